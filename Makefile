@@ -1,0 +1,81 @@
+# Everything runs in .venv, which is made on first use and installed again when pyproject.toml changes.
+# Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+PICTURES ?= docs/pictures
+
+BIN = .venv/bin
+LOWEST = .venv-lowest/bin
+# Twice quiet: errors only.
+PIP_INSTALL = -m pip --disable-pip-version-check install -qq
+
+.NOTPARALLEL:
+.PHONY: help demo lab test test-lowest lint types contract pictures bench clean chromium
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/notebook.stamp ## run the quickstart in a real kernel; prints what the cache saved
+	@$(BIN)/python notebooks/demo.py
+
+lab: .venv/notebook.stamp ## open the quickstart in JupyterLab
+	@$(BIN)/jupyter lab $$(test "$$(id -u)" != 0 || echo --allow-root) notebooks/quickstart.ipynb
+
+test: .venv/all.stamp chromium ## every test, the browser's too, on the newest dependencies
+	@$(BIN)/python -m pytest
+
+test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
+	@$(LOWEST)/python -m pytest -m "not browser" --ignore=tests/browser
+
+lint: .venv/all.stamp ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/all.stamp ## mypy, strict
+	@$(BIN)/mypy
+
+contract: .venv/all.stamp ## import-linter: which module may import which
+	@$(BIN)/lint-imports --no-logo
+
+pictures: .venv/all.stamp chromium ## take the pictures of the panel anew (PICTURES=docs/pictures)
+	@mkdir -p $(PICTURES)
+	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m browser tests/browser
+	@echo "Pictures are in $(PICTURES)"
+
+bench: .venv/all.stamp ## measure lookups and updates
+	@$(BIN)/python benchmarks/run.py
+
+clean: ## remove the environments and everything that was built
+	@rm -rf .venv .venv-lowest build dist .benchmarks .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/notebook.stamp: pyproject.toml
+	@echo "Setting up .venv for notebooks (about a minute, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python $(PIP_INSTALL) -e '.[notebook]'
+	@touch $@
+
+.venv/all.stamp: pyproject.toml
+	@echo "Setting up .venv for development (about two minutes, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python $(PIP_INSTALL) -e '.[test,browser,notebook,lint]'
+	@touch .venv/notebook.stamp $@
+
+.venv-lowest/test.stamp: pyproject.toml tests/lowest.txt
+	@echo "Setting up .venv-lowest (about two minutes, once)"
+	@rm -rf .venv-lowest
+	@$(PYTHON) -m venv .venv-lowest
+	@$(LOWEST)/python $(PIP_INSTALL) --only-binary :all: --no-binary gptcache-magics -c tests/lowest.txt -e '.[test]'
+	@touch $@
+
+chromium:
+	@if { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "The browser tests need Chromium: sudo apt-get install chromium fonts-dejavu-core" >&2; \
+		echo "Without it: $(BIN)/python -m pytest -m 'not browser'" >&2; \
+		exit 1; \
+	fi

@@ -1,0 +1,71 @@
+"""A trustworthy LLM cache for notebooks: nothing is paid twice, nothing is lost, and you can see it.
+
+In a notebook: ``%load_ext gptcache_magics``, then ``%gptcache on``. In Python: ``import gptcache_magics as gm``, then
+``gm.on()``, or ``set_llm_cache(gm.GPTCache())`` without any magic. Importing this package imports nothing heavy; each
+function below has the name and the options of a sub-command of ``%gptcache``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from gptcache_magics import upstream as _upstream
+from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from gptcache_magics.commands.clear import clear as clear
+    from gptcache_magics.commands.entries import entries as entries
+    from gptcache_magics.commands.help import help as help
+    from gptcache_magics.commands.lookups import lookups as lookups
+    from gptcache_magics.commands.models import models as models
+    from gptcache_magics.commands.off import off as off
+    from gptcache_magics.commands.on import on as on
+    from gptcache_magics.commands.panel import panel as panel
+    from gptcache_magics.commands.pin import pin as pin
+    from gptcache_magics.commands.remove import remove as remove
+    from gptcache_magics.commands.show import show as show
+    from gptcache_magics.commands.stats import stats as stats
+    from gptcache_magics.commands.status import status as status
+    from gptcache_magics.commands.tag import tag as tag
+    from gptcache_magics.commands.undo import undo as undo
+    from gptcache_magics.commands.unpin import unpin as unpin
+    from gptcache_magics.llm_cache import GPTCache as GPTCache
+
+__all__ = [
+    *("GPTCache", "GPTCacheMagicsError", "clear", "current", "entries", "help", "lookups", "models", "off", "on", "panel"),
+    *("pin", "remove", "show", "stats", "status", "tag", "undo", "unpin"),
+]
+__version__ = "0.1.0"
+
+_upstream.harden()
+
+
+def current() -> GPTCache | None:
+    """The cache that is on, or None."""
+    cache: GPTCache | None = import_module("gptcache_magics.controller").controller.cache
+    return cache
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext gptcache_magics``."""
+    import_module("gptcache_magics.magics").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext gptcache_magics``: turns the cache off and takes away all that was loaded."""
+    import_module("gptcache_magics.magics").unload(shell)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "GPTCache":
+        return import_module("gptcache_magics.llm_cache").GPTCache
+    if name in __all__:
+        return import_module("gptcache_magics.commands").function(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,54 @@
+"""The sub-commands of ``%gptcache``, one file each.
+
+A command is a module with ``HELP``, ``EXAMPLE``, ``add_arguments(parser)`` and a function of its own name, which is also
+the Python function of that name in ``gptcache_magics``: the magic parses its line and calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final, Protocol, cast
+
+from gptcache_magics.commands.parser import Parser, nearest, words
+
+__all__ = ["COMMANDS", "Command", "command", "function", "parser", "unknown", "words"]
+
+COMMANDS: Final = (
+    *("on", "off", "status", "stats", "models", "entries", "show", "lookups", "panel"),
+    *("pin", "unpin", "tag", "remove", "clear", "undo", "help"),
+)
+"""Every sub-command, in the order of the help."""
+
+
+class Command(Protocol):
+    """What a module in this folder has."""
+
+    HELP: str
+    EXAMPLE: str
+
+    def add_arguments(self, parser: Parser) -> None:
+        """Declare positional words and options; each is named like a parameter of the function."""
+
+
+def command(name: str) -> Command:
+    """The module of a sub-command."""
+    return cast(Command, import_module(f"gptcache_magics.commands.{name}"))
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function of a sub-command."""
+    return cast(Callable[..., Any], getattr(command(name), name))
+
+
+def parser(name: str) -> Parser:
+    """A parser for the words after a sub-command."""
+    module = command(name)
+    made = Parser(name, module.HELP, module.EXAMPLE)
+    module.add_arguments(made)
+    return made
+
+
+def unknown(name: str) -> str:
+    """The sentence about a word that is no sub-command."""
+    return f"No sub-command '{name}'.{nearest(name, COMMANDS)} All: %gptcache help"

@@ -1,0 +1,24 @@
+"""Change named entries and say how many, for the commands that mark entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gptcache_magics.commands.selecting import named_keys
+from gptcache_magics.controller import controller
+from gptcache_magics.stores.base import Selection, entry_id
+
+__all__ = ["change", "counted"]
+
+
+def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> str:
+    """Pin or tag the entries with these ids; the line to print."""
+    store = controller.source().store
+    keys = named_keys(store, ids)
+    number = store.change(Selection(ids=[entry_id(key) for key in keys]), pinned=pinned, tag=tag)
+    return f"{counted(number)} {done}."
+
+
+def counted(number: int, one: str = "entry", many: str = "entries") -> str:
+    """``1 entry``, ``1,234 entries``."""
+    return f"{number:,} {one if number == 1 else many}"

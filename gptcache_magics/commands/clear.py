@@ -1,0 +1,32 @@
+"""``%gptcache clear``: empty the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands.remove import removed
+from gptcache_magics.controller import controller
+from gptcache_magics.stores.base import Selection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Remove all entries of this store; the lookups stay unless --log."
+EXAMPLE = "%gptcache clear --yes"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_option("--log", action="store_true", help="remove the lookups too")
+    parser.add_option("--dry-run", action="store_true", help="list the entries, remove nothing")
+    parser.add_option("--yes", action="store_true", help="without it, at most 20 are removed")
+
+
+def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.DataFrame | str:
+    """Remove all entries; ``log`` removes the lookups too, which ``undo`` does not bring back."""
+    result = removed(Selection(), dry_run=dry_run, yes=yes)
+    if log and not dry_run:
+        number = controller.source().store.forget_lookups()
+        return f"{result} {number:,} lookups removed."
+    return result

@@ -1,0 +1,55 @@
+"""``%gptcache entries``: the stored answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptcache_magics.commands.parser import Parser, nearest, place, positive
+from gptcache_magics.commands.selecting import known_model
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Selection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "The stored answers, newest first."
+EXAMPLE = '%gptcache entries --grep "capital of" -n 20'
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_option("-m", "--model", help="only this model")
+    parser.add_option("--grep", metavar="RE", help="only where prompt or question match this regular expression")
+    parser.add_option("--tag", help="only entries with this tag")
+    parser.add_option("--pinned", action="store_true", help="only pinned entries")
+    parser.add_option("--sort", metavar="COLUMN", help="sort by this column, largest first")
+    parser.add_option("-n", "--limit", type=positive("-n"), help="at most so many")
+    place(parser)
+
+
+def entries(
+    *,
+    model: str | None = None,
+    grep: str | None = None,
+    tag: str | None = None,
+    pinned: bool = False,
+    sort: str | None = None,
+    limit: int | None = None,
+    at: str | Path | None = None,
+) -> pd.DataFrame:
+    """The stored answers as a DataFrame, newest first; ``gptcache_magics.frames.ENTRIES`` lists its columns."""
+    from gptcache_magics import frames
+
+    if sort is not None and sort not in frames.ENTRIES:
+        known = ", ".join(frames.ENTRIES)
+        raise CommandError(f"entries: no column '{sort}'.{nearest(sort, frames.ENTRIES)} Columns: {known}.")
+    source = controller.source(at)
+    source.flush()
+    known_model(source.store, model)
+    selection = Selection(model=model, grep=grep, tag=tag, pinned=True if pinned else None)
+    df = frames.entries(source.store, selection, limit=None if sort else limit)
+    if sort is not None:
+        df = df.sort_values(sort, ascending=False, kind="stable").head(limit or len(df))
+    return df

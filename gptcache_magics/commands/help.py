@@ -1,0 +1,37 @@
+"""``%gptcache help``: all commands, or one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gptcache_magics import commands
+from gptcache_magics.commands.parser import Parser
+from gptcache_magics.errors import CommandError
+
+HELP = "All commands, or one with its options."
+EXAMPLE = "%gptcache help stats"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument("name", nargs="?", metavar="COMMAND", help="a sub-command")
+
+
+@dataclass(frozen=True)
+class Help:
+    """Text to read."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def help(name: str | None = None) -> Help:
+    """All commands, or one with its options."""
+    if name is None:
+        lines = [f"  %gptcache {each:<8} {commands.command(each).HELP}" for each in commands.COMMANDS]
+        return Help("\n".join(["Cache LangChain's model calls and see what it saves.", "", *lines, "", "More: %gptcache help on"]))
+    if name not in commands.COMMANDS:
+        raise CommandError(commands.unknown(name))
+    return Help(commands.parser(name).format_help().strip())

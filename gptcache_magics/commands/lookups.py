@@ -1,0 +1,45 @@
+"""``%gptcache lookups``: every question to the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptcache_magics.commands.parser import Parser, positive, since
+from gptcache_magics.commands.selecting import known_model
+from gptcache_magics.controller import controller
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Every question to the cache and what became of it, newest first."
+EXAMPLE = "%gptcache lookups --outcome miss -n 10"
+OUTCOMES = ("hit", "miss", "bypass", "error")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_option("-n", "--limit", type=positive("-n"), help="at most so many")
+    parser.add_option("--outcome", values=OUTCOMES, help="only these")
+    parser.add_option("-m", "--model", help="only this model")
+    parser.add_option("--cell", type=positive("--cell"), metavar="N", help="only of the cell with [N] beside it")
+    since(parser)
+
+
+def lookups(
+    *,
+    limit: int | None = None,
+    outcome: str | None = None,
+    model: str | None = None,
+    cell: int | None = None,
+    since: str | None = None,
+    at: str | Path | None = None,
+) -> pd.DataFrame:
+    """The log as a DataFrame, newest first; ``gptcache_magics.frames.LOOKUPS`` lists its columns."""
+    from gptcache_magics import frames
+
+    source = controller.source(at)
+    source.flush()
+    known_model(source.store, model)
+    period = source.period(since)
+    return frames.lookups(source.store, period=period, model=model, outcome=outcome, execution_count=cell, limit=limit)

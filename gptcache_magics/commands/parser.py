@@ -1,0 +1,109 @@
+"""Parse the words after a sub-command, and answer a wrong one with one sentence that says what to type."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from gptcache_magics.errors import CommandError
+
+__all__ = ["Parser", "nearest", "one_of", "positive", "since", "words"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``argparse`` parser that raises ``CommandError`` and suggests the nearest option."""
+
+    def __init__(self, name: str, description: str, example: str) -> None:
+        self.options: list[str] = []
+        self.values: dict[str, tuple[str, ...]] = {}
+        """Values to complete, by option."""
+        self.example = example
+        super().__init__(
+            prog=f"%gptcache {name}", description=description, epilog=f"Example: {example}", add_help=False, allow_abbrev=False
+        )
+
+    def add_option(self, *names: str, values: Iterable[str] = (), **kwargs: Any) -> None:
+        """Declare an option; ``values`` are the only ones it takes."""
+        self.options += names
+        values = tuple(values)
+        if values:
+            self.values.update(dict.fromkeys(names, values))
+            kwargs.setdefault("type", one_of(names[-1], values))
+            kwargs.setdefault("metavar", "|".join(values))
+        self.add_argument(*names, **kwargs)
+
+    def parse(self, line: list[str]) -> dict[str, Any]:
+        """The arguments by name.
+
+        Raises
+        ------
+        CommandError
+            For an unknown or repeated option, a missing word, or a value that does not fit.
+        """
+        given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
+        for option in given:
+            if option not in self.options and not option.lstrip("-").isdigit():
+                raise CommandError(f"{self._name}: no option '{option}'.{nearest(option, self.options)} Example: {self.example}")
+            if given.count(option) > 1:
+                raise CommandError(f"{self._name}: {option} is given {given.count(option)} times. Give it once.")
+        return vars(self.parse_args(line))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong, without the name that argparse puts before it."""
+        told = message.split(": ", 1)[1] if message.startswith("argument ") else message
+        told = told.replace("the following arguments are required", "missing").replace("unrecognized arguments", "too many words")
+        raise CommandError(f"{self._name}: {told if told[-1:] in '.?' else told + '.'} Example: {self.example}")
+
+    @property
+    def _name(self) -> str:
+        return self.prog.split()[-1]
+
+
+def words(line: str) -> list[str]:
+    """Split a line as a shell would."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise CommandError(f"{line.strip()}: {str(error).lower()}. Close the quotation mark.") from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``Did you mean 'stats' or 'status'?`` with a space before it, or nothing."""
+    matches = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
+
+
+def one_of(name: str, values: tuple[str, ...]) -> Callable[[str], str]:
+    """A type for argparse: one of these words."""
+
+    def check(text: str) -> str:
+        if text not in values:
+            raise argparse.ArgumentTypeError(f"{name} takes {', '.join(values)}. Got '{text}'.{nearest(text, values)}")
+        return text
+
+    return check
+
+
+def positive(name: str) -> Callable[[str], int]:
+    """A type for argparse: a whole number above zero."""
+
+    def check(text: str) -> int:
+        if not text.isdigit() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"{name} takes a whole number above 0. Got '{text}'.")
+        return int(text)
+
+    return check
+
+
+def since(parser: Parser) -> None:
+    """The options of every table: which time, and which place."""
+    parser.add_option("--since", metavar="WHEN", help="run, today, all, or a time such as 1h or 7d (default: run)")
+    place(parser)
+
+
+def place(parser: Parser) -> None:
+    """The option to read a store that is not on."""
+    parser.add_option("--at", metavar="WHERE", help="read this store, on or not")

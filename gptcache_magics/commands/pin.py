@@ -1,0 +1,19 @@
+"""``%gptcache pin``: mark entries to keep."""
+
+from __future__ import annotations
+
+from gptcache_magics.commands.changing import change
+from gptcache_magics.commands.parser import Parser
+
+HELP = "Mark entries to keep."
+EXAMPLE = "%gptcache pin a41f"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument("ids", nargs="+", metavar="ID", help="ids of entries, or their first digits")
+
+
+def pin(*ids: str) -> str:
+    """Mark entries to keep; says how many."""
+    return change(ids, "pinned", pinned=True)

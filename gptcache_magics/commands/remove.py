@@ -1,0 +1,79 @@
+"""``%gptcache remove``: take entries out of the store, in a way that can be undone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gptcache_magics.commands.changing import counted
+from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands.selecting import known_model, named_keys
+from gptcache_magics.controller import controller, seconds_of
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Selection, entry_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Remove entries by id, model, words or age. `undo` brings them back."
+EXAMPLE = "%gptcache remove --older 30d --dry-run"
+MANY = 20
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="ids of entries, or their first digits")
+    parser.add_option("-m", "--model", help="of this model")
+    parser.add_option("--grep", metavar="RE", help="whose prompt or question match this regular expression")
+    parser.add_option("--tag", help="with this tag")
+    parser.add_option("--older", metavar="TIME", help="stored before this time, such as 30d")
+    parser.add_option("--unused", metavar="TIME", help="neither stored nor hit since, such as 90d")
+    parser.add_option("--dry-run", action="store_true", help="list them, remove nothing")
+    parser.add_option("--yes", action="store_true", help="without it, at most 20 are removed")
+
+
+def remove(
+    *ids: str,
+    model: str | None = None,
+    grep: str | None = None,
+    tag: str | None = None,
+    older: str | None = None,
+    unused: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+) -> pd.DataFrame | str:
+    """Remove the entries that fit every condition; with ``dry_run`` list them as a DataFrame."""
+    store = controller.source().store
+    if not ids and not any((model, grep, tag, older, unused)):
+        raise CommandError(f"remove: say which entries: ids, --model, --grep, --tag, --older or --unused. Example: {EXAMPLE}")
+    known_model(store, model)
+    selection = Selection(
+        ids=[entry_id(key) for key in named_keys(store, ids)] if ids else None,
+        model=model,
+        grep=grep,
+        tag=tag,
+        older_than=time.time() - seconds_of(older, "--older takes a time such as 30d") if older else None,
+        unused_since=time.time() - seconds_of(unused, "--unused takes a time such as 90d") if unused else None,
+    )
+    return removed(selection, dry_run=dry_run, yes=yes)
+
+
+def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame | str:
+    """Remove a selection, ask before many; the line to print, or the table of a dry run."""
+    source = controller.source()
+    source.flush()
+    number, size = source.store.count(selection)
+    if dry_run:
+        from gptcache_magics import frames
+
+        return frames.entries(source.store, selection)
+    if number > MANY and not yes:
+        raise CommandError(f"This removes {counted(number)}. Add --yes, or --dry-run to list them.")
+    if not number:
+        return "Nothing to remove."
+    if selection == Selection() and controller.cache is not None:
+        note = controller.cache.empty()
+    else:
+        source.store.remove(selection)
+        note = ""
+    return f"{counted(number)} removed, {size / 1e6:.1f} MB.{note} Bring them back: %gptcache undo"

@@ -1,0 +1,41 @@
+"""Find what a person names: an entry by the beginning of its id, a model by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gptcache_magics.commands.parser import nearest
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Selection, Store, entry_id
+
+__all__ = ["known_model", "named_keys"]
+
+
+def known_model(store: Store, model: str | None) -> None:
+    """Raise ``CommandError`` if a model is named that this store does not know."""
+    if model is None:
+        return
+    columns, rows = store.configurations()
+    provider, name, label = (columns.index(column) for column in ("provider", "model", "label"))
+    names = {row[name] for row in rows}
+    if model not in names | {row[label] for row in rows} | {f"{row[provider]}/{row[name]}" for row in rows}:
+        known = ", ".join(sorted(names)) or "none yet"
+        raise CommandError(f"No model '{model}' in {store.where}.{nearest(model, names)} Models: {known}.")
+
+
+def named_keys(store: Store, ids: Sequence[str]) -> list[bytes]:
+    """The keys of entries named by the beginnings of their ids; each must fit exactly one entry."""
+    return [_named_key(store, each) for each in ids]
+
+
+def _named_key(store: Store, beginning: str) -> bytes:
+    columns, rows = store.entries(Selection(ids=[beginning.lower().lstrip("#")]), limit=6)
+    keys: list[bytes] = [row[columns.index("key")] for row in rows]
+    if not keys:
+        raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")
+    if len(keys) > 1:
+        fitting = ", ".join(sorted(entry_id(key)[: len(beginning) + 2] for key in keys[:5]))
+        more = " and more" if len(keys) > 5 else ""
+        count = f"{len(keys)} entries" if len(keys) < 6 else "many entries"
+        raise CommandError(f"Id '{beginning}' fits {count}: {fitting}{more}. Type more.")
+    return keys[0]

@@ -1,0 +1,97 @@
+"""``%gptcache show``: one stored conversation, whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gptcache_magics.commands.changing import counted
+from gptcache_magics.commands.parser import Parser, place
+from gptcache_magics.commands.selecting import named_keys
+from gptcache_magics.controller import controller
+from gptcache_magics.stores.base import Selection, Store, entry_id
+
+HELP = "One entry: the conversation, the answer, what it cost, its history."
+EXAMPLE = "%gptcache show a41f"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument("id", metavar="ID", help="the id of an entry, or its first digits")
+    parser.add_option("--raw", action="store_true", help="the stored JSON as it is")
+    place(parser)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One entry as text."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
+    """One entry: the conversation, the answer, what it cost, its history."""
+    source = controller.source(at)
+    source.flush()
+    (key,) = named_keys(source.store, [id])
+    columns, rows = source.store.entries(Selection(ids=[entry_id(key)]), limit=1)
+    entry = dict(zip(columns, rows[0], strict=True))
+    if isinstance(entry["prompt"], bytes):
+        entry["prompt"] = entry["prompt"].decode("utf-8", "replace")
+    if raw:
+        return Shown(f"{entry['prompt']}\n{entry['answer'][1:].decode('utf-8', 'replace')}")
+    return Shown("\n".join([*_facts(source.store, key, entry), "", *_conversation(entry["prompt"]), *_answers(source.store, key, entry)]))
+
+
+def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
+    from gptcache_magics import frames
+
+    row = frames.entries(store, Selection(ids=[entry_id(key)])).iloc[0]
+    cost = "" if row["paid_usd"] != row["paid_usd"] else f", ${row['paid_usd']:.4f}"
+    tokens = "tokens unknown"
+    if entry["input_tokens"] is not None:
+        tokens = f"{entry['input_tokens']:,} tokens in, {entry['output_tokens']:,} out"
+    seconds = "" if entry["seconds"] is None else f", {entry['seconds']:.1f} s"
+    marks = [word for word in ("pinned", "edited") if entry[word]] + [f"#{tag}" for tag in entry["tags"].split()]
+    return [
+        f"{entry_id(key)[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
+        f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit', 'hits')}; paid: {tokens}{cost}{seconds}",
+    ]
+
+
+def _conversation(prompt: str) -> list[str]:
+    try:
+        messages = json.loads(prompt) if prompt.startswith("[{") else None
+        lines = [f"{m['id'][-1].removesuffix('Message').lower()}: {_content(m['kwargs'])}" for m in messages or []]
+    except (ValueError, KeyError, TypeError):
+        lines = []
+    return lines or [f"prompt: {prompt}"]
+
+
+def _content(kwargs: dict[str, Any]) -> str:
+    content = kwargs.get("content", "")
+    if not isinstance(content, str):
+        content = " ".join(
+            block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in content
+        )
+    calls = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in kwargs.get("tool_calls") or []]
+    return "\n".join([content, *calls] if content else calls)
+
+
+def _answers(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
+    from gptcache_magics import generations
+
+    lines = [f"answer: {generations.text_of(entry['answer'])}"]
+    for replaced, answer in store.history(key):
+        lines.append(f"before {_time(replaced)}: {generations.text_of(answer)}")
+    return lines
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,51 @@
+"""``%gptcache stats``: hit rate, money and time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from gptcache_magics.commands.parser import Parser, since
+from gptcache_magics.controller import controller
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gptcache_magics.frames import By
+
+HELP = "Hits, misses, money and time, one row a model (or cell, notebook, day, configuration, total)."
+EXAMPLE = "df = %gptcache stats --by cell"
+BY = ("model", "configuration", "cell", "notebook", "day", "total")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_option("--by", values=BY, default="model", help="one row for each of these (default: model)")
+    parser.add_option("-m", "--model", help="only this model")
+    parser.add_option("--wide", action="store_true", help="more columns")
+    parser.add_option("--reset", action="store_true", help="start a new run; nothing is deleted")
+    since(parser)
+
+
+def stats(
+    by: By = "model",
+    *,
+    model: str | None = None,
+    wide: bool = False,
+    reset: bool = False,
+    since: str | None = None,
+    at: str | Path | None = None,
+) -> pd.DataFrame | str:
+    """Hits, misses, money and time as a DataFrame; ``gptcache_magics.frames.STATS`` lists its columns."""
+    from gptcache_magics import frames
+
+    if by not in get_args(frames.By):
+        from gptcache_magics.errors import CommandError
+
+        raise CommandError(f"by is one of {', '.join(BY)}. Got {by!r}.")
+    source = controller.source(at)
+    source.flush()
+    if reset and source.ledger is not None:
+        source.ledger.start_run()
+        return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
+    return frames.stats(source.store, by, period=source.period(since), model=model, wide=wide)

@@ -1,0 +1,65 @@
+"""``%gptcache status``: is it on, where, and is all well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gptcache_magics.commands.parser import Parser
+from gptcache_magics.controller import controller, summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Whether the cache is on, where its store is, what this run did, and warnings."
+EXAMPLE = "%gptcache"
+
+
+def add_arguments(parser: Parser) -> None:
+    """No words, no options."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Five lines about the cache."""
+
+    cache: str
+    store: str
+    mode: str
+    run: str
+    warnings: str
+
+    def __repr__(self) -> str:
+        lines = (("Cache", self.cache), ("Store", self.store), ("Mode", self.mode), ("This run", self.run))
+        return "\n".join(f"{name:<9} {value}" for name, value in (*lines, ("Warnings", self.warnings)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The same as a table of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(self)], dtype="string")
+
+
+def status() -> Status:
+    """Whether the cache is on, where its store is, what this run did, and warnings."""
+    cache = controller.cache
+    if cache is None:
+        return Status("off", "none. Turn it on: %gptcache on", "off", "nothing was looked up", "none")
+    from langchain_core.globals import get_llm_cache
+
+    source = controller.source()
+    entries, size = cache.store.count()
+    current = get_llm_cache()
+    warnings = list(cache.store.notices)
+    if current is not cache:
+        name = type(current).__name__ if current is not None else "set_llm_cache(None)"
+        warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
+    if cache.ledger.failures:
+        warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
+    return Status(
+        "on" if current is cache else "replaced",
+        f"{cache.store.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {size / 1e6:.1f} MB)",
+        source.mode,
+        summary(cache.ledger.recent, cache) or "no lookups yet",
+        " ".join(warnings) or "none",
+    )

@@ -1,0 +1,62 @@
+"""What may come next on a ``%gptcache`` line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from gptcache_magics import commands
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import GPTCacheMagicsError
+from gptcache_magics.stores.base import Selection, entry_id
+
+__all__ = ["completions"]
+
+WITH_IDS: Final = ("show", "pin", "unpin", "tag", "remove")
+IDS: Final = 50
+
+
+def completions(words: Sequence[str]) -> list[str]:
+    """The words that complete the last one, after ``%gptcache``: commands, options, their values, models, ids."""
+    *before, word = words
+    return [each for each in _candidates(before, word) if each.startswith(word)]
+
+
+def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
+    if not before:
+        return commands.COMMANDS
+    name, *rest = before
+    if name == "help":
+        return commands.COMMANDS
+    if name not in commands.COMMANDS:
+        return ()
+    parser = commands.parser(name)
+    previous = rest[-1] if rest else ""
+    if previous in parser.values:
+        return parser.values[previous]
+    if previous in ("-m", "--model"):
+        return _models()
+    if previous == "--since":
+        return ("run", "today", "1h", "7d", "all")
+    options = [option for option in parser.options if option.startswith("--") and option not in rest]
+    return [*_ids(), *options] if name in WITH_IDS and not word.startswith("-") else options
+
+
+def _models() -> list[str]:
+    if controller.cache is None:
+        return []
+    try:
+        columns, rows = controller.cache.store.configurations()
+    except GPTCacheMagicsError:
+        return []
+    return sorted({row[columns.index("model")] for row in rows})
+
+
+def _ids() -> list[str]:
+    if controller.cache is None:
+        return []
+    try:
+        columns, rows = controller.cache.store.entries(Selection(), limit=IDS)
+    except GPTCacheMagicsError:
+        return []
+    return [entry_id(row[columns.index("key")])[:8] for row in rows]

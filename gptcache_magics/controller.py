@@ -1,0 +1,191 @@
+"""What is on: install the cache as LangChain's global cache, and put everything back exactly as it was.
+
+There is one global LLM cache in a process, so there is one controller: ``controller``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import Settings
+from gptcache_magics.stores import open_store
+from gptcache_magics.stores.base import Lookup, Period, Store
+
+if TYPE_CHECKING:
+    from langchain_core.caches import BaseCache
+
+    from gptcache_magics.ledger import Ledger
+    from gptcache_magics.llm_cache import GPTCache
+
+__all__ = ["Controller", "Source", "controller"]
+
+DEFAULT_STORE: Final = ".gptcache"
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks", "m": "minutes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A store to read tables from: the one that is on, or another place."""
+
+    store: Store
+    ledger: Ledger | None = None
+    """Of the cache that is on; another place has none."""
+
+    @property
+    def where(self) -> str:
+        """The place, as a person would type it."""
+        return self.store.where
+
+    @property
+    def mode(self) -> str:
+        """What the cache may do."""
+        if self.ledger is None:
+            return "off"
+        return "readonly" if self.store.readonly else "auto"
+
+    def flush(self) -> None:
+        """Bring pending lookups into the store, before it is read."""
+        if self.ledger is not None:
+            self.ledger.flush()
+
+    def period(self, since: str | None = None) -> Period:
+        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means; by default this run, elsewhere all."""
+        since = since or ("run" if self.ledger else "all")
+        if since == "all":
+            return Period()
+        if since == "run":
+            if self.ledger is None:
+                raise CommandError("--since run is about the cache that is on, and --at names a store. Type --since all.")
+            return Period(run=self.ledger.run)
+        if since == "today":
+            return Period(after=datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+        return Period(after=time.time() - seconds_of(since, "--since takes run, today, all, or a time such as 1h or 7d"))
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each lookup; returns the way to stop it."""
+        return self.ledger.subscribe(changed) if self.ledger is not None else lambda: None
+
+
+def seconds_of(text: str, allowed: str) -> float:
+    """Seconds in ``30m``, ``1h``, ``7d`` or ``2w``."""
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    if unit is None or not number.isdigit():
+        raise CommandError(f"{allowed}. Got '{text}'.")
+    return timedelta(**{unit: int(number)}).total_seconds()
+
+
+@dataclass
+class Controller:
+    """Turns the cache on and off, and knows what it replaced."""
+
+    settings: Settings = field(default_factory=lambda: Settings(mark_hits=True))
+    default_store: str = DEFAULT_STORE
+    cache: GPTCache | None = None
+    previous: BaseCache | None = None
+    on_off: list[Callable[[], None]] = field(default_factory=list)
+    """What else must end with the cache, such as an open panel."""
+
+    def on(self, where: str | Path | None = None, init: Callable[..., None] | None = None) -> str:
+        """Install the cache; the line to print. Already on at this place: keep it, and take the global cache back."""
+        from langchain_core.globals import get_llm_cache, set_llm_cache
+
+        from gptcache_magics.llm_cache import GPTCache
+
+        store = open_store(where if where is not None else self.default_store)
+        if self.cache is not None:
+            same = where is None or store.where == self.cache.store.where
+            if not same or (init is not None and init is not self.cache.init_func):
+                raise CommandError(
+                    f"The cache is on at {self.cache.store.where}. To change the store or its gptcache: %gptcache off, "
+                    f"then %gptcache on {where or ''}".rstrip()
+                )
+            taken = get_llm_cache() is not self.cache
+            set_llm_cache(self.cache)
+            return f"Cache on{' again' if taken else ''}: {self._described()}"
+        store.open()
+        cache = GPTCache(init, store=store)
+        cache.settings = cache.ledger.settings = self.settings
+        self.previous, self.cache = get_llm_cache(), cache
+        set_llm_cache(cache)
+        aside = f" {type(self.previous).__name__} set aside (off restores it)." if self.previous is not None else ""
+        return f"Cache on: {self._described()}.{aside}{''.join(f' {notice}' for notice in store.notices)}"
+
+    def off(self) -> str:
+        """Put LangChain back as it was; the line to print."""
+        if self.cache is None:
+            return "The cache is off already."
+        from langchain_core.globals import get_llm_cache, set_llm_cache
+
+        cache, previous = self.cache, self.previous
+        self.cache = self.previous = None
+        for end in list(self.on_off):
+            end()
+        if get_llm_cache() is cache:
+            set_llm_cache(previous)
+        totals = summary(cache.ledger.recent, cache)
+        try:
+            cache.store.forget_removed()
+        finally:
+            cache.close()
+            cache.store.close()
+        restored = f" {type(previous).__name__} is back." if previous is not None else ""
+        return f"Cache off. This run: {totals or 'no lookups'}.{restored}"
+
+    def source(self, at: str | Path | None = None) -> Source:
+        """What tables are read from: the cache that is on, or the store at ``at``."""
+        live = Source(self.cache.store, self.cache.ledger) if self.cache is not None else None
+        if at is None:
+            if live is None:
+                raise CommandError(
+                    "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
+                )
+            return live
+        store = open_store(at)
+        if live is not None and store.where == live.where:
+            return live
+        if not (Path(store.where) / "cache.db").exists():
+            raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
+        store.open()
+        return Source(store)
+
+    def _described(self) -> str:
+        assert self.cache is not None
+        entries, _ = self.cache.store.count()
+        hint = ". Run a cell twice, then %gptcache panel" if not entries else ""
+        return f"{self.cache.store.where}, {entries:,} {'entry' if entries == 1 else 'entries'}{hint}"
+
+
+def summary(lookups: Any, cache: GPTCache) -> str:
+    """``3 hits, 1 miss · saved $0.0041, 4.2 s · paid $0.0014``, of some lookups; empty if there are none."""
+    from gptcache_magics import pricing
+
+    lookups = list(lookups)
+    counts = {outcome: sum(each.outcome == outcome for each in lookups) for outcome in ("hit", "miss", "bypass", "error")}
+    if not lookups:
+        return ""
+    names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
+    told = [f"{n} {outcome if n == 1 else names[outcome]}" for outcome, n in counts.items() if n]
+
+    def cost(outcome: str) -> str:
+        chosen: list[Lookup] = [each for each in lookups if each.outcome == outcome]
+        dollars = sum(
+            usd
+            for each in chosen
+            if (model := cache.ledger.model_of(each)) and (usd := pricing.usd(*model, each.usage)) == usd
+        )
+        seconds = sum(each.seconds or 0.0 for each in chosen)
+        return ", ".join([*([f"${dollars:.4f}"] if dollars else []), f"{seconds:.1f} s"])
+
+    saved = [f"saved {cost('hit')}"] if counts["hit"] else []
+    paid = [f"paid {cost('miss')}"] if counts["miss"] else []
+    return " · ".join([", ".join(told), *saved, *paid])
+
+
+controller: Final = Controller()
+"""The one controller of this process."""

@@ -1,0 +1,273 @@
+"""From the store to DataFrames: stable columns and dtypes, the same on pandas 2.2 and 3.
+
+Text is ``string``, counts and tokens ``Int64``, seconds, milliseconds and US dollars ``float64`` (unknown is NaN), times
+``datetime64[us, UTC]``, ``outcome`` and ``match`` categories with fixed levels. An empty store gives empty frames with
+the same columns and dtypes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from gptcache_magics import generations, pricing
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Match, Outcome, Period, Rows, Selection, Store, Usage
+
+__all__ = ["ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By", "entries", "lookups", "models", "stats"]
+
+By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
+
+_TIME, _TEXT, _COUNT, _NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
+_OUTCOME = pd.CategoricalDtype(get_args(Outcome))
+_MATCH = pd.CategoricalDtype(get_args(Match))
+
+STATS: Final = {
+    **dict.fromkeys(("lookups", "hits", "misses"), _COUNT),
+    **dict.fromkeys(("hit_rate", "saved_usd", "paid_usd", "saved_seconds"), _NUMBER),
+    "errors": _COUNT,
+}
+WIDE: Final = {
+    **dict.fromkeys(("exact_hits", "semantic_hits", "bypassed"), _COUNT),
+    **dict.fromkeys(("median_lookup_ms", "p95_lookup_ms", "paid_seconds"), _NUMBER),
+    **dict.fromkeys(
+        ("saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"),
+        _COUNT,
+    ),
+}
+MODELS: Final = {
+    **{"provider": _TEXT, "configurations": _COUNT, "temperature": _TEXT, "entries": _COUNT, "bytes": _COUNT},
+    **{"hits": _COUNT, "hit_rate": _NUMBER, "first_used": _TIME, "last_used": _TIME},
+}
+ENTRIES: Final = {
+    **{"model": _TEXT, "configuration": _TEXT, "question": _TEXT, "answer": _TEXT, "hits": _COUNT},
+    **{"created": _TIME, "accessed": _TIME, "expires": _TIME, "paid_seconds": _NUMBER},
+    **{"input_tokens": _COUNT, "output_tokens": _COUNT, "paid_usd": _NUMBER, "finish_reason": _TEXT},
+    **{"bytes": _COUNT, "pinned": "boolean", "edited": "boolean", "tags": _TEXT},
+}
+LOOKUPS: Final = {
+    **{"at": _TIME, "notebook": _TEXT, "run": _TEXT, "cell": _TEXT, "execution_count": _COUNT},
+    **{"model": _TEXT, "configuration": _TEXT, "mode": _TEXT, "question": _TEXT},
+    **{"outcome": _OUTCOME, "reason": _TEXT, "match": _MATCH, "similarity": _NUMBER, "lookup_ms": _NUMBER},
+    **{"input_tokens": _COUNT, "output_tokens": _COUNT, "saved_seconds": _NUMBER, "saved_usd": _NUMBER},
+    **{"paid_seconds": _NUMBER, "paid_usd": _NUMBER, "entry": _TEXT},
+}
+"""Columns and dtypes of the lookups frame; its index is ``number``."""
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def stats(
+    store: Store, by: By = "model", *, period: Period = Period(), model: str | None = None, wide: bool = False
+) -> pd.DataFrame:
+    """Hits, misses, money and time, one row for each value of ``by``, most lookups first.
+
+    ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored answers cost when they were bought.
+    """
+    df = _brief(store, period)
+    if model is not None:
+        df = df[_is_model(df, model)]
+    keys = _keys(df, by)
+    hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
+    parts = pd.DataFrame(
+        {
+            "lookups": 1,
+            "hits": hit,
+            "misses": miss,
+            "saved_usd": df["saved_usd"],
+            "paid_usd": df["paid_usd"],
+            "saved_seconds": df["saved_seconds"],
+            "paid_seconds": df["paid_seconds"],
+            "errors": (df["outcome"] == "error") | df["failed"],
+            "exact_hits": hit & (df["match"] == "exact"),
+            "semantic_hits": hit & (df["match"] == "semantic"),
+            "bypassed": df["outcome"] == "bypass",
+            **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
+            **{f"paid_{name}": df[name].where(miss) for name in _TOKENS[:2]},
+        },
+        index=df.index,
+    )
+    table = parts.groupby(keys, sort=False).sum(min_count=1)
+    for money, happened in (("saved_usd", "hits"), ("paid_usd", "misses")):
+        table[money] = table[money].where(table[happened] > 0, 0.0)  # nothing happened: nothing, not unknown
+    table[["saved_seconds", "paid_seconds"]] = table[["saved_seconds", "paid_seconds"]].fillna(0.0)
+    decided = table["hits"] + table["misses"]
+    table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
+    milliseconds = df["lookup_ms"].groupby(keys, sort=False)
+    table["median_lookup_ms"], table["p95_lookup_ms"] = milliseconds.median(), milliseconds.quantile(0.95)
+    if by == "total" and table.empty:
+        table.loc["total"] = 0
+        table.loc["total", ["hit_rate", "median_lookup_ms", "p95_lookup_ms"]] = float("nan")
+    table = table.sort_values("lookups", ascending=False, kind="stable")
+    table.index = pd.Index(table.index.astype("string"), name=by)
+    columns = {**STATS, **WIDE} if wide else STATS
+    return table[list(columns)].astype(columns)
+
+
+def models(store: Store) -> pd.DataFrame:
+    """One row for each model: its configurations, entries and hits over all time."""
+    df = _configurations(store)
+    df["last_used"] = df[["last_created", "last_accessed"]].astype("float64").max(axis=1)
+    seen = stats(store)
+    rows = []
+    for name, group in df.groupby("name", sort=True):
+        temperatures = sorted({f"{value:g}" for value in group["temperature"].dropna()})
+        rows.append(
+            {
+                "model": name,
+                "provider": group["provider"].iloc[0],
+                "configurations": len(group),
+                "temperature": ", ".join(temperatures),
+                "entries": group["entries"].sum(),
+                "bytes": group["bytes"].sum(),
+                "hits": group["hits"].sum(),
+                "hit_rate": seen["hit_rate"].get(name),
+                "first_used": group["first_created"].astype("float64").min(),
+                "last_used": group["last_used"].max(),
+            }
+        )
+    return _typed(pd.DataFrame(rows, columns=["model", *MODELS]).set_index("model"), MODELS)
+
+
+def entries(
+    store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
+) -> pd.DataFrame:
+    """Stored answers, newest first."""
+    df = _frame(store.entries(selection if model is None else Selection(model=model), limit))
+    df = df.assign(**_model_columns(store, df))
+    full = pd.Series([bytes(key)[:8].hex() for key in df["key"]], index=df.index, dtype="object")
+    short = full.str[:8]
+    df.index = pd.Index(short.where(~short.duplicated(keep=False), full), name="id", dtype="object").astype("string")
+    df["paid_seconds"] = df["seconds"]
+    df["paid_usd"] = _usd(df)
+    df["bytes"] = [len(answer) for answer in df["answer"]]
+    df["answer"] = [generations.text_of(answer) for answer in df["answer"]]
+    df["tags"] = df["tags"].str.strip()
+    df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
+    return _typed(df, ENTRIES)
+
+
+def lookups(
+    store: Store,
+    *,
+    period: Period = Period(),
+    model: str | None = None,
+    outcome: str | None = None,
+    execution_count: int | None = None,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Every question to the cache, newest first."""
+    filtered = model is not None or outcome is not None or execution_count is not None
+    df = _frame(store.lookups(period, None if filtered else limit))
+    df = df.assign(**_model_columns(store, df))
+    df = df.assign(**_costs(df))
+    df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
+    df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
+    df.index = pd.Index(df["number"].astype("int64"), name="number")
+    df = _typed(df, LOOKUPS)
+    if model is not None:
+        df = df[_is_model(df, model)]
+    if outcome is not None:
+        df = df[df["outcome"] == outcome]
+    if execution_count is not None:
+        df = df[(df["execution_count"] == execution_count).fillna(False).astype("bool")]
+    return df if limit is None else df.head(limit)
+
+
+def _brief(store: Store, period: Period) -> pd.DataFrame:
+    """What figures are made of, with as little work for each lookup as can be."""
+    names, rows = store.lookups(period, brief=True)
+    data = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in names}
+    numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
+    df = pd.DataFrame(
+        {name: np.array(values, dtype="float64" if name in numbers else "object") for name, values in data.items()}
+    )
+    df = df.assign(**_model_columns(store, df))
+    df["outcome"], df["match"] = df["outcome"].astype(_OUTCOME), df["match"].astype(_MATCH)
+    df["failed"] = df["failed"].astype("bool")
+    df["lookup_ms"] = df["lookup_seconds"] * 1000
+    return df.assign(**_costs(df))
+
+
+def _configurations(store: Store) -> pd.DataFrame:
+    """The configurations of a store; ``name`` is the model's, with its provider where two have a model of that name."""
+    df = _frame(store.configurations())
+    pairs = df[["provider", "model"]].drop_duplicates()
+    twice = df["model"].isin(pairs["model"][pairs["model"].duplicated()])
+    df["name"] = df["model"].where(~twice, df["model"] + " (" + df["provider"].where(df["provider"] != "", "?") + ")")
+    return df
+
+
+def _model_columns(store: Store, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Model and configuration of each row, by the key of its configuration."""
+    known = _configurations(store)
+    codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
+    chosen = {"provider": "provider", "raw_model": "model", "model": "name", "configuration": "label"}
+    return {
+        name: pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index).map(known[column])
+        for name, column in chosen.items()
+    }
+
+
+def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Money and time, saved by a hit or paid for anything else."""
+    hit = df["outcome"] == "hit"
+    dollars, seconds = _usd(df), df["seconds"].astype("float64")
+    return {
+        **{"saved_usd": dollars.where(hit), "saved_seconds": seconds.where(hit)},
+        **{"paid_usd": dollars.where(~hit), "paid_seconds": seconds.where(~hit)},
+    }
+
+
+def _frame(rows: Rows) -> pd.DataFrame:
+    return pd.DataFrame.from_records(rows.rows, columns=list(rows.columns))
+
+
+def _typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    """Exactly these columns with these dtypes."""
+    typed = {}
+    for name, dtype in columns.items():
+        column = df[name]
+        if dtype == _TIME:
+            column = pd.to_datetime(pd.to_numeric(column), unit="s", utc=True)
+        elif dtype == _COUNT:
+            column = pd.to_numeric(column)
+        typed[name] = column.astype(dtype)
+    return pd.DataFrame(typed, index=df.index)
+
+
+def _is_model(df: pd.DataFrame, model: str) -> pd.Series[bool]:
+    known = pd.concat([df["model"], df["configuration"]]).dropna().unique()
+    if len(known) and model not in known:
+        raise CommandError(f"No lookup of a model '{model}'. Models: {', '.join(sorted(set(df['model'].dropna())))}.")
+    return ((df["model"] == model) | (df["configuration"] == model)).fillna(False).astype("bool")
+
+
+def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
+    if by == "total":
+        return pd.Series("total", index=df.index, dtype="object")
+    if by == "day":
+        return pd.to_datetime(df["at"], unit="s", utc=True).dt.strftime("%Y-%m-%d").astype("object")
+    if by == "cell":
+        count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
+        label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()
+        return label.astype("object").where(df["execution_count"].notna(), "unattributed")
+    return df[by].astype("object").where(df[by].notna() & (df[by] != ""), "unattributed" if by == "notebook" else "unknown")
+
+
+def _usd(df: pd.DataFrame) -> pd.Series[float]:
+    """What each row's tokens cost, in US dollars."""
+    tokens = df[list(_TOKENS)].astype("float64")
+    known = tokens[["input_tokens", "output_tokens"]].notna().all(axis=1)
+    tokens = tokens.fillna(0.0)
+    plain = tokens["input_tokens"] - tokens["cache_read_tokens"] - tokens["cache_write_tokens"]
+    parts = np.stack([plain, *(tokens[name] for name in _TOKENS[1:])])
+    dollars = pd.Series(np.nan, index=df.index, dtype="float64")
+    for (provider, model), where in df.groupby(["provider", "raw_model"]).indices.items():
+        dollars.iloc[where] = np.array(pricing.rates(provider, model)) @ parts[:, where]
+    for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS):  # few, and priced by tiers
+        row = df.iloc[at]
+        dollars.iloc[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))
+    return dollars.where(known)

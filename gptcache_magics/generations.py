@@ -1,0 +1,213 @@
+"""A list of LangChain generations as bytes, and back.
+
+The fast form is JSON of the fields of plain messages. It is proved when written: the bytes are decoded and compared
+with the original. What does not come back equal takes LangChain's own serialisation, with an explicit list of classes;
+what does not survive that either is not stored.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from langchain_core import messages as lc_messages
+from langchain_core.load import dumps, loads
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+from pydantic import BaseModel
+
+from gptcache_magics.errors import NotStorable
+from gptcache_magics.stores.base import Usage
+
+__all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "text_of", "usage"]
+
+MARK: Final = "gptcache"
+"""Where in ``response_metadata`` a hit says that it is one."""
+
+CUT_OFF: Final = frozenset(
+    "length max_tokens max_output_tokens model_length model_context_window_exceeded incomplete content_filter"
+    " content-filter safety recitation blocklist prohibited_content spii refusal error error_toxic".split()
+)
+"""Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
+
+_FAST, _SLOW = b"F", b"S"
+_ALLOWED: Final = [
+    ChatGeneration,
+    ChatGenerationChunk,
+    Generation,
+    GenerationChunk,
+    *(
+        getattr(lc_messages, name)
+        for name in ("AIMessage", "AIMessageChunk", "HumanMessage", "SystemMessage", "ToolMessage", "ChatMessage", "FunctionMessage")
+    ),
+]
+
+
+def encode(generations: Sequence[Generation]) -> bytes:
+    """Encode generations, proved to come back equal.
+
+    Raises
+    ------
+    NotStorable
+        If no form gives the same generations back.
+    """
+    generations = [_with_plain_extras(generation) for generation in generations]
+    data = _encode_fast(generations)
+    if data is not None and decode(data, fresh=False) == list(generations):
+        return data
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = _SLOW + json.dumps([dumps(generation) for generation in generations]).encode()
+            same = _same(decode(data, fresh=False), list(generations))
+    except Exception as error:
+        raise NotStorable(f"not stored: {type(error).__name__} while encoding the answer") from error
+    if not same:
+        raise NotStorable("not stored: the answer holds objects that do not survive saving")
+    return data
+
+
+def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = None) -> list[Generation]:
+    """Decode generations into new objects.
+
+    Parameters
+    ----------
+    fresh
+        Whether a message that has an id gets a new one, so that LangGraph adds it instead of replacing the first.
+    mark
+        What to say in ``response_metadata["gptcache"]``.
+    """
+    if data[:1] == _SLOW:
+        return [_marked(loads(text, allowed_objects=_ALLOWED), fresh, mark) for text in json.loads(data[1:])]
+    generations: list[Generation] = []
+    for info, text, body in orjson.loads(data[1:]):
+        if body is None:
+            generations.append(Generation(text=text, generation_info=info))
+            continue
+        if fresh and body.get("id") is not None:
+            body["id"] = _new_id()
+        if mark is not None:
+            body["response_metadata"] = {**body.get("response_metadata", {}), MARK: dict(mark)}
+        generations.append(ChatGeneration(message=AIMessage(**body), generation_info=info))
+    return generations
+
+
+def text_of(data: bytes) -> str:
+    """The text of encoded generations, for a table; tool calls where there is no text."""
+    return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
+
+
+def check_storable(generations: Sequence[Generation]) -> None:
+    """Raise ``NotStorable`` for an answer that no later call should be given: none, empty, cut off or withheld."""
+    if not generations:
+        raise NotStorable("not stored: no answer")
+    for generation in generations:
+        reason = finish_reason(generation)
+        if reason.lower() in CUT_OFF:
+            raise NotStorable(f"not stored: cut off ({reason})")
+        if not isinstance(generation, Generation):
+            raise NotStorable(f"not stored: a {type(generation).__name__} is no generation")
+        message = getattr(generation, "message", None)
+        if not generation.text.strip() and (message is None or _empty(message)):
+            raise NotStorable("not stored: empty answer")
+
+
+def finish_reason(generation: Generation) -> str:
+    """Why the model stopped, in the provider's word, or an empty text."""
+    metadata = getattr(getattr(generation, "message", None), "response_metadata", None) or {}
+    for source in (metadata, generation.generation_info or {}):
+        for name in ("finish_reason", "stop_reason", "done_reason"):
+            if isinstance(source.get(name), str):
+                return str(source[name])
+    return str(metadata["status"]) if metadata.get("status") in ("incomplete", "failed") else ""
+
+
+def usage(generations: Sequence[Generation]) -> Usage:
+    """The tokens of an answer; several generations of one answer share one usage, which the first carries."""
+    for generation in generations:
+        metadata = getattr(getattr(generation, "message", None), "usage_metadata", None)
+        if metadata:
+            details = metadata.get("input_token_details") or {}
+            return Usage(
+                metadata.get("input_tokens"),
+                metadata.get("output_tokens"),
+                details.get("cache_read") or None,
+                details.get("cache_creation") or None,
+            )
+        info = generation.generation_info or {}  # Ollama's completion models
+        if isinstance(info.get("eval_count"), int):
+            return Usage(info.get("prompt_eval_count"), info["eval_count"])
+    return Usage()
+
+
+def _with_plain_extras(generation: Generation) -> Generation:
+    """The generation with pydantic objects among its extras as JSON: langchain-openai keeps a parsed answer there.
+
+    langchain-openai itself makes the object from the JSON again (``_oai_structured_outputs_parser``).
+    """
+    message = getattr(generation, "message", None)
+    extras = getattr(message, "additional_kwargs", {})
+    if message is None or not any(isinstance(value, BaseModel) for value in extras.values()):
+        return generation
+    plain = {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in extras.items()}
+    return generation.model_copy(update={"message": message.model_copy(update={"additional_kwargs": plain})})
+
+
+def _encode_fast(generations: Sequence[Generation]) -> bytes | None:
+    rows: list[tuple[Any, str, Any]] = []
+    for generation in generations:
+        if type(generation) is ChatGeneration and type(generation.message) is AIMessage:
+            message = generation.message
+            body = {name: value for name, value in message if value or name in message.model_fields_set}
+            body.pop("type", None)
+            rows.append((generation.generation_info, "", body))
+        elif type(generation) is Generation:
+            rows.append((generation.generation_info, generation.text, None))
+        else:
+            return None
+    try:
+        return _FAST + orjson.dumps(rows)
+    except TypeError:
+        return None
+
+
+def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None) -> Generation:
+    message = getattr(generation, "message", None)
+    if isinstance(message, BaseMessage):
+        if fresh and message.id is not None:
+            message.id = _new_id()
+        if mark is not None:
+            message.response_metadata = {**message.response_metadata, MARK: dict(mark)}
+    return generation
+
+
+def _new_id() -> str:
+    return f"lc_run--{uuid4()}-0"
+
+
+def _empty(message: BaseMessage) -> bool:
+    extra = {name for name, value in message.additional_kwargs.items() if value}
+    calls = getattr(message, "tool_calls", None) or getattr(message, "invalid_tool_calls", None)
+    blocks = [b for b in message.content if not isinstance(b, dict) or b.get("type") not in ("text", "reasoning", "thinking")]
+    return not calls and not (isinstance(message.content, list) and blocks) and extra <= {"refusal", "reasoning_content"}
+
+
+def _shown(generation: Generation) -> str:
+    calls = getattr(getattr(generation, "message", None), "tool_calls", None) or []
+    shown = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False, default=str)})" for call in calls]
+    return "\n".join([generation.text, *shown] if generation.text else shown)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality that holds for NaN, and for a tuple that came back as a list."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, Generation | BaseMessage):
+        return type(one) is type(other) and _same(dict(one), dict(other))
+    return bool(one == other) or (one != one and other != other)

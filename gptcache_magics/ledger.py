@@ -1,0 +1,168 @@
+"""Record every lookup without slowing it down.
+
+A lookup is noted in memory and written with its neighbours in one transaction: every second, at the end of each cell,
+before any table is read, and at exit. A killed kernel may lose a second of lookups, never an entry.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+from uuid import uuid4
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.settings import CELL, Settings
+from gptcache_magics.stores.base import Configuration, Found, Lookup, Outcome, Store, Usage
+
+__all__ = ["Ledger"]
+
+FLUSH_SECONDS: Final = 1.0
+RECENT_LOOKUPS: Final = 10_000
+
+
+class Ledger:
+    """The lookups of one run on their way to the store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.recent: deque[Lookup] = deque(maxlen=RECENT_LOOKUPS)
+        self.noted = 0
+        """How many lookups were noted since the cache was made."""
+        self.last_error = ""
+        self.failures = 0
+        """Errors inside the cache that the user's calls did not notice."""
+        self._store = store
+        self.settings = settings
+        self._pending: dict[int, Lookup] = {}
+        self._configurations: dict[bytes, Configuration] = {}
+        self._models: dict[bytes, tuple[str, str]] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self.start_run()
+
+    def start_run(self) -> None:
+        """Begin a new run: figures "of this run" start at zero, nothing is deleted."""
+        self.run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:6]}"
+        self.recent.clear()
+        self.failures, self.last_error = 0, ""
+        self._numbers = itertools.count(1)
+        self._pid = os.getpid()
+
+    def note(
+        self,
+        outcome: Outcome,
+        reason: str,
+        lookup_seconds: float,
+        *,
+        key: bytes | None = None,
+        question: str = "",
+        configuration: Configuration | None = None,
+        found: Found | None = None,
+    ) -> Lookup:
+        """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
+        if self._pid != os.getpid():  # a forked child counts on its own side of the run
+            self._pid, self._lock, self._thread = os.getpid(), threading.Lock(), None
+            self._numbers = itertools.count(self._pid << 32)
+        lookup = Lookup(
+            at=time.time(),
+            run=self.run,
+            number_in_run=next(self._numbers),
+            outcome=outcome,
+            reason=reason,
+            mode="readonly" if self._store.readonly else "auto",
+            configuration=configuration.key if configuration else None,
+            key=key,
+            question=question,
+            lookup_seconds=lookup_seconds,
+        )
+        if found is not None:
+            lookup.match, lookup.seconds, lookup.usage = "exact", found.seconds, found.usage
+        cell = CELL.get()
+        if cell is not None:
+            lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line
+            lookup.execution_count = cell.execution_count
+        self.recent.append(lookup)
+        self.noted += 1
+        self._add(lookup, configuration)
+        return lookup
+
+    def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: str) -> None:
+        """Complete a miss with what the model's answer cost, and why it was not stored if it was not."""
+        lookup.seconds, lookup.usage = seconds, usage
+        lookup.reason = reason or lookup.reason
+        self._add(lookup, None)
+
+    def failed(self, error: BaseException, doing: str) -> str:
+        """Count an error that the user's call will not notice; the reason to show."""
+        self.failures += 1
+        self.last_error = f"{type(error).__name__} while {doing}: {error}"
+        return f"error: {self.last_error}"
+
+    def model_of(self, lookup: Lookup) -> tuple[str, str] | None:
+        """Provider and model of a lookup of this run."""
+        return self._models.get(lookup.configuration) if lookup.configuration else None
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""
+        self._listeners.append(changed)
+
+        def unsubscribe() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(changed)
+
+        return unsubscribe
+
+    def flush(self) -> None:
+        """Write what is pending. A store that cannot be written keeps it pending, within a bound."""
+        with self._lock:
+            pending, self._pending = self._pending, {}
+            configurations, self._configurations = self._configurations, {}
+        if self._store.readonly or not pending:
+            return
+        try:
+            self._store.record(pending.values(), configurations.values(), self.settings.keep_lookups)
+        except StoreError as error:
+            self.failed(error, "writing lookups")
+            with self._lock:
+                self._configurations = {**configurations, **self._configurations}
+                self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
+
+    def close(self) -> None:
+        """Write what is pending and end the thread."""
+        self._closed = True
+        self._wake.set()
+        self.flush()
+
+    def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
+        with self._lock:
+            self._pending[lookup.number_in_run] = lookup
+            if configuration is not None and configuration.key not in self._models:
+                self._models[configuration.key] = (configuration.provider, configuration.model)
+                self._configurations[configuration.key] = configuration
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        if not self._wake.is_set():
+            self._wake.set()
+        for changed in self._listeners:
+            changed()
+
+    def _start(self) -> None:
+        with self._lock:
+            if (self._thread is None or not self._thread.is_alive()) and not self._closed:
+                self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
+                self._thread.start()
+
+    def _write_every_second(self) -> None:
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            time.sleep(FLUSH_SECONDS)
+            self.flush()

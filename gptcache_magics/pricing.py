@@ -1,0 +1,59 @@
+"""Tokens to money, from the price list of the package genai-prices: US dollars, as of the installed release.
+
+The list is imported when a table first shows money. It is never updated from the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from gptcache_magics.stores.base import Usage
+
+__all__ = ["TIER_TOKENS", "rates", "usd"]
+
+_PROVIDERS: Final = {
+    "azure_openai": "azure",
+    "aws": "aws",
+    "google_genai": "google",
+    "google_vertexai": "google",
+    "mistralai": "mistral",
+    "xai": "x-ai",
+}
+"""Names of LangChain packages where genai-prices has another name for the provider."""
+
+TIER_TOKENS: Final = 100_000
+"""Below so many input tokens no provider in the list changes its price per token."""
+
+
+def usd(provider: str, model: str, usage: Usage) -> float:
+    """What an answer cost, in US dollars; NaN if the tokens or the price are unknown."""
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return math.nan
+    tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens or 0, usage.cache_write_tokens or 0)
+    if usage.input_tokens >= TIER_TOKENS:
+        return _price(provider, model, tokens)
+    plain, output, read, written = rates(provider, model)
+    return (tokens[0] - tokens[2] - tokens[3]) * plain + tokens[1] * output + tokens[2] * read + tokens[3] * written
+
+
+@lru_cache(maxsize=1024)
+def rates(provider: str, model: str) -> tuple[float, float, float, float]:
+    """US dollars for one input, output, cache-read and cache-written token, below ``TIER_TOKENS`` input tokens."""
+    units = ((1000, 0, 0, 0), (0, 1000, 0, 0), (1000, 0, 1000, 0), (1000, 0, 0, 1000))
+    plain, output, read, written = (_price(provider, model, unit) / 1000 for unit in units)
+    return plain, output, read, written
+
+
+def _price(provider: str, model: str, tokens: Sequence[int]) -> float:
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    used = {name: number for name, number in zip(names, tokens, strict=True) if number}
+    try:
+        return float(calc_price(Tokens(**used), model_ref=model, provider_id=_PROVIDERS.get(provider, provider)).total_price)
+    except (LookupError, ValueError):
+        return math.nan

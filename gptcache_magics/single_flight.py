@@ -1,0 +1,112 @@
+"""One model call for identical lookups that are under way at the same time.
+
+The first lookup that misses owns its key until its answer is stored, its call ends, or it fails; an identical lookup of
+another task or thread waits for that and looks again. Who waits must not be waited for, so who owns any key never waits:
+two calls ``generate(["A", "B"])`` and ``generate(["B", "A"])`` would otherwise wait for each other for ever. A stream is
+waited for less long: whoever reads it may stop in the middle and keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Final
+
+from gptcache_magics.settings import Call
+
+__all__ = ["Flight", "SingleFlight", "runs_event_loop"]
+
+WAIT_SECONDS: Final = 600.0
+STREAM_WAIT_SECONDS: Final = 30.0
+
+
+class Flight:
+    """One model call on its way, and the task or thread that makes it."""
+
+    def __init__(self, call: Call, who: object) -> None:
+        self.call, self.who = call, who
+        self._patience = STREAM_WAIT_SECONDS if call.streams else WAIT_SECONDS
+        self._landed = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def wait(self) -> None:
+        """Block this thread until the flight has landed."""
+        self._landed.wait(self._patience)
+
+    async def wait_async(self) -> None:
+        """Wait without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if self._landed.is_set():
+                return
+            self._waiting.append((loop, future))
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(future, self._patience)
+
+    def land(self) -> None:
+        """Let everyone who waits look again."""
+        with self._lock:
+            self._landed.set()
+            waiting, self._waiting = self._waiting, []
+        for loop, future in waiting:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(_wake, future)
+
+
+class SingleFlight:
+    """The flights of one cache, by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[bytes, Flight] = {}
+        self._lock = threading.Lock()
+
+    def join(self, key: bytes, call: Call) -> Flight | None:
+        """The flight to wait for; None if the caller is to call the model, and then ``land`` the key or end its call."""
+        who = _who()
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None:
+                self._flights[key] = Flight(call, who)
+                return None
+            return None if any(each.who == who for each in self._flights.values()) else flight
+
+    def land(self, key: bytes, call: Call) -> None:
+        """The answer to a key that ``call`` owns is stored, or will not come."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None or flight.call is not call:
+                return
+            del self._flights[key]
+        flight.land()
+
+    def land_all(self, call: Call) -> None:
+        """A call has ended: nothing that it owns will come any more."""
+        if self._flights:
+            with self._lock:
+                keys = [key for key, flight in self._flights.items() if flight.call is call]
+            for key in keys:
+                self.land(key, call)
+
+
+def runs_event_loop() -> bool:
+    """Whether this thread runs an event loop, as a notebook's main thread does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _who() -> object:
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:
+        return threading.get_ident()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

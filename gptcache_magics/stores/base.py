@@ -1,0 +1,205 @@
+"""What a store holds, and the few things it must be able to do.
+
+An *entry* is one stored answer, a *lookup* one question to the cache, a *configuration* one model with one set of
+answer-changing parameters. The store is the record: everything that tables show can be read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+__all__ = [
+    "Configuration",
+    "Entry",
+    "Found",
+    "Lookup",
+    "Match",
+    "Outcome",
+    "Period",
+    "Rows",
+    "Selection",
+    "Store",
+    "Usage",
+    "entry_id",
+]
+
+Outcome = Literal["hit", "miss", "bypass", "error"]
+Match = Literal["exact", "semantic"]
+
+
+def entry_id(key: bytes) -> str:
+    """The full hexadecimal id of an entry: the first 64 bits of its 128-bit key, 16 digits."""
+    return key[:8].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A model with one set of answer-changing parameters: one partition of the store, one gptcache."""
+
+    key: bytes
+    """blake2b-128 over everything that can change an answer."""
+    provider: str
+    model: str
+    """The model's name, or its class where it has none."""
+    label: str
+    """``gpt-4o-mini · T 0.2 · 3 tools``."""
+    temperature: float | None
+    parameters: str
+    """JSON of the answer-changing parameters, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; ``None`` where the provider did not say. Cached tokens are part of the input tokens."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer to store: the prompt it answers, the encoded generations, and what it cost."""
+
+    key: bytes
+    """128-bit exact key."""
+    configuration: bytes
+    prompt: str
+    question: str
+    """What a person asked: the text of the last human message, or the prompt itself."""
+    answer: bytes
+    """Encoded generations (:mod:`gptcache_magics.generations`)."""
+    created: float
+    """Seconds since the epoch, as every time in a store."""
+    seconds: float | None = None
+    """How long the model took."""
+    usage: Usage = Usage()
+    finish_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What the hot path needs of a stored entry."""
+
+    key: bytes
+    answer: bytes
+    created: float
+    seconds: float | None
+    usage: Usage
+
+    def __str__(self) -> str:  # gptcache calls str() on an answer it returns
+        return entry_id(self.key)
+
+
+@dataclass(slots=True, eq=False)
+class Lookup:
+    """One question to the cache and what became of it.
+
+    ``usage`` and ``seconds`` are of the stored answer for a hit (saved), of the model's own for a miss (paid; filled in
+    when the answer comes).
+    """
+
+    at: float
+    run: str
+    number_in_run: int
+    outcome: Outcome
+    reason: str = ""
+    mode: str = "auto"
+    match: Match | None = None
+    similarity: float | None = None
+    configuration: bytes | None = None
+    key: bytes | None = None
+    question: str = ""
+    lookup_seconds: float | None = None
+    seconds: float | None = None
+    usage: Usage = Usage()
+    notebook: str = ""
+    cell_id: str = ""
+    cell_line: str = ""
+    execution_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which lookups a table is about: those of one run, those after a moment, or all."""
+
+    run: str | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries a command is about. Every condition that is given must hold; none at all means every entry."""
+
+    ids: Sequence[str] | None = None
+    """Beginnings of hexadecimal ids."""
+    model: str | None = None
+    grep: str | None = None
+    """Regular expression searched in question and prompt, ignoring case."""
+    tag: str | None = None
+    pinned: bool | None = None
+    older_than: float | None = None
+    """Created before this moment."""
+    unused_since: float | None = None
+    """Not hit, and not created, after this moment."""
+
+
+class Rows(NamedTuple):
+    """What a query found: the names of its columns and one tuple a row."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+class Store(Protocol):
+    """Where entries and lookups live. Every method may be called from any thread; failures raise ``StoreError``."""
+
+    @property
+    def where(self) -> str:
+        """The place, as a person would type it."""
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written."""
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user must hear about this store, such as a damaged file that was set aside."""
+
+    def open(self) -> None:
+        """Open now, to hear of what is wrong; otherwise the first use opens."""
+    def get(self, key: bytes) -> Found | None:
+        """The entry under this exact key. Never writes."""
+    def remembered(self, key: bytes) -> bool:
+        """Whether ``get`` will answer from memory, without touching a disk."""
+    def put(self, entry: Entry, configuration: Configuration) -> None:
+        """Store an entry durably; a different answer already under the key goes into its history."""
+    def clear(self) -> int:
+        """Remove every entry; the number removed."""
+    def remove(self, selection: Selection) -> int:
+        """Remove entries so that ``undo`` can bring them back; the number removed."""
+    def generation(self) -> int:
+        """How often the store was cleared."""
+    def undo(self) -> int:
+        """Bring the last removal back; the number of entries that came back."""
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+    def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
+        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
+        """Write lookups (again, if their number in the run was written before) and count their hits."""
+    def forget_lookups(self) -> int:
+        """Remove every lookup; the number removed."""
+    def count(self, selection: Selection = ...) -> tuple[int, int]:
+        """Number of entries and the bytes of their answers."""
+    def entries(self, selection: Selection, limit: int | None = None) -> Rows:
+        """Entries, newest first."""
+    def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
+        """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
+    def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
+        """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+    def configurations(self) -> Rows:
+        """Configurations with the number, bytes, hits and times of their entries."""
+    def close(self) -> None:
+        """Release every handle. A closed store can be used again; it reopens."""

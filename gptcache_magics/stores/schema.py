@@ -1,0 +1,84 @@
+"""The tables of a store in SQLite, as numbered steps: step *n* brings ``PRAGMA user_version`` from *n* - 1 to *n*."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS"]
+
+APPLICATION_ID: Final = 0x67636D61
+"""Says "this file is ours": the letters gcma."""
+
+_ENTRY = """(
+    id INTEGER PRIMARY KEY,          -- first 64 bits of the key, signed
+    key BLOB NOT NULL,
+    configuration BLOB NOT NULL,
+    prompt TEXT NOT NULL,            -- BLOB where the text is not valid Unicode
+    question TEXT NOT NULL,
+    answer BLOB NOT NULL,
+    created REAL NOT NULL,
+    accessed REAL,
+    hits INTEGER NOT NULL DEFAULT 0,
+    expires REAL,
+    seconds REAL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    finish_reason TEXT NOT NULL DEFAULT '',
+    pinned INTEGER NOT NULL DEFAULT 0,
+    edited INTEGER NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT ''
+)"""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        """CREATE TABLE configuration (
+            key BLOB PRIMARY KEY,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            label TEXT NOT NULL,
+            temperature REAL,
+            parameters TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        f"CREATE TABLE entry {_ENTRY}",
+        "CREATE INDEX entry_by_configuration ON entry (configuration)",
+        "CREATE INDEX entry_by_created ON entry (created)",
+        # The last removal, kept for undo.
+        f"CREATE TABLE removed {_ENTRY}",
+        # Which entries other kernels must forget; a NULL id means all of them.
+        "CREATE TABLE dropped (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER)",
+        # Grows with every clear; part of every key in a user's own gptcache manager, which cannot always be emptied.
+        "CREATE TABLE generation (number INTEGER NOT NULL)",
+        "INSERT INTO generation VALUES (0)",
+        "CREATE TABLE history (id INTEGER NOT NULL, replaced REAL NOT NULL, answer BLOB NOT NULL)",
+        "CREATE INDEX history_by_id ON history (id)",
+        """CREATE TABLE lookup (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL,
+            number_in_run INTEGER NOT NULL,
+            at REAL NOT NULL,
+            outcome TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            mode TEXT NOT NULL,
+            match TEXT,
+            similarity REAL,
+            configuration BLOB,
+            entry INTEGER,
+            lookup_seconds REAL,
+            seconds REAL,
+            input_tokens INTEGER,
+            output_tokens INTEGER,
+            cache_read_tokens INTEGER,
+            cache_write_tokens INTEGER,
+            notebook TEXT NOT NULL,
+            cell TEXT NOT NULL,
+            cell_line TEXT NOT NULL,
+            execution_count INTEGER,
+            UNIQUE (run, number_in_run)
+        )""",
+        "CREATE INDEX lookup_by_time ON lookup (at)",
+        # A question once, however often it was looked up.
+        "CREATE TABLE question (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
+    ),
+)

@@ -1,0 +1,167 @@
+"""From the store's words to SQL and back: conditions, values, text that SQLite cannot keep as text."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any, Final
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Configuration, Entry, Lookup, Period, Rows, Selection, Usage
+
+__all__ = [
+    "BRIEF",
+    "FIND",
+    "MODEL",
+    "PUT_CONFIGURATION",
+    "PUT_ENTRY",
+    "PUT_LOOKUP",
+    "allow_grep",
+    "configuration_values",
+    "entry_values",
+    "id_bytes",
+    "id_number",
+    "lookup_values",
+    "readable",
+    "rows",
+    "where_entries",
+    "where_lookups",
+]
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_ENTRY = ("id", "key", "configuration", "prompt", "question", "answer", "created", "seconds", *_TOKENS, "finish_reason")
+_LOOKUP = (
+    *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
+    *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
+)
+
+
+def _upsert(table: str, columns: tuple[str, ...], conflict: str, extra: str = "") -> str:
+    kept = {name.strip() for name in conflict.split(",")}
+    changes = ", ".join(f"{name}=excluded.{name}" for name in columns if name not in kept)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT ({conflict}) DO UPDATE SET {changes}{extra}"
+    )
+
+
+FIND: Final = f"SELECT key, answer, created, seconds, {', '.join(_TOKENS)} FROM entry WHERE id=?"
+BRIEF: Final = (
+    "l.number, l.at, l.outcome, l.reason LIKE 'error%' AS failed, l.match, l.configuration, l.lookup_seconds, l.seconds, "
+    + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+)
+PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id", ", edited=0")
+PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
+PUT_CONFIGURATION: Final = "INSERT OR IGNORE INTO configuration VALUES (?,?,?,?,?,?)"
+MODEL: Final = "LEFT JOIN configuration c ON c.key=e.configuration"
+
+
+def entry_values(entry: Entry) -> tuple[Any, ...]:
+    """The values of ``PUT_ENTRY``."""
+    return (
+        *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
+        *(entry.answer, entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
+    )
+
+
+def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
+    """The values of ``PUT_LOOKUP``."""
+    return (
+        *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome, readable(lookup.reason), lookup.mode),
+        *(lookup.match, lookup.similarity, lookup.lookup_seconds, lookup.seconds, readable(lookup.notebook)),
+        *(readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count, lookup.configuration),
+        *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
+    )
+
+
+def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
+    """The values of ``PUT_CONFIGURATION``."""
+    return (
+        *(configuration.key, configuration.provider, readable(configuration.model), readable(configuration.label)),
+        *(configuration.temperature, readable(configuration.parameters)),
+    )
+
+
+def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
+    """A condition on ``entry e`` joined by ``MODEL``; ``1`` when nothing was asked for."""
+    conditions: list[str] = []
+    values: list[Any] = []
+    if selection.ids is not None:
+        conditions.append(f"({' OR '.join(['e.id BETWEEN ? AND ?'] * len(selection.ids)) or '0'})")
+        values += [bound for beginning in selection.ids for bound in _id_range(beginning)]
+    for condition, value in (
+        ("(c.model=? OR c.provider || '/' || c.model=? OR c.label=?)", selection.model),
+        ("instr(e.tags, ' ' || ? || ' ')", selection.tag),
+        ("e.pinned=?", selection.pinned),
+        ("e.created<?", selection.older_than),
+        ("max(e.created, coalesce(e.accessed, 0))<?", selection.unused_since),
+        ("(grep(?, e.question) OR grep(?, e.prompt))", selection.grep),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values += [value] * condition.count("?")
+    return " AND ".join(conditions) or "1", tuple(values)
+
+
+def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
+    """A condition on ``lookup l``."""
+    given = [("l.run=?", period.run), ("l.at>=?", period.after)]
+    conditions = [condition for condition, value in given if value is not None]
+    return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)
+
+
+def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
+    """Give a connection the function that ``where_entries`` uses for ``selection.grep``."""
+    if selection.grep is not None:
+        try:
+            search = re.compile(selection.grep, re.IGNORECASE).search
+        except re.error as error:
+            raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
+        db.create_function("grep", 2, lambda _, text: search(text if isinstance(text, str) else _decoded(text)) is not None)
+
+
+def rows(cursor: sqlite3.Cursor) -> Rows:
+    """All that a query found."""
+    return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+
+
+def id_number(key: bytes) -> int:
+    """The row number of an entry: the first 64 bits of its key, signed as SQLite's integers are."""
+    return int.from_bytes(key[:8], "big", signed=True)
+
+
+def id_bytes(number: int) -> bytes:
+    """The first 8 bytes of the key that has this row number."""
+    return number.to_bytes(8, "big", signed=True)
+
+
+def readable(text: str) -> str:
+    """Text for people: what is not valid Unicode is replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _exact(text: str) -> str | bytes:
+    # A lone surrogate is not valid Unicode: SQLite keeps such a text as bytes.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "surrogatepass")
+
+
+def _tokens(usage: Usage) -> tuple[int | None, ...]:
+    return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
+
+
+def _id_range(beginning: str) -> tuple[int, int]:
+    try:
+        first, last = bytes.fromhex(beginning.ljust(16, "0")), bytes.fromhex(beginning.ljust(16, "f"))
+    except ValueError:
+        raise CommandError(
+            f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. All: %gptcache entries"
+        ) from None
+    return id_number(first), id_number(last)

@@ -1,0 +1,157 @@
+"""Make gptcache safe to import, from any thread and any working directory.
+
+gptcache 0.1.44 un-pickles ``./data_map.txt`` while it is imported (``core.py`` evaluates ``get_data_manager()`` as a
+default), adds a handler to the root logger (``utils/log.py``) and installs packages with pip at run time
+(``utils/dependency_control.py``). A finder on ``sys.meta_path`` mends each of these modules right after it executes, so
+nothing of gptcache is imported before it is needed and no file of it is changed.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import logging
+import pickle
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
+
+from gptcache_magics.errors import MissingDependencyError, StoreError
+
+__all__ = ["harden", "on_import"]
+
+_importing = threading.local()
+_ALLOWED = {
+    ("builtins", name) for name in ("bytearray", "complex", "dict", "frozenset", "list", "object", "set", "tuple")
+} | {("collections", "OrderedDict"), ("cachetools", "LRUCache"), ("cachetools.lru", "LRUCache"), ("cachetools", "Cache")}
+_callbacks: dict[str, Callable[[ModuleType], None]] = {}
+
+
+def harden() -> None:
+    """Install the finder; mend what was imported before it, with one warning."""
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _Finder())
+    early = [name for name in _MEND if name in sys.modules]
+    for name in early:
+        _MEND[name](sys.modules[name])
+    if "gptcache.core" in sys.modules:
+        warnings.warn(
+            "gptcache was imported before gptcache_magics. If the working directory held a data_map.txt, its pickle was "
+            "loaded. From now on it is read safely. Import gptcache_magics first.",
+            stacklevel=3,
+        )
+
+
+def on_import(name: str, callback: Callable[[ModuleType], None]) -> None:
+    """Call ``callback`` with the module ``name``, now if it is imported, else right after it will be."""
+    if name in sys.modules:
+        callback(sys.modules[name])
+    else:
+        _callbacks[name] = callback
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Find a module as Python does, and run our code after its own."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in _MEND and fullname not in _AROUND and fullname not in _callbacks:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            _AROUND.get(fullname, _plainly)(execute, module)
+            _MEND.get(fullname, _nothing)(module)
+            _callbacks.pop(fullname, _nothing)(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def _plainly(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+    execute(module)
+
+
+def _nothing(module: ModuleType) -> None:
+    pass
+
+
+def _core(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+    """Execute ``gptcache.core`` without reading the ``data_map.txt`` of the working directory."""
+    _importing.core = True
+    try:
+        execute(module)
+    finally:
+        _importing.core = False
+
+
+def _log(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+    """Execute ``gptcache.utils.log`` and take back the handler it adds to the root logger."""
+    before = list(logging.root.handlers)
+    execute(module)
+    for handler in [handler for handler in logging.root.handlers if handler not in before]:
+        logging.root.removeHandler(handler)
+
+
+def _data_manager(module: ModuleType) -> None:
+    module.pickle = SimpleNamespace(load=_load, dump=pickle.dump)  # type: ignore[attr-defined]
+    manager = module.MapDataManager
+    read = manager.init
+
+    def init(self: Any) -> None:
+        if not getattr(_importing, "core", False):
+            read(self)
+
+    manager.init = init
+
+
+def _dependency_control(module: ModuleType) -> None:
+    module.prompt_install = _prompt_install  # type: ignore[attr-defined]
+    if "gptcache.utils" in sys.modules:
+        sys.modules["gptcache.utils"].prompt_install = _prompt_install  # type: ignore[attr-defined]
+
+
+def _prompt_install(package: str, warn: bool = False) -> NoReturn:
+    raise MissingDependencyError(f"gptcache needs {package} here. Nothing is installed for you: %pip install {package}")
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain containers, text and numbers. Anything else in the file is refused before it can run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def _load(file: io.BufferedReader) -> Any:
+    where = getattr(file, "name", "the map file")
+    try:
+        return _PlainUnpickler(file).load()
+    except pickle.UnpicklingError as error:
+        raise StoreError(
+            f"{where} holds {error}, which is more than plain text and was not loaded: loading it could run code. "
+            "Move the file away to start afresh."
+        ) from None
+    except (EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise StoreError(f"{where} is damaged ({error}). Move the file away to start afresh.") from None
+
+
+_AROUND: dict[str, Callable[[Callable[[ModuleType], None], ModuleType], None]] = {
+    "gptcache.core": _core,
+    "gptcache.utils.log": _log,
+}
+_MEND: dict[str, Callable[[ModuleType], None]] = {
+    "gptcache.manager.data_manager": _data_manager,
+    "gptcache.utils.dependency_control": _dependency_control,
+}
