@@ -76,6 +76,5 @@ chromium:
 			apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	else \
 		echo "The browser tests need Chromium: sudo apt-get install chromium fonts-dejavu-core" >&2; \
-		echo "Without it: $(BIN)/python -m pytest -m 'not browser'" >&2; \
-		exit 1; \
+		echo "Without it they are skipped here, and fail where CI is set." >&2; \
 	fi

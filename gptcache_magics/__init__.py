@@ -35,7 +35,19 @@ if TYPE_CHECKING:
     from gptcache_magics.llm_cache import GPTCache as GPTCache
 
 __all__ = [
-    *("GPTCache", "GPTCacheMagicsError", "clear", "current", "entries", "help", "lookups", "models", "off", "on", "panel"),
+    *(
+        "GPTCache",
+        "GPTCacheMagicsError",
+        "clear",
+        "current",
+        "entries",
+        "help",
+        "lookups",
+        "models",
+        "off",
+        "on",
+        "panel",
+    ),
     *("pin", "remove", "show", "stats", "status", "tag", "undo", "unpin"),
 ]
 __version__ = "0.1.0"

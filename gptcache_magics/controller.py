@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Controller", "Source", "controller"]
 
 DEFAULT_STORE: Final = ".gptcache"
-_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks", "m": "minutes"}
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class Source:
     store: Store
     ledger: Ledger | None = None
     """Of the cache that is on; another place has none."""
+    since: str = "all"
+    """What tables are about if nothing else is asked for."""
 
     @property
     def where(self) -> str:
         """The place, as a person would type it."""
-        return self.store.where
+        return place(self.store)
 
     @property
     def mode(self) -> str:
@@ -55,29 +57,41 @@ class Source:
             self.ledger.flush()
 
     def period(self, since: str | None = None) -> Period:
-        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means; by default this run, elsewhere all."""
-        since = since or ("run" if self.ledger else "all")
+        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""
+        since = since or self.since
         if since == "all":
             return Period()
         if since == "run":
             if self.ledger is None:
-                raise CommandError("--since run is about the cache that is on, and --at names a store. Type --since all.")
+                raise CommandError(
+                    "--since run is about the cache that is on, and --at names a store. Type --since all."
+                )
             return Period(run=self.ledger.run)
         if since == "today":
             return Period(after=datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-        return Period(after=time.time() - seconds_of(since, "--since takes run, today, all, or a time such as 1h or 7d"))
+        return Period(
+            after=time.time() - seconds_of(since, "--since takes run, today, all, or a time such as 1h or 7d")
+        )
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each lookup; returns the way to stop it."""
         return self.ledger.subscribe(changed) if self.ledger is not None else lambda: None
 
 
+def place(store: Store) -> str:
+    """Where a store is, as short as a person would type it: from here, from home, or in full."""
+    for beginning, short in ((Path.cwd(), ""), (Path.home(), "~")):
+        if Path(store.where).is_relative_to(beginning):
+            return str(Path(short) / Path(store.where).relative_to(beginning))
+    return store.where
+
+
 def seconds_of(text: str, allowed: str) -> float:
     """Seconds in ``30m``, ``1h``, ``7d`` or ``2w``."""
     number, unit = text[:-1], _UNITS.get(text[-1:])
-    if unit is None or not number.isdigit():
+    if unit is None or not number.isdecimal() or len(number) > 6:
         raise CommandError(f"{allowed}. Got '{text}'.")
-    return timedelta(**{unit: int(number)}).total_seconds()
+    return float(number) * unit
 
 
 @dataclass
@@ -102,8 +116,8 @@ class Controller:
             same = where is None or store.where == self.cache.store.where
             if not same or (init is not None and init is not self.cache.init_func):
                 raise CommandError(
-                    f"The cache is on at {self.cache.store.where}. To change the store or its gptcache: %gptcache off, "
-                    f"then %gptcache on {where or ''}".rstrip()
+                    f"The cache is on at {place(self.cache.store)}. To change the store or its gptcache: "
+                    f"%gptcache off, then %gptcache on {where or ''}".rstrip()
                 )
             taken = get_llm_cache() is not self.cache
             set_llm_cache(self.cache)
@@ -139,7 +153,7 @@ class Controller:
 
     def source(self, at: str | Path | None = None) -> Source:
         """What tables are read from: the cache that is on, or the store at ``at``."""
-        live = Source(self.cache.store, self.cache.ledger) if self.cache is not None else None
+        live = Source(self.cache.store, self.cache.ledger, "run") if self.cache is not None else None
         if at is None:
             if live is None:
                 raise CommandError(
@@ -147,8 +161,8 @@ class Controller:
                 )
             return live
         store = open_store(at)
-        if live is not None and store.where == live.where:
-            return live
+        if live is not None and store.where == live.store.where:
+            return replace(live, since="all")
         if not (Path(store.where) / "cache.db").exists():
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         store.open()
@@ -158,7 +172,7 @@ class Controller:
         assert self.cache is not None
         entries, _ = self.cache.store.count()
         hint = ". Run a cell twice, then %gptcache panel" if not entries else ""
-        return f"{self.cache.store.where}, {entries:,} {'entry' if entries == 1 else 'entries'}{hint}"
+        return f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}{hint}"
 
 
 def summary(lookups: Any, cache: GPTCache) -> str:
@@ -166,7 +180,9 @@ def summary(lookups: Any, cache: GPTCache) -> str:
     from gptcache_magics import pricing
 
     lookups = list(lookups)
-    counts = {outcome: sum(each.outcome == outcome for each in lookups) for outcome in ("hit", "miss", "bypass", "error")}
+    counts = {
+        outcome: sum(each.outcome == outcome for each in lookups) for outcome in ("hit", "miss", "bypass", "error")
+    }
     if not lookups:
         return ""
     names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}

@@ -1,19 +1,18 @@
 """From the store to DataFrames: stable columns and dtypes, the same on pandas 2.2 and 3.
 
-Text is ``string``, counts and tokens ``Int64``, seconds, milliseconds and US dollars ``float64`` (unknown is NaN), times
-``datetime64[us, UTC]``, ``outcome`` and ``match`` categories with fixed levels. An empty store gives empty frames with
-the same columns and dtypes.
+Text is ``string``, counts and tokens ``Int64``, seconds, milliseconds and US dollars ``float64`` (unknown is NaN),
+times ``datetime64[us, UTC]``, ``outcome`` and ``match`` categories with fixed levels. An empty store gives empty frames
+with the same columns and dtypes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
-from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Match, Outcome, Period, Rows, Selection, Store, Usage
 
 __all__ = ["ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By", "entries", "lookups", "models", "stats"]
@@ -21,8 +20,8 @@ __all__ = ["ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By", "entries", "lo
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
 
 _TIME, _TEXT, _COUNT, _NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
-_OUTCOME = pd.CategoricalDtype(get_args(Outcome))
-_MATCH = pd.CategoricalDtype(get_args(Match))
+_OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))
+_MATCH = pd.CategoricalDtype(list(get_args(Match)))
 
 STATS: Final = {
     **dict.fromkeys(("lookups", "hits", "misses"), _COUNT),
@@ -166,9 +165,8 @@ def lookups(
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
     df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
-    df = _typed(df, LOOKUPS)
-    if model is not None:
-        df = df[_is_model(df, model)]
+    wanted = _is_model(df, model) if model is not None else slice(None)
+    df = _typed(df, LOOKUPS)[wanted]
     if outcome is not None:
         df = df[df["outcome"] == outcome]
     if execution_count is not None:
@@ -179,7 +177,7 @@ def lookups(
 def _brief(store: Store, period: Period) -> pd.DataFrame:
     """What figures are made of, with as little work for each lookup as can be."""
     names, rows = store.lookups(period, brief=True)
-    data = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in names}
+    data = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     df = pd.DataFrame(
         {name: np.array(values, dtype="float64" if name in numbers else "object") for name, values in data.items()}
@@ -206,7 +204,9 @@ def _model_columns(store: Store, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
     chosen = {"provider": "provider", "raw_model": "model", "model": "name", "configuration": "label"}
     return {
-        name: pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index).map(known[column])
+        name: pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index).map(
+            known[column]
+        )
         for name, column in chosen.items()
     }
 
@@ -239,10 +239,9 @@ def _typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def _is_model(df: pd.DataFrame, model: str) -> pd.Series[bool]:
-    known = pd.concat([df["model"], df["configuration"]]).dropna().unique()
-    if len(known) and model not in known:
-        raise CommandError(f"No lookup of a model '{model}'. Models: {', '.join(sorted(set(df['model'].dropna())))}.")
-    return ((df["model"] == model) | (df["configuration"] == model)).fillna(False).astype("bool")
+    """Rows of a model, named by its name, by provider and name, or by the label of one of its configurations."""
+    named = (df["model"] == model) | (df["configuration"] == model) | (df["provider"] + "/" + df["raw_model"] == model)
+    return (named | (df["raw_model"] == model)).fillna(False).astype("bool")
 
 
 def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
@@ -254,7 +253,11 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
         count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
         label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()
         return label.astype("object").where(df["execution_count"].notna(), "unattributed")
-    return df[by].astype("object").where(df[by].notna() & (df[by] != ""), "unattributed" if by == "notebook" else "unknown")
+    return (
+        df[by]
+        .astype("object")
+        .where(df[by].notna() & (df[by] != ""), "unattributed" if by == "notebook" else "unknown")
+    )
 
 
 def _usd(df: pd.DataFrame) -> pd.Series[float]:
@@ -264,10 +267,11 @@ def _usd(df: pd.DataFrame) -> pd.Series[float]:
     tokens = tokens.fillna(0.0)
     plain = tokens["input_tokens"] - tokens["cache_read_tokens"] - tokens["cache_write_tokens"]
     parts = np.stack([plain, *(tokens[name] for name in _TOKENS[1:])])
-    dollars = pd.Series(np.nan, index=df.index, dtype="float64")
-    for (provider, model), where in df.groupby(["provider", "raw_model"]).indices.items():
-        dollars.iloc[where] = np.array(pricing.rates(provider, model)) @ parts[:, where]
-    for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS):  # few, and priced by tiers
+    dollars = np.full(len(df), np.nan)
+    for pair, where in df.groupby(["provider", "raw_model"]).indices.items():
+        provider, model = cast(tuple[str, str], pair)
+        dollars[where] = np.array(pricing.rates(provider, model), dtype="float64") @ parts[:, where]
+    for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS).tolist():  # few, and priced by tiers
         row = df.iloc[at]
-        dollars.iloc[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))
-    return dollars.where(known)
+        dollars[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))
+    return pd.Series(dollars, index=df.index).where(known)

@@ -29,8 +29,24 @@ MARK: Final = "gptcache"
 """Where in ``response_metadata`` a hit says that it is one."""
 
 CUT_OFF: Final = frozenset(
-    "length max_tokens max_output_tokens model_length model_context_window_exceeded incomplete content_filter"
-    " content-filter safety recitation blocklist prohibited_content spii refusal error error_toxic".split()
+    [
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "model_length",
+        "model_context_window_exceeded",
+        "incomplete",
+        "content_filter",
+        "content-filter",
+        "safety",
+        "recitation",
+        "blocklist",
+        "prohibited_content",
+        "spii",
+        "refusal",
+        "error",
+        "error_toxic",
+    ]
 )
 """Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
 
@@ -42,7 +58,15 @@ _ALLOWED: Final = [
     GenerationChunk,
     *(
         getattr(lc_messages, name)
-        for name in ("AIMessage", "AIMessageChunk", "HumanMessage", "SystemMessage", "ToolMessage", "ChatMessage", "FunctionMessage")
+        for name in (
+            "AIMessage",
+            "AIMessageChunk",
+            "HumanMessage",
+            "SystemMessage",
+            "ToolMessage",
+            "ChatMessage",
+            "FunctionMessage",
+        )
     ),
 ]
 
@@ -192,8 +216,12 @@ def _new_id() -> str:
 def _empty(message: BaseMessage) -> bool:
     extra = {name for name, value in message.additional_kwargs.items() if value}
     calls = getattr(message, "tool_calls", None) or getattr(message, "invalid_tool_calls", None)
-    blocks = [b for b in message.content if not isinstance(b, dict) or b.get("type") not in ("text", "reasoning", "thinking")]
-    return not calls and not (isinstance(message.content, list) and blocks) and extra <= {"refusal", "reasoning_content"}
+    blocks = [
+        b for b in message.content if not isinstance(b, dict) or b.get("type") not in ("text", "reasoning", "thinking")
+    ]
+    return (
+        not calls and not (isinstance(message.content, list) and blocks) and extra <= {"refusal", "reasoning_content"}
+    )
 
 
 def _shown(generation: Generation) -> str:

@@ -3,7 +3,7 @@
 LangChain hands a cache two strings. Neither is enough: ``llm_string`` may not name the model (``ChatOllama``), is a
 snapshot of the first use (a changed ``temperature`` keeps it) and leaves out the arguments of a completion call;
 ``prompt`` carries ids and usage figures that differ between an answer from the model and the same answer from a cache.
-So the configuration is read from the live model, afresh for each call, and the prompt is reduced to what the model sees.
+So the configuration is read from the live model, afresh for each call, and the prompt reduced to what the model sees.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
@@ -28,11 +28,40 @@ __all__ = ["Identity", "identify", "identify_by_llm_string", "without_secrets"]
 KEY_VERSION: Final = b"1"
 
 LEFT_OUT: Final = frozenset(
-    "max_retries timeout request_timeout default_request_timeout streaming disable_streaming stream_usage"
-    " stream_chunk_timeout include_response_headers profile name cache verbose callbacks callback_manager tags metadata"
-    " custom_get_token_ids rate_limiter client async_client root_client root_async_client http_client http_async_client"
-    " http_socket_options openai_organization organization batch_size tiktoken_model_name validate_model_on_init"
-    " max_concurrency".split()
+    [
+        "max_retries",
+        "timeout",
+        "request_timeout",
+        "default_request_timeout",
+        "streaming",
+        "disable_streaming",
+        "stream_usage",
+        "stream_chunk_timeout",
+        "include_response_headers",
+        "profile",
+        "name",
+        "cache",
+        "verbose",
+        "callbacks",
+        "callback_manager",
+        "tags",
+        "metadata",
+        "custom_get_token_ids",
+        "rate_limiter",
+        "client",
+        "async_client",
+        "root_client",
+        "root_async_client",
+        "http_client",
+        "http_async_client",
+        "http_socket_options",
+        "openai_organization",
+        "organization",
+        "batch_size",
+        "tiktoken_model_name",
+        "validate_model_on_init",
+        "max_concurrency",
+    ]
 )
 """Fields that change how an answer comes, not what it says."""
 
@@ -45,12 +74,28 @@ PER_CLASS: Final[dict[str, frozenset[str]]] = {
 """Further fields to leave out, by class name: langchain-core's fakes count their calls in ``i``."""
 
 CALL_LEFT_OUT: Final = frozenset(
-    "callbacks tags metadata run_name run_id ls_structured_output_format structured_output_format stream timeout".split()
+    [
+        "callbacks",
+        "config",
+        "tags",
+        "metadata",
+        "run_name",
+        "run_id",
+        "ls_structured_output_format",
+        "structured_output_format",
+        "stream",
+        "timeout",
+    ]
 )
 """Arguments of ``generate`` that never reach the model, or change only how it answers."""
 
+SCHEMAS: Final = frozenset({"tools", "functions", "response_format", "format"})
+"""Arguments that describe data and hold none: a property named ``password`` is no password."""
+
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "repo_id", "model_path")
-BASE_URLS: Final = frozenset({"base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint"})
+BASE_URLS: Final = frozenset(
+    {"base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint"}
+)
 DEFAULT_URLS: Final = frozenset(
     {"https://api.openai.com/v1", "https://api.anthropic.com", "http://localhost:11434", "http://127.0.0.1:11434"}
 )
@@ -122,9 +167,10 @@ def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """The same containers without the items whose name says that they are secret."""
+    """The same containers without the texts whose name says that they are secret."""
     if isinstance(value, Mapping):
-        return {str(k): without_secrets(v) for k, v in value.items() if not _is_secret(str(k))}
+        plain = {str(name): item for name, item in value.items()}
+        return {k: without_secrets(v) for k, v in plain.items() if not (_is_secret(k) and isinstance(v, str | bytes))}
     if isinstance(value, list | tuple):
         return [without_secrets(item) for item in value]
     return value
@@ -139,10 +185,11 @@ def _key(configuration: bytes, prompt: bytes) -> bytes:
 
 def _configuration(call: Call) -> Configuration:
     model, kind = call.model, type(call.model)
-    kwargs = {k: v for k, v in call.kwargs.items() if v is not None and k not in CALL_LEFT_OUT and not _is_secret(k)}
-    for name in ("extra_headers", "headers", "extra_query"):
-        if name in kwargs:
-            kwargs[name] = without_secrets(kwargs[name])
+    kwargs = {
+        name: value if name in SCHEMAS else without_secrets(value)
+        for name, value in call.kwargs.items()
+        if value is not None and name not in CALL_LEFT_OUT and not _is_secret(name)
+    }
     fields = _fields(model)
     name = model_name(model, kwargs)
     url = _environment_url(model)
@@ -200,7 +247,7 @@ def _fields(model: Any) -> dict[str, Any]:
     """Every field that can change an answer and is not as its class has it, with the fields a user added."""
     values = vars(model)
     found: dict[str, Any] = {}
-    for name, default in _field_defaults(type(model)):
+    for name, default in _field_defaults(cast(Hashable, type(model))):
         value = values.get(name)
         if value is None or value is default:
             continue
@@ -222,7 +269,7 @@ def _fields(model: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _field_defaults(kind: type) -> list[tuple[str, Any]]:
+def _field_defaults(kind: Any) -> list[tuple[str, Any]]:
     left_out = LEFT_OUT.union(*(PER_CLASS.get(base.__name__, ()) for base in kind.__mro__))
     return [
         (name, field.default)
@@ -339,7 +386,9 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []
-    texts = [block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in blocks]
+    texts = [
+        block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in blocks
+    ]
     return "\n".join(texts)
 
 

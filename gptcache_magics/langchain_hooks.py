@@ -17,6 +17,7 @@ from langchain_core.language_models.llms import BaseLLM
 
 from gptcache_magics import streaming
 from gptcache_magics.settings import CALL, Call
+from gptcache_magics.single_flight import current_task_or_thread
 
 __all__ = ["install", "installed", "on_call_end", "release"]
 
@@ -89,7 +90,7 @@ def _discard(ended: Callable[[Call], None]) -> None:
 
 
 def _call(model: Any, chat: bool, stop: Any, kwargs: dict[str, Any], *, streams: bool = False) -> Call:
-    return Call(model, {**kwargs, "stop": stop} if stop else kwargs, chat, streams)
+    return Call(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_task_or_thread(), streams)
 
 
 def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -139,7 +140,9 @@ def _stream(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
 
 
 def _astream(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
-    async def astream(self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+    async def astream(
+        self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
         call = _call(self, chat, stop, kwargs, streams=True)
         try:
             async for chunk in streaming.astream(original, call, input, config, stop, kwargs):

@@ -86,7 +86,8 @@ class GPTCache(BaseCache):
                 return hit
             flight = self._join(asked)
             if flight is None:
-                return self._missed(asked)
+                self._missed(asked)
+                return None
             flight.wait()
         return None
 
@@ -102,7 +103,8 @@ class GPTCache(BaseCache):
                 return hit
             flight = self._join(asked, waits=True)
             if flight is None:
-                return self._missed(asked)
+                self._missed(asked)
+                return None
             await flight.wait_async()
         return None
 
@@ -136,7 +138,7 @@ class GPTCache(BaseCache):
         except Exception as error:
             reason = self.ledger.failed(error, "storing an answer")
         finally:
-            if who is not None:
+            if who is not None and call is not None:
                 self._flights.land(who.key, call)
         if lookup is not None:
             self.ledger.paid(lookup, time.time() - lookup.at, generations.usage(return_val), reason)
@@ -193,7 +195,9 @@ class GPTCache(BaseCache):
             asked.failed = True
             reason = self.ledger.failed(error, "looking up an answer")
             seconds = time.perf_counter() - started
-            self.ledger.note("error", reason, seconds, key=who.key, question=who.question, configuration=who.configuration)
+            self.ledger.note(
+                "error", reason, seconds, key=who.key, question=who.question, configuration=who.configuration
+            )
             return None
         self.ledger.note(
             "hit",

@@ -40,6 +40,7 @@ class GPTCacheMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
+        self._shell = shell
         self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "store"])
         self._configure()
         self._first_lookup = 0
@@ -67,6 +68,7 @@ class GPTCacheMagics(Magics):
 
     def _run(self, line: str) -> Any:
         name, *rest = commands.words(line) or ["status"]
+        name = "help" if name in ("--help", "-h") else name
         if name not in commands.COMMANDS:
             raise CommandError(commands.unknown(name))
         if "--help" in rest or "-h" in rest:
@@ -78,12 +80,12 @@ class GPTCacheMagics(Magics):
         return commands.function(name)(*positional, **arguments)
 
     def _variable(self, name: str) -> Any:
-        if name not in self.shell.user_ns:
+        if name not in self._shell.user_ns:
             raise CommandError(f"--init names a function of this notebook. There is no '{name}'.")
-        return self.shell.user_ns[name]
+        return self._shell.user_ns[name]
 
     def _configure(self, change: object = None) -> None:
-        controller.default_store = self.store
+        controller.default_store = str(self.store)
         for name in ("stream", "single_flight", "mark_hits", "keep_lookups"):
             setattr(controller.settings, name, getattr(self, name))
 
@@ -93,10 +95,12 @@ class GPTCacheMagics(Magics):
         """Note which cell runs, so that its lookups can be attributed to it."""
         if not info.store_history:
             return
-        lines = [line.strip() for line in info.raw_cell.splitlines() if line.strip()]
-        notebook = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME") or ""
+        lines = [line.strip() for line in (info.raw_cell or "").splitlines() if line.strip()]
+        notebook = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME") or ""
         first_line = lines[0][:FIRST_LINE_CHARACTERS] if lines else ""
-        CELL.set(Cell(os.path.basename(notebook), info.cell_id or "", self.shell.execution_count, first_line))
+        # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
+        count = self._shell.displayhook.prompt_count
+        CELL.set(Cell(os.path.basename(notebook), info.cell_id or "", count, first_line))
         self._first_lookup = controller.cache.ledger.noted if controller.cache is not None else 0
 
     def after_cell(self, result: ExecutionResult) -> None:
@@ -109,7 +113,7 @@ class GPTCacheMagics(Magics):
         if cache is None or cell is None or cache.ledger.noted == self._first_lookup:
             return
         cache.ledger.flush()
-        interactive = result.info.cell_id or getattr(self.shell, "kernel", None) is None
+        interactive = result.info.cell_id or getattr(self._shell, "kernel", None) is None
         if self.badge and interactive:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = summary(lookups, cache)
@@ -144,7 +148,7 @@ def unload(shell: InteractiveShell) -> None:
     CELL.set(None)
     matchers = getattr(shell.Completer, "custom_matchers", [])
     matchers[:] = [each for each in matchers if getattr(each, "__module__", "") != __name__]
-    shell.configurables[:] = [each for each in shell.configurables if each is not magics]
+    shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
     shell.magics_manager.magics["line"].pop("gptcache", None)
     shell.magics_manager.registry.pop(GPTCacheMagics.__name__, None)
 
@@ -160,7 +164,7 @@ def _show_badge(text: str) -> None:
     from IPython.display import display
 
     style = "font-size:0.85em;color:var(--jp-content-font-color2,gray);padding:2px 0"
-    display({"text/html": f'<div style="{style}">{escape(text)}</div>', "text/plain": text}, raw=True)
+    display({"text/html": f'<div style="{style}">{escape(text)}</div>', "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _matcher() -> Any:

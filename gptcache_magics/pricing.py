@@ -54,6 +54,8 @@ def _price(provider: str, model: str, tokens: Sequence[int]) -> float:
     names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     used = {name: number for name, number in zip(names, tokens, strict=True) if number}
     try:
-        return float(calc_price(Tokens(**used), model_ref=model, provider_id=_PROVIDERS.get(provider, provider)).total_price)
+        return float(
+            calc_price(Tokens(**used), model_ref=model, provider_id=_PROVIDERS.get(provider, provider)).total_price
+        )
     except (LookupError, ValueError):
         return math.nan

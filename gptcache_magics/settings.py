@@ -38,6 +38,8 @@ class Call:
     model: Any
     kwargs: dict[str, Any]
     chat: bool
+    who: object
+    """The asyncio task or the thread that called."""
     streams: bool = False
     configuration: Configuration | None = None
     identities: dict[tuple[str, str], Identity] = field(default_factory=dict)

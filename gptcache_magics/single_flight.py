@@ -1,9 +1,9 @@
 """One model call for identical lookups that are under way at the same time.
 
-The first lookup that misses owns its key until its answer is stored, its call ends, or it fails; an identical lookup of
-another task or thread waits for that and looks again. Who waits must not be waited for, so who owns any key never waits:
-two calls ``generate(["A", "B"])`` and ``generate(["B", "A"])`` would otherwise wait for each other for ever. A stream is
-waited for less long: whoever reads it may stop in the middle and keep it.
+The first lookup that misses owns its key until its answer is stored, its call ends, or it fails; an identical lookup
+of another task or thread waits for that and looks again. Who waits must not be waited for, so who owns any key never
+waits: two calls ``generate(["A", "B"])`` and ``generate(["B", "A"])`` would otherwise wait for each other for ever. A
+stream is waited for less long: whoever reads it may stop in the middle and keep it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Final
 
 from gptcache_magics.settings import Call
 
-__all__ = ["Flight", "SingleFlight", "runs_event_loop"]
+__all__ = ["Flight", "SingleFlight", "current_task_or_thread", "runs_event_loop"]
 
 WAIT_SECONDS: Final = 600.0
 STREAM_WAIT_SECONDS: Final = 30.0
 
 
 class Flight:
-    """One model call on its way, and the task or thread that makes it."""
+    """One model call on its way."""
 
-    def __init__(self, call: Call, who: object) -> None:
-        self.call, self.who = call, who
+    def __init__(self, call: Call) -> None:
+        self.call = call
         self._patience = STREAM_WAIT_SECONDS if call.streams else WAIT_SECONDS
         self._landed = threading.Event()
         self._lock = threading.Lock()
@@ -64,14 +64,13 @@ class SingleFlight:
         self._lock = threading.Lock()
 
     def join(self, key: bytes, call: Call) -> Flight | None:
-        """The flight to wait for; None if the caller is to call the model, and then ``land`` the key or end its call."""
-        who = _who()
+        """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
-                self._flights[key] = Flight(call, who)
+                self._flights[key] = Flight(call)
                 return None
-            return None if any(each.who == who for each in self._flights.values()) else flight
+            return None if any(each.call.who == call.who for each in self._flights.values()) else flight
 
     def land(self, key: bytes, call: Call) -> None:
         """The answer to a key that ``call`` owns is stored, or will not come."""
@@ -100,7 +99,8 @@ def runs_event_loop() -> bool:
     return True
 
 
-def _who() -> object:
+def current_task_or_thread() -> object:
+    """Who runs: the asyncio task, or the thread outside of one."""
     try:
         return asyncio.current_task() or threading.get_ident()
     except RuntimeError:

@@ -30,7 +30,9 @@ __all__ = ["astream", "stream"]
 _WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 
 
-def stream(original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
+def stream(
+    original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
+) -> Iterator[Any]:
     """``original``, LangChain's ``stream``, with the cache where there is one that wants streams."""
     yield from original(_model(call, "_stream"), input, config, stop=stop, **kwargs)
 
@@ -152,7 +154,9 @@ def _pieces(generation: Generation) -> Iterator[Any]:
         content=rest, additional_kwargs=message.additional_kwargs, response_metadata=message.response_metadata
     )
     if isinstance(message, AIMessage):
-        last = AIMessageChunk(**{**dict(last), "usage_metadata": message.usage_metadata, "tool_call_chunks": _tool_calls(message)})
+        last = AIMessageChunk(
+            **{**dict(last), "usage_metadata": message.usage_metadata, "tool_call_chunks": _tool_calls(message)}
+        )
     yield ChatGenerationChunk(message=last, generation_info=generation.generation_info)
 
 

@@ -27,8 +27,11 @@ __all__ = ["harden", "on_import"]
 
 _importing = threading.local()
 _ALLOWED = {
-    ("builtins", name) for name in ("bytearray", "complex", "dict", "frozenset", "list", "object", "set", "tuple")
-} | {("collections", "OrderedDict"), ("cachetools", "LRUCache"), ("cachetools.lru", "LRUCache"), ("cachetools", "Cache")}
+    *(("builtins", name) for name in ("bytearray", "complex", "dict", "frozenset", "list", "set", "tuple")),
+    *(("collections", "OrderedDict"), ("cachetools", "LRUCache"), ("cachetools", "_DefaultSize")),
+}
+"""Plain containers, and the one that gptcache's map manager is made of."""
+
 _callbacks: dict[str, Callable[[ModuleType], None]] = {}
 
 
@@ -42,8 +45,8 @@ def harden() -> None:
         _MEND[name](sys.modules[name])
     if "gptcache.core" in sys.modules:
         warnings.warn(
-            "gptcache was imported before gptcache_magics. If the working directory held a data_map.txt, its pickle was "
-            "loaded. From now on it is read safely. Import gptcache_magics first.",
+            "gptcache was imported before gptcache_magics: if the working directory held a data_map.txt, its pickle "
+            "was loaded. From now on such files are read safely. Next time import gptcache_magics first.",
             stacklevel=3,
         )
 

@@ -1,8 +1,8 @@
 """Answers in a gptcache manager of the user's own, set up by the user's ``init_func``.
 
-Stock GPTCache calls ``init_func`` once for each ``llm_string``. So do we, under a lock; or once in all, if it takes only
-the cache. Since one manager may then hold the answers of several configurations, each stored question begins with the
-configuration it belongs to, and an answer of another one is never taken, whatever the user's evaluation says.
+Stock GPTCache calls ``init_func`` once for each ``llm_string``. So do we, under a lock; or once in all, if it takes
+only the cache. Since one manager may then hold the answers of several configurations, each stored question begins with
+the configuration it belongs to, and an answer of another one is never taken, whatever the user's evaluation says.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -168,32 +168,31 @@ class _WithinConfiguration(SimilarityEvaluation):
         if not str(question).startswith(prefix):
             return float("-inf")
         asked = {**src_dict, "question": str(src_dict["question"]).removeprefix(prefix)}
-        return float(self._evaluation.evaluation(asked, {**cache_dict, "question": question.removeprefix(prefix)}, **kwargs))
+        stored = {**cache_dict, "question": str(question).removeprefix(prefix)}
+        return float(self._evaluation.evaluation(asked, stored, **kwargs))
 
     def range(self) -> tuple[float, float]:
         low, high = self._evaluation.range()
         return float(low), float(high)
 
 
-class _noticing:  # noqa: N801 - reads as a word in a with statement
+@contextmanager
+def _noticing(cache: _UserCache, failures: list[Exception]) -> Iterator[None]:
     """Notice the errors of a save, which gptcache only logs."""
+    manager = cache.data_manager
+    save = manager.save
 
-    def __init__(self, cache: _UserCache, failures: list[Exception]) -> None:
-        self._manager, self._failures = cache.data_manager, failures
+    def noticed(*args: Any, **kwargs: Any) -> None:
+        try:
+            save(*args, **kwargs)
+        except Exception as error:
+            failures.append(error)
 
-    def __enter__(self) -> None:
-        save = self._manager.save
-
-        def noticed(*args: Any, **kwargs: Any) -> None:
-            try:
-                save(*args, **kwargs)
-            except Exception as error:
-                self._failures.append(error)
-
-        self._manager.save = noticed
-
-    def __exit__(self, *exc: object) -> None:
-        del self._manager.save
+    manager.save = noticed
+    try:
+        yield
+    finally:
+        del manager.save
 
 
 def _empty(manager: Any) -> bool:

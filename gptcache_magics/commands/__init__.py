@@ -1,7 +1,7 @@
 """The sub-commands of ``%gptcache``, one file each.
 
-A command is a module with ``HELP``, ``EXAMPLE``, ``add_arguments(parser)`` and a function of its own name, which is also
-the Python function of that name in ``gptcache_magics``: the magic parses its line and calls it.
+A command is a module with ``HELP``, ``EXAMPLE``, ``add_arguments(parser)`` and a function of its own name, which is
+also the Python function of that name in ``gptcache_magics``: the magic parses its line and calls it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,11 @@ def help(name: str | None = None) -> Help:
     """All commands, or one with its options."""
     if name is None:
         lines = [f"  %gptcache {each:<8} {commands.command(each).HELP}" for each in commands.COMMANDS]
-        return Help("\n".join(["Cache LangChain's model calls and see what it saves.", "", *lines, "", "More: %gptcache help on"]))
+        return Help(
+            "\n".join(
+                ["Cache LangChain's model calls and see what it saves.", "", *lines, "", "More: %gptcache help on"]
+            )
+        )
     if name not in commands.COMMANDS:
         raise CommandError(commands.unknown(name))
     return Help(commands.parser(name).format_help().strip())

@@ -15,7 +15,9 @@ EXAMPLE = "%gptcache on"
 
 def add_arguments(parser: Parser) -> None:
     """Words and options."""
-    parser.add_argument("where", nargs="?", metavar="WHERE", help="a folder (default .gptcache), or :memory: to keep nothing")
+    parser.add_argument(
+        "where", nargs="?", metavar="WHERE", help="a folder (default .gptcache), or :memory: to keep nothing"
+    )
     parser.add_option("--init", metavar="FUNC", help="a notebook function that sets up the gptcache.Cache it is given")
 
 

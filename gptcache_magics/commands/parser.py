@@ -22,7 +22,11 @@ class Parser(argparse.ArgumentParser):
         """Values to complete, by option."""
         self.example = example
         super().__init__(
-            prog=f"%gptcache {name}", description=description, epilog=f"Example: {example}", add_help=False, allow_abbrev=False
+            prog=f"%gptcache {name}",
+            description=description,
+            epilog=f"Example: {example}",
+            add_help=False,
+            allow_abbrev=False,
         )
 
     def add_option(self, *names: str, values: Iterable[str] = (), **kwargs: Any) -> None:
@@ -46,15 +50,22 @@ class Parser(argparse.ArgumentParser):
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
         for option in given:
             if option not in self.options and not option.lstrip("-").isdigit():
-                raise CommandError(f"{self._name}: no option '{option}'.{nearest(option, self.options)} Example: {self.example}")
+                raise CommandError(
+                    f"{self._name}: no option '{option}'.{nearest(option, self.options)} Example: {self.example}"
+                )
             if given.count(option) > 1:
                 raise CommandError(f"{self._name}: {option} is given {given.count(option)} times. Give it once.")
         return vars(self.parse_args(line))
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong, without the name that argparse puts before it."""
-        told = message.split(": ", 1)[1] if message.startswith("argument ") else message
-        told = told.replace("the following arguments are required", "missing").replace("unrecognized arguments", "too many words")
+        told = message
+        if message.startswith("argument "):
+            option, told = message.removeprefix("argument ").split(": ", 1)
+            told = f"{option.split('/')[-1]} wants a value" if told.startswith("expected") else told
+        told = told.replace("the following arguments are required", "missing").replace(
+            "unrecognized arguments", "too many words"
+        )
         raise CommandError(f"{self._name}: {told if told[-1:] in '.?' else told + '.'} Example: {self.example}")
 
     @property
@@ -91,7 +102,7 @@ def positive(name: str) -> Callable[[str], int]:
     """A type for argparse: a whole number above zero."""
 
     def check(text: str) -> int:
-        if not text.isdigit() or int(text) < 1:
+        if not text.isdecimal() or int(text) < 1:
             raise argparse.ArgumentTypeError(f"{name} takes a whole number above 0. Got '{text}'.")
         return int(text)
 

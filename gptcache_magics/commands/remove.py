@@ -45,7 +45,9 @@ def remove(
     """Remove the entries that fit every condition; with ``dry_run`` list them as a DataFrame."""
     store = controller.source().store
     if not ids and not any((model, grep, tag, older, unused)):
-        raise CommandError(f"remove: say which entries: ids, --model, --grep, --tag, --older or --unused. Example: {EXAMPLE}")
+        raise CommandError(
+            f"remove: say which entries: ids, --model, --grep, --tag, --older or --unused. Example: {EXAMPLE}"
+        )
     known_model(store, model)
     selection = Selection(
         ids=[entry_id(key) for key in named_keys(store, ids)] if ids else None,

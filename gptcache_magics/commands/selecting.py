@@ -20,7 +20,7 @@ def known_model(store: Store, model: str | None) -> None:
     names = {row[name] for row in rows}
     if model not in names | {row[label] for row in rows} | {f"{row[provider]}/{row[name]}" for row in rows}:
         known = ", ".join(sorted(names)) or "none yet"
-        raise CommandError(f"No model '{model}' in {store.where}.{nearest(model, names)} Models: {known}.")
+        raise CommandError(f"No model '{model}' in this store.{nearest(model, names)} Models: {known}.")
 
 
 def named_keys(store: Store, ids: Sequence[str]) -> list[bytes]:

@@ -46,7 +46,16 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
         entry["prompt"] = entry["prompt"].decode("utf-8", "replace")
     if raw:
         return Shown(f"{entry['prompt']}\n{entry['answer'][1:].decode('utf-8', 'replace')}")
-    return Shown("\n".join([*_facts(source.store, key, entry), "", *_conversation(entry["prompt"]), *_answers(source.store, key, entry)]))
+    return Shown(
+        "\n".join(
+            [
+                *_facts(source.store, key, entry),
+                "",
+                *_conversation(entry["prompt"]),
+                *_answers(source.store, key, entry),
+            ]
+        )
+    )
 
 
 def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
@@ -80,7 +89,9 @@ def _content(kwargs: dict[str, Any]) -> str:
         content = " ".join(
             block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in content
         )
-    calls = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in kwargs.get("tool_calls") or []]
+    calls = [
+        f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in kwargs.get("tool_calls") or []
+    ]
     return "\n".join([content, *calls] if content else calls)
 
 

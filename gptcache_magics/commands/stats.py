@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from gptcache_magics.commands.parser import Parser, since
+from gptcache_magics.commands.selecting import known_model
 from gptcache_magics.controller import controller
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def stats(
         raise CommandError(f"by is one of {', '.join(BY)}. Got {by!r}.")
     source = controller.source(at)
     source.flush()
+    known_model(source.store, model)
     if reset and source.ledger is not None:
         source.ledger.start_run()
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"

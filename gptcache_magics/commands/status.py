@@ -58,7 +58,7 @@ def status() -> Status:
         warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
     return Status(
         "on" if current is cache else "replaced",
-        f"{cache.store.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {size / 1e6:.1f} MB)",
+        f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {size / 1e6:.1f} MB)",
         source.mode,
         summary(cache.ledger.recent, cache) or "no lookups yet",
         " ".join(warnings) or "none",

@@ -22,5 +22,7 @@ def open_store(where: str | Path | Store) -> Store:
     if not isinstance(where, str | Path):
         return where
     if "://" in str(where):
-        raise StoreError(f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:")
+        raise StoreError(
+            f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:"
+        )
     return SQLiteStore(where)

@@ -160,46 +160,65 @@ class Store(Protocol):
     @property
     def where(self) -> str:
         """The place, as a person would type it."""
+
     @property
     def readonly(self) -> bool:
         """Whether nothing can be written."""
+
     @property
     def notices(self) -> Sequence[str]:
         """What the user must hear about this store, such as a damaged file that was set aside."""
 
     def open(self) -> None:
         """Open now, to hear of what is wrong; otherwise the first use opens."""
+
     def get(self, key: bytes) -> Found | None:
         """The entry under this exact key. Never writes."""
+
     def remembered(self, key: bytes) -> bool:
         """Whether ``get`` will answer from memory, without touching a disk."""
+
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
+
     def clear(self) -> int:
         """Remove every entry; the number removed."""
+
     def remove(self, selection: Selection) -> int:
         """Remove entries so that ``undo`` can bring them back; the number removed."""
+
     def generation(self) -> int:
         """How often the store was cleared."""
+
     def undo(self) -> int:
         """Bring the last removal back; the number of entries that came back."""
+
     def forget_removed(self) -> None:
         """Make the last removal final."""
+
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
         """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+
     def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
         """Write lookups (again, if their number in the run was written before) and count their hits."""
+
     def forget_lookups(self) -> int:
         """Remove every lookup; the number removed."""
+
     def count(self, selection: Selection = ...) -> tuple[int, int]:
         """Number of entries and the bytes of their answers."""
+
     def entries(self, selection: Selection, limit: int | None = None) -> Rows:
         """Entries, newest first."""
+
     def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
         """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
+
     def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+
     def configurations(self) -> Rows:
         """Configurations with the number, bytes, hits and times of their entries."""
+
     def close(self) -> None:
         """Release every handle. A closed store can be used again; it reopens."""

@@ -18,13 +18,27 @@ from typing import Any, TypeVar
 from gptcache_magics.errors import StoreError
 from gptcache_magics.stores.schema import APPLICATION_ID, MIGRATIONS
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "store_folder"]
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
 _abandoned: list[object] = []
+
+
+def store_folder(where: str | Path) -> Path:
+    """The folder that ``where`` names, made absolute so that a change of the working directory does not move it."""
+    folder = Path(where).expanduser().absolute()
+    try:
+        if folder.is_dir() or not folder.exists():
+            return folder
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(
+            f"{str(where)[:60]} cannot be a folder: {reason}. Choose another: %gptcache on FOLDER"
+        ) from error
+    raise StoreError(f"{where} is a file, not a store. A store is a folder: %gptcache on .gptcache")
 
 
 class _Connection(sqlite3.Connection):
@@ -171,7 +185,9 @@ class Connections:
             folder.mkdir(mode=0o700, parents=True)
             (folder / ".gitignore").write_text("*\n")
         except OSError as error:
-            raise StoreError(f"The folder {folder} cannot be made: {error}. Choose another: %gptcache on FOLDER") from error
+            raise StoreError(
+                f"The folder {folder} cannot be made: {error}. Choose another: %gptcache on FOLDER"
+            ) from error
 
     def _set_aside(self) -> None:
         """Rename a damaged file and its journal, unless another process did so already."""
@@ -240,4 +256,6 @@ def _migrate(db: sqlite3.Connection, where: str) -> None:
 
 def _check_owner(db: sqlite3.Connection, where: Any) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreError(f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER")
+        raise StoreError(
+            f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"
+        )

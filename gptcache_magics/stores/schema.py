@@ -54,7 +54,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE history (id INTEGER NOT NULL, replaced REAL NOT NULL, answer BLOB NOT NULL)",
         "CREATE INDEX history_by_id ON history (id)",
         """CREATE TABLE lookup (
-            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            number INTEGER PRIMARY KEY,
             run TEXT NOT NULL,
             number_in_run INTEGER NOT NULL,
             at REAL NOT NULL,

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gptcache_magics.errors import StoreError
 from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Period, Rows, Selection, Usage
-from gptcache_magics.stores.connections import Connections
+from gptcache_magics.stores.connections import Connections, store_folder
 from gptcache_magics.stores.recent import Recent
 from gptcache_magics.stores.statements import (
     BRIEF,
@@ -49,11 +48,7 @@ class SQLiteStore:
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
-        folder: Path | None = None
-        if str(where) != ":memory:":
-            folder = Path(where).expanduser().absolute()
-            if folder.exists() and not folder.is_dir():
-                raise StoreError(f"{where} is a file, not a store. A store is a folder: %gptcache on .gptcache")
+        folder = None if str(where) == ":memory:" else store_folder(where)
         self.where = str(folder or ":memory:")
         self._connections = Connections(folder)
         self._recent = Recent()
@@ -166,13 +161,14 @@ class SQLiteStore:
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
         """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+        new: list[object] = []
         if pinned is not None:
             change, new = "pinned=?", [pinned]
         elif tag:  # tags are words between spaces: " draft lesson-1 "
             change = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
             new = [f" {tag} ", f" {tag} ", f"{tag} "]
         else:
-            change, new = "tags=''", []
+            change = "tags=''"
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
             chosen = f"SELECT e.id FROM entry e {MODEL} WHERE {where}"

@@ -47,8 +47,8 @@ def _upsert(table: str, columns: tuple[str, ...], conflict: str, extra: str = ""
 
 FIND: Final = f"SELECT key, answer, created, seconds, {', '.join(_TOKENS)} FROM entry WHERE id=?"
 BRIEF: Final = (
-    "l.number, l.at, l.outcome, l.reason LIKE 'error%' AS failed, l.match, l.configuration, l.lookup_seconds, l.seconds, "
-    + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+    "l.number, l.at, l.outcome, l.reason LIKE 'error%' AS failed, l.match, l.configuration, l.lookup_seconds, "
+    "l.seconds, " + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
 )
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id", ", edited=0")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
@@ -117,7 +117,9 @@ def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
             search = re.compile(selection.grep, re.IGNORECASE).search
         except re.error as error:
             raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
-        db.create_function("grep", 2, lambda _, text: search(text if isinstance(text, str) else _decoded(text)) is not None)
+        db.create_function(
+            "grep", 2, lambda _, text: search(text if isinstance(text, str) else _decoded(text)) is not None
+        )
 
 
 def rows(cursor: sqlite3.Cursor) -> Rows:
@@ -162,6 +164,7 @@ def _id_range(beginning: str) -> tuple[int, int]:
         first, last = bytes.fromhex(beginning.ljust(16, "0")), bytes.fromhex(beginning.ljust(16, "f"))
     except ValueError:
         raise CommandError(
-            f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. All: %gptcache entries"
+            f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. "
+            "All: %gptcache entries"
         ) from None
     return id_number(first), id_number(last)

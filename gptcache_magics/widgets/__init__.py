@@ -1,0 +1,23 @@
+"""Tables as widgets: the live panel of a cache, and the same figures as static HTML or plain text.
+
+Everything shown is a DataFrame from :mod:`gptcache_magics.frames`; nothing here computes a figure of its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.panel import Panel as Panel
+    from gptcache_magics.widgets.static import Static as Static
+
+__all__ = ["Panel", "Static"]
+
+_MODULES = {"Panel": "panel", "Static": "static"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,258 @@
+// A table of any length of which only the rows around the visible ones exist. Python sorts, searches and formats; this file
+// draws. Texts come from prompts and answers: they are set as text, never as HTML.
+// @ts-check
+
+/** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
+/** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. */
+/** @typedef {{total: number, count: string, note: string, spans: Span[]}} Page */
+/** @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void,
+ *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
+
+/**
+ * Make an element. One that can have the focus says that the notebook's one-letter shortcuts are not meant for it: without
+ * that, pressing d twice on a row deletes the notebook cell.
+ * @param {string} tag
+ * @param {Record<string, string | number>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {any}
+ */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  if ("tabindex" in attributes || tag === "input") element.setAttribute("data-lm-suppress-shortcuts", "true");
+  element.append(...children);
+  return element;
+}
+
+/** @param {{model: Model, el: HTMLElement}} context */
+function render({ model, el }) {
+  const view = `view-${Math.random().toString(36).slice(2, 8)}`;
+  const columns = /** @type {Column[]} */ (model.get("columns"));
+  const classes = columns.map(({ kind, number, level }) => `is-${kind} level-${level}` + (number ? " is-number" : ""));
+  const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
+  const count = make("span", { class: "gptcache-grid-count", role: "status" });
+  const headings = columns.map(({ label }, i) => make("th", { scope: "col", tabindex: -1, class: classes[i] }, label));
+  const head = make("tr", {}, ...headings);
+  const [above, below] = [0, 1].map(() => make("tr", { "aria-hidden": "true" }, make("td", { class: "gptcache-grid-pad" })));
+  const body = make("tbody", {}, above, below);
+  const table = make("table", { role: "grid", "aria-label": model.get("label") }, make("thead", {}, head), body);
+  const scroller = make("div", { class: "gptcache-grid-scroller", tabindex: -1 }, table);
+  const note = make("div", { class: "gptcache-grid-note", role: "status" });
+  const probe = make("div", { class: "gptcache-grid-probe", "aria-hidden": "true" });
+  const bar = make("div", { class: "gptcache-grid-bar" }, search, count);
+  const root = make("div", { class: "gptcache-grid" }, bar, scroller, note, probe);
+  root.style.setProperty("--gptcache-rows", model.get("height_rows"));
+  table.setAttribute("aria-multiselectable", model.get("multiple"));
+  el.append(root);
+
+  /** @type {Map<string, HTMLTableRowElement>} */
+  const drawn = new Map();
+  let span = /** @type {Span} */ ({ start: 0, rows: [] });
+  let asked = { first: -Infinity, key: "" };
+  let [rowHeight, focusKey, anchorKey] = [28, "", ""];
+  let wanted = -1; // a row that is to have the focus once it has come
+  let [typing, scrolling] = [0, 0];
+
+  const send = (/** @type {string} */ name, /** @type {any} */ value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  /** What all views look at, this one as given and last: Python forgets the oldest. */
+  const windows = (/** @type {object} */ seen) => {
+    const { [view]: _, ...others } = model.get("windows");
+    return { ...others, [view]: seen };
+  };
+  const order = (/** @type {object} */ changes) => {
+    scroller.scrollTop = 0;
+    asked = { first: 0, key: "" };
+    model.set("windows", windows(asked));
+    send("order", { ...model.get("order"), ...changes });
+  };
+  const firstSeen = () => Math.max(0, Math.floor(scroller.scrollTop / rowHeight));
+  const keyAt = (/** @type {number} */ index) => span.rows[index - span.start]?.[0] ?? "";
+  const indexOf = (/** @type {string} */ key) => span.start + span.rows.findIndex((row) => row[0] === key);
+
+  function mark() {
+    const { sort, ascending, query } = model.get("order");
+    if (document.activeElement !== search) search.value = query;
+    const stop = Math.max(0, columns.findIndex((column) => column.name === sort));
+    headings.forEach((th, i) => {
+      th.tabIndex = i === stop ? 0 : -1;
+      th.setAttribute("aria-sort", columns[i].name !== sort ? "none" : ascending ? "ascending" : "descending");
+    });
+  }
+
+  /** Leave out the columns that matter least until the others have room; measure a row, whose height follows the font. */
+  function fit() {
+    const { width, height } = probe.getBoundingClientRect(); // ten characters by one row
+    if (!width) return; // in a tab that is not open
+    const wide = columns.map((column) => column.width * (width / 10));
+    const need = (/** @type {number} */ most) => wide.reduce((sum, x, i) => sum + (columns[i].level <= most ? x : 0), 0);
+    let level = Math.max(...columns.map((column) => column.level));
+    while (level && need(level) > scroller.clientWidth) level--;
+    table.dataset.level = String(level);
+    headings.forEach((th, i) => (th.style.width = columns[i].grow ? "" : `${wide[i]}px`));
+    if (height !== rowHeight) {
+      rowHeight = height;
+      draw();
+    }
+  }
+
+  /** @param {string} key @param {string[]} texts */
+  function row(key, texts) {
+    let tr = drawn.get(key);
+    if (!tr) {
+      tr = /** @type {HTMLTableRowElement} */ (make("tr", { tabindex: -1 }, ...classes.map((name) => make("td", { class: name }))));
+      tr.dataset.key = key;
+      drawn.set(key, tr);
+    }
+    for (const [i, td] of [...tr.cells].entries()) {
+      if (td.textContent === texts[i]) continue;
+      td.textContent = texts[i];
+      if (columns[i].kind === "text") td.title = texts[i];
+      if (columns[i].kind === "outcome") td.dataset.value = texts[i];
+    }
+    return tr;
+  }
+
+  function draw() {
+    const page = /** @type {Page} */ (model.get("page"));
+    const selected = new Set(model.get("selection"));
+    const hadFocus = body.contains(document.activeElement);
+    const first = firstSeen();
+    const anchor = scroller.scrollTop > 0 ? keyAt(first) : "";
+    const was = indexOf(anchor);
+    span =
+      page.spans.find(({ rows }) => anchor && rows.some(([key]) => key === anchor)) ??
+      page.spans.find(({ start, rows }) => start <= first && first < start + rows.length) ??
+      page.spans[0];
+    const keys = new Set(span.rows.map(([key]) => key));
+    for (const [key, tr] of drawn) {
+      if (keys.has(key)) continue;
+      tr.remove();
+      drawn.delete(key);
+    }
+    if (!keys.has(focusKey)) focusKey = keyAt(span.start);
+    let previous = above;
+    for (const [i, [key, ...texts]] of span.rows.entries()) {
+      const tr = row(key, texts);
+      tr.tabIndex = key === focusKey ? 0 : -1;
+      tr.setAttribute("aria-rowindex", String(span.start + i + 2));
+      tr.setAttribute("aria-selected", String(selected.has(key)));
+      if (previous.nextSibling !== tr) previous.after(tr);
+      previous = tr;
+    }
+    above.firstChild.style.height = `${span.start * rowHeight}px`;
+    below.firstChild.style.height = `${(page.total - span.start - span.rows.length) * rowHeight}px`;
+    table.setAttribute("aria-rowcount", String(page.total + 1));
+    count.textContent = page.count + (selected.size > 1 ? `, ${selected.size} selected` : "");
+    note.textContent = page.note;
+    scroller.hidden = !page.total;
+    // New rows above must not push away what is being read.
+    if (anchor && keys.has(anchor)) scroller.scrollTop += (indexOf(anchor) - was) * rowHeight;
+    if (wanted >= 0 && keyAt(wanted)) focusRow(wanted);
+    else if (hadFocus && !body.contains(document.activeElement)) drawn.get(focusKey)?.focus({ preventScroll: true });
+    look();
+  }
+
+  /** Tell Python which rows are in sight, once they are a screen away from those last asked for. */
+  function look() {
+    const [first, screen] = [firstSeen(), model.get("height_rows")];
+    const last = Math.min(first + screen, model.get("page").total) - 1;
+    root.classList.toggle("is-waiting", first < span.start || last >= span.start + span.rows.length);
+    const known = drawn.has(asked.key) ? indexOf(asked.key) : asked.first; // Python follows the key
+    if (Math.abs(first - known) < screen || !scroller.clientHeight) return;
+    asked = { first, key: first ? keyAt(first) : "" };
+    send("windows", windows(asked));
+  }
+
+  /** @param {number} index */
+  function focusRow(index) {
+    wanted = Math.max(0, Math.min(model.get("page").total - 1, index));
+    const top = wanted * rowHeight;
+    const bottom = top + 2 * rowHeight - scroller.clientHeight; // the headings cover one row
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (bottom > scroller.scrollTop) scroller.scrollTop = bottom;
+    const tr = drawn.get(keyAt(wanted));
+    if (!tr) return;
+    drawn.get(focusKey)?.setAttribute("tabindex", "-1");
+    [focusKey, wanted] = [keyAt(wanted), -1];
+    tr.tabIndex = 0;
+    tr.focus({ preventScroll: true });
+  }
+
+  /** @param {string} key @param {"only" | "toggle" | "range"} how */
+  function select(key, how) {
+    const selection = new Set(model.get("selection"));
+    if (!model.get("multiple")) how = how === "toggle" && selection.has(key) ? "toggle" : "only";
+    if (how === "range" && drawn.has(anchorKey)) {
+      const [low, high] = [indexOf(anchorKey), indexOf(key)].sort((a, b) => a - b);
+      send("selection", span.rows.slice(low - span.start, high - span.start + 1).map((row) => row[0]));
+      return;
+    }
+    anchorKey = key;
+    if (how === "toggle" && selection.delete(key)) send("selection", [...selection]);
+    else send("selection", how === "toggle" ? [...selection, key] : [key]);
+  }
+
+  root.onkeydown = (/** @type {KeyboardEvent} */ event) => event.stopPropagation();
+  search.oninput = () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => order({ query: search.value }), 200);
+  };
+  scroller.onscroll = () => {
+    scrolling ||= setTimeout(() => {
+      scrolling = 0;
+      draw();
+    }, 60);
+  };
+  head.onclick = (/** @type {MouseEvent} */ { target }) => {
+    const { name, number, kind } = columns[headings.indexOf(target)] ?? {};
+    if (!name) return;
+    const { sort, ascending } = model.get("order");
+    order({ sort: name, ascending: name === sort ? !ascending : !number && kind !== "time" });
+  };
+  head.onkeydown = (/** @type {any} */ event) => {
+    const { key, target } = event;
+    if (key === "Enter" || key === " ") target.click();
+    else if (key === "ArrowLeft") target.previousElementSibling?.focus();
+    else if (key === "ArrowRight") target.nextElementSibling?.focus();
+    else if (key === "ArrowDown") focusRow(firstSeen());
+    else return;
+    event.preventDefault();
+  };
+  body.onclick = (/** @type {any} */ event) => {
+    const tr = event.target.closest("tr[data-key]");
+    if (!tr) return;
+    focusRow(indexOf(tr.dataset.key));
+    select(tr.dataset.key, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "only");
+  };
+  body.onkeydown = (/** @type {any} */ event) => {
+    const [at, screen, last] = [indexOf(focusKey), model.get("height_rows"), model.get("page").total - 1];
+    /** @type {Record<string, number>} */
+    const goals = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + screen, PageUp: at - screen, Home: 0, End: last };
+    if (event.key in goals) {
+      focusRow(goals[event.key]);
+      if (event.shiftKey) select(focusKey, "range");
+    } else if (event.key === "Enter") select(focusKey, "only");
+    else if (event.key === " ") select(focusKey, "toggle");
+    else if (event.key === "Escape") send("selection", []);
+    else return;
+    event.preventDefault();
+  };
+
+  const events = { "change:page": draw, "change:selection": draw, "change:order": mark };
+  for (const [event, callback] of Object.entries(events)) model.on(event, callback);
+  const resized = new ResizeObserver(fit);
+  resized.observe(root);
+  mark();
+  draw();
+  return () => {
+    resized.disconnect();
+    clearTimeout(typing);
+    clearTimeout(scrolling);
+    for (const [event, callback] of Object.entries(events)) model.off(event, callback);
+  };
+}
+
+export default { render };

@@ -1,0 +1,17 @@
+// Keeps the notebook's one-letter shortcuts away from the panel. With the focus on a tab or a button of an output, pressing
+// d twice would delete the notebook cell. Lab looks for this attribute on the focused element itself, and tabs and buttons
+// come and go, so each one gets it at the moment it gets the focus: before any key can reach it.
+// @ts-check
+
+/** @param {FocusEvent} event */
+function mark({ target }) {
+  if (target instanceof Element && target.closest(".gptcache-panel")) target.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
+/** @param {{el: HTMLElement}} context */
+function render({ el }) {
+  el.style.display = "none";
+  document.addEventListener("focusin", mark); // adding it twice, for a second view, adds nothing
+}
+
+export default { render };

@@ -1,0 +1,155 @@
+"""The panel without widgets: the same figures as HTML for a saved notebook, or as text for a terminal.
+
+The HTML carries its style in the elements, has no script and follows the colours around it, because it is shown where
+nothing of ours runs: in a notebook opened elsewhere, on a code host, in an exported page. What is saved that way may be
+published, so prompts and answers are left out unless everything was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gptcache_magics.widgets.entries_tab import EntriesTab
+from gptcache_magics.widgets.figures import Figure, figures, periods
+from gptcache_magics.widgets.formats import Column, one_line, shown
+from gptcache_magics.widgets.lookups_tab import LookupsTab
+from gptcache_magics.widgets.models_tab import ModelsTab
+from gptcache_magics.widgets.table_tab import TableTab
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.panel import PanelSource
+
+MOST_ROWS = 1_000
+TEXT_CHARACTERS = 2_000
+
+_LINE = "1px solid rgba(128,128,128,.35)"
+_SMALL = "font-size:.85em;opacity:.75"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Figures and tables of one moment, of the period a panel begins with."""
+
+    mode: str
+    where: str
+    period: str
+    at: datetime
+    figures: Sequence[Figure]
+    tables: Mapping[type[TableTab], pd.DataFrame]
+
+    @classmethod
+    def of(
+        cls, source: PanelSource, shown_figures: Sequence[Figure], tables: Mapping[type[TableTab], pd.DataFrame]
+    ) -> Snapshot:
+        """Return a snapshot of what was just read from a source."""
+        name = next(iter(periods(source).values()))
+        return cls(one_line(source.mode), one_line(source.where), name.lower(), datetime.now(), shown_figures, tables)
+
+    @classmethod
+    def take(cls, source: PanelSource, tabs: Sequence[type[TableTab]] = (ModelsTab,)) -> Snapshot:
+        """Read a source now."""
+        source.flush()
+        since = next(iter(periods(source)))
+        period = source.period(since)
+        return cls.of(source, figures(source, since), {tab: tab.read(source, period) for tab in tabs})
+
+    def html(self) -> str:
+        """Return everything in the snapshot as HTML."""
+        caption = escape(f"GPTCache, {self.mode}, {self.period}, as of {self.at:%Y-%m-%d %H:%M:%S}")
+        tables = "".join(_table_html(tab, table) for tab, table in self.tables.items())
+        # Typesetting would read two dollar amounts, or a model name with dollars, as a formula.
+        return (
+            '<div class="tex2jax_ignore mathjax_ignore" style="max-width:100%;overflow-x:auto">'
+            f'<div style="margin:4px 0;{_SMALL}">{caption}</div>{_figures_html(self.figures)}{tables}</div>'
+        )
+
+    def text(self) -> str:
+        """Return the figures and the models table as text."""
+        lines = [f"GPTCache, {self.mode}, at {self.where}, {self.period}", ""]
+        lines += [f"{figure.label:<12}{figure.value:>12}  {figure.remark}" for figure in self.figures]
+        return "\n".join([*lines, "", *_table_text(ModelsTab, self.tables[ModelsTab])])
+
+
+class Static:
+    """Everything as it is now, for where no widget runs: HTML in a notebook, text in a terminal."""
+
+    def __init__(self, source: PanelSource) -> None:
+        self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab))
+
+    def _repr_html_(self) -> str:
+        return self._snapshot.html()
+
+    def __repr__(self) -> str:
+        return self._snapshot.text()
+
+
+def static_html(source: PanelSource, everything: bool) -> str:
+    """Return the figures and the models table as HTML; `everything` adds the lookups and the entries."""
+    return Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab) if everything else (ModelsTab,)).html()
+
+
+def static_text(source: PanelSource) -> str:
+    """Return the figures and the models table as text for a terminal."""
+    return Snapshot.take(source).text()
+
+
+def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return [tab.empty]
+    cells = [[column.label, *_cells(column, table.reset_index())] for column in tab.columns]
+    widths = [max(map(len, texts)) for texts in cells]
+    sides = [str.rjust if column.number else str.ljust for column in tab.columns]
+    rows = zip(*cells, strict=True)
+    return ["  ".join(side(x, n) for x, side, n in zip(row, sides, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cells(column: Column, table: pd.DataFrame, characters: int = 40) -> list[str]:
+    values = table[column.name].astype(object)
+    if column.kind == "text":
+        return [one_line(str(value), characters) if pd.notna(value) else shown("text", None) for value in values]
+    return [shown(column.kind, value) for value in values]
+
+
+def _figures_html(shown_figures: Sequence[Figure]) -> str:
+    cells = "".join(
+        '<td style="text-align:left;padding:6px 24px 6px 0;vertical-align:top">'
+        f'<div style="{_SMALL}">{figure.label}</div>'
+        f'<div style="font-size:1.5em;font-weight:600">{escape(figure.value)}</div>'
+        f'<div style="{_SMALL}">{figure.remark}</div></td>'
+        for figure in shown_figures
+    )
+    return f'<table style="border:0;margin:0 0 8px"><tbody><tr style="background:none">{cells}</tr></tbody></table>'
+
+
+def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
+    table = table.reset_index()
+    by, ascending = tab.sort
+    if by in table:
+        table = table.sort_values(by, ascending=ascending, kind="stable")
+    first = table.head(MOST_ROWS)
+    caption = tab.title if len(first) == len(table) else f"{tab.title}, {len(first):,} of {len(table):,}"
+    sides = ["right" if column.number else "left" for column in tab.columns]
+    style = f"padding:4px 10px;border-bottom:{_LINE};vertical-align:top;max-width:48em;overflow-wrap:anywhere"
+    heads = "".join(
+        f'<th style="text-align:{side};{style}">{column.label}</th>'
+        for column, side in zip(tab.columns, sides, strict=True)
+    )
+    cells = [_cells(column, first, TEXT_CHARACTERS) for column in tab.columns]
+    rows = "".join(
+        '<tr style="background:none">'
+        + "".join(f'<td style="text-align:{side};{style}">{escape(x)}</td>' for x, side in zip(row, sides, strict=True))
+        + "</tr>"
+        for row in zip(*cells, strict=True)
+    )
+    none = f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{style}">{tab.empty}</td></tr>'
+    return (
+        f'<table style="border-collapse:collapse;border:0;margin:0 0 12px">'
+        f'<caption style="text-align:left;font-weight:600;padding:4px 0">{caption}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows or none}</tbody></table>"
+    )

@@ -1,0 +1,46 @@
+"""Fixtures every test file shares: a provider on loopback, a cache of its own folder, an environment without keys."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from langchain_core.globals import set_llm_cache
+from provider_server import ProviderServer
+
+import gptcache_magics as gm
+
+PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
+
+
+@pytest.fixture(autouse=True)
+def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove keys, base URLs and tracing, and keep loopback off any proxy."""
+    for name in os.environ:
+        if name.startswith(PROVIDER_VARIABLES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def provider_server() -> Iterator[ProviderServer]:
+    """One server for all tests."""
+    with ProviderServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(provider_server: ProviderServer) -> ProviderServer:
+    """Return the server with nothing counted and nothing overridden."""
+    provider_server.reset()
+    return provider_server
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[gm.GPTCache]:
+    """Install a cache in an empty folder as LangChain's global cache."""
+    cache = gm.GPTCache(store=str(tmp_path / "store"))
+    set_llm_cache(cache)
+    yield cache
+    set_llm_cache(None)
+    cache.close()

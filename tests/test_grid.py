@@ -1,0 +1,201 @@
+"""The grid without a browser: what travels, how it sorts and searches, and how values read."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from gptcache_magics.widgets.formats import UNKNOWN, Column, duration, one_line, plain, shown
+from gptcache_magics.widgets.grid import Grid
+
+COLUMNS = (Column("model", "Model"), Column("question", "Question", grow=True), Column("paid_usd", "Paid", "money"))
+
+
+def make_frame(rows):
+    """Return a frame of this many rows whose texts are long enough to be cut."""
+    return pd.DataFrame(
+        {
+            "model": [f"model-{n % 3}" for n in range(rows)],
+            "question": [f"question {n} " + "word " * 100 for n in range(rows)],
+            "paid_usd": [None if n % 5 == 4 else n / 100 for n in range(rows)],
+        },
+        index=pd.Index(range(rows), name="number"),
+    ).astype({"model": "string", "question": "string", "paid_usd": "float64"})
+
+
+@pytest.fixture
+def grid():
+    grid = Grid(COLUMNS, key="number", label="Lookups")
+    grid.update(make_frame(100))
+    yield grid
+    grid.close()
+
+
+def keys(grid):
+    return [row[0] for span in grid.page["spans"] for row in span["rows"]]
+
+
+def ask(grid, **order):
+    grid.order = {**grid.order, **order}
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_the_state_stays_small_however_long_the_table_is(grid, rows):
+    grid.update(make_frame(rows))
+    assert len(json.dumps(grid.get_state(), default=str)) < 50_000
+
+
+def test_only_the_rows_around_those_in_sight_are_in_the_state(grid):
+    grid.update(make_frame(5_000))
+    grid.windows = {"view": {"first": 2_000, "key": ""}}
+    state = json.dumps(grid.get_state(), default=str)
+    assert "question 2000 " in state
+    assert "question 0 " not in state
+    assert "question 4000 " not in state
+
+
+def test_two_views_each_get_the_rows_they_look_at(grid):
+    grid.update(make_frame(5_000))
+    grid.windows = {"one": {"first": 0, "key": ""}, "two": {"first": 3_000, "key": "3000"}}
+    assert [span["start"] for span in grid.page["spans"]] == [0, 2_980]
+    assert {"0", "3000"} <= set(keys(grid))
+
+
+def test_views_that_look_at_the_same_rows_get_them_once(grid):
+    grid.windows = {"one": {"first": 0, "key": ""}, "two": {"first": 10, "key": ""}}
+    assert len(grid.page["spans"]) == 1
+    assert len(keys(grid)) == len(set(keys(grid)))
+
+
+def test_a_view_keeps_its_rows_when_new_ones_come_above(grid):
+    grid.windows = {"view": {"first": 50, "key": "50"}}
+    newer = make_frame(1_000)
+    newer.index = pd.Index([*range(1_000, 1_900), *range(100)], name="number")
+    grid.update(newer)
+    assert {"50", "59"} <= set(keys(grid))
+
+
+def test_an_update_that_changes_nothing_sends_nothing(grid):
+    sent = []
+    grid.observe(sent.append, "page")
+    grid.update(make_frame(100))
+    assert not sent
+
+
+def test_numbers_sort_by_value_and_unknown_ones_come_last(grid):
+    ask(grid, sort="paid_usd", ascending=False)
+    assert keys(grid)[:2] == ["98", "97"]
+    ask(grid, sort="paid_usd", ascending=True)
+    assert keys(grid)[:2] == ["0", "1"]
+    assert grid._positions[-1] % 5 == 4
+
+
+def test_texts_sort_without_regard_to_case():
+    grid = Grid([Column("model", "Model")], key="model", label="Models", sort=("model", True))
+    grid.update(pd.DataFrame({"model": ["b", "C", "A"]}))
+    assert keys(grid) == ["A", "b", "C"]
+
+
+def test_a_search_finds_plain_text_as_it_is_written(grid):
+    ask(grid, query="QUESTION 42 ")
+    assert keys(grid) == ["42"]
+    assert grid.page["count"] == "1 of 100 rows"
+    ask(grid, query="question .")
+    assert keys(grid) == []
+    assert "No row" in grid.page["note"]
+
+
+def test_a_search_between_slashes_is_a_regular_expression(grid):
+    ask(grid, query="/question (7|8) /")
+    assert keys(grid) == ["7", "8"]
+
+
+def test_a_bad_regular_expression_is_named_and_the_table_stays(grid):
+    ask(grid, query="/question 7 /")
+    ask(grid, query="/question (7/")
+    assert "regular expression" in grid.page["note"]
+    assert keys(grid) == ["7"]
+    ask(grid, query="")
+    assert grid.page["note"] == ""
+    assert grid.page["total"] == 100
+
+
+def test_a_selection_survives_updates_until_its_row_is_gone(grid):
+    grid.selection = ["3", "50"]
+    grid.update(make_frame(60))
+    assert grid.selection == ["3", "50"]
+    assert list(grid.selected()["number"]) == [3, 50]
+    grid.update(make_frame(10))
+    assert grid.selection == ["3"]
+
+
+def test_an_empty_table_says_what_to_do():
+    grid = Grid(COLUMNS, key="number", label="Lookups", empty="Run a cell that calls a model.")
+    grid.update(make_frame(0))
+    assert grid.page["note"] == "Run a cell that calls a model."
+    assert grid.page["total"] == 0
+
+
+def test_a_key_that_cannot_be_shown_still_names_one_row():
+    grid = Grid([Column("model", "Model")], key="model", label="Models")
+    names = ["x" * 100_000, "x" * 100_001, "a\nb", "\ud800"]
+    grid.update(pd.DataFrame({"model": pd.Series(names, dtype="object")}))
+    assert len(set(keys(grid))) == len(names)
+    grid.selection = [keys(grid)[1]]
+    assert list(grid.selected()["model"]) == names[1:2]
+    json.dumps(grid.get_state(), default=str).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("count", 1234567, "1,234,567"),
+        ("count", pd.NA, UNKNOWN),
+        ("money", 0.0, "$0"),
+        ("money", 0.0000204, "$0.000020"),
+        ("money", 0.0000001, "<$0.000001"),
+        ("money", 0.0041, "$0.0041"),
+        ("money", 1234.5, "$1,234.50"),
+        ("money", float("nan"), UNKNOWN),
+        ("ms", 0.091, "0.09"),
+        ("ms", 1234.4, "1,234"),
+        ("seconds", 4.21, "4.2"),
+        ("similarity", 0.9349, "0.93"),
+        ("percent", 0.625, "62%"),
+        ("bytes", 1_500, "1.5 kB"),
+        ("bytes", 2_000_000_000_000, "2,000.0 GB"),
+        ("time", pd.NaT, UNKNOWN),
+        ("text", None, UNKNOWN),
+    ],
+)
+def test_a_value_reads_as_its_kind_says(kind, value, text):
+    assert shown(kind, value) == text
+
+
+def test_a_time_of_today_is_a_clock_time_and_an_earlier_one_a_date():
+    now = datetime.now(UTC)
+    assert shown("time", pd.Timestamp(now)) == f"{now.astimezone():%H:%M:%S}"
+    earlier = now - timedelta(days=40)
+    assert shown("time", pd.Timestamp(earlier)) == f"{earlier.astimezone():%Y-%m-%d}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.2, "4.2 s"), (508, "8 min 28 s"), (11_100, "3 h 5 min"), (float("nan"), UNKNOWN)]
+)
+def test_a_duration_reads_as_a_person_would_say_it(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_text_that_a_terminal_would_obey_is_made_visible():
+    assert plain("\x1b[31mred\x07") == "␛[31mred␇"
+    assert plain("abc\u202edef") == "abc\ufffddef"
+    assert plain("\ud800") == "?"
+    assert plain("two\r\nlines\tof text") == "two\nlines\tof text"
+
+
+def test_a_long_text_is_cut_to_one_short_line():
+    assert one_line("a\n b\t c") == "a b c"
+    line = one_line("x" * 100_000)
+    assert len(line) == 160
+    assert line.endswith("…")

@@ -1,0 +1,43 @@
+"""What the README tells a user to type is typed here."""
+
+import re
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_magic_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shell = InteractiveShell()
+    lines = [line for block in BLOCKS for line in block.splitlines() if "%gptcache" in line or line.startswith("%load")]
+    assert lines[:2] == ["%load_ext gptcache_magics", "%gptcache on"]
+
+    try:
+        for line in lines:
+            shell.run_cell(line.partition("  #")[0], store_history=True).raise_error()
+    finally:
+        shell.run_line_magic("unload_ext", "gptcache_magics")
+
+
+def test_every_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
+
+
+def test_every_picture_of_the_readme_is_there() -> None:
+    for picture in re.findall(r"!\[[^]]*]\(([^)]+)\)", README):
+        assert (ROOT / picture).is_file()
