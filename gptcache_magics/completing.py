@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -38,7 +39,10 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
         return _models()
     if previous == "--since":
         return ("run", "today", "1h", "7d", "all")
-    options = [option for option in parser.options if option.startswith("--") and option not in rest]
+    if previous in parser.with_value:
+        return ()
+    given = {twin for names in parser.options if set(names) & set(rest) for twin in names}
+    options = [names[-1] for names in parser.options if names[-1] not in given]
     return [*_ids(), *options] if name in WITH_IDS and not word.startswith("-") else options
 
 
@@ -49,7 +53,7 @@ def _models() -> list[str]:
         columns, rows = controller.cache.store.configurations()
     except GPTCacheMagicsError:
         return []
-    return sorted({row[columns.index("model")] for row in rows})
+    return sorted({shlex.quote(row[columns.index("model")]) for row in rows})
 
 
 def _ids() -> list[str]:

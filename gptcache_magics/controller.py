@@ -111,7 +111,7 @@ class Controller:
 
         from gptcache_magics.llm_cache import GPTCache
 
-        store = open_store(where if where is not None else self.default_store)
+        store = open_store(where or self.default_store or DEFAULT_STORE)
         if self.cache is not None:
             same = where is None or store.where == self.cache.store.where
             if not same or (init is not None and init is not self.cache.init_func):

@@ -19,6 +19,7 @@ from langchain_core.outputs import Generation
 from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import generations, identity, langchain_hooks, upstream
+from gptcache_magics.configuration import model_name
 from gptcache_magics.errors import NotStorable
 from gptcache_magics.identity import Identity
 from gptcache_magics.ledger import Ledger
@@ -219,7 +220,7 @@ class GPTCache(BaseCache):
         # After a model changed its parameters its llm_string is still the old one: then it means nothing.
         if self._by_llm_string.setdefault(llm_string, who.configuration.key) != who.configuration.key:
             return None
-        name = identity.model_name(call.model, call.kwargs)
+        name = model_name(call.model, call.kwargs)
         plain = identity.identify_by_llm_string(asked.prompt, llm_string)
         if name and plain.configuration.model != name:
             return None

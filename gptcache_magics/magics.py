@@ -6,12 +6,15 @@ A thin face: it parses a line, calls the command's function and shows what comes
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Int, Unicode
+from traitlets import Bool, Int, TraitError, Unicode
+from traitlets.config import Config
 
 from gptcache_magics import commands
 from gptcache_magics.completing import completions
@@ -38,8 +41,8 @@ class GPTCacheMagics(Magics):
     mark_hits = Bool(True, help='Whether a hit says so in response_metadata["gptcache"].').tag(config=True)
     keep_lookups = Int(100_000, min=1, help="How many of the newest lookups are kept.").tag(config=True)
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell=shell)
+    def __init__(self, shell: Any = None, **kwargs: Any) -> None:
+        super().__init__(shell=shell, **kwargs)
         self._shell = shell
         self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "store"])
         self._configure()
@@ -125,6 +128,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magic, its completion and its cell events; once, however often it is called."""
     if _loaded(shell) is not None:
         return
+    _drop_bad_values(shell)
     magics = GPTCacheMagics(shell)
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.before_cell)
@@ -158,6 +162,17 @@ def _loaded(shell: InteractiveShell) -> GPTCacheMagics | None:
     return found if isinstance(found, GPTCacheMagics) else None
 
 
+def _drop_bad_values(shell: InteractiveShell) -> None:
+    """A value that a trait refuses must not keep the extension from loading."""
+    section = shell.config.get(GPTCacheMagics.__name__, {})
+    for name, value in list(section.items()):
+        try:
+            GPTCacheMagics(config=Config({GPTCacheMagics.__name__: {name: value}}))
+        except TraitError as error:
+            del section[name]
+            warnings.warn(f"GPTCacheMagics.{name} is ignored: {error}", stacklevel=2)
+
+
 def _show_badge(text: str) -> None:
     from html import escape
 
@@ -176,8 +191,8 @@ def _matcher() -> Any:
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def gptcache_matcher(context: Any) -> dict[str, Any]:
-        line = context.line_with_cursor[: context.cursor_position].rpartition("= %")[2].lstrip()
-        words = line.lstrip("%").split(" ")
+        line = re.split(r"=\s*%", context.line_with_cursor[: context.cursor_position])[-1]
+        words = line.lstrip(" %").split(" ")
         if words[0] != "gptcache" or len(words) < 2 or "%gptcache" not in context.full_text:
             return {"completions": []}
         found = completions(words[1:])

@@ -12,7 +12,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from gptcache import Cache, Config
@@ -44,6 +46,7 @@ class UserEngine:
         self._by_llm = len(inspect.signature(init_func).parameters) == 2
         self._caches: dict[str, _UserCache] = {}
         self._lock = threading.RLock()
+        self._folder: TemporaryDirectory[str] | None = None
 
     def find(self, identity: Identity, llm_string: str) -> Found | None:
         """The answer to a prompt, or None."""
@@ -96,11 +99,18 @@ class UserEngine:
         name = llm_string if self._by_llm else ""
         cache = self._caches.get(name)
         if cache is None:
-            cache = _UserCache(self._store)
+            cache = _UserCache(self._map_file(name))
             self._init_func(*((cache, llm_string) if self._by_llm else (cache,)))
             cache.isolate()
             self._caches[name] = cache
         return cache
+
+    def _map_file(self, name: str) -> Path:
+        """Where a map goes that ``init_func`` leaves to us."""
+        if self._store.where == ":memory:":
+            self._folder = self._folder or TemporaryDirectory(prefix="gptcache-")
+        folder = Path(self._folder.name if self._folder else self._store.where)
+        return folder / f"data_map-{blake2b(name.encode(), digest_size=8).hexdigest()}.txt"
 
     def _prefix(self, identity: Identity) -> str:
         return f"{identity.configuration.key.hex()}-{self._store.generation()}\n"
@@ -109,11 +119,11 @@ class UserEngine:
 class _UserCache(Cache):
     """A ``gptcache.Cache`` whose ``init`` leaves no atexit hook and shares no default with another cache."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, map_file: Path) -> None:
         super().__init__()
         self.prefix = ""
         self.search_options: dict[str, int] = {}
-        self._where = store.where
+        self._map_file = map_file
 
     def init(
         self,
@@ -133,7 +143,7 @@ class _UserCache(Cache):
         self.cache_enable_func = cache_enable_func
         self.pre_embedding_func = pre_func or pre_embedding_func
         self.embedding_func = embedding_func
-        self.data_manager = data_manager or get_data_manager(str(Path(self._where) / "data_map.txt"))
+        self.data_manager = data_manager or get_data_manager(str(self._map_file))
         self.similarity_evaluation = similarity_evaluation or ExactMatchEvaluation()
         self.post_process_messages_func = post_func or post_process_messages_func
         self.config = config or Config(disable_report=True)

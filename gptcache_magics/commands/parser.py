@@ -17,7 +17,9 @@ class Parser(argparse.ArgumentParser):
     """An ``argparse`` parser that raises ``CommandError`` and suggests the nearest option."""
 
     def __init__(self, name: str, description: str, example: str) -> None:
-        self.options: list[str] = []
+        self.options: list[tuple[str, ...]] = []
+        """The names of each option, the long one last."""
+        self.with_value: set[str] = set()
         self.values: dict[str, tuple[str, ...]] = {}
         """Values to complete, by option."""
         self.example = example
@@ -31,7 +33,9 @@ class Parser(argparse.ArgumentParser):
 
     def add_option(self, *names: str, values: Iterable[str] = (), **kwargs: Any) -> None:
         """Declare an option; ``values`` are the only ones it takes."""
-        self.options += names
+        self.options.append(names)
+        if kwargs.get("action") != "store_true":
+            self.with_value.update(names)
         values = tuple(values)
         if values:
             self.values.update(dict.fromkeys(names, values))
@@ -48,10 +52,11 @@ class Parser(argparse.ArgumentParser):
             For an unknown or repeated option, a missing word, or a value that does not fit.
         """
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
+        known = [name for names in self.options for name in names]
         for option in given:
-            if option not in self.options and not option.lstrip("-").isdigit():
+            if option not in known and not option.lstrip("-").isdigit():
                 raise CommandError(
-                    f"{self._name}: no option '{option}'.{nearest(option, self.options)} Example: {self.example}"
+                    f"{self._name}: no option '{option}'.{nearest(option, known)} Example: {self.example}"
                 )
             if given.count(option) > 1:
                 raise CommandError(f"{self._name}: {option} is given {given.count(option)} times. Give it once.")

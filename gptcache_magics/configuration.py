@@ -1,0 +1,258 @@
+"""What makes two configurations the same: everything about a model and a call that can change an answer.
+
+It is read from the live model, afresh for each call, because a model can be changed between two calls and LangChain's
+``llm_string`` is a snapshot that may not even name the model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final, cast
+
+import orjson
+
+from gptcache_magics.masking import is_secret, masked, plain_url, without_secrets
+from gptcache_magics.settings import Call
+from gptcache_magics.stores.base import Configuration
+
+__all__ = ["configuration_of", "configuration_of_llm_string", "dumps", "model_name"]
+
+LEFT_OUT: Final = frozenset(
+    [
+        "max_retries",
+        "timeout",
+        "request_timeout",
+        "default_request_timeout",
+        "streaming",
+        "disable_streaming",
+        "stream_usage",
+        "stream_chunk_timeout",
+        "include_response_headers",
+        "profile",
+        "name",
+        "cache",
+        "verbose",
+        "callbacks",
+        "callback_manager",
+        "tags",
+        "metadata",
+        "custom_get_token_ids",
+        "rate_limiter",
+        "client",
+        "async_client",
+        "root_client",
+        "root_async_client",
+        "http_client",
+        "http_async_client",
+        "http_socket_options",
+        "openai_organization",
+        "organization",
+        "batch_size",
+        "tiktoken_model_name",
+        "validate_model_on_init",
+        "max_concurrency",
+    ]
+)
+"""Fields that change how an answer comes, not what it says."""
+
+PER_CLASS: Final[dict[str, frozenset[str]]] = {
+    "FakeListChatModel": frozenset({"i", "sleep"}),
+    "FakeListLLM": frozenset({"i", "sleep"}),
+    "FakeStreamingListLLM": frozenset({"i", "sleep"}),
+    "FakeMessagesListChatModel": frozenset({"i", "sleep"}),
+}
+"""Further fields to leave out, by class name: langchain-core's fakes count their calls in ``i``."""
+
+CALL_LEFT_OUT: Final = frozenset(
+    [
+        "callbacks",
+        "config",
+        "tags",
+        "metadata",
+        "run_name",
+        "run_id",
+        "ls_structured_output_format",
+        "structured_output_format",
+        "stream",
+        "timeout",
+    ]
+)
+"""Arguments of ``generate`` that never reach the model, or change only how it answers."""
+
+SCHEMAS: Final = frozenset({"tools", "functions", "response_format", "format"})
+"""Arguments that describe data and hold none: a property named ``password`` is no password."""
+
+MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "repo_id", "model_path")
+BASE_URLS: Final = frozenset(
+    {"base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint"}
+)
+DEFAULT_URLS: Final = frozenset(
+    {"https://api.openai.com/v1", "https://api.anthropic.com", "http://localhost:11434", "http://127.0.0.1:11434"}
+)
+ENVIRONMENT_URLS: Final = {"langchain_openai": "OPENAI_BASE_URL", "langchain_ollama": "OLLAMA_HOST"}
+"""Variables that a provider's own client reads for its address when the model's field is unset."""
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def configuration_of(call: Call) -> Configuration:
+    """The configuration of a call, as its model and arguments are now."""
+    model, kind = call.model, type(call.model)
+    kwargs = {
+        name: value if name in SCHEMAS else without_secrets(value)
+        for name, value in call.kwargs.items()
+        if value is not None and name not in CALL_LEFT_OUT and not is_secret(name)
+    }
+    fields = _fields(model)
+    name = model_name(model, kwargs)
+    url = _environment_url(model)
+    if url:
+        fields["base_url"] = url
+    content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
+    return _described(content, _provider(kind.__module__, kind.__name__), name or kind.__name__)
+
+
+@lru_cache(maxsize=512)
+def _described(content: bytes, provider: str, model: str) -> Configuration:
+    _, _, fields, kwargs = orjson.loads(content)
+    parameters = {**fields, **kwargs}
+    temperature = parameters.get("temperature")
+    temperature = float(temperature) if isinstance(temperature, int | float) else None
+    for name in MODEL_NAMES:
+        if parameters.get(name) == model:
+            del parameters[name]
+    text = masked(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode())
+    key = blake2b(content, digest_size=16).digest()
+    return Configuration(key, provider, model, _label(model, parameters), temperature, text)
+
+
+def _label(model: str, parameters: dict[str, Any]) -> str:
+    parts = [model]
+    for name, value in sorted(parameters.items()):
+        if name == "temperature":
+            parts.insert(1, f"T {value:g}" if isinstance(value, int | float) else f"T {value}")
+        elif name == "tools" and isinstance(value, list):
+            parts.append(f"{len(value)} tool{'s' if len(value) != 1 else ''}")
+        elif name in ("response_format", "format"):
+            parts.append("structured")
+        elif isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 24):
+            parts.append(f"{name} {value}")
+        else:
+            parts.append(name)
+    return " · ".join(parts if len(parts) <= 6 else [*parts[:6], "…"])
+
+
+@lru_cache(maxsize=1024)
+def _provider(module: str, name: str) -> str:
+    """The provider's name, from the package a class comes from: ``langchain_openai`` is ``openai``."""
+    top, *rest = module.split(".")
+    if top == "langchain_core":
+        return "fake" if "fake" in module else "langchain"
+    if top == "langchain_community" and len(rest) > 1:
+        return rest[1]
+    if top.startswith("langchain_"):
+        provider = top.removeprefix("langchain_")
+        return f"azure_{provider}" if name.startswith("Azure") else provider
+    return re.sub(r"^Chat|Chat$|LLM$", "", name).lower() or name.lower()
+
+
+def _fields(model: Any) -> dict[str, Any]:
+    """Every field that can change an answer and is not as its class has it, with the fields a user added."""
+    values = vars(model)
+    found: dict[str, Any] = {}
+    for name, default in _field_defaults(cast(Hashable, type(model))):
+        value = values.get(name)
+        if value is None or value is default:
+            continue
+        if type(value) in (str, int, float, bool):
+            if value == default and type(value) is type(default):
+                continue
+            if isinstance(value, str) and "://" in value:
+                value = plain_url(value)
+                if name in BASE_URLS and value in DEFAULT_URLS:
+                    continue
+        elif isinstance(value, Mapping | list | tuple | set | frozenset):
+            if not value or value == default:
+                continue
+            value = without_secrets(value)
+        found[name] = value
+    if getattr(model, "model_extra", None):
+        found["model_extra"] = without_secrets(model.model_extra)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _field_defaults(kind: Any) -> list[tuple[str, Any]]:
+    left_out = LEFT_OUT.union(*(PER_CLASS.get(base.__name__, ()) for base in kind.__mro__))
+    return [
+        (name, field.default)
+        for name, field in getattr(kind, "model_fields", {}).items()
+        if name not in left_out and not is_secret(name)
+    ]
+
+
+def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
+    """All that is known of a model that no hook saw, and whether its name is."""
+    scrubbed = _ADDRESS.sub("", llm_string)
+    named = re.search(r"""["'](?:model_name|model|model_id)["'](?:: |, )["']([^"']+)["']""", scrubbed)
+    kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)
+    model = named.group(1) if named else kind.group(1) if kind else "unknown"
+    digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    parameters = orjson.dumps({"llm_string": masked(scrubbed)[:2000]}).decode()
+    return Configuration(digest, "", model, model, None, parameters), named is not None
+
+
+def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
+    """The model's own name for itself, or an empty text."""
+    values = vars(model)
+    for value in (kwargs.get("model"), *map(values.get, MODEL_NAMES)):
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _environment_url(model: Any) -> str:
+    package = type(model).__module__.partition(".")[0]
+    if package not in ENVIRONMENT_URLS or any(map(vars(model).get, BASE_URLS)):
+        return ""
+    client = vars(model).get("root_client")  # holds the address it was made with
+    url = plain_url(str(getattr(client, "base_url", None) or os.environ.get(ENVIRONMENT_URLS[package]) or ""))
+    return "" if url in DEFAULT_URLS else url
+
+
+def dumps(value: Any) -> bytes:
+    """JSON with sorted keys, the same for equal values in every process."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    try:
+        return orjson.dumps(value, default=_plain, option=options)
+    except (TypeError, ValueError):  # integers over 64 bits, lone surrogates
+        text = json.dumps(value, default=_plain, sort_keys=True, skipkeys=True)
+        return orjson.dumps(json.loads(text, parse_int=str), option=options)
+
+
+def _plain(value: Any) -> Any:
+    """What tells an object from another one of its kind, without its address."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if hasattr(value, "get_secret_value"):
+        return None
+    if isinstance(value, type):
+        schema = getattr(value, "model_json_schema", None)
+        return schema() if schema is not None else f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    if isinstance(value, Mapping):
+        return without_secrets(value)
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if hasattr(type(value), "model_fields"):
+        return [kind, model_name(value, {}), _fields(value)]
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        return [value.__module__, value.__qualname__, code.co_code.hex(), _ADDRESS.sub("", repr(code.co_consts))]
+    plain = {k: v for k, v in getattr(value, "__dict__", {}).items() if isinstance(v, str | int | float | bool)}
+    return [kind, _ADDRESS.sub("", repr(value)), without_secrets(plain)]
