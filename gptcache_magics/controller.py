@@ -5,12 +5,13 @@ There is one global LLM cache in a process, so there is one controller: ``contro
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gptcache_magics.ledger import Ledger
     from gptcache_magics.llm_cache import GPTCache
 
-__all__ = ["Controller", "Source", "controller"]
+__all__ = ["Controller", "Source", "cell_totals", "controller", "place", "run_totals", "seconds_of"]
 
 DEFAULT_STORE: Final = ".gptcache"
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -58,7 +59,7 @@ class Source:
 
     def period(self, since: str | None = None) -> Period:
         """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""
-        since = since or self.since
+        since = str(since or self.since)
         if since == "all":
             return Period()
         if since == "run":
@@ -137,18 +138,20 @@ class Controller:
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         cache, previous = self.cache, self.previous
+        totals = run_totals(self.source())
         self.cache = self.previous = None
-        for end in list(self.on_off):
+        ends, self.on_off = self.on_off, []
+        for end in ends:
             end()
+        restored = ""
         if get_llm_cache() is cache:
             set_llm_cache(previous)
-        totals = summary(cache.ledger.recent, cache)
+            restored = f" {type(previous).__name__} is back." if previous is not None else ""
         try:
             cache.store.forget_removed()
         finally:
             cache.close()
             cache.store.close()
-        restored = f" {type(previous).__name__} is back." if previous is not None else ""
         return f"Cache off. This run: {totals or 'no lookups'}.{restored}"
 
     def source(self, at: str | Path | None = None) -> Source:
@@ -175,32 +178,41 @@ class Controller:
         return f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}{hint}"
 
 
-def summary(lookups: Any, cache: GPTCache) -> str:
-    """``3 hits, 1 miss · saved $0.0041, 4.2 s · paid $0.0014``, of some lookups; empty if there are none."""
+def run_totals(source: Source) -> str:
+    """What the lookups of this run saved and paid, in a line; empty if there were none."""
+    from gptcache_magics import frames
+
+    source.flush()
+    if source.store.readonly and source.ledger is not None:  # nothing is recorded there
+        return cell_totals(source.ledger.recent, source.ledger)
+    row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
+    counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
+    return _told(counts, (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"]))
+
+
+def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
+    """``3 hits, 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
     from gptcache_magics import pricing
 
-    lookups = list(lookups)
-    counts = {
-        outcome: sum(each.outcome == outcome for each in lookups) for outcome in ("hit", "miss", "bypass", "error")
-    }
-    if not lookups:
-        return ""
     names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
-    told = [f"{n} {outcome if n == 1 else names[outcome]}" for outcome, n in counts.items() if n]
+    counts = dict.fromkeys(names.values(), 0)
+    costs = {"hit": [0.0, 0.0], "miss": [0.0, 0.0]}
+    for lookup in lookups:
+        counts[names[lookup.outcome]] += 1
+        if lookup.outcome in costs:
+            dollars = pricing.usd(*ledger.model_of(lookup), lookup.usage)
+            costs[lookup.outcome][0] += 0.0 if math.isnan(dollars) else dollars
+            costs[lookup.outcome][1] += lookup.seconds or 0.0
+    return _told(counts, tuple(costs["hit"]), tuple(costs["miss"]))
 
-    def cost(outcome: str) -> str:
-        chosen: list[Lookup] = [each for each in lookups if each.outcome == outcome]
-        dollars = sum(
-            usd
-            for each in chosen
-            if (model := cache.ledger.model_of(each)) and (usd := pricing.usd(*model, each.usage)) == usd
-        )
-        seconds = sum(each.seconds or 0.0 for each in chosen)
-        return ", ".join([*([f"${dollars:.4f}"] if dollars else []), f"{seconds:.1f} s"])
 
-    saved = [f"saved {cost('hit')}"] if counts["hit"] else []
-    paid = [f"paid {cost('miss')}"] if counts["miss"] else []
-    return " · ".join([", ".join(told), *saved, *paid])
+def _told(counts: dict[str, int], saved: Sequence[float], paid: Sequence[float]) -> str:
+    singular = {"hits": "hit", "misses": "miss", "errors": "error"}
+    told = [", ".join(f"{n:,} {singular.get(name, name) if n == 1 else name}" for name, n in counts.items() if n)]
+    for name, (dollars, seconds), happened in (("saved", saved, "hits"), ("paid", paid, "misses")):
+        if counts[happened]:
+            told.append(f"{name} {f'${dollars:.4f}, ' if dollars > 0 else ''}{seconds:.1f} s")
+    return " · ".join(told)
 
 
 controller: Final = Controller()

@@ -7,6 +7,7 @@ with the same columns and dtypes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
@@ -15,7 +16,10 @@ import pandas as pd
 from gptcache_magics import generations, pricing
 from gptcache_magics.stores.base import Match, Outcome, Period, Rows, Selection, Store, Usage
 
-__all__ = ["ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By", "entries", "lookups", "models", "stats"]
+__all__ = [
+    *("ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By"),
+    *("configurations", "entries", "lookups", "models", "named", "stats"),
+]
 
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
 
@@ -67,7 +71,7 @@ def stats(
     """
     df = _brief(store, period)
     if model is not None:
-        df = df[_is_model(df, model)]
+        df = df[named(df, model)]
     keys = _keys(df, by)
     hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
     parts = pd.DataFrame(
@@ -106,12 +110,12 @@ def stats(
 
 
 def models(store: Store) -> pd.DataFrame:
-    """One row for each model: its configurations, entries and hits over all time."""
-    df = _configurations(store)
+    """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
+    df = configurations(store)
     df["last_used"] = df[["last_created", "last_accessed"]].astype("float64").max(axis=1)
     seen = stats(store)
     rows = []
-    for name, group in df.groupby("name", sort=True):
+    for name, group in df.groupby("model", sort=True):
         temperatures = sorted({f"{value:g}" for value in group["temperature"].dropna()})
         rows.append(
             {
@@ -121,7 +125,7 @@ def models(store: Store) -> pd.DataFrame:
                 "temperature": ", ".join(temperatures),
                 "entries": group["entries"].sum(),
                 "bytes": group["bytes"].sum(),
-                "hits": group["hits"].sum(),
+                "hits": seen["hits"].get(name, 0),
                 "hit_rate": seen["hit_rate"].get(name),
                 "first_used": group["first_created"].astype("float64").min(),
                 "last_used": group["last_used"].max(),
@@ -134,7 +138,10 @@ def entries(
     store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
 ) -> pd.DataFrame:
     """Stored answers, newest first."""
-    df = _frame(store.entries(selection if model is None else Selection(model=model), limit))
+    if model is not None:
+        known = configurations(store)
+        selection = replace(selection, configurations=list(known["key"][named(known, model)]))
+    df = _frame(store.entries(selection, limit))
     df = df.assign(**_model_columns(store, df))
     full = pd.Series([bytes(key)[:8].hex() for key in df["key"]], index=df.index, dtype="object")
     short = full.str[:8]
@@ -165,7 +172,7 @@ def lookups(
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
     df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
-    wanted = _is_model(df, model) if model is not None else slice(None)
+    wanted = named(df, model) if model is not None else slice(None)
     df = _typed(df, LOOKUPS)[wanted]
     if outcome is not None:
         df = df[df["outcome"] == outcome]
@@ -189,26 +196,31 @@ def _brief(store: Store, period: Period) -> pd.DataFrame:
     return df.assign(**_costs(df))
 
 
-def _configurations(store: Store) -> pd.DataFrame:
-    """The configurations of a store; ``name`` is the model's, with its provider where two have a model of that name."""
-    df = _frame(store.configurations())
-    pairs = df[["provider", "model"]].drop_duplicates()
-    twice = df["model"].isin(pairs["model"][pairs["model"].duplicated()])
-    df["name"] = df["model"].where(~twice, df["model"] + " (" + df["provider"].where(df["provider"] != "", "?") + ")")
+def configurations(store: Store) -> pd.DataFrame:
+    """The configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (its label) and more.
+
+    ``model`` is the model's name, with its provider where two have a model of that name.
+    """
+    df = _frame(store.configurations()).rename(columns={"model": "raw_model", "label": "configuration"})
+    pairs = df[["provider", "raw_model"]].drop_duplicates()
+    twice = df["raw_model"].isin(pairs["raw_model"][pairs["raw_model"].duplicated()])
+    provider = df["provider"].where(df["provider"] != "", "?")
+    df["model"] = df["raw_model"].where(~twice, df["raw_model"] + " (" + provider + ")")
     return df
+
+
+def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
+    """Rows of a model, by its name with or without provider, or by the label of one of its configurations."""
+    names = (df["model"], df["raw_model"], df["provider"] + "/" + df["raw_model"], df["configuration"])
+    return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
 
 
 def _model_columns(store: Store, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     """Model and configuration of each row, by the key of its configuration."""
-    known = _configurations(store)
+    known = configurations(store)
     codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
-    chosen = {"provider": "provider", "raw_model": "model", "model": "name", "configuration": "label"}
-    return {
-        name: pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index).map(
-            known[column]
-        )
-        for name, column in chosen.items()
-    }
+    at = pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index)
+    return {name: at.map(known[name]) for name in ("provider", "raw_model", "model", "configuration")}
 
 
 def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
@@ -238,12 +250,6 @@ def _typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(typed, index=df.index)
 
 
-def _is_model(df: pd.DataFrame, model: str) -> pd.Series[bool]:
-    """Rows of a model, named by its name, by provider and name, or by the label of one of its configurations."""
-    named = (df["model"] == model) | (df["configuration"] == model) | (df["provider"] + "/" + df["raw_model"] == model)
-    return (named | (df["raw_model"] == model)).fillna(False).astype("bool")
-
-
 def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
     if by == "total":
         return pd.Series("total", index=df.index, dtype="object")
@@ -269,8 +275,8 @@ def _usd(df: pd.DataFrame) -> pd.Series[float]:
     parts = np.stack([plain, *(tokens[name] for name in _TOKENS[1:])])
     dollars = np.full(len(df), np.nan)
     for pair, where in df.groupby(["provider", "raw_model"]).indices.items():
-        provider, model = cast(tuple[str, str], pair)
-        dollars[where] = np.array(pricing.rates(provider, model), dtype="float64") @ parts[:, where]
+        fee, *rates = pricing.rates(*cast(tuple[str, str], pair))
+        dollars[where] = fee + np.array(rates, dtype="float64") @ parts[:, where]
     for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS).tolist():  # few, and priced by tiers
         row = df.iloc[at]
         dollars[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))

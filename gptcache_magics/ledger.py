@@ -106,9 +106,9 @@ class Ledger:
         self.last_error = f"{type(error).__name__} while {doing}: {error}"
         return f"error: {self.last_error}"
 
-    def model_of(self, lookup: Lookup) -> tuple[str, str] | None:
-        """Provider and model of a lookup of this run."""
-        return self._models.get(lookup.configuration) if lookup.configuration else None
+    def model_of(self, lookup: Lookup) -> tuple[str, str]:
+        """Provider and model of a lookup of this run; empty if unknown."""
+        return self._models.get(lookup.configuration or b"", ("", ""))
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""

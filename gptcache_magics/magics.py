@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from gptcache_magics import commands
 from gptcache_magics.completing import completions
-from gptcache_magics.controller import controller, summary
+from gptcache_magics.controller import cell_totals, controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import CELL, Cell
 
@@ -119,7 +119,7 @@ class GPTCacheMagics(Magics):
         interactive = result.info.cell_id or getattr(self._shell, "kernel", None) is None
         if self.badge and interactive:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
-            told = summary(lookups, cache)
+            told = cell_totals(lookups, cache.ledger)
             if told:
                 _show_badge(f"gptcache: {told}")
 

@@ -24,8 +24,8 @@ _PROVIDERS: Final = {
 }
 """Names of LangChain packages where genai-prices has another name for the provider."""
 
-TIER_TOKENS: Final = 100_000
-"""Below so many input tokens no provider in the list changes its price per token."""
+TIER_TOKENS: Final = 32_000
+"""Below so many input tokens no model in the list of genai-prices 0.2.3 changes its price per token."""
 
 
 def usd(provider: str, model: str, usage: Usage) -> float:
@@ -35,16 +35,23 @@ def usd(provider: str, model: str, usage: Usage) -> float:
     tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens or 0, usage.cache_write_tokens or 0)
     if usage.input_tokens >= TIER_TOKENS:
         return _price(provider, model, tokens)
-    plain, output, read, written = rates(provider, model)
-    return (tokens[0] - tokens[2] - tokens[3]) * plain + tokens[1] * output + tokens[2] * read + tokens[3] * written
+    fee, plain, output, read, written = rates(provider, model)
+    tokens_usd = (
+        (tokens[0] - tokens[2] - tokens[3]) * plain + tokens[1] * output + tokens[2] * read + tokens[3] * written
+    )
+    return fee + tokens_usd
 
 
 @lru_cache(maxsize=1024)
-def rates(provider: str, model: str) -> tuple[float, float, float, float]:
-    """US dollars for one input, output, cache-read and cache-written token, below ``TIER_TOKENS`` input tokens."""
+def rates(provider: str, model: str) -> tuple[float, float, float, float, float]:
+    """US dollars for a request, and for one input, output, cache-read and cache-written token of it.
+
+    They hold below ``TIER_TOKENS`` input tokens.
+    """
+    fee = 2 * _price(provider, model, (500, 0, 0, 0)) - _price(provider, model, (1000, 0, 0, 0))
     units = ((1000, 0, 0, 0), (0, 1000, 0, 0), (1000, 0, 1000, 0), (1000, 0, 0, 1000))
-    plain, output, read, written = (_price(provider, model, unit) / 1000 for unit in units)
-    return plain, output, read, written
+    plain, output, read, written = ((_price(provider, model, unit) - fee) / 1000 for unit in units)
+    return fee, plain, output, read, written
 
 
 def _price(provider: str, model: str, tokens: Sequence[int]) -> float:

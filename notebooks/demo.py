@@ -1,7 +1,7 @@
 """Run the quickstart in a real kernel and show what its cache saved.
 
-The executed notebook and a page of it go to ``build/``. The kernel works there too, on an empty store, so every run
-starts from nothing and shows the same figures; a store of your own beside the notebook is left alone.
+The executed notebook and a page of it go to ``build/``. The kernel works there too, on an empty store: every run starts
+from nothing, and a store of your own beside the notebook is left alone.
 """
 
 import os

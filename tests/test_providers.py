@@ -24,6 +24,7 @@ from provider_server import CHAT_MODELS, COMPLETION_MODELS, Json, Model, Provide
 from pydantic import BaseModel
 
 import gptcache_magics as gm
+from gptcache_magics import single_flight
 
 MODELS = CHAT_MODELS + COMPLETION_MODELS
 ONE_OF_EACH_KIND = ("ChatOpenAI", "OllamaLLM")
@@ -348,7 +349,7 @@ def test_two_ollama_models_never_share_answers(server: ProviderServer, name: str
         ("ChatOpenAI", "model_name", "gpt-5"),
         ("ChatOpenAI", "model_kwargs", {"user": "ada"}),
         ("ChatAnthropic", "temperature", 0.5),
-        ("ChatAnthropic", "model", "claude-sonnet-4-5"),
+        ("ChatAnthropic", "model", "claude-opus-4-5"),
         ("ChatOllama", "temperature", 1.5),
         ("ChatOllama", "model", "qwen3"),
         ("OpenAI", "temperature", 1.5),
@@ -668,6 +669,36 @@ async def test_asking_the_same_inside_its_own_async_stream_finishes(
 
     assert len(answers) > 3
     assert "(call 2)" in answers[0]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
+def test_a_stream_kept_in_the_middle_is_not_waited_for_for_ever(
+    server: ProviderServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(single_flight, "STREAM_WAIT_SECONDS", 0.1)
+    llm = server.model(name)
+    kept = llm.stream(QUESTION)
+    next(kept)
+    answers: list[str] = []
+    assert_they_finish(lambda: answers.append(text_of(llm.invoke(QUESTION))))
+
+    assert "(call 2)" in answers[0]
+    kept.close()
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
+async def test_an_async_stream_kept_in_the_middle_is_not_waited_for_for_ever(
+    server: ProviderServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(single_flight, "STREAM_WAIT_SECONDS", 0.1)
+    llm = server.model(name)
+    kept = llm.astream(QUESTION)
+    await anext(kept)
+    async with asyncio.timeout(30):
+        answer = await asyncio.create_task(llm.ainvoke(QUESTION))
+
+    assert "(call 2)" in text_of(answer)
+    await kept.aclose()
 
 
 # Other processes, and what the files hold

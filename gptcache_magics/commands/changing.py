@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gptcache_magics.commands.selecting import named_keys
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Selection, entry_id
 
 __all__ = ["change", "counted"]
@@ -14,6 +15,8 @@ __all__ = ["change", "counted"]
 def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> str:
     """Pin or tag the entries with these ids; the line to print."""
     store = controller.source().store
+    if not ids:
+        raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
     keys = named_keys(store, ids)
     number = store.change(Selection(ids=[entry_id(key) for key in keys]), pinned=pinned, tag=tag)
     return f"{counted(number)} {done}."

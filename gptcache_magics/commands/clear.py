@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
@@ -28,5 +29,5 @@ def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.
     result = removed(Selection(), dry_run=dry_run, yes=yes)
     if log and not dry_run:
         number = controller.source().store.forget_lookups()
-        return f"{result} {number:,} lookups removed."
+        return f"{counted(number, 'lookup', 'lookups')} removed. {result}"
     return result

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, nearest, place, positive
-from gptcache_magics.commands.selecting import known_model
+from gptcache_magics.commands.parser import Parser, check_positive, nearest, place, positive
+from gptcache_magics.commands.selecting import configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Selection
@@ -47,8 +47,10 @@ def entries(
         raise CommandError(f"entries: no column '{sort}'.{nearest(sort, frames.ENTRIES)} Columns: {known}.")
     source = controller.source(at)
     source.flush()
-    known_model(source.store, model)
-    selection = Selection(model=model, grep=grep, tag=tag, pinned=True if pinned else None)
+    check_positive("limit", limit)
+    selection = Selection(
+        configurations=configurations_of(source.store, model), grep=grep, tag=tag, pinned=True if pinned else None
+    )
     df = frames.entries(source.store, selection, limit=None if sort else limit)
     if sort is not None:
         df = df.sort_values(sort, ascending=False, kind="stable").head(limit or len(df))

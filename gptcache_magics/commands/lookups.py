@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, positive, since
-from gptcache_magics.commands.selecting import known_model
+from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive, since
+from gptcache_magics.commands.selecting import configurations_of
 from gptcache_magics.controller import controller
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ def lookups(
     """The log as a DataFrame, newest first; ``gptcache_magics.frames.LOOKUPS`` lists its columns."""
     from gptcache_magics import frames
 
+    check_one_of("outcome", outcome, OUTCOMES)
+    check_positive("limit", limit)
+    check_positive("cell", cell)
     source = controller.source(at)
     source.flush()
-    known_model(source.store, model)
+    configurations_of(source.store, model)
     period = source.period(since)
     return frames.lookups(source.store, period=period, model=model, outcome=outcome, execution_count=cell, limit=limit)

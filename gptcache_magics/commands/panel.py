@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.parser import Parser, place
+from gptcache_magics.commands.parser import Parser, check_one_of, place
 from gptcache_magics.controller import controller
 
 HELP = "Live tables of models, lookups and entries."
@@ -22,6 +22,7 @@ def add_arguments(parser: Parser) -> None:
 
 def panel(tab: str = "Models", *, static: bool = False, at: str | Path | None = None) -> Any:
     """The panel as a widget; ``static`` gives the same as HTML that needs no kernel, prompts and answers included."""
+    check_one_of("tab", tab, TABS)
     source = controller.source(at)
     source.flush()
     from gptcache_magics import widgets

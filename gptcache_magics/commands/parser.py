@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["Parser", "nearest", "one_of", "positive", "since", "words"]
+__all__ = ["Parser", "check_one_of", "check_positive", "nearest", "one_of", "positive", "since", "words"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -90,6 +90,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'stats' or 'status'?`` with a space before it, or nothing."""
     matches = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
+
+
+def check_one_of(name: str, value: str | None, values: tuple[str, ...]) -> None:
+    """Raise ``CommandError`` unless the value of a Python argument is one of these words, or None."""
+    if value is not None and value not in values:
+        raise CommandError(f"{name} is one of {', '.join(values)}. Got {value!r}.{nearest(str(value), values)}")
+
+
+def check_positive(name: str, value: int | None) -> None:
+    """Raise ``CommandError`` unless the value of a Python argument is a whole number above zero, or None."""
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
 
 
 def one_of(name: str, values: tuple[str, ...]) -> Callable[[str], str]:

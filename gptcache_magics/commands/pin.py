@@ -5,7 +5,7 @@ from __future__ import annotations
 from gptcache_magics.commands.changing import change
 from gptcache_magics.commands.parser import Parser
 
-HELP = "Mark entries to keep."
+HELP = "Keep entries: `remove` leaves them unless they are named by id."
 EXAMPLE = "%gptcache pin a41f"
 
 

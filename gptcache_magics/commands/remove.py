@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser
-from gptcache_magics.commands.selecting import known_model, named_keys
+from gptcache_magics.commands.selecting import configurations_of, named_keys
 from gptcache_magics.controller import controller, seconds_of
 from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Selection, entry_id
@@ -15,7 +15,7 @@ from gptcache_magics.stores.base import Selection, entry_id
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "Remove entries by id, model, words or age. `undo` brings them back."
+HELP = "Remove entries by id, model, words or age; pinned ones only by id. `undo` brings them back."
 EXAMPLE = "%gptcache remove --older 30d --dry-run"
 MANY = 20
 
@@ -42,20 +42,23 @@ def remove(
     dry_run: bool = False,
     yes: bool = False,
 ) -> pd.DataFrame | str:
-    """Remove the entries that fit every condition; with ``dry_run`` list them as a DataFrame."""
+    """Remove the entries that fit every condition; with ``dry_run`` list them as a DataFrame.
+
+    Pinned entries are only removed when they are named by id.
+    """
     store = controller.source().store
     if not ids and not any((model, grep, tag, older, unused)):
         raise CommandError(
             f"remove: say which entries: ids, --model, --grep, --tag, --older or --unused. Example: {EXAMPLE}"
         )
-    known_model(store, model)
     selection = Selection(
         ids=[entry_id(key) for key in named_keys(store, ids)] if ids else None,
-        model=model,
+        configurations=configurations_of(store, model),
         grep=grep,
         tag=tag,
         older_than=time.time() - seconds_of(older, "--older takes a time such as 30d") if older else None,
         unused_since=time.time() - seconds_of(unused, "--unused takes a time such as 90d") if unused else None,
+        pinned=None if ids else False,
     )
     return removed(selection, dry_run=dry_run, yes=yes)
 

@@ -8,19 +8,29 @@ from gptcache_magics.commands.parser import nearest
 from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Selection, Store, entry_id
 
-__all__ = ["known_model", "named_keys"]
+__all__ = ["configurations_of", "named_keys"]
 
 
-def known_model(store: Store, model: str | None) -> None:
-    """Raise ``CommandError`` if a model is named that this store does not know."""
+def configurations_of(store: Store, model: str | None) -> list[bytes] | None:
+    """The keys of a model's configurations; None if no model is named.
+
+    Raises
+    ------
+    CommandError
+        If this store does not know the model.
+    """
     if model is None:
-        return
-    columns, rows = store.configurations()
-    provider, name, label = (columns.index(column) for column in ("provider", "model", "label"))
-    names = {row[name] for row in rows}
-    if model not in names | {row[label] for row in rows} | {f"{row[provider]}/{row[name]}" for row in rows}:
-        known = ", ".join(sorted(names)) or "none yet"
-        raise CommandError(f"No model '{model}' in this store.{nearest(model, names)} Models: {known}.")
+        return None
+    from gptcache_magics import frames
+
+    known = frames.configurations(store)
+    found = known["key"][frames.named(known, str(model))]
+    if found.empty:
+        names = sorted(set(known["model"]))
+        raise CommandError(
+            f"No model '{model}' in this store.{nearest(model, names)} Models: {', '.join(names) or 'none'}."
+        )
+    return list(found)
 
 
 def named_keys(store: Store, ids: Sequence[str]) -> list[bytes]:

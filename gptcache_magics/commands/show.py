@@ -39,7 +39,7 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
     """One entry: the conversation, the answer, what it cost, its history."""
     source = controller.source(at)
     source.flush()
-    (key,) = named_keys(source.store, [id])
+    (key,) = named_keys(source.store, [str(id)])
     columns, rows = source.store.entries(Selection(ids=[entry_id(key)]), limit=1)
     entry = dict(zip(columns, rows[0], strict=True))
     if isinstance(entry["prompt"], bytes):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, since
-from gptcache_magics.commands.selecting import known_model
+from gptcache_magics.commands.parser import Parser, check_one_of, since
+from gptcache_magics.commands.selecting import configurations_of
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,13 @@ def stats(
     """Hits, misses, money and time as a DataFrame; ``gptcache_magics.frames.STATS`` lists its columns."""
     from gptcache_magics import frames
 
-    if by not in get_args(frames.By):
-        from gptcache_magics.errors import CommandError
-
-        raise CommandError(f"by is one of {', '.join(BY)}. Got {by!r}.")
+    check_one_of("by", by, BY)
     source = controller.source(at)
     source.flush()
-    known_model(source.store, model)
-    if reset and source.ledger is not None:
+    configurations_of(source.store, model)
+    if reset:
+        if source.ledger is None:
+            raise CommandError("--reset starts a new run of the cache that is on, and --at names another store.")
         source.ledger.start_run()
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
     return frames.stats(source.store, by, period=source.period(since), model=model, wide=wide)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptcache_magics.commands.parser import Parser
-from gptcache_magics.controller import controller, summary
+from gptcache_magics.controller import controller, run_totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,6 @@ def status() -> Status:
         "on" if current is cache else "replaced",
         f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {size / 1e6:.1f} MB)",
         source.mode,
-        summary(cache.ledger.recent, cache) or "no lookups yet",
+        run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
     )

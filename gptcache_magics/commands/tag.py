@@ -20,7 +20,7 @@ def tag(*words: str, clear: bool = False) -> str:
     """Put the tag ``words[0]`` on the entries ``words[1:]``; with ``clear`` take the tags of all ``words`` away."""
     if clear:
         return change(words, "without tags now", tag="")
-    name, *ids = words
+    name, *ids = words or ("",)
     if not ids:
         raise CommandError(f"tag: no entry named for the tag '{name}'. Example: {EXAMPLE}")
     if not name.strip() or any(c.isspace() for c in name):

@@ -15,5 +15,5 @@ def add_arguments(parser: Parser) -> None:
 
 
 def unpin(*ids: str) -> str:
-    r"""Take the mark of \`\`pin\`\` away; says how many."""
+    """Take the mark of ``pin`` away; says how many."""
     return change(ids, "unpinned", pinned=False)

@@ -20,6 +20,8 @@ def open_store(where: str | Path | Store) -> Store:
         If ``where`` names no kind of store that there is.
     """
     if not isinstance(where, str | Path):
+        if not hasattr(where, "record"):
+            raise StoreError(f"A store is a folder such as .gptcache, or :memory:. Got {where!r}.")
         return where
     if "://" in str(where):
         raise StoreError(

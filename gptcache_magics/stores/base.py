@@ -136,7 +136,7 @@ class Selection:
 
     ids: Sequence[str] | None = None
     """Beginnings of hexadecimal ids."""
-    model: str | None = None
+    configurations: Sequence[bytes] | None = None
     grep: str | None = None
     """Regular expression searched in question and prompt, ignoring case."""
     tag: str | None = None

@@ -19,7 +19,6 @@ from gptcache_magics.stores.recent import Recent
 from gptcache_magics.stores.statements import (
     BRIEF,
     FIND,
-    MODEL,
     PUT_CONFIGURATION,
     PUT_ENTRY,
     PUT_LOOKUP,
@@ -124,7 +123,7 @@ class SQLiteStore:
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
             db.execute("DELETE FROM removed")
-            db.execute(f"INSERT INTO removed SELECT e.* FROM entry e {MODEL} WHERE {where}", values)
+            db.execute(f"INSERT INTO removed SELECT e.* FROM entry e WHERE {where}", values)
             if where == "1":
                 db.execute("DELETE FROM dropped")
                 db.execute("INSERT INTO dropped (id) VALUES (NULL)")
@@ -171,7 +170,7 @@ class SQLiteStore:
             change = "tags=''"
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
-            chosen = f"SELECT e.id FROM entry e {MODEL} WHERE {where}"
+            chosen = f"SELECT e.id FROM entry e WHERE {where}"
             return db.execute(f"UPDATE entry SET {change} WHERE id IN ({chosen})", (*new, *values)).rowcount
 
         return self._select(self._connections.write, selection, work)
@@ -214,7 +213,7 @@ class SQLiteStore:
         """Number of entries and the bytes of their answers."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> tuple[int, int]:
-            sql = f"SELECT count(*), coalesce(sum(length(e.answer)), 0) FROM entry e {MODEL} WHERE {where}"
+            sql = f"SELECT count(*), coalesce(sum(length(e.answer)), 0) FROM entry e WHERE {where}"
             number, size = db.execute(sql, values).fetchone()
             return number, size
 
@@ -224,7 +223,7 @@ class SQLiteStore:
         """Entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Rows:
-            sql = f"SELECT e.* FROM entry e {MODEL} WHERE {where} ORDER BY e.created DESC"
+            sql = f"SELECT e.* FROM entry e WHERE {where} ORDER BY e.created DESC"
             return rows(db.execute(f"{sql} LIMIT ?", (*values, _limit(limit))))
 
         return self._select(self._connections.read, selection, work)

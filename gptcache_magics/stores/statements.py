@@ -12,7 +12,6 @@ from gptcache_magics.stores.base import Configuration, Entry, Lookup, Period, Ro
 __all__ = [
     "BRIEF",
     "FIND",
-    "MODEL",
     "PUT_CONFIGURATION",
     "PUT_ENTRY",
     "PUT_LOOKUP",
@@ -53,7 +52,6 @@ BRIEF: Final = (
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id", ", edited=0")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 PUT_CONFIGURATION: Final = "INSERT OR IGNORE INTO configuration VALUES (?,?,?,?,?,?)"
-MODEL: Final = "LEFT JOIN configuration c ON c.key=e.configuration"
 
 
 def entry_values(entry: Entry) -> tuple[Any, ...]:
@@ -83,14 +81,16 @@ def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
 
 
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
-    """A condition on ``entry e`` joined by ``MODEL``; ``1`` when nothing was asked for."""
+    """A condition on ``entry e``; ``1`` when nothing was asked for."""
     conditions: list[str] = []
     values: list[Any] = []
     if selection.ids is not None:
         conditions.append(f"({' OR '.join(['e.id BETWEEN ? AND ?'] * len(selection.ids)) or '0'})")
         values += [bound for beginning in selection.ids for bound in _id_range(beginning)]
+    if selection.configurations is not None:
+        conditions.append(f"e.configuration IN ({', '.join('?' * len(selection.configurations))})")
+        values += selection.configurations
     for condition, value in (
-        ("(c.model=? OR c.provider || '/' || c.model=? OR c.label=?)", selection.model),
         ("instr(e.tags, ' ' || ? || ' ')", selection.tag),
         ("e.pinned=?", selection.pinned),
         ("e.created<?", selection.older_than),

@@ -1,0 +1,476 @@
+"""What every store must do: subclass ``StoreContract`` and give it a ``store`` fixture with an empty store of your kind.
+
+Give it a ``peer`` fixture too where another kernel can open the same place: what was put must be found there.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from typing import Any
+
+import pytest
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Configuration, Entry, Lookup, Outcome, Period, Rows, Selection, Store, Usage, entry_id
+
+__all__ = ["CLAUDE", "GPT", "StoreContract", "eventually", "key", "lookup", "make_entry"]
+
+GPT = Configuration(b"g" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, '{"temperature":0.2}')
+CLAUDE = Configuration(b"c" * 16, "anthropic", "claude-haiku-4-5", "claude-haiku-4-5", None, "{}")
+NOON = 1_767_225_600.0
+EVERYTHING = Selection()
+ODD_TEXTS = {
+    "empty": "",
+    "NUL": "before\0after",
+    "emoji": "👩‍💻 naïve Ω",
+    "right to left": "‮שלום",
+    "lone surrogates": "half \ud83d of a pair \udc00",
+    "quotes": "'; DROP TABLE entry; --\n\"%_\\",
+    "5 MB": "ü" * 2_500_000,
+}
+
+
+def key(name: object) -> bytes:
+    """A 128-bit key."""
+    return blake2b(str(name).encode(), digest_size=16).digest()
+
+
+def make_entry(name: object, answer: bytes = b"answer", configuration: Configuration = GPT, **fields: Any) -> Entry:
+    """An entry under ``key(name)``."""
+    given = {"key": key(name), "prompt": f"prompt {name}", "question": f"question {name}", "created": NOON, **fields}
+    return Entry(configuration=configuration.key, answer=answer, **given)
+
+
+def lookup(number: int, outcome: Outcome = "hit", name: object = "a", **fields: Any) -> Lookup:
+    """The lookup with this number in a run, of the entry ``key(name)``."""
+    given = {"at": NOON + number, "run": "run", "key": key(name), "question": f"question {name}", **fields}
+    return Lookup(number_in_run=number, outcome=outcome, configuration=GPT.key, **given)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether something comes true soon: a store may follow another kernel a moment later."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def column(found: Rows, name: str) -> list[Any]:
+    """The values of one column."""
+    place = found.columns.index(name)
+    return [row[place] for row in found.rows]
+
+
+def keys(found: Rows) -> set[bytes]:
+    """The keys of the entries that were found."""
+    return set(column(found, "key"))
+
+
+def text(value: str | bytes) -> str:
+    """The text of a column that holds bytes where it is not valid Unicode."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+class StoreContract:
+    """The promises of ``gptcache_magics.stores.base.Store``."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def peer(self, store: Store) -> Store:
+        """The same place, opened by another kernel; the store itself where that cannot be."""
+        return store
+
+    @pytest.fixture(params=["store", "peer"])
+    def reader(self, request: pytest.FixtureRequest) -> Store:
+        """Who reads: the store that wrote, which may remember, and another one, which cannot."""
+        return request.getfixturevalue(request.param)
+
+    @pytest.fixture
+    def filled(self, store: Store) -> Store:
+        """Four entries of two models."""
+        store.put(make_entry("a", b"1" * 10, created=NOON), GPT)
+        store.put(make_entry("b", b"2" * 20, created=NOON + 10, question="Wo liegt Zürich?"), GPT)
+        store.put(make_entry("c", b"3" * 30, CLAUDE, created=NOON + 20, prompt="a System prompt"), CLAUDE)
+        store.put(make_entry("d", b"4" * 40, CLAUDE, created=NOON + 30), CLAUDE)
+        store.change(Selection(ids=[entry_id(key("a"))]), pinned=True)
+        store.change(Selection(ids=[entry_id(key("b"))]), tag="lesson-1")
+        store.change(Selection(ids=[entry_id(key("b"))]), tag="draft")
+        store.record([lookup(100, name="c")], [], 1000)
+        return store
+
+    # Put and get
+
+    def test_what_was_put_is_found(self, store: Store, reader: Store) -> None:
+        usage = Usage(1, 2, 3, None)
+        store.put(make_entry("a", b"\0answer\xff", created=12.5, seconds=0.25, usage=usage), GPT)
+
+        found = reader.get(key("a"))
+        assert found is not None
+        assert (found.key, found.answer, found.created, found.seconds) == (key("a"), b"\0answer\xff", 12.5, 0.25)
+        assert found.usage == usage
+        assert str(found) == entry_id(key("a"))
+
+    def test_what_was_not_put_is_not_found(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a"), GPT)
+
+        assert reader.get(key("b")) is None
+        assert not reader.remembered(key("b"))
+
+    def test_a_key_that_only_begins_the_same_is_not_found(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a"), GPT)
+
+        assert reader.get(key("a")[:8] + bytes(8)) is None
+
+    def test_what_was_found_is_remembered_until_it_is_removed(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        reader.get(key("a"))
+        assert reader.remembered(key("a"))
+
+        reader.remove(EVERYTHING)
+        assert not reader.remembered(key("a"))
+        assert reader.get(key("a")) is None
+
+    @pytest.mark.parametrize("odd", ODD_TEXTS)
+    def test_odd_text_comes_back_exactly(self, store: Store, reader: Store, odd: str) -> None:
+        said = ODD_TEXTS[odd]
+        answer = said.encode("utf-8", "surrogatepass")
+        store.put(make_entry("a", answer, prompt=said, question=said), GPT)
+        store.record([lookup(1, question=said, reason=said)], [], 1000)
+
+        found = reader.get(key("a"))
+        assert found is not None
+        assert found.answer == answer
+        assert text(column(reader.entries(EVERYTHING), "prompt")[0]) == said
+        assert reader.count() == (1, len(answer))
+        assert column(reader.entries(EVERYTHING), "question")[0] == said.encode("utf-8", "replace").decode()
+        assert column(reader.lookups(Period()), "question")[0] == said.encode("utf-8", "replace").decode()[:2000]
+
+    def test_odd_text_can_be_searched(self, store: Store, reader: Store) -> None:
+        for name, said in ODD_TEXTS.items():
+            store.put(make_entry(name, prompt=f"{said} {name.upper()}", question=""), GPT)
+
+        for name in ODD_TEXTS:
+            assert keys(reader.entries(Selection(grep=f" {name}$"))) == {key(name)}
+
+    # Replacing
+
+    def test_another_answer_replaces_the_first_and_keeps_it(self, store: Store, reader: Store) -> None:
+        for moment, answer in enumerate((b"first", b"second", b"second", b"third")):
+            store.put(make_entry("a", answer, created=NOON + moment), GPT)
+
+        found = reader.get(key("a"))
+        assert found is not None
+        assert (found.answer, found.created) == (b"third", NOON + 3)
+        assert list(reader.history(key("a"))) == [(NOON + 3, b"second"), (NOON + 1, b"first")]
+        assert reader.history(key("b")) == []
+        assert reader.count() == (1, 5)
+
+    def test_a_replaced_entry_keeps_its_pin_its_tags_and_its_hits(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        store.change(EVERYTHING, pinned=True)
+        store.change(EVERYTHING, tag="draft")
+        store.record([lookup(1)], [], 1000)
+        store.put(make_entry("a", b"another"), GPT)
+
+        assert keys(reader.entries(Selection(pinned=True, tag="draft"))) == {key("a")}
+        assert column(reader.entries(EVERYTHING), "hits") == [1]
+
+    # Removing
+
+    def test_remove_removes_what_was_selected(self, filled: Store, reader: Store) -> None:
+        assert filled.remove(Selection(model="gpt-4o-mini")) == 2
+
+        assert [reader.get(key(name)) is None for name in "abcd"] == [True, True, False, False]
+        assert reader.count() == (2, 70)
+        assert filled.remove(Selection(model="gpt-4o-mini")) == 0
+
+    def test_clear_removes_everything_but_the_lookups(self, filled: Store, reader: Store) -> None:
+        assert filled.clear() == 4
+
+        assert reader.get(key("a")) is None
+        assert reader.count() == (0, 0)
+        assert len(reader.lookups(Period()).rows) == 1
+
+    def test_only_clear_raises_the_generation(self, filled: Store, reader: Store) -> None:
+        before = reader.generation()
+        filled.remove(Selection(model="gpt-4o-mini"))
+        assert reader.generation() == before
+
+        for cleared in (1, 2):
+            filled.clear()
+            assert reader.generation() == before + cleared
+
+    @pytest.mark.parametrize("selection", [EVERYTHING, Selection(model="gpt-4o-mini")])
+    def test_undo_brings_the_last_removal_back(self, filled: Store, reader: Store, selection: Selection) -> None:
+        before = sorted(filled.entries(EVERYTHING).rows)
+        removed = filled.remove(selection)
+
+        assert filled.undo() == removed
+        assert sorted(reader.entries(EVERYTHING).rows) == before
+        assert reader.get(key("a")) is not None
+        assert filled.undo() == 0
+
+    def test_only_the_last_removal_can_be_undone(self, filled: Store, reader: Store) -> None:
+        filled.remove(Selection(model="gpt-4o-mini"))
+        filled.remove(Selection(model="claude-haiku-4-5"))
+
+        assert filled.undo() == 2
+        assert keys(reader.entries(EVERYTHING)) == {key("c"), key("d")}
+
+    def test_undo_leaves_an_answer_alone_that_was_stored_since(self, filled: Store, reader: Store) -> None:
+        filled.clear()
+        filled.put(make_entry("a", b"new"), GPT)
+
+        assert filled.undo() == 3
+        found = reader.get(key("a"))
+        assert found is not None
+        assert found.answer == b"new"
+
+    def test_a_forgotten_removal_is_final(self, filled: Store) -> None:
+        filled.clear()
+        filled.forget_removed()
+
+        assert filled.undo() == 0
+        assert filled.count() == (0, 0)
+
+    # Selecting
+
+    @pytest.mark.parametrize(
+        ("selection", "expected"),
+        [
+            (Selection(), "abcd"),
+            (Selection(ids=[entry_id(key("a"))]), "a"),
+            (Selection(ids=[entry_id(key("a"))[:5], entry_id(key("c"))[:5].upper()]), "ac"),
+            (Selection(ids=["0123456789abcdef"]), ""),
+            (Selection(ids=[]), ""),
+            (Selection(model="gpt-4o-mini"), "ab"),
+            (Selection(model="openai/gpt-4o-mini"), "ab"),
+            (Selection(model="gpt-4o-mini · T 0.2"), "ab"),
+            (Selection(model="gpt"), ""),
+            (Selection(grep="zürich"), "b"),
+            (Selection(grep="SYSTEM"), "c"),
+            (Selection(grep=r"question [ad]$"), "ad"),
+            (Selection(tag="lesson-1"), "b"),
+            (Selection(tag="draft"), "b"),
+            (Selection(tag="lesson"), ""),
+            (Selection(pinned=True), "a"),
+            (Selection(pinned=False), "bcd"),
+            (Selection(older_than=NOON + 20), "ab"),
+            (Selection(unused_since=NOON + 25), "ab"),
+            (Selection(unused_since=NOON + 101), "abcd"),
+            (Selection(model="gpt-4o-mini", pinned=False, grep="liegt"), "b"),
+            (Selection(model="gpt-4o-mini", tag="nothing"), ""),
+        ],
+        ids=str,
+    )
+    def test_every_condition_of_a_selection_holds(
+        self, filled: Store, reader: Store, selection: Selection, expected: str
+    ) -> None:
+        sizes = dict(zip("abcd", (10, 20, 30, 40), strict=True))
+
+        assert keys(reader.entries(selection)) == {key(name) for name in expected}
+        assert reader.count(selection) == (len(expected), sum(sizes[name] for name in expected))
+        assert filled.remove(selection) == len(expected)
+        assert keys(reader.entries(EVERYTHING)) == {key(name) for name in "abcd" if name not in expected}
+
+    @pytest.mark.parametrize("digit", "0123456789abcdef")
+    def test_every_first_digit_of_an_id_selects(self, store: Store, digit: str) -> None:
+        chosen = bytes.fromhex(digit + "7" * 31)
+        for first in "0123456789abcdef":
+            store.put(make_entry(first, key=bytes.fromhex(first + "7" * 31)), GPT)
+
+        assert keys(store.entries(Selection(ids=[digit]))) == {chosen}
+        assert keys(store.entries(Selection(ids=[entry_id(chosen)]))) == {chosen}
+
+    @pytest.mark.parametrize("selection", [Selection(ids=["xyz"]), Selection(grep="(")])
+    def test_a_selection_that_means_nothing_is_an_error(self, filled: Store, selection: Selection) -> None:
+        for use in (filled.entries, filled.count, filled.remove):
+            with pytest.raises(CommandError, match=r"xyz|\("):
+                use(selection)
+        assert filled.count()[0] == 4
+
+    def test_pins_come_and_go(self, filled: Store, reader: Store) -> None:
+        assert filled.change(Selection(model="claude-haiku-4-5"), pinned=True) == 2
+        assert keys(reader.entries(Selection(pinned=True))) == {key("a"), key("c"), key("d")}
+
+        assert filled.change(EVERYTHING, pinned=False) == 4
+        assert reader.count(Selection(pinned=True)) == (0, 0)
+
+    def test_tags_add_up_until_an_empty_one_takes_them_away(self, filled: Store, reader: Store) -> None:
+        for _ in range(2):
+            assert filled.change(EVERYTHING, tag="draft") == 4
+        assert reader.count(Selection(tag="draft"))[0] == 4
+        assert reader.count(Selection(tag="lesson-1"))[0] == 1
+        assert sorted(len(tags.split()) for tags in column(reader.entries(EVERYTHING), "tags")) == [1, 1, 1, 2]
+
+        assert filled.change(Selection(tag="lesson-1"), tag="") == 1
+        assert reader.count(Selection(tag="draft"))[0] == 3
+        assert reader.count(Selection(tag="lesson-1"))[0] == 0
+
+    # Lookups
+
+    def test_lookups_come_back_newest_first(self, filled: Store, reader: Store) -> None:
+        filled.forget_lookups()
+        filled.record([lookup(n, run="one") for n in range(5)], [GPT], 1000)
+        filled.record([lookup(n, run="two", notebook="Ä.ipynb") for n in range(5, 8)], [GPT], 1000)
+
+        every = reader.lookups(Period())
+        assert column(every, "number_in_run") == [7, 6, 5, 4, 3, 2, 1, 0]
+        assert column(every, "notebook")[:4] == ["Ä.ipynb"] * 3 + [""]
+        assert column(reader.lookups(Period(), 3), "number_in_run") == [7, 6, 5]
+        assert column(reader.lookups(Period(run="one")), "number_in_run") == [4, 3, 2, 1, 0]
+        assert column(reader.lookups(Period(after=NOON + 6)), "number_in_run") == [7, 6]
+        assert column(reader.lookups(Period(run="two"), 1, brief=True), "at") == [NOON + 7]
+        assert reader.lookups(Period(run="three")).rows == []
+
+    def test_a_lookup_written_again_is_the_same_lookup(self, store: Store, reader: Store) -> None:
+        asked = lookup(1, "miss")
+        store.record([asked, lookup(2, "miss")], [GPT], 1000)
+        asked.seconds, asked.usage, asked.reason = 1.5, Usage(7, 8), "told later"
+        store.record([asked], [], 1000)
+
+        found = reader.lookups(Period())
+        assert column(found, "number_in_run") == [2, 1]
+        assert column(found, "seconds") == [None, 1.5]
+        assert column(found, "output_tokens") == [None, 8]
+        assert column(found, "reason") == ["", "told later"]
+
+    def test_hits_are_counted_where_they_hit(self, filled: Store, reader: Store) -> None:
+        filled.record([lookup(1), lookup(3), lookup(2), lookup(4, "miss"), lookup(5, name="gone")], [], 1000)
+
+        entries = reader.entries(EVERYTHING)
+        hits = dict(zip(column(entries, "key"), column(entries, "hits"), strict=True))
+        accessed = dict(zip(column(entries, "key"), column(entries, "accessed"), strict=True))
+        assert [hits[key(name)] for name in "abcd"] == [3, 0, 1, 0]
+        assert [accessed[key(name)] for name in "abcd"] == [NOON + 3, None, NOON + 100, None]
+
+    def test_the_newest_lookups_are_kept(self, store: Store, reader: Store) -> None:
+        for first in range(0, 1000, 50):
+            store.record([lookup(n, name=n) for n in range(first, first + 50)], [GPT], 100)
+
+        numbers = column(reader.lookups(Period()), "number_in_run")
+        assert numbers == list(range(999, 999 - len(numbers), -1))
+        assert 100 <= len(numbers) <= 160
+        assert column(reader.lookups(Period()), "question") == [f"question {n}" for n in numbers]
+
+    def test_forgotten_lookups_leave_the_entries(self, filled: Store, reader: Store) -> None:
+        assert filled.forget_lookups() == 1
+
+        assert reader.lookups(Period()).rows == []
+        assert reader.count()[0] == 4
+        assert filled.forget_lookups() == 0
+
+    # Tables
+
+    def test_entries_come_newest_first_within_a_limit(self, filled: Store, reader: Store) -> None:
+        found = reader.entries(EVERYTHING)
+
+        assert column(found, "key") == [key(name) for name in "dcba"]
+        assert column(found, "configuration") == [CLAUDE.key, CLAUDE.key, GPT.key, GPT.key]
+        assert column(reader.entries(EVERYTHING, 2), "key") == [key("d"), key("c")]
+        assert reader.entries(EVERYTHING, 0).rows == []
+
+    def test_configurations_add_up_their_entries(self, filled: Store, reader: Store) -> None:
+        found = reader.configurations()
+
+        assert column(found, "key") == [CLAUDE.key, GPT.key]
+        assert column(found, "label") == [CLAUDE.label, GPT.label]
+        assert column(found, "temperature") == [None, 0.2]
+        assert column(found, "parameters") == ["{}", '{"temperature":0.2}']
+        assert column(found, "entries") == [2, 2]
+        assert column(found, "bytes") == [70, 30]
+        assert column(found, "hits") == [1, 0]
+        assert column(found, "first_created") == [NOON + 20, NOON]
+        assert column(found, "last_created") == [NOON + 30, NOON + 10]
+        assert column(found, "last_accessed") == [NOON + 100, None]
+
+    def test_a_configuration_is_known_from_its_lookups_alone(self, store: Store, reader: Store) -> None:
+        store.record([lookup(1, "miss")], [GPT], 1000)
+
+        assert column(reader.configurations(), "entries") == [0]
+
+    def test_an_empty_store_gives_empty_tables(self, store: Store) -> None:
+        for found in (store.entries(EVERYTHING), store.lookups(Period()), store.configurations()):
+            assert found.columns
+            assert list(found.rows) == []
+        assert store.count() == (0, 0)
+        assert (store.remove(EVERYTHING), store.undo(), store.forget_lookups()) == (0, 0, 0)
+
+    def test_a_new_store_can_be_written_and_has_nothing_to_say(self, store: Store) -> None:
+        store.open()
+
+        assert not store.readonly
+        assert list(store.notices) == []
+        assert store.where
+
+    # Several at once
+
+    def test_eight_threads_lose_nothing(self, store: Store, reader: Store) -> None:
+        def work(thread: int) -> list[int]:
+            mine = []
+            for n in range(200):
+                store.put(make_entry(f"{thread}-{n}", b"%d-%d" % (thread, n)), GPT)
+                found = store.get(key(f"{thread}-{n}"))
+                mine.append(n if found is not None and found.answer == b"%d-%d" % (thread, n) else -1)
+                store.get(key(f"{(thread + 1) % 8}-{n}"))
+            return mine
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(work, range(8))) == [list(range(200))] * 8
+        assert reader.count()[0] == 1600
+        assert all(reader.get(key(f"{thread}-{n}")) for thread in range(8) for n in range(200))
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            (lambda peer: peer.remove(Selection(ids=[entry_id(key("a"))])), None),
+            (lambda peer: peer.clear(), None),
+            (lambda peer: peer.put(make_entry("a", b"replaced"), GPT), b"replaced"),
+            (lambda peer: [peer.clear(), peer.undo()], b"1" * 10),
+            (lambda peer: [peer.clear(), peer.put(make_entry("a", b"replaced"), GPT)], b"replaced"),
+            (lambda peer: [put_many(peer, b"x"), peer.remove(Selection(grep="^many"))], b"1" * 10),
+            (lambda peer: [put_many(peer, b"x"), put_many(peer, b"y"), peer.clear()], None),
+        ],
+        ids=["remove", "clear", "replace", "clear and undo", "clear and put", "remove others", "replace others, clear"],
+    )
+    def test_what_another_kernel_changes_is_noticed(
+        self, filled: Store, peer: Store, change: Callable[[Store], object], expected: bytes | None
+    ) -> None:
+        assert filled.get(key("a"))  # it is in memory
+        change(peer)
+
+        assert eventually(lambda: answer(filled) == expected)
+        assert answer(peer) == expected
+
+    def test_a_closed_store_can_be_used_again(self, store: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        store.close()
+        store.close()
+
+        store.put(make_entry("b"), GPT)
+        assert store.get(key("b"))
+        assert keys(store.entries(EVERYTHING)) >= {key("b")}
+        assert column(store.configurations(), "label") == [GPT.label]
+
+
+def put_many(store: Store, said: bytes) -> None:
+    """Put a few entries more."""
+    for n in range(20):
+        store.put(make_entry(f"many {n}", said, question=f"many {n}"), GPT)
+
+
+def answer(store: Store, name: object = "a") -> bytes | None:
+    """The stored answer, or None."""
+    found = store.get(key(name))
+    return found and found.answer
+
+
+def names_found(store: Store, names: Iterable[object]) -> Sequence[object]:
+    """Those of the names whose entry is found."""
+    return [name for name in names if store.get(key(name))]
