@@ -6,15 +6,17 @@ It is read from the live model, afresh for each call, because a model can be cha
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Hashable, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, cast
 
 import orjson
+from pydantic_core import PydanticUndefined
 
 from gptcache_magics.masking import is_secret, masked, plain_url, without_secrets
 from gptcache_magics.settings import Call
@@ -98,6 +100,7 @@ ENVIRONMENT_URLS: Final = {"langchain_openai": "OPENAI_BASE_URL", "langchain_oll
 """Variables that a provider's own client reads for its address when the model's field is unset."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 
 def configuration_of(call: Call) -> Configuration:
@@ -167,19 +170,15 @@ def _fields(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, default in _field_defaults(cast(Hashable, type(model))):
         value = values.get(name)
-        if value is None or value is default:
+        unset = default is None or default is PydanticUndefined
+        if value is default or (unset and (value is None or (isinstance(value, _CONTAINERS) and not value))):
             continue
-        if type(value) in (str, int, float, bool):
-            if value == default and type(value) is type(default):
-                continue
-            if isinstance(value, str) and "://" in value:
-                value = plain_url(value)
-                if name in BASE_URLS and value in DEFAULT_URLS:
-                    continue
-        elif isinstance(value, Mapping | list | tuple | set | frozenset):
-            if not value or value == default:
+        if isinstance(value, (str, int, float, *_CONTAINERS)):
+            if type(value) is type(default) and value == default:
                 continue
             value = without_secrets(value)
+            if name in BASE_URLS and value in DEFAULT_URLS:
+                continue
         found[name] = value
     if getattr(model, "model_extra", None):
         found["model_extra"] = without_secrets(model.model_extra)
@@ -227,12 +226,24 @@ def _environment_url(model: Any) -> str:
 
 def dumps(value: Any) -> bytes:
     """JSON with sorted keys, the same for equal values in every process."""
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
     try:
         return orjson.dumps(value, default=_plain, option=options)
-    except (TypeError, ValueError):  # integers over 64 bits, lone surrogates
-        text = json.dumps(value, default=_plain, sort_keys=True, skipkeys=True)
-        return orjson.dumps(json.loads(text, parse_int=str), option=options)
+    except (TypeError, ValueError):
+        return orjson.dumps(_portable(value), option=options)
+
+
+def _portable(value: Any) -> Any:
+    """What orjson refuses, in a form it takes: integers over 64 bits, lone surrogates, keys that are no text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_portable(str(name)): _portable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_portable(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < 2**63 else str(value)
+    return value if value is None or isinstance(value, bool | float) else _portable(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -251,8 +262,12 @@ def _plain(value: Any) -> Any:
         return value.hex()
     if hasattr(type(value), "model_fields"):
         return [kind, model_name(value, {}), _fields(value)]
+    if is_dataclass(value):
+        return [kind, without_secrets({field.name: getattr(value, field.name) for field in dataclass_fields(value)})]
     code = getattr(value, "__code__", None)
     if code is not None:
-        return [value.__module__, value.__qualname__, code.co_code.hex(), _ADDRESS.sub("", repr(code.co_consts))]
+        cells = [_ADDRESS.sub("", repr(cell.cell_contents)) for cell in value.__closure__ or ()]
+        kept = [code.co_names, code.co_consts, value.__defaults__, value.__kwdefaults__]
+        return [value.__module__, value.__qualname__, code.co_code.hex(), _ADDRESS.sub("", repr(kept)), cells]
     plain = {k: v for k, v in getattr(value, "__dict__", {}).items() if isinstance(v, str | int | float | bool)}
     return [kind, _ADDRESS.sub("", repr(value)), without_secrets(plain)]

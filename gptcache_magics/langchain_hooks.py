@@ -21,7 +21,7 @@ from gptcache_magics.single_flight import current_task_or_thread
 
 __all__ = ["install", "installed", "on_call_end", "release"]
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
 _users = 0
 _wraps: list[_Wrap] = []
 _ended: list[Callable[[Call], None]] = []

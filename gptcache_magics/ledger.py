@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
-from gptcache_magics.errors import StoreError
 from gptcache_magics.settings import CELL, Settings
 from gptcache_magics.stores.base import Configuration, Found, Lookup, Outcome, Store, Usage
 
@@ -69,7 +68,7 @@ class Ledger:
     ) -> Lookup:
         """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
         if self._pid != os.getpid():  # a forked child counts on its own side of the run
-            self._pid, self._lock, self._thread = os.getpid(), threading.Lock(), None
+            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.Lock(), None, {}
             self._numbers = itertools.count(self._pid << 32)
         lookup = Lookup(
             at=time.time(),
@@ -129,7 +128,7 @@ class Ledger:
             return
         try:
             self._store.record(pending.values(), configurations.values(), self.settings.keep_lookups)
-        except StoreError as error:
+        except Exception as error:
             self.failed(error, "writing lookups")
             with self._lock:
                 self._configurations = {**configurations, **self._configurations}
@@ -152,7 +151,10 @@ class Ledger:
         if not self._wake.is_set():
             self._wake.set()
         for changed in self._listeners:
-            changed()
+            try:
+                changed()
+            except Exception as error:
+                self.failed(error, "telling a panel")
 
     def _start(self) -> None:
         with self._lock:

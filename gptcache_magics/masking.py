@@ -15,6 +15,8 @@ _SECRET = re.compile(
     r"|authorization)[-_]?token|^token$|secret|passw|credential|authorization|cookie",
     re.IGNORECASE,
 )
+_ALWAYS = frozenset({"auth", "authorization", "cookie", "cookies", "credentials"})
+_URL = re.compile(r"\w[\w+.-]*://\S+")
 _KEY_IN_TEXT = re.compile(r"\b(sk-[\w-]{8,}|xai-[\w-]{8,}|gsk_\w{8,}|hf_\w{8,}|AIza[\w-]{20,}|Bearer\s+[\w.~+/-]{8,})")
 
 
@@ -25,13 +27,23 @@ def is_secret(name: str) -> bool:
 
 
 def without_secrets(value: Any) -> Any:
-    """The same containers without the texts whose name says that they are secret."""
+    """The same value without what its name says is secret, and with plain URLs."""
+    if isinstance(value, str):
+        return plain_url(value) if _URL.fullmatch(value) else value
     if isinstance(value, Mapping):
-        plain = {str(name): item for name, item in value.items()}
-        return {k: without_secrets(v) for k, v in plain.items() if not (is_secret(k) and isinstance(v, str | bytes))}
+        named = {str(name): item for name, item in value.items()}
+        return {name: without_secrets(item) for name, item in named.items() if not _hides(name, item)}
     if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
+        if hasattr(value, "_asdict"):
+            return without_secrets(value._asdict())
+        pairs = [item for item in value if isinstance(item, list | tuple) and len(item) == 2]
+        return [without_secrets(item) for item in value if not (item in pairs and _hides(str(item[0]), item[1]))]
     return value
+
+
+def _hides(name: str, value: Any) -> bool:
+    # The properties of a tool's schema are mappings: one named "password" describes, it is no password.
+    return name.lower() in _ALWAYS or (isinstance(value, str | bytes) and is_secret(name))
 
 
 @lru_cache(maxsize=1024)
@@ -42,7 +54,7 @@ def plain_url(url: str) -> str:
     except ValueError:
         return url
     query = "&".join(part for part in parts.query.split("&") if part and not is_secret(part.partition("=")[0]))
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), query, ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), query, parts.fragment))
 
 
 def masked(text: str) -> str:

@@ -12,11 +12,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.stores.schema import APPLICATION_ID, MIGRATIONS
+from gptcache_magics.stores.schema import check_readable, migrate
 
 __all__ = ["Connections", "store_folder"]
 
@@ -31,7 +32,7 @@ def store_folder(where: str | Path) -> Path:
     """The folder that ``where`` names, made absolute so that a change of the working directory does not move it."""
     folder = Path(where).expanduser().absolute()
     try:
-        if folder.is_dir() or not folder.exists():
+        if folder.is_dir() or not os.path.exists(folder):
             return folder
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -59,6 +60,8 @@ class Connections:
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.RLock()
         self._memory: _Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the open file."""
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
@@ -99,10 +102,10 @@ class Connections:
             return result
 
     def _again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.DatabaseError) -> T:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED or self.path is None:
+        if not _is_damage(error) or self.path is None:
             raise StoreError(f"The store {self.path or ':memory:'} failed: {error}") from error
         try:
-            self._set_aside()
+            self._set_aside(self.path)
             return work(self._connection())
         except sqlite3.DatabaseError as again:
             raise StoreError(f"The store {self.path} failed: {again}") from again
@@ -112,56 +115,62 @@ class Connections:
             self._after_fork()
         if self.path is None:
             return self._memory or self._open_memory()
-        mine = getattr(self._local, "connection", None)
-        if mine is not None and self._local.epoch == self.epoch:
-            return mine  # type: ignore[no-any-return]
+        mine: _Connection | None = getattr(self._local, "connection", None)
+        if mine is not None and self._local.epoch == self.epoch and _identity(self.path) == self._file:
+            return mine
         with self._lock:
+            if self._file is not None and _identity(self.path) != self._file:
+                self.epoch += 1
+                self.notices.append(f"{self.path} was removed or replaced while open. Answers go into a new file.")
+                self._file = None
             try:
                 mine = self._open_file(self.path)
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                if not _is_damage(error):
                     raise StoreError(f"The store {self.path} cannot be opened: {error}") from error
-                self._set_aside()
+                self._set_aside(self.path)
                 mine = self._open_file(self.path)
+            self._file = _identity(self.path)
             self._local.connection, self._local.epoch = mine, self.epoch
-            self._open.add(mine)
             return mine
 
     def _open_memory(self) -> sqlite3.Connection:
         with self._lock:
             if self._memory is None:
                 self._memory = self._configured(":memory:")
-                self._open.add(self._memory)
-                _migrate(self._memory, ":memory:")
+                migrate(self._memory, ":memory:")
             return self._memory
 
     def _open_file(self, path: Path) -> _Connection:
-        self._make_folder(path)
+        self._make_file(path)
+        # SQLite wants to write beside the file, too.
+        self.readonly = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        if self.readonly:
+            return self._open_readonly(path)
+        db = self._configured(str(path))
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            db = self._configured(str(path))
-            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                db.execute("PRAGMA journal_mode=WAL")
-            _migrate(db, str(path))
-            self.readonly = False
-        except (OSError, sqlite3.OperationalError) as error:
-            if not path.exists():
-                raise StoreError(
-                    f"No store can be made in {path.parent}: {error}. Choose another place: %gptcache on FOLDER, "
-                    "or keep nothing: %gptcache on :memory:"
-                ) from error
-            if isinstance(error, sqlite3.OperationalError) and os.access(path, os.W_OK):
-                raise
-            db = self._open_readonly(path)
+            migrate(db, str(path))
+            _use_wal(db)
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _open_readonly(self, path: Path) -> _Connection:
-        # "immutable" reads a WAL file whose folder cannot hold the shared-memory file that WAL wants.
-        db = self._configured(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not self.readonly:
-            self.readonly = True
-            self.notices.append(f"{path} is read-only: answers are served, nothing is stored or counted.")
+        notice = f"{path} is read-only: answers are served, nothing is stored or counted."
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        try:
+            db = self._configured(address, uri=True)
+            check_readable(db, str(path))
+        except sqlite3.OperationalError:
+            # WAL wants a shared-memory file, which this folder cannot hold; "immutable" does without it, and without WAL.
+            db = self._configured(f"{address}&immutable=1", uri=True)
+            check_readable(db, str(path))
+            journal = Path(f"{path}-wal")
+            if os.path.exists(journal) and journal.stat().st_size:
+                notice += " The newest ones, not yet merged into it by the kernel that wrote them, are missing."
+        if notice not in self.notices:
+            self.notices.append(notice)
         return db
 
     def _configured(self, database: str, *, uri: bool = False) -> _Connection:
@@ -175,46 +184,68 @@ class Connections:
         )
         # With WAL, NORMAL survives a killed process; only a power cut may cost the newest transactions.
         db.execute("PRAGMA synchronous=NORMAL")
+        self._open.add(db)
         return db
 
-    def _make_folder(self, path: Path) -> None:
-        folder = path.parent
-        if folder.is_dir():
-            return
+    def _make_file(self, path: Path) -> None:
+        """Make folder and file, readable by their owner alone."""
+        if os.path.exists(path):
+            return  # and never opened here: closing a file drops SQLite's locks on it
         try:
-            folder.mkdir(mode=0o700, parents=True)
-            (folder / ".gitignore").write_text("*\n")
+            if not os.path.isdir(path.parent):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (path.parent / ".gitignore").write_text("*\n")
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise StoreError(
-                f"The folder {folder} cannot be made: {error}. Choose another: %gptcache on FOLDER"
+                f"No store can be made in {path.parent}: {(error.strerror or str(error)).lower()}. Choose another "
+                "place: %gptcache on FOLDER, or keep nothing: %gptcache on :memory:"
             ) from error
 
-    def _set_aside(self) -> None:
+    def _set_aside(self, path: Path) -> None:
         """Rename a damaged file and its journal, unless another process did so already."""
-        assert self.path is not None
         with self._lock:
-            for connection in list(self._open):
-                connection.close()
             self.epoch += 1
-            if _sound(self.path):
+            self._file = None
+            if _is_sound(path):
                 return
-            aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-            for suffix in ("", "-wal", "-shm"):
-                part = Path(f"{self.path}{suffix}")
-                if part.exists():
-                    part.rename(f"{aside}{suffix}")
+            aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+            while os.path.exists(aside):
+                aside = aside.with_name(f"{aside.name}-again")
+            try:
+                for suffix in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+            except OSError as error:
+                raise StoreError(
+                    f"{path} is damaged and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
+                ) from error
             self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
 
     def _after_fork(self) -> None:
-        _abandoned.append((self._local, self._open, list(self._open)))
+        _abandoned.append((self._local, list(self._open)))
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self.epoch += 1
         if self.path is not None:
             self._local = threading.local()
             self._open = weakref.WeakSet()
-        self._lock = threading.RLock()
-        self._pid = os.getpid()
 
 
-def _sound(path: Path) -> bool:
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_sound(path: Path) -> bool:
     """Whether SQLite finds no damage in a file; reads all of it."""
     try:
         db = sqlite3.connect(path, timeout=BUSY_SECONDS)
@@ -226,36 +257,13 @@ def _sound(path: Path) -> bool:
         return False
 
 
-def _migrate(db: sqlite3.Connection, where: str) -> None:
-    """Bring the schema forward, one numbered step at a time."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == len(MIGRATIONS):
-        _check_owner(db, where)
-        return
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"{where} was written by a newer gptcache-magics (schema {version}, this one reads {len(MIGRATIONS)}). "
-            "Update: %pip install -U gptcache-magics"
-        )
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
-        if version or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            _check_owner(db, where)
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _check_owner(db: sqlite3.Connection, where: Any) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreError(
-            f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"
-        )
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL. SQLite does not wait for another process that is about to do the same, so we do."""
+    end = time.monotonic() + BUSY_SECONDS
+    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS"]
+from gptcache_magics.errors import StoreError
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "check_readable", "migrate"]
 
 APPLICATION_ID: Final = 0x67636D61
 """Says "this file is ours": the letters gcma."""
@@ -82,3 +85,50 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE question (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
     ),
 )
+
+
+def migrate(db: sqlite3.Connection, where: str) -> None:
+    """Bring the schema forward, one numbered step at a time.
+
+    Raises
+    ------
+    StoreError
+        If the database is not ours, or of a newer schema. It is left as it was.
+    """
+    if _version(db, where) == len(MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        for statements in MIGRATIONS[_version(db, where) :]:
+            for statement in statements:
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def check_readable(db: sqlite3.Connection, where: str) -> None:
+    """Raise ``StoreError`` unless the tables can be read as they are."""
+    if _version(db, where) != len(MIGRATIONS):
+        raise StoreError(f"{where} is read-only and not of this version. Copy its folder to where it can be written.")
+
+
+def _version(db: sqlite3.Connection, where: str) -> int:
+    owner = db.execute("PRAGMA application_id").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise StoreError(
+            f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{where} was written by a newer gptcache-magics (schema {version}, this one reads {len(MIGRATIONS)}). "
+            "Update: %pip install -U gptcache-magics"
+        )
+    return version

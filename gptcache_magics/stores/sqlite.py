@@ -55,7 +55,8 @@ class SQLiteStore:
         self._checked = 0.0
         self._dropped: int | None = None
         self._epoch = 0
-        self._written: set[bytes] = set()
+        self._written: set[tuple[int, bytes]] = set()
+        """Configurations known to be in the file, with the epoch of that file."""
 
     @property
     def readonly(self) -> bool:
@@ -111,7 +112,7 @@ class SQLiteStore:
             db.execute(PUT_ENTRY, values)
 
         self._connections.write(work)
-        self._written.add(configuration.key)
+        self._written.add((self._connections.epoch, configuration.key))
         self._recent.remember(Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage), forgotten)
 
     def clear(self) -> int:
@@ -266,7 +267,7 @@ class SQLiteStore:
         return run(prepared)
 
     def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
-        new = [each for each in configurations if each.key not in self._written]
+        new = [each for each in configurations if (self._connections.epoch, each.key) not in self._written]
         db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
 
     def _follow(self) -> None:
@@ -274,7 +275,6 @@ class SQLiteStore:
         if self._epoch != self._connections.epoch:
             self._epoch = self._connections.epoch
             self._local = threading.local()
-            self._written.clear()
             self._recent.clear()
             self._dropped = None
         version, dropped = self._connections.read(self._changes)

@@ -148,7 +148,8 @@ class Panel(ipywidgets.VBox):
         cells. This message of the browser came with the other loop's name: what is said in its context moves there.
         """
         context = contextvars.copy_context()
-        for widget in (self._tab, self._since, *(tab.grid for tab in self._tabs)):
+        grids = (tab.grid for tab in self._tabs if tab.children)
+        for widget in (self._tab, self._since, *grids):
             context.run(widget.send_state, "_dom_classes")
         self._context = context
         if self._behind:
@@ -166,11 +167,7 @@ class Panel(ipywidgets.VBox):
             saved = isinstance(tab, ModelsTab) and self._since.index == 0
             self._snapshot = Snapshot.of(source, shown_figures, {ModelsTab: frame}) if saved else None
         except Exception as error:  # whatever it is, the panel stays and the cell that runs goes on
-            reason = escape(one_line(f"{type(error).__name__}: {error}", 300))
-            self._error.value = (
-                f'<div class="gptcache-error" role="alert">Not up to date, reading failed at '
-                f"{datetime.now():%H:%M:%S}: {reason}</div>"
-            )
+            self._error.value = f'<div class="gptcache-error" role="alert">{escape(_failed(error))}</div>'
             return False
         self._error.value = ""
         return True
@@ -179,9 +176,14 @@ class Panel(ipywidgets.VBox):
         """Return the widget, and for where widgets do not run the figures and models, without prompts or answers."""
         bundle: Any = super()._repr_mimebundle_(**kwargs) or {}
         data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-        snapshot = None if self._behind else self._snapshot
-        snapshot = snapshot or Snapshot.take(self._source)
+        try:
+            snapshot = (None if self._behind else self._snapshot) or Snapshot.take(self._source)
+        except Exception as error:  # the panel says so itself
+            return data | {"text/plain": _failed(error)}
         return data | {"text/html": snapshot.html(), "text/plain": snapshot.text()}
+
+    def __repr__(self) -> str:
+        return f"<panel of {self._source.where}>"
 
 
 def _keep_painting(panel_ref: weakref.ref[Panel], changed: threading.Event, now: threading.Event) -> None:
@@ -214,6 +216,11 @@ def _rest(took: float, now: threading.Event) -> None:
         used = time.process_time()
         if now.wait(SHORTEST_PAUSE) or time.process_time() - used < QUIET * SHORTEST_PAUSE:
             return
+
+
+def _failed(error: Exception) -> str:
+    reason = one_line(f"{type(error).__name__}: {error}", 300)
+    return f"Not up to date: reading failed at {datetime.now():%H:%M:%S}. {reason}"
 
 
 def _close(widget: ipywidgets.Widget) -> None:

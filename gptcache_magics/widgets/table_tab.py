@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,12 +33,19 @@ class TableTab(ipywidgets.VBox):
     sort: ClassVar[tuple[str, bool]] = ("", True)
 
     def __init__(self) -> None:
-        self.grid = Grid(self.columns, key=self.key, label=self.title, empty=self.empty, sort=self.sort, multiple=False)
-        self.detail = ipywidgets.HTML()
-        super().__init__([self.grid, self.detail])
+        super().__init__()
         self._described = ""
         self._source: PanelSource | None = None
-        self.grid.observe(lambda _: self._show_detail(), "selection")
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The table, which is made when the tab is opened first: a panel that shows one tab sends one."""
+        return Grid(self.columns, key=self.key, label=self.title, empty=self.empty, sort=self.sort, multiple=False)
+
+    @cached_property
+    def detail(self) -> ipywidgets.HTML:
+        """The selected row in full."""
+        return ipywidgets.HTML()
 
     @staticmethod
     @abstractmethod
@@ -54,6 +62,9 @@ class TableTab(ipywidgets.VBox):
         frame = self.read(source, period)
         self.grid.update(frame, newest=len(frame) == MOST_ROWS)
         self._show_detail()
+        if not self.children:
+            self.grid.observe(lambda _: self._show_detail(), "selection")
+            self.children = (self.grid, self.detail)
         return frame
 
     def _show_detail(self) -> None:

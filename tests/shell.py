@@ -1,0 +1,63 @@
+"""A shell in this process, as a terminal has one, and a model to ask in it."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import SimpleChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+from traitlets.config import Config
+
+import gptcache_magics as gm
+
+__all__ = ["NumberedModel", "ask", "fresh_shell"]
+
+_numbers = itertools.count(1)
+
+
+class NumberedModel(SimpleChatModel):
+    """A fake model that says its name, as those of providers do; no two of its answers are the same."""
+
+    model: str = "small-model"
+    seconds: float = 0.0
+    """How long it takes to answer."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "numbered"
+
+    def _call(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> str:
+        time.sleep(self.seconds)
+        return f"answer {next(_numbers)}"
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for piece in ("answer ", str(next(_numbers))):
+            yield ChatGenerationChunk(message=AIMessageChunk(piece))
+
+
+def ask(question: str, model: str = "small-model") -> str:
+    """The text that a model, or the cache, answers."""
+    return str(NumberedModel(model=model).invoke(question).content)
+
+
+@contextmanager
+def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[InteractiveShell]:
+    """A new shell that keeps its files in ``folder``; what was loaded into it is taken away at the end."""
+    InteractiveShell.clear_instance()
+    config = Config({"HistoryManager": {"enabled": False, "hist_file": ":memory:"}, **options})
+    shell = InteractiveShell.instance(config=config, ipython_dir=str(folder))
+    try:
+        yield shell
+    finally:
+        if "gptcache_magics" in shell.extension_manager.loaded:
+            shell.run_line_magic("unload_ext", "gptcache_magics")
+        InteractiveShell.clear_instance()
+        if gm.current() is not None:
+            gm.off()
+        set_llm_cache(None)

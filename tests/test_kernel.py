@@ -1,0 +1,306 @@
+"""The cache in a real kernel: which cell a lookup belongs to, the badge, interrupts, other kernels, a killed kernel."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from jupyter_client import KernelManager
+from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
+
+import gptcache_magics as gm
+
+SECONDS = 60
+START = """
+import asyncio, os, threading, time
+from shell import NumberedModel, ask
+model = NumberedModel()
+%load_ext gptcache_magics
+%gptcache on
+"""
+
+
+@dataclass
+class Ran:
+    """What came of one cell."""
+
+    count: int = 0
+    status: str = ""
+    error: str = ""
+    """The name of the exception in the reply."""
+    text: str = ""
+    """What it wrote and its last value."""
+    shown: list[dict[str, str]] = field(default_factory=list)
+    tracebacks: list[list[str]] = field(default_factory=list)
+
+
+class Kernel:
+    """A kernel, spoken to as a frontend does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manager: KernelManager
+        env = {**_environment(folder), "JPY_SESSION_NAME": str(folder / "analysis.ipynb")}
+        self.manager, self.client = start_new_kernel(
+            SECONDS, "python3", cwd=str(folder), env=env, stderr=subprocess.DEVNULL
+        )
+
+    def __enter__(self) -> "Kernel":
+        assert self.run(START).status == "ok"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def send(self, code: str, cell_id: str | None = None, *, silent: bool = False) -> str:
+        """Send a cell; with ``cell_id`` as JupyterLab does, without as nbconvert and papermill do."""
+        content = {"code": code, "silent": silent, "store_history": not silent, "user_expressions": {}}
+        message = self.client.session.msg("execute_request", {**content, "allow_stdin": False, "stop_on_error": True})
+        if cell_id is not None:
+            message["metadata"]["cellId"] = cell_id
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def until(self, asked: str, text: str | None = None) -> Ran:
+        """Read until the cell is done, or until it has written ``text``."""
+        ran = Ran()
+        while True:
+            kind, content = self._next(asked)
+            if kind == "stream":
+                ran.text += content["text"]
+            elif kind == "execute_result":
+                ran.text += content["data"]["text/plain"]
+            elif kind == "display_data":
+                ran.shown.append(content["data"])
+            elif kind == "error":
+                ran.tracebacks.append(content["traceback"])
+            if (text is not None and text in ran.text) or (kind == "status" and content["execution_state"] == "idle"):
+                break
+        while text is None:
+            reply = self.client.get_shell_msg(timeout=SECONDS)
+            if reply["parent_header"]["msg_id"] == asked:
+                content = reply["content"]
+                ran.count, ran.status, ran.error = content["execution_count"], content["status"], content.get("ename", "")
+                break
+        return ran
+
+    def run(self, code: str, cell_id: str | None = None) -> Ran:
+        """Run a cell to its end."""
+        return self.until(self.send(code, cell_id))
+
+    def lookups(self, question: str) -> pd.DataFrame:
+        """All lookups of questions that begin like this, oldest first, read from the store by this process."""
+        self.until(self.send("import gptcache_magics; gptcache_magics.stats(since='all')", silent=True))
+        df = gm.lookups(at=self.folder / ".gptcache")
+        return df[df["question"].str.startswith(question)][::-1]
+
+    def _next(self, asked: str) -> tuple[str, dict[str, Any]]:
+        while True:
+            message = self.client.get_iopub_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == asked:
+                return message["msg_type"], message["content"]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    paths = (Path(__file__).parent, Path(gm.__file__).parent.parent, os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "IPYTHONDIR": str(folder / ".ipython")}
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One kernel for all tests; each asks questions of its own."""
+    with Kernel(tmp_path_factory.mktemp("notebooks")) as running:
+        yield running
+
+
+CELLS = {
+    "invoke": "ask('{} 1')",
+    "batch": "model.batch(['{} 1', '{} 2', '{} 3'])",
+    "abatch": "await model.abatch(['{} 1', '{} 2', '{} 3'])",
+    "gather": "await asyncio.gather(model.ainvoke('{} 1'), model.ainvoke('{} 2'))",
+    "to_thread": "await asyncio.to_thread(ask, '{} 1')",
+    "task": "task = asyncio.create_task(model.ainvoke('{} 1'))\nawait task",
+    "stream": "for piece in model.stream('{} 1'): pass",
+    "astream": "async for piece in model.astream('{} 1'): pass",
+    "magics": "%%time\nfirst = %time ask('{} 1')\nsecond = ask('{} 2')",
+    "capture": "%%capture\nask('{} 1')",
+    "error": "ask('{} 1')\n1 / 0",
+    "loop": "for n in (1, 2): ask(f'{} {{n}}')",
+}
+
+
+@pytest.mark.parametrize("how", CELLS)
+def test_a_lookup_belongs_to_the_cell_that_caused_it(kernel: Kernel, how: str) -> None:
+    ran = kernel.run(CELLS[how].replace("{}", how).replace("{{", "{").replace("}}", "}"), cell_id=f"id of {how}")
+
+    assert ran.status == ("error" if how == "error" else "ok")
+    lookups = kernel.lookups(f"{how} ")
+    assert sorted(lookups["question"]) == [f"{how} {n + 1}" for n in range(len(lookups))] != []
+    assert set(lookups["execution_count"]) == {ran.count}
+    assert set(lookups["cell"]) == {f"id of {how}"}
+    assert set(lookups["notebook"]) == {"analysis.ipynb"}
+
+
+def test_a_thread_of_the_user_is_unattributed_rather_than_in_a_wrong_cell(kernel: Kernel) -> None:
+    kernel.run(
+        "gate = threading.Event()\n"
+        "thread = threading.Thread(target=lambda: gate.wait() and ask('thread'))\n"
+        "thread.start()"
+    )
+    ran = kernel.run("ask('thread: before')\ngate.set()\nthread.join()\nask('thread: after')")
+
+    assert kernel.lookups("thread")["execution_count"].tolist() == [ran.count, pd.NA, ran.count]
+    assert "unattributed" in gm.stats("cell", at=kernel.folder / ".gptcache").index
+
+
+def test_a_task_keeps_the_cell_that_started_it(kernel: Kernel) -> None:
+    started = kernel.run(
+        "async def later():\n    await event.wait()\n    await model.ainvoke('task later')\n"
+        "event = asyncio.Event()\ntask = asyncio.create_task(later())"
+    )
+    ran = kernel.run("event.set()\nawait task\nask('task own')")
+
+    counts = dict(kernel.lookups("task ")[["question", "execution_count"]].itertuples(index=False))
+    assert counts["task later"] == started.count
+    assert counts["task own"] == ran.count == started.count + 1
+
+
+def test_a_cell_can_be_asked_for_by_the_number_beside_it(kernel: Kernel) -> None:
+    ran = kernel.run("\n# a comment\nask('by number')")
+    kernel.run("ask('by number, later')")
+
+    shown = kernel.run(f"print((gm_table := get_ipython().run_line_magic('gptcache', 'lookups --cell {ran.count}')).question.tolist())")
+    assert shown.text == "['by number']\n"
+    shown = kernel.run("df = %gptcache stats --by cell\nprint('\\n'.join(df.index))")
+    assert f"analysis.ipynb [{ran.count}] # a comment" in shown.text.splitlines()
+
+
+def badges(ran: Ran) -> list[str]:
+    """The lines of the cache under a cell."""
+    return [data["text/plain"] for data in ran.shown if data["text/plain"].startswith("gptcache: ")]
+
+
+def test_the_badge_counts_the_lookups_of_its_cell_alone(kernel: Kernel) -> None:
+    first = kernel.run("_ = [ask('badge'), ask('badge'), ask('badge & more')]", cell_id="a")
+    assert badges(first) == ["gptcache: 1 hit, 2 misses · saved 0.0 s · paid 0.0 s"]
+    assert "gptcache: 1 hit, 2 misses" in first.shown[0]["text/html"]
+
+    assert badges(kernel.run("_ = ask('badge')", cell_id="a")) == ["gptcache: 1 hit · saved 0.0 s"]
+    assert badges(kernel.run("ask('badge')\n1 / 0", cell_id="a")) == ["gptcache: 1 hit · saved 0.0 s"]
+
+
+@pytest.mark.parametrize("code", ["1 + 1", "%gptcache", "1 +", "", "ask"])
+def test_a_cell_without_lookups_has_no_badge(kernel: Kernel, code: str) -> None:
+    kernel.run("ask('no badge')", cell_id="a")
+
+    assert badges(kernel.run(code, cell_id="a")) == []
+
+
+def test_a_frontend_that_sends_no_cell_id_gets_no_badge(kernel: Kernel) -> None:
+    assert badges(kernel.run("_ = ask('nbconvert')")) == []
+    assert kernel.lookups("nbconvert")["outcome"].tolist() == ["miss"]
+
+
+def test_the_badge_can_be_turned_off(kernel: Kernel) -> None:
+    kernel.run("%config GPTCacheMagics.badge = False")
+    off = kernel.run("_ = ask('turned off')", cell_id="a")
+    kernel.run("%config GPTCacheMagics.badge = True")
+    on = kernel.run("_ = ask('turned off')", cell_id="a")
+
+    assert [len(badges(off)), len(badges(on))] == [0, 1]
+
+
+def test_nbclient_runs_a_notebook_without_badges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in _environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    cells = [nbformat.v4.new_code_cell(code) for code in (START, "_ = [ask('a'), ask('a')]", "%gptcache off")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    assert [len(cell.outputs) for cell in notebook.cells] == [1, 0, 1]
+    assert notebook.cells[2].outputs[0].text.startswith("Cache off. This run: 1 hit, 1 miss")
+    assert gm.lookups(at=tmp_path / ".gptcache")["outcome"].tolist() == ["hit", "miss"]
+
+
+@pytest.mark.parametrize("line", ["stat", "show zz", "on elsewhere", "stats --by"])
+def test_a_wrong_line_is_one_line_without_a_traceback(kernel: Kernel, line: str) -> None:
+    ran = kernel.run(f"%gptcache {line}")
+
+    assert (ran.status, ran.error, ran.tracebacks) == ("error", "UsageError", [])
+    assert ran.text.startswith("UsageError: ")
+    assert ran.text.count("\n") == 1
+
+
+def test_an_interrupted_call_leaves_the_cache_usable(kernel: Kernel) -> None:
+    kernel.run(
+        "class Slow(NumberedModel):\n"
+        "    def _call(self, *args, **kwargs):\n"
+        "        print('asked', flush=True)\n"
+        "        time.sleep(pause)\n"
+        "        return super()._call(*args, **kwargs)\n"
+        f"pause = {SECONDS}"
+    )
+    asked = kernel.send("Slow().invoke('interrupted')")
+    kernel.until(asked, "asked")
+    kernel.manager.interrupt_kernel()
+    assert kernel.until(asked).error == "KeyboardInterrupt"
+
+    ran = kernel.run("pause = 0\nSlow().invoke('interrupted').content == Slow().invoke('interrupted').content")
+
+    assert ran.text == "asked\nTrue"
+    assert kernel.lookups("interrupted")["outcome"].tolist() == ["miss", "miss", "hit"]
+    assert "Warnings  none" in kernel.run("%gptcache").text
+
+
+def test_an_interrupted_batch_of_threads_leaves_the_cache_usable(kernel: Kernel) -> None:
+    kernel.run(
+        "class SlowBatch(NumberedModel):\n"
+        "    def _call(self, *args, **kwargs):\n"
+        "        print('asked', flush=True)\n"
+        "        stop.wait(5)\n"
+        "        return super()._call(*args, **kwargs)\n"
+        "stop = threading.Event()"
+    )
+    asked = kernel.send("await asyncio.gather(*[SlowBatch().ainvoke(f'cancelled {n % 2}') for n in range(4)])")
+    kernel.until(asked, "asked\nasked")
+    kernel.manager.interrupt_kernel()
+    assert kernel.until(asked).status == "error"
+
+    ran = kernel.run("stop.set()\nlen({answer.content for answer in SlowBatch().batch(['cancelled 0'] * 3)})")
+    assert ran.text.endswith("1")
+
+
+def test_off_and_on_again_in_one_kernel(kernel: Kernel) -> None:
+    kernel.run("stored = ask('off and on')")
+    assert kernel.run("%gptcache off\nask('off and on') == stored").text.endswith("False")
+    assert kernel.run("%gptcache on\nask('off and on') == stored").text.endswith("True")
+
+    assert kernel.lookups("off and on")["outcome"].tolist() == ["miss", "hit"]
+    assert kernel.lookups("off and on")["run"].nunique() == 2
+
+
+def test_two_kernels_on_one_store_see_each_other_and_a_killed_one_loses_no_answer(kernel: Kernel) -> None:
+    kernel.run("ask('shared by the first')")
+    with Kernel(kernel.folder) as other:
+        other.run("ask('shared by the first')\nask('shared by the second')")
+        kernel.run("ask('shared by the second')")
+        assert kernel.lookups("shared")["outcome"].tolist() == ["miss", "hit", "miss", "hit"]
+
+        other.run("%gptcache remove --grep 'shared by the first'")
+        kernel.run("ask('shared by the first')")
+        assert kernel.lookups("shared by the first")["outcome"].tolist() == ["miss", "hit", "miss"]
+
+        other.send("for n in range(5): ask(f'killed {n}')\nos.kill(os.getpid(), 9)")
+        other.manager.provisioner.process.wait(SECONDS)
+
+    kernel.run("for n in range(5): ask(f'killed {n}')")
+    ours = kernel.lookups("killed").tail(5)
+    assert ours["outcome"].tolist() == ["hit"] * 5
