@@ -39,11 +39,19 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
         return _models()
     if previous == "--since":
         return ("run", "today", "1h", "7d", "all")
+    if previous == "--sort":
+        return _columns()
     if previous in parser.with_value:
         return ()
     given = {twin for names in parser.options if set(names) & set(rest) for twin in names}
     options = [names[-1] for names in parser.options if names[-1] not in given]
     return [*_ids(), *options] if name in WITH_IDS and not word.startswith("-") else options
+
+
+def _columns() -> Iterable[str]:
+    from gptcache_magics import frames
+
+    return frames.ENTRIES
 
 
 def _models() -> list[str]:

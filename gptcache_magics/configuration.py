@@ -117,7 +117,7 @@ def configuration_of(call: Call) -> Configuration:
     if url:
         fields["base_url"] = url
     content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
-    return _described(content, _provider(kind.__module__, kind.__name__), name or kind.__name__)
+    return _described(content, _provider(cast(Hashable, kind)), name or kind.__name__)
 
 
 @lru_cache(maxsize=512)
@@ -151,17 +151,18 @@ def _label(model: str, parameters: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _provider(module: str, name: str) -> str:
-    """The provider's name, from the package a class comes from: ``langchain_openai`` is ``openai``."""
-    top, *rest = module.split(".")
-    if top == "langchain_core":
-        return "fake" if "fake" in module else "langchain"
-    if top == "langchain_community" and len(rest) > 1:
-        return rest[1]
-    if top.startswith("langchain_"):
-        provider = top.removeprefix("langchain_")
-        return f"azure_{provider}" if name.startswith("Azure") else provider
-    return re.sub(r"^Chat|Chat$|LLM$", "", name).lower() or name.lower()
+def _provider(kind: Any) -> str:
+    """The provider's name, from the package of a class or its nearest base: ``langchain_openai`` is ``openai``."""
+    for base in kind.__mro__:
+        top, *rest = base.__module__.split(".")
+        if top == "langchain_community" and len(rest) > 1:
+            return str(rest[1])
+        if top == "langchain_core" and "fake" in base.__module__:
+            return "fake"
+        if top.startswith("langchain_") and top != "langchain_core":
+            provider = top.removeprefix("langchain_")
+            return f"azure_{provider}" if base.__name__.startswith("Azure") else str(provider)
+    return re.sub(r"^Chat|Chat$|LLM$", "", kind.__name__).lower() or kind.__name__.lower()
 
 
 def _fields(model: Any) -> dict[str, Any]:

@@ -86,10 +86,9 @@ class GPTCache(BaseCache):
             if hit is not None or asked.failed:
                 return hit
             flight = self._join(asked)
-            if flight is None:
+            if flight is None or not flight.wait():
                 self._missed(asked)
                 return None
-            flight.wait()
         return None
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
@@ -103,10 +102,9 @@ class GPTCache(BaseCache):
             if hit is not None or asked.failed:
                 return hit
             flight = self._join(asked, waits=True)
-            if flight is None:
+            if flight is None or not await flight.wait_async():
                 self._missed(asked)
                 return None
-            await flight.wait_async()
         return None
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:

@@ -62,7 +62,9 @@ def _price(provider: str, model: str, tokens: Sequence[int]) -> float:
     used = {name: number for name, number in zip(names, tokens, strict=True) if number}
     try:
         return float(
-            calc_price(Tokens(**used), model_ref=model, provider_id=_PROVIDERS.get(provider, provider)).total_price
+            calc_price(
+                Tokens(**used), model_ref=model.removeprefix("models/"), provider_id=_PROVIDERS.get(provider, provider)
+            ).total_price
         )
     except (LookupError, ValueError):
         return math.nan

@@ -31,20 +31,21 @@ class Flight:
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
-    def wait(self) -> None:
-        """Block this thread until the flight has landed."""
-        self._landed.wait(self._patience)
+    def wait(self) -> bool:
+        """Block this thread until the flight has landed; False if it took too long."""
+        return self._landed.wait(self._patience)
 
-    async def wait_async(self) -> None:
-        """Wait without blocking the event loop."""
+    async def wait_async(self) -> bool:
+        """As ``wait``, without blocking the event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if self._landed.is_set():
-                return
+                return True
             self._waiting.append((loop, future))
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(future, self._patience)
+        return self._landed.is_set()
 
     def land(self) -> None:
         """Let everyone who waits look again."""

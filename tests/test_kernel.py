@@ -86,8 +86,8 @@ class Kernel:
         while text is None:
             reply = self.client.get_shell_msg(timeout=SECONDS)
             if reply["parent_header"]["msg_id"] == asked:
-                content = reply["content"]
-                ran.count, ran.status, ran.error = content["execution_count"], content["status"], content.get("ename", "")
+                done = reply["content"]
+                ran.count, ran.status, ran.error = done["execution_count"], done["status"], done.get("ename", "")
                 break
         return ran
 
@@ -176,8 +176,8 @@ def test_a_cell_can_be_asked_for_by_the_number_beside_it(kernel: Kernel) -> None
     ran = kernel.run("\n# a comment\nask('by number')")
     kernel.run("ask('by number, later')")
 
-    shown = kernel.run(f"print((gm_table := get_ipython().run_line_magic('gptcache', 'lookups --cell {ran.count}')).question.tolist())")
-    assert shown.text == "['by number']\n"
+    shown = kernel.run(f"df = %gptcache lookups --cell {ran.count}\ndf.question.tolist()")
+    assert shown.text == "['by number']"
     shown = kernel.run("df = %gptcache stats --by cell\nprint('\\n'.join(df.index))")
     assert f"analysis.ipynb [{ran.count}] # a comment" in shown.text.splitlines()
 
@@ -223,7 +223,8 @@ def test_nbclient_runs_a_notebook_without_badges(tmp_path: Path, monkeypatch: py
     cells = [nbformat.v4.new_code_cell(code) for code in (START, "_ = [ask('a'), ask('a')]", "%gptcache off")]
     notebook = nbformat.v4.new_notebook(cells=cells)
 
-    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, kernel_name="python3", resources=resources, timeout=SECONDS).execute()
 
     assert [len(cell.outputs) for cell in notebook.cells] == [1, 0, 1]
     assert notebook.cells[2].outputs[0].text.startswith("Cache off. This run: 1 hit, 1 miss")
@@ -243,7 +244,7 @@ def test_an_interrupted_call_leaves_the_cache_usable(kernel: Kernel) -> None:
     kernel.run(
         "class Slow(NumberedModel):\n"
         "    def _call(self, *args, **kwargs):\n"
-        "        print('asked', flush=True)\n"
+        "        print('asked\\n', end='', flush=True)\n"
         "        time.sleep(pause)\n"
         "        return super()._call(*args, **kwargs)\n"
         f"pause = {SECONDS}"
@@ -264,7 +265,7 @@ def test_an_interrupted_batch_of_threads_leaves_the_cache_usable(kernel: Kernel)
     kernel.run(
         "class SlowBatch(NumberedModel):\n"
         "    def _call(self, *args, **kwargs):\n"
-        "        print('asked', flush=True)\n"
+        "        print('asked\\n', end='', flush=True)\n"
         "        stop.wait(5)\n"
         "        return super()._call(*args, **kwargs)\n"
         "stop = threading.Event()"

@@ -58,8 +58,10 @@ class Parser(argparse.ArgumentParser):
                 raise CommandError(
                     f"{self._name}: no option '{option}'.{nearest(option, known)} Example: {self.example}"
                 )
-            if given.count(option) > 1:
-                raise CommandError(f"{self._name}: {option} is given {given.count(option)} times. Give it once.")
+        for names in self.options:
+            times = sum(option in names for option in given)
+            if times > 1:
+                raise CommandError(f"{self._name}: {names[-1]} is given {times} times. Give it once.")
         return vars(self.parse_args(line))
 
     def error(self, message: str) -> NoReturn:
@@ -88,7 +90,8 @@ def words(line: str) -> list[str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'stats' or 'status'?`` with a space before it, or nothing."""
-    matches = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
+    plain = {each.lstrip("-"): each for each in known}
+    matches = [plain[match] for match in difflib.get_close_matches(word.lstrip("-"), plain, n=2, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
 
 

@@ -39,7 +39,7 @@ def named_keys(store: Store, ids: Sequence[str]) -> list[bytes]:
 
 
 def _named_key(store: Store, beginning: str) -> bytes:
-    columns, rows = store.entries(Selection(ids=[beginning.lower().lstrip("#")]), limit=6)
+    columns, rows = store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)
     keys: list[bytes] = [row[columns.index("key")] for row in rows]
     if not keys:
         raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")

@@ -32,7 +32,7 @@ def store_folder(where: str | Path) -> Path:
     """The folder that ``where`` names, made absolute so that a change of the working directory does not move it."""
     folder = Path(where).expanduser().absolute()
     try:
-        if folder.is_dir() or not os.path.exists(folder):
+        if not os.path.exists(folder) or folder.is_dir():
             return folder
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -83,7 +83,7 @@ class Connections:
             self.epoch += 1
             for connection in list(self._open):
                 connection.close()
-            self._memory = None
+            self._memory = self._file = None
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
@@ -163,7 +163,7 @@ class Connections:
             db = self._configured(address, uri=True)
             check_readable(db, str(path))
         except sqlite3.OperationalError:
-            # WAL wants a shared-memory file, which this folder cannot hold; "immutable" does without it, and without WAL.
+            # WAL wants a shared-memory file, which this folder cannot hold; "immutable" does without both.
             db = self._configured(f"{address}&immutable=1", uri=True)
             check_readable(db, str(path))
             journal = Path(f"{path}-wal")
@@ -248,7 +248,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _is_sound(path: Path) -> bool:
     """Whether SQLite finds no damage in a file; reads all of it."""
     try:
-        db = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)
         try:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:

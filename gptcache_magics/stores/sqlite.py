@@ -101,17 +101,19 @@ class SQLiteStore:
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
         values = entry_values(entry)
-        forgotten = self._recent.forgotten
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: sqlite3.Connection) -> bool:
             self._put_configurations(db, [configuration])
             old = db.execute("SELECT answer FROM entry WHERE id=?", values[:1]).fetchone()
             if old is not None and old[0] != entry.answer:
                 db.execute("INSERT INTO history VALUES (?,?,?)", (values[0], entry.created, old[0]))
                 db.execute("INSERT INTO dropped (id) VALUES (?)", values[:1])
             db.execute(PUT_ENTRY, values)
+            return old is not None
 
-        self._connections.write(work)
+        if self._connections.write(work):
+            self._recent.forget({entry.key[:8]})  # and keep who just read the old answer from remembering it
+        forgotten = self._recent.forgotten
         self._written.add((self._connections.epoch, configuration.key))
         self._recent.remember(Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage), forgotten)
 

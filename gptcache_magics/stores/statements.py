@@ -161,7 +161,7 @@ def _tokens(usage: Usage) -> tuple[int | None, ...]:
 
 def _id_range(beginning: str) -> tuple[int, int]:
     try:
-        first, last = bytes.fromhex(beginning.ljust(16, "0")), bytes.fromhex(beginning.ljust(16, "f"))
+        first, last = (bytes.fromhex(beginning.lower().ljust(16, digit)) for digit in "0f")
     except ValueError:
         raise CommandError(
             f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. "
