@@ -52,6 +52,8 @@ LEFT_OUT: Final = frozenset(
         "http_client",
         "http_async_client",
         "http_socket_options",
+        "openai_proxy",
+        "anthropic_proxy",
         "openai_organization",
         "organization",
         "batch_size",
