@@ -11,14 +11,16 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
 import orjson
+from langchain_core.language_models import BaseLanguageModel
 from pydantic_core import PydanticUndefined
 
-from gptcache_magics.masking import is_secret, masked, plain_url, without_secrets
+from gptcache_magics.masking import SCHEMAS, is_secret, masked, plain_url, without_secrets
 from gptcache_magics.settings import Call
 from gptcache_magics.stores.base import Configuration
 
@@ -88,9 +90,6 @@ CALL_LEFT_OUT: Final = frozenset(
 )
 """Arguments of ``generate`` that never reach the model, or change only how it answers."""
 
-SCHEMAS: Final = frozenset({"tools", "functions", "response_format", "format"})
-"""Arguments that describe data and hold none: a property named ``password`` is no password."""
-
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "repo_id", "model_path")
 BASE_URLS: Final = frozenset(
     {"base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint"}
@@ -133,7 +132,7 @@ def _described(content: bytes, provider: str, model: str) -> Configuration:
             del parameters[name]
     text = masked(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode())
     key = blake2b(content, digest_size=16).digest()
-    return Configuration(key, provider, model, _label(model, parameters), temperature, text)
+    return Configuration(key, provider, model, masked(_label(model, parameters)), temperature, text)
 
 
 def _label(model: str, parameters: dict[str, Any]) -> str:
@@ -143,6 +142,8 @@ def _label(model: str, parameters: dict[str, Any]) -> str:
             parts.insert(1, f"T {value:g}" if isinstance(value, int | float) else f"T {value}")
         elif name == "tools" and isinstance(value, list):
             parts.append(f"{len(value)} tool{'s' if len(value) != 1 else ''}")
+        elif name in BASE_URLS:
+            parts.append(str(value).partition("://")[2])
         elif name in ("response_format", "format"):
             parts.append("structured")
         elif isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 24):
@@ -205,7 +206,7 @@ def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
     kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)
     model = named.group(1) if named else kind.group(1) if kind else "unknown"
     digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    parameters = orjson.dumps({"llm_string": masked(scrubbed)[:2000]}).decode()
+    parameters = dumps({"llm_string": masked(scrubbed)[:2000]}).decode()
     return Configuration(digest, "", model, model, None, parameters), named is not None
 
 
@@ -255,22 +256,50 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "get_secret_value"):
         return None
     if isinstance(value, type):
-        schema = getattr(value, "model_json_schema", None)
-        return schema() if schema is not None else f"{value.__module__}.{value.__qualname__}"
+        return _schema(value)
     if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
+        return sorted(_ADDRESS.sub("", repr(item)) for item in value)
     if isinstance(value, Mapping):
         return without_secrets(value)
     if isinstance(value, bytes | bytearray):
         return value.hex()
-    if hasattr(type(value), "model_fields"):
+    if isinstance(value, BaseLanguageModel):
         return [kind, model_name(value, {}), _fields(value)]
-    if is_dataclass(value):
-        return [kind, without_secrets({field.name: getattr(value, field.name) for field in dataclass_fields(value)})]
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        cells = [_ADDRESS.sub("", repr(cell.cell_contents)) for cell in value.__closure__ or ()]
+    if isinstance(value, partial):
+        return [kind, _plain(value.func), value.args, value.keywords]
+    if isinstance(value, MethodType):
+        return [kind, _plain(value.__func__), _plain(value.__self__)]
+    if isinstance(value, FunctionType):
+        cells = [_plain_state(cell.cell_contents, 1) for cell in value.__closure__ or ()]
+        code = value.__code__
         kept = [code.co_names, code.co_consts, value.__defaults__, value.__kwdefaults__]
         return [value.__module__, value.__qualname__, code.co_code.hex(), _ADDRESS.sub("", repr(kept)), cells]
-    plain = {k: v for k, v in getattr(value, "__dict__", {}).items() if isinstance(v, str | int | float | bool)}
-    return [kind, _ADDRESS.sub("", repr(value)), without_secrets(plain)]
+    return _plain_state(value, 3)
+
+
+def _schema(kind: type) -> Any:
+    try:
+        return kind.model_json_schema()  # type: ignore[attr-defined]
+    except Exception:  # no pydantic class, or one that has no JSON schema
+        return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _plain_state(value: Any, depth: int) -> Any:
+    """The data that an object holds, so many objects deep; of what lies deeper only the kind."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return without_secrets({str(name): _plain_state(item, depth) for name, item in value.items()})
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_plain_state(item, depth) for item in value]
+        return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if depth == 0 or isinstance(value, type | ModuleType):
+        return kind
+    if isinstance(value, FunctionType | MethodType | partial):
+        return _plain(value)
+    state = dict(getattr(value, "__dict__", {}))
+    if is_dataclass(value):
+        state.update({field.name: getattr(value, field.name) for field in dataclass_fields(value)})
+    shown = _ADDRESS.sub("", repr(value)) if not state else ""
+    return [kind, shown, without_secrets({name: _plain_state(item, depth - 1) for name, item in state.items()})]

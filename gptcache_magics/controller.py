@@ -6,6 +6,7 @@ There is one global LLM cache in a process, so there is one controller: ``contro
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -166,7 +167,7 @@ class Controller:
         store = open_store(at)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
-        if not (Path(store.where) / "cache.db").exists():
+        if not os.path.exists(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         store.open()
         return Source(store)

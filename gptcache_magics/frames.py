@@ -131,7 +131,8 @@ def models(store: Store) -> pd.DataFrame:
                 "last_used": group["last_used"].max(),
             }
         )
-    return _typed(pd.DataFrame(rows, columns=["model", *MODELS]).set_index("model"), MODELS)
+    df = pd.DataFrame(rows, columns=["model", *MODELS]).astype({"model": "string"})
+    return _typed(df.set_index("model"), MODELS)
 
 
 def entries(

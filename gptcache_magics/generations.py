@@ -46,6 +46,8 @@ CUT_OFF: Final = frozenset(
         "refusal",
         "error",
         "error_toxic",
+        "failed",
+        "cancelled",
     ]
 )
 """Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
@@ -147,7 +149,7 @@ def finish_reason(generation: Generation) -> str:
         for name in ("finish_reason", "stop_reason", "done_reason"):
             if isinstance(source.get(name), str):
                 return str(source[name])
-    return str(metadata["status"]) if metadata.get("status") in ("incomplete", "failed") else ""
+    return str(metadata["status"]) if metadata.get("status") in ("incomplete", "failed", "cancelled") else ""
 
 
 def usage(generations: Sequence[Generation]) -> Usage:

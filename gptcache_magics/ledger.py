@@ -37,7 +37,7 @@ class Ledger:
         """Errors inside the cache that the user's calls did not notice."""
         self._store = store
         self.settings = settings
-        self._pending: dict[int, Lookup] = {}
+        self._pending: dict[tuple[str, int], Lookup] = {}
         self._configurations: dict[bytes, Configuration] = {}
         self._models: dict[bytes, tuple[str, str]] = {}
         self._lock = threading.Lock()
@@ -67,9 +67,7 @@ class Ledger:
         found: Found | None = None,
     ) -> Lookup:
         """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
-        if self._pid != os.getpid():  # a forked child counts on its own side of the run
-            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.Lock(), None, {}
-            self._numbers = itertools.count(self._pid << 32)
+        self._check_process()
         lookup = Lookup(
             at=time.time(),
             run=self.run,
@@ -121,6 +119,7 @@ class Ledger:
 
     def flush(self) -> None:
         """Write what is pending. A store that cannot be written keeps it pending, within a bound."""
+        self._check_process()
         with self._lock:
             pending, self._pending = self._pending, {}
             configurations, self._configurations = self._configurations, {}
@@ -140,9 +139,15 @@ class Ledger:
         self._wake.set()
         self.flush()
 
+    def _check_process(self) -> None:
+        """A forked child counts on its own side of the run, and leaves to its parent what its parent noted."""
+        if self._pid != os.getpid():
+            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.Lock(), None, {}
+            self._numbers = itertools.count(self._pid << 32)
+
     def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
         with self._lock:
-            self._pending[lookup.number_in_run] = lookup
+            self._pending[lookup.run, lookup.number_in_run] = lookup
             if configuration is not None and configuration.key not in self._models:
                 self._models[configuration.key] = (configuration.provider, configuration.model)
                 self._configurations[configuration.key] = configuration

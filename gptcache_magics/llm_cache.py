@@ -110,7 +110,7 @@ class GPTCache(BaseCache):
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
         call = CALL.get()
-        lookup = None
+        lookup = seconds = None
         reason = ""
         who: Identity | None = None
         try:
@@ -140,7 +140,7 @@ class GPTCache(BaseCache):
             if who is not None and call is not None:
                 self._flights.land(who.key, call)
         if lookup is not None:
-            self.ledger.paid(lookup, time.time() - lookup.at, generations.usage(return_val), reason)
+            self.ledger.paid(lookup, seconds or 0.0, generations.usage(return_val), reason)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """As ``update``, without blocking the event loop."""

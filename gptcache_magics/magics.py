@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -170,7 +169,7 @@ def _drop_bad_values(shell: InteractiveShell) -> None:
             GPTCacheMagics(config=Config({GPTCacheMagics.__name__: {name: value}}))
         except TraitError as error:
             del section[name]
-            warnings.warn(f"GPTCacheMagics.{name} is ignored: {error}", stacklevel=2)
+            print(f"GPTCacheMagics.{name} is ignored: {error}")  # noqa: T201
 
 
 def _show_badge(text: str) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["is_secret", "masked", "plain_url", "without_secrets"]
+__all__ = ["SCHEMAS", "is_secret", "masked", "plain_url", "without_secrets"]
 
 _SECRET = re.compile(
     r"(api|access|auth|secret|private|subscription)[-_]?key|(access|auth|api|ad|hf|hub|bearer|session|security|refresh"
@@ -16,6 +16,10 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _ALWAYS = frozenset({"auth", "authorization", "cookie", "cookies", "credentials"})
+_NAMED_IN_TEXT = re.compile(r"""(["'])([\w-]+)\1(: |, )(["'])(.*?)\4""")
+SCHEMAS = frozenset({"tools", "functions", "response_format", "format"})
+"""Parameters that describe data and hold none: a property named ``password`` is no password."""
+
 _URL = re.compile(r"\w[\w+.-]*://\S+")
 _KEY_IN_TEXT = re.compile(r"\b(sk-[\w-]{8,}|xai-[\w-]{8,}|gsk_\w{8,}|hf_\w{8,}|AIza[\w-]{20,}|Bearer\s+[\w.~+/-]{8,})")
 
@@ -32,7 +36,11 @@ def without_secrets(value: Any) -> Any:
         return plain_url(value) if _URL.fullmatch(value) else value
     if isinstance(value, Mapping):
         named = {str(name): item for name, item in value.items()}
-        return {name: without_secrets(item) for name, item in named.items() if not _hides(name, item)}
+        return {
+            name: item if name in SCHEMAS else without_secrets(item)
+            for name, item in named.items()
+            if not _hides(name, item)
+        }
     if isinstance(value, list | tuple):
         if hasattr(value, "_asdict"):
             return without_secrets(value._asdict())
@@ -42,8 +50,11 @@ def without_secrets(value: Any) -> Any:
 
 
 def _hides(name: str, value: Any) -> bool:
-    # The properties of a tool's schema are mappings: one named "password" describes, it is no password.
-    return name.lower() in _ALWAYS or (isinstance(value, str | bytes) and is_secret(name))
+    if name.lower() in _ALWAYS:
+        return True
+    # A mapping with a type describes the values of that name and holds none.
+    holds = isinstance(value, str | bytes | list | tuple) or (isinstance(value, Mapping) and "type" not in value)
+    return holds and is_secret(name)
 
 
 @lru_cache(maxsize=1024)
@@ -58,5 +69,10 @@ def plain_url(url: str) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with whatever looks like a key replaced."""
-    return _KEY_IN_TEXT.sub("***", text)
+    """The text with whatever looks like a key, or is named as one, replaced."""
+
+    def hide(match: re.Match[str]) -> str:
+        quote, name, between, other, _ = match.groups()
+        return f"{quote}{name}{quote}{between}{other}***{other}" if is_secret(name) else match.group()
+
+    return _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))

@@ -33,7 +33,7 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
         changed |= bool(metadata)
         if keep_ids and metadata and str(metadata.get("id", "")).startswith("resp_"):
             kwargs["response_metadata"] = {"id": metadata["id"]}
-        for name in ("id", "usage_metadata", "tool_call_chunks", "chunk_position"):
+        for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
             changed |= kwargs.pop(name, None) is not None
         if message["id"][-1].endswith("MessageChunk"):
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")

@@ -143,7 +143,7 @@ class _UserCache(Cache):
         self.cache_enable_func = cache_enable_func
         self.pre_embedding_func = pre_func or pre_embedding_func
         self.embedding_func = embedding_func
-        self.data_manager = data_manager or get_data_manager(str(self._map_file))
+        self.data_manager = data_manager or get_data_manager(data_path=str(self._map_file))
         self.similarity_evaluation = similarity_evaluation or ExactMatchEvaluation()
         self.post_process_messages_func = post_func or post_process_messages_func
         self.config = config or Config(disable_report=True)

@@ -38,7 +38,7 @@ class NumberedModel(SimpleChatModel):
 
     def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         for piece in ("answer ", str(next(_numbers))):
-            yield ChatGenerationChunk(message=AIMessageChunk(piece))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
 def ask(question: str, model: str = "small-model") -> str:
@@ -55,8 +55,7 @@ def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[Interact
     try:
         yield shell
     finally:
-        if "gptcache_magics" in shell.extension_manager.loaded:
-            shell.run_line_magic("unload_ext", "gptcache_magics")
+        gm.unload_ipython_extension(shell)
         InteractiveShell.clear_instance()
         if gm.current() is not None:
             gm.off()

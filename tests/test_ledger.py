@@ -68,7 +68,9 @@ def test_a_lookup_is_written_soon_without_being_asked_for(ledger: Ledger, tmp_pa
 
 
 @pytest.mark.parametrize("end", [Ledger.flush, Ledger.close], ids=["flush", "close"])
-def test_flushing_and_closing_write_what_is_pending(ledger: Ledger, tmp_path: Path, end: Callable[[Ledger], None]) -> None:
+def test_flushing_and_closing_write_what_is_pending(
+    ledger: Ledger, tmp_path: Path, end: Callable[[Ledger], None]
+) -> None:
     for _ in range(3):
         note(ledger)
 
@@ -118,7 +120,9 @@ def test_a_lookup_carries_the_running_cell(ledger: Ledger, store: SQLiteStore) -
     ledger.flush()
 
     columns, rows = store.lookups(Period())
-    cells = [[row[columns.index(name)] for name in ("notebook", "cell", "execution_count", "cell_line")] for row in rows]
+    cells = [
+        [row[columns.index(name)] for name in ("notebook", "cell", "execution_count", "cell_line")] for row in rows
+    ]
     assert cells == [["", "", None, ""], ["analysis.ipynb", "cell-1", 12, "first line"]]
 
 
@@ -220,7 +224,12 @@ def test_a_listener_that_fails_does_not_stop_a_lookup_nor_the_others(ledger: Led
 
 
 def test_threads_note_without_losing_one(ledger: Ledger, tmp_path: Path) -> None:
-    threads = [threading.Thread(target=lambda: [note(ledger) and ledger.flush() for _ in range(50)]) for _ in range(8)]
+    def work() -> None:
+        for _ in range(50):
+            note(ledger)
+            ledger.flush()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -287,14 +296,16 @@ else:
 @pytest.mark.parametrize(
     ("child", "lookups", "hits"),
     [
-        ("if child == 0:\n    ask('a'); ask('b'); wait(2); os._exit(0)", 5, 3),
+        ("if child == 0:\n    ask('a'); ask('b'); wait(4); os._exit(0)", 5, 3),
         ("if child == 0:\n    ask('a'); gm.stats(); os._exit(0)", 4, 3),
         ("if child == 0:\n    gm.stats(); os._exit(0)", 3, 2),
         ("if child == 0:\n    sys.exit()", 3, 2),
     ],
     ids=["its own thread writes", "a table writes", "only looks", "only exits"],
 )
-def test_a_forked_child_writes_its_own_lookups_and_no_other(tmp_path: Path, child: str, lookups: int, hits: int) -> None:
+def test_a_forked_child_writes_its_own_lookups_and_no_other(
+    tmp_path: Path, child: str, lookups: int, hits: int
+) -> None:
     run(FORK.format(child=child), tmp_path)
 
     df = gm.lookups(at=tmp_path / ".gptcache")

@@ -10,7 +10,7 @@ from genai_prices.data import providers
 from gptcache_magics import pricing
 from gptcache_magics.stores.base import Usage
 
-MINI, CLAUDE = ("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5")
+MINI, CLAUDE = ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-0")
 
 
 def price(provider: str, model: str, usage: Usage) -> float:
@@ -31,9 +31,8 @@ def test_every_model_of_the_list_costs_what_the_list_says(input_tokens: int) -> 
     different = [
         (provider, model, ours, theirs)
         for provider, model in known
-        if (ours := pricing.usd(provider, model, usage)) != pytest.approx(
-            theirs := price(provider, model, usage), rel=1e-6, nan_ok=True
-        )
+        if (ours := pricing.usd(provider, model, usage))
+        != pytest.approx(theirs := price(provider, model, usage), rel=1e-6, nan_ok=True)
     ]
 
     assert len(known) > 100

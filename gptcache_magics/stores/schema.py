@@ -119,9 +119,9 @@ def check_readable(db: sqlite3.Connection, where: str) -> None:
 
 
 def _version(db: sqlite3.Connection, where: str) -> int:
-    owner = db.execute("PRAGMA application_id").fetchone()[0]
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    # In one statement: another process may be making the tables just now.
+    found = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+    owner, version, tables = db.execute(f"{found} FROM pragma_application_id, pragma_user_version").fetchone()
     if owner != APPLICATION_ID and (owner or version or tables):
         raise StoreError(
             f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"
@@ -131,4 +131,4 @@ def _version(db: sqlite3.Connection, where: str) -> int:
             f"{where} was written by a newer gptcache-magics (schema {version}, this one reads {len(MIGRATIONS)}). "
             "Update: %pip install -U gptcache-magics"
         )
-    return version
+    return int(version)

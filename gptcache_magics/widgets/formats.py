@@ -97,7 +97,7 @@ def duration(seconds: float) -> str:
     if seconds != seconds:
         return UNKNOWN
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds else "0 s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

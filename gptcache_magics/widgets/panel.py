@@ -148,7 +148,7 @@ class Panel(ipywidgets.VBox):
         cells. This message of the browser came with the other loop's name: what is said in its context moves there.
         """
         context = contextvars.copy_context()
-        grids = (tab.grid for tab in self._tabs if tab.children)
+        grids = (tab.grid for tab in self._tabs if tab.opened)
         for widget in (self._tab, self._since, *grids):
             context.run(widget.send_state, "_dom_classes")
         self._context = context
@@ -174,10 +174,12 @@ class Panel(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Return the widget, and for where widgets do not run the figures and models, without prompts or answers."""
-        bundle: Any = super()._repr_mimebundle_(**kwargs) or {}
+        widget: Any = getattr(super(), "_repr_mimebundle_", dict)  # ipywidgets 7 displays itself in another way
+        bundle = widget(**kwargs) or {}
         data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
         try:
-            snapshot = (None if self._behind else self._snapshot) or Snapshot.take(self._source)
+            current = not (self._behind or self._changed.is_set())
+            snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
         except Exception as error:  # the panel says so itself
             return data | {"text/plain": _failed(error)}
         return data | {"text/html": snapshot.html(), "text/plain": snapshot.text()}
@@ -191,14 +193,15 @@ def _keep_painting(panel_ref: weakref.ref[Panel], changed: threading.Event, now:
     while True:
         changed.wait()
         panel = panel_ref()
-        if panel is None or panel._closed:
-            return
+        if panel is not None:
+            panel._behind = not panel._view_count
         changed.clear()
         now.clear()
-        started = time.thread_time()  # its own work, not what it waited for the thread that runs cells
-        panel._behind = not panel._view_count
+        if panel is None or panel._closed:  # asked last, so that a panel closed meanwhile is not waited for
+            return
+        started = time.monotonic()  # waiting for the interpreter counts: the thread that runs cells waited as well
         well = panel._behind or panel._context.run(panel._paint)
-        took = time.thread_time() - started
+        took = time.monotonic() - started
         del panel
         if well:
             _rest(took, now)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 1_000
 TEXT_CHARACTERS = 2_000
 
-_LINE = "1px solid rgba(128,128,128,.35)"
+_STYLE = "padding:4px 10px;border-bottom:1px solid rgba(128,128,128,.35);vertical-align:top"
+_STYLE_OF_TEXT = "min-width:8em;max-width:40em;overflow-wrap:anywhere"
+_STYLE_OF_FIGURE = "white-space:nowrap"
 _SMALL = "font-size:.85em;opacity:.75"
 
 
@@ -134,20 +136,22 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
         table = table.sort_values(by, ascending=ascending, kind="stable")
     first = table.head(MOST_ROWS)
     caption = tab.title if len(first) == len(table) else f"{tab.title}, {len(first):,} of {len(table):,}"
-    sides = ["right" if column.number else "left" for column in tab.columns]
-    style = f"padding:4px 10px;border-bottom:{_LINE};vertical-align:top;max-width:48em;overflow-wrap:anywhere"
+    styles = [_STYLE_OF_TEXT if column.kind == "text" else _STYLE_OF_FIGURE for column in tab.columns]
+    sides = [f"text-align:{'right' if column.number else 'left'};{_STYLE}" for column in tab.columns]
     heads = "".join(
-        f'<th style="text-align:{side};{style}">{column.label}</th>'
+        f'<th style="{side};{_STYLE_OF_FIGURE}">{column.label}</th>'
         for column, side in zip(tab.columns, sides, strict=True)
     )
     cells = [_cells(column, first, TEXT_CHARACTERS) for column in tab.columns]
     rows = "".join(
         '<tr style="background:none">'
-        + "".join(f'<td style="text-align:{side};{style}">{escape(x)}</td>' for x, side in zip(row, sides, strict=True))
+        + "".join(
+            f'<td style="{side};{style}">{escape(x)}</td>' for x, side, style in zip(row, sides, styles, strict=True)
+        )
         + "</tr>"
         for row in zip(*cells, strict=True)
     )
-    none = f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{style}">{tab.empty}</td></tr>'
+    none = f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{_STYLE}">{tab.empty}</td></tr>'
     return (
         f'<table style="border-collapse:collapse;border:0;margin:0 0 12px">'
         f'<caption style="text-align:left;font-weight:600;padding:4px 0">{caption}</caption>'

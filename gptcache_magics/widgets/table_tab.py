@@ -34,13 +34,16 @@ class TableTab(ipywidgets.VBox):
 
     def __init__(self) -> None:
         super().__init__()
+        self.opened = False
         self._described = ""
         self._source: PanelSource | None = None
 
     @cached_property
     def grid(self) -> Grid:
         """The table, which is made when the tab is opened first: a panel that shows one tab sends one."""
-        return Grid(self.columns, key=self.key, label=self.title, empty=self.empty, sort=self.sort, multiple=False)
+        grid = Grid(self.columns, key=self.key, label=self.title, empty=self.empty, sort=self.sort, multiple=False)
+        grid.observe(lambda _: self._show_detail(), "selection")
+        return grid
 
     @cached_property
     def detail(self) -> ipywidgets.HTML:
@@ -62,9 +65,9 @@ class TableTab(ipywidgets.VBox):
         frame = self.read(source, period)
         self.grid.update(frame, newest=len(frame) == MOST_ROWS)
         self._show_detail()
-        if not self.children:
-            self.grid.observe(lambda _: self._show_detail(), "selection")
+        if not self.opened:
             self.children = (self.grid, self.detail)
+            self.opened = True
         return frame
 
     def _show_detail(self) -> None:
