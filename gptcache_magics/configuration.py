@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
-from types import FunctionType, MethodType, ModuleType
+from math import isfinite
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
 import orjson
@@ -180,7 +179,7 @@ def _fields(model: Any) -> dict[str, Any]:
         if isinstance(value, (str, int, float, *_CONTAINERS)):
             if type(value) is type(default) and value == default:
                 continue
-            value = without_secrets(value)
+            value = repr(value) if isinstance(value, float) and not isfinite(value) else without_secrets(value)
             if name in BASE_URLS and value in DEFAULT_URLS:
                 continue
         found[name] = value
@@ -270,10 +269,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, MethodType):
         return [kind, _plain(value.__func__), _plain(value.__self__)]
     if isinstance(value, FunctionType):
-        cells = [_plain_state(cell.cell_contents, 1) for cell in value.__closure__ or ()]
-        code = value.__code__
-        kept = [code.co_names, code.co_consts, value.__defaults__, value.__kwdefaults__]
-        return [value.__module__, value.__qualname__, code.co_code.hex(), _ADDRESS.sub("", repr(kept)), cells]
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        kept = _plain_state([cells, value.__defaults__, value.__kwdefaults__], 1)
+        return [value.__module__, value.__qualname__, _plain_state(value.__code__, 1), kept]
     return _plain_state(value, 3)
 
 
@@ -293,13 +291,19 @@ def _plain_state(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         items = [_plain_state(item, depth) for item in value]
         return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+    if isinstance(value, CodeType):  # without the file it comes from, which a notebook names by its process
+        return [value.co_code.hex(), value.co_names, _plain_state(value.co_consts, depth)]
+    if isinstance(value, type | ModuleType):
+        return [getattr(value, "__module__", ""), value.__name__]
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if depth == 0 or isinstance(value, type | ModuleType):
+    if depth == 0:
         return kind
     if isinstance(value, FunctionType | MethodType | partial):
         return _plain(value)
-    state = dict(getattr(value, "__dict__", {}))
-    if is_dataclass(value):
-        state.update({field.name: getattr(value, field.name) for field in dataclass_fields(value)})
+    state = {**getattr(value, "__dict__", {}), **(getattr(value, "model_extra", None) or {})}
+    slots = [
+        name for base in type(value).__mro__ for name in getattr(base, "__slots__", ()) if not name.startswith("__")
+    ]
+    state.update({name: getattr(value, name) for name in slots if hasattr(value, name)})
     shown = _ADDRESS.sub("", repr(value)) if not state else ""
     return [kind, shown, without_secrets({name: _plain_state(item, depth - 1) for name, item in state.items()})]

@@ -111,28 +111,26 @@ def stats(
 
 def models(store: Store) -> pd.DataFrame:
     """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
-    df = configurations(store)
-    df["last_used"] = df[["last_created", "last_accessed"]].astype("float64").max(axis=1)
-    seen = stats(store)
-    rows = []
-    for name, group in df.groupby("model", sort=True):
-        temperatures = sorted({f"{value:g}" for value in group["temperature"].dropna()})
-        rows.append(
-            {
-                "model": name,
-                "provider": group["provider"].iloc[0],
-                "configurations": len(group),
-                "temperature": ", ".join(temperatures),
-                "entries": group["entries"].sum(),
-                "bytes": group["bytes"].sum(),
-                "hits": seen["hits"].get(name, 0),
-                "hit_rate": seen["hit_rate"].get(name),
-                "first_used": group["first_created"].astype("float64").min(),
-                "last_used": group["last_used"].max(),
-            }
-        )
-    df = pd.DataFrame(rows, columns=["model", *MODELS]).astype({"model": "string"})
-    return _typed(df.set_index("model"), MODELS)
+    known = configurations(store).merge(_frame(store.contents()), on="key", how="left")
+    asked = _brief(store, Period())
+    groups = known.groupby("model", sort=True)
+    hits = (asked["outcome"] == "hit").astype("int64").groupby(asked["model"]).sum()
+    decided = asked["outcome"].isin(["hit", "miss"]).astype("int64").groupby(asked["model"]).sum()
+    used = pd.concat([groups["last_created"].max().astype("float64"), asked.groupby("model")["at"].max()], axis=1)
+    df = pd.DataFrame(
+        {
+            "provider": groups["provider"].first(),
+            "configurations": groups.size(),
+            "temperature": groups["temperature"].agg(lambda t: ", ".join(sorted({f"{x:g}" for x in t.dropna()}))),
+            **{name: pd.to_numeric(groups[name].sum()) for name in ("entries", "bytes")},
+            "first_used": groups["first_created"].min().astype("float64"),
+        }
+    )
+    df["hits"] = hits.reindex(df.index).fillna(0)
+    df["hit_rate"] = hits.reindex(df.index) / decided.where(decided > 0).reindex(df.index)
+    df["last_used"] = used.max(axis=1).reindex(df.index)
+    df.index = pd.Index(df.index, name="model", dtype="object").astype("string")
+    return _typed(df, MODELS)
 
 
 def entries(
@@ -149,7 +147,6 @@ def entries(
     df.index = pd.Index(short.where(~short.duplicated(keep=False), full), name="id", dtype="object").astype("string")
     df["paid_seconds"] = df["seconds"]
     df["paid_usd"] = _usd(df)
-    df["bytes"] = [len(answer) for answer in df["answer"]]
     df["answer"] = [generations.text_of(answer) for answer in df["answer"]]
     df["tags"] = df["tags"].str.strip()
     df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")

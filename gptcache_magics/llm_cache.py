@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import Generation
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gptcache_magics.user_engine import UserEngine
 
 __all__ = ["GPTCache"]
+
+NEW: Final = "nothing stored for it"
 
 
 class GPTCache(BaseCache):
@@ -235,7 +237,12 @@ class GPTCache(BaseCache):
     def _missed(self, asked: _Asked) -> None:
         who = asked.identity
         lookup = self.ledger.note(
-            "miss", who.reason, asked.seconds, key=who.key, question=who.question, configuration=who.configuration
+            "miss",
+            who.reason or NEW,
+            asked.seconds,
+            key=who.key,
+            question=who.question,
+            configuration=who.configuration,
         )
         if asked.call is not None:
             asked.call.misses[who.key] = lookup

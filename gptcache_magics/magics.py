@@ -95,14 +95,17 @@ class GPTCacheMagics(Magics):
 
     def before_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, so that its lookups can be attributed to it."""
-        if not info.store_history:
-            return
-        lines = [line.strip() for line in (info.raw_cell or "").splitlines() if line.strip()]
+        if info.store_history:
+            self.note_cell(info.raw_cell or "", getattr(info, "cell_id", None) or "")
+
+    def note_cell(self, raw_cell: str, cell_id: str) -> None:
+        """Attribute what follows to the cell that runs now."""
+        lines = [line.strip() for line in raw_cell.splitlines() if line.strip()]
         notebook = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME") or ""
         first_line = lines[0][:FIRST_LINE_CHARACTERS] if lines else ""
         # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
         count = self._shell.displayhook.prompt_count
-        CELL.set(Cell(os.path.basename(notebook), info.cell_id or "", count, first_line))
+        CELL.set(Cell(os.path.basename(notebook), cell_id, count, first_line))
         self._first_lookup = controller.cache.ledger.noted if controller.cache is not None else 0
 
     def after_cell(self, result: ExecutionResult) -> None:
@@ -130,6 +133,7 @@ def load(shell: InteractiveShell) -> None:
     _drop_bad_values(shell)
     magics = GPTCacheMagics(shell)
     shell.register_magics(magics)
+    magics.note_cell("%load_ext gptcache_magics", "")  # this cell began before the events were there
     shell.events.register("pre_run_cell", magics.before_cell)
     shell.events.register("post_run_cell", magics.after_cell)
     matchers = getattr(shell.Completer, "custom_matchers", None)

@@ -14,7 +14,7 @@ import pytest
 import gptcache_magics as gm
 from gptcache_magics.ledger import RECENT_LOOKUPS, Ledger
 from gptcache_magics.settings import CELL, Cell, Settings
-from gptcache_magics.stores.base import Configuration, Entry, Period, Usage
+from gptcache_magics.stores.base import Configuration, Entry, Period, Selection, Usage
 from gptcache_magics.stores.sqlite import SQLiteStore
 
 MINI = Configuration(b"m" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
@@ -39,6 +39,13 @@ def ledger(store: SQLiteStore) -> Iterator[Ledger]:
 def note(ledger: Ledger, question: str = "question", hit: bool = False) -> object:
     """Note one lookup."""
     return ledger.note("hit" if hit else "miss", "", 0.001, key=KEY, question=question, configuration=MINI)
+
+
+def hits(store: SQLiteStore) -> int:
+    """The hits of the one entry."""
+    columns, rows = store.entries(Selection())
+    (row,) = rows
+    return int(row[columns.index("hits")])
 
 
 def written(folder: str | Path) -> int:
@@ -107,9 +114,7 @@ def test_hits_are_counted_on_their_entry_once(ledger: Ledger, store: SQLiteStore
         ledger.flush()
     ledger.flush()
 
-    assert [row[0] for row in store.configurations().rows if row[0] == MINI.key]
-    columns, rows = store.configurations()
-    assert rows[0][columns.index("hits")] == 2
+    assert hits(store) == 2
 
 
 def test_a_lookup_carries_the_running_cell(ledger: Ledger, store: SQLiteStore) -> None:
@@ -153,8 +158,7 @@ def test_a_store_that_fails_loses_no_lookup_and_the_failure_is_counted(
     note(ledger, hit=True)
     wait_until(lambda: written(tmp_path) == 3)
 
-    columns, rows = store.configurations()
-    assert rows[0][columns.index("hits")] == 3
+    assert hits(store) == 3
 
 
 def test_what_a_failing_store_keeps_pending_is_bounded(ledger: Ledger, tmp_path: Path) -> None:
@@ -258,8 +262,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("start", ["gm.on()", "set_llm_cache(gm.GPTCache())"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("start", "end"), [("set_llm_cache(gm.GPTCache())", "its end"), *(("gm.on()", end) for end in ENDS)]
+)
 def test_a_process_that_ends_has_written_its_lookups(tmp_path: Path, start: str, end: str) -> None:
     run(SCRIPT.format(start=start, end=ENDS[end]), tmp_path)
 

@@ -364,6 +364,12 @@ def test_free_text_is_taken_as_it_is_typed(used: Typist, line: str) -> None:
     assert asked(used.ip.user_ns["df"]) == asked(used(line)) == ["What do {x} and $x mean?"]
 
 
+@pytest.mark.parametrize("line", ["# is it on", "status # is it on", "status  #  'as the README has it"])
+def test_a_comment_after_the_line_is_not_read(used: Typist, line: str) -> None:
+    assert repr(used(line)) == repr(used("status"))
+    assert len(used("entries --grep '[#x] ?no'  # nothing")) == 0
+
+
 def test_tables_are_about_this_run_unless_asked_otherwise(used: Typist) -> None:
     reset = used.told("stats --reset")
 
@@ -668,6 +674,13 @@ def test_a_wrong_line_loses_nothing(used: Typist, tmp_path: Path, line: str, sen
     assert not (tmp_path / "elsewhere").exists()
     for before, after in zip(tables, (used("entries"), used("lookups")), strict=True):
         pd.testing.assert_frame_equal(before, after)
+
+
+def test_what_is_no_function_cannot_set_a_gptcache_up(magic: Typist) -> None:
+    magic.ip.user_ns["three"] = 3
+
+    assert "function" in magic.refused("on --init three")
+    assert gm.current() is get_llm_cache() is None
 
 
 @pytest.mark.parametrize("line", ["on", "stats --at"])

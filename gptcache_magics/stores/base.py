@@ -218,7 +218,10 @@ class Store(Protocol):
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
 
     def configurations(self) -> Rows:
-        """Configurations with the number, bytes, hits and times of their entries."""
+        """All configurations, by provider, model and label."""
+
+    def contents(self) -> Rows:
+        """``key, entries, bytes, first_created, last_created`` of each configuration that has entries."""
 
     def close(self) -> None:
         """Release every handle. A closed store can be used again; it reopens."""

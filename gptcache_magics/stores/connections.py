@@ -59,6 +59,8 @@ class Connections:
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.RLock()
+        """Held to open and to set aside, never while waiting for another process to write."""
+        self._writing = threading.RLock()
         self._memory: _Connection | None = None
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
@@ -78,16 +80,21 @@ class Connections:
             return self._again(lambda _: self._transaction(work), error)
 
     def close(self) -> None:
-        """Close every connection of this process; the next use opens new ones."""
+        """Let go of the file; the next use opens it again.
+
+        A connection closes with its last user: closing one that another thread is reading from would crash.
+        """
         with self._lock:
             self.epoch += 1
-            for connection in list(self._open):
-                connection.close()
+            mine = getattr(self._local, "connection", None)
+            if mine is not None:
+                mine.close()
+            self._local = threading.local()
             self._memory = self._file = None
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
-        with self._lock:
+        with self._writing:
             db = self._connection()
             if self.readonly:
                 raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
@@ -178,7 +185,7 @@ class Connections:
             database,
             timeout=BUSY_SECONDS,
             isolation_level=None,
-            check_same_thread=False,  # close() closes the connections of every thread
+            check_same_thread=False,  # the one in memory is shared
             factory=_Connection,
             uri=uri,
         )
@@ -226,7 +233,7 @@ class Connections:
     def _after_fork(self) -> None:
         _abandoned.append((self._local, list(self._open)))
         self._pid = os.getpid()
-        self._lock = threading.RLock()
+        self._lock, self._writing = threading.RLock(), threading.RLock()
         self.epoch += 1
         if self.path is not None:
             self._local = threading.local()

@@ -41,6 +41,15 @@ class Recent:
             if self.forgotten == forgotten and _size(found) < self._max_bytes // 4:
                 self._found[found.key] = found
 
+    def replace(self, found: Found, forgotten: int) -> None:
+        """Keep a new answer in place of the one that someone may just be reading."""
+        with self._lock:
+            current = self.forgotten == forgotten
+            self.forgotten += 1  # who read the old answer must not bring it back
+            self._found.pop(found.key, None)
+            if current and _size(found) < self._max_bytes // 4:
+                self._found[found.key] = found
+
     def forget(self, beginnings: Container[bytes]) -> None:
         """Drop the entries whose key begins with one of these 8 bytes."""
         with self._lock:

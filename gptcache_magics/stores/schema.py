@@ -19,6 +19,7 @@ _ENTRY = """(
     prompt TEXT NOT NULL,            -- BLOB where the text is not valid Unicode
     question TEXT NOT NULL,
     answer BLOB NOT NULL,
+    bytes INTEGER NOT NULL,
     created REAL NOT NULL,
     accessed REAL,
     hits INTEGER NOT NULL DEFAULT 0,
@@ -45,7 +46,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             parameters TEXT NOT NULL
         ) WITHOUT ROWID""",
         f"CREATE TABLE entry {_ENTRY}",
-        "CREATE INDEX entry_by_configuration ON entry (configuration)",
+        "CREATE INDEX entry_by_configuration ON entry (configuration, created, bytes)",
         "CREATE INDEX entry_by_created ON entry (created)",
         # The last removal, kept for undo.
         f"CREATE TABLE removed {_ENTRY}",

@@ -111,11 +111,11 @@ class SQLiteStore:
             db.execute(PUT_ENTRY, values)
             return old is not None
 
-        if self._connections.write(work):
-            self._recent.forget({entry.key[:8]})  # and keep who just read the old answer from remembering it
         forgotten = self._recent.forgotten
+        replaced = self._connections.write(work)
         self._written.add((self._connections.epoch, configuration.key))
-        self._recent.remember(Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage), forgotten)
+        found = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage)
+        (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
 
     def clear(self) -> int:
         """Remove every entry; the number removed."""
@@ -216,7 +216,7 @@ class SQLiteStore:
         """Number of entries and the bytes of their answers."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> tuple[int, int]:
-            sql = f"SELECT count(*), coalesce(sum(length(e.answer)), 0) FROM entry e WHERE {where}"
+            sql = f"SELECT count(*), coalesce(sum(e.bytes), 0) FROM entry e WHERE {where}"
             number, size = db.execute(sql, values).fetchone()
             return number, size
 
@@ -244,12 +244,15 @@ class SQLiteStore:
         return self._connections.read(lambda db: rows(db.execute(sql, (*values, _limit(limit)))))
 
     def configurations(self) -> Rows:
-        """Configurations with the number, bytes, hits and times of their entries."""
+        """All configurations, by provider, model and label."""
+        sql = "SELECT * FROM configuration ORDER BY provider, model, label"
+        return self._connections.read(lambda db: rows(db.execute(sql)))
+
+    def contents(self) -> Rows:
+        """How many entries each configuration has, how large, the first and the last."""
         sql = (
-            "SELECT c.*, count(e.id) AS entries, coalesce(sum(length(e.answer)), 0) AS bytes,"
-            " coalesce(sum(e.hits), 0) AS hits, min(e.created) AS first_created, max(e.accessed) AS last_accessed,"
-            " max(e.created) AS last_created FROM configuration c LEFT JOIN entry e ON e.configuration=c.key"
-            " GROUP BY c.key ORDER BY c.provider, c.model, c.label"
+            "SELECT configuration AS key, count(*) AS entries, sum(bytes) AS bytes, min(created) AS first_created,"
+            " max(created) AS last_created FROM entry GROUP BY configuration"
         )
         return self._connections.read(lambda db: rows(db.execute(sql)))
 

@@ -28,7 +28,19 @@ __all__ = [
 ]
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-_ENTRY = ("id", "key", "configuration", "prompt", "question", "answer", "created", "seconds", *_TOKENS, "finish_reason")
+_ENTRY = (
+    "id",
+    "key",
+    "configuration",
+    "prompt",
+    "question",
+    "answer",
+    "bytes",
+    "created",
+    "seconds",
+    *_TOKENS,
+    "finish_reason",
+)
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
     *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
@@ -58,7 +70,7 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
     """The values of ``PUT_ENTRY``."""
     return (
         *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
-        *(entry.answer, entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
+        *(entry.answer, len(entry.answer), entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
     )
 
 

@@ -16,7 +16,8 @@ _SINCE = {"run": "This run", "today": "Today", "7d": "7 days", "all": "All"}
 
 def periods(source: PanelSource) -> dict[str, str]:
     """Return the periods to choose from, the first of them first, with their names; a store that is off has no run."""
-    return _SINCE if source.mode != "off" else {since: _SINCE[since] for since in ("all", "today", "7d")}
+    others = [since for since in _SINCE if since != source.since and not (since == "run" and source.mode == "off")]
+    return {since: _SINCE[since] for since in (source.since, *others)}
 
 
 @dataclass(frozen=True, slots=True)

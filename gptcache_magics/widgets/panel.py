@@ -58,6 +58,10 @@ class PanelSource(Protocol):
     def mode(self) -> str:
         """What the cache may do, or ``off``."""
 
+    @property
+    def since(self) -> str:
+        """What tables are about at first: ``run``, or ``all``."""
+
     def flush(self) -> None:
         """Write pending lookups to the store."""
 
