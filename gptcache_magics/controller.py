@@ -113,6 +113,8 @@ class Controller:
 
         from gptcache_magics.llm_cache import GPTCache
 
+        if init is not None and not callable(init):
+            raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
         store = open_store(where or self.default_store or DEFAULT_STORE)
         if self.cache is not None:
             same = where is None or store.where == self.cache.store.where

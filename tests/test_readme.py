@@ -19,7 +19,7 @@ def test_every_magic_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest
 
     try:
         for line in lines:
-            shell.run_cell(line.partition("  #")[0], store_history=True).raise_error()
+            shell.run_cell(line, store_history=True).raise_error()
     finally:
         shell.run_line_magic("unload_ext", "gptcache_magics")
 

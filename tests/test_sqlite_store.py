@@ -268,34 +268,35 @@ store.close()
     store.close()
 
 
-def test_an_open_transaction_of_the_parent_is_not_the_childs(folder: Path) -> None:
+def test_what_the_parent_is_in_the_middle_of_is_not_the_childs(folder: Path) -> None:
     script = """
+import signal
 store = SQLiteStore(folder)
 store.put(make_entry("a"), GPT)
+
+def fork_inside(db):
+    db.execute("DELETE FROM entry")
+    child = os.fork()
+    if not child:
+        os._exit(store.count() != (1, 6))
+    return os.waitpid(child, 0)[1]
+
+assert store._connections.write(fork_inside) == 0, "the child is in its parent's transaction"
+store.put(make_entry("a"), GPT)
+
 inside, forked = threading.Event(), threading.Event()
-
-def slowly():
-    yield lookup(1)
-    inside.set()
-    forked.wait(30)
-
-class Slow(list):
-    def __iter__(self):
-        return slowly()
-
-def work():
-    store._connections.write(lambda db: (inside.set(), forked.wait(30)))
-
-thread = threading.Thread(target=work)
+thread = threading.Thread(target=store._connections.write, args=(lambda db: (inside.set(), forked.wait(30)),))
 thread.start()
 inside.wait(30)
 child = os.fork()
 if not child:
-    os._exit(answer(store) != b"answer" or store.count() != (1, 6))
+    signal.alarm(30)
+    store.put(make_entry("b"), GPT)
+    os._exit(answer(store, "b") != b"answer")
 forked.set()
 thread.join()
-assert os.waitpid(child, 0)[1] == 0
-store.put(make_entry("b"), GPT)
+assert os.waitpid(child, 0)[1] == 0, "the child waits for a thread that it does not have"
+assert store.count()[0] == 2
 """
     finish(start(script, folder))
 

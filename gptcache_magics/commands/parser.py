@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -81,11 +82,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def words(line: str) -> list[str]:
-    """Split a line as a shell would."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise CommandError(f"{line.strip()}: {str(error).lower()}. Close the quotation mark.") from None
+    """Split a line as a shell would; a comment and a final semicolon, as Python has them, do not count."""
+    line = line.rstrip().removesuffix(";")
+    ends = [match.start() for match in re.finditer(r"(?:^|\s)#(?=\s|$)", line)]
+    for end in (*ends, len(line)):  # a "#" within quotes leaves the quotes open, so the next one is tried
+        try:
+            return shlex.split(line[:end])
+        except ValueError as error:
+            told = str(error).lower()
+    raise CommandError(f"{line.strip()}: {told}. Close the quotation mark.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
