@@ -132,11 +132,11 @@ def check_storable(generations: Sequence[Generation]) -> None:
     if not generations:
         raise NotStorable("not stored: no answer")
     for generation in generations:
+        if not isinstance(generation, Generation):
+            raise NotStorable(f"not stored: a {type(generation).__name__} is no generation")
         reason = finish_reason(generation)
         if reason.lower() in CUT_OFF:
             raise NotStorable(f"not stored: cut off ({reason})")
-        if not isinstance(generation, Generation):
-            raise NotStorable(f"not stored: a {type(generation).__name__} is no generation")
         message = getattr(generation, "message", None)
         if not generation.text.strip() and (message is None or _empty(message)):
             raise NotStorable("not stored: empty answer")
@@ -164,7 +164,7 @@ def usage(generations: Sequence[Generation]) -> Usage:
                 details.get("cache_read") or None,
                 details.get("cache_creation") or None,
             )
-        info = generation.generation_info or {}  # Ollama's completion models
+        info = getattr(generation, "generation_info", None) or {}  # Ollama's completion models
         if isinstance(info.get("eval_count"), int):
             return Usage(info.get("prompt_eval_count"), info["eval_count"])
     return Usage()

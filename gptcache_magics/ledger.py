@@ -165,7 +165,8 @@ class Ledger:
         with self._lock:
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
-                self._thread.start()
+                with suppress(RuntimeError):  # the interpreter is ending: what is pending is written at exit
+                    self._thread.start()
 
     def _write_every_second(self) -> None:
         while not self._closed:

@@ -26,7 +26,7 @@ from gptcache_magics.ledger import Ledger
 from gptcache_magics.settings import CALL, Call, Settings
 from gptcache_magics.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Entry, Found, Store
+from gptcache_magics.stores.base import Entry, Found, Store, Usage
 
 if TYPE_CHECKING:
     from gptcache_magics.engine import Engine
@@ -113,12 +113,13 @@ class GPTCache(BaseCache):
         """Store an answer, unless it is one that no later call should be given."""
         call = CALL.get()
         lookup = seconds = None
-        reason = ""
+        reason, used = "", Usage()
         who: Identity | None = None
         try:
             who = self._identity(call, prompt, llm_string)
             lookup = call.misses.pop(who.key, None) if call else None
             seconds = time.time() - lookup.at if lookup else None
+            used = generations.usage(return_val)  # paid, whether it is stored or not
             generations.check_storable(return_val)
             entry = Entry(
                 key=who.key,
@@ -128,7 +129,7 @@ class GPTCache(BaseCache):
                 answer=generations.encode(return_val),
                 created=time.time(),
                 seconds=seconds,
-                usage=generations.usage(return_val),
+                usage=used,
                 finish_reason=generations.finish_reason(return_val[0]),
             )
             if self.store.readonly:
@@ -142,7 +143,7 @@ class GPTCache(BaseCache):
             if who is not None and call is not None:
                 self._flights.land(who.key, call)
         if lookup is not None:
-            self.ledger.paid(lookup, seconds or 0.0, generations.usage(return_val), reason)
+            self.ledger.paid(lookup, seconds or 0.0, used, reason)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """As ``update``, without blocking the event loop."""

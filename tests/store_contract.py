@@ -402,6 +402,14 @@ class StoreContract:
         assert column(found, "first_created") == [NOON + 20, NOON]
         assert column(found, "last_created") == [NOON + 30, NOON + 10]
 
+    def test_contents_follow_what_is_replaced_and_removed(self, filled: Store, reader: Store) -> None:
+        filled.put(make_entry("a", b"longer than before"), GPT)
+        filled.remove(OF_CLAUDE)
+
+        assert column(reader.contents(), "key") == [GPT.key]
+        assert column(reader.contents(), "bytes") == [20 + len(b"longer than before")]
+        assert reader.count() == (2, 20 + len(b"longer than before"))
+
     def test_configurations_are_kept_as_they_are(self, filled: Store, reader: Store) -> None:
         found = reader.configurations()
 
@@ -417,7 +425,8 @@ class StoreContract:
         assert reader.contents().rows == []
 
     def test_an_empty_store_gives_empty_tables(self, store: Store) -> None:
-        for found in (store.entries(EVERYTHING), store.lookups(Period()), store.configurations()):
+        tables = (store.entries(EVERYTHING), store.lookups(Period()), store.configurations(), store.contents())
+        for found in tables:
             assert found.columns
             assert list(found.rows) == []
         assert store.count() == (0, 0)

@@ -1042,6 +1042,19 @@ def test_a_lookup_belongs_to_the_cell_with_its_number_beside_it(magic: Typist) -
     assert len(magic("lookups --cell 99")) == 0
 
 
+def test_one_cell_may_load_turn_on_and_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with fresh_shell(tmp_path / ".ipython") as shell:
+        magic = Typist(shell, capsys)
+        magic.cell("from shell import ask")
+        shown = magic.cell("%load_ext gptcache_magics\n%gptcache on\n_ = ask('How tall is Etna?')")
+
+        assert "gptcache: 1 miss · paid" in shown
+        assert magic("lookups --cell 2")["question"].tolist() == ["How tall is Etna?"]
+
+
 def test_the_notebook_of_a_lookup_is_the_one_that_vs_code_names(magic: Typist) -> None:
     magic.ip.user_ns["__vsc_ipynb_file__"] = "/home/me/plan.ipynb"
     magic.cell("%gptcache on")
