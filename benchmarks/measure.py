@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bar", "Options", "Samples", "first_line", "median", "microseconds", "ratio", "rounds", "seconds_each", "table"]
+__all__ = ["Bar", "Options", "Samples", "median", "microseconds", "ratio", "rounds", "seconds_each", "table"]
 
 Samples = dict[str, list[float]]
 """Seconds per call, one number a round, by name."""
@@ -47,16 +47,16 @@ class Bar:
     kept: bool
 
 
-def seconds_each(clock: Callable[[], float], work: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> float:
-    """Seconds per call of ``work``, called with each of ``arguments`` in turn."""
+def seconds_each(clock: Callable[[], float], work: Callable[..., object], calls: Sequence[tuple[Any, ...]]) -> float:
+    """Seconds per call of ``work``, called with each of ``calls`` in turn."""
     gc.collect(0)
     collects = gc.isenabled()
     gc.disable()
     try:
         started = clock()
-        for each in arguments:
+        for each in calls:
             work(*each)
-        return (clock() - started) / len(arguments)
+        return (clock() - started) / len(calls)
     finally:
         if collects:
             gc.enable()
@@ -102,8 +102,3 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |")
     print(flush=True)
-
-
-def first_line(error: BaseException) -> str:
-    """An error in one short line."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:100]

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["answer", "llm_string", "messages", "model", "prompt", "text_of_answer"]
 
 NOWHERE: Final = "http://127.0.0.1:9/v1"
-_MARK = "QUESTION"
-_WORDS = (
+_MARK: Final = "QUESTION"
+_TEXT: Final = (
     "alpha beta gamma delta notebook cache token model answer question data frame column row plot matrix vector index"
     " query result value error retry latency cost"
-).split()
+)
 
 
 def words(seed: int, characters: int) -> str:
     """Words of at least so many characters together."""
-    chosen = random.Random(seed).choices(_WORDS, k=characters // 4)
+    chosen = random.Random(seed).choices(_TEXT.split(), k=characters // 4)
     while len(" ".join(chosen[:-1])) >= characters:
         chosen.pop()
     return " ".join(chosen)
@@ -99,7 +99,7 @@ def llm_string() -> str:
     """What LangChain hands to ``lookup`` beside the prompt: the string of ``model()``, read off a call of it."""
     from langchain_core.caches import BaseCache
 
-    class Stop(Exception):  # noqa: N818
+    class Stop(Exception):
         """Raised instead of calling the model."""
 
     class Reader(BaseCache):

@@ -1,7 +1,7 @@
-"""The caches that are compared, each made from an empty folder. What a cache needs is imported when it is made.
+"""The caches that are compared, each made in a folder of its own. What a cache needs is imported when it is made.
 
-Ours is asked as LangChain's models ask it: within a call, so that taking the identity of the model is part of a lookup.
-``OURS_BARE`` is the same cache without a model at hand, keyed by LangChain's ``llm_string``.
+Importing ``gptcache_magics`` also hardens gptcache; ``make`` imports it for ours alone, so a process that makes no
+cache of ours measures gptcache as it is.
 """
 
 from __future__ import annotations
@@ -12,91 +12,161 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from langchain_core.caches import BaseCache, InMemoryCache
-from langchain_core.outputs import Generation
-from payloads import llm_string, model
 
-if TYPE_CHECKING:
-    import numpy as np
+__all__ = ["BARE", "DISKCACHE", "FAISS", "FLOOR", "MAP", "OURS", "REDIS", "SQLITE", "available", "make"]
 
-    import gptcache_magics as gm
-
-__all__ = ["FAISS", "FLOOR", "MAP", "OURS", "OURS_BARE", "PEERS", "SQLITE", "Asked", "fill", "missing"]
-
-OURS, OURS_BARE, FLOOR = "gptcache-magics", "gptcache-magics, no model", "InMemoryCache"
+OURS, BARE, FLOOR = "gptcache-magics", "gptcache-magics, no model at hand", "InMemoryCache"
 SQLITE, MAP, FAISS = "SQLiteCache", "GPTCache map", "GPTCache sqlite,faiss"
+REDIS, DISKCACHE = "RedisCache", "diskcache + dumps"
+NO_LIMIT: Final = 10**9
 DIMENSION: Final = 256
 
 
-class Asked(BaseCache):
-    """Our cache, asked within a call of a model, as the wraps of ``langchain_hooks`` do it."""
+def make(name: str, folder: Path) -> BaseCache:
+    """The cache of this name, keeping what it keeps in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = _PEERS[name][1](folder)
+    warnings.simplefilter("ignore")  # stock warns at each hit; printing that must not be measured
+    return cache
 
-    def __init__(self, cache: gm.GPTCache) -> None:
-        self.cache, self._model = cache, model()
-        self._missed: dict[str, Any] = {}
 
-    def lookup(self, prompt: str, llm_string: str) -> Sequence[Generation] | None:
-        """Look up in a call of its own."""
-        call = self._call()
-        found: Sequence[Generation] | None = self._within(call, self.cache.lookup, prompt, llm_string)
-        if found is None:
-            self._missed[prompt] = call
-        return found
-
-    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
-        """Update in the call that missed."""
-        self._within(self._missed.pop(prompt, None) or self._call(), self.cache.update, prompt, llm_string, return_val)
-
-    def clear(self, **kwargs: Any) -> None:
-        """Clear."""
-        self.cache.clear()
-
-    def _call(self) -> Any:
-        from gptcache_magics.settings import Call
-        from gptcache_magics.single_flight import current_task_or_thread
-
-        arguments = dict.fromkeys(("callbacks", "tags", "metadata", "run_name", "run_id"))
-        return Call(model=self._model, kwargs=arguments, chat=True, who=current_task_or_thread())
-
-    @staticmethod
-    def _within(call: Any, work: Callable[..., Any], *arguments: Any) -> Any:
-        from gptcache_magics.settings import CALL
-
-        token = CALL.set(call)
-        try:
-            return work(*arguments)
-        finally:
-            CALL.reset(token)
+def available() -> list[str]:
+    """The caches whose packages are installed; says in one line each which are not."""
+    names = []
+    for name, (needs, _) in _PEERS.items():
+        lacking = [each for each in needs if not (shutil.which(each) if "-" in each else find_spec(each))]
+        if lacking:
+            print(f"{name} is left out: {' and '.join(lacking)} not found.\n")
+        else:
+            names.append(name)
+    return names
 
 
 class DiskCache(BaseCache):
-    """diskcache with LangChain's own serialisation of answers."""
+    """diskcache with the serialisation that LangChain's own caches use."""
 
     def __init__(self, folder: Path) -> None:
         import diskcache
-        from langchain_community.cache import _dumps_generations, _loads_generations
+        from langchain_community import cache
 
-        self._cache = diskcache.Cache(folder, size_limit=2**40)
-        self._dumps, self._loads = _dumps_generations, _loads_generations
+        self._answers = diskcache.Cache(folder, size_limit=2**40)
+        self._dumps, self._loads = cache._dumps_generations, cache._loads_generations
 
     def lookup(self, prompt: str, llm_string: str) -> Any:
         """Look up."""
-        found = self._cache.get(self._key(prompt, llm_string))
+        found = self._answers.get(self._key(prompt, llm_string))
         return None if found is None else self._loads(found)
 
     def update(self, prompt: str, llm_string: str, return_val: Any) -> None:
         """Update."""
-        self._cache.set(self._key(prompt, llm_string), self._dumps(return_val))
+        self._answers.set(self._key(prompt, llm_string), self._dumps(return_val))
 
     def clear(self, **kwargs: Any) -> None:
         """Clear."""
-        self._cache.clear()
+        self._answers.clear()
 
     @staticmethod
     def _key(prompt: str, llm_string: str) -> str:
         return hashlib.sha256(f"{prompt}\0{llm_string}".encode()).hexdigest()
+
+
+def _ours(folder: Path) -> BaseCache:
+    from asked import Asked
+
+    return Asked(_bare(folder))
+
+
+def _bare(folder: Path) -> Any:
+    import gptcache_magics as gm
+
+    return gm.GPTCache(store=folder / "store")
+
+
+def _sqlite(folder: Path) -> BaseCache:
+    from langchain_community.cache import SQLiteCache
+
+    return SQLiteCache(str(folder / "cache.db"))
+
+
+def _map(folder: Path) -> BaseCache:
+    from gptcache.manager.factory import manager_factory
+
+    return _stock(lambda: {"data_manager": manager_factory("map", data_dir=str(folder), max_size=NO_LIMIT)})
+
+
+def _faiss(folder: Path) -> BaseCache:
+    from gptcache.manager.factory import manager_factory
+    from gptcache.similarity_evaluation import ExactMatchEvaluation
+
+    return _stock(
+        lambda: {
+            "embedding_func": _embedding,
+            "data_manager": manager_factory(
+                "sqlite,faiss",
+                data_dir=str(folder),
+                vector_params={"dimension": DIMENSION},
+                eviction_params={"max_size": NO_LIMIT},
+            ),
+            "similarity_evaluation": ExactMatchEvaluation(),
+        }
+    )
+
+
+def _stock(arguments: Callable[[], dict[str, Any]]) -> BaseCache:
+    """LangChain's own GPTCache; these benchmarks use one model."""
+    from gptcache.processor.pre import get_prompt
+    from langchain_community.cache import GPTCache
+
+    def init(cache: Any, llm_string: str) -> None:
+        cache.init(pre_embedding_func=get_prompt, **arguments())
+
+    return GPTCache(init)
+
+
+def _embedding(text: str, **_: object) -> Any:
+    """Stands in for an embedder at no cost: the same text, the same vector; another text, far away."""
+    import numpy as np
+
+    digest = hashlib.shake_128(text.encode()).digest(DIMENSION)
+    return np.frombuffer(digest, np.uint8).astype(np.float32) - 127.5
+
+
+def _redis(folder: Path) -> BaseCache:
+    import redis
+    from langchain_community.cache import RedisCache
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quiet = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", str(folder)]
+    server = subprocess.Popen(["redis-server", "--port", str(port), *quiet], stdout=subprocess.DEVNULL)
+    atexit.register(server.wait)
+    atexit.register(server.terminate)
+    client = redis.Redis(port=port)
+    for _ in range(100):
+        try:
+            client.ping()
+            break
+        except redis.ConnectionError:
+            time.sleep(0.05)
+    return RedisCache(client)
+
+
+_PEERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Path], BaseCache]]]] = {
+    FLOOR: ((), lambda folder: InMemoryCache()),
+    OURS: ((), _ours),
+    BARE: ((), _bare),
+    SQLITE: ((), _sqlite),
+    MAP: ((), _map),
+    DISKCACHE: (("diskcache",), DiskCache),
+    REDIS: (("redis", "redis-server"), _redis),
+    FAISS: (("faiss",), _faiss),
+}
+"""What each needs (packages, and a program with a hyphen in its name), and how it is made."""

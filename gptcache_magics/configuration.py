@@ -14,6 +14,7 @@ from hashlib import blake2b
 from math import isfinite
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
 
 import orjson
 from langchain_core.language_models import BaseLanguageModel
@@ -223,8 +224,19 @@ def _environment_url(model: Any) -> str:
     if package not in ENVIRONMENT_URLS or any(map(vars(model).get, BASE_URLS)):
         return ""
     client = vars(model).get("root_client")  # holds the address it was made with
-    url = plain_url(str(getattr(client, "base_url", None) or os.environ.get(ENVIRONMENT_URLS[package]) or ""))
+    url = _client_url(client) if client is not None else os.environ.get(ENVIRONMENT_URLS[package], "")
+    url = plain_url(url)
     return "" if url in DEFAULT_URLS else url
+
+
+def _client_url(client: Any) -> str:
+    url = _client_urls.get(client)
+    if url is None:
+        url = _client_urls[client] = str(getattr(client, "base_url", ""))
+    return url
+
+
+_client_urls: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def dumps(value: Any) -> bytes:

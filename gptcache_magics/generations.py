@@ -8,10 +8,11 @@ what does not survive that either is not stored.
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any, Final
-from uuid import uuid4
 
 import orjson
 from langchain_core import messages as lc_messages
@@ -211,8 +212,14 @@ def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None)
     return generation
 
 
+# Not uuid4: it asks the system for each id, which took longer than all the rest of a hit. A generator of our own,
+# because the user may seed Python's.
+_ids = Random()
+os.register_at_fork(after_in_child=_ids.seed)
+
+
 def _new_id() -> str:
-    return f"lc_run--{uuid4()}-0"
+    return f"lc_run--{_ids.getrandbits(128):032x}-0"
 
 
 def _empty(message: BaseMessage) -> bool:

@@ -351,6 +351,15 @@ def test_clear_empties_sqlite_and_faiss(server: ProviderServer, install: Install
     assert_nothing_failed(cache)
 
 
+def test_clear_empties_a_map_and_its_file(server: ProviderServer, install: Install, tmp_path: Path) -> None:
+    cache = install(map_for(tmp_path / "map.txt"))
+    answer = text(server.model("ChatOpenAI").invoke(QUESTION))
+    cache.clear()
+
+    assert get_data_manager(data_path=str(tmp_path / "map.txt")).data == {}
+    assert answer.encode() not in (tmp_path / "map.txt").read_bytes()
+
+
 def test_clear_says_which_managers_cannot_delete(install: Install) -> None:
     cache = install(lambda cache, llm: cache.init(pre_embedding_func=get_prompt, data_manager=KeepsForEver()))
     for llm_string in ("one", "two"):

@@ -151,7 +151,7 @@ def id_bytes(number: int) -> bytes:
 
 def readable(text: str) -> str:
     """Text for people: what is not valid Unicode is replaced."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _exact(text: str) -> str | bytes:

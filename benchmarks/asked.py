@@ -1,0 +1,58 @@
+"""Our cache as LangChain's models ask it: within a call that says which model is asking.
+
+Taking the identity of the model is part of a lookup, so a bare ``cache.lookup(prompt, llm_string)`` would flatter us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.caches import BaseCache
+from langchain_core.outputs import Generation
+from payloads import model
+
+import gptcache_magics as gm
+from gptcache_magics.settings import CALL, Call
+from gptcache_magics.single_flight import current_task_or_thread
+
+__all__ = ["Asked"]
+
+ARGUMENTS = dict.fromkeys(("callbacks", "tags", "metadata", "run_name", "run_id"))
+"""What ``invoke`` hands to ``generate``."""
+
+
+class Asked(BaseCache):
+    """Does around each lookup and update what the wraps of ``gptcache_magics.langchain_hooks`` do around a call."""
+
+    def __init__(self, cache: gm.GPTCache) -> None:
+        self.cache, self._model = cache, model()
+        self._missed: dict[str, Call] = {}
+
+    def lookup(self, prompt: str, llm_string: str) -> Any:
+        """Look up, in a call of its own."""
+        call = self._call()
+        found = self._within(call, self.cache.lookup, prompt, llm_string)
+        if found is None:
+            self._missed[prompt] = call
+        return found
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        """Update, in the call that missed."""
+        call = self._missed.pop(prompt) if prompt in self._missed else self._call()
+        self._within(call, self.cache.update, prompt, llm_string, return_val)
+
+    def clear(self, **kwargs: Any) -> None:
+        """Clear."""
+        self.cache.clear()
+
+    def _call(self) -> Call:
+        return Call(model=self._model, kwargs=ARGUMENTS, chat=True, who=current_task_or_thread())
+
+    @staticmethod
+    def _within(call: Call, work: Callable[..., Any], *arguments: Any) -> Any:
+        token = CALL.set(call)
+        try:
+            return work(*arguments)
+        finally:
+            CALL.reset(token)
