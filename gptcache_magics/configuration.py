@@ -17,7 +17,6 @@ from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 import orjson
-from langchain_core.language_models import BaseLanguageModel
 from pydantic_core import PydanticUndefined
 
 from gptcache_magics.masking import SCHEMAS, is_secret, masked, plain_url, without_secrets
@@ -274,7 +273,7 @@ def _plain(value: Any) -> Any:
         return without_secrets(value)
     if isinstance(value, bytes | bytearray):
         return value.hex()
-    if isinstance(value, BaseLanguageModel):
+    if hasattr(type(value), "model_fields") and hasattr(value, "generate_prompt"):  # a language model within another
         return [kind, model_name(value, {}), _fields(value)]
     if isinstance(value, partial):
         return [kind, _plain(value.func), value.args, value.keywords]

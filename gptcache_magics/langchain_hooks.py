@@ -2,7 +2,8 @@
 
 LangChain tells a cache neither the model nor the arguments of the call. So the public methods ``generate``,
 ``agenerate``, ``stream`` and ``astream`` of chat and completion models are wrapped: each sets a context variable for
-the time of the call. The wraps are installed with the first cache, counted, and taken away with the last one.
+the time of the call. The wraps are installed with the first cache, counted, and taken away with the last one; a class
+that is not imported yet is wrapped when it will be, because importing it takes longer than turning the cache on.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.language_models.llms import BaseLLM
-
-from gptcache_magics import streaming
+from gptcache_magics import upstream
 from gptcache_magics.settings import CALL, Call
 from gptcache_magics.single_flight import current_task_or_thread
 
 __all__ = ["install", "installed", "on_call_end", "release"]
+
+MODELS: Final = {
+    "langchain_core.language_models.chat_models": "BaseChatModel",
+    "langchain_core.language_models.llms": "BaseLLM",
+}
 
 _lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
 _users = 0
@@ -34,7 +38,7 @@ class _Wrap:
         self.kind, self.name = kind, name
         self.original = getattr(kind, name)
         self.active = True
-        inner = make(self.original, kind is BaseChatModel)
+        inner = make(self.original, kind.__name__ == "BaseChatModel")
 
         @functools.wraps(self.original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -55,13 +59,22 @@ def install() -> None:
     global _users
     with _lock:
         _users += 1
-        if _wraps:
+    for name in MODELS:
+        upstream.on_import(name, _wrap)
+
+
+def _wrap(module: ModuleType) -> None:
+    kind = getattr(module, MODELS[module.__name__])
+    with _lock:
+        if not _users or any(wrap.kind is kind for wrap in _wraps):
             return
-        for kind in (BaseChatModel, BaseLLM):
-            _wraps.append(_Wrap(kind, "generate", _generate))
-            _wraps.append(_Wrap(kind, "agenerate", _agenerate))
-            _wraps.append(_Wrap(kind, "stream", _stream))
-            _wraps.append(_Wrap(kind, "astream", _astream))
+        for name, make in (
+            ("generate", _generate),
+            ("agenerate", _agenerate),
+            ("stream", _stream),
+            ("astream", _astream),
+        ):
+            _wraps.append(_Wrap(kind, name, make))
 
 
 def release() -> None:
@@ -130,6 +143,8 @@ def _agenerate(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
 
 def _stream(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
     def stream(self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any) -> Iterator[Any]:
+        from gptcache_magics import streaming
+
         call = _call(self, chat, stop, kwargs, streams=True)
         try:
             yield from streaming.stream(original, call, input, config, stop, kwargs)
@@ -143,6 +158,8 @@ def _astream(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
     async def astream(
         self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
+        from gptcache_magics import streaming
+
         call = _call(self, chat, stop, kwargs, streams=True)
         try:
             async for chunk in streaming.astream(original, call, input, config, stop, kwargs):

@@ -461,6 +461,41 @@ def test_remove_takes_what_fits_every_condition_and_undo_brings_it_back(
     assert used.told("undo") == "Nothing to bring back."
 
 
+def test_a_pinned_entry_is_removed_by_its_id_or_with_the_whole_store_alone(used: Typist) -> None:
+    etna = id_of("Etna")
+    used.told(f"pin {etna}")
+
+    assert etna not in used("remove --older 0d --dry-run").index
+    used.told("remove --older 0d")
+    assert used("entries").index.tolist() == [etna]
+    assert used.told("remove --grep Etna") == "Nothing to remove."
+    assert used.told(f"remove {etna}").startswith("1 entry removed")
+    used.told("undo")
+    assert used("entries")["pinned"].tolist() == [True]
+    assert used.told("clear").startswith("1 entry removed")
+
+
+@pytest.mark.parametrize("pattern", ["content", "human", "langchain", "constructor", "lc", "kwargs"])
+def test_grep_does_not_find_what_only_the_serialized_prompt_says(used: Typist, pattern: str) -> None:
+    assert len(used(f"entries --grep {pattern}")) == 0
+    assert used.told(f"remove --grep {pattern} --yes") == "Nothing to remove."
+
+
+@pytest.mark.parametrize(
+    "pattern", ["Straße", "straße$", "'\"quoted\"'", "'earlier question'", "'^Where does'", "'line.two'"]
+)
+def test_grep_reads_the_words_of_a_conversation(used: Typist, pattern: str) -> None:
+    messages = [
+        ("system", 'Be "quoted" and brief.\nline two'),
+        ("human", "An earlier question"),
+        ("ai", "An answer"),
+        ("human", "Where does it end? In the Straße"),
+    ]
+    NumberedModel().invoke(messages)
+
+    assert asked(used(f"entries --grep {pattern}")) == ["Where does it end? In the Straße"]
+
+
 def test_a_removed_entry_misses_and_one_that_came_back_hits(used: Typist) -> None:
     stored = ask("How tall is Etna?")
     used.told(f"remove {id_of('Etna')}")

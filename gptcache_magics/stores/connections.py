@@ -93,6 +93,8 @@ class Connections:
             self._memory = self._file = None
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._pid != os.getpid():
+            self._after_fork()  # before the lock, which a thread of the parent may hold for ever
         # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
         with self._writing:
             db = self._connection()
