@@ -8,6 +8,7 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
@@ -252,7 +253,8 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
     if by == "total":
         return pd.Series("total", index=df.index, dtype="object")
     if by == "day":
-        return pd.to_datetime(df["at"], unit="s", utc=True).dt.strftime("%Y-%m-%d").astype("object")
+        here = datetime.now().astimezone().tzinfo  # as --since today
+        return pd.to_datetime(df["at"], unit="s", utc=True).dt.tz_convert(here).dt.strftime("%Y-%m-%d").astype("object")
     if by == "cell":
         count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
         label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()

@@ -15,6 +15,7 @@ __all__ = ["change", "counted"]
 def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> str:
     """Pin or tag the entries with these ids; the line to print."""
     store = controller.source().store
+    ids = [name for each in ids for name in ([each] if isinstance(each, str) else each)]  # an index of entries is one
     if not ids:
         raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
     keys = named_keys(store, ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from typing import Any, Final
@@ -129,9 +130,7 @@ def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
             search = re.compile(selection.grep, re.IGNORECASE).search
         except re.error as error:
             raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
-        db.create_function(
-            "grep", 2, lambda _, text: search(text if isinstance(text, str) else _decoded(text)) is not None
-        )
+        db.create_function("grep", 2, lambda _, text: search(_said(text)) is not None)
 
 
 def rows(cursor: sqlite3.Cursor) -> Rows:
@@ -163,8 +162,22 @@ def _exact(text: str) -> str | bytes:
     return text
 
 
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "surrogatepass")
+def _said(text: str | bytes) -> str:
+    """What was said in a prompt: of a chat the contents of its messages, not the JSON around them."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogatepass")
+    if not text.startswith('[{"lc"'):
+        return text
+    try:
+        return "\n".join(_text(message["kwargs"].get("content")) for message in json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(block.get("text", "")) if isinstance(block, dict) else str(block) for block in content)
+    return str(content)
 
 
 def _tokens(usage: Usage) -> tuple[int | None, ...]:
