@@ -485,6 +485,7 @@ from gptcache_magics import langchain_hooks
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, FakeListLLM
 from langchain_core.language_models.llms import BaseLLM
+from gptcache_magics.settings import CALL
 
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
 
@@ -567,11 +568,19 @@ def theirs(self, *arguments, **options):
 BaseLLM.generate = theirs
 cache.close()
 assert BaseLLM.generate is theirs
-assert FakeListLLM(responses=["a"]).invoke("question") == "a" and len(calls) == 1
+
+class Probe(FakeListLLM):
+    def _call(self, *arguments, **options):
+        calls.append(CALL.get())
+        return "a"
+
+assert Probe(responses=["a"]).invoke("question") == "a"
+assert len(calls) == 2 and calls[1] is None, "ours still acts"
+calls.clear()
 cache = gm.GPTCache(store=":memory:")
 set_llm_cache(cache)
 llm = FakeListLLM(responses=["a", "b"])
-assert llm.invoke("question") == llm.invoke("question") == "a" and len(calls) == 3
+assert llm.invoke("question") == llm.invoke("question") == "a" and len(calls) == 2
 assert [each.outcome for each in cache.ledger.recent] == ["miss", "hit"]
 set_llm_cache(None)
 cache.close()
@@ -640,6 +649,7 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
     [writer] = writers() - before
     while not len(frames.lookups(cache.store)):  # until it has written and waits for more
         writer.join(0.05)
+    writer.join(0.2)
     set_llm_cache(None)
     cache.close()
 

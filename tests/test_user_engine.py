@@ -236,7 +236,7 @@ def test_init_func_and_pre_embedding_func_are_given_what_stock_gives_them(
         told: list[object] = []
         install_it(init)
         llm = server.model(name)
-        llm.bind(stop=["."]).invoke([HumanMessage(QUESTION, id="1", name="Ada")] if "Chat" in name else QUESTION)
+        llm.bind(stop=["."]).invoke([HumanMessage(QUESTION, name="Ada")] if "Chat" in name else QUESTION)
         return told
 
     stock = told_to(lambda init: set_llm_cache(GPTCache(init)))
