@@ -13,6 +13,11 @@ import gptcache_magics as gm
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser's tests last: Playwright leaves an event loop running, which others cannot share."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(autouse=True)
 def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove keys, base URLs and tracing, and keep loopback off any proxy."""

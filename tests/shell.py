@@ -1,5 +1,6 @@
 """A shell in this process, as a terminal has one, and a model to ask in it."""
 
+import atexit
 import itertools
 import time
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[Interact
         yield shell
     finally:
         gm.unload_ipython_extension(shell)
+        atexit.unregister(shell.atexit_operations)  # else each shell collects garbage when the tests have ended
         InteractiveShell.clear_instance()
         if gm.current() is not None:
             gm.off()

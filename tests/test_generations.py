@@ -5,7 +5,11 @@ import decimal
 import enum
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,6 +29,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
+import gptcache_magics
 from gptcache_magics import generations
 from gptcache_magics.errors import NotStorable
 from gptcache_magics.stores.base import Usage
@@ -188,6 +193,30 @@ def test_each_hit_has_an_id_of_its_own(answer: ChatGeneration) -> None:
     assert len(ids) == 5
     assert all(isinstance(each, str) and each for each in ids - {"run-1"})
     assert "run-1" not in ids
+
+
+def test_ids_repeat_neither_in_a_forked_child_nor_where_random_numbers_are_seeded() -> None:
+    script = """
+import os, random
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
+from gptcache_magics import generations
+
+data = generations.encode([ChatGeneration(message=AIMessage("Hi", id="run-1"))])
+print(generations.decode(data)[0].message.id, flush=True)
+child = os.fork()
+random.seed(7)
+for _ in range(3):
+    print(generations.decode(data)[0].message.id, flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(gptcache_magics.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert len(done.stdout.split()) == len(set(done.stdout.split())) == 7
 
 
 def test_a_message_that_had_no_id_gets_none() -> None:

@@ -228,6 +228,7 @@ def test_a_field_that_can_change_an_answer_changes_the_key(fields: dict[str, Any
         ("Read https://x/#one and answer.", "Read https://x/#two and answer."),
         ("https://x/?page=1", "https://x/?page=2"),
         ("https://x/one", "https://x/two"),
+        ("https://x/#one", "https://x/#two"),
     ],
     ids=lambda value: repr(value).partition(" at 0x")[0][:40],
 )

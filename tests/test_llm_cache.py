@@ -649,7 +649,6 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
     [writer] = writers() - before
     while not len(frames.lookups(cache.store)):  # until it has written and waits for more
         writer.join(0.05)
-    writer.join(0.2)
     set_llm_cache(None)
     cache.close()
 

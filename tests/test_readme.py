@@ -1,5 +1,6 @@
 """What the README tells a user to type is typed here."""
 
+import atexit
 import re
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def test_every_magic_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest
             shell.run_cell(line, store_history=True).raise_error()
     finally:
         shell.run_line_magic("unload_ext", "gptcache_magics")
+        atexit.unregister(shell.atexit_operations)
 
 
 def test_every_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
