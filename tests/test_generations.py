@@ -6,6 +6,7 @@ import enum
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -216,7 +217,8 @@ if child:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=True
     )
 
-    assert len(done.stdout.split()) == len(set(done.stdout.split())) == 7
+    ids = re.findall(r"lc_run--\w+", done.stdout)
+    assert len(ids) == len(set(ids)) == 7
 
 
 def test_a_message_that_had_no_id_gets_none() -> None:
