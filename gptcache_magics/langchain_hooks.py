@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from types import ModuleType
 from typing import Any, Final
 
@@ -162,8 +163,9 @@ def _astream(original: Callable[..., Any], chat: bool) -> Callable[..., Any]:
 
         call = _call(self, chat, stop, kwargs, streams=True)
         try:
-            async for chunk in streaming.astream(original, call, input, config, stop, kwargs):
-                yield chunk
+            async with aclosing(streaming.astream(original, call, input, config, stop, kwargs)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         finally:
             _end(call)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from functools import reduce
 from operator import add
 from typing import Any
@@ -39,10 +40,12 @@ def stream(
 
 async def astream(
     original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """``original``, LangChain's ``astream``, with the cache where there is one that wants streams."""
-    async for chunk in original(_model(call, "_astream"), input, config, stop=stop, **kwargs):
-        yield chunk
+    # Closed by us, not some time by the garbage collector: whoever reads the stream may stop in the middle.
+    async with aclosing(original(_model(call, "_astream"), input, config, stop=stop, **kwargs)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 def _model(call: Call, method: str) -> Any:
