@@ -117,11 +117,11 @@ def configuration_of(call: Call) -> Configuration:
     if url:
         fields["base_url"] = url
     content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
-    return _described(content, _provider(cast(Hashable, kind)), name or kind.__name__)
+    return _described(content, _provider(cast(Hashable, kind)), name or kind.__name__, _environment(model))
 
 
 @lru_cache(maxsize=512)
-def _described(content: bytes, provider: str, model: str) -> Configuration:
+def _described(content: bytes, provider: str, model: str, environment: str) -> Configuration:
     _, _, fields, kwargs = orjson.loads(content)
     parameters = {**fields, **kwargs}
     temperature = parameters.get("temperature")
@@ -130,8 +130,34 @@ def _described(content: bytes, provider: str, model: str) -> Configuration:
         if parameters.get(name) == model:
             del parameters[name]
     text = masked(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode())
-    key = blake2b(content, digest_size=16).digest()
-    return Configuration(key, provider, model, masked(_label(model, parameters)), temperature, text)
+    elsewhere = {name: value for name, value in parameters.items() if not _is_address(name, value)}
+    return Configuration(
+        key=blake2b(content, digest_size=16).digest(),
+        provider=provider,
+        model=model,
+        label=masked(_label(model, parameters)),
+        temperature=temperature,
+        parameters=text,
+        portable=blake2b(dumps([provider, model, elsewhere]), digest_size=16).digest(),
+        environment=environment,
+    )
+
+
+def _is_address(name: str, value: Any) -> bool:
+    return name in BASE_URLS or (isinstance(value, str) and "://" in value)
+
+
+def _environment(model: Any) -> str:
+    """Names of the variables that the model's class reads its key from."""
+    kind = type(model)
+    names = _environments.get(kind)
+    if names is None:
+        variables = getattr(model, "lc_secrets", {}).values()
+        names = _environments[kind] = " ".join(sorted(each for each in variables if is_secret(each)))
+    return names
+
+
+_environments: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
 def _label(model: str, parameters: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ So the configuration is read from the live model, afresh for each call, and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -27,14 +27,28 @@ class Identity:
     """What one lookup asks for."""
 
     key: bytes
-    """blake2b-128 over key version, configuration and canonical prompt."""
+    """blake2b-128 over key version, configuration, canonical prompt and, from the second on, the sample's number."""
     configuration: Configuration
     prompt: str
     """The prompt as stock GPTCache would see it, without what differs between a model's and a cache's answer."""
     question: str
     """What a person asked: the text of the last human message, or the prompt itself."""
+    seen: bytes
+    """The canonical prompt: what of it the model sees."""
     reason: str = ""
     """A warning about this identity, such as ``model unknown``."""
+
+    @property
+    def prompt_digest(self) -> bytes:
+        """First 64 bits of blake2b over the canonical prompt."""
+        return blake2b(self.seen, digest_size=8).digest()
+
+    def sample(self, number: int) -> Identity:
+        """The same call once more, where each is to have an answer of its own; number 0 is this one."""
+        if number == 0:
+            return self
+        key = blake2b(b"%s sample %d" % (self.key, number), digest_size=16).digest()
+        return replace(self, key=key)
 
 
 def identify(call: Call, prompt: str) -> Identity:
@@ -55,4 +69,4 @@ def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
 
 def _identity(configuration: Configuration, seen: bytes, prompt: str, question: str, reason: str = "") -> Identity:
     key = blake2b(KEY_VERSION + configuration.key + seen, digest_size=16).digest()
-    return Identity(key, configuration, prompt, question, reason)
+    return Identity(key, configuration, prompt, question, seen, reason)

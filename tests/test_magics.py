@@ -33,7 +33,7 @@ from gptcache_magics import commands
 from gptcache_magics.commands.parser import words
 from gptcache_magics.completing import completions
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.schema import APPLICATION_ID
+from gptcache_magics.stores.schema import APPLICATION_ID, MIGRATIONS
 
 HEAVY = ("gptcache", "langchain", "langchain_core", "langchain_community", "pandas", "numpy", "ipywidgets", "anywidget")
 OFF = "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
@@ -752,7 +752,11 @@ def made_database(folder: Path, version: int, owner: int) -> Path:
 @pytest.mark.parametrize(
     ("version", "owner", "sentence"),
     [
-        (99, APPLICATION_ID, "was written by a newer gptcache-magics (schema 99, this one reads 1). Update: "),
+        (
+            99,
+            APPLICATION_ID,
+            f"was written by a newer gptcache-magics (schema 99, this one reads {len(MIGRATIONS)}). Update: ",
+        ),
         (0, 0, "is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"),
         (1, 0, "is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"),
     ],

@@ -48,6 +48,10 @@ class Configuration:
     temperature: float | None
     parameters: str
     """JSON of the answer-changing parameters, without secrets."""
+    portable: bytes = b""
+    """blake2b-128 over provider, model and parameters without addresses: the same on another machine."""
+    environment: str = ""
+    """Names of the variables that the model's class reads its key from, with spaces between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,13 @@ class Entry:
     """How long the model took."""
     usage: Usage = Usage()
     finish_reason: str = ""
+    prompt_digest: bytes = b""
+    """First 64 bits of blake2b over the canonical prompt: finds the same prompt under another configuration."""
+    expires: float | None = None
+    edited: bool = False
+    """Whether a person changed the answer; what the model said is in the history."""
+    tags: str = ""
+    """Words between spaces: `` draft lesson-1 ``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +100,7 @@ class Found:
     created: float
     seconds: float | None
     usage: Usage
+    expires: float | None = None
 
     def __str__(self) -> str:  # gptcache calls str() on an answer it returns
         return entry_id(self.key)
@@ -120,6 +132,10 @@ class Lookup:
     cell_id: str = ""
     cell_line: str = ""
     execution_count: int | None = None
+    prompt_digest: bytes = b""
+    """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
+    tag: str = ""
+    """Put on the entry when the lookup is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +161,9 @@ class Selection:
     """Created before this moment."""
     unused_since: float | None = None
     """Not hit, and not created, after this moment."""
+    expired_at: float | None = None
+    """Expired by this moment."""
+    prompt_digest: bytes | None = None
 
 
 class Rows(NamedTuple):
@@ -181,6 +200,18 @@ class Store(Protocol):
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
 
+    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+        """Store many entries in one transaction; the number that are new or, with ``replace``, changed.
+
+        Without ``replace`` an entry whose key is there already stays as it is.
+        """
+
+    def gone(self, key: bytes) -> str:
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if nothing is known of it."""
+
+    def evict(self, limit: int) -> int:
+        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+
     def clear(self) -> int:
         """Remove every entry; the number removed."""
 
@@ -216,6 +247,9 @@ class Store(Protocol):
 
     def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+
+    def questions(self, configuration: bytes | None, limit: int) -> Rows:
+        """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or of all."""
 
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""

@@ -85,6 +85,19 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # A question once, however often it was looked up.
         "CREATE TABLE question (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE entry ADD COLUMN prompt_digest INTEGER",
+        "ALTER TABLE removed ADD COLUMN prompt_digest INTEGER",
+        "CREATE INDEX entry_by_prompt ON entry (prompt_digest)",
+        "ALTER TABLE configuration ADD COLUMN portable BLOB NOT NULL DEFAULT x''",
+        "ALTER TABLE configuration ADD COLUMN environment TEXT NOT NULL DEFAULT ''",
+        # Why an entry is not there any more: removed, evicted, replaced.
+        "ALTER TABLE dropped ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX dropped_by_id ON dropped (id)",
+        "ALTER TABLE lookup ADD COLUMN prompt_digest INTEGER",
+        # From now on the question of every entry is here, small enough to be searched whole.
+        "INSERT OR IGNORE INTO question SELECT id, substr(question, 1, 2000) FROM entry",
+    ),
 )
 
 

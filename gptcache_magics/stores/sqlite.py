@@ -9,29 +9,28 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Period, Rows, Selection, Usage
+from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Selection, Usage
 from gptcache_magics.stores.connections import Connections, store_folder
 from gptcache_magics.stores.recent import Recent
+from gptcache_magics.stores.sqlite_tables import EVERYTHING, SQLiteTables
 from gptcache_magics.stores.statements import (
-    BRIEF,
+    ADD_TAG,
     FIND,
     PUT_CONFIGURATION,
     PUT_ENTRY,
     PUT_LOOKUP,
-    allow_grep,
+    PUT_QUESTION,
     configuration_values,
     entry_values,
     id_bytes,
     id_number,
     lookup_values,
-    readable,
-    rows,
-    where_entries,
-    where_lookups,
+    question_values,
+    tag_values,
 )
 
 __all__ = ["SQLiteStore"]
@@ -39,11 +38,9 @@ __all__ = ["SQLiteStore"]
 T = TypeVar("T")
 CHECK_SECONDS: Final = 0.05
 DROPPED_KEPT: Final = 10_000
-QUESTION_CHARACTERS: Final = 2_000
-EVERYTHING: Final = Selection()
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteTables):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -90,7 +87,7 @@ class SQLiteStore:
         row = self._connections.read(lambda db: db.execute(FIND, (id_number(key),)).fetchone())
         if row is None or row[0] != key:
             return None
-        found = Found(row[0], row[1], row[2], row[3], Usage(*row[4:]))
+        found = Found(row[0], row[1], row[2], row[3], Usage(*row[5:]), row[4])
         self._recent.remember(found, forgotten)
         return found
 
@@ -100,22 +97,78 @@ class SQLiteStore:
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
-        values = entry_values(entry)
 
         def work(db: sqlite3.Connection) -> bool:
             self._put_configurations(db, [configuration])
-            old = db.execute("SELECT answer FROM entry WHERE id=?", values[:1]).fetchone()
-            if old is not None and old[0] != entry.answer:
-                db.execute("INSERT INTO history VALUES (?,?,?)", (values[0], entry.created, old[0]))
-                db.execute("INSERT INTO dropped (id) VALUES (?)", values[:1])
-            db.execute(PUT_ENTRY, values)
-            return old is not None
+            return self._put(db, entry)
 
         forgotten = self._recent.forgotten
         replaced = self._connections.write(work)
         self._written.add((self._connections.epoch, configuration.key))
-        found = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage)
+        found = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
         (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
+
+    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+        """Store many entries in one transaction; the number that are new or, with ``replace``, changed."""
+
+        def work(db: sqlite3.Connection) -> int:
+            db.executemany(PUT_CONFIGURATION, map(configuration_values, configurations))
+            stored = 0
+            for entry in entries:
+                old = self._answer(db, entry.key)
+                if old is None or (replace and old != entry.answer):
+                    self._put(db, entry)
+                    stored += 1
+            return stored
+
+        try:
+            return self._connections.write(work)
+        finally:
+            self._recent.clear()
+
+    def _put(self, db: sqlite3.Connection, entry: Entry) -> bool:
+        """Store an entry; whether there was one under its key."""
+        number = id_number(entry.key)
+        old = self._answer(db, entry.key)
+        if old is not None and old != entry.answer:
+            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old))
+            db.execute("INSERT INTO dropped (id, why) VALUES (?, 'replaced')", (number,))
+        db.execute(PUT_ENTRY, entry_values(entry))
+        db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
+        if entry.tags:
+            db.execute("UPDATE entry SET tags=? WHERE id=?", (entry.tags, number))
+        return old is not None
+
+    def _answer(self, db: sqlite3.Connection, key: bytes) -> bytes | None:
+        row = db.execute("SELECT answer FROM entry WHERE id=?", (id_number(key),)).fetchone()
+        return row[0] if row else None
+
+    def gone(self, key: bytes) -> str:
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if nothing is known of it."""
+        sql = "SELECT why FROM dropped WHERE id=? ORDER BY sequence DESC LIMIT 1"
+        row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
+        return row[0] if row else ""
+
+    def evict(self, limit: int) -> int:
+        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+        if self.count()[1] <= limit:
+            return 0
+        # What all that were used later take together decides whether there is room for this one.
+        sql = """SELECT id FROM (
+            SELECT id, pinned, sum(bytes) OVER (ORDER BY pinned DESC, max(created, coalesce(accessed, 0)) DESC, id)
+            AS taken FROM entry) WHERE taken > ? AND NOT pinned"""
+
+        def work(db: sqlite3.Connection) -> int:
+            ids = db.execute(sql, (limit,)).fetchall()
+            db.executemany("INSERT INTO dropped (id, why) VALUES (?, 'evicted')", ids)
+            self._forget_dropped(db)
+            db.executemany("DELETE FROM entry WHERE id=?", ids)
+            return len(ids)
+
+        try:
+            return self._connections.write(work)
+        finally:
+            self._recent.clear()
 
     def clear(self) -> int:
         """Remove every entry; the number removed."""
@@ -127,24 +180,20 @@ class SQLiteStore:
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
             db.execute("DELETE FROM removed")
             db.execute(f"INSERT INTO removed SELECT e.* FROM entry e WHERE {where}", values)
+            newest = f"SELECT id, 'removed' FROM removed ORDER BY created DESC LIMIT {DROPPED_KEPT}"
+            db.execute(f"INSERT INTO dropped (id, why) {newest}")
             if where == "1":
-                db.execute("DELETE FROM dropped")
                 db.execute("INSERT INTO dropped (id) VALUES (NULL)")
                 db.execute("UPDATE generation SET number=number+1")
+                self._forget_dropped(db)
                 return db.execute("DELETE FROM entry").rowcount
-            db.execute("INSERT INTO dropped (id) SELECT id FROM removed")
-            db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
+            self._forget_dropped(db)
             return db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM removed)").rowcount
 
         try:
             return self._select(self._connections.write, selection, work)
         finally:
             self._recent.clear()
-
-    def generation(self) -> int:
-        """How often the store was cleared."""
-        number: int = self._connections.read(lambda db: db.execute("SELECT number FROM generation").fetchone()[0])
-        return number
 
     def undo(self) -> int:
         """Bring the last removal back; the number of entries that came back."""
@@ -166,9 +215,8 @@ class SQLiteStore:
         new: list[object] = []
         if pinned is not None:
             change, new = "pinned=?", [pinned]
-        elif tag:  # tags are words between spaces: " draft lesson-1 "
-            change = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
-            new = [f" {tag} ", f" {tag} ", f"{tag} "]
+        elif tag:
+            change, new = ADD_TAG, [*tag_values(tag)]
         else:
             change = "tags=''"
 
@@ -182,7 +230,8 @@ class SQLiteStore:
         """Write lookups (again, if their number in the run was written before) and count their hits."""
         lookups = list(lookups)
         configurations = list(configurations)
-        questions = {id_number(each.key): readable(each.question[:QUESTION_CHARACTERS]) for each in lookups if each.key}
+        questions = {question_values(each.key, each.question) for each in lookups if each.key}
+        tags = {(*tag_values(each.tag), id_number(each.key)) for each in lookups if each.tag and each.key}
         hits: dict[int, list[float]] = {}
         for lookup in lookups:
             if lookup.outcome == "hit" and lookup.key:
@@ -191,7 +240,8 @@ class SQLiteStore:
         def work(db: sqlite3.Connection) -> None:
             self._put_configurations(db, configurations)
             db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
-            db.executemany("INSERT OR IGNORE INTO question VALUES (?,?)", questions.items())
+            db.executemany(PUT_QUESTION, questions)
+            db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
             db.executemany(
                 "UPDATE entry SET hits=hits+?, accessed=max(coalesce(accessed, 0), ?) WHERE id=?",
                 [(len(times), max(times), number) for number, times in hits.items()],
@@ -199,7 +249,7 @@ class SQLiteStore:
             oldest, newest = db.execute("SELECT min(number), max(number) FROM lookup").fetchone()
             if oldest is not None and newest - oldest >= keep * 1.1:
                 db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
-                db.execute("DELETE FROM question WHERE id NOT IN (SELECT entry FROM lookup WHERE entry IS NOT NULL)")
+                self._forget_questions(db)
 
         self._connections.write(work)
 
@@ -207,73 +257,24 @@ class SQLiteStore:
         """Remove every lookup; the number removed."""
 
         def work(db: sqlite3.Connection) -> int:
-            db.execute("DELETE FROM question")
-            return db.execute("DELETE FROM lookup").rowcount
+            number = db.execute("DELETE FROM lookup").rowcount
+            self._forget_questions(db)
+            return number
 
         return self._connections.write(work)
-
-    def count(self, selection: Selection = EVERYTHING) -> tuple[int, int]:
-        """Number of entries and the bytes of their answers."""
-
-        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> tuple[int, int]:
-            sql = f"SELECT count(*), coalesce(sum(e.bytes), 0) FROM entry e WHERE {where}"
-            number, size = db.execute(sql, values).fetchone()
-            return number, size
-
-        return self._select(self._connections.read, selection, work)
-
-    def entries(self, selection: Selection, limit: int | None = None) -> Rows:
-        """Entries, newest first."""
-
-        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Rows:
-            sql = f"SELECT e.* FROM entry e WHERE {where} ORDER BY e.created DESC"
-            return rows(db.execute(f"{sql} LIMIT ?", (*values, _limit(limit))))
-
-        return self._select(self._connections.read, selection, work)
-
-    def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
-        """Earlier answers under a key, newest first."""
-        sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
-        return self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchall())
-
-    def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
-        """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
-        where, values = where_lookups(period)
-        columns, join = (BRIEF, "") if brief else ("l.*, q.question", " LEFT JOIN question q ON q.id=l.entry")
-        sql = f"SELECT {columns} FROM lookup l{join} WHERE {where} ORDER BY l.number DESC LIMIT ?"
-        return self._connections.read(lambda db: rows(db.execute(sql, (*values, _limit(limit)))))
-
-    def configurations(self) -> Rows:
-        """All configurations, by provider, model and label."""
-        sql = "SELECT * FROM configuration ORDER BY provider, model, label"
-        return self._connections.read(lambda db: rows(db.execute(sql)))
-
-    def contents(self) -> Rows:
-        """How many entries each configuration has, how large, the first and the last."""
-        sql = (
-            "SELECT configuration AS key, count(*) AS entries, sum(bytes) AS bytes, min(created) AS first_created,"
-            " max(created) AS last_created FROM entry GROUP BY configuration"
-        )
-        return self._connections.read(lambda db: rows(db.execute(sql)))
-
-    def _select(
-        self,
-        run: Callable[[Callable[[sqlite3.Connection], T]], T],
-        selection: Selection,
-        work: Callable[[sqlite3.Connection, str, Sequence[object]], T],
-    ) -> T:
-        """Run ``work`` on the entries of a selection: it is given the condition and its values."""
-        where, values = where_entries(selection)
-
-        def prepared(db: sqlite3.Connection) -> T:
-            allow_grep(db, selection)
-            return work(db, where, values)
-
-        return run(prepared)
 
     def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
         new = [each for each in configurations if (self._connections.epoch, each.key) not in self._written]
         db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
+
+    def _forget_questions(self, db: sqlite3.Connection) -> None:
+        """Forget the questions that no entry and no lookup has."""
+        used = "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT id FROM entry"
+        db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
+
+    def _forget_dropped(self, db: sqlite3.Connection) -> None:
+        """Keep a bounded memory of what is gone."""
+        db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
 
     def _follow(self) -> None:
         """Forget what other connections removed or replaced since the last look."""
@@ -301,7 +302,3 @@ class SQLiteStore:
         if version == getattr(self._local, "version", None):
             return version, []
         return version, db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()
-
-
-def _limit(limit: int | None) -> int:
-    return -1 if limit is None else limit

@@ -11,22 +11,28 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Configuration, Entry, Lookup, Period, Rows, Selection, Usage
 
 __all__ = [
+    "ADD_TAG",
     "BRIEF",
     "FIND",
     "PUT_CONFIGURATION",
     "PUT_ENTRY",
     "PUT_LOOKUP",
+    "PUT_QUESTION",
     "allow_grep",
     "configuration_values",
     "entry_values",
     "id_bytes",
     "id_number",
     "lookup_values",
+    "question_values",
     "readable",
     "rows",
+    "tag_values",
     "where_entries",
     "where_lookups",
 ]
+
+QUESTION_CHARACTERS: Final = 2_000
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _ENTRY = (
@@ -41,38 +47,58 @@ _ENTRY = (
     "seconds",
     *_TOKENS,
     "finish_reason",
+    "expires",
+    "edited",
+    "prompt_digest",
 )
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
     *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
+    "prompt_digest",
 )
+_CONFIGURATION = ("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment")
 
 
-def _upsert(table: str, columns: tuple[str, ...], conflict: str, extra: str = "") -> str:
+def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
     kept = {name.strip() for name in conflict.split(",")}
     changes = ", ".join(f"{name}=excluded.{name}" for name in columns if name not in kept)
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT ({conflict}) DO UPDATE SET {changes}{extra}"
+        f" ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
     )
 
 
-FIND: Final = f"SELECT key, answer, created, seconds, {', '.join(_TOKENS)} FROM entry WHERE id=?"
+FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
 BRIEF: Final = (
     "l.number, l.at, l.outcome, l.reason LIKE 'error%' AS failed, l.match, l.configuration, l.lookup_seconds, "
     "l.seconds, " + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
 )
-PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id", ", edited=0")
+PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
-PUT_CONFIGURATION: Final = "INSERT OR IGNORE INTO configuration VALUES (?,?,?,?,?,?)"
+PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key")
+PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
+ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
+"""A change of an entry; its values are ``tag_values``."""
 
 
 def entry_values(entry: Entry) -> tuple[Any, ...]:
     """The values of ``PUT_ENTRY``."""
+    digest = id_number(entry.prompt_digest) if entry.prompt_digest else None
     return (
         *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
         *(entry.answer, len(entry.answer), entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
+        *(entry.expires, entry.edited, digest),
     )
+
+
+def question_values(key: bytes, question: str) -> tuple[int, str]:
+    """The values of ``PUT_QUESTION``."""
+    return id_number(key), readable(question[:QUESTION_CHARACTERS])
+
+
+def tag_values(tag: str) -> tuple[str, str, str]:
+    """The values of ``ADD_TAG``. Tags are words between spaces: `` draft lesson-1 ``."""
+    return f" {tag} ", f" {tag} ", f"{tag} "
 
 
 def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
@@ -82,6 +108,7 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
         *(lookup.match, lookup.similarity, lookup.lookup_seconds, lookup.seconds, readable(lookup.notebook)),
         *(readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count, lookup.configuration),
         *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
+        id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
     )
 
 
@@ -90,6 +117,7 @@ def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
     return (
         *(configuration.key, configuration.provider, readable(configuration.model), readable(configuration.label)),
         *(configuration.temperature, readable(configuration.parameters)),
+        *(configuration.portable, configuration.environment),
     )
 
 
@@ -108,6 +136,8 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         ("e.pinned=?", selection.pinned),
         ("e.created<?", selection.older_than),
         ("max(e.created, coalesce(e.accessed, 0))<?", selection.unused_since),
+        ("e.expires<=?", selection.expired_at),
+        ("e.prompt_digest=?", id_number(selection.prompt_digest) if selection.prompt_digest else None),
         ("(grep(?, e.question) OR grep(?, e.prompt))", selection.grep),
     ):
         if value is not None:
