@@ -7,72 +7,45 @@ with the same columns and dtypes.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
-from gptcache_magics.stores.base import Match, Outcome, Period, Rows, Selection, Store, Usage
+from gptcache_magics.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
+from gptcache_magics.stores.base import Period, Rows, Selection, Store, Usage
 
 __all__ = [
-    *("ENTRIES", "LOOKUPS", "MODELS", "STATS", "WIDE", "By"),
-    *("configurations", "entries", "lookups", "models", "named", "stats"),
+    *("By", "configurations", "differences", "entries", "lookups", "models", "named", "outcomes", "stats", "tally"),
 ]
 
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
-
-_TIME, _TEXT, _COUNT, _NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
-_OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))
-_MATCH = pd.CategoricalDtype(list(get_args(Match)))
-
-STATS: Final = {
-    **dict.fromkeys(("lookups", "hits", "misses"), _COUNT),
-    **dict.fromkeys(("hit_rate", "saved_usd", "paid_usd", "saved_seconds"), _NUMBER),
-    "errors": _COUNT,
-}
-WIDE: Final = {
-    **dict.fromkeys(("exact_hits", "semantic_hits", "bypassed"), _COUNT),
-    **dict.fromkeys(("median_lookup_ms", "p95_lookup_ms", "paid_seconds"), _NUMBER),
-    **dict.fromkeys(
-        ("saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"),
-        _COUNT,
-    ),
-}
-MODELS: Final = {
-    **{"provider": _TEXT, "configurations": _COUNT, "temperature": _TEXT, "entries": _COUNT, "bytes": _COUNT},
-    **{"hits": _COUNT, "hit_rate": _NUMBER, "first_used": _TIME, "last_used": _TIME},
-}
-ENTRIES: Final = {
-    **{"model": _TEXT, "configuration": _TEXT, "question": _TEXT, "answer": _TEXT, "hits": _COUNT},
-    **{"created": _TIME, "accessed": _TIME, "expires": _TIME, "paid_seconds": _NUMBER},
-    **{"input_tokens": _COUNT, "output_tokens": _COUNT, "paid_usd": _NUMBER, "finish_reason": _TEXT},
-    **{"bytes": _COUNT, "pinned": "boolean", "edited": "boolean", "tags": _TEXT},
-}
-LOOKUPS: Final = {
-    **{"at": _TIME, "notebook": _TEXT, "run": _TEXT, "cell": _TEXT, "execution_count": _COUNT},
-    **{"model": _TEXT, "configuration": _TEXT, "mode": _TEXT, "question": _TEXT},
-    **{"outcome": _OUTCOME, "reason": _TEXT, "match": _MATCH, "similarity": _NUMBER, "lookup_ms": _NUMBER},
-    **{"input_tokens": _COUNT, "output_tokens": _COUNT, "saved_seconds": _NUMBER, "saved_usd": _NUMBER},
-    **{"paid_seconds": _NUMBER, "paid_usd": _NUMBER, "entry": _TEXT},
-}
-"""Columns and dtypes of the lookups frame; its index is ``number``."""
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 def stats(
-    store: Store, by: By = "model", *, period: Period = Period(), model: str | None = None, wide: bool = False
+    store: Store,
+    by: By = "model",
+    *,
+    period: Period = Period(),
+    model: str | None = None,
+    execution_count: int | None = None,
+    wide: bool = False,
 ) -> pd.DataFrame:
-    """Hits, misses, money and time, one row for each value of ``by``, most lookups first.
+    """Hits, misses, money and time, one row for each value of ``by``: days and cells newest first, else most lookups.
 
     ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored answers cost when they were bought.
     """
-    df = _brief(store, period)
-    if model is not None:
-        df = df[named(df, model)]
+    return tally(outcomes(store, period=period, model=model, execution_count=execution_count), by, wide=wide)
+
+
+def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
+    """``stats`` of what ``outcomes`` read."""
     keys = _keys(df, by)
     hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
     parts = pd.DataFrame(
@@ -89,13 +62,13 @@ def stats(
             "semantic_hits": hit & (df["match"] == "semantic"),
             "bypassed": df["outcome"] == "bypass",
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
-            **{f"paid_{name}": df[name].where(miss) for name in _TOKENS[:2]},
+            **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
         },
         index=df.index,
     )
     table = parts.groupby(keys, sort=False).sum(min_count=1)
-    for money, happened in (("saved_usd", "hits"), ("paid_usd", "misses")):
-        table[money] = table[money].where(table[happened] > 0, 0.0)  # nothing happened: nothing, not unknown
+    for money, happened in (("saved_usd", table["hits"]), ("paid_usd", table["lookups"] - table["hits"])):
+        table[money] = table[money].where(happened > 0, 0.0)  # nothing happened: nothing, not unknown
     table[["saved_seconds", "paid_seconds"]] = table[["saved_seconds", "paid_seconds"]].fillna(0.0)
     decided = table["hits"] + table["misses"]
     table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
@@ -104,7 +77,8 @@ def stats(
     if by == "total" and table.empty:
         table.loc["total"] = 0
         table.loc["total", ["hit_rate", "median_lookup_ms", "p95_lookup_ms"]] = float("nan")
-    table = table.sort_values("lookups", ascending=False, kind="stable")
+    if by not in ("cell", "day"):  # these are in the order of the lookups, which come newest first
+        table = table.sort_values("lookups", ascending=False, kind="stable")
     table.index = pd.Index(table.index.astype("string"), name=by)
     columns = {**STATS, **WIDE} if wide else STATS
     return table[list(columns)].astype(columns)
@@ -113,7 +87,7 @@ def stats(
 def models(store: Store) -> pd.DataFrame:
     """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
     known = configurations(store).merge(_frame(store.contents()), on="key", how="left")
-    asked = _brief(store, Period())
+    asked = outcomes(store)
     groups = known.groupby("model", sort=True)
     hits = (asked["outcome"] == "hit").astype("int64").groupby(asked["model"]).sum()
     decided = asked["outcome"].isin(["hit", "miss"]).astype("int64").groupby(asked["model"]).sum()
@@ -131,7 +105,22 @@ def models(store: Store) -> pd.DataFrame:
     df["hit_rate"] = hits.reindex(df.index) / decided.where(decided > 0).reindex(df.index)
     df["last_used"] = used.max(axis=1).reindex(df.index)
     df.index = pd.Index(df.index, name="model", dtype="object").astype("string")
-    return _typed(df, MODELS)
+    return typed(df, MODELS)
+
+
+def differences(store: Store, one: bytes, other: bytes) -> pd.DataFrame:
+    """The parameters in which two configurations differ, by name; a column for each, empty where it is not set."""
+    known = configurations(store).set_index("key")
+    columns = {}
+    for key in (one, other):
+        row = known.loc[key]
+        parameters = {"model": row["model"], "provider": row["provider"], **json.loads(str(row["parameters"]))}
+        columns[row["configuration"]] = pd.Series(
+            {name: each if isinstance(each, str) else json.dumps(each) for name, each in parameters.items()},
+            dtype="object",
+        )
+    df = pd.DataFrame(columns).astype("string").rename_axis("parameter")
+    return df[df.nunique(axis=1, dropna=False) > 1]
 
 
 def entries(
@@ -151,7 +140,7 @@ def entries(
     df["answer"] = [generations.text_of(answer) for answer in df["answer"]]
     df["tags"] = df["tags"].str.strip()
     df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
-    return _typed(df, ENTRIES)
+    return typed(df, ENTRIES)
 
 
 def lookups(
@@ -172,7 +161,7 @@ def lookups(
     df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
     wanted = named(df, model) if model is not None else slice(None)
-    df = _typed(df, LOOKUPS)[wanted]
+    df = typed(df, LOOKUPS)[wanted]
     if outcome is not None:
         df = df[df["outcome"] == outcome]
     if execution_count is not None:
@@ -180,19 +169,24 @@ def lookups(
     return df if limit is None else df.head(limit)
 
 
-def _brief(store: Store, period: Period) -> pd.DataFrame:
-    """What figures are made of, with as little work for each lookup as can be."""
+def outcomes(
+    store: Store, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
+) -> pd.DataFrame:
+    """What figures are made of, one row a lookup, newest first, with as little work for each as can be."""
     names, rows = store.lookups(period, brief=True)
-    data = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    cells = np.array(rows, dtype="object").reshape(len(rows), len(names))
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     df = pd.DataFrame(
-        {name: np.array(values, dtype="float64" if name in numbers else "object") for name, values in data.items()}
+        {name: cells[:, at].astype("float64" if name in numbers else "object") for at, name in enumerate(names)}
     )
     df = df.assign(**_model_columns(store, df))
-    df["outcome"], df["match"] = df["outcome"].astype(_OUTCOME), df["match"].astype(_MATCH)
+    df["outcome"], df["match"] = df["outcome"].astype(OUTCOME), df["match"].astype(MATCH)
     df["failed"] = df["failed"].astype("bool")
     df["lookup_ms"] = df["lookup_seconds"] * 1000
-    return df.assign(**_costs(df))
+    df = df.assign(**_costs(df))
+    if model is not None:
+        df = df[named(df, model)]
+    return df if execution_count is None else df[df["execution_count"] == execution_count]
 
 
 def configurations(store: Store) -> pd.DataFrame:
@@ -234,19 +228,6 @@ def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 
 def _frame(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame.from_records(rows.rows, columns=list(rows.columns))
-
-
-def _typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
-    """Exactly these columns with these dtypes."""
-    typed = {}
-    for name, dtype in columns.items():
-        column = df[name]
-        if dtype == _TIME:
-            column = pd.to_datetime(pd.to_numeric(column), unit="s", utc=True)
-        elif dtype == _COUNT:
-            column = pd.to_numeric(column)
-        typed[name] = column.astype(dtype)
-    return pd.DataFrame(typed, index=df.index)
 
 
 def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from gptcache_magics.errors import NotStorable
 from gptcache_magics.stores.base import Usage
 
-__all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "text_of", "usage"]
+__all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
 MARK: Final = "gptcache"
 """Where in ``response_metadata`` a hit says that it is one."""
@@ -123,9 +123,29 @@ def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = 
     return generations
 
 
+def load(text: str) -> Generation:
+    """A generation from what LangChain's ``dumps`` wrote; only the classes that an answer consists of are loaded."""
+    loaded = loads(text, allowed_objects=_ALLOWED)
+    if not isinstance(loaded, Generation):
+        raise NotStorable(f"not stored: a {type(loaded).__name__} is no generation")
+    return loaded
+
+
 def text_of(data: bytes) -> str:
     """The text of encoded generations, for a table; tool calls where there is no text."""
     return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
+
+
+def with_text(data: bytes, text: str) -> bytes:
+    """Encoded generations whose first says ``text``; its tool calls and everything else stay."""
+    first, *others = decode(data, fresh=False)
+    if isinstance(first, ChatGeneration):
+        first = ChatGeneration(
+            message=first.message.model_copy(update={"content": text}), generation_info=first.generation_info
+        )
+    else:
+        first = first.model_copy(update={"text": text})
+    return encode([first, *others])
 
 
 def check_storable(generations: Sequence[Generation]) -> None:

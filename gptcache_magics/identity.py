@@ -37,6 +37,8 @@ class Identity:
     """The canonical prompt: what of it the model sees."""
     reason: str = ""
     """A warning about this identity, such as ``model unknown``."""
+    number: int = 0
+    """Which of several answers to identical calls is asked for."""
 
     @property
     def prompt_digest(self) -> bytes:
@@ -48,7 +50,7 @@ class Identity:
         if number == 0:
             return self
         key = blake2b(b"%s sample %d" % (self.key, number), digest_size=16).digest()
-        return replace(self, key=key)
+        return replace(self, key=key, number=number)
 
 
 def identify(call: Call, prompt: str) -> Identity:

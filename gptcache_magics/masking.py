@@ -16,12 +16,15 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _ALWAYS = frozenset({"auth", "authorization", "cookie", "cookies", "credentials"})
-_NAMED_IN_TEXT = re.compile(r"""(["'])([\w-]+)\1(: |, )(["'])(.*?)\4""")
+_NAMED_IN_TEXT = re.compile(r"""(["'])([\w-]+)\1(: ?|, ?)(["'])(.*?)\4""")
 SCHEMAS = frozenset({"tools", "functions", "response_format", "format"})
 """Parameters that describe data and hold none: a property named ``password`` is no password."""
 
 _URL = re.compile(r"\w[\w+.-]*://\S+")
-_KEY_IN_TEXT = re.compile(r"\b(sk-[\w-]{8,}|xai-[\w-]{8,}|gsk_\w{8,}|hf_\w{8,}|AIza[\w-]{20,}|Bearer\s+[\w.~+/-]{8,})")
+_KEY_IN_TEXT = re.compile(
+    r"\b(sk-[\w-]{8,}|xai-[\w-]{8,}|gsk_\w{8,}|hf_\w{8,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{16}|gh[pousr]_\w{20,}"
+    r"|github_pat_\w{20,}|xox[abposr]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|Bearer\s+[\w.~+/-]{8,})"
+)
 
 
 @lru_cache(maxsize=4096)

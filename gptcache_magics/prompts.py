@@ -7,15 +7,23 @@ and the same answer from a cache, so a conversation would miss at every turn if 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
+from langchain_core.load import dumps
+from langchain_core.messages import BaseMessage
 
-from gptcache_magics.configuration import dumps
+from gptcache_magics import configuration
 
-__all__ = ["canonical"]
+__all__ = ["canonical", "prompt_of"]
 
 _CHAT_PROMPT: Final = '[{"lc"'
+
+
+def prompt_of(messages: Sequence[BaseMessage]) -> str:
+    """The prompt as LangChain hands it to a cache when a chat model is invoked."""
+    return dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
 def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
@@ -39,7 +47,7 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
             changed = True
-    return dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
+    return configuration.dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
 
 
 def _bytes(prompt: str) -> bytes:

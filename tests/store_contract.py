@@ -4,7 +4,7 @@ Override ``peer`` too where another kernel can open the same place: what was put
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any
@@ -34,6 +34,8 @@ GPT = Configuration(b"g" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 
 CLAUDE = Configuration(b"c" * 16, "anthropic", "claude-haiku-4-5", "claude-haiku-4-5", None, "{}")
 NOON = 1_767_225_600.0
 EVERYTHING = Selection()
+D = b"\x80digest!"
+"""The digest of a prompt, with the first bit set: SQLite's integers have a sign."""
 OF_GPT = Selection(configurations=[GPT.key])
 OF_CLAUDE = Selection(configurations=[CLAUDE.key])
 ODD_TEXTS = {
@@ -198,6 +200,87 @@ class StoreContract:
         assert keys(reader.entries(Selection(pinned=True, tag="draft"))) == {key("a")}
         assert column(reader.entries(EVERYTHING), "hits") == [1]
 
+    # Many at once
+
+    @pytest.mark.parametrize("replace", [False, True], ids=["keep", "replace"])
+    def test_many_entries_are_put_at_once(self, store: Store, reader: Store, replace: bool) -> None:
+        store.put(make_entry("a", b"mine"), GPT)
+        store.put(make_entry("b", b"same"), GPT)
+        assert answer(reader) == b"mine"
+        theirs = [
+            make_entry("a", b"theirs", created=NOON + 1),
+            make_entry("b", b"same"),
+            make_entry("c", b"new", CLAUDE, tags=" draft "),
+        ]
+
+        assert store.put_all(iter(theirs), iter([GPT, CLAUDE]), replace=replace) == (2 if replace else 1)
+        assert eventually(lambda: answer(reader) == (b"theirs" if replace else b"mine"))
+        assert (answer(reader, "b"), answer(reader, "c")) == (b"same", b"new")
+        assert list(reader.history(key("a"))) == ([(NOON + 1, b"mine")] if replace else [])
+        assert column(reader.configurations(), "key") == [CLAUDE.key, GPT.key]
+        assert keys(reader.entries(Selection(tag="draft"))) == {key("c")}
+        assert {*column(reader.questions(None, 10), "question")} == {f"question {name}" for name in "abc"}
+        assert store.put_all(theirs, [GPT, CLAUDE], replace=replace) == 0
+        assert store.put_all([], [], replace=replace) == 0
+
+    def test_of_two_entries_with_one_key_put_at_once_the_first_is_kept(self, store: Store) -> None:
+        assert store.put_all([make_entry("a", b"first"), make_entry("a", b"second")], [GPT], replace=False) == 1
+        assert answer(store) == b"first"
+
+    def test_many_entries_are_put_all_or_none(self, store: Store, reader: Store) -> None:
+        def broken() -> Iterator[Entry]:
+            yield make_entry("a")
+            raise KeyError("broken")
+
+        with pytest.raises(KeyError):
+            store.put_all(broken(), [GPT], replace=False)
+        assert reader.count()[0] == 0
+        assert reader.get(key("a")) is None
+        store.put(make_entry("a"), GPT)
+        assert column(store.configurations(), "label") == [GPT.label]
+
+    # What an entry carries
+
+    def test_everything_an_entry_carries_is_kept(self, store: Store, reader: Store) -> None:
+        carried = {"expires": NOON + 60, "edited": True, "tags": " draft lesson-1 ", "sample": 2, "prompt_digest": D}
+        store.put(make_entry("a", finish_reason="stop", **carried), GPT)
+        store.put(make_entry("b"), GPT)
+
+        found = reader.get(key("a"))
+        assert found is not None
+        assert found.expires == NOON + 60
+        rows = reader.entries(EVERYTHING)
+        first = column(rows, "key").index(key("a"))
+        shown = {name: column(rows, name) for name in ("expires", "edited", "tags", "sample", "finish_reason")}
+        assert {name: values[first] for name, values in shown.items()} == {
+            **{"expires": NOON + 60, "edited": 1, "tags": " draft lesson-1 ", "sample": 2, "finish_reason": "stop"}
+        }
+        assert {name: values[1 - first] for name, values in shown.items()} == {
+            **{"expires": None, "edited": 0, "tags": "", "sample": 0, "finish_reason": ""}
+        }
+        for selection in (Selection(tag="lesson-1"), Selection(prompt_digest=D), Selection(expired_at=NOON + 60)):
+            assert keys(reader.entries(selection)) == {key("a")}
+
+    def test_an_entry_put_with_other_tags_takes_them_and_without_any_keeps_its_own(self, store: Store) -> None:
+        for tags in (" draft ", "", " final "):
+            store.put(make_entry("a", tags=tags), GPT)
+            assert column(store.entries(EVERYTHING), "tags") == [tags or " draft "]
+
+    def test_the_tags_of_a_lookup_go_to_its_entry(self, filled: Store, reader: Store) -> None:
+        lookups = [
+            lookup(1, name="a", tag="lesson-2"),
+            lookup(2, name="a", tag="lesson-2 draft"),
+            lookup(3, "miss", name="d", tag="draft"),
+            lookup(4, "miss", name="never stored", tag="draft"),
+            lookup(5, name="c"),
+        ]
+        filled.record(lookups, [], 1000)
+
+        assert keys(reader.entries(Selection(tag="draft"))) == {key("a"), key("b"), key("d")}
+        assert keys(reader.entries(Selection(tag="lesson-2"))) == {key("a")}
+        assert column(reader.entries(Selection(ids=[entry_id(key("a"))])), "tags") == [" lesson-2 draft "]
+        assert column(reader.entries(Selection(ids=[entry_id(key("c"))])), "tags") == [""]
+
     # Removing
 
     def test_remove_removes_what_was_selected(self, filled: Store, reader: Store) -> None:
@@ -256,7 +339,92 @@ class StoreContract:
         assert filled.undo() == 0
         assert filled.count() == (0, 0)
 
+    # What is gone
+
+    def test_what_is_gone_says_why(self, filled: Store, reader: Store) -> None:
+        filled.put(make_entry("b", b"replaced"), GPT)
+        assert reader.gone(key("b")) == ""
+        filled.remove(Selection(ids=[entry_id(key("c"))]))
+        filled.change(Selection(ids=[entry_id(key("d"))]), pinned=True)
+        assert filled.evict(10 + 40) == 1
+
+        assert [reader.gone(key(name)) for name in "abcd"] == ["", "evicted", "removed", ""]
+        assert reader.gone(key("never stored")) == ""
+        filled.clear()
+        assert [reader.gone(key(name)) for name in "acd"] == ["removed"] * 3
+
+    def test_the_last_reason_counts(self, store: Store) -> None:
+        for _ in range(2):
+            store.put(make_entry("a"), GPT)
+            store.remove(EVERYTHING)
+            assert store.gone(key("a")) == "removed"
+            store.put(make_entry("a"), GPT)
+            store.evict(0)
+            assert store.gone(key("a")) == "evicted"
+
+    @pytest.mark.parametrize(
+        ("limit", "left"), [(100, "abcd"), (99, "acd"), (80, "acd"), (79, "ac"), (40, "ac"), (39, "a"), (0, "a")]
+    )
+    def test_what_was_not_used_for_longest_is_evicted_and_never_what_is_pinned(
+        self, filled: Store, reader: Store, limit: int, left: str
+    ) -> None:
+        # a (10 bytes) is pinned and oldest, b (20) and d (40) were never hit, c (30) was hit last of all.
+        assert answer(reader, "b")
+        assert filled.evict(limit) == 4 - len(left)
+
+        assert eventually(lambda: [name for name in "abcd" if answer(reader, name)] == list(left))
+        assert keys(reader.entries(EVERYTHING)) == {key(name) for name in left}
+        assert filled.evict(limit) == 0
+        assert filled.undo() == 0
+
+    def test_questions_are_those_of_the_newest_entries(self, filled: Store, reader: Store) -> None:
+        filled.put(make_entry("long", question="ü" * 3_000, created=NOON + 40), GPT)
+        filled.remove(Selection(ids=[entry_id(key("d"))]))
+
+        found = reader.questions(None, 3)
+        assert set(found.columns) == {"id", "question"}
+        assert {*column(found, "question")} == {"ü" * 2_000, "question c", "Wo liegt Zürich?"}
+        assert {*column(reader.questions(GPT.key, 10), "question")} == {"ü" * 2_000, "Wo liegt Zürich?", "question a"}
+        assert [
+            number.to_bytes(8, "big", signed=True).hex() for number in column(reader.questions(CLAUDE.key, 9), "id")
+        ] == [entry_id(key("c"))]
+        assert column(reader.questions(GPT.key, 1), "question") == ["ü" * 2_000]
+        assert reader.questions(b"unknown", 10).rows == []
+        assert reader.questions(None, 0).rows == []
+
     # Selecting
+
+    def test_thousands_of_ids_are_selected_at_once(self, store: Store, reader: Store) -> None:
+        store.put_all([make_entry(n) for n in range(3_000)], [GPT], replace=False)
+        ids = [entry_id(key(n)) for n in range(0, 3_000, 2)]
+        first_digits = entry_id(key(1))[:9]
+
+        assert reader.count(Selection(ids=[*ids, "0" * 16]))[0] == 1_500
+        assert reader.count(Selection(ids=[*map(str.upper, ids), first_digits]))[0] == 1_501
+        assert store.change(Selection(ids=ids), tag="even") == 1_500
+        assert store.remove(Selection(ids=ids)) == 1_500
+        assert {*keys(reader.entries(EVERYTHING))} == {key(n) for n in range(1, 3_000, 2)}
+
+    def test_entries_are_selected_by_when_they_expire(self, store: Store, reader: Store) -> None:
+        for name, expires in {"a": NOON, "b": NOON + 1, "c": NOON + 2, "d": None}.items():
+            store.put(make_entry(name, expires=expires), GPT)
+
+        for moment, expected in ((-1, ""), (0, "a"), (1, "ab"), (9, "abc")):
+            assert keys(reader.entries(Selection(expired_at=NOON + moment))) == {key(name) for name in expected}
+        assert store.remove(Selection(expired_at=NOON + 1)) == 2
+        store.put(make_entry("c"), GPT)
+        assert reader.count(Selection(expired_at=NOON + 9))[0] == 0
+
+    def test_one_prompt_is_selected_in_every_configuration(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a", prompt_digest=D), GPT)
+        store.put(make_entry("b", configuration=CLAUDE, prompt_digest=D), CLAUDE)
+        store.put(make_entry("c", prompt_digest=b"\xff" * 8), GPT)
+        store.put(make_entry("d"), GPT)
+
+        assert keys(reader.entries(Selection(prompt_digest=D))) == {key("a"), key("b")}
+        assert keys(reader.entries(Selection(prompt_digest=D, configurations=[GPT.key]))) == {key("a")}
+        assert keys(reader.entries(Selection(prompt_digest=b"\xff" * 8))) == {key("c")}
+        assert reader.count(Selection(prompt_digest=bytes(8)))[0] == 0
 
     @pytest.mark.parametrize(
         ("selection", "expected"),
@@ -411,7 +579,11 @@ class StoreContract:
         assert reader.count() == (2, 20 + len(b"longer than before"))
 
     def test_configurations_are_kept_as_they_are(self, filled: Store, reader: Store) -> None:
-        found = reader.configurations()
+        full = Configuration(b"f" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', b"p" * 16, "A_KEY B_TOKEN")
+        filled.put_all([], [full], replace=False)
+        last = dict(zip(reader.configurations().columns, reader.configurations().rows[-1], strict=True))
+        assert Configuration(**last) == full
+        found = Rows(reader.configurations().columns, reader.configurations().rows[:-1])
 
         assert column(found, "key") == [CLAUDE.key, GPT.key]
         assert column(found, "label") == [CLAUDE.label, GPT.label]

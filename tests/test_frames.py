@@ -16,7 +16,7 @@ from provider_server import ProviderServer
 from shell import NumberedModel, ask
 
 import gptcache_magics as gm
-from gptcache_magics import frames, generations
+from gptcache_magics import columns, frames, generations
 from gptcache_magics.stores.base import Configuration, Entry, Lookup, Match, Outcome, Period, Selection, Usage
 from gptcache_magics.stores.sqlite import SQLiteStore
 
@@ -188,14 +188,14 @@ def test_the_categories_are_fixed(store: Filled, filled: Filled) -> None:
 
 
 def test_the_columns_are_documented() -> None:
-    for name, columns in (
-        ("stats", frames.STATS),
-        ("wide", frames.WIDE),
-        ("models", frames.MODELS),
-        ("entries", frames.ENTRIES),
-        ("lookups", frames.LOOKUPS),
+    for name, of_frame in (
+        ("stats", columns.STATS),
+        ("wide", columns.WIDE),
+        ("models", columns.MODELS),
+        ("entries", columns.ENTRIES),
+        ("lookups", columns.LOOKUPS),
     ):
-        assert list(columns) == [each.split("=")[0] for each in COLUMNS[name].split()]
+        assert list(of_frame) == [each.split("=")[0] for each in COLUMNS[name].split()]
 
 
 def test_stats_count_add_and_sort(filled: Filled) -> None:
@@ -320,7 +320,8 @@ def test_a_cell_is_named_by_notebook_number_and_first_line(filled: Filled) -> No
         "b.ipynb [4] ask(1)": 1,
         "[5] ask(2)": 0,
     }
-    assert df["lookups"].is_monotonic_decreasing
+    newest = frames.lookups(filled).groupby(["notebook", "execution_count"], sort=False, dropna=False).size()
+    assert list(df["lookups"]) == list(newest)
 
 
 def test_hits_of_a_removed_entry_are_still_counted(store: Filled) -> None:
@@ -464,3 +465,15 @@ def test_a_model_that_tells_no_tokens_has_unknown_money_and_known_time(cache: gm
     assert df["saved_seconds"]["gpt-4o-mini"] >= 0.1
     assert math.isnan(df["saved_usd"]["gpt-4o-mini"])
     assert math.isnan(df["paid_usd"]["gpt-4o-mini"])
+
+
+def test_two_configurations_differ_in_the_parameters_that_are_shown(store: Filled) -> None:
+    warm = Configuration(b"w" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.9", 0.9, '{"temperature":0.9,"n":2}')
+    plain = Configuration(b"p" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", 0.2, '{"n":2,"stop":["."]}')
+    store.record([], [warm, plain], 10)
+
+    df = frames.differences(store, plain.key, warm.key)
+    assert list(df.columns) == ["gpt-4o-mini", "gpt-4o-mini · T 0.9"]
+    assert df.index.name == "parameter"
+    assert df["gpt-4o-mini"].dropna().to_dict() == {"stop": '["."]'}
+    assert df["gpt-4o-mini · T 0.9"].dropna().to_dict() == {"temperature": "0.9"}

@@ -17,8 +17,9 @@ import pytest
 import gptcache_magics
 from gptcache_magics.errors import StoreError
 from gptcache_magics.stores import connections, open_store
-from gptcache_magics.stores.base import Found, Store, Usage
+from gptcache_magics.stores.base import Found, Period, Selection, Store, Usage
 from gptcache_magics.stores.recent import OVERHEAD_BYTES, Recent
+from gptcache_magics.stores.schema import APPLICATION_ID, MIGRATIONS
 from gptcache_magics.stores.sqlite import SQLiteStore
 
 pytest.register_assert_rewrite("store_contract")  # so that its assertions explain themselves
@@ -142,6 +143,87 @@ for n in range(100_000):
     acknowledged = [int(process.stdout.readline()) for _ in range(count)]
     process.kill()
     return acknowledged + [int(line) for line in process.communicate()[0].splitlines(keepends=True) if line[-1] == "\n"]
+
+
+# Files of earlier versions
+
+
+@pytest.fixture
+def first_schema(folder: Path) -> Path:
+    """A folder with a file as the first schema was, with an entry, a removed one and a lookup."""
+    folder.mkdir()
+    db = sqlite3.connect(folder / "cache.db")
+    for statement in MIGRATIONS[0]:
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute("PRAGMA user_version = 1")
+    db.execute("INSERT INTO configuration VALUES (?,?,?,?,?,?)", (GPT.key, "openai", "gpt", "gpt", 0.2, "{}"))
+    columns = "(id, key, configuration, prompt, question, answer, bytes, created, hits, pinned, tags)"
+    for table, name, question in (
+        ("entry", "a", "ü" * 3_000),
+        ("entry", "looked up", "question looked up"),
+        ("removed", "removed", "question removed"),
+    ):
+        values = (number_of(name), key(name), GPT.key, f"prompt {name}", question, b"answer", 6, 12.5, 3, 1, " draft ")
+        db.execute(f"INSERT INTO {table} {columns} VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
+    db.execute("INSERT INTO question VALUES (?, 'question looked up')", (number_of("looked up"),))
+    db.execute("INSERT INTO dropped (id) VALUES (?)", (number_of("removed"),))
+    db.execute(
+        "INSERT INTO lookup (run, number_in_run, at, outcome, reason, mode, entry, notebook, cell, cell_line)"
+        " VALUES ('run', 1, 12.5, 'hit', '', 'auto', ?, '', '', '')",
+        (number_of("looked up"),),
+    )
+    db.commit()
+    db.close()
+    return folder
+
+
+def number_of(name: str) -> int:
+    """The row number of ``key(name)``."""
+    return int.from_bytes(key(name)[:8], "big", signed=True)
+
+
+def test_a_file_of_the_first_schema_is_brought_forward(first_schema: Path) -> None:
+    store = SQLiteStore(first_schema)
+
+    assert answer(store, "a") == answer(store, "looked up") == b"answer"
+    assert {*column(store.questions(None, 10), "question")} == {"ü" * 2_000, "question looked up"}
+    assert column(store.entries(EVERYTHING), "hits") == [3, 3]
+    assert column(store.entries(EVERYTHING), "pinned") == [1, 1]
+    assert column(store.entries(EVERYTHING), "tags") == [" draft ", " draft "]
+    assert column(store.entries(EVERYTHING), "prompt_digest") == [None, None]
+    assert column(store.entries(EVERYTHING), "sample") == [0, 0]
+    assert column(store.configurations(), "portable") == [b""]
+    assert column(store.configurations(), "environment") == [""]
+    assert column(store.lookups(Period()), "question") == ["question looked up"]
+    assert store.gone(key("removed")) == ""  # the first schema did not say why
+    assert store.undo() == 1
+    assert answer(store, "removed") == b"answer"
+    store.put(make_entry("new", prompt_digest=b"12345678", sample=1), GPT)
+    assert store.count(Selection(prompt_digest=b"12345678"))[0] == 1
+    assert list(store.notices) == []
+    store.close()
+
+    with sqlite3.connect(first_schema / "cache.db") as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+    db.close()
+    again = SQLiteStore(first_schema)
+    assert again.count()[0] == 4
+    again.close()
+
+
+def test_a_file_brought_forward_has_the_tables_of_a_new_one(first_schema: Path, tmp_path: Path) -> None:
+    shapes = []
+    for folder in (first_schema, tmp_path / "new"):
+        store = SQLiteStore(folder)
+        store.open()
+        store.close()
+        with sqlite3.connect(folder / "cache.db") as db:
+            tables = db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')").fetchall()
+            shapes.append({name: db.execute(f"PRAGMA table_info({name})").fetchall() for (name,) in tables})
+        db.close()
+
+    assert shapes[0] == shapes[1]
 
 
 # The folder

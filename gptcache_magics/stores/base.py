@@ -6,7 +6,7 @@ answer-changing parameters. The store is the record: everything that tables show
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ __all__ = [
     "Store",
     "Usage",
     "entry_id",
+    "stored_entries",
 ]
 
 Outcome = Literal["hit", "miss", "bypass", "error"]
@@ -84,6 +85,8 @@ class Entry:
     finish_reason: str = ""
     prompt_digest: bytes = b""
     """First 64 bits of blake2b over the canonical prompt: finds the same prompt under another configuration."""
+    sample: int = 0
+    """Which of several answers to identical calls this is."""
     expires: float | None = None
     edited: bool = False
     """Whether a person changed the answer; what the model said is in the history."""
@@ -136,14 +139,24 @@ class Lookup:
     """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
     tag: str = ""
     """Put on the entry when the lookup is recorded."""
+    refusal: str = ""
+    """What the caller was told in place of an answer; not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Which lookups a table is about: those of one run, those after a moment, or all."""
+    """Which lookups a table is about. Every condition that is given must hold; none at all means all."""
 
     run: str | None = None
     after: float | None = None
+    """At this moment or later."""
+    number: int | None = None
+    below: int | None = None
+    """With a smaller number."""
+    key: bytes | None = None
+    """Of this entry."""
+    question: str | None = None
+    """Of exactly this question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,29 @@ class Rows(NamedTuple):
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
+
+
+def stored_entries(rows: Rows) -> Iterator[Entry]:
+    """The entries that ``Store.entries`` found."""
+    for values in rows.rows:
+        row = dict(zip(rows.columns, values, strict=True))
+        prompt, digest = row["prompt"], row["prompt_digest"]
+        yield Entry(
+            key=row["key"],
+            configuration=row["configuration"],
+            prompt=prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass"),
+            question=row["question"],
+            answer=row["answer"],
+            created=row["created"],
+            seconds=row["seconds"],
+            usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
+            finish_reason=row["finish_reason"],
+            prompt_digest=digest.to_bytes(8, "big", signed=True) if digest is not None else b"",
+            sample=row["sample"],
+            expires=row["expires"],
+            edited=bool(row["edited"]),
+            tags=row["tags"],
+        )
 
 
 class Store(Protocol):
@@ -207,7 +243,7 @@ class Store(Protocol):
         """
 
     def gone(self, key: bytes) -> str:
-        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if nothing is known of it."""
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
 
     def evict(self, limit: int) -> int:
         """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
@@ -249,7 +285,7 @@ class Store(Protocol):
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
 
     def questions(self, configuration: bytes | None, limit: int) -> Rows:
-        """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or of all."""
+        """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
 
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""

@@ -79,6 +79,14 @@ class Connections:
         except sqlite3.DatabaseError as error:
             return self._again(lambda _: self._transaction(work), error)
 
+    def fill(self, file: sqlite3.Connection, where: str) -> None:
+        """Hold in memory what a file holds, brought to this version."""
+        with self._lock:
+            memory = self._configured(":memory:")
+            file.backup(memory)
+            migrate(memory, where)
+            self._memory = memory
+
     def close(self) -> None:
         """Let go of the file; the next use opens it again.
 

@@ -89,6 +89,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE entry ADD COLUMN prompt_digest INTEGER",
         "ALTER TABLE removed ADD COLUMN prompt_digest INTEGER",
         "CREATE INDEX entry_by_prompt ON entry (prompt_digest)",
+        "ALTER TABLE entry ADD COLUMN sample INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE removed ADD COLUMN sample INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE configuration ADD COLUMN portable BLOB NOT NULL DEFAULT x''",
         "ALTER TABLE configuration ADD COLUMN environment TEXT NOT NULL DEFAULT ''",
         # Why an entry is not there any more: removed, evicted, replaced.

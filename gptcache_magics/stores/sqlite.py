@@ -7,14 +7,13 @@ removed or replaced is forgotten here too. An update is one transaction.
 from __future__ import annotations
 
 import sqlite3
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Selection, Usage
 from gptcache_magics.stores.connections import Connections, store_folder
+from gptcache_magics.stores.following import Following
 from gptcache_magics.stores.recent import Recent
 from gptcache_magics.stores.sqlite_tables import EVERYTHING, SQLiteTables
 from gptcache_magics.stores.statements import (
@@ -26,7 +25,6 @@ from gptcache_magics.stores.statements import (
     PUT_QUESTION,
     configuration_values,
     entry_values,
-    id_bytes,
     id_number,
     lookup_values,
     question_values,
@@ -36,7 +34,6 @@ from gptcache_magics.stores.statements import (
 __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
-CHECK_SECONDS: Final = 0.05
 DROPPED_KEPT: Final = 10_000
 
 
@@ -48,10 +45,7 @@ class SQLiteStore(SQLiteTables):
         self.where = str(folder or ":memory:")
         self._connections = Connections(folder)
         self._recent = Recent()
-        self._local = threading.local()
-        self._checked = 0.0
-        self._dropped: int | None = None
-        self._epoch = 0
+        self._following = Following(self._connections, self._recent)
         self._written: set[tuple[int, bytes]] = set()
         """Configurations known to be in the file, with the epoch of that file."""
 
@@ -76,10 +70,7 @@ class SQLiteStore(SQLiteTables):
 
     def get(self, key: bytes) -> Found | None:
         """The entry under this exact key. Never writes."""
-        now = time.monotonic()
-        if now - self._checked > CHECK_SECONDS:
-            self._checked = now
-            self._follow()
+        self._following.look()
         forgotten = self._recent.forgotten
         found = self._recent.get(key)
         if found is not None:
@@ -144,8 +135,8 @@ class SQLiteStore(SQLiteTables):
         return row[0] if row else None
 
     def gone(self, key: bytes) -> str:
-        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if nothing is known of it."""
-        sql = "SELECT why FROM dropped WHERE id=? ORDER BY sequence DESC LIMIT 1"
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
+        sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
         return row[0] if row else ""
 
@@ -231,7 +222,7 @@ class SQLiteStore(SQLiteTables):
         lookups = list(lookups)
         configurations = list(configurations)
         questions = {question_values(each.key, each.question) for each in lookups if each.key}
-        tags = {(*tag_values(each.tag), id_number(each.key)) for each in lookups if each.tag and each.key}
+        tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
         hits: dict[int, list[float]] = {}
         for lookup in lookups:
             if lookup.outcome == "hit" and lookup.key:
@@ -275,30 +266,3 @@ class SQLiteStore(SQLiteTables):
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
         """Keep a bounded memory of what is gone."""
         db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
-
-    def _follow(self) -> None:
-        """Forget what other connections removed or replaced since the last look."""
-        if self._epoch != self._connections.epoch:
-            self._epoch = self._connections.epoch
-            self._local = threading.local()
-            self._recent.clear()
-            self._dropped = None
-        version, dropped = self._connections.read(self._changes)
-        self._local.version = version
-        if not dropped:
-            return
-        previous, self._dropped = self._dropped, dropped[-1][0]
-        if dropped[0][0] - 1 != previous or any(number is None for _, number in dropped):
-            self._recent.clear()
-        else:
-            self._recent.forget({id_bytes(number) for _, number in dropped if number is not None})
-
-    def _changes(self, db: sqlite3.Connection) -> tuple[int, list[tuple[int, int | None]]]:
-        if self._dropped is None:
-            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name='dropped'").fetchone()
-            self._dropped = row[0] if row else 0
-            self._recent.clear()
-        version = db.execute("PRAGMA data_version").fetchone()[0]
-        if version == getattr(self._local, "version", None):
-            return version, []
-        return version, db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
@@ -50,6 +51,7 @@ _ENTRY = (
     "expires",
     "edited",
     "prompt_digest",
+    "sample",
 )
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
@@ -87,7 +89,7 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
     return (
         *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
         *(entry.answer, len(entry.answer), entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
-        *(entry.expires, entry.edited, digest),
+        *(entry.expires, entry.edited, digest, entry.sample),
     )
 
 
@@ -126,8 +128,9 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
     conditions: list[str] = []
     values: list[Any] = []
     if selection.ids is not None:
-        conditions.append(f"({' OR '.join(['e.id BETWEEN ? AND ?'] * len(selection.ids)) or '0'})")
-        values += [bound for beginning in selection.ids for bound in _id_range(beginning)]
+        condition, ids = _where_ids(selection.ids)
+        conditions.append(condition)
+        values += ids
     if selection.configurations is not None:
         conditions.append(f"e.configuration IN ({', '.join('?' * len(selection.configurations))})")
         values += selection.configurations
@@ -148,7 +151,14 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
 
 def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
     """A condition on ``lookup l``."""
-    given = [("l.run=?", period.run), ("l.at>=?", period.after)]
+    given = [
+        ("l.run=?", period.run),
+        ("l.at>=?", period.after),
+        ("l.number=?", period.number),
+        ("l.number<?", period.below),
+        ("l.entry=?", id_number(period.key) if period.key is not None else None),
+        ("l.entry IN (SELECT id FROM question WHERE question=?)", period.question),
+    ]
     conditions = [condition for condition, value in given if value is not None]
     return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)
 
@@ -212,6 +222,15 @@ def _text(content: object) -> str:
 
 def _tokens(usage: Usage) -> tuple[int | None, ...]:
     return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
+
+
+def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:
+    """A condition on the ids that begin so. Whole ids are one value, for SQLite takes no thousands of conditions."""
+    ranges = [_id_range(beginning) for beginning in beginnings]
+    whole = json.dumps([first for first, last in ranges if first == last])
+    parts = [bound for first, last in ranges if first != last for bound in (first, last)]
+    between = " OR e.id BETWEEN ? AND ?" * (len(parts) // 2)
+    return f"(e.id IN (SELECT value FROM json_each(?)){between})", [whole, *parts]
 
 
 def _id_range(beginning: str) -> tuple[int, int]:

@@ -1,0 +1,85 @@
+"""What LangChain's ``SQLiteCache`` kept in its file: read, never written."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gptcache_magics.errors import StoreError
+
+__all__ = ["Answered", "answered", "is_sqlite"]
+
+_MAGIC: Final = b"SQLite format 3\0"
+
+
+@dataclass(slots=True)
+class Answered:
+    """One prompt to one model, and what each of its generations is in the file."""
+
+    row: int
+    """The number of its first row."""
+    prompt: str
+    llm_string: str
+    responses: list[str] = field(default_factory=list)
+    refused: str = ""
+    """Why it cannot be taken."""
+
+
+def is_sqlite(path: str | Path) -> bool:
+    """Whether a file begins as every SQLite file does."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def answered(path: str | Path) -> list[Answered]:
+    """All that the file holds, by prompt and model.
+
+    Raises
+    ------
+    StoreError
+        If it is no file of a ``SQLiteCache``, or cannot be read.
+    """
+    try:
+        db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return _answered(db, path)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read as LangChain's SQLiteCache: {error}.") from error
+
+
+def _answered(db: sqlite3.Connection, path: str | Path) -> list[Answered]:
+    # A table and no view, which could hide any query.
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name='full_llm_cache' AND type='table'").fetchone():
+        raise StoreError(
+            f"{path} has no answers of LangChain's SQLiteCache. A store of ours is read where it is: "
+            "%gptcache entries --at FOLDER"
+        )
+    db.text_factory = bytes
+    rows = db.execute("SELECT rowid, prompt, llm, response FROM full_llm_cache ORDER BY prompt, llm, idx")
+    found: list[Answered] = []
+    for row, *values in rows:
+        texts = [_text(value) for value in values]
+        prompt, llm_string, response = (text or "" for text in texts)
+        if not found or (found[-1].prompt, found[-1].llm_string) != (prompt, llm_string) or None in texts[:2]:
+            found.append(Answered(row, prompt, llm_string))
+        found[-1].responses.append(response)
+        if None in texts:
+            found[-1].refused = "not text"
+    return found
+
+
+def _text(value: object) -> str | None:
+    try:
+        return value.decode() if isinstance(value, bytes) else None
+    except UnicodeDecodeError:
+        return None
