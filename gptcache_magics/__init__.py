@@ -11,44 +11,60 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gptcache_magics import upstream as _upstream
+from gptcache_magics.errors import BudgetReached as BudgetReached
+from gptcache_magics.errors import CacheMiss as CacheMiss
 from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from gptcache_magics.commands.clear import clear as clear
+    from gptcache_magics.commands.doctor import doctor as doctor
+    from gptcache_magics.commands.edit import edit as edit
     from gptcache_magics.commands.entries import entries as entries
     from gptcache_magics.commands.help import help as help
+    from gptcache_magics.commands.load import load as load
     from gptcache_magics.commands.lookups import lookups as lookups
+    from gptcache_magics.commands.mode import mode as mode
     from gptcache_magics.commands.models import models as models
     from gptcache_magics.commands.off import off as off
     from gptcache_magics.commands.on import on as on
     from gptcache_magics.commands.panel import panel as panel
     from gptcache_magics.commands.pin import pin as pin
     from gptcache_magics.commands.remove import remove as remove
+    from gptcache_magics.commands.save import save as save
     from gptcache_magics.commands.show import show as show
     from gptcache_magics.commands.stats import stats as stats
     from gptcache_magics.commands.status import status as status
     from gptcache_magics.commands.tag import tag as tag
     from gptcache_magics.commands.undo import undo as undo
     from gptcache_magics.commands.unpin import unpin as unpin
+    from gptcache_magics.commands.verify import verify as verify
+    from gptcache_magics.commands.why import why as why
     from gptcache_magics.llm_cache import GPTCache as GPTCache
+    from gptcache_magics.scopes import using as using
 
 __all__ = [
     *(
+        "BudgetReached",
+        "CacheMiss",
         "GPTCache",
         "GPTCacheMagicsError",
         "clear",
         "current",
+        "doctor",
+        "edit",
         "entries",
         "help",
+        "load",
         "lookups",
+        "mode",
         "models",
         "off",
         "on",
         "panel",
     ),
-    *("pin", "remove", "show", "stats", "status", "tag", "undo", "unpin"),
+    *("pin", "remove", "save", "show", "stats", "status", "tag", "undo", "unpin", "using", "verify", "why"),
 ]
 __version__ = "0.1.0"
 
@@ -74,6 +90,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 def __getattr__(name: str) -> Any:
     if name == "GPTCache":
         return import_module("gptcache_magics.llm_cache").GPTCache
+    if name == "using":
+        return import_module("gptcache_magics.scopes").using
     if name in __all__:
         return import_module("gptcache_magics.commands").function(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from gptcache_magics.stores.base import Selection, entry_id
 
 __all__ = ["completions"]
 
-WITH_IDS: Final = ("show", "pin", "unpin", "tag", "remove")
+WITH_IDS: Final = ("show", "pin", "unpin", "tag", "edit", "remove")
 IDS: Final = 50
 
 
@@ -49,9 +49,9 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
 
 
 def _columns() -> Iterable[str]:
-    from gptcache_magics import frames
+    from gptcache_magics import columns
 
-    return frames.ENTRIES
+    return columns.ENTRIES
 
 
 def _models() -> list[str]:

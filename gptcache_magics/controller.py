@@ -5,95 +5,29 @@ There is one global LLM cache in a process, so there is one controller: ``contro
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gptcache_magics import placeholders
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import Settings
+from gptcache_magics.settings import Mode, Scope, Settings
+from gptcache_magics.source import Source, place
 from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Lookup, Period, Store
+from gptcache_magics.stores.base import Store
+from gptcache_magics.totals import run_totals
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
 
-    from gptcache_magics.ledger import Ledger
     from gptcache_magics.llm_cache import GPTCache
 
-__all__ = ["Controller", "Source", "cell_totals", "controller", "place", "run_totals", "seconds_of"]
+__all__ = ["Controller", "controller"]
 
 DEFAULT_STORE: Final = ".gptcache"
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A store to read tables from: the one that is on, or another place."""
-
-    store: Store
-    ledger: Ledger | None = None
-    """Of the cache that is on; another place has none."""
-    since: str = "all"
-    """What tables are about if nothing else is asked for."""
-
-    @property
-    def where(self) -> str:
-        """The place, as a person would type it."""
-        return place(self.store)
-
-    @property
-    def mode(self) -> str:
-        """What the cache may do."""
-        if self.ledger is None:
-            return "off"
-        return "readonly" if self.store.readonly else "auto"
-
-    def flush(self) -> None:
-        """Bring pending lookups into the store, before it is read."""
-        if self.ledger is not None:
-            self.ledger.flush()
-
-    def period(self, since: str | None = None) -> Period:
-        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""
-        since = str(since or self.since)
-        if since == "all":
-            return Period()
-        if since == "run":
-            if self.ledger is None:
-                raise CommandError(
-                    "--since run is about the cache that is on, and --at names a store. Type --since all."
-                )
-            return Period(run=self.ledger.run)
-        if since == "today":
-            return Period(after=datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-        return Period(
-            after=time.time() - seconds_of(since, "--since takes run, today, all, or a time such as 1h or 7d")
-        )
-
-    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each lookup; returns the way to stop it."""
-        return self.ledger.subscribe(changed) if self.ledger is not None else lambda: None
-
-
-def place(store: Store) -> str:
-    """Where a store is, as short as a person would type it: from here, from home, or in full."""
-    for beginning, short in ((Path.cwd(), ""), (Path.home(), "~")):
-        if Path(store.where).is_relative_to(beginning):
-            return str(Path(short) / Path(store.where).relative_to(beginning))
-    return store.where
-
-
-def seconds_of(text: str, allowed: str) -> float:
-    """Seconds in ``30m``, ``1h``, ``7d`` or ``2w``."""
-    number, unit = text[:-1], _UNITS.get(text[-1:])
-    if unit is None or not number.isdecimal() or len(number) > 6:
-        raise CommandError(f"{allowed}. Got '{text}'.")
-    return float(number) * unit
+BUNDLE: Final = ".jsonl"
 
 
 @dataclass
@@ -106,43 +40,110 @@ class Controller:
     previous: BaseCache | None = None
     on_off: list[Callable[[], None]] = field(default_factory=list)
     """What else must end with the cache, such as an open panel."""
+    _placed: list[str] = field(default_factory=list)
+    """Variables that hold a placeholder while the mode is replay."""
+    _place: str | Path | None = None
+    """Where a notebook that is being verified turned the cache on; None before that, and after ``off``."""
 
-    def on(self, where: str | Path | None = None, init: Callable[..., None] | None = None) -> str:
-        """Install the cache; the line to print. Already on at this place: keep it, and take the global cache back."""
+    def on(
+        self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
+    ) -> None:
+        """Install the cache. Already on at this place: keep it, and take the global cache back."""
         from langchain_core.globals import get_llm_cache, set_llm_cache
-
-        from gptcache_magics.llm_cache import GPTCache
 
         if init is not None and not callable(init):
             raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
-        store = open_store(where or self.default_store or DEFAULT_STORE)
+        if self.settings.locked:
+            self._on_locked(where, init is not None or wrap)
+            return
+        if wrap and self.cache is not None and self.previous is not None and where is None:
+            self.off()
         if self.cache is not None:
-            same = where is None or store.where == self.cache.store.where
-            if not same or (init is not None and init is not self.cache.init_func):
-                raise CommandError(
-                    f"The cache is on at {place(self.cache.store)}. To change the store or its gptcache: "
-                    f"%gptcache off, then %gptcache on {where or ''}".rstrip()
-                )
-            taken = get_llm_cache() is not self.cache
+            self._check_same(where, init, wrap)
             set_llm_cache(self.cache)
-            return f"Cache on{' again' if taken else ''}: {self._described()}"
+            return
+        previous = get_llm_cache()
+        if wrap and (previous is None or init is not None):
+            told = "--wrap keeps the cache that is installed, and there is none" if init is None else "--init or --wrap"
+            raise CommandError(f"on: {told}. {'Type: %gptcache on' if init is None else 'Give one of them.'}")
+        store = self._store(where or self.default_store or DEFAULT_STORE)
         store.open()
-        cache = GPTCache(init, store=store)
-        cache.settings = cache.ledger.settings = self.settings
-        self.previous, self.cache = get_llm_cache(), cache
+        self._install(store, init, previous if wrap else None)
+        self.previous = previous
+        if place(store).endswith(BUNDLE):
+            self.set_mode("replay")
+
+    def _install(self, store: Store, init: Callable[..., None] | None = None, wrapped: BaseCache | None = None) -> None:
+        from langchain_core.globals import set_llm_cache
+
+        from gptcache_magics.llm_cache import GPTCache
+
+        cache = GPTCache(init, store=store, wrapped=wrapped)
+        cache.settings, cache.watch.in_charge = self.settings, True
+        self.cache = cache
         set_llm_cache(cache)
-        aside = f" {type(self.previous).__name__} set aside (off restores it)." if self.previous is not None else ""
-        return f"Cache on: {self._described()}.{aside}{''.join(f' {notice}' for notice in store.notices)}"
+
+    def _on_locked(self, where: str | Path | None, elsewhere: bool) -> None:
+        """What a notebook that is being verified asks for is read; what was on only makes room, and is not closed."""
+        from langchain_core.globals import set_llm_cache
+
+        place = where or self._place or self.default_store or DEFAULT_STORE
+        store = open_store(place)
+        if elsewhere and not store.where.endswith(BUNDLE):
+            raise CommandError(
+                "on: --init and --wrap keep the answers where they cannot be read without a trace. "
+                "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"
+            )
+        self._place = place
+        if self.cache is not None and self.cache.store is store:
+            set_llm_cache(self.cache)
+            return
+        if self.cache is not None:
+            self.cache.watch.in_charge = False
+        self._install(store)
+        self.set_mode("replay")
+
+    def _check_same(self, where: str | Path | None, init: Callable[..., None] | None, wrap: bool) -> None:
+        assert self.cache is not None
+        path = os.path.abspath(os.path.expanduser(str(where)))
+        same = where is None or self.cache.store.where in (path, str(where))
+        if not same or (init is not None and init is not self.cache.init_func) or (wrap and not self.cache.wraps):
+            raise CommandError(
+                f"The cache is on at {place(self.cache.store)}. To change where the answers are: "
+                f"%gptcache off, then %gptcache on {where or ''}".rstrip()
+            )
+
+    def set_mode(self, mode: Mode) -> None:
+        """What the cache may do from here on, in the whole kernel."""
+        assert self.cache is not None
+        if self.settings.locked:
+            mode = "replay"
+        self.settings.kernel = replace(self.settings.kernel, mode=mode)
+        placeholders.take_away(self._placed)
+        self._placed = placeholders.put(self.cache.store) if mode == "replay" else []
+
+    @property
+    def placed(self) -> str:
+        """A sentence about the placeholders; empty without any."""
+        names, verb = " and ".join(self._placed), "are" if len(self._placed) > 1 else "is"
+        return f" {names} {verb} a placeholder until the mode changes." if names else ""
 
     def off(self) -> str:
         """Put LangChain back as it was; the line to print."""
         if self.cache is None:
             return "The cache is off already."
+        if self.settings.locked:
+            self._place, self.settings.kernel = None, Scope("replay")
+            return "This notebook is being verified: the cache stays on, in mode replay."
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         cache, previous = self.cache, self.previous
         totals = run_totals(self.source())
-        self.cache = self.previous = None
+        placeholders.take_away(self._placed)
+        self.cache = self.previous = self.settings.cell = self.settings.budget = None
+        self.settings.ttl = self.settings.max_size = None
+        self.settings.kernel = Scope()
+        self._placed = []
         ends, self.on_off = self.on_off, []
         for end in ends:
             end()
@@ -166,56 +167,30 @@ class Controller:
                     "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
                 )
             return live
-        store = open_store(at)
+        store = self._store(at)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
-        if not os.path.exists(os.path.join(store.where, "cache.db")):
+        if not str(at).endswith(BUNDLE) and not os.path.exists(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         store.open()
         return Source(store)
 
-    def _described(self) -> str:
+    def _store(self, where: str | Path) -> Store:
+        """The store at a place: a bundle is read into memory, anything else opened."""
+        if self.settings.locked or not str(where).endswith(BUNDLE):
+            return open_store(where)
+        from gptcache_magics import bundle
+
+        return bundle.opened(where)
+
+    def described(self) -> str:
+        """Where the cache is on and what it holds, for the line of ``on``."""
         assert self.cache is not None
         entries, _ = self.cache.store.count()
-        hint = ". Run a cell twice, then %gptcache panel" if not entries else ""
-        return f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}{hint}"
-
-
-def run_totals(source: Source) -> str:
-    """What the lookups of this run saved and paid, in a line; empty if there were none."""
-    from gptcache_magics import frames
-
-    source.flush()
-    if source.store.readonly and source.ledger is not None:  # nothing is recorded there
-        return cell_totals(source.ledger.recent, source.ledger)
-    row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
-    counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
-    return _told(counts, (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"]))
-
-
-def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
-    """``3 hits, 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
-    from gptcache_magics import pricing
-
-    names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
-    counts = dict.fromkeys(names.values(), 0)
-    costs = {"hit": [0.0, 0.0], "miss": [0.0, 0.0]}
-    for lookup in lookups:
-        counts[names[lookup.outcome]] += 1
-        if lookup.outcome in costs:
-            dollars = pricing.usd(*ledger.model_of(lookup), lookup.usage)
-            costs[lookup.outcome][0] += 0.0 if math.isnan(dollars) else dollars
-            costs[lookup.outcome][1] += lookup.seconds or 0.0
-    return _told(counts, tuple(costs["hit"]), tuple(costs["miss"]))
-
-
-def _told(counts: dict[str, int], saved: Sequence[float], paid: Sequence[float]) -> str:
-    singular = {"hits": "hit", "misses": "miss", "errors": "error"}
-    told = [", ".join(f"{n:,} {singular.get(name, name) if n == 1 else name}" for name, n in counts.items() if n)]
-    for name, (dollars, seconds), happened in (("saved", saved, "hits"), ("paid", paid, "misses")):
-        if counts[happened]:
-            told.append(f"{name} {f'${dollars:.4f}, ' if dollars > 0 else ''}{seconds:.1f} s")
-    return " · ".join(told)
+        mode = self.settings.kernel.mode
+        hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
+        told = f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}"
+        return told + (f", mode {mode}" if mode != "auto" else "") + hint
 
 
 controller: Final = Controller()

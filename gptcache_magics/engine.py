@@ -30,12 +30,12 @@ class Engine:
         self._caches: dict[bytes, Cache] = {}
         self._lock = threading.Lock()
 
-    def find(self, identity: Identity, llm_string: str) -> Found | None:
+    def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
         """The entry of an identity, or None."""
         found: Found | None = api.get(identity.key, cache_obj=self._cache(identity.configuration))
         return found
 
-    def save(self, entry: Entry, identity: Identity, llm_string: str) -> None:
+    def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an entry durably. Raises what the store raises, though gptcache itself would only log it."""
         saving = _Saving(entry)
         api.put(entry.key, saving, cache_obj=self._cache(identity.configuration))

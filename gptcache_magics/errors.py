@@ -4,10 +4,20 @@ GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
 ├── NotStorable           an answer that no later call may be given
 ├── CommandError          a word, option or value that a command does not take
+├── CacheMiss             nothing is recorded, and the mode forbids to ask the model
+├── BudgetReached         the money for this run is spent
 └── MissingDependencyError
 """
 
-__all__ = ["CommandError", "GPTCacheMagicsError", "MissingDependencyError", "NotStorable", "StoreError"]
+__all__ = [
+    "BudgetReached",
+    "CacheMiss",
+    "CommandError",
+    "GPTCacheMagicsError",
+    "MissingDependencyError",
+    "NotStorable",
+    "StoreError",
+]
 
 
 class GPTCacheMagicsError(Exception):
@@ -24,6 +34,21 @@ class NotStorable(GPTCacheMagicsError):
 
 class CommandError(GPTCacheMagicsError):
     """A sub-command, option or value that does not exist or does not fit."""
+
+
+class _Refused(GPTCacheMagicsError):
+    """A model call that was not made. IPython shows the sentence; the traceback would be LangChain's."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class CacheMiss(_Refused):
+    """Nothing is recorded for this call and the mode is ``replay``: the model was not asked."""
+
+
+class BudgetReached(_Refused):
+    """The money for this run is spent: the call was not sent. Hits still work."""
 
 
 class MissingDependencyError(GPTCacheMagicsError, ImportError):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
-from gptcache_magics.settings import CELL, Settings
+from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.stores.base import Configuration, Found, Lookup, Outcome, Store, Usage
 
 __all__ = ["Ledger"]
@@ -32,6 +32,8 @@ class Ledger:
         self.recent: deque[Lookup] = deque(maxlen=RECENT_LOOKUPS)
         self.noted = 0
         """How many lookups were noted since the cache was made."""
+        self.stored = False
+        """Whether an answer was stored since the size of all was looked at."""
         self.last_error = ""
         self.failures = 0
         """Errors inside the cache that the user's calls did not notice."""
@@ -39,7 +41,7 @@ class Ledger:
         self.settings = settings
         self._pending: dict[tuple[str, int], Lookup] = {}
         self._configurations: dict[bytes, Configuration] = {}
-        self._models: dict[bytes, tuple[str, str]] = {}
+        self._known: dict[bytes, Configuration] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
@@ -61,10 +63,12 @@ class Ledger:
         reason: str,
         lookup_seconds: float,
         *,
+        scope: Scope = Scope(),
         key: bytes | None = None,
         question: str = "",
         configuration: Configuration | None = None,
         found: Found | None = None,
+        prompt_digest: bytes = b"",
     ) -> Lookup:
         """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
         self._check_process()
@@ -74,11 +78,13 @@ class Ledger:
             number_in_run=next(self._numbers),
             outcome=outcome,
             reason=reason,
-            mode="readonly" if self._store.readonly else "auto",
+            mode=scope.mode,
+            tag=scope.tag,
             configuration=configuration.key if configuration else None,
             key=key,
             question=question,
             lookup_seconds=lookup_seconds,
+            prompt_digest=prompt_digest,
         )
         if found is not None:
             lookup.match, lookup.seconds, lookup.usage = "exact", found.seconds, found.usage
@@ -87,6 +93,8 @@ class Ledger:
             lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line
             lookup.execution_count = cell.execution_count
         self.recent.append(lookup)
+        if self.settings.journal is not None:
+            self.settings.journal.append(lookup)
         self.noted += 1
         self._add(lookup, configuration)
         return lookup
@@ -103,9 +111,9 @@ class Ledger:
         self.last_error = f"{type(error).__name__} while {doing}: {error}"
         return f"error: {self.last_error}"
 
-    def model_of(self, lookup: Lookup) -> tuple[str, str]:
-        """Provider and model of a lookup of this run; empty if unknown."""
-        return self._models.get(lookup.configuration or b"", ("", ""))
+    def configuration_of(self, lookup: Lookup) -> Configuration | None:
+        """The configuration of a lookup of this run, if it is known."""
+        return self._known.get(lookup.configuration or b"")
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""
@@ -127,6 +135,9 @@ class Ledger:
             return
         try:
             self._store.record(pending.values(), configurations.values(), self.settings.keep_lookups)
+            if self.stored and self.settings.max_size is not None:
+                self.stored = False
+                self._store.evict(self.settings.max_size)
         except Exception as error:
             self.failed(error, "writing lookups")
             with self._lock:
@@ -148,8 +159,8 @@ class Ledger:
     def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
         with self._lock:
             self._pending[lookup.run, lookup.number_in_run] = lookup
-            if configuration is not None and configuration.key not in self._models:
-                self._models[configuration.key] = (configuration.provider, configuration.model)
+            if configuration is not None and configuration.key not in self._known:
+                self._known[configuration.key] = configuration
                 self._configurations[configuration.key] = configuration
         if self._thread is None or not self._thread.is_alive():
             self._start()

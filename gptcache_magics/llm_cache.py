@@ -6,35 +6,31 @@ LangChain like a miss.
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import Generation
 from langchain_core.runnables import run_in_executor
 
-from gptcache_magics import generations, identity, langchain_hooks, upstream
-from gptcache_magics.configuration import model_name
-from gptcache_magics.errors import NotStorable
+from gptcache_magics import generations, identity, langchain_hooks, reasons, upstream
+from gptcache_magics.answers import Answers, Asked
+from gptcache_magics.errors import BudgetReached, CacheMiss, NotStorable
 from gptcache_magics.identity import Identity
 from gptcache_magics.ledger import Ledger
-from gptcache_magics.settings import CALL, Call, Settings
+from gptcache_magics.nearest import Asked as Recorded
+from gptcache_magics.nearest import nearest
+from gptcache_magics.settings import CALL, Call, Scope, Settings, strictest
 from gptcache_magics.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Entry, Found, Store, Usage
-
-if TYPE_CHECKING:
-    from gptcache_magics.engine import Engine
-    from gptcache_magics.user_engine import UserEngine
+from gptcache_magics.stores.base import Found, Lookup, Outcome, Store, Usage
+from gptcache_magics.watching import CallWatch
+from gptcache_magics.word_diff import shown
 
 __all__ = ["GPTCache"]
-
-NEW: Final = "nothing stored for it"
 
 
 class GPTCache(BaseCache):
@@ -48,6 +44,8 @@ class GPTCache(BaseCache):
     store
         A folder, ``:memory:``, or an object with the methods of ``gptcache_magics.stores.base.Store``. Lookups are
         recorded there in any case.
+    wrapped
+        Another LangChain cache, which keeps the answers; this one adds the rest.
 
     Raises
     ------
@@ -60,36 +58,63 @@ class GPTCache(BaseCache):
         init_func: Callable[[Any, str], None] | Callable[[Any], None] | None = None,
         *,
         store: str | Path | Store = ".gptcache",
+        wrapped: BaseCache | None = None,
     ) -> None:
-        self.settings = Settings()
         self.store = open_store(store)
-        self.ledger = Ledger(self.store, self.settings)
+        self.ledger = Ledger(self.store, Settings())
         self.init_func = init_func
-        self._engines: list[Engine | UserEngine] = []
-        """The one engine, once it is opened: importing gptcache waits for the first lookup."""
+        self._answers = Answers(self.store, init_func, wrapped)
         self._flights = SingleFlight()
-        self._by_llm_string: dict[str, bytes] = {}
+        self.watch = CallWatch(self, self.ledger.settings, self.ledger, self._flights)
         langchain_hooks.install()
-        stop = langchain_hooks.on_call_end(self._flights.land_all)
+        stop = langchain_hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
-        self._finalizer = weakref.finalize(self, _close, self.ledger, self._engines, owned, stop)
+        self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned, stop)
         upstream.on_import("langchain_community.cache", _register)
 
     @property
+    def settings(self) -> Settings:
+        """What was configured."""
+        return self.ledger.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.ledger.settings = self.watch.settings = settings
+
+    @property
+    def wraps(self) -> bool:
+        """Whether another LangChain cache keeps the answers."""
+        return self._answers.wrapped is not None
+
+    @property
     def caches_streams(self) -> bool:
-        """Whether ``stream`` and ``astream`` use this cache: not with a user's ``init_func``, as stock never does."""
-        return self.settings.stream and self.init_func is None
+        """Whether ``stream`` and ``astream`` ask this cache: with answers elsewhere only to be refused in replay."""
+        return (self.settings.stream and self._answers.ours) or self.scope.mode == "replay"
+
+    @property
+    def scope(self) -> Scope:
+        """What holds for a lookup here and now. Nothing can be stored in a read-only store."""
+        scope = self.settings.now()
+        return Scope(strictest("readonly", scope.mode), scope.tag, scope.samples) if self.store.readonly else scope
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """Look up an answer: a fresh list of generations, or None."""
+        """Look up an answer: a fresh list of generations, or None.
+
+        Raises
+        ------
+        CacheMiss
+            In mode ``replay``, for whatever would reach the model.
+        BudgetReached
+            If the model would have to be asked and the money for this run is spent.
+        """
         asked = self._ask(prompt, llm_string)
         while asked is not None:
             hit = self._answer(asked)
-            if hit is not None or asked.failed:
+            if hit is not None:
                 return hit
             flight = self._join(asked)
             if flight is None or not flight.wait():
-                self._missed(asked)
+                self._leave_to_the_model(asked)
                 return None
         return None
 
@@ -97,44 +122,38 @@ class GPTCache(BaseCache):
         """As ``lookup``; an answer in memory costs no thread, anything else never blocks the event loop."""
         asked = self._ask(prompt, llm_string)
         while asked is not None:
-            if self._engines and self.init_func is None and self.store.remembered(asked.identity.key):
+            if self._answers.in_memory(asked):
                 hit = self._answer(asked)
             else:
                 hit = await run_in_executor(None, self._answer, asked)
-            if hit is not None or asked.failed:
+            if hit is not None:
                 return hit
             flight = self._join(asked, waits=True)
             if flight is None or not await flight.wait_async():
-                self._missed(asked)
+                self._leave_to_the_model(asked)
                 return None
         return None
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
         call = CALL.get()
-        lookup = seconds = None
+        lookup = seconds = who = None
         reason, used = "", Usage()
-        who: Identity | None = None
         try:
             who = self._identity(call, prompt, llm_string)
             lookup = call.misses.pop(who.key, None) if call else None
+            scope = self.scope
             seconds = time.time() - lookup.at if lookup else None
             used = generations.usage(return_val)  # paid, whether it is stored or not
-            generations.check_storable(return_val)
-            entry = Entry(
-                key=who.key,
-                configuration=who.configuration.key,
-                prompt=who.prompt,
-                question=who.question,
-                answer=generations.encode(return_val),
-                created=time.time(),
-                seconds=seconds,
-                usage=used,
-                finish_reason=generations.finish_reason(return_val[0]),
-            )
-            if self.store.readonly:
-                raise NotStorable("not stored: the store is read-only")
-            self._engine.save(entry, who, llm_string)
+            if self.settings.budget is not None:
+                self.settings.budget.paid(who.configuration, used)
+            if (lookup.mode if lookup else scope.mode) in ("auto", "refresh"):
+                expires = time.time() + self.settings.ttl if self.settings.ttl is not None else None
+                asked = Asked(call, who, prompt, llm_string, scope)
+                self._answers.save(asked, return_val, seconds, used, expires)
+                self.ledger.stored = True
+            elif self.store.readonly:
+                reason = f"{reasons.NOT_STORED}the store is read-only"
         except NotStorable as refusal:
             reason = str(refusal)
         except Exception as error:
@@ -155,7 +174,7 @@ class GPTCache(BaseCache):
 
     def empty(self) -> str:
         """As ``clear``; what is to be said of a user's gptcache manager that cannot delete."""
-        return self._engine.clear()
+        return self._answers.clear()
 
     async def aclear(self, **kwargs: Any) -> None:
         """As ``clear``, without blocking the event loop."""
@@ -163,132 +182,137 @@ class GPTCache(BaseCache):
 
     def close(self) -> None:
         """Write what is pending, close the store and take LangChain's wraps away if no other cache needs them."""
-        self._finalizer()
+        if not self.settings.locked:
+            self._finalizer()
 
     # One lookup, step by step
 
-    def _ask(self, prompt: str, llm_string: str) -> _Asked | None:
-        call = CALL.get()
+    def _ask(self, prompt: str, llm_string: str) -> Asked | None:
+        """The lookup to make; None if the model is to be asked without one."""
+        call, scope = CALL.get(), self.scope
         try:
-            return _Asked(call, self._identity(call, prompt, llm_string), prompt, llm_string)
+            asked = Asked(call, self._new_identity(call, prompt, llm_string, scope), prompt, llm_string, scope)
         except Exception as error:
-            self.ledger.note("error", self.ledger.failed(error, "reading the model's parameters"), 0.0)
+            reason = self.ledger.failed(error, "reading the model's parameters")
+            self.ledger.note("error", reason, 0.0, scope=scope)
+            if scope.mode == "replay":
+                raise CacheMiss(f"The model was not called (mode replay): {reason}") from error
             return None
+        if scope.mode in ("refresh", "bypass"):
+            asked.reason = reasons.MODE + scope.mode
+            self._leave_to_the_model(asked)
+            return None
+        return asked
+
+    def _new_identity(self, call: Call | None, prompt: str, llm_string: str, scope: Scope) -> Identity:
+        """What is asked; where identical calls are to have different answers, which of them."""
+        if call is None:
+            who = identity.identify_by_llm_string(prompt, llm_string)
+            return self._sampled(who, scope)
+        before = call.identities.setdefault((prompt, llm_string), [])
+        if not before or scope.several:
+            before.append(self._sampled(identity.identify(call, prompt), scope))
+        return before[-1]
+
+    def _sampled(self, who: Identity, scope: Scope) -> Identity:
+        return who.sample(self.settings.sample(who.key, scope.samples)) if scope.samples and scope.several else who
 
     def _identity(self, call: Call | None, prompt: str, llm_string: str) -> Identity:
-        if call is None:
-            return identity.identify_by_llm_string(prompt, llm_string)
-        who = call.identities.get((prompt, llm_string))
-        if who is None:
-            who = call.identities[prompt, llm_string] = identity.identify(call, prompt)
-        return who
+        """What an answer answers."""
+        asked = call.identities.get((prompt, llm_string)) if call is not None else None
+        if call is None or not asked:
+            return self._new_identity(call, prompt, llm_string, Scope())
+        return next((who for who in asked if who.key in call.misses), asked[-1])
 
-    def _answer(self, asked: _Asked) -> list[Generation] | None:
-        """A fresh answer from the store, noted as a hit; None for a miss, and for an error, which is noted."""
+    def _answer(self, asked: Asked) -> list[Generation] | None:
+        """A fresh answer, noted as a hit; None for a miss, and for an error, which is noted."""
         who = asked.identity
-        started = time.perf_counter()
+        started, asked.looked = time.perf_counter(), self._flights.landings
         try:
-            found = self._engine.find(who, asked.llm_string) or self._find_by_llm_string(asked)
-            if found is None:
-                asked.seconds = time.perf_counter() - started
-                return None
-            answer = generations.decode(found.answer, mark=self._mark(found))
+            found = self._answers.find(asked)
+            if found is not None and found.expires is not None and found.expires <= time.time():
+                found, asked.reason = None, reasons.EXPIRED
+            answer = generations.decode(found.answer, mark=self._mark(found)) if found is not None else None
+            if answer is None and not asked.reason:
+                asked.reason = self.store.gone(who.key)
         except Exception as error:
-            asked.failed = True
-            reason = self.ledger.failed(error, "looking up an answer")
-            seconds = time.perf_counter() - started
-            self.ledger.note(
-                "error", reason, seconds, key=who.key, question=who.question, configuration=who.configuration
-            )
+            asked.reason, asked.failed = self.ledger.failed(error, "looking up an answer"), True
             return None
-        self.ledger.note(
-            "hit",
-            who.reason,
-            time.perf_counter() - started,
-            key=found.key,
+        finally:
+            asked.seconds = time.perf_counter() - started
+        if found is not None:
+            self._note("hit", asked, who.reason, found)
+        return answer
+
+    def _join(self, asked: Asked, *, waits: bool = False) -> Flight | None:
+        """The identical call under way to wait for, or None if this lookup is to call the model itself."""
+        scope = asked.scope
+        if asked.call is None or asked.failed or scope.mode == "replay":
+            return None
+        if not self.settings.single_flight:
+            return None
+        # A sync lookup on a thread that runs an event loop (a notebook's main thread) must not block that loop.
+        flight = self._flights.join(asked.identity.key, asked.call, asked.looked)
+        return flight if waits or not runs_event_loop() else None
+
+    def _leave_to_the_model(self, asked: Asked) -> None:
+        """Note that the model is to answer, or refuse that."""
+        who, call = asked.identity, asked.call
+        refused: CacheMiss | BudgetReached | None = None
+        if asked.scope.mode == "replay":
+            refused = self._cache_miss(asked)
+        elif self.settings.budget is not None:
+            try:
+                self.settings.budget.check(call, who.configuration)
+            except BudgetReached as reached:
+                refused, asked.reason = reached, reasons.BUDGET
+        outcome: Outcome = "error" if asked.failed else "bypass" if asked.reason.startswith(reasons.MODE) else "miss"
+        lookup = self._note(outcome, asked, asked.reason or who.reason or reasons.NEW)
+        if refused is not None:
+            lookup.refusal = str(refused)
+            self.ledger.paid(lookup, 0.0, Usage(0, 0), "")
+            if call is not None:
+                self._flights.land(who.key, call)
+            raise refused
+        if call is not None:
+            call.misses[who.key] = lookup
+
+    def _note(self, outcome: Outcome, asked: Asked, reason: str, found: Found | None = None) -> Lookup:
+        who = asked.identity
+        return self.ledger.note(
+            outcome,
+            reason,
+            asked.seconds,
+            scope=asked.scope,
+            key=found.key if found is not None else who.key,
             question=who.question,
             configuration=who.configuration,
             found=found,
+            prompt_digest=who.prompt_digest if found is None else b"",
         )
-        return answer
 
-    def _find_by_llm_string(self, asked: _Asked) -> Found | None:
-        """An answer that was stored without a model at hand, if ``llm_string`` surely means the model that asks."""
-        call, llm_string = asked.call, asked.llm_string
-        if call is None or not llm_string or self.init_func is not None:
-            return None
+    def _cache_miss(self, asked: Asked) -> CacheMiss:
+        """The error of replay: what was asked, and the closest that is recorded."""
         who = asked.identity
-        # After a model changed its parameters its llm_string is still the old one: then it means nothing.
-        if self._by_llm_string.setdefault(llm_string, who.configuration.key) != who.configuration.key:
-            return None
-        name = model_name(call.model, call.kwargs)
-        plain = identity.identify_by_llm_string(asked.prompt, llm_string)
-        if name and plain.configuration.model != name:
-            return None
-        return self._engine.find(plain, llm_string)
-
-    def _join(self, asked: _Asked, *, waits: bool = False) -> Flight | None:
-        """The identical call under way to wait for, or None if this lookup is to call the model itself."""
-        if asked.call is None or not self.settings.single_flight:
-            return None
-        # A sync lookup on a thread that runs an event loop (a notebook's main thread) must not block that loop.
-        flight = self._flights.join(asked.identity.key, asked.call)
-        return flight if waits or not runs_event_loop() else None
-
-    def _missed(self, asked: _Asked) -> None:
-        who = asked.identity
-        lookup = self.ledger.note(
-            "miss",
-            who.reason or NEW,
-            asked.seconds,
-            key=who.key,
-            question=who.question,
-            configuration=who.configuration,
-        )
-        if asked.call is not None:
-            asked.call.misses[who.key] = lookup
+        told = f"nothing is recorded for “{shown(who.question)}” ({shown(who.configuration.label)}), and mode replay"
+        told += " calls no model."
+        if asked.failed:
+            return CacheMiss(f"{told} {asked.reason}")
+        recorded = Recorded(who.question, who.configuration, who.key, who.prompt_digest, prompt=who.prompt)
+        try:
+            closest = nearest(self.store, recorded, at_least=0)
+        except Exception as error:
+            return CacheMiss(f"{told} {self.ledger.failed(error, 'searching the closest')}")
+        return CacheMiss(f"{told} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
         if not self.settings.mark_hits:
             return None
         return {"entry": str(found), "match": "exact", "similarity": 1.0, "stored_at": found.created}
 
-    @property
-    def _engine(self) -> Engine | UserEngine:
-        if not self._engines:
-            self._engines.append(_open_engine(self.store, self.init_func))
-        return self._engines[0]
 
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """One lookup on its way."""
-
-    call: Call | None
-    identity: Identity
-    prompt: str
-    llm_string: str
-    seconds: float = 0.0
-    failed: bool = False
-
-
-_opening = threading.Lock()
-
-
-def _open_engine(store: Store, init_func: Callable[..., None] | None) -> Engine | UserEngine:
-    with _opening:
-        if init_func is not None:
-            from gptcache_magics.user_engine import UserEngine
-
-            return UserEngine(store, init_func)
-        from gptcache_magics.engine import Engine
-
-        return Engine(store)
-
-
-def _close(ledger: Ledger, engines: list[Engine | UserEngine], store: Store | None, stop: Callable[[], None]) -> None:
-    for engine in engines:
-        engine.close()
+def _close(ledger: Ledger, answers: Answers, store: Store | None, stop: Callable[[], None]) -> None:
+    answers.close()
     ledger.close()
     if store is not None:
         store.close()

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Int, TraitError, Unicode
 from traitlets.config import Config
 
-from gptcache_magics import commands
+from gptcache_magics import commands, placeholders
+from gptcache_magics.commands.cell import cell_scope
 from gptcache_magics.completing import completions
-from gptcache_magics.controller import cell_totals, controller
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import CELL, Cell
+from gptcache_magics.totals import cell_totals, served_again
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+    from gptcache_magics.stores.base import Lookup
+
 __all__ = ["GPTCacheMagics", "load", "unload"]
 
 FIRST_LINE_CHARACTERS: Final = 60
+CELL_LINE: Final = "%%"
+"""How a line of ``%gptcache`` begins that a cell's first line was turned into."""
+CELL_MAGIC: Final = re.compile(r"%%gptcache(?![\w?])[ \t]*([^\n?]*)$")
 
 
 @magics_class
@@ -46,10 +54,15 @@ class GPTCacheMagics(Magics):
         self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "store"])
         self._configure()
         self._first_lookup = 0
+        self._warned = False
+        self._running: ExecutionInfo | None = None
+        self._scoped: ExecutionInfo | None = None
+        """The cell that set what holds for it."""
+        self._placed: list[str] = []
 
     @no_var_expand
-    @line_magic
-    def gptcache(self, line: str) -> Any:
+    @line_cell_magic
+    def gptcache(self, line: str, cell: str | None = None) -> Any:
         """Cache LangChain's model calls and see what it saves.
 
         %gptcache on                 cache every model call of this kernel
@@ -57,8 +70,15 @@ class GPTCacheMagics(Magics):
         %gptcache panel              the same, live
         %gptcache off                LangChain exactly as it was
         %gptcache help               all commands; %gptcache help stats: one of them
+
+        %%gptcache refresh           as first line of a cell: ask the model anew in this cell
+        %%gptcache --tag draft       tag what this cell stores or hits
+        %%gptcache --samples 8       eight answers to identical calls
         """
         try:
+            if cell is not None or line.startswith(CELL_LINE):
+                self._begin_scope(line.removeprefix(CELL_LINE))
+                return self._run_body(cell) if cell is not None else None
             result = self._run(line)
         except GPTCacheMagicsError as error:
             # A UsageError and no subclass of it: IPython shows exactly that one without a traceback.
@@ -76,15 +96,38 @@ class GPTCacheMagics(Magics):
         if "--help" in rest or "-h" in rest:
             return commands.function("help")(name)
         arguments = commands.parser(name).parse(rest)
-        if arguments.get("init") is not None:
-            arguments["init"] = self._variable(arguments["init"])
+        for option in ("init", "var"):
+            if arguments.get(option) is not None:
+                arguments[option] = self._variable(option, arguments[option])
         positional = arguments.pop("ids", None) or arguments.pop("words", None) or ()
         return commands.function(name)(*positional, **arguments)
 
-    def _variable(self, name: str) -> Any:
+    def _variable(self, option: str, name: str) -> Any:
         if name not in self._shell.user_ns:
-            raise CommandError(f"--init names a function of this notebook. There is no '{name}'.")
+            what = "function" if option == "init" else "variable"
+            raise CommandError(f"--{option} names a {what} of this notebook. There is no '{name}'.")
         return self._shell.user_ns[name]
+
+    def _begin_scope(self, line: str) -> None:
+        """Let what a ``%%gptcache`` line asks for hold until its cell ends."""
+        controller.settings.cell = cell_scope(line)
+        self._scoped = self._running
+        if controller.settings.cell.mode == "replay":
+            self._placed += placeholders.put(controller.source().store)
+
+    def _end_scope(self) -> None:
+        controller.settings.cell = self._scoped = None
+        placeholders.take_away(self._placed)
+        self._placed = []
+
+    def _run_body(self, cell: str) -> Any:
+        """A cell whose next line is a magic of its own, or one that was called from code."""
+        magic = re.match(r"\s*%%(\w+)[ \t]*(.*)\n?", cell)
+        if magic is not None:
+            return self._shell.run_cell_magic(magic.group(1), magic.group(2), cell[magic.end() :])
+        result = self._shell.run_cell(cell)
+        result.raise_error()
+        return result.result
 
     def _configure(self, change: object = None) -> None:
         controller.default_store = str(self.store)
@@ -95,7 +138,10 @@ class GPTCacheMagics(Magics):
 
     def before_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, so that its lookups can be attributed to it."""
+        self._running = info
         if info.store_history:
+            if controller.settings.cell is not None:  # a cell that ended without saying so
+                self._end_scope()
             self.note_cell(info.raw_cell or "", getattr(info, "cell_id", None) or "")
 
     def note_cell(self, raw_cell: str, cell_id: str) -> None:
@@ -110,6 +156,8 @@ class GPTCacheMagics(Magics):
 
     def after_cell(self, result: ExecutionResult) -> None:
         """Write the cell's lookups and show its badge."""
+        if controller.settings.cell is not None and result.info is self._scoped:
+            self._end_scope()
         if result.info is None or not result.info.store_history:
             return
         cell = CELL.get()
@@ -119,11 +167,40 @@ class GPTCacheMagics(Magics):
             return
         cache.ledger.flush()
         interactive = result.info.cell_id or getattr(self._shell, "kernel", None) is None
-        if self.badge and interactive:  # nbconvert and papermill send no cell id
+        if self.badge and interactive and not cache.settings.locked:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
             if told:
-                _show_badge(f"gptcache: {told}")
+                _show_badge(" · ".join([f"gptcache: {told}", *self._remarks(lookups)]))
+
+    def _remarks(self, lookups: Sequence[Lookup]) -> Iterator[str]:
+        """What else the badge says: another mode than auto, and what the user should know."""
+        cache = controller.cache
+        assert cache is not None
+        modes = sorted({lookup.mode for lookup in lookups} - {"auto"})
+        if modes:
+            yield f"mode {', '.join(modes)}"
+        times = served_again(lookups, cache.ledger)
+        if times > 1 and not self._warned and not controller.settings.kernel.several:
+            self._warned = True
+            yield f"1 answer served {times} times. For different ones: %%gptcache --samples {times}"
+        if controller.settings.budget is not None and controller.settings.budget.unknown:
+            yield f"{controller.settings.budget.unknown} calls of unknown price are not in the budget"
+
+
+def cell_line(lines: list[str]) -> list[str]:
+    """Turn ``%%gptcache …`` into a call that sets what holds for its cell, and leave the rest as it is.
+
+    The cell then runs as any other: its errors have their line numbers, ``await`` and the last expression work.
+    """
+    first = CELL_MAGIC.match(lines[0]) if lines else None
+    body = next((line for line in lines[1:] if line.strip()), "")
+    if first is None or body.lstrip().startswith("%%"):
+        return lines
+    return [f"get_ipython().run_line_magic('gptcache', {CELL_LINE + first.group(1)!r})\n", *lines[1:]]
+
+
+cell_line.has_side_effects = False  # type: ignore[attr-defined]  # IPython may ask whether a cell is complete
 
 
 def load(shell: InteractiveShell) -> None:
@@ -136,6 +213,7 @@ def load(shell: InteractiveShell) -> None:
     magics.note_cell("%load_ext gptcache_magics", "")  # this cell began before the events were there
     shell.events.register("pre_run_cell", magics.before_cell)
     shell.events.register("post_run_cell", magics.after_cell)
+    shell.input_transformers_cleanup.append(cell_line)
     matchers = getattr(shell.Completer, "custom_matchers", None)
     matcher = _matcher()
     if matchers is not None and matcher is not None:
@@ -148,15 +226,19 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     if controller.cache is not None:
-        controller.off()
+        told = controller.off()
+        if controller.settings.locked:
+            print(told)  # noqa: T201
     with suppress(ValueError):
         shell.events.unregister("pre_run_cell", magics.before_cell)
         shell.events.unregister("post_run_cell", magics.after_cell)
+        shell.input_transformers_cleanup.remove(cell_line)
     CELL.set(None)
     matchers = getattr(shell.Completer, "custom_matchers", [])
     matchers[:] = [each for each in matchers if getattr(each, "__module__", "") != __name__]
     shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
-    shell.magics_manager.magics["line"].pop("gptcache", None)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("gptcache", None)
     shell.magics_manager.registry.pop(GPTCacheMagics.__name__, None)
 
 

@@ -1,35 +1,72 @@
-"""What holds at this moment: the cell that is running, the model that is asking, and what was configured.
+"""What holds at this moment: the mode, the cell that is running, the model that is asking, and what was configured.
 
-A cell and a call are context variables, so they follow the code through ``batch``, ``asyncio`` and executors. They do
-not reach a thread that the user starts; a lookup from there says "unattributed" rather than name a wrong cell.
+A cell, a block and a call are context variables, so they follow the code through ``batch``, ``asyncio`` and executors.
+They do not reach a thread that the user starts; a lookup from there says "unattributed" rather than name a wrong cell.
+What a cell asks for with ``%%gptcache`` holds for the whole kernel while the cell runs, so that such a thread cannot
+slip past it.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
+    from gptcache_magics.budget import Budget
     from gptcache_magics.identity import Identity
     from gptcache_magics.stores.base import Configuration, Lookup
 
-__all__ = ["CALL", "CELL", "Call", "Cell", "Settings"]
+__all__ = ["BLOCK", "CALL", "CELL", "MODES", "Call", "Cell", "Mode", "Scope", "Settings", "strictest"]
+
+Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
+MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
+_STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
+
+
+def strictest(*modes: Mode) -> Mode:
+    """The mode that allows least: ``auto``, ``refresh``, ``readonly``, ``bypass``, ``replay``, from lax to strict."""
+    return max(modes, key=_STRICTNESS.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the kernel, a cell or a block asks for."""
+
+    mode: Mode = "auto"
+    tag: str = ""
+    """Words between single spaces, put on every entry that is stored or hit."""
+    samples: int | None = None
+    """How many identical calls in one run of a cell get an answer of their own each; None is as outside."""
+
+    @property
+    def several(self) -> bool:
+        """Whether identical calls get different answers."""
+        return self.samples is not None and self.samples > 1
+
+    def within(self, outer: Scope) -> Scope:
+        """Both at once: the strictest mode, both tags, the inner number of samples."""
+        tag = " ".join(dict.fromkeys(f"{outer.tag} {self.tag}".split()))
+        return Scope(strictest(outer.mode, self.mode), tag, self.samples or outer.samples)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The notebook cell whose code is running: what a lookup is attributed to."""
+    """One run of a notebook cell: what a lookup is attributed to."""
 
     notebook: str
     cell_id: str
     execution_count: int
     first_line: str
+    asked: dict[bytes, Iterator[int]] = field(default_factory=dict, compare=False)
+    """How often each call was made in this run of the cell, by key."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call of ``generate``, ``agenerate``, ``stream`` or ``astream`` of a model: which model asks, and with what.
+    """One call of a public method of a model that may reach the provider: which model asks, and with what.
 
     What makes the call the same as another (its configuration and the identity of each prompt) is taken once, at the
     lookup, and reused by the update: a model may change its own fields while it answers.
@@ -40,15 +77,26 @@ class Call:
     chat: bool
     who: object
     """The asyncio task or the thread that called."""
-    streams: bool = False
+    method: str = "generate"
+    inputs: Any = ()
+    """What the method was given: lists of messages or texts for ``generate``, one input for a stream."""
     configuration: Configuration | None = None
-    identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
+    identities: dict[tuple[str, str], list[Identity]] = field(default_factory=dict)
+    """By prompt and ``llm_string``; several only where identical calls are to have different answers."""
     misses: dict[bytes, Lookup] = field(default_factory=dict)
+    """Lookups that the model is to answer, by key."""
+    past: list[Lookup] = field(default_factory=list)
+    """Of a call that goes past the cache, in the order of its prompts."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes in pieces."""
+        return "stream" in self.method
 
 
 @dataclass(slots=True)
 class Settings:
-    """What is set once, not typed with each command (``%config GPTCacheMagics``)."""
+    """What was configured: by ``on`` and ``mode``, and under ``%config GPTCacheMagics`` what is set once."""
 
     mark_hits: bool = False
     """Whether a hit's message says so in ``response_metadata["gptcache"]``."""
@@ -58,7 +106,39 @@ class Settings:
     """Whether ``stream`` and ``astream`` use the cache."""
     keep_lookups: int = 100_000
     """How many of the newest lookups are kept in the store."""
+    kernel: Scope = field(default_factory=Scope)
+    cell: Scope | None = None
+    """What the running cell asked for with ``%%gptcache``."""
+    ttl: float | None = None
+    """Seconds after which an answer stored from now on expires."""
+    max_size: int | None = None
+    """Bytes that the answers may take."""
+    budget: Budget | None = None
+    journal: list[Lookup] | None = None
+    """Where a notebook is being verified: each of its lookups. Nothing may loosen the mode then."""
+    asked: dict[bytes, Iterator[int]] = field(default_factory=dict)
+    """As ``Cell.asked``, for lookups of no cell: they count as one run."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether nothing may loosen the mode: a notebook is being verified."""
+        return self.journal is not None
+
+    def now(self) -> Scope:
+        """What holds for a lookup that is made here and now."""
+        block, cell = BLOCK.get(), self.cell
+        if block is None and cell is None:
+            return self.kernel
+        scope = cell.within(self.kernel) if cell is not None else self.kernel
+        return block.within(scope) if block is not None else scope
+
+    def sample(self, key: bytes, samples: int) -> int:
+        """Which of ``samples`` answers the next identical call gets: in turn, from the first in each run of a cell."""
+        cell = CELL.get()
+        asked = cell.asked if cell is not None else self.asked
+        return next(asked.setdefault(key, itertools.count())) % samples
 
 
+BLOCK: ContextVar[Scope | None] = ContextVar("gptcache_magics_block", default=None)
 CELL: ContextVar[Cell | None] = ContextVar("gptcache_magics_cell", default=None)
 CALL: ContextVar[Call | None] = ContextVar("gptcache_magics_call", default=None)

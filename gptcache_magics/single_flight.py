@@ -19,6 +19,8 @@ __all__ = ["Flight", "SingleFlight", "current_task_or_thread", "runs_event_loop"
 
 WAIT_SECONDS: Final = 600.0
 STREAM_WAIT_SECONDS: Final = 30.0
+REMEMBERED: Final = 1_000
+"""Landings; a lookup is over long before so many more."""
 
 
 class Flight:
@@ -62,13 +64,25 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._flights: dict[bytes, Flight] = {}
+        self._landed: dict[bytes, int] = {}
+        """The last landings: the how manieth each was."""
+        self.landings = 0
+        """How many flights have landed."""
         self._lock = threading.Lock()
 
-    def join(self, key: bytes, call: Call) -> Flight | None:
-        """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call."""
+    def join(self, key: bytes, call: Call, looked: int) -> Flight | None:
+        """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call.
+
+        ``looked`` is the number of ``landings`` before the caller looked for the answer: what landed since is a flight,
+        too, and its answer is there.
+        """
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
+                if self._landed.get(key, 0) > looked:
+                    flight = Flight(call)
+                    flight.land()
+                    return flight
                 self._flights[key] = Flight(call)
                 return None
             return None if any(each.call.who == call.who for each in self._flights.values()) else flight
@@ -80,6 +94,10 @@ class SingleFlight:
             if flight is None or flight.call is not call:
                 return
             del self._flights[key]
+            self.landings += 1
+            self._landed[key] = self.landings
+            if len(self._landed) > REMEMBERED:
+                del self._landed[next(iter(self._landed))]
         flight.land()
 
     def land_all(self, call: Call) -> None:

@@ -17,13 +17,11 @@ from typing import Any
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import get_llm_cache
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.language_models.llms import BaseLLM
-from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
+from gptcache_magics.prompts import prompt_of
 from gptcache_magics.settings import CALL, Call
 
 __all__ = ["astream", "stream"]
@@ -35,7 +33,7 @@ def stream(
     original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> Iterator[Any]:
     """``original``, LangChain's ``stream``, with the cache where there is one that wants streams."""
-    yield from original(_model(call, "_stream"), input, config, stop=stop, **kwargs)
+    yield from original(_model(call), input, config, stop=stop, **kwargs)
 
 
 async def astream(
@@ -43,22 +41,20 @@ async def astream(
 ) -> AsyncGenerator[Any, None]:
     """``original``, LangChain's ``astream``, with the cache where there is one that wants streams."""
     # Closed by us, not some time by the garbage collector: whoever reads the stream may stop in the middle.
-    async with aclosing(original(_model(call, "_astream"), input, config, stop=stop, **kwargs)) as chunks:
+    async with aclosing(original(_model(call), input, config, stop=stop, **kwargs)) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
-def _model(call: Call, method: str) -> Any:
+def _model(call: Call) -> Any:
     """The model to stream from: itself, or a copy that looks into the cache first."""
     model = call.model
     cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
-    wanted = model.cache is not False and getattr(cache, "caches_streams", False)
-    base = BaseChatModel if call.chat else BaseLLM
-    kind = type(model)
-    implemented = kind._stream is not base._stream or (method == "_astream" and kind._astream is not base._astream)
-    if not wanted or not implemented or getattr(model, "disable_streaming", False):
-        return model  # without streaming of its own it goes through generate, which the cache sees
+    if model.cache is False or not getattr(cache, "caches_streams", False):
+        return model
     copy = model.model_copy(update={"rate_limiter": None} if call.chat else {})
+    # What LangChain does not stream it invokes: the model itself, which asks the cache in its own way.
+    vars(copy)["invoke"], vars(copy)["ainvoke"] = model.invoke, model.ainvoke
     # In the instance, not in a subclass: LangChain compares type(self)._stream to learn whether a model streams.
     vars(copy)["_stream"] = _from_cache(call, cache)
     vars(copy)["_astream"] = _afrom_cache(call, cache)
@@ -67,7 +63,7 @@ def _model(call: Call, method: str) -> Any:
 
 def _from_cache(call: Call, cache: Any) -> Callable[..., Iterator[Any]]:
     def _stream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
-        text = _prompt(call, prompt)
+        text = prompt_of(prompt) if call.chat else str(prompt)
         token = CALL.set(call)
         try:
             found = cache.lookup(text, "")
@@ -96,7 +92,7 @@ def _from_cache(call: Call, cache: Any) -> Callable[..., Iterator[Any]]:
 
 def _afrom_cache(call: Call, cache: Any) -> Callable[..., AsyncIterator[Any]]:
     async def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
-        text = _prompt(call, prompt)
+        text = prompt_of(prompt) if call.chat else str(prompt)
         token = CALL.set(call)
         try:
             found = await cache.alookup(text, "")
@@ -121,13 +117,6 @@ def _afrom_cache(call: Call, cache: Any) -> Callable[..., AsyncIterator[Any]]:
             CALL.reset(token)
 
     return _astream
-
-
-def _prompt(call: Call, prompt: Any) -> str:
-    """The prompt as LangChain hands it to a cache when a model is invoked."""
-    if not call.chat:
-        return str(prompt)
-    return dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in prompt])
 
 
 def _whole(chunks: Sequence[Any]) -> list[Generation]:

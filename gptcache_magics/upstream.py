@@ -33,6 +33,8 @@ _ALLOWED = {
 """Plain containers, and the one that gptcache's map manager is made of."""
 
 _callbacks: dict[str, Callable[[ModuleType], None]] = {}
+came_first = False
+"""Whether gptcache had been imported when ``harden`` was called."""
 
 
 def harden() -> None:
@@ -40,10 +42,11 @@ def harden() -> None:
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, _Finder())
-    early = [name for name in _MEND if name in sys.modules]
-    for name in early:
+    for name in [name for name in _MEND if name in sys.modules]:
         _MEND[name](sys.modules[name])
-    if "gptcache.core" in sys.modules:
+    global came_first
+    came_first = "gptcache.core" in sys.modules
+    if came_first:
         warnings.warn(
             "gptcache was imported before gptcache_magics: if the working directory held a data_map.txt, its pickle "
             "was loaded. From now on such files are read safely. Next time import gptcache_magics first.",

@@ -48,7 +48,7 @@ class UserEngine:
         self._lock = threading.RLock()
         self._folder: TemporaryDirectory[str] | None = None
 
-    def find(self, identity: Identity, llm_string: str) -> Found | None:
+    def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
         """The answer to a prompt, or None."""
         with self._lock:
             cache = self._cache(llm_string)
@@ -60,7 +60,7 @@ class UserEngine:
         answer = stored["answer"].encode("utf-8", "surrogatepass")
         return Found(identity.key, answer, stored["created"], stored["seconds"], Usage(*stored["usage"]))
 
-    def save(self, entry: Entry, identity: Identity, llm_string: str) -> None:
+    def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an answer where the user's manager stores it. Raises what the manager raises."""
         usage = entry.usage
         tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)

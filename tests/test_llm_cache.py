@@ -484,6 +484,7 @@ import gptcache_magics as gm
 from gptcache_magics import langchain_hooks
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, FakeListLLM
+from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.language_models.llms import BaseLLM
 from gptcache_magics.settings import CALL
 
@@ -492,19 +493,31 @@ METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("gener
 def methods():
     return [vars(kind)[name] for kind, name in METHODS]
 
+def others():
+    names = ("stream_events", "astream_events", "__init_subclass__")
+    return [vars(kind).get(name) for kind in (BaseChatModel, BaseLLM) for name in names] + [FakeStreamingListLLM.stream]
+
 def untouched():
-    return all(now is before for now, before in zip(methods(), originals)) and not langchain_hooks.installed()
+    same = all(now is before for now, before in zip(methods() + others(), originals + other_originals))
+    return same and not langchain_hooks.installed()
 
 def wrapped():
     return all(now is not before for now, before in zip(methods(), originals))
 
-originals = methods()
+originals, other_originals = methods(), others()
 assert untouched()
 """
 LIVES = {
     "a cache that is closed": """
 cache = gm.GPTCache(store=":memory:")
-assert wrapped() and len(langchain_hooks.installed()) == 8
+assert wrapped() and {f"{kind.__name__}.{name}" for kind, name in METHODS} <= set(langchain_hooks.installed())
+assert langchain_hooks.overriding() == ["FakeStreamingListLLM.stream", "FakeStreamingListLLM.astream"]
+
+class Later(FakeListLLM):
+    def stream(self, *arguments, **options):
+        yield "of its own"
+
+assert "Later.stream" in langchain_hooks.overriding()
 cache.close()
 cache.close()
 assert untouched()

@@ -15,8 +15,8 @@ from gptcache_magics.commands.parser import Parser, nearest, words
 __all__ = ["COMMANDS", "Command", "command", "function", "parser", "unknown", "words"]
 
 COMMANDS: Final = (
-    *("on", "off", "status", "stats", "models", "entries", "show", "lookups", "panel"),
-    *("pin", "unpin", "tag", "remove", "clear", "undo", "help"),
+    *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "panel"),
+    *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load", "verify", "doctor", "help"),
 )
 """Every sub-command, in the order of the help."""
 

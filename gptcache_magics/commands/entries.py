@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, check_positive, nearest, place, positive
-from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.commands.parser import Parser, cell_option, check_positive, nearest, place, positive
+from gptcache_magics.commands.selecting import configurations_of, looked_up
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Selection
@@ -24,6 +25,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("--grep", metavar="RE", help="only where prompt or question match this regular expression")
     parser.add_option("--tag", help="only entries with this tag")
     parser.add_option("--pinned", action="store_true", help="only pinned entries")
+    parser.add_option("--expired", action="store_true", help="only entries that are not served any more")
+    cell_option(parser, "only what the cell with [N] beside it stored or hit")
     parser.add_option("--sort", metavar="COLUMN", help="sort by this column, largest first")
     parser.add_option("-n", "--limit", type=positive("-n"), help="at most so many")
     place(parser)
@@ -35,21 +38,28 @@ def entries(
     grep: str | None = None,
     tag: str | None = None,
     pinned: bool = False,
+    expired: bool = False,
+    cell: int | str | None = None,
     sort: str | None = None,
     limit: int | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame:
-    """The stored answers as a DataFrame, newest first; ``gptcache_magics.frames.ENTRIES`` lists its columns."""
-    from gptcache_magics import frames
+    """The stored answers as a DataFrame, newest first; ``gptcache_magics.columns.ENTRIES`` lists its columns."""
+    from gptcache_magics import columns, frames
 
-    if sort is not None and sort not in frames.ENTRIES:
-        known = ", ".join(frames.ENTRIES)
-        raise CommandError(f"entries: no column '{sort}'.{nearest(sort, frames.ENTRIES)} Columns: {known}.")
+    if sort is not None and sort not in columns.ENTRIES:
+        known = ", ".join(columns.ENTRIES)
+        raise CommandError(f"entries: no column '{sort}'.{nearest(sort, columns.ENTRIES)} Columns: {known}.")
     source = controller.source(at)
     source.flush()
     check_positive("limit", limit)
     selection = Selection(
-        configurations=configurations_of(source.store, model), grep=grep, tag=tag, pinned=True if pinned else None
+        ids=looked_up(source, cell) if cell is not None else None,
+        configurations=configurations_of(source.store, model),
+        grep=grep,
+        tag=tag,
+        pinned=True if pinned else None,
+        expired_at=time.time() if expired else None,
     )
     df = frames.entries(source.store, selection, limit=None if sort else limit)
     if sort is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive, since
-from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.commands.parser import Parser, cell_option, check_one_of, check_positive, positive, since
+from gptcache_magics.commands.selecting import cell_number, configurations_of
 from gptcache_magics.controller import controller
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("-n", "--limit", type=positive("-n"), help="at most so many")
     parser.add_option("--outcome", values=OUTCOMES, help="only these")
     parser.add_option("-m", "--model", help="only this model")
-    parser.add_option("--cell", type=positive("--cell"), metavar="N", help="only of the cell with [N] beside it")
+    cell_option(parser, "only of the cell with [N] beside it")
     since(parser)
 
 
@@ -31,18 +31,23 @@ def lookups(
     limit: int | None = None,
     outcome: str | None = None,
     model: str | None = None,
-    cell: int | None = None,
+    cell: int | str | None = None,
     since: str | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame:
-    """The log as a DataFrame, newest first; ``gptcache_magics.frames.LOOKUPS`` lists its columns."""
+    """The log as a DataFrame, newest first; ``gptcache_magics.columns.LOOKUPS`` lists its columns."""
     from gptcache_magics import frames
 
     check_one_of("outcome", outcome, OUTCOMES)
     check_positive("limit", limit)
-    check_positive("cell", cell)
     source = controller.source(at)
     source.flush()
     configurations_of(source.store, model)
-    period = source.period(since)
-    return frames.lookups(source.store, period=period, model=model, outcome=outcome, execution_count=cell, limit=limit)
+    return frames.lookups(
+        source.store,
+        period=source.period(since),
+        model=model,
+        outcome=outcome,
+        execution_count=cell_number(source, cell),
+        limit=limit,
+    )

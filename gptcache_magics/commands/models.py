@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptcache_magics.commands.parser import Parser, place
+from gptcache_magics.commands.selecting import configurations_of
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELP = "One row a model: configurations, entries, size, hits."
 EXAMPLE = "%gptcache models"
+EXAMPLE_DIFF = '%gptcache models --diff "gpt-4o-mini" "gpt-4o-mini · T 0.9"'
 
 
 def add_arguments(parser: Parser) -> None:
     """Words and options."""
+    parser.add_option("--diff", nargs=2, metavar=("A", "B"), help="only the parameters in which two of them differ")
     place(parser)
 
 
-def models(*, at: str | Path | None = None) -> pd.DataFrame:
-    """One row a model as a DataFrame; ``gptcache_magics.frames.MODELS`` lists its columns."""
+def models(*, diff: Sequence[str] | None = None, at: str | Path | None = None) -> pd.DataFrame:
+    """One row a model as a DataFrame; ``gptcache_magics.columns.MODELS`` lists its columns.
+
+    With ``diff``, the labels or model names of two configurations: one row for each parameter in which they differ.
+    """
     from gptcache_magics import frames
 
     source = controller.source(at)
     source.flush()
-    return frames.models(source.store)
+    if diff is None:
+        return frames.models(source.store)
+    if isinstance(diff, str) or len(diff) != 2:
+        raise CommandError(f"models: diff is two configurations. Got {diff!r}. Example: {EXAMPLE_DIFF}")
+    return frames.differences(source.store, *(_one(source.store, str(name)) for name in diff))
+
+
+def _one(store: Store, name: str) -> bytes:
+    """The key of the only configuration that a name means."""
+    from gptcache_magics import frames
+
+    keys = configurations_of(store, name) or []
+    if len(keys) != 1:
+        known = frames.configurations(store)
+        labels = ", ".join(repr(label) for label in known["configuration"][known["key"].isin(keys)])
+        raise CommandError(f"'{name}' has {len(keys)} configurations: {labels}. Name one by its label: {EXAMPLE_DIFF}")
+    return keys[0]

@@ -3,32 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive
 from gptcache_magics.controller import controller
+from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of
+from gptcache_magics.settings import MODES, Mode
 
 HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
+NONE = "none"
 
 
 def add_arguments(parser: Parser) -> None:
     """Words and options."""
     parser.add_argument(
-        "where", nargs="?", metavar="WHERE", help="a folder (default .gptcache), or :memory: to keep nothing"
+        "where",
+        nargs="?",
+        metavar="WHERE",
+        help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay, such as lesson.jsonl",
     )
+    parser.add_option("--mode", values=MODES, help="what the cache may do (default: auto): %%gptcache help mode")
+    parser.add_option("--ttl", metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
+    parser.add_option("--max-size", metavar="SIZE", help="the answers may take so much, such as 500MB; or none")
+    parser.add_option("--samples", type=positive("--samples"), metavar="N", help="so many answers to identical calls")
+    parser.add_option("--budget", metavar="MONEY", help="what this run may spend, such as 2usd; or none")
     parser.add_option("--init", metavar="FUNC", help="a notebook function that sets up the gptcache.Cache it is given")
+    parser.add_option("--wrap", action="store_true", help="keep the answers in the LangChain cache that is installed")
 
 
-def on(where: str | Path | None = None, *, init: Callable[..., Any] | None = None) -> str:
-    """Install the cache as LangChain's global LLM cache.
+def on(
+    where: str | Path | None = None,
+    *,
+    mode: Mode | None = None,
+    ttl: str | None = None,
+    max_size: str | None = None,
+    samples: int | None = None,
+    budget: str | None = None,
+    init: Callable[..., Any] | None = None,
+    wrap: bool = False,
+) -> str:
+    """Install the cache as LangChain's global LLM cache. Again, it changes what is given and keeps everything else.
 
     Parameters
     ----------
     where
-        A folder for the store (default ``.gptcache``), or ``:memory:``.
+        A folder for the store (default ``.gptcache``), ``:memory:``, or a bundle to replay.
+    mode
+        ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
+    ttl
+        How long an answer that is stored from now on is served, such as ``7d``; ``none`` for ever.
+    max_size
+        What the answers may take, such as ``500MB``: those unused for longest go, pinned ones never.
+    samples
+        How many identical calls in one run of a cell get an answer of their own each.
+    budget
+        What this run may spend, such as ``2usd``: a call that would go over is not sent.
     init
         Sets up the ``gptcache.Cache`` it is given, as ``init_func`` of LangChain's GPTCache.
+    wrap
+        Keep the answers in the LangChain cache that is installed, and add lookups, tables and modes.
     """
-    return controller.on(where, init)
+    from langchain_core.globals import get_llm_cache
+
+    check_one_of("mode", mode, MODES)
+    check_positive("samples", samples)
+    seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
+    size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
+    dollars = None if budget in (None, NONE) else dollars_of(str(budget))
+
+    was_on, before = controller.cache, get_llm_cache()
+    controller.on(where, init, wrap=wrap)
+    cache, settings = controller.cache, controller.settings
+    assert cache is not None
+    if mode is not None:
+        controller.set_mode(mode)
+    if samples is not None:
+        settings.kernel = replace(settings.kernel, samples=samples)
+    if ttl is not None:
+        settings.ttl = seconds
+    if max_size is not None:
+        settings.max_size, cache.ledger.stored = size, True
+    if budget is not None:
+        settings.budget = _budget(dollars)
+    again = " again" if was_on is cache and before is not cache else ""
+    return f"Cache on{again}: {controller.described()}.{'' if was_on is cache else _aside()}{controller.placed}"
+
+
+def _aside() -> str:
+    cache, previous = controller.cache, controller.previous
+    assert cache is not None
+    notices = "".join(f" {notice}" for notice in cache.store.notices)
+    if previous is None:
+        return notices
+    name = type(previous).__name__
+    if cache.wraps:
+        return f" {name} keeps the answers.{notices}"
+    return f" {name} set aside (off restores it). Keep using it: %gptcache on --wrap{notices}"
+
+
+def _budget(dollars: float | None) -> Any:
+    if dollars is None:
+        return None
+    from gptcache_magics import frames
+    from gptcache_magics.budget import Budget
+
+    source = controller.source()
+    source.flush()
+    paid = frames.stats(source.store, "model", period=source.period()).dropna(subset=["paid_usd"])
+    calls = (paid["lookups"] - paid["hits"]).astype("int64")
+    return Budget(
+        dollars, {str(m): (int(n), float(usd)) for m, n, usd in zip(paid.index, calls, paid["paid_usd"], strict=True)}
+    )

@@ -11,7 +11,12 @@ from typing import Any, NoReturn
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["Parser", "check_one_of", "check_positive", "nearest", "one_of", "positive", "since", "words"]
+__all__ = [
+    *("LAST", "Parser", "cell_option", "check_one_of", "check_positive", "check_tag", "nearest", "one_of", "place"),
+    *("positive", "since", "words"),
+]
+
+LAST = "last"
 
 
 class Parser(argparse.ArgumentParser):
@@ -112,6 +117,13 @@ def check_positive(name: str, value: int | None) -> None:
         raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
 
 
+def check_tag(tag: str) -> str:
+    """Raise ``CommandError`` unless a tag is one word; the tag."""
+    if not tag.strip() or any(character.isspace() for character in tag):
+        raise CommandError(f"A tag is one word, such as lesson-1. Got '{tag}'.")
+    return tag
+
+
 def one_of(name: str, values: tuple[str, ...]) -> Callable[[str], str]:
     """A type for argparse: one of these words."""
 
@@ -143,3 +155,14 @@ def since(parser: Parser) -> None:
 def place(parser: Parser) -> None:
     """The option to read a store that is not on."""
     parser.add_option("--at", metavar="WHERE", help="read this store, on or not")
+
+
+def cell_option(parser: Parser, help: str) -> None:
+    """The option that names a cell of this run; ``selecting.cell_number`` says which number is meant."""
+    parser.add_option("--cell", values=(LAST,), type=_cell, metavar=f"N|{LAST}", help=help)
+
+
+def _cell(text: str) -> int | str:
+    if text != LAST and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"--cell takes the number beside a cell, such as 12, or {LAST}. Got '{text}'.")
+    return text if text == LAST else int(text)

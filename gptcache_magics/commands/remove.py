@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.commands.selecting import configurations_of, named_keys
-from gptcache_magics.controller import controller, seconds_of
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.quantities import seconds_of, sized
 from gptcache_magics.stores.base import Selection, entry_id
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("--tag", help="with this tag")
     parser.add_option("--older", metavar="TIME", help="stored before this time, such as 30d")
     parser.add_option("--unused", metavar="TIME", help="neither stored nor hit since, such as 90d")
+    parser.add_option("--expired", action="store_true", help="not served any more")
     parser.add_option("--dry-run", action="store_true", help="list them, remove nothing")
     parser.add_option("--yes", action="store_true", help="without it, at most 20 are removed")
 
@@ -39,6 +41,7 @@ def remove(
     tag: str | None = None,
     older: str | None = None,
     unused: str | None = None,
+    expired: bool = False,
     dry_run: bool = False,
     yes: bool = False,
 ) -> pd.DataFrame | str:
@@ -47,9 +50,10 @@ def remove(
     Pinned entries are only removed when they are named by id.
     """
     store = controller.source().store
-    if not ids and not any((model, grep, tag, older, unused)):
+    if not ids and not any((model, grep, tag, older, unused, expired)):
         raise CommandError(
-            f"remove: say which entries: ids, --model, --grep, --tag, --older or --unused. Example: {EXAMPLE}"
+            "remove: say which entries: ids, --model, --grep, --tag, --older, --unused or --expired. "
+            f"Example: {EXAMPLE}"
         )
     selection = Selection(
         ids=[entry_id(key) for key in named_keys(store, ids)] if ids else None,
@@ -58,6 +62,7 @@ def remove(
         tag=tag,
         older_than=time.time() - seconds_of(older, "--older takes a time such as 30d") if older else None,
         unused_since=time.time() - seconds_of(unused, "--unused takes a time such as 90d") if unused else None,
+        expired_at=time.time() if expired else None,
         pinned=None if ids else False,
     )
     return removed(selection, dry_run=dry_run, yes=yes)
@@ -81,4 +86,4 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
     else:
         source.store.remove(selection)
         note = ""
-    return f"{counted(number)} removed, {size / 1e6:.1f} MB.{note} Bring them back: %gptcache undo"
+    return f"{counted(number)} removed, {sized(size)}.{note} Bring them back: %gptcache undo"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, check_one_of, since
-from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.commands.parser import Parser, cell_option, check_one_of, since
+from gptcache_magics.commands.selecting import cell_number, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 
@@ -24,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
     """Words and options."""
     parser.add_option("--by", values=BY, default="model", help="one row for each of these (default: model)")
     parser.add_option("-m", "--model", help="only this model")
+    cell_option(parser, "only the cell with [N] beside it")
     parser.add_option("--wide", action="store_true", help="more columns")
     parser.add_option("--reset", action="store_true", help="start a new run; nothing is deleted")
     since(parser)
@@ -33,12 +34,13 @@ def stats(
     by: By = "model",
     *,
     model: str | None = None,
+    cell: int | str | None = None,
     wide: bool = False,
     reset: bool = False,
     since: str | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame | str:
-    """Hits, misses, money and time as a DataFrame; ``gptcache_magics.frames.STATS`` lists its columns."""
+    """Hits, misses, money and time as a DataFrame; ``gptcache_magics.columns.STATS`` lists its columns."""
     from gptcache_magics import frames
 
     check_one_of("by", by, BY)
@@ -50,4 +52,5 @@ def stats(
             raise CommandError("--reset starts a new run of the cache that is on, and --at names another store.")
         source.ledger.start_run()
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
-    return frames.stats(source.store, by, period=source.period(since), model=model, wide=wide)
+    count = cell_number(source, cell)
+    return frames.stats(source.store, by, period=source.period(since), model=model, execution_count=count, wide=wide)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptcache_magics.commands.parser import Parser
-from gptcache_magics.controller import controller, run_totals
+from gptcache_magics.controller import controller
+from gptcache_magics.quantities import sized
+from gptcache_magics.totals import run_totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +56,16 @@ def status() -> Status:
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
+    budget = cache.settings.budget
+    if budget is not None and budget.unknown:
+        calls = "1 call of unknown price is" if budget.unknown == 1 else f"{budget.unknown} calls of unknown price are"
+        warnings.append(f"{calls} not in the budget.")
     if cache.ledger.failures:
         warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
     return Status(
         "on" if current is cache else "replaced",
-        f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {size / 1e6:.1f} MB)",
-        source.mode,
+        f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
+        source.mode + (f", budget: ${budget.spent:.2f} of ${budget.limit:.2f}" if budget is not None else ""),
         run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
     )

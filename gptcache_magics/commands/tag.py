@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptcache_magics.commands.changing import change
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands.parser import Parser, check_tag
 from gptcache_magics.errors import CommandError
 
 HELP = "Put a tag on entries, or take all their tags away with --clear."
@@ -23,6 +23,4 @@ def tag(*words: str, clear: bool = False) -> str:
     name, *ids = words or ("",)
     if not ids:
         raise CommandError(f"tag: no entry named for the tag '{name}'. Example: {EXAMPLE}")
-    if not name.strip() or any(c.isspace() for c in name):
-        raise CommandError(f"A tag is one word, such as lesson-1. Got '{name}'.")
-    return change(ids, f"tagged {name}", tag=name)
+    return change(ids, f"tagged {name}", tag=check_tag(name))

@@ -1,0 +1,64 @@
+"""How much a run may spend. A call that would go over is not sent; hits cost nothing and still work."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+
+from gptcache_magics import pricing
+from gptcache_magics.errors import BudgetReached
+from gptcache_magics.settings import Call
+from gptcache_magics.stores.base import Configuration, Usage
+
+__all__ = ["Budget"]
+
+
+class Budget:
+    """US dollars for one run, spent and on their way.
+
+    What a call will cost is not known before it is made. It is taken to be what calls of the same model cost on average
+    in this run, and nothing for the first of a model: that one may go over, by itself.
+    """
+
+    def __init__(self, limit: float, paid: Mapping[str, tuple[int, float]]) -> None:
+        self.limit = limit
+        self.spent = sum(dollars for _, dollars in paid.values())
+        self.unknown = 0
+        """Calls whose price nobody knows: they are not in ``spent``."""
+        self._paid = dict(paid)
+        """Calls of this run and what they cost, by model."""
+        self._sent: dict[Call, float] = {}
+        self._lock = threading.Lock()
+
+    def check(self, call: Call | None, configuration: Configuration) -> None:
+        """Raise ``BudgetReached`` if this call would go over; else count it as sent."""
+        with self._lock:
+            number, dollars = self._paid.get(configuration.model, (0, 0.0))
+            expected = dollars / number if number else 0.0
+            if self.spent >= self.limit or self.spent + sum(self._sent.values()) + expected > self.limit:
+                raise BudgetReached(self._told(expected))
+            if call is not None:
+                self._sent[call] = self._sent.get(call, 0.0) + expected
+
+    def paid(self, configuration: Configuration, usage: Usage) -> None:
+        """Count what an answer cost."""
+        dollars = pricing.usd(configuration.provider, configuration.model, usage)
+        with self._lock:
+            if math.isnan(dollars):
+                self.unknown += 1
+                return
+            number, sum_of = self._paid.get(configuration.model, (0, 0.0))
+            self._paid[configuration.model] = number + 1, sum_of + dollars
+            self.spent += dollars
+
+    def ended(self, call: Call) -> None:
+        """A call is over: what it cost is counted, or it failed."""
+        with self._lock:
+            self._sent.pop(call, None)
+
+    def _told(self, expected: float) -> str:
+        spent = f"${self.spent:.2f} of ${self.limit:.2f} spent in this run"
+        if self.spent < self.limit:
+            spent += f", and this call is expected to cost ${expected:.2g} beside those under way"
+        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {2 * self.limit:g}usd"

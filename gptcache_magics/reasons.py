@@ -1,0 +1,26 @@
+"""The words a lookup's reason is made of: written where a lookup is noted, read where it is explained."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    *("BUDGET", "CACHE_FALSE", "ERROR", "EVENTS", "EVICTED", "EXPIRED", "MODE", "MODEL_UNKNOWN"),
+    *("NEW", "NOT_STORED", "OWN_STREAM", "REMOVED"),
+]
+
+NEW: Final = "nothing stored for it"
+EXPIRED: Final = "expired"
+REMOVED: Final = "removed"
+EVICTED: Final = "evicted"
+MODEL_UNKNOWN: Final = "model unknown"
+MODE: Final = "mode "
+"""Begins ``mode refresh`` and ``mode bypass``."""
+CACHE_FALSE: Final = "cache=False"
+OWN_STREAM: Final = "a stream of its own"
+EVENTS: Final = "events v3"
+BUDGET: Final = "budget reached"
+ERROR: Final = "error: "
+"""Begins the message of an error inside the cache."""
+NOT_STORED: Final = "not stored: "
+"""Begins the reason why the answer to a miss was not kept."""
