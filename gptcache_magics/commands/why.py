@@ -1,0 +1,115 @@
+"""``%gptcache why``: what made a lookup hit or miss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gptcache_magics.commands.parser import Parser, place
+from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Period, Store
+
+if TYPE_CHECKING:
+    from gptcache_magics.explained import Why
+
+HELP = "Why a lookup missed, or hit: the cause, and the recorded entry that is closest."
+EXAMPLE = "%gptcache why 128"
+LAST_CELL: Final = 1_000
+"""Lookups among which those of the last cell are."""
+SEARCHED: Final = 5_000
+"""Lookups among which a text is looked for."""
+QUESTION_CHARACTERS: Final = 2_000
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar='NUMBER|"text"',
+        help="a number from %%gptcache lookups, or a question (default: the last miss of the last cell)",
+    )
+    parser.add_option("-m", "--model", help="only lookups of this model")
+    parser.add_option("--var", metavar="NAME", help="the question is in this notebook variable")
+    place(parser)
+
+
+def why(*words: int | str, model: str | None = None, var: str | None = None, at: str | Path | None = None) -> Why:
+    """Why a lookup missed, or hit: the cause, and the recorded entry that is closest.
+
+    Parameters
+    ----------
+    words
+        The number of a lookup, or a question; without any the last miss of the last cell, else the last lookup.
+    model
+        Only lookups of this model.
+    var
+        A question, as ``words``, that is no number whatever it looks like.
+    at
+        A store that is not on.
+    """
+    from gptcache_magics.explain import explain, not_asked
+    from gptcache_magics.explained import Why
+
+    source = controller.source(at)
+    source.flush()
+    store = source.store
+    keys = configurations_of(store, model)
+    if var is not None and (words or not isinstance(var, str)):
+        raise CommandError("why: --var names a text, and stands in place of one. Example: %gptcache why --var prompt")
+    text = " ".join(map(str, words)) if var is None else var
+    if not text:
+        row = _last(_lookups(store, source.period(), LAST_CELL, keys))
+        if row is None:
+            raise CommandError(_nothing(model, store.readonly and source.ledger is not None))
+    elif var is None and text.removeprefix("#").isdecimal():
+        row = _numbered(store, int(text.removeprefix("#")))
+    else:
+        asked = _lookups(store, Period(question=text[:QUESTION_CHARACTERS]), SEARCHED, keys)
+        row = next(iter(asked), None) or _with_text(_lookups(store, Period(), SEARCHED, keys), text)
+        if row is None:
+            return Why(not_asked(store, text))
+    return Why(explain(store, row))
+
+
+def _lookups(store: Store, period: Period, limit: int, keys: Sequence[bytes] | None) -> list[Mapping[str, Any]]:
+    from gptcache_magics.nearest import records
+
+    found = records(store.lookups(period, limit))
+    return [row for row in found if keys is None or row["configuration"] in keys]
+
+
+def _last(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The newest miss of the newest cell, else the newest lookup."""
+    if not rows or rows[0]["execution_count"] is None:
+        return next(iter(rows), None)
+    cell = ("run", "notebook", "execution_count")
+    same = (row for row in rows if all(row[name] == rows[0][name] for name in cell))
+    return next((row for row in same if row["outcome"] == "miss"), rows[0])
+
+
+def _numbered(store: Store, number: int) -> Mapping[str, Any]:
+    found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
+    if found is None:
+        newest = next(iter(_lookups(store, Period(), 1, None)), None)
+        if newest is None:
+            raise CommandError(_nothing(None, False))
+        raise CommandError(
+            f"No lookup has the number {number}. The newest is {newest['number']}. All: %gptcache lookups --since all"
+        )
+    return found
+
+
+def _with_text(rows: Sequence[Mapping[str, Any]], text: str) -> Mapping[str, Any] | None:
+    """The newest lookup whose question contains a text."""
+    return next((row for row in rows if text in (row["question"] or "")), None)
+
+
+def _nothing(model: str | None, readonly: bool) -> str:
+    if readonly:
+        return "This store is read-only: lookups are not recorded in it, so there is none to explain."
+    of = f" of {model}" if model else ""
+    return f"No lookups{of} yet. Ask a model first, or explain earlier ones: %gptcache lookups --since all"
