@@ -1,0 +1,14 @@
+"""Entries as a file: a *bundle*, to commit beside a notebook or to hand to a class.
+
+A bundle is JSON Lines: a header, then a line for each configuration and, under it, one for each of its entries by
+prompt. The same entries give the same bytes, so a difference between two bundles is a difference between answers: no
+hits, pins, expiry, history or time of saving are in it. What looks like a key is masked.
+
+The file of another cache is read into the same contents.
+"""
+
+from gptcache_magics.bundle.files import Contents, Saved, is_bundle, opened, read, save
+from gptcache_magics.bundle.langchain import read_langchain
+from gptcache_magics.bundle.lines import MASKED_PROMPT
+
+__all__ = ["MASKED_PROMPT", "Contents", "Saved", "is_bundle", "opened", "read", "read_langchain", "save"]

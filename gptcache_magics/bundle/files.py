@@ -1,0 +1,265 @@
+"""Write a bundle from a store, and read one."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from errno import EACCES
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import uuid4
+
+import orjson
+
+from gptcache_magics.bundle.lines import (
+    MASKED_PROMPT,
+    configuration_from,
+    configuration_line,
+    entry_from,
+    entry_line,
+    fields_of,
+)
+from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
+from gptcache_magics.errors import CommandError, StoreError
+from gptcache_magics.stores.base import Configuration, Entry, Selection, Store, stored_entries
+from gptcache_magics.stores.sqlite import SQLiteStore
+
+__all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
+
+SCHEMA: Final = 1
+HEADER: Final = b'{"gptcache_magics":"bundle","schema":%d}' % SCHEMA
+HEADER_BYTES: Final = 1_000
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a bundle now holds."""
+
+    entries: int
+    bytes: int
+    masked_prompts: int
+    """Entries whose prompt was masked: they match nothing."""
+    masked_answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds: entries, their configurations, and what had to be refused."""
+
+    entries: list[Entry] = field(default_factory=list)
+    configurations: list[Configuration] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    """The number of each line that was refused, and what is wrong with it."""
+    unit: str = "line"
+
+    @property
+    def told(self) -> str:
+        """``2 refused: line 4 (not JSON), line 7 ('created' is missing)``; empty if nothing was."""
+        if not self.refused:
+            return ""
+        shown = ", ".join(f"{self.unit} {number} ({reason})" for number, reason in self.refused[:_SHOWN])
+        return f"{len(self.refused):,} refused: {shown}{', …' if len(self.refused) > _SHOWN else ''}"
+
+
+def save(store: Store, selection: Selection, path: str | Path) -> Saved:
+    """Write the selected entries to a bundle, in place of a bundle that is there; if there are none, write nothing.
+
+    Raises
+    ------
+    CommandError
+        If the path is no place for a bundle, or holds something else.
+    StoreError
+        If it cannot be written.
+    """
+    with _told(path, "written"):
+        target = _target(path)
+    entries = [without_secrets(entry) for entry in stored_entries(store.entries(selection))]
+    if not entries:
+        return Saved(0, 0, 0, 0)
+    data = b"".join(line + b"\n" for line in _lines(entries, _configurations(store)))
+    with _told(path, "written"):
+        _write(target, data)
+    tags = Counter(tag for entry in entries for tag in entry.tags.split())
+    return Saved(len(entries), len(data), tags[MASKED_PROMPT], tags[MASKED_ANSWER])
+
+
+def read(path: str | Path) -> Contents:
+    """What a bundle holds. A line that is no entry is refused, the others are taken.
+
+    Raises
+    ------
+    CommandError
+        If the file is no bundle; a Python pickle is never opened.
+    StoreError
+        If it cannot be read, or was written by a newer version.
+    """
+    contents = Contents()
+    configurations: dict[bytes, Configuration] = {}
+    found: list[tuple[int, Entry]] = []
+    with _told(path, "read"), _open(path) as file:
+        _check_header(file.readline(HEADER_BYTES), path)
+        for number, line in enumerate(file, 2):
+            if not line.strip():
+                continue
+            try:
+                fields = fields_of(line)
+                if "entry" in fields:
+                    found.append((number, entry_from(fields)))
+                else:
+                    configuration = configuration_from(fields)
+                    configurations.setdefault(configuration.key, configuration)
+            except ValueError as error:
+                contents.refused.append((number, str(error)))
+    for number, entry in found:
+        if entry.configuration in configurations:
+            contents.entries.append(entry)
+        else:
+            contents.refused.append((number, "its configuration is not in the file"))
+    contents.refused.sort()
+    contents.configurations.extend(configurations.values())
+    return contents
+
+
+def opened(path: str | Path) -> SQLiteStore:
+    """A store in memory that holds what a bundle holds, at the place of that bundle; ``read`` says what it raises."""
+    contents = read(path)
+    store = _BundleStore(path, [f"{path}: {contents.told}."] if contents.refused else [])
+    store.put_all(contents.entries, contents.configurations, replace=False)
+    return store
+
+
+class _BundleStore(SQLiteStore):
+    """A store in memory, filled from a file. What is written to it is gone when it is closed."""
+
+    def __init__(self, path: str | Path, refused: Sequence[str]) -> None:
+        super().__init__(":memory:")
+        self.where = os.path.abspath(os.path.expanduser(path))
+        self._refused = refused
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user must hear about this store."""
+        return [*self._refused, *super().notices]
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether a file begins as a bundle does, of whatever version."""
+    try:
+        with _told(path, "read"), _open(path) as file:
+            return _schema(file.readline(HEADER_BYTES)) is not None
+    except (CommandError, StoreError):
+        return False
+
+
+def _configurations(store: Store) -> list[Configuration]:
+    columns, rows = store.configurations()
+    return [Configuration(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _lines(entries: Iterable[Entry], configurations: Sequence[Configuration]) -> Iterator[bytes]:
+    groups: defaultdict[bytes, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.configuration].append(entry)
+    yield HEADER
+    for configuration in sorted(configurations, key=lambda each: (each.provider, each.model, each.label, each.key)):
+        if configuration.key in groups:
+            yield configuration_line(configuration)
+            yield from map(entry_line, sorted(groups[configuration.key], key=lambda each: (each.prompt, each.key)))
+
+
+def _target(path: str | Path) -> Path:
+    """The file to write, which is not there or a bundle."""
+    target = Path(os.path.realpath(os.path.expanduser(path)))  # a link stays a link
+    if os.path.isdir(target):
+        raise CommandError(f"{path} is a folder. Name a file: %gptcache save {Path(path) / 'lesson.jsonl'}")
+    if _is_pickle_name(target):
+        raise CommandError(f"A bundle is text and no pickle. Type: %gptcache save {Path(path).with_suffix('.jsonl')}")
+    if not os.path.isdir(target.parent):
+        raise CommandError(f"There is no folder {Path(path).parent}. Make it, or name another file.")
+    if os.path.lexists(target):
+        if not is_bundle(target):
+            raise CommandError(
+                f"{path} is no bundle and was left alone. Name another file: %gptcache save lesson.jsonl"
+            )
+        if not os.access(target, os.W_OK):
+            raise PermissionError(EACCES, "it is read-only")
+    return target
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write whole or not at all, with the rights that the file had or a new one gets."""
+    beside = target.parent / f".gptcache-{uuid4().hex}.tmp"
+    file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with os.fdopen(file, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        if os.path.exists(target):
+            os.chmod(beside, os.stat(target).st_mode & 0o777)
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _open(path: str | Path) -> BinaryIO:
+    file = Path(os.path.expanduser(path))
+    if os.path.isdir(file):
+        raise CommandError(f"{path} is a folder. A bundle is a file: %gptcache save lesson.jsonl --at {path}")
+    if not os.path.isfile(file):
+        raise CommandError(f"There is no file {path}. A bundle is made by %gptcache save lesson.jsonl")
+    if _is_pickle_name(file):
+        raise _pickle(path)
+    return open(file, "rb")
+
+
+def _check_header(line: bytes, path: str | Path) -> None:
+    if line[:1] == b"\x80":
+        raise _pickle(path)
+    schema = _schema(line)
+    if schema is None:
+        raise CommandError(f"{path} is not a bundle. A bundle is made by %gptcache save lesson.jsonl")
+    if schema > SCHEMA:
+        raise StoreError(
+            f"{path} was written by a newer gptcache-magics (bundle schema {schema}, this one reads {SCHEMA}). "
+            "Update: %pip install -U gptcache-magics"
+        )
+
+
+def _schema(line: bytes) -> int | None:
+    """The schema that a header names; None if it is no header."""
+    try:
+        header = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError:
+        return None
+    if not isinstance(header, dict) or header.get("gptcache_magics") != "bundle":
+        return None
+    schema = header.get("schema")
+    return schema if type(schema) is int and schema > 0 else None
+
+
+def _is_pickle_name(path: Path) -> bool:
+    return path.suffix.lower() in (".pkl", ".pickle")
+
+
+def _pickle(path: str | Path) -> CommandError:
+    return CommandError(
+        f"{path} is a Python pickle and was not opened: loading one can run code. "
+        "Ask for a bundle (%gptcache save lesson.jsonl)."
+    )
+
+
+@contextmanager
+def _told(path: str | Path, done: str) -> Iterator[None]:
+    """Say in one sentence what the system has against a file."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise StoreError(f"{path} cannot be {done}: {reason}. Name another file.") from error

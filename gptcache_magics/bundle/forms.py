@@ -1,0 +1,112 @@
+"""How a prompt and an answer look in a bundle, and back to the exact text and bytes.
+
+A chat prompt is its messages, an answer the JSON that its bytes are: for people to read, and only where that gives back
+exactly what was stored; else each is a JSON string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import orjson
+
+__all__ = ["FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "prompt_of", "slow"]
+
+FAST, SLOW = b"F", b"S"
+"""How the two forms of an encoded answer begin (:mod:`gptcache_magics.generations`)."""
+_MESSAGES: Final = {
+    "human": "HumanMessage",
+    "ai": "AIMessage",
+    "system": "SystemMessage",
+    "tool": "ToolMessage",
+    "chat": "ChatMessage",
+    "function": "FunctionMessage",
+}
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text, lone surrogates included."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text, parse_constant=_no_json)
+
+
+def slow(objects: Any) -> bytes:
+    """The slow form of an answer, from what LangChain's ``dumps`` wrote of each generation."""
+    return SLOW + json.dumps([json.dumps(each) for each in objects]).encode()
+
+
+def dumps(fields: Mapping[str, Any]) -> bytes:
+    """A line, without a line break."""
+    try:
+        return orjson.dumps(fields)
+    except TypeError:  # a lone surrogate, or nested too deep for orjson
+        return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def object_of(text: str) -> Any:
+    """The object that a JSON text is, if that gives the text again; else the text."""
+    try:
+        found = orjson.loads(text)
+        return found if isinstance(found, dict) and orjson.dumps(found).decode() == text else text
+    except (ValueError, TypeError):
+        return text
+
+
+def messages_of(prompt: str) -> list[Any] | None:
+    """The messages of a chat prompt, if they give the prompt again."""
+    if not prompt.startswith("[{"):
+        return None
+    try:
+        messages = [message["kwargs"] for message in parsed(prompt)]
+        return messages if prompt_of(messages) == prompt else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def prompt_of(messages: Any) -> str:
+    """Messages as LangChain serialises them."""
+    return json.dumps(
+        [
+            {
+                "lc": 1,
+                "type": "constructor",
+                "id": ["langchain", "schema", "messages", _MESSAGES[kwargs["type"]]],
+                "kwargs": kwargs,
+            }
+            for kwargs in messages
+        ]
+    )
+
+
+def answer_form(data: bytes) -> Any:
+    """A list for the fast form of an answer, an object for the slow one, else the exact text."""
+    try:
+        if data[:1] == FAST:
+            rows = orjson.loads(data[1:])
+            if orjson.dumps(rows) == data[1:]:
+                return rows
+        else:
+            objects = [parsed(text) for text in orjson.loads(data[1:])]
+            if slow(objects) == data:
+                return {"langchain": objects}
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return data.decode()
+
+
+def answer_bytes(form: Any) -> bytes:
+    """The bytes that ``answer_form`` shows, or an error of whatever kind if it cannot be."""
+    if isinstance(form, list):
+        return FAST + orjson.dumps(form)
+    data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()
+    if data[:1] not in (FAST, SLOW):
+        raise ValueError("of no known form")
+    return data

@@ -1,0 +1,83 @@
+"""Read the file of LangChain's ``SQLiteCache`` as entries."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from langchain_core.outputs import Generation
+
+from gptcache_magics import generations
+from gptcache_magics.bundle.files import Contents
+from gptcache_magics.errors import CommandError, NotStorable
+from gptcache_magics.identity import identify_by_llm_string
+from gptcache_magics.stores.base import Configuration, Entry
+from gptcache_magics.stores.langchain_sqlite import Answered, answered
+
+__all__ = ["read_langchain"]
+
+
+def read_langchain(path: str | Path) -> Contents:
+    """The answers of a ``SQLiteCache``, as entries that are found by prompt and ``llm_string``.
+
+    Raises
+    ------
+    CommandError
+        If there is no such file.
+    StoreError
+        If it is none of a ``SQLiteCache``, or cannot be read.
+    """
+    file = Path(os.path.expanduser(path))
+    if not os.path.isfile(file):
+        raise CommandError(f"There is no file {path}. LangChain's SQLiteCache calls it .langchain.db")
+    created = file.stat().st_mtime  # the file does not say when each was stored
+    contents = Contents(unit="row")
+    configurations: dict[bytes, Configuration] = {}
+    for each in answered(file):
+        try:
+            entry, configuration = _entry(each, created)
+        except NotStorable as refusal:
+            contents.refused.append((each.row, str(refusal).removeprefix("not stored: ")))
+        else:
+            configurations[configuration.key] = configuration
+            contents.entries.append(entry)
+    contents.refused.sort()
+    contents.configurations.extend(configurations.values())
+    return contents
+
+
+def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
+    """One answer of LangChain's cache, found by its prompt and ``llm_string`` as LangChain finds it."""
+    if each.refused:
+        raise NotStorable(each.refused)
+    try:
+        answer = [_generation(response) for response in each.responses]
+        generations.check_storable(answer)
+        who = identify_by_llm_string(each.prompt, each.llm_string)
+        data = generations.encode(answer)
+    except NotStorable:
+        raise
+    except Exception as error:  # whatever a class of LangChain raises for what it is given
+        raise NotStorable("it cannot be read") from error
+    entry = Entry(
+        key=who.key,
+        configuration=who.configuration.key,
+        prompt=who.prompt,
+        question=who.question,
+        answer=data,
+        created=created,
+        usage=generations.usage(answer),
+        finish_reason=generations.finish_reason(answer[0]),
+        prompt_digest=who.prompt_digest,
+    )
+    return entry, who.configuration
+
+
+def _generation(response: str) -> Generation:
+    """What LangChain's ``dumps`` wrote; an early version wrote the text itself."""
+    try:
+        dumped = json.loads(response)
+    except ValueError:
+        return Generation(text=response)
+    return generations.load(response) if isinstance(dumped, dict) and "lc" in dumped else Generation(text=response)

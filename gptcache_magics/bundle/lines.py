@@ -1,0 +1,215 @@
+"""One line of a bundle: a configuration or an entry as JSON, and back.
+
+What is unset is left out of a line. What is read may be anybody's, so every field is checked before it is taken.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from gptcache_magics import generations
+from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed, prompt_of
+from gptcache_magics.errors import NotStorable
+from gptcache_magics.masking import is_secret
+from gptcache_magics.prompts import canonical
+from gptcache_magics.stores.base import Configuration, Entry, Usage
+
+__all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
+
+MASKED_PROMPT: Final = "masked-prompt"
+"""The tag of an entry whose prompt held what looks like a key: nothing that is asked matches it."""
+
+_TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_KEY: Final = re.compile("[0-9a-f]{32}")
+_VARIABLE: Final = re.compile("[A-Z][A-Z0-9_]{0,99}")
+_LARGEST: Final = 2.0**33
+"""As seconds since the epoch the year 2242: pandas knows no time after 2262."""
+
+
+# Writing
+
+
+def configuration_line(configuration: Configuration) -> bytes:
+    """A configuration as JSON, without a line break."""
+    return dumps(
+        {
+            "configuration": configuration.key.hex(),
+            "provider": configuration.provider,
+            "model": configuration.model,
+            "label": configuration.label,
+            **_given(
+                temperature=configuration.temperature,
+                parameters=object_of(configuration.parameters),
+                portable=configuration.portable.hex(),
+                environment=configuration.environment.split(),
+            ),
+        }
+    )
+
+
+def entry_line(entry: Entry) -> bytes:
+    """An entry as JSON, without a line break, and without what its prompt gives again: question and digest."""
+    messages = messages_of(entry.prompt)
+    return dumps(
+        {
+            "entry": entry.key.hex(),
+            **({"prompt": entry.prompt} if messages is None else {"messages": messages}),
+            "answer": answer_form(entry.answer),
+            "created": entry.created,
+            **_given(
+                seconds=entry.seconds,
+                usage={name: n for name in _TOKENS if (n := getattr(entry.usage, name)) is not None},
+                finish_reason=entry.finish_reason,
+                sample=entry.sample,
+                edited=entry.edited,
+                tags=entry.tags.split(),
+            ),
+            "configuration": entry.configuration.hex(),
+        }
+    )
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that say something; zero seconds and a temperature of zero do."""
+    return {name: value for name, value in fields.items() if value or isinstance(value, float)}
+
+
+# Reading: a ValueError says what is wrong with a line
+
+
+def fields_of(line: bytes) -> dict[str, Any]:
+    """The fields of a line, which is an entry if it has an ``entry``."""
+    try:
+        fields = parsed(line)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(fields, dict) or not {"entry", "configuration"} & fields.keys():
+        raise ValueError("neither an entry nor a configuration")
+    return fields
+
+
+def configuration_from(fields: Mapping[str, Any]) -> Configuration:
+    """A configuration, every field checked."""
+    parameters = fields.get("parameters", {})
+    text = parameters if isinstance(parameters, str) else orjson.dumps(parameters).decode()
+    if not isinstance(parsed(text), dict):
+        raise ValueError("'parameters' is no object")
+    environment = fields.get("environment", [])
+    if not isinstance(environment, list):
+        raise ValueError("'environment' is no list")
+    # Such a variable may be set to a placeholder: never one that is not the name of a key.
+    variables = [name for name in environment if isinstance(name, str) and _VARIABLE.fullmatch(name)]
+    return Configuration(
+        key=_key(fields, "configuration"),
+        provider=_text(fields, "provider"),
+        model=_text(fields, "model"),
+        label=_text(fields, "label"),
+        temperature=_number(fields, "temperature", -_LARGEST),
+        parameters=text,
+        portable=_key(fields, "portable") if fields.get("portable") else b"",
+        environment=" ".join(name for name in variables if is_secret(name)),
+    )
+
+
+def entry_from(fields: Mapping[str, Any]) -> Entry:
+    """An entry, every field checked and its answer decoded."""
+    prompt = fields["prompt"] if "prompt" in fields else _read_messages(fields)
+    if not isinstance(prompt, str):
+        raise ValueError("'prompt' is no text")
+    try:
+        seen, _, question = canonical(prompt, keep_ids=True)
+    except Exception as error:  # messages of a form that no model takes
+        raise ValueError("the prompt cannot be read") from error
+    tags, usage, edited = fields.get("tags", []), fields.get("usage", {}), fields.get("edited", False)
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.split() == [tag] for tag in tags):
+        raise ValueError("'tags' is no list of words")
+    if not isinstance(usage, dict):
+        raise ValueError("'usage' is no object")
+    if not isinstance(edited, bool):
+        raise ValueError("'edited' is neither true nor false")
+    created = _number(fields, "created")
+    if created is None:
+        raise ValueError("'created' is missing")
+    return Entry(
+        key=_key(fields, "entry"),
+        configuration=_key(fields, "configuration"),
+        prompt=prompt,
+        question=question,
+        answer=_read_answer(fields),
+        created=created,
+        seconds=_number(fields, "seconds"),
+        usage=Usage(*(_count(usage, name) for name in _TOKENS)),
+        finish_reason=_text(fields, "finish_reason"),
+        prompt_digest=b"" if MASKED_PROMPT in tags else blake2b(seen, digest_size=8).digest(),
+        sample=_count(fields, "sample") or 0,
+        edited=edited,
+        tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
+    )
+
+
+def _read_messages(fields: Mapping[str, Any]) -> str:
+    if not isinstance(fields.get("messages"), list):
+        raise ValueError("'prompt' is missing")
+    try:
+        return prompt_of(fields["messages"])
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("'messages' are no messages") from error
+
+
+def _read_answer(fields: Mapping[str, Any]) -> bytes:
+    answer = fields.get("answer")
+    if answer is None:
+        raise ValueError("'answer' is missing")
+    try:
+        data = answer_bytes(answer)
+        generations.check_storable(generations.decode(data))
+    except NotStorable as refusal:
+        raise ValueError(str(refusal).removeprefix("not stored: ")) from refusal
+    except Exception as error:  # whatever a class of LangChain raises for what it is given
+        raise ValueError("the answer cannot be read") from error
+    return data
+
+
+def _key(fields: Mapping[str, Any], name: str) -> bytes:
+    value = fields.get(name)
+    if not isinstance(value, str) or not _KEY.fullmatch(value):
+        raise ValueError(f"'{name}' is not 32 hexadecimal digits")
+    return bytes.fromhex(value)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"'{name}' is no text")
+    return _valid(value, name)
+
+
+def _valid(text: str, name: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"'{name}' is not valid Unicode") from None
+    return text
+
+
+def _number(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not lowest <= value <= _LARGEST:
+        raise ValueError(f"'{name}' is no number that can be")
+    return float(value)
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    if value is not None and (type(value) is not int or not 0 <= value < 2**53):
+        raise ValueError(f"'{name}' is no whole number that can be")
+    return value

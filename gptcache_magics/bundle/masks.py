@@ -1,0 +1,76 @@
+"""What looks like a key in a prompt or an answer does not reach a bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from gptcache_magics.bundle.forms import FAST, parsed, slow
+from gptcache_magics.bundle.lines import MASKED_PROMPT
+from gptcache_magics.masking import is_secret, masked
+from gptcache_magics.stores.base import Entry
+
+__all__ = ["MASKED_ANSWER", "without_secrets"]
+
+MASKED_ANSWER: Final = "masked-answer"
+"""The tag of an entry whose answer held what looks like a key."""
+
+
+def without_secrets(entry: Entry) -> Entry:
+    """The entry with what looks like a key masked, and tagged so; under another key if its prompt was masked.
+
+    The new key is made of what the file shows. Made of the old one, it would let a short password be guessed.
+    """
+    prompt, answer = _masked_prompt(entry.prompt), _masked_answer(entry.answer)
+    if answer != entry.answer:
+        entry = replace(entry, answer=answer, tags=_tagged(entry.tags, MASKED_ANSWER))
+    if prompt != entry.prompt:
+        content = f"masked\0{entry.configuration.hex()}\0{entry.created!r}\0{entry.sample}\0{prompt}"
+        key = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        entry = replace(entry, key=key, prompt=prompt, tags=_tagged(entry.tags, MASKED_PROMPT))
+    return entry
+
+
+def _masked_prompt(prompt: str) -> str:
+    if prompt.startswith("[{"):
+        try:
+            messages = parsed(prompt)
+            hidden = _hidden(messages)
+            return prompt if hidden == messages else json.dumps(hidden)
+        except (ValueError, RecursionError):
+            pass
+    return masked(prompt)
+
+
+def _masked_answer(data: bytes) -> bytes:
+    try:
+        if data[:1] == FAST:
+            rows = orjson.loads(data[1:])
+            hidden = _hidden(rows)
+            return data if hidden == rows else FAST + orjson.dumps(hidden)
+        objects = [json.loads(text) for text in json.loads(data[1:])]
+        hidden = _hidden(objects)
+        # As texts: what holds a NaN is not even equal to itself.
+        return data if json.dumps(hidden) == json.dumps(objects) else slow(hidden)
+    except (ValueError, TypeError, RecursionError):
+        return masked(data.decode()).encode()
+
+
+def _hidden(value: Any, name: str = "") -> Any:
+    """The same JSON, with every text masked that looks like a key or has the name of one."""
+    if isinstance(value, str):
+        return "***" if value and name and is_secret(name) else masked(value)
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    if isinstance(value, dict):
+        # A "token" among log probabilities is a piece of a word.
+        return {key: item if key == "logprobs" else _hidden(item, key) for key, item in value.items()}
+    return value
+
+
+def _tagged(tags: str, tag: str) -> str:
+    return f" {' '.join(dict.fromkeys([*tags.split(), tag]))} "

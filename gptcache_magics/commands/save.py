@@ -1,0 +1,72 @@
+"""``%gptcache save``: write entries to a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from gptcache_magics.commands.changing import counted
+from gptcache_magics.commands.parser import Parser, cell_option, place
+from gptcache_magics.commands.selecting import configurations_of, looked_up
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
+from gptcache_magics.quantities import sized
+from gptcache_magics.stores.base import Selection
+
+HELP = "Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class."
+EXAMPLE = "%gptcache save lesson.jsonl"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_argument("path", metavar="FILE", help="where to write; a bundle that is there is replaced")
+    parser.add_option("--all", action="store_true", help="every entry of the store, not only those of this run")
+    parser.add_option("-m", "--model", help="only of this model")
+    parser.add_option("--tag", help="only with this tag")
+    cell_option(parser, "only what the cell with [N] beside it stored or hit")
+    place(parser)
+
+
+def save(
+    path: str | Path,
+    *,
+    all: bool = False,
+    model: str | None = None,
+    tag: str | None = None,
+    cell: int | str | None = None,
+    at: str | Path | None = None,
+) -> str:
+    """Write entries to a bundle; the line to print. What looks like a key is masked in the file.
+
+    Those that this run stored or hit, or one ``cell`` of it; with ``all``, or ``at`` another store, every one.
+    """
+    from gptcache_magics import bundle
+
+    source = controller.source(at)
+    source.flush()
+    every = all or at is not None
+    if every and cell is not None:
+        raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")
+    everywhere = Selection(configurations=configurations_of(source.store, model), tag=tag)
+    selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
+    saved = bundle.save(source.store, selection, path)
+    if not saved.entries:
+        return "Nothing to save: no entry fits." + ("" if every else " Those of other runs too: --all")
+    told = [f"Saved {counted(saved.entries)} to {path} ({sized(saved.bytes)})."]
+    others = source.store.count(everywhere)[0] - saved.entries
+    if others and (model or tag) and cell is None:
+        told.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
+    return " ".join([*told, *_masked(saved.masked_prompts, saved.masked_answers)])
+
+
+def _masked(prompts: int, answers: int) -> list[str]:
+    told = []
+    if prompts:
+        one = prompts == 1
+        told.append(
+            f"{counted(prompts, 'prompt', 'prompts')} held what looks like a key: "
+            f"{'it is' if one else 'they are'} masked in the file and will not match."
+        )
+    if answers:
+        told.append(f"{counted(answers, 'answer', 'answers')} held what looks like a key, masked in the file.")
+    return told
