@@ -1,0 +1,60 @@
+"""``%gptcache doctor``: what is well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from gptcache_magics import checkup
+from gptcache_magics.checkup import Check, Checkup
+from gptcache_magics.commands.parser import Parser
+from gptcache_magics.controller import controller
+
+HELP = "Check versions, LangChain's wraps, models that go past the cache, and the store; say what to do."
+EXAMPLE = "%gptcache doctor"
+MOUNTS: Final = Path("/proc/mounts")
+
+
+def add_arguments(parser: Parser) -> None:
+    """No words, no options."""
+
+
+def doctor() -> Checkup:
+    """Look at everything around the cache, on or off; changes nothing."""
+    return Checkup(tuple(_checks()))
+
+
+def _checks() -> Iterator[Check]:
+    cache = controller.cache
+    live = checkup.alive("langchain_core.language_models.base", "BaseLanguageModel")
+    yield checkup.versions()
+    yield checkup.import_order()
+    yield checkup.gptcache_leaks()
+    yield checkup.hooks(cache)
+    yield checkup.overriding(live)
+    yield checkup.models(live, cache)
+    where = controller.default_store
+    if cache is not None:
+        from langchain_core.globals import get_llm_cache
+
+        yield checkup.replaced(cache, get_llm_cache())
+        yield checkup.errors(cache)
+        yield checkup.secrets(cache.store)
+        where = cache.store.where
+    path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
+    if path.exists():
+        yield from _of_the_file(path)
+
+
+def _of_the_file(path: Path) -> Iterator[Check]:
+    yield checkup.damaged_files(path)
+    yield checkup.integrity(path)
+    yield checkup.writable(path)
+    yield checkup.disk_space(path)
+    with suppress(OSError):  # Linux has it
+        mounted = checkup.network_mount(path, MOUNTS.read_text())
+        if mounted is not None:
+            yield mounted

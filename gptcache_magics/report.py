@@ -1,0 +1,102 @@
+"""What came of verifying a notebook: text to read, and a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MIME", "Kind", "Problem", "Report"]
+
+MIME: Final = "application/vnd.gptcache-magics.verified+json"
+"""What a verified kernel shows after each cell: its ``hits``, ``misses``, ``attempts`` and ``error``."""
+
+Kind = Literal["miss", "embeddings", "network", "timeout", "error"]
+_COUNTED: Final[dict[Kind, tuple[str, str]]] = {
+    "miss": ("miss", "misses"),
+    "embeddings": ("cell needs embeddings", "cells need embeddings"),
+    "network": ("cell needs the network", "cells need the network"),
+    "timeout": ("cell took too long", "cells took too long"),
+    "error": ("other error", "other errors"),
+}
+_HINTS: Final[dict[Kind, str]] = {
+    "miss": "Misses: run the notebook with the cache on, and with a bundle save it anew: %gptcache save FILE",
+    "embeddings": "Embeddings are not cached by %gptcache: LangChain's CacheBackedEmbeddings keeps them in files.",
+    "timeout": "Cells that need longer: --timeout SECONDS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a cell could not get, or an error of its own."""
+
+    cell: int | None
+    """The number beside the cell; None for what a thread did after the last one."""
+    first_line: str
+    kind: Kind
+    message: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run from recordings alone."""
+
+    notebook: str
+    bundle: str
+    """The bundle that was replayed; empty for the stores that the notebook names."""
+    cells: int
+    """How many cells ran."""
+    hits: int
+    """How many calls were answered."""
+    problems: tuple[Problem, ...] = ()
+    attempts: tuple[str, ...] = ()
+    """Hosts that the notebook tried to reach and did without."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was replayed."""
+        return not self.problems
+
+    def to_frame(self) -> pd.DataFrame:
+        """The problems: ``cell`` (Int64), ``first_line``, ``kind`` (a category), ``message``, ``times`` (Int64)."""
+        import pandas as pd
+
+        kinds = pd.CategoricalDtype(list(get_args(Kind)))
+        dtypes: dict[str, Any] = {
+            "cell": "Int64",
+            "first_line": "string",
+            "kind": kinds,
+            "message": "string",
+            "times": "Int64",
+        }
+        rows = [(each.cell, each.first_line, each.kind, each.message, each.times) for each in self.problems]
+        return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+    def __repr__(self) -> str:
+        name = Path(self.notebook).name
+        ran = f"{_number(self.cells, 'cell', 'cells')} run, {_number(self.hits, 'call', 'calls')} answered"
+        ran += f" from {Path(self.bundle).name}" if self.bundle else ""
+        if self.ok:
+            lines = [f"{name} replays: {ran}, none by a model."]
+        else:
+            kinds = Counter(each.kind for each in self.problems)
+            told = ", ".join(_number(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
+            lines = [f"{name} does not replay: {told}. {ran[0].upper()}{ran[1:]}."]
+        for each in self.problems:
+            cell = f"[{each.cell}]" if each.cell is not None else "[ ]"
+            times = f" ({each.times} times)" if each.times > 1 else ""
+            message = each.message.replace("\n", "\n        ")
+            lines += [f"  {cell:<5} {each.kind:<11} {each.first_line}".rstrip(), f"        {message}{times}"]
+        lines += [hint for kind, hint in _HINTS.items() if any(each.kind == kind for each in self.problems)]
+        if self.attempts:
+            lines.append(f"Tried and done without: {', '.join(self.attempts)}")
+        return "\n".join(lines)
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
