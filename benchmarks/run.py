@@ -22,6 +22,7 @@ import invoke
 import safety
 import start
 import tables
+import working
 from measure import Bar, Options, table
 
 PARTS: Final[dict[str, Callable[[Options], list[Bar]]]] = {
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, Callable[[Options], list[Bar]]]] = {
     "start": start.run,
     "tables": tables.run,
     "safety": safety.run,
+    "working": working.run,
 }
 PACKAGES: Final = ("gptcache", "langchain-core", "langchain-community", "langchain-openai", "pandas", "ipython")
 ENVIRONMENT: Final = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_")

@@ -1,5 +1,8 @@
 """The notebooks run from top to bottom in a real kernel, without a key and without a network."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -7,6 +10,9 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+MEANT_TO_FAIL = "raises-exception"
 
 
 def executed(name: str, folder: Path) -> list[nbformat.NotebookNode]:
@@ -19,6 +25,11 @@ def executed(name: str, folder: Path) -> list[nbformat.NotebookNode]:
 
 def text_of(cell: nbformat.NotebookNode) -> str:
     return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+
+
+def cell_with(cells: list[nbformat.NotebookNode], code: str) -> str:
+    """What the last cell showed whose code has this in it."""
+    return [text_of(cell) for cell in cells if code in cell.source][-1]
 
 
 def test_the_quickstart_hits_what_it_asked_before_and_misses_a_changed_parameter(tmp_path: Path) -> None:
@@ -36,9 +47,48 @@ def test_the_quickstart_hits_what_it_asked_before_and_misses_a_changed_parameter
     assert (tmp_path / ".gptcache" / "cache.db").exists()
 
 
+def test_the_prompting_notebook_refreshes_explains_and_counts(tmp_path: Path) -> None:
+    cells = executed("prompting.ipynb", tmp_path)
+
+    whys = [text_of(cell) for cell in cells if cell.source == "%gptcache why"]
+    assert "[-friendly-]{+polite+}" in whys[0]
+    assert "temperature (default) → 0.9" in whys[1]
+    answered = [text_of(cell) for cell in cells if cell.source == "answer_all()"]
+    assert len(answered) == 1
+    samples = [text_of(cell) for cell in cells if cell.source.startswith("%%gptcache --samples 3")]
+    assert samples[0] == samples[1]
+    (costs,) = [text_of(cell) for cell in cells if "cells" in cell.metadata.get("tags", [])]
+    assert "%%gptcache refresh --tag polite" in costs
+    assert "Saved 3 entries" in cell_with(cells, "gm.save(")
+    assert "$" in cell_with(cells, "%gptcache off")
+
+
+def test_the_lesson_replays_without_a_key_and_an_unrecorded_question_is_a_friendly_miss(tmp_path: Path) -> None:
+    shutil.copy(NOTEBOOKS / "lesson.jsonl", tmp_path)
+    cells = executed("lesson.ipynb", tmp_path)
+
+    assert "6 entries, mode replay. OPENAI_API_KEY is a placeholder" in cell_with(cells, "%gptcache on")
+    (missed,) = [cell for cell in cells if MEANT_TO_FAIL in cell.metadata.get("tags", [])]
+    (error,) = missed.outputs
+    assert error.ename == "CacheMiss"
+    assert len(error.traceback) == 1, "the sentence, without LangChain's frames"
+    assert "[-library-]{+station+}" in error.traceback[0]
+    assert "6 hits, 1 miss" in cell_with(cells, "%gptcache off")
+    assert not (tmp_path / ".gptcache").exists()
+
+
+def test_the_lesson_is_verified() -> None:
+    command = [sys.executable, "-m", "gptcache_magics", "verify", str(NOTEBOOKS / "lesson.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
 def test_a_notebook_is_committed_as_executed_and_without_errors(name: str) -> None:
     cells = [cell for cell in nbformat.read(NOTEBOOKS / name, as_version=4).cells if cell.cell_type == "code"]
 
     assert all(cell.execution_count for cell in cells)
-    assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
+    for cell in cells:
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        assert failed == (MEANT_TO_FAIL in cell.metadata.get("tags", []))

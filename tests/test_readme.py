@@ -1,11 +1,14 @@
 """What the README tells a user to type is typed here."""
 
 import atexit
+import itertools
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from shell import ask
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,11 +18,21 @@ BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 def test_every_magic_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shell = InteractiveShell()
-    lines = [line for block in BLOCKS for line in block.splitlines() if "%gptcache" in line or line.startswith("%load")]
-    assert lines[:2] == ["%load_ext gptcache_magics", "%gptcache on"]
+    for file in ("lesson.ipynb", "lesson.jsonl"):
+        shutil.copy(ROOT / "notebooks" / file, tmp_path)
+    blocks = [
+        [line for line in block.splitlines() if line.startswith(("%gptcache", "%%gptcache", "%load", "df = %"))]
+        for block in BLOCKS
+    ]
+    assert blocks[1] == ["%load_ext gptcache_magics", "%gptcache on"]
 
     try:
-        for line in lines:
+        for line in blocks[1]:
+            shell.run_cell(line, store_history=True).raise_error()
+        ask("a question")
+        for line in itertools.chain(*blocks[2:]):
+            if line.startswith("%gptcache on "):  # in another kernel
+                shell.run_cell("%gptcache off").raise_error()
             shell.run_cell(line, store_history=True).raise_error()
     finally:
         shell.run_line_magic("unload_ext", "gptcache_magics")
