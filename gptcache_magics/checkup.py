@@ -106,7 +106,7 @@ def versions() -> Check:
         except metadata.PackageNotFoundError:
             found[name] = "missing"
     old = [
-        f"{name}>={bounds[name]}" for name, version in found.items() if _number(version) < _number(bounds.get(name, ""))
+        f"{name}>={bounds[name]}" for name, version in found.items() if _parts(version) < _parts(bounds.get(name, ""))
     ]
     told = ", ".join(f"{name} {version}" for name, version in found.items())
     upgrade = " ".join(f'"{each}"' for each in old)
@@ -125,7 +125,7 @@ def _bound(requirement: str) -> tuple[str, str] | None:
     return (found[1].lower(), found[2]) if found and "extra ==" not in requirement else None
 
 
-def _number(version: str) -> tuple[int, ...]:
+def _parts(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
@@ -146,8 +146,8 @@ def gptcache_leaks() -> Check:
     # atexit keeps no list that can be read, but it keeps the functions alive.
     hooks = [each for each in alive("types", "FunctionType") if each.__qualname__ == "Cache.init.<locals>.close"]
     hooks = [each for each in hooks if each.__module__ == "gptcache.core"]
-    parts = [f"{len(handlers)} handlers of the root logger"] * bool(handlers)
-    parts += [f"{len(hooks)} functions to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
+    parts = [f"{_counted(len(handlers), 'handler')} of the root logger"] * bool(handlers)
+    parts += [f"{_counted(len(hooks), 'function')} to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
     hint = "Take the handlers away: logging.root.handlers.clear()" if handlers else ""
     return Check("gptcache's leaks", not handlers, " and ".join(parts) or "none", hint)
 
@@ -191,7 +191,7 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
             past[f"{type(model).__name__} with a cache of its own ({type(own).__name__})"] += 1
     told = [f"{number} {name}" for name, number in past.items()]
     calls = sum(each.reason == "cache=False" for each in list(cache.ledger.recent)) if cache is not None else 0
-    told += [f"{calls} calls of this run with cache=False"] * bool(calls)
+    told += [f"{_counted(calls, 'call')} of this run with cache=False"] * bool(calls)
     hint = "They are paid for each time: leave cache= out" if told else ""
     return Check("models", not told, ", ".join(told) or f"{len(live)} in use, none goes past the cache", hint)
 
@@ -285,3 +285,7 @@ def _holds_a_key(texts: Iterable[str | bytes]) -> bool:
         if masked(text) != text:
             return True
     return False
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -107,7 +107,9 @@ class Controller:
         assert self.cache is not None
         path = os.path.abspath(os.path.expanduser(str(where)))
         same = where is None or self.cache.store.where in (path, str(where))
-        if not same or (init is not None and init is not self.cache.init_func) or (wrap and not self.cache.wraps):
+        if same and wrap and not self.cache.wraps:
+            raise CommandError("on: --wrap keeps the cache that was installed before this one, and there was none.")
+        if not same or (init is not None and init is not self.cache.init_func):
             raise CommandError(
                 f"The cache is on at {place(self.cache.store)}. To change where the answers are: "
                 f"%gptcache off, then %gptcache on {where or ''}".rstrip()

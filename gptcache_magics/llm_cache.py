@@ -18,17 +18,15 @@ from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import generations, identity, langchain_hooks, reasons, upstream
 from gptcache_magics.answers import Answers, Asked
-from gptcache_magics.errors import BudgetReached, CacheMiss, NotStorable
+from gptcache_magics.errors import CacheMiss, NotStorable
 from gptcache_magics.identity import Identity
 from gptcache_magics.ledger import Ledger
-from gptcache_magics.nearest import Asked as Recorded
-from gptcache_magics.nearest import nearest
+from gptcache_magics.refusing import refusal
 from gptcache_magics.settings import CALL, Call, Scope, Settings, strictest
 from gptcache_magics.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.stores import open_store
 from gptcache_magics.stores.base import Found, Lookup, Outcome, Store, Usage
 from gptcache_magics.watching import CallWatch
-from gptcache_magics.word_diff import shown
 
 __all__ = ["GPTCache"]
 
@@ -193,8 +191,7 @@ class GPTCache(BaseCache):
         try:
             asked = Asked(call, self._new_identity(call, prompt, llm_string, scope), prompt, llm_string, scope)
         except Exception as error:
-            reason = self.ledger.failed(error, "reading the model's parameters")
-            self.ledger.note("error", reason, 0.0, scope=scope)
+            self.ledger.note("error", reason := self.ledger.failed(error, "reading a model"), 0.0, scope=scope)
             if scope.mode == "replay":
                 raise CacheMiss(f"The model was not called (mode replay): {reason}") from error
             return None
@@ -207,8 +204,7 @@ class GPTCache(BaseCache):
     def _new_identity(self, call: Call | None, prompt: str, llm_string: str, scope: Scope) -> Identity:
         """What is asked; where identical calls are to have different answers, which of them."""
         if call is None:
-            who = identity.identify_by_llm_string(prompt, llm_string)
-            return self._sampled(who, scope)
+            return self._sampled(identity.identify_by_llm_string(prompt, llm_string), scope)
         before = call.identities.setdefault((prompt, llm_string), [])
         if not before or scope.several:
             before.append(self._sampled(identity.identify(call, prompt), scope))
@@ -258,14 +254,7 @@ class GPTCache(BaseCache):
     def _leave_to_the_model(self, asked: Asked) -> None:
         """Note that the model is to answer, or refuse that."""
         who, call = asked.identity, asked.call
-        refused: CacheMiss | BudgetReached | None = None
-        if asked.scope.mode == "replay":
-            refused = self._cache_miss(asked)
-        elif self.settings.budget is not None:
-            try:
-                self.settings.budget.check(call, who.configuration)
-            except BudgetReached as reached:
-                refused, asked.reason = reached, reasons.BUDGET
+        refused = refusal(asked, self.store, self.ledger)
         outcome: Outcome = "error" if asked.failed else "bypass" if asked.reason.startswith(reasons.MODE) else "miss"
         lookup = self._note(outcome, asked, asked.reason or who.reason or reasons.NEW)
         if refused is not None:
@@ -290,20 +279,6 @@ class GPTCache(BaseCache):
             found=found,
             prompt_digest=who.prompt_digest if found is None else b"",
         )
-
-    def _cache_miss(self, asked: Asked) -> CacheMiss:
-        """The error of replay: what was asked, and the closest that is recorded."""
-        who = asked.identity
-        told = f"nothing is recorded for “{shown(who.question)}” ({shown(who.configuration.label)}), and mode replay"
-        told += " calls no model."
-        if asked.failed:
-            return CacheMiss(f"{told} {asked.reason}")
-        recorded = Recorded(who.question, who.configuration, who.key, who.prompt_digest, prompt=who.prompt)
-        try:
-            closest = nearest(self.store, recorded, at_least=0)
-        except Exception as error:
-            return CacheMiss(f"{told} {self.ledger.failed(error, 'searching the closest')}")
-        return CacheMiss(f"{told} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
         if not self.settings.mark_hits:

@@ -103,7 +103,7 @@ def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None
     assert found["gptcache's import"][:2] == [False, "gptcache was imported before gptcache_magics"]
     ok, finding, hint = found["gptcache's leaks"]
     assert (ok, hint) == (False, "Take the handlers away: logging.root.handlers.clear()")
-    assert finding == "1 handlers of the root logger and 2 functions to call at exit, one for each gptcache.Cache.init"
+    assert finding == "1 handler of the root logger and 2 functions to call at exit, one for each gptcache.Cache.init"
     assert not upstream.came_first
     assert logging.root.handlers is not None
 
@@ -134,7 +134,7 @@ def test_models_that_go_past_the_cache_are_found(on: Path, server: ProviderServe
     assert not found.ok
     assert "ChatOpenAI with cache=False" in found.finding
     assert "NumberedModel with a cache of its own (InMemoryCache)" in found.finding
-    assert "1 calls of this run with cache=False" in found.finding
+    assert "1 call of this run with cache=False" in found.finding
     assert "FakeStreamingListLLM.stream" in check("methods of their own").finding
     del own, streams
 

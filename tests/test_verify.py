@@ -88,7 +88,7 @@ def test_a_notebook_whose_answers_are_recorded_replays_without_a_trace(tmp_path:
         f"assert ''.join(piece.text for piece in llm.stream('{RECORDED}')) == {recorded!r}",
         "import beside, secrets\nassert beside.number == 42 and secrets.token_hex()",
         "assert os.environ['OPENAI_API_KEY'] == 'no-key-needed-in-replay'",
-        "%gptcache mode auto\n%gptcache clear --yes\n%gptcache undo",
+        "%gptcache mode auto\n%gptcache clear --yes\n%gptcache undo\n%gptcache save lesson.jsonl",
         f"kept = gm.current()\n%gptcache off\n%gptcache on copy\nllm.invoke('{RECORDED}')\n%gptcache off\n%gptcache on",
         "import asyncio, threading\nasync def more(): return await llm.ainvoke('" + RECORDED + "')\n"
         "thread = threading.Thread(target=lambda: asyncio.run(more())); thread.start(); thread.join()",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptcache_magics import commands
+from gptcache_magics.commands.cell import EXAMPLE as CELL_EXAMPLE
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.errors import CommandError
 
@@ -33,7 +34,15 @@ def help(name: str | None = None) -> Help:
         lines = [f"  %gptcache {each:<8} {commands.command(each).HELP}" for each in commands.COMMANDS]
         return Help(
             "\n".join(
-                ["Cache LangChain's model calls and see what it saves.", "", *lines, "", "More: %gptcache help on"]
+                [
+                    "Cache LangChain's model calls and see what it saves.",
+                    "",
+                    *lines,
+                    "",
+                    f"  {CELL_EXAMPLE}   as the first line of a cell: for this cell only",
+                    "",
+                    "More: %gptcache help on, %%gptcache --help",
+                ]
             )
         )
     if name not in commands.COMMANDS:

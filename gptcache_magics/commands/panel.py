@@ -8,9 +8,9 @@ from typing import Any
 from gptcache_magics.commands.parser import Parser, check_one_of, place
 from gptcache_magics.controller import controller
 
-HELP = "Live tables of models, lookups and entries."
+HELP = "Live tables of models, lookups and entries, and charts."
 EXAMPLE = "%gptcache panel --tab Lookups"
-TABS = ("Models", "Lookups", "Entries")
+TABS = ("Models", "Lookups", "Entries", "Charts")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -28,8 +28,8 @@ def panel(tab: str = "Models", *, static: bool = False, at: str | Path | None = 
     from gptcache_magics import widgets
 
     if static:
-        return widgets.Static(source)
-    made = widgets.Panel(source, tab=tab)
+        return widgets.Static(source, controller.settings)
+    made = widgets.Panel(source, tab, controller.settings)
     if source.ledger is not None:
         controller.on_off.append(made.close)
     return made

@@ -42,6 +42,8 @@ def save(
     """
     from gptcache_magics import bundle
 
+    if controller.settings.locked:
+        return f"{path} was not written: this notebook is being verified."
     source = controller.source(at)
     source.flush()
     every = all or at is not None
