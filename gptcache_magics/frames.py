@@ -8,6 +8,9 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -20,11 +23,14 @@ from gptcache_magics.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, ST
 from gptcache_magics.stores.base import Period, Rows, Selection, Store, Usage
 
 __all__ = [
-    *("By", "configurations", "differences", "entries", "lookups", "models", "named", "outcomes", "stats", "tally"),
+    *("UNATTRIBUTED", "By", "cells", "configurations", "differences", "entries", "lookups", "models", "named"),
+    *("Read", "outcomes", "read_once", "stats", "tally"),
 ]
 
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
 
+UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
+"""The cell or notebook of a lookup that has none, and the model of one that has none."""
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -87,11 +93,9 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
 def models(store: Store) -> pd.DataFrame:
     """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
     known = configurations(store).merge(_frame(store.contents()), on="key", how="left")
-    asked = outcomes(store)
-    groups = known.groupby("model", sort=True)
-    hits = (asked["outcome"] == "hit").astype("int64").groupby(asked["model"]).sum()
-    decided = asked["outcome"].isin(["hit", "miss"]).astype("int64").groupby(asked["model"]).sum()
-    used = pd.concat([groups["last_created"].max().astype("float64"), asked.groupby("model")["at"].max()], axis=1)
+    groups = known.merge(_frame(store.tallies()), on="key", how="left").groupby("model", sort=True)
+    hits, misses = (pd.to_numeric(groups[name].sum()).astype("int64") for name in ("hits", "misses"))
+    used = groups[["last_created", "last"]].max().astype("float64").max(axis=1)
     df = pd.DataFrame(
         {
             "provider": groups["provider"].first(),
@@ -101,9 +105,9 @@ def models(store: Store) -> pd.DataFrame:
             "first_used": groups["first_created"].min().astype("float64"),
         }
     )
-    df["hits"] = hits.reindex(df.index).fillna(0)
-    df["hit_rate"] = hits.reindex(df.index) / decided.where(decided > 0).reindex(df.index)
-    df["last_used"] = used.max(axis=1).reindex(df.index)
+    df["hits"] = hits
+    df["hit_rate"] = hits / (hits + misses).where(hits + misses > 0)
+    df["last_used"] = used
     df.index = pd.Index(df.index, name="model", dtype="object").astype("string")
     return typed(df, MODELS)
 
@@ -172,7 +176,37 @@ def lookups(
 def outcomes(
     store: Store, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
 ) -> pd.DataFrame:
-    """What figures are made of, one row a lookup, newest first, with as little work for each as can be."""
+    """What figures are made of, one row a lookup, newest first."""
+    read = _read.get()
+    df = read.get((id(store), period)) if read is not None else None
+    if df is None:
+        df = _outcomes(store, period)
+        if read is not None:
+            read[id(store), period] = df
+    if model is not None:
+        df = df[named(df, model)]
+    return df if execution_count is None else df[df["execution_count"] == execution_count]
+
+
+Read = dict[tuple[int, Period], pd.DataFrame]
+
+
+@contextmanager
+def read_once(read: Read | None = None) -> Iterator[Read]:
+    """Within this block lookups are read once however many tables are made of them; what was ``read`` before, not."""
+    read = {} if read is None else read
+    token = _read.set(read)
+    try:
+        yield read
+    finally:
+        _read.reset(token)
+
+
+_read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None)
+
+
+def _outcomes(store: Store, period: Period) -> pd.DataFrame:
+    """All lookups of a period, with as little work for each as can be."""
     names, rows = store.lookups(period, brief=True)
     cells = np.array(rows, dtype="object").reshape(len(rows), len(names))
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
@@ -183,10 +217,7 @@ def outcomes(
     df["outcome"], df["match"] = df["outcome"].astype(OUTCOME), df["match"].astype(MATCH)
     df["failed"] = df["failed"].astype("bool")
     df["lookup_ms"] = df["lookup_seconds"] * 1000
-    df = df.assign(**_costs(df))
-    if model is not None:
-        df = df[named(df, model)]
-    return df if execution_count is None else df[df["execution_count"] == execution_count]
+    return df.assign(**_costs(df))
 
 
 def configurations(store: Store) -> pd.DataFrame:
@@ -202,9 +233,16 @@ def configurations(store: Store) -> pd.DataFrame:
     return df
 
 
+def cells(df: pd.DataFrame) -> pd.Series[str]:
+    """The cell of each lookup of ``outcomes``, by its number: as ``tally`` by cell names it."""
+    return pd.Series(_keys(df, "cell").to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name="cell")
+
+
 def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
     """Rows of a model, by its name with or without provider, or by the label of one of its configurations."""
-    names = (df["model"], df["raw_model"], df["provider"] + "/" + df["raw_model"], df["configuration"])
+    known = df[["model", "raw_model", "provider", "configuration"]].astype("string")  # of no rows it may be anything
+    full = known["provider"] + "/" + known["raw_model"]
+    names = (known["model"].fillna(UNKNOWN), known["raw_model"], full, known["configuration"])
     return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
 
 
@@ -239,12 +277,9 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
     if by == "cell":
         count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
         label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()
-        return label.astype("object").where(df["execution_count"].notna(), "unattributed")
-    return (
-        df[by]
-        .astype("object")
-        .where(df[by].notna() & (df[by] != ""), "unattributed" if by == "notebook" else "unknown")
-    )
+        return label.astype("object").where(df["execution_count"].notna(), UNATTRIBUTED)
+    known = df[by].notna() & (df[by] != "")
+    return df[by].astype("object").where(known, UNATTRIBUTED if by == "notebook" else UNKNOWN)
 
 
 def _usd(df: pd.DataFrame) -> pd.Series[float]:

@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Int, TraitError, Unicode
 from traitlets.config import Config
 
-from gptcache_magics import commands, placeholders
+from gptcache_magics import commands, placeholders, widgets
 from gptcache_magics.commands.cell import cell_scope
 from gptcache_magics.completing import completions
 from gptcache_magics.controller import controller
@@ -47,11 +47,12 @@ class GPTCacheMagics(Magics):
     single_flight = Bool(True, help="Whether identical calls at the same time share one model call.").tag(config=True)
     mark_hits = Bool(True, help='Whether a hit says so in response_metadata["gptcache"].').tag(config=True)
     keep_lookups = Int(100_000, min=1, help="How many of the newest lookups are kept.").tag(config=True)
+    redact = Bool(False, help="Whether the panel hides prompts and answers.").tag(config=True)
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
         self._shell = shell
-        self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "store"])
+        self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "redact", "store"])
         self._configure()
         self._first_lookup = 0
         self._warned = False
@@ -131,8 +132,9 @@ class GPTCacheMagics(Magics):
 
     def _configure(self, change: object = None) -> None:
         controller.default_store = str(self.store)
-        for name in ("stream", "single_flight", "mark_hits", "keep_lookups"):
+        for name in ("stream", "single_flight", "mark_hits", "keep_lookups", "redact"):
             setattr(controller.settings, name, getattr(self, name))
+        widgets.repaint()
 
     # Around a cell
 
@@ -264,7 +266,9 @@ def _show_badge(text: str) -> None:
     from IPython.display import display
 
     style = "font-size:0.85em;color:var(--jp-content-font-color2,gray);padding:2px 0"
-    display({"text/html": f'<div style="{style}">{escape(text)}</div>', "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    # Typesetting would read two dollar amounts as a formula.
+    html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(text)}</div>'
+    display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _matcher() -> Any:

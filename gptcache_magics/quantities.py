@@ -8,7 +8,7 @@ from typing import Final
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["bytes_of", "dollars_of", "seconds_of", "sized"]
+__all__ = ["bytes_of", "dollars_of", "money", "seconds_of", "sized"]
 
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES: Final = {"kb": 1e3, "mb": 1e6, "gb": 1e9}
@@ -35,6 +35,13 @@ def sized(number: float) -> str:
     if number < 1_000:
         return f"{number:.0f} B"
     return f"{number / 1e3:.0f} kB" if number < 999_500 else f"{number / 1e6:,.1f} MB"
+
+
+def money(dollars: float) -> str:
+    """``$0.0041``, ``$12.34``, or ``<$0.0001``."""
+    if 0 < dollars < 0.00005:
+        return "<$0.0001"
+    return f"${dollars:,.4f}" if dollars < 1 else f"${dollars:,.2f}"
 
 
 def _amount(text: str, units: Mapping[str, float], allowed: str) -> float:

@@ -106,6 +106,8 @@ class Settings:
     """Whether ``stream`` and ``astream`` use the cache."""
     keep_lookups: int = 100_000
     """How many of the newest lookups are kept in the store."""
+    redact: bool = False
+    """Whether the panel hides prompts and answers."""
     kernel: Scope = field(default_factory=Scope)
     cell: Scope | None = None
     """What the running cell asked for with ``%%gptcache``."""

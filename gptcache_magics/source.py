@@ -43,10 +43,13 @@ class Source:
         mode = self.ledger.settings.kernel.mode
         return strictest("readonly", mode) if self.store.readonly else mode
 
-    def flush(self) -> None:
-        """Bring pending lookups into the store, before it is read."""
-        if self.ledger is not None:
-            self.ledger.flush()
+    def flush(self) -> str:
+        """Bring pending lookups into the store, before it is read; what went wrong, empty if nothing did."""
+        if self.ledger is None:
+            return ""
+        failures = self.ledger.failures
+        self.ledger.flush()
+        return self.ledger.last_error if self.ledger.failures > failures else ""
 
     def period(self, since: str | None = None) -> Period:
         """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from gptcache_magics.quantities import money
 from gptcache_magics.source import Source
 from gptcache_magics.stores.base import Lookup
 
@@ -64,5 +65,5 @@ def _told(counts: dict[str, int], saved: Sequence[float], paid: Sequence[float])
     told = [", ".join(f"{n:,} {singular.get(name, name) if n == 1 else name}" for name, n in counts.items() if n)]
     for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, counts["misses"])):
         if happened or seconds:
-            told.append(f"{name} {f'${dollars:.4f}, ' if dollars > 0 else ''}{seconds:.1f} s")
+            told.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{seconds:.1f} s")
     return " · ".join(told)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from gptcache_magics.widgets.formats import UNKNOWN, Column, duration, one_line, plain, shown
-from gptcache_magics.widgets.grid import Grid
+from gptcache_magics.widgets.grid import HEADING, Grid
+from gptcache_magics.widgets.grouping import Groups
 
 COLUMNS = (Column("model", "Model"), Column("question", "Question", grow=True), Column("paid_usd", "Paid", "money"))
 
@@ -58,7 +59,7 @@ def test_only_the_rows_around_those_in_sight_are_in_the_state(grid):
 def test_two_views_each_get_the_rows_they_look_at(grid):
     grid.update(make_frame(5_000))
     grid.windows = {"one": {"first": 0, "key": ""}, "two": {"first": 3_000, "key": "3000"}}
-    assert [span["start"] for span in grid.page["spans"]] == [0, 2_980]
+    assert [span["start"] for span in grid.page["spans"]] == [0, 2_950]
     assert {"0", "3000"} <= set(keys(grid))
 
 
@@ -119,6 +120,39 @@ def test_a_bad_regular_expression_is_named_and_the_table_stays(grid):
     ask(grid, query="")
     assert grid.page["note"] == ""
     assert grid.page["total"] == 100
+
+
+def test_a_range_longer_than_the_browser_holds_is_selected_here(grid):
+    ask(grid, sort="paid_usd", ascending=False)
+    grid._handle_custom_msg({"range": ["98", "96"]}, [])
+    assert grid.selection == ["98", "97", "96"]
+    grid._handle_custom_msg({"range": ["96", "gone"]}, [])
+    assert grid.selection == ["98", "97", "96"]
+    grid.update(make_frame(1_000))
+    grid._handle_custom_msg({"range": ["10", "990"]}, [])
+    assert len(grid.selection) > 780
+
+
+def test_rows_stand_under_headings_when_that_is_asked_for(grid):
+    groups = Groups(of=[n // 4 for n in range(12)], headings=[("a", "1"), ("b", ""), ("c", "")], leading=[False] * 12)
+    grid.update(make_frame(12), groups=groups)
+    assert keys(grid) == [str(n) for n in range(12)]
+    ask(grid, grouped=True)
+    rows = [row for span in grid.page["spans"] for row in span["rows"]]
+    assert [row for row in rows if row[0].startswith(HEADING)] == [
+        ["\n2", "a", "1"],
+        ["\n1", "b", ""],
+        ["\n0", "c", ""],
+    ]
+    assert [at for at, row in enumerate(rows) if row[0].startswith(HEADING)] == [0, 5, 10]
+    assert (grid.page["total"], grid.page["count"]) == (15, "12 rows")
+    grid._handle_custom_msg({"range": ["2", "5"]}, [])
+    assert grid.selection == ["2", "3", "4", "5"]
+
+
+def test_the_page_says_for_which_wish_it_is(grid):
+    ask(grid, query="question 7 ")
+    assert grid.page["order"] == grid.order
 
 
 def test_a_selection_survives_updates_until_its_row_is_gone(grid):

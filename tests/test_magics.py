@@ -181,8 +181,8 @@ def test_unloading_takes_everything_away_and_turns_the_cache_off(used: Typist) -
     assert "GPTCacheMagics" not in used.ip.magics_manager.registry
     assert gm.current() is None
     assert get_llm_cache() is None
-    panel._thread.join(20)
-    assert not panel._thread.is_alive()
+    panel._painter.thread.join(20)
+    assert not panel._painter.thread.is_alive()
     gm.unload_ipython_extension(used.ip)
     with pytest.raises(UsageError, match="not found"):
         used.ip.run_line_magic("gptcache", "")
@@ -669,7 +669,7 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ),
         (
             "panel --tab models",
-            "panel: --tab takes Models, Lookups, Entries. Got 'models'. Did you mean 'Models'? Example: …",
+            "panel: --tab takes Models, Lookups, Entries, Charts. Got 'models'. Did you mean 'Models'? Example: …",
         ),
         (
             "stats -m smal-model",

@@ -184,7 +184,7 @@ def test_a_hit_says_what_it_saved(server: ProviderServer) -> None:
     entry = gm.entries().index[0]
     assert cause() == "hit"
     saved = next(line for line in repr(gm.why()).splitlines() if line.startswith("  saved"))
-    assert saved.startswith("  saved    $0.0000, 0.")
+    assert saved.startswith("  saved    <$0.0001, 0.")
     assert " tokens in, " in saved
     assert repr(gm.why()).endswith(f"next     %gptcache show {entry}")
     assert REPORT in repr(gm.show(entry))

@@ -12,6 +12,7 @@ from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser, place
 from gptcache_magics.commands.selecting import named_keys
 from gptcache_magics.controller import controller
+from gptcache_magics.quantities import money
 from gptcache_magics.stores.base import Selection, Store, entry_id
 
 HELP = "One entry: the conversation, the answer, what it cost, its history."
@@ -62,7 +63,7 @@ def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
     from gptcache_magics import frames
 
     row = frames.entries(store, Selection(ids=[entry_id(key)])).iloc[0]
-    cost = "" if row["paid_usd"] != row["paid_usd"] else f", ${row['paid_usd']:.4f}"
+    cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"
     tokens = "tokens unknown"
     if entry["input_tokens"] is not None:
         tokens = f"{entry['input_tokens']:,} tokens in, {entry['output_tokens']:,} out"

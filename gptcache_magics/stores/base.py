@@ -290,6 +290,9 @@ class Store(Protocol):
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""
 
+    def tallies(self) -> Rows:
+        """``key, hits, misses, last`` (moment) of all lookups of each configuration."""
+
     def contents(self) -> Rows:
         """``key, entries, bytes, first_created, last_created`` of each configuration that has entries."""
 

@@ -64,6 +64,14 @@ class SQLiteTables:
         sql = "SELECT * FROM configuration ORDER BY provider, model, label"
         return self._connections.read(lambda db: rows(db.execute(sql)))
 
+    def tallies(self) -> Rows:
+        """How often each configuration hit and missed, and when it was asked last."""
+        sql = (
+            "SELECT configuration AS key, sum(outcome='hit') AS hits, sum(outcome='miss') AS misses, max(at) AS last"
+            " FROM lookup GROUP BY configuration"
+        )
+        return self._connections.read(lambda db: rows(db.execute(sql)))
+
     def contents(self) -> Rows:
         """How many entries each configuration has, how large, the first and the last."""
         sql = (

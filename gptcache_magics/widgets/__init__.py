@@ -5,6 +5,7 @@ Everything shown is a DataFrame from :mod:`gptcache_magics.frames`; nothing here
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,16 @@ if TYPE_CHECKING:
     from gptcache_magics.widgets.panel import Panel as Panel
     from gptcache_magics.widgets.static import Static as Static
 
-__all__ = ["Panel", "Static"]
+__all__ = ["Panel", "Static", "repaint"]
 
 _MODULES = {"Panel": "panel", "Static": "static"}
+
+
+def repaint() -> None:
+    """Let panels that are open follow what was configured; imports nothing if there is none."""
+    module = sys.modules.get(f"{__name__}.panel")
+    for panel in list(module.open_panels) if module is not None else ():
+        panel.repaint()
 
 
 def __getattr__(name: str) -> Any:

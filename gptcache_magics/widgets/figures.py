@@ -9,7 +9,7 @@ from gptcache_magics import frames
 from gptcache_magics.widgets.formats import UNKNOWN, duration, shown
 
 if TYPE_CHECKING:
-    from gptcache_magics.widgets.panel import PanelSource
+    from gptcache_magics.widgets.view import PanelSource, View
 
 _SINCE = {"run": "This run", "today": "Today", "7d": "7 days", "all": "All"}
 
@@ -29,9 +29,15 @@ class Figure:
     remark: str
 
 
-def figures(source: PanelSource, since: str) -> tuple[Figure, ...]:
-    """Return the figures of a period, ``run``, ``today``, ``7d`` or ``all``."""
-    table = frames.stats(source.store, by="total", period=source.period(since))
+def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
+    """Return the figures of what the panel is about."""
+    table = frames.stats(
+        source.store,
+        by="total",
+        period=source.period(view.since),
+        model=view.model,
+        execution_count=view.cell,
+    )
     total = table.iloc[0].to_dict() if len(table) else {}
     lookups, hits, errors = (int(total.get(name, 0)) for name in ("lookups", "hits", "errors"))
     saved_seconds = total.get("saved_seconds")

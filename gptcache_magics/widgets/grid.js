@@ -3,10 +3,15 @@
 // @ts-check
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
-/** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. */
-/** @typedef {{total: number, count: string, note: string, spans: Span[]}} Page */
-/** @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void,
+/** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
+ *   begins with a line break; its name and its figures follow. */
+/** @typedef {{total: number, count: string, note: string, order: object, spans: Span[]}} Page */
+/** @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void, send(content: object): void,
  *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
+
+const LATE = 700; // milliseconds after which rows that have not come are missed
+const BUSY = "The kernel is busy: these rows come when it has time.";
+const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 
 /**
  * Make an element. One that can have the focus says that the notebook's one-letter shortcuts are not meant for it: without
@@ -30,7 +35,10 @@ function render({ model, el }) {
   const columns = /** @type {Column[]} */ (model.get("columns"));
   const classes = columns.map(({ kind, number, level }) => `is-${kind} level-${level}` + (number ? " is-number" : ""));
   const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
+  const box = make("input", { type: "checkbox" });
+  const grouping = make("label", { class: "gptcache-grid-grouping" }, box, model.get("grouping"));
   const count = make("span", { class: "gptcache-grid-count", role: "status" });
+  const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
   const headings = columns.map(({ label }, i) => make("th", { scope: "col", tabindex: -1, class: classes[i] }, label));
   const head = make("tr", {}, ...headings);
   const [above, below] = [0, 1].map(() => make("tr", { "aria-hidden": "true" }, make("td", { class: "gptcache-grid-pad" })));
@@ -39,19 +47,21 @@ function render({ model, el }) {
   const scroller = make("div", { class: "gptcache-grid-scroller", tabindex: -1 }, table);
   const note = make("div", { class: "gptcache-grid-note", role: "status" });
   const probe = make("div", { class: "gptcache-grid-probe", "aria-hidden": "true" });
-  const bar = make("div", { class: "gptcache-grid-bar" }, search, count);
+  const bar = make("div", { class: "gptcache-grid-bar" }, search, grouping, count, busy);
+  bar.append(make("span", { class: "gptcache-grid-hint" }, model.get("hint")));
   const root = make("div", { class: "gptcache-grid" }, bar, scroller, note, probe);
   root.style.setProperty("--gptcache-rows", model.get("height_rows"));
   table.setAttribute("aria-multiselectable", model.get("multiple"));
+  grouping.hidden = !model.get("grouping");
   el.append(root);
 
   /** @type {Map<string, HTMLTableRowElement>} */
   const drawn = new Map();
   let span = /** @type {Span} */ ({ start: 0, rows: [] });
   let asked = { first: -Infinity, key: "" };
-  let [rowHeight, focusKey, anchorKey] = [28, "", ""];
-  let wanted = -1; // a row that is to have the focus once it has come
-  let [typing, scrolling] = [0, 0];
+  let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
+  let [wanted, ranging] = [-1, false]; // a row that is to have the focus once it has come; whether it ends a range
+  let [typing, scrolling, late] = [0, 0, 0];
 
   const send = (/** @type {string} */ name, /** @type {any} */ value) => {
     model.set(name, value);
@@ -67,17 +77,19 @@ function render({ model, el }) {
     asked = { first: 0, key: "" };
     model.set("windows", windows(asked));
     send("order", { ...model.get("order"), ...changes });
+    look();
   };
   const firstSeen = () => Math.max(0, Math.floor(scroller.scrollTop / rowHeight));
   const keyAt = (/** @type {number} */ index) => span.rows[index - span.start]?.[0] ?? "";
   const indexOf = (/** @type {string} */ key) => span.start + span.rows.findIndex((row) => row[0] === key);
 
   function mark() {
-    const { sort, ascending, query } = model.get("order");
+    const { sort, ascending, query, grouped } = model.get("order");
     if (document.activeElement !== search) search.value = query;
-    const stop = Math.max(0, columns.findIndex((column) => column.name === sort));
+    box.checked = grouped;
+    const sorted = columns.findIndex((column) => column.name === sort);
     headings.forEach((th, i) => {
-      th.tabIndex = i === stop ? 0 : -1;
+      th.tabIndex = i === Math.max(0, sorted) ? 0 : -1;
       th.setAttribute("aria-sort", columns[i].name !== sort ? "none" : ascending ? "ascending" : "descending");
     });
   }
@@ -92,19 +104,33 @@ function render({ model, el }) {
     while (level && need(level) > scroller.clientWidth) level--;
     table.dataset.level = String(level);
     headings.forEach((th, i) => (th.style.width = columns[i].grow ? "" : `${wide[i]}px`));
-    if (height !== rowHeight) {
-      rowHeight = height;
-      draw();
-    }
+    const shown = columns.filter((column) => column.level <= level).length;
+    if (height === rowHeight && shown === columnsShown) return;
+    [rowHeight, columnsShown] = [height, shown];
+    draw();
+  }
+
+  /** @param {string} key @returns {HTMLTableRowElement} */
+  function newRow(key) {
+    if (!isHeading(key)) return make("tr", { tabindex: -1 }, ...classes.map((name) => make("td", { class: name })));
+    const texts = ["name", "figures"].map((part) => make("span", { class: `gptcache-grid-${part}` }));
+    const cell = make("td", { role: "rowheader" }, make("div", {}, ...texts));
+    return make("tr", { tabindex: -1, class: "gptcache-grid-heading" }, cell);
   }
 
   /** @param {string} key @param {string[]} texts */
   function row(key, texts) {
     let tr = drawn.get(key);
     if (!tr) {
-      tr = /** @type {HTMLTableRowElement} */ (make("tr", { tabindex: -1 }, ...classes.map((name) => make("td", { class: name }))));
+      tr = newRow(key);
       tr.dataset.key = key;
       drawn.set(key, tr);
+    }
+    if (isHeading(key)) {
+      tr.cells[0].colSpan = columnsShown; // one too many would make a column
+      tr.querySelectorAll("span").forEach((span, i) => (span.textContent = texts[i]));
+      tr.title = texts.join("  ");
+      return tr;
     }
     for (const [i, td] of [...tr.cells].entries()) {
       if (td.textContent === texts[i]) continue;
@@ -138,7 +164,7 @@ function render({ model, el }) {
       const tr = row(key, texts);
       tr.tabIndex = key === focusKey ? 0 : -1;
       tr.setAttribute("aria-rowindex", String(span.start + i + 2));
-      tr.setAttribute("aria-selected", String(selected.has(key)));
+      if (!isHeading(key)) tr.setAttribute("aria-selected", String(selected.has(key)));
       if (previous.nextSibling !== tr) previous.after(tr);
       previous = tr;
     }
@@ -155,11 +181,18 @@ function render({ model, el }) {
     look();
   }
 
+  function wait(/** @type {boolean} */ waiting) {
+    if (waiting) return void (late ||= setTimeout(() => (busy.textContent = BUSY), LATE));
+    clearTimeout(late);
+    [late, busy.textContent] = [0, ""];
+  }
+
   /** Tell Python which rows are in sight, once they are a screen away from those last asked for. */
   function look() {
-    const [first, screen] = [firstSeen(), model.get("height_rows")];
-    const last = Math.min(first + screen, model.get("page").total) - 1;
-    root.classList.toggle("is-waiting", first < span.start || last >= span.start + span.rows.length);
+    const [first, screen, page] = [firstSeen(), model.get("height_rows"), /** @type {Page} */ (model.get("page"))];
+    const last = Math.min(first + screen, page.total) - 1;
+    const unheard = JSON.stringify(page.order) !== JSON.stringify(model.get("order"));
+    wait(unheard || first < span.start || last >= span.start + span.rows.length);
     const known = drawn.has(asked.key) ? indexOf(asked.key) : asked.first; // Python follows the key
     if (Math.abs(first - known) < screen || !scroller.clientHeight) return;
     asked = { first, key: first ? keyAt(first) : "" };
@@ -179,17 +212,23 @@ function render({ model, el }) {
     [focusKey, wanted] = [keyAt(wanted), -1];
     tr.tabIndex = 0;
     tr.focus({ preventScroll: true });
+    if (ranging) select(focusKey, "range");
+    ranging = false;
   }
 
   /** @param {string} key @param {"only" | "toggle" | "range"} how */
   function select(key, how) {
     const selection = new Set(model.get("selection"));
-    if (!model.get("multiple")) how = how === "toggle" && selection.has(key) ? "toggle" : "only";
-    if (how === "range" && drawn.has(anchorKey)) {
+    if (!model.get("multiple")) how = selection.has(key) ? "toggle" : "only";
+    if (how === "range" && anchorKey) {
       const [low, high] = [indexOf(anchorKey), indexOf(key)].sort((a, b) => a - b);
-      send("selection", span.rows.slice(low - span.start, high - span.start + 1).map((row) => row[0]));
+      const keys = span.rows.slice(low - span.start, high - span.start + 1).map((row) => row[0]);
+      const rows = keys.filter((each) => !isHeading(each));
+      if (drawn.has(anchorKey)) send("selection", rows);
+      else model.send({ range: [anchorKey, key] }); // Python knows what is between
       return;
     }
+    if (isHeading(key)) return;
     anchorKey = key;
     if (how === "toggle" && selection.delete(key)) send("selection", [...selection]);
     else send("selection", how === "toggle" ? [...selection, key] : [key]);
@@ -200,6 +239,7 @@ function render({ model, el }) {
     clearTimeout(typing);
     typing = setTimeout(() => order({ query: search.value }), 200);
   };
+  box.onchange = () => order({ grouped: box.checked });
   scroller.onscroll = () => {
     scrolling ||= setTimeout(() => {
       scrolling = 0;
@@ -221,9 +261,11 @@ function render({ model, el }) {
     else return;
     event.preventDefault();
   };
+  body.onmousedown = (/** @type {MouseEvent} */ event) => event.shiftKey && event.preventDefault(); // selects rows, no text
   body.onclick = (/** @type {any} */ event) => {
     const tr = event.target.closest("tr[data-key]");
-    if (!tr) return;
+    if (!tr || event.detail > 1) return; // a double click is one wish
+    ranging = false;
     focusRow(indexOf(tr.dataset.key));
     select(tr.dataset.key, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "only");
   };
@@ -232,8 +274,9 @@ function render({ model, el }) {
     /** @type {Record<string, number>} */
     const goals = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + screen, PageUp: at - screen, Home: 0, End: last };
     if (event.key in goals) {
+      if (event.shiftKey && !anchorKey && !isHeading(focusKey)) anchorKey = focusKey;
+      ranging = event.shiftKey && model.get("multiple");
       focusRow(goals[event.key]);
-      if (event.shiftKey) select(focusKey, "range");
     } else if (event.key === "Enter") select(focusKey, "only");
     else if (event.key === " ") select(focusKey, "toggle");
     else if (event.key === "Escape") send("selection", []);
@@ -249,8 +292,7 @@ function render({ model, el }) {
   draw();
   return () => {
     resized.disconnect();
-    clearTimeout(typing);
-    clearTimeout(scrolling);
+    for (const timer of [typing, scrolling, late]) clearTimeout(timer);
     for (const [event, callback] of Object.entries(events)) model.off(event, callback);
   };
 }

@@ -1,4 +1,4 @@
-"""The Models tab: what each model cost and saved in the period, and what is stored for it."""
+"""The Models tab: what each model cost and saved in the period, and what is stored for it; all models, always."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from gptcache_magics.widgets.formats import Column, shown
 from gptcache_magics.widgets.table_tab import TableTab, detail_html
 
 if TYPE_CHECKING:
-    from gptcache_magics.stores.base import Period
-    from gptcache_magics.widgets.panel import PanelSource
+    from gptcache_magics.widgets.view import PanelSource, View
 
 
 class ModelsTab(TableTab):
@@ -22,8 +21,9 @@ class ModelsTab(TableTab):
     empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
     key = "model"
     sort = ("lookups", False)
+    hint = "Select a model to filter every tab."
     columns = (
-        Column("model", "Model", width=22, grow=True),
+        Column("model", "Model", width=18, grow=True),
         Column("provider", "Provider", width=12, level=5),
         Column("lookups", "Lookups", "count", 12),
         Column("hits", "Hits", "count", 9, level=3),
@@ -37,13 +37,27 @@ class ModelsTab(TableTab):
     )
 
     @staticmethod
-    def read(source: PanelSource, period: Period) -> pd.DataFrame:
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
         """Return the statistics of the period joined with what is stored, for models that have either."""
         stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
-        stats = frames.stats(source.store, by="model", period=period)
+        stats = frames.stats(source.store, by="model", period=source.period(view.since))
         table = stats.join(stored, how="outer").rename_axis("model")
+        if view.model is not None and view.model not in table.index:  # so that it can be seen, and be let go
+            table = table.reindex([*table.index, view.model]).rename_axis("model")
         counts = ["lookups", "hits", "misses", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
+
+    def selected(self) -> None:
+        """Make the panel about the selected model, or about all again."""
+        models = self.grid.selected()["model"]
+        if len(models) or not self.grid.selection:  # else it is a model that the table will have when it is read anew
+            self.narrow("model", str(models.iloc[0]) if len(models) else None)
+        super().selected()
+
+    def narrowed(self, view: View) -> None:
+        """Mark the model that the panel is about."""
+        if self.opened:
+            self.grid.select([] if view.model is None else [view.model])
 
     def describe(self, row: dict[str, Any]) -> str:
         """Return every figure of the model, those too for which the table has no room."""

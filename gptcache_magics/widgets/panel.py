@@ -1,75 +1,41 @@
 """The live panel: what the cache does, while it does it.
 
-A lookup must not wait for a widget. So a lookup only raises a flag; one thread for each panel sees it, reads the tables
-again and sends what changed, at most four times a second and for a small share of the time. It paints the tab that is
-open, and nothing while no browser shows the panel.
+It paints the tab that is open, and nothing while no browser shows the panel. What it is about is one `View`, which
+every tab follows.
 """
 
 from __future__ import annotations
 
 import contextvars
 import threading
-import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import anywidget
 import ipywidgets
 
+from gptcache_magics import frames
+from gptcache_magics.settings import Settings
+from gptcache_magics.stores.base import Period
+from gptcache_magics.widgets.charts_tab import ChartsTab
+from gptcache_magics.widgets.chips import Chips
 from gptcache_magics.widgets.entries_tab import EntriesTab
-from gptcache_magics.widgets.figures import Figure, figures, periods
-from gptcache_magics.widgets.formats import one_line
+from gptcache_magics.widgets.figures import figures, periods
+from gptcache_magics.widgets.header import figures_html, head_html, notice_html
 from gptcache_magics.widgets.lookups_tab import LookupsTab
 from gptcache_magics.widgets.models_tab import ModelsTab
+from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.static import Snapshot
-from gptcache_magics.widgets.table_tab import TableTab
+from gptcache_magics.widgets.table_tab import TableTab, error_html
+from gptcache_magics.widgets.view import Filter, PanelSource, Tab, View
 
-if TYPE_CHECKING:
-    from gptcache_magics.stores.base import Period, Store
-
-TABS: tuple[type[TableTab], ...] = (ModelsTab, LookupsTab, EntriesTab)
-
-SHORTEST_PAUSE = 0.25
-# A pause is so many times as long as the painting before it took: while cells compute, and while they wait.
-PAUSE_WHEN_BUSY, PAUSE_WHEN_QUIET = 20, 2
-QUIET = 0.25  # the share of a processor that cells may use and still count as waiting
-PAUSE_AFTER_ERROR = 2.0
-LONGEST_PAINTING = 10.0
+TABS: tuple[type[Tab], ...] = (ModelsTab, LookupsTab, EntriesTab, ChartsTab)
 
 open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
-
-
-class PanelSource(Protocol):
-    """Where a panel reads: a store, and what is known about the cache that fills it."""
-
-    @property
-    def store(self) -> Store:
-        """The store to read."""
-
-    @property
-    def where(self) -> str:
-        """The place, as a person would type it."""
-
-    @property
-    def mode(self) -> str:
-        """What the cache may do, or ``off``."""
-
-    @property
-    def since(self) -> str:
-        """What tables are about at first: ``run``, or ``all``."""
-
-    def flush(self) -> None:
-        """Write pending lookups to the store."""
-
-    def period(self, since: str) -> Period:
-        """Return the period called ``run``, ``today``, ``7d`` or ``all``."""
-
-    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after lookups, from any thread, and return what ends that."""
 
 
 class _Guard(anywidget.AnyWidget):
@@ -88,19 +54,27 @@ class Panel(ipywidgets.VBox):
         Where to read.
     tab
         Title of the tab that is open at first.
+    settings
+        Their ``redact`` hides prompts and answers.
     """
 
-    def __init__(self, source: PanelSource, tab: str = "Models") -> None:
+    def __init__(self, source: PanelSource, tab: str = "Models", settings: Settings | None = None) -> None:
         for panel in list(open_panels):
             panel.close()
-        self._source = source
+        self._source, self._settings = source, settings or Settings()
         self._closed = False
         self._behind = False  # whether something changed while nobody looked
         self._snapshot: Snapshot | None = None
+        self._just_read: frames.Read | None = None
         self._context = contextvars.copy_context()
-        self._changed, self._now = threading.Event(), threading.Event()
-        self._head, self._figures, self._error = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._since = ipywidgets.ToggleButtons(options=[(label, since) for since, label in periods(source).items()])
+        self._painting = threading.Lock()
+        self._noticed = len(source.store.notices)  # what happened to the store before is not this panel's to say
+        self._periods = periods(source)
+        self._view = View(next(iter(self._periods)))
+        self._head, self._figures, self._line = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._since = ipywidgets.ToggleButtons(options=[(label, since) for since, label in self._periods.items()])
+        narrow = _weakly(self.narrow)
+        self._chips = Chips(lambda name: narrow(name, None))
         self._tabs = tuple(tab() for tab in TABS)
         titles = tuple(tab.title for tab in TABS)
         self._tab = ipywidgets.Tab(self._tabs, selected_index=titles.index(tab))
@@ -109,22 +83,18 @@ class Panel(ipywidgets.VBox):
         top = ipywidgets.HBox([self._head, self._since])
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
-        super().__init__([top, self._figures, self._error, self._tab, _Guard()])
-        self._paint()
+        super().__init__([top, self._chips, self._figures, self._line, self._tab, _Guard()])
+        self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
+        self._painter = Painter(self._paint_in_sight)
+        for each in self._tabs:
+            if isinstance(each, TableTab):
+                each.narrow, each.repaint = narrow, self._painter.hurry
         self.observe(self._shown, "_view_count")
-        self._since.observe(self._wake, "value")
-        self._tab.observe(self._wake, "selected_index")
-        self._unsubscribe = source.subscribe(self._changed.set)
+        self._since.observe(lambda change: self.narrow("since", change["new"]), "value")
+        self._tab.observe(lambda _: self._painter.hurry(), "selected_index")
+        self._unsubscribe = source.subscribe(self._painter.note)
         open_panels.add(self)
-        weakref.finalize(self, self._changed.set)  # a panel that is gone wakes its thread, which then ends
-        self._thread = threading.Thread(
-            target=_keep_painting,
-            args=(weakref.ref(self), self._changed, self._now),
-            name="gptcache-panel",
-            daemon=True,
-        )
-        self._thread.start()
 
     def close(self) -> None:
         """End the thread and take the panel and everything in it from the page."""
@@ -133,17 +103,31 @@ class Panel(ipywidgets.VBox):
         self._closed = True
         open_panels.discard(self)
         self._unsubscribe()
-        self._wake()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(LONGEST_PAINTING)  # who closes a panel may close its store next
-        for child in self.children:
-            _close(child)
+        self._painter.close()
+        for widget in list(_within(self)):
+            widget.close()
         super().close()
 
-    def _wake(self, _: object = None) -> None:
-        """Paint as soon as possible: somebody is waiting."""
-        self._changed.set()
-        self._now.set()
+    def narrow(self, name: Filter, value: Any) -> None:
+        """Be about one model, time or cell, in the figures and in every tab; ``None`` takes that filter away."""
+        if name == "since" and value is None:
+            value = next(iter(self._periods))
+        view = replace(self._view, **{name: value})
+        if view == self._view:
+            return
+        self._view = view
+        self._since.value = view.since
+        self._chips.show(view, self._periods)
+        for tab in self._tabs:
+            if isinstance(tab, TableTab):
+                tab.narrowed(view)
+        self._painter.hurry()
+
+    def repaint(self) -> None:
+        """Show everything anew, what is not in sight as well: what may be shown has changed."""
+        for tab in self._tabs:
+            if tab.opened:
+                self._paint(tab)
 
     def _shown(self, _: object = None) -> None:
         """Paint for a view that has come, and stay within reach while a cell runs.
@@ -152,29 +136,49 @@ class Panel(ipywidgets.VBox):
         cells. This message of the browser came with the other loop's name: what is said in its context moves there.
         """
         context = contextvars.copy_context()
-        grids = (tab.grid for tab in self._tabs if tab.opened)
-        for widget in (self._tab, self._since, *grids):
+        for widget in _within(self):
             context.run(widget.send_state, "_dom_classes")
         self._context = context
         if self._behind:
-            self._wake()
+            self._painter.hurry()
 
-    def _paint(self) -> bool:
+    def _paint_in_sight(self) -> bool:
+        """Paint what a browser shows; without one remember that it is not up to date."""
+        self._behind = True
+        if not self._view_count:
+            return True
+        self._behind = False
+        return self._context.run(self._paint)
+
+    def _paint(self, tab: Tab | None = None) -> bool:
         """Read and show everything in sight; keep the last tables and say so if that fails."""
-        try:
-            source, since = self._source, self._since.value
-            source.flush()
-            shown_figures, tab = figures(source, since), self._tabs[self._tab.selected_index or 0]
-            self._head.value = _head_html(source)
-            self._figures.value = _figures_html(shown_figures)
-            frame = tab.paint(source, source.period(since))
-            saved = isinstance(tab, ModelsTab) and self._since.index == 0
-            self._snapshot = Snapshot.of(source, shown_figures, {ModelsTab: frame}) if saved else None
-        except Exception as error:  # whatever it is, the panel stays and the cell that runs goes on
-            self._error.value = f'<div class="gptcache-error" role="alert">{escape(_failed(error))}</div>'
-            return False
-        self._error.value = ""
-        return True
+        with self._painting:
+            try:
+                trouble = self._source.flush()
+                if not self._lost():
+                    self._read(tab or self._tabs[self._tab.selected_index or 0])
+            except Exception as error:  # whatever it is, the panel stays and the cell that runs goes on
+                trouble = _named(error)
+            notices = self._source.store.notices[self._noticed :]
+            self._line.value = error_html(_not_up_to_date(trouble)) if trouble else notice_html(notices)
+            return not trouble
+
+    def _read(self, tab: Tab) -> None:
+        source, view = self._source, replace(self._view, redact=self._settings.redact)
+        with frames.read_once() as self._just_read:
+            shown_figures = figures(source, view)
+            self._head.value = head_html(source)
+            self._figures.value = figures_html(shown_figures)
+            tab.paint(source, view)
+        self._snapshot = None
+        if isinstance(tab, ModelsTab) and view == View(next(iter(self._periods)), redact=view.redact):
+            self._snapshot = Snapshot.of(source, view, shown_figures, {ModelsTab: tab.table})
+
+    def _lost(self) -> bool:
+        """Whether the store was taken away and nothing came in its place: then the last tables are better than none."""
+        store = self._source.store
+        empty = not store.count()[0] and not store.lookups(Period(), 1).rows
+        return empty and len(store.notices) > self._noticed
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Return the widget, and for where widgets do not run the figures and models, without prompts or answers."""
@@ -182,73 +186,41 @@ class Panel(ipywidgets.VBox):
         bundle = widget(**kwargs) or {}
         data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
         try:
-            current = not (self._behind or self._changed.is_set())
-            snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
+            current = not (self._behind or self._painter.behind)
+            just_read, self._just_read = self._just_read, None  # for once: it is large
+            with frames.read_once(just_read if current else None):
+                snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
+                html = snapshot.html(ChartsTab.html(self._source, snapshot.view))
         except Exception as error:  # the panel says so itself
-            return data | {"text/plain": _failed(error)}
-        return data | {"text/html": snapshot.html(), "text/plain": snapshot.text()}
+            return data | {"text/plain": _not_up_to_date(_named(error))}
+        return data | {"text/html": html, "text/plain": snapshot.text()}
 
     def __repr__(self) -> str:
         return f"<panel of {self._source.where}>"
 
 
-def _keep_painting(panel_ref: weakref.ref[Panel], changed: threading.Event, now: threading.Event) -> None:
-    """Paint the panel when something changed, until it is closed or gone. Holds no panel while it waits."""
-    while True:
-        changed.wait()
-        panel = panel_ref()
-        if panel is not None:
-            panel._behind = not panel._view_count
-        changed.clear()
-        now.clear()
-        if panel is None or panel._closed:  # asked last, so that a panel closed meanwhile is not waited for
-            return
-        started = time.monotonic()  # waiting for the interpreter counts: the thread that runs cells waited as well
-        well = panel._behind or panel._context.run(panel._paint)
-        took = time.monotonic() - started
-        del panel
-        if well:
-            _rest(took, now)
-        else:
-            changed.set()
-            now.wait(PAUSE_AFTER_ERROR)
-
-
-def _rest(took: float, now: threading.Event) -> None:
-    """Wait before painting again: shortly if that takes nothing from a running cell, else for a small share of it."""
-    if now.wait(max(SHORTEST_PAUSE, PAUSE_WHEN_QUIET * took)):
-        return
-    end = time.monotonic() + (PAUSE_WHEN_BUSY - PAUSE_WHEN_QUIET) * took
-    while time.monotonic() < end:
-        used = time.process_time()
-        if now.wait(SHORTEST_PAUSE) or time.process_time() - used < QUIET * SHORTEST_PAUSE:
-            return
-
-
-def _failed(error: Exception) -> str:
-    reason = one_line(f"{type(error).__name__}: {error}", 300)
-    return f"Not up to date: reading failed at {datetime.now():%H:%M:%S}. {reason}"
-
-
-def _close(widget: ipywidgets.Widget) -> None:
+def _within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """Yield every widget inside one, the inner ones first."""
     for child in getattr(widget, "children", ()):
-        _close(child)
-    widget.close()
+        yield from _within(child)
+        yield child
 
 
-def _head_html(source: PanelSource) -> str:
-    entries, _ = source.store.count()
-    where, mode = escape(one_line(source.where, 300)), escape(one_line(source.mode, 40))
-    return (
-        f'<div class="gptcache-title">GPTCache</div><div class="gptcache-mode" data-mode="{mode}">{mode}</div>'
-        f'<div class="gptcache-where" title="{where}">{where}</div>'
-        f'<div class="gptcache-entries">{entries:,} {"entry" if entries == 1 else "entries"}</div>'
-    )
+def _weakly(method: Callable[[Filter, Any], None]) -> Callable[[Filter, Any], None]:
+    """Return what calls a method as long as its object is there: anywidget keeps some widgets for ever."""
+    found = weakref.WeakMethod(method)
+
+    def call(name: Filter, value: Any) -> None:
+        bound = found()
+        if bound is not None:
+            bound(name, value)
+
+    return call
 
 
-def _figures_html(shown_figures: Sequence[Figure]) -> str:
-    tiles = "".join(
-        f"<div><span>{figure.label}</span><b>{escape(figure.value)}</b><span>{figure.remark}</span></div>"
-        for figure in shown_figures
-    )
-    return f'<div class="gptcache-figures" role="group" aria-label="Figures">{tiles}</div>'
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _not_up_to_date(trouble: str) -> str:
+    return f"Not up to date since {datetime.now():%H:%M:%S}. {trouble}"

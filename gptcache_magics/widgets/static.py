@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gptcache_magics.widgets.charts_tab import ChartsTab
 from gptcache_magics.widgets.entries_tab import EntriesTab
 from gptcache_magics.widgets.figures import Figure, figures, periods
 from gptcache_magics.widgets.formats import Column, one_line, shown
 from gptcache_magics.widgets.lookups_tab import LookupsTab
 from gptcache_magics.widgets.models_tab import ModelsTab
+from gptcache_magics.widgets.redaction import redacted
 from gptcache_magics.widgets.table_tab import TableTab
+from gptcache_magics.widgets.view import View
 
 if TYPE_CHECKING:
-    from gptcache_magics.widgets.panel import PanelSource
+    from gptcache_magics.settings import Settings
+    from gptcache_magics.widgets.view import PanelSource
 
 MOST_ROWS = 1_000
 TEXT_CHARACTERS = 2_000
@@ -38,6 +42,7 @@ _SMALL = "font-size:.85em;opacity:.75"
 class Snapshot:
     """Figures and tables of one moment, of the period a panel begins with."""
 
+    view: View
     mode: str
     where: str
     period: str
@@ -47,28 +52,36 @@ class Snapshot:
 
     @classmethod
     def of(
-        cls, source: PanelSource, shown_figures: Sequence[Figure], tables: Mapping[type[TableTab], pd.DataFrame]
+        cls,
+        source: PanelSource,
+        view: View,
+        shown_figures: Sequence[Figure],
+        tables: Mapping[type[TableTab], pd.DataFrame],
     ) -> Snapshot:
         """Return a snapshot of what was just read from a source."""
-        name = next(iter(periods(source).values()))
-        return cls(one_line(source.mode), one_line(source.where), name.lower(), datetime.now(), shown_figures, tables)
+        period = periods(source)[view.since].lower()
+        return cls(view, one_line(source.mode), one_line(source.where), period, datetime.now(), shown_figures, tables)
 
     @classmethod
-    def take(cls, source: PanelSource, tabs: Sequence[type[TableTab]] = (ModelsTab,)) -> Snapshot:
+    def take(
+        cls, source: PanelSource, tabs: Sequence[type[TableTab]] = (ModelsTab,), *, redact: bool = False
+    ) -> Snapshot:
         """Read a source now."""
         source.flush()
-        since = next(iter(periods(source)))
-        period = source.period(since)
-        return cls.of(source, figures(source, since), {tab: tab.read(source, period) for tab in tabs})
+        view = View(next(iter(periods(source))), redact=redact)
+        tables = {tab: tab.read(source, view) for tab in tabs}
+        if redact:
+            tables = {tab: redacted(table) for tab, table in tables.items()}
+        return cls.of(source, view, figures(source, view), tables)
 
-    def html(self) -> str:
-        """Return everything in the snapshot as HTML."""
+    def html(self, charts: str = "") -> str:
+        """Return everything in the snapshot as HTML, and below it the charts, which are HTML."""
         caption = escape(f"GPTCache, {self.mode}, {self.period}, as of {self.at:%Y-%m-%d %H:%M:%S}")
         tables = "".join(_table_html(tab, table) for tab, table in self.tables.items())
         # Typesetting would read two dollar amounts, or a model name with dollars, as a formula.
         return (
             '<div class="tex2jax_ignore mathjax_ignore" style="max-width:100%;overflow-x:auto">'
-            f'<div style="margin:4px 0;{_SMALL}">{caption}</div>{_figures_html(self.figures)}{tables}</div>'
+            f'<div style="margin:4px 0;{_SMALL}">{caption}</div>{_figures_html(self.figures)}{tables}{charts}</div>'
         )
 
     def text(self) -> str:
@@ -79,26 +92,26 @@ class Snapshot:
 
 
 class Static:
-    """Everything as it is now, for where no widget runs: HTML in a notebook, text in a terminal."""
+    """Everything as it is now, for where no widget runs: HTML in a notebook, text in a terminal.
 
-    def __init__(self, source: PanelSource) -> None:
-        self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab))
+    Parameters
+    ----------
+    source
+        Where to read.
+    settings
+        Their ``redact`` hides prompts and answers.
+    """
+
+    def __init__(self, source: PanelSource, settings: Settings | None = None) -> None:
+        redact = settings is not None and settings.redact
+        self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab), redact=redact)
+        self._charts = ChartsTab.html(source, self._snapshot.view)
 
     def _repr_html_(self) -> str:
-        return self._snapshot.html()
+        return self._snapshot.html(self._charts)
 
     def __repr__(self) -> str:
         return self._snapshot.text()
-
-
-def static_html(source: PanelSource, everything: bool) -> str:
-    """Return the figures and the models table as HTML; `everything` adds the lookups and the entries."""
-    return Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab) if everything else (ModelsTab,)).html()
-
-
-def static_text(source: PanelSource) -> str:
-    """Return the figures and the models table as text for a terminal."""
-    return Snapshot.take(source).text()
 
 
 def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:

@@ -13,9 +13,11 @@ SETUP = """\
 %config GPTCacheMagics.badge = False
 import time
 from langchain_core.language_models import FakeListChatModel
-def ask(question, answer="forty-two"):
-    return FakeListChatModel(responses=[answer]).invoke(question).content
-for question in ["first", "second", "first", "first"]:
+class Named(FakeListChatModel):
+    model: str
+def ask(question, answer="forty-two", model="small-model"):
+    return Named(responses=[answer], model=model).invoke(question).content
+for question in ["first", "sequel", "first", "first"]:
     ask(question)"""
 PANEL = "%gptcache panel"
 LOOP = """\
@@ -26,14 +28,20 @@ HOSTILE_QUESTION = "<img src=x onerror='window.broken = 1'><b>bold</b> \\u202ere
 HOSTILE_ANSWER = "<script>window.broken = 1</script>" + "one line " * 12_000
 HOSTILE = f'ask("{HOSTILE_QUESTION}", "{HOSTILE_ANSWER}")'
 CLOSE = "%gptcache off"
-CELLS = [SETUP, PANEL, LOOP, HOSTILE, CLOSE]
+REPORTS = """\
+for year in (2023, 2024, 2024):
+    ask(f"Summarise the {year} report in three sentences.")"""
+# Holds the interpreter for some seconds, so that no message of the browser is heard.
+BUSY = "(3 ** 12_000_000).bit_length()"
+CELLS = [SETUP, PANEL, LOOP, REPORTS, HOSTILE, BUSY, CLOSE]
 
 FOCUSABLE = """[...document.querySelectorAll(".gptcache-panel *")].filter((element) => {
   if (!element.checkVisibility()) return false;
   element.focus();
   return document.activeElement === element;
 })"""
-ROWS = ".gptcache-grid:visible tbody tr[data-key]"
+ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
+HEADINGS = ".gptcache-grid:visible .gptcache-grid-heading"
 
 
 @pytest.fixture(scope="module", params=["lab", "notebook"])
@@ -53,11 +61,22 @@ def page(notebook):
 
 def open_tab(page, title):
     page.get_by_role("tab", name=title, exact=True).click()
-    page.get_by_role("grid", name=title).wait_for()
+    if title == "Charts":
+        page.locator(".gptcache-panel svg").first.wait_for()
+    else:
+        page.get_by_role("grid", name=title).wait_for()
+
+
+def choose_row(page, text):
+    """Select a row, unless it is selected."""
+    row = page.locator(ROWS, has_text=text).first
+    if row.get_attribute("aria-selected") != "true":
+        row.click()
+    page.locator(f"{ROWS}[aria-selected=true]").wait_for()
 
 
 def search(page, query):
-    page.locator(".gptcache-grid:visible input").fill(query)
+    page.locator(".gptcache-grid:visible input[type=search]").fill(query)
 
 
 def wait_for_count(page, text):
@@ -66,11 +85,11 @@ def wait_for_count(page, text):
 
 def lookups(page):
     """Return how many lookups the figures count."""
-    return int(re.search(r"of ([\d,]+) lookups", page.locator(".gptcache-figures").inner_text())[1].replace(",", ""))
+    return int(re.search(r"of ([\d,]+) lookups?", page.locator(".gptcache-figures").inner_text())[1].replace(",", ""))
 
 
 def wait_for_lookups(page, count):
-    page.locator(".gptcache-figures", has_text=f"of {count} lookups").wait_for(timeout=20_000)
+    page.locator(".gptcache-figures", has_text=f"of {count} lookup").wait_for(timeout=20_000)
 
 
 def texts(page, column):
@@ -82,20 +101,92 @@ def test_the_panel_shows_what_the_lookups_did(page):
     figures = page.locator(".gptcache-figures").inner_text()
     assert "50%" in figures
     assert "2 of 4 lookups" in figures
-    assert "FakeListChatModel" in page.locator(ROWS).inner_text()
+    assert "small-model" in page.locator(ROWS).inner_text()
     open_tab(page, "Lookups")
     wait_for_count(page, "4 rows")
     assert texts(page, 3) == ["hit", "hit", "miss", "miss"]
     open_tab(page, "Entries")
-    page.locator(ROWS, has_text="second").click()
-    page.locator(".gptcache-detail:visible", has_text="forty-two").wait_for()
+    page.locator(ROWS, has_text="sequel").click()
+    page.locator(".gptcache-chat:visible", has_text="forty-two").wait_for()
+
+
+def test_selecting_a_model_filters_every_tab_until_it_is_let_go(notebook, page):
+    notebook.execute("ask('third', model='large-model')")
+    wait_for_lookups(page, before := 5)
+    open_tab(page, "Models")
+    page.locator(ROWS, has_text="large-model").click()
+    chip = page.get_by_role("button", name="Remove filter model large-model")
+    chip.wait_for()
+    wait_for_lookups(page, 1)
+    assert len(texts(page, 1)) == 2, "the table of models shows all of them"
+    for title in ("Lookups", "Entries"):
+        open_tab(page, title)
+        wait_for_count(page, "1 row")
+    chip.focus()
+    page.keyboard.press("Enter")
+    chip.wait_for(state="detached")
+    assert page.evaluate("() => document.activeElement.closest('.gptcache-since') !== null")
+    wait_for_count(page, f"{before - 2} rows")
+    open_tab(page, "Models")
+    assert page.locator(f"{ROWS}[aria-selected=true]").count() == 0
+    page.locator(ROWS, has_text="large-model").focus()
+    for state in ("attached", "detached"):
+        page.keyboard.press("Enter")
+        chip.wait_for(state=state)
+    wait_for_lookups(page, before)
+
+
+def test_a_time_that_was_chosen_is_a_chip(page):
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_role("button", name="Remove filter time All").click()
+    page.locator(".gptcache-since .mod-active", has_text="This run").wait_for()
+    assert page.locator(".gptcache-chips button").count() == 0
+
+
+def test_a_miss_shows_its_reason_and_the_words_that_differ(notebook, page):
+    notebook.run(3)
+    open_tab(page, "Lookups")
+    page.locator(ROWS, has_text=re.compile("miss.*the 2024 report")).click()
+    detail = page.locator(".gptcache-detail:visible")
+    detail.locator("del", has_text="2023").wait_for()
+    assert detail.locator("ins").inner_text() == "2024"
+    assert "in other words" in detail.inner_text()
+    page.get_by_role("button", name="Only this cell").click()
+    chip = page.get_by_role("button", name="Remove filter cell")
+    chip.wait_for()
+    wait_for_count(page, "3 rows")
+    wait_for_lookups(page, 3)
+    assert page.get_by_role("button", name="Only this cell").is_hidden()
+    open_tab(page, "Entries")
+    wait_for_count(page, "2 rows")
+    chip.click()
+    chip.wait_for(state="detached")
+
+
+def test_lookups_stand_under_the_cells_that_made_them(page):
+    open_tab(page, "Lookups")
+    page.get_by_label("Group by cell").check()
+    heading = page.locator(HEADINGS, has_text="for year in")
+    heading.wait_for()
+    assert "1 hit, 2 misses" in heading.inner_text()
+    assert texts(page, 3)[:3] == ["miss", "miss", "hit"]
+    page.locator(ROWS).first.click()  # lets go the one that the test before has selected
+    heading.click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator(f"{ROWS}[aria-selected=true]", has_text="2023").wait_for()
+    assert page.locator(f"{HEADINGS}[aria-selected]").count() == 0
+    page.get_by_label("Group by cell").uncheck()
+    heading.wait_for(state="detached")
+    page.keyboard.press("Escape")
 
 
 def test_columns_sort_and_the_search_finds(page):
     open_tab(page, "Entries")
-    search(page, "/^(FIRST|second)$/")
+    search(page, "/^(FIRST|sequel)$/")
     wait_for_count(page, "2 of")
-    for order in (["first", "second"], ["second", "first"]):
+    for order in (["first", "sequel"], ["sequel", "first"]):
         page.get_by_role("columnheader", name="Question").click()
         page.locator(f"{ROWS}:nth-child(2)", has_text=order[0]).wait_for()
         assert texts(page, 3) == order
@@ -144,13 +235,50 @@ def test_an_update_keeps_the_rows_in_place_and_the_focus(notebook, page):
     assert page.evaluate("() => window.kept.top()") == seen
 
 
+def test_several_rows_are_selected_with_mouse_and_keys(page):
+    open_tab(page, "Entries")
+    wait_for_count(page, "rows")
+    chosen = page.locator(f"{ROWS}[aria-selected=true]")
+    rows = page.locator(ROWS)
+    rows.nth(1).click()
+    rows.nth(4).click(modifiers=["Shift"])
+    wait_for_count(page, "4 selected")
+    rows.nth(6).click(modifiers=["ControlOrMeta"])
+    wait_for_count(page, "5 selected")
+    page.keyboard.press("Shift+ArrowDown")
+    wait_for_count(page, "2 selected")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    wait_for_count(page, "3 selected")
+    page.keyboard.press("Shift+End")
+    total = int(re.search(r"(\d+) rows", page.locator(".gptcache-grid-count:visible").inner_text())[1])
+    wait_for_count(page, f"{total - 8} selected")
+    page.keyboard.press("Escape")
+    chosen.first.wait_for(state="detached")
+
+
+def test_a_busy_kernel_is_said_where_rows_are_missing(notebook, page):
+    notebook.execute("for n in range(300): ask('first')")
+    open_tab(page, "Lookups")
+    wait_for_count(page, "rows")
+    wait_for_lookups(page, lookups(page))
+    notebook.run(5, wait=False)
+    page.wait_for_timeout(300)
+    scroller = page.locator(".gptcache-grid-scroller:visible")
+    scroller.evaluate("(element) => { element.scrollTop = element.scrollHeight; }")
+    page.locator(".gptcache-grid-busy:visible", has_text="kernel is busy").wait_for()
+    assert page.get_by_role("button", name="Today").is_enabled()
+    page.locator(ROWS, has_text="sequel").wait_for(timeout=60_000)
+    page.locator(".gptcache-grid-busy:visible").wait_for(state="hidden")
+
+
 def test_prompts_and_answers_are_shown_as_text(notebook, page):
-    notebook.run(3)
+    notebook.run(4)
     open_tab(page, "Entries")
     page.locator(ROWS, has_text="<img src=x").click()
-    detail = page.locator(".gptcache-detail:visible")
+    detail = page.locator(".gptcache-chat:visible")
     detail.get_by_text("more characters").wait_for()
-    for text in ("<img src=x", "<b>bold</b>", "␛[31mred", "<script>window.broken = 1</script>"):
+    for text in ("<img src=x", "<b>bold</b>", "\\x1b[31mred", "<script>window.broken = 1</script>"):
         assert text in detail.inner_text()
     assert page.locator(".gptcache-panel :is(img, script, pre b)").count() == 0
     assert page.evaluate("() => window.broken") is None
@@ -158,17 +286,27 @@ def test_prompts_and_answers_are_shown_as_text(notebook, page):
 
 def test_shortcut_keys_in_the_panel_leave_the_cells_alone(notebook, page):
     cells = notebook.cells()
-    for title in ("Models", "Lookups", "Entries"):
+    open_tab(page, "Models")
+    page.locator(ROWS, has_text="small-model").click()
+    page.get_by_role("button", name="Remove filter model").wait_for()
+    for title, least in {"Models": 15, "Lookups": 20, "Entries": 20, "Charts": 4}.items():
         open_tab(page, title)
+        if title in ("Lookups", "Entries"):
+            search(page, "2024 report")
+            choose_row(page, "2024 report")
+        if title == "Lookups":
+            page.get_by_role("button", name="Only this cell").wait_for()
         count = page.evaluate(f"() => {{ window.focusable = {FOCUSABLE}; return window.focusable.length; }}")
-        assert count > 10
+        assert count > least
         for index in range(count):
             page.evaluate("(index) => window.focusable[index].focus()", index)
             for key in "ddxab":
                 page.keyboard.press(key)
             described = page.evaluate("(index) => window.focusable[index].outerHTML.slice(0, 200)", index)
             assert notebook.cells() == cells, f"a shortcut reached the notebook from {described}"
-        search(page, "")
+        if title != "Charts":
+            search(page, "")
+    page.get_by_role("button", name="Remove filter model").click()
 
 
 def test_the_saved_output_has_no_prompts(notebook):
@@ -176,9 +314,9 @@ def test_the_saved_output_has_no_prompts(notebook):
         "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs.get(0).toJSON().data"
     )
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert "FakeListChatModel" in data["text/html"]
+    assert "small-model" in data["text/html"]
     saved = json.dumps(data)
-    assert "second" not in saved
+    assert "sequel" not in saved
     assert "forty-two" not in saved
 
 
@@ -205,25 +343,28 @@ def test_a_second_view_of_the_panel_lives_too(notebook, page):
 
 
 def test_off_takes_the_panel_away(notebook, page):
-    notebook.run(4)
+    notebook.run(6)
     page.locator(".gptcache-panel").first.wait_for(state="detached")
 
 
 PICTURE_CELLS = [
     """\
 %load_ext gptcache_magics
-%gptcache on :memory:
+%gptcache on .gptcache-pictures
+%config GPTCacheMagics.badge = False
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 mini = ChatOpenAI(model="gpt-4o-mini", api_key="none", base_url="URL/v1")
 claude = ChatAnthropic(model="claude-haiku-4-5", api_key="none", base_url="URL", temperature=0)
 questions = ["What is a cosine similarity, in one sentence?", "Name three uses of a cache.",
              "Who should label the pairs, and when?", "Summarise this review in ten words: the phone is fast.",
-             "Is this review positive: the battery lasts two days?", "Translate to French: good morning"]
-for model in (mini, claude, mini, mini, claude):
-    for question in questions:
-        model.invoke(question)
-claude.invoke(questions[0], temperature=0.7);""",
+             "Is this review positive: the battery lasts two days?", "Translate to French: good morning"]""",
+    """\
+answers = [model.invoke(question) for model in (mini, claude, mini, mini, claude) for question in questions]""",
+    """\
+claude.invoke(questions[0], temperature=0.7)
+mini.invoke("Who should label the pairs, and how many?")
+answers = [mini.invoke(question) for question in questions[:3]]""",
     PANEL,
 ]
 
@@ -233,25 +374,48 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
     provider_server.delay = 0.05
     notebook = open_notebook([cell.replace("URL", provider_server.url) for cell in PICTURE_CELLS])
     page = notebook.page
-    notebook.run(0)
-    notebook.run(1)
+    for index in range(len(PICTURE_CELLS)):
+        notebook.run(index)
     provider_server.reset()
     page.locator(ROWS).first.wait_for()
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+
+    def picture(name):
+        page.mouse.move(0, 0)
+        page.evaluate("() => document.activeElement.blur()")
+        box = page.locator(".gptcache-panel").bounding_box()
+        assert page.evaluate(
+            "() => [...document.querySelectorAll('.gptcache-panel, .gptcache-grid-scroller')]"
+            ".every((element) => element.scrollWidth <= element.clientWidth + 1)"
+        ), f"something is wider than the panel ({box['width']} px)"
+        page.locator(".gptcache-panel").screenshot(path=pictures / f"panel-{name}-{theme.lower()}-{width}.png")
+
     for theme in ("Light", "Dark"):
         notebook.theme(f"JupyterLab {theme}")
         for width in (1280, 800, 480):
             page.set_viewport_size({"width": width, "height": 1400})
-            for title in ("Models", "Lookups", "Entries"):
-                open_tab(page, title)
-                page.locator(ROWS).nth(1).click()
-                page.locator(".gptcache-detail:visible").wait_for()
-                page.mouse.move(0, 0)
-                box = page.locator(".gptcache-panel").bounding_box()
-                assert page.evaluate(
-                    "() => [...document.querySelectorAll('.gptcache-panel, .gptcache-grid-scroller')]"
-                    ".every((element) => element.scrollWidth <= element.clientWidth + 1)"
-                ), f"something is wider than the panel ({box['width']} px)"
-                page.locator(".gptcache-panel").screenshot(
-                    path=pictures / f"panel-{title.lower()}-{theme.lower()}-{width}.png"
-                )
+            open_tab(page, "Models")
+            picture("models")
+            open_tab(page, "Lookups")
+            choose_row(page, "and how many?")
+            page.locator(".gptcache-detail:visible del").wait_for()
+            picture("lookups")
+            page.get_by_label("Group by cell").check()
+            page.locator(HEADINGS).first.wait_for()
+            page.get_by_role("button", name="Only this cell").click()
+            wait_for_lookups(page, 5)
+            wait_for_count(page, "5 rows")
+            picture("cells")
+            page.get_by_role("button", name="Remove filter cell").click()
+            page.get_by_label("Group by cell").uncheck()
+            open_tab(page, "Entries")
+            choose_row(page, "Name three uses")
+            picture("entries")
+            open_tab(page, "Models")
+            choose_row(page, "gpt-4o-mini")
+            wait_for_lookups(page, 22)
+            picture("filtered")
+            open_tab(page, "Charts")
+            picture("charts")
+            page.get_by_role("button", name="Remove filter model").click()
+            page.get_by_role("button", name="Remove filter model").wait_for(state="detached")

@@ -1,0 +1,93 @@
+"""What each model saved and was paid: in dollars, or where no price is known in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+import pandas as pd
+
+from gptcache_magics.widgets.charts import words
+from gptcache_magics.widgets.charts.axes import number, round_ticks, usd
+from gptcache_magics.widgets.charts.drawing import WIDTH, Box, bars, legend, note, rule, svg, text
+
+__all__ = ["MOST_MODELS", "UNITS", "Cost", "Unit", "costs_chart", "costs_of"]
+
+Unit = Literal["usd", "seconds"]
+
+UNITS: Final[tuple[Unit, ...]] = ("usd", "seconds")
+MOST_MODELS: Final = 8
+_LEFT, _RIGHT = 1.0, WIDTH - 120.0  # beside the longest bar is room for what it says
+_BAR, _MODEL = 11, 52
+_NAME = 50
+_TIMES = ((7_200.0, "hours", 3_600.0), (120.0, "minutes", 60.0), (0.0, "seconds", 1.0))
+
+
+class Cost(NamedTuple):
+    """Two bars of a chart, NaN where it is not known how long they are."""
+
+    model: str
+    saved: float
+    paid: float
+
+
+def costs_of(costs: pd.DataFrame, unit: Unit) -> list[Cost]:
+    """Return the models of a frame ``series.costs`` that are told in this unit."""
+    some = costs[costs["priced"] == (unit == "usd")]
+    saved, paid = (some[f"{which}_{unit}"].astype("float64").tolist() for which in ("saved", "paid"))
+    rows = map(Cost, some.index.astype("object").tolist(), saved, paid)
+    return [row for row in rows if unit == "usd" or row.saved + row.paid > 0]
+
+
+def costs_chart(costs: pd.DataFrame) -> str:
+    """Return the chart of a frame ``series.costs``, or a sentence if nothing is known."""
+    y, told = 34.0, []
+    parts = [legend(y, ("good", "saved by hits"), ("bad", "paid for calls"))]
+    for unit in UNITS:
+        rows = costs_of(costs, unit)
+        if not rows:
+            continue
+        if unit == "seconds":
+            parts.append(text(0, y + 26, "No price is known for these: time instead", soft=True))
+            y += 20
+        drawn, y = _compared(rows[:MOST_MODELS], unit, y + 14)
+        parts += drawn
+        told += [_told(row, unit) for row in rows[:MOST_MODELS]]
+        if len(rows) > MOST_MODELS:
+            told.append(f"{words.plural(len(rows) - MOST_MODELS, 'more model')}.")
+            parts.append(text(0, y + 14, told[-1].removesuffix("."), soft=True))
+            y += 20
+    return svg("Saved and paid, by model", " ".join(told), y + 2, parts) if told else note(words.NO_COSTS)
+
+
+def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], float]:
+    """Two bars a model from `top` on, and where they end."""
+    most = max(value for row in rows for value in (row.saved, row.paid) if not math.isnan(value))
+    size, name = 1.0, "US dollars"
+    if unit == "seconds":
+        name, size = next((name, size) for least, name, size in _TIMES if most >= least)
+    ticks, base = round_ticks(most / size), top + _MODEL * len(rows)
+
+    def x(value: float) -> float:
+        return _LEFT + (_RIGHT - _LEFT) * value / size / ticks[-1]
+
+    parts = [text(WIDTH, base + 18, name, anchor="end", soft=True)]
+    for tick in ticks:
+        at, label = x(tick * size), (usd if unit == "usd" else number)(tick, ticks[1])
+        parts.append(rule(at, top + 4, at, base + 4, "grid" if tick else "axis"))
+        parts.append(text(at, base + 18, label, anchor="middle" if tick else "start", soft=True))
+    boxes: dict[str, list[Box]] = {"saved": [], "paid": []}
+    for at, row in enumerate(rows):
+        y = top + _MODEL * at + 18
+        parts.append(text(_LEFT + 5, y, words.fitted(row.model, _NAME), weight=600))
+        for which, value, place in (("saved", row.saved, y + 6), ("paid", row.paid, y + 8 + _BAR)):
+            wide = max(x(value) - _LEFT, 1.0) if value > 0 else 0.0
+            boxes[which].append((_LEFT, place, wide, _BAR))
+            parts.append(text(_LEFT + wide + 5, place + _BAR - 1.5, f"{words.amount(value, unit)} {which}"))
+    return [*parts, bars(boxes["saved"], "good"), bars(boxes["paid"], "bad")], base + 24
+
+
+def _told(row: Cost, unit: Unit) -> str:
+    saved, paid = words.amount(row.saved, unit), words.amount(row.paid, unit)
+    return f"{words.fitted(row.model, _NAME)}: saved {saved}, paid {paid}."

@@ -1,0 +1,187 @@
+"""The few things a chart is drawn with, as SVG that stands on its own.
+
+There is no script, no id and no style sheet in it: it may be shown many times on a page, saved in a notebook and
+printed. Text and lines have the colour of the text around it. What is good is filled and what is not is outlined, so
+that the two differ without their colours, which are the theme's own where there is a theme.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+__all__ = [
+    *("LEFT", "RIGHT", "WIDTH", "Box", "Field", "Kind"),
+    *("bars", "curve", "hover", "legend", "note", "rule", "svg", "swatch", "text"),
+]
+
+WIDTH = 440
+"""Of every chart, in the units of its drawing: about as many pixels, so that its letters are as large as others."""
+_MOST_PIXELS = 500
+LEFT, RIGHT = 42.0, WIDTH - 6.0
+"""Between them values are drawn; what their heights mean stands left of them."""
+
+Kind = Literal["good", "bad"]
+Box = tuple[float, float, float, float]
+"""Left, top, width, height."""
+
+# Blue and vermilion: told apart with any colour vision, and dark enough on white as well as light enough on black.
+_COLOURS = {"good": "var(--jp-brand-color1,#1976d2)", "bad": "var(--jp-warn-color0,#e65100)"}
+_STYLES = {
+    "good": f"fill:{_COLOURS['good']}",
+    "bad": f"fill:{_COLOURS['bad']};fill-opacity:.22;stroke:{_COLOURS['bad']}",
+}
+_RULES = {
+    "grid": 'stroke="currentColor" stroke-opacity=".16"',
+    "axis": 'stroke="currentColor" stroke-opacity=".6"',
+    "mark": 'stroke="currentColor" stroke-width="1.5"',
+    "dashed": 'stroke="currentColor" stroke-width="1.5" stroke-dasharray="4 3"',
+}
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A part of a chart in which heights mean something: 0 at its base, `most` at its top."""
+
+    top: float
+    height: float
+    most: float
+
+    @property
+    def base(self) -> float:
+        """Where 0 is."""
+        return self.top + self.height
+
+    def y(self, value: float) -> float:
+        """Return where a value is."""
+        return self.base - self.height * value / self.most
+
+    def box(self, x: float, width: float, low: float, high: float) -> Box:
+        """Return a bar from one value up to another."""
+        height = max(self.y(low) - self.y(high), 1) if high > low else 0  # a little is not nothing
+        return (x, self.y(low) - height, width, height)
+
+    def levels(self, labels: Mapping[float, str]) -> str:
+        """Return a line at each of these values, with its label."""
+        lines = (rule(LEFT, self.y(at), RIGHT, self.y(at), "grid" if at else "axis") for at in labels)
+        told = (text(LEFT - 6, self.y(at) + 4, label, anchor="end", soft=True) for at, label in labels.items())
+        return "".join([*lines, *told])
+
+    def ticks(self, labels: Mapping[float, str], caption: str = "") -> str:
+        """Return marks below the base, each with its label, and what the axis shows."""
+        marks = (rule(x, self.base, x, self.base + 4, "axis") for x in labels)
+        told = [
+            text(min(x, WIDTH), self.base + 17, label, anchor="end" if x > WIDTH - 16 else "middle", soft=True)
+            for x, label in labels.items()
+        ]
+        if caption:
+            told.append(text((LEFT + RIGHT) / 2, self.base + 35, caption, anchor="middle", soft=True))
+        return "".join([*marks, *told])
+
+
+def svg(title: str, words: str, height: float, parts: Iterable[str]) -> str:
+    """Return a chart: its title, drawn and told, `words` with its figures for who does not see it, and its parts."""
+    head = text(0, 15, title, size=15, weight=600)
+    # A code host or a sanitizer may keep the text only: then it begins with these sentences.
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {_n(height)}" role="img" font-size="12" '
+        f'fill="currentColor" style="display:block;width:100%;max-width:{_MOST_PIXELS}px;height:auto;'
+        f'color:var(--jp-content-font-color1,currentColor)"><title>{_escaped(title)}</title>'
+        f"<desc>{_escaped(words)}</desc>\n{head}{''.join(parts)}</svg>"
+    )
+
+
+def text(
+    x: float,
+    y: float,
+    content: str,
+    *,
+    anchor: Literal["start", "middle", "end"] = "start",
+    soft: bool = False,
+    size: int = 0,
+    weight: int = 0,
+) -> str:
+    """Return a line of text that stands on `y`."""
+    options = f' text-anchor="{anchor}"' if anchor != "start" else ""
+    options += ' fill-opacity=".75"' if soft else ""
+    options += f' font-size="{size}"' if size else ""
+    options += f' font-weight="{weight}"' if weight else ""
+    return f'<text x="{_n(x)}" y="{_n(y)}"{options}>{_escaped(content)}</text>\n'
+
+
+def rule(x1: float, y1: float, x2: float, y2: float, kind: Literal["grid", "axis", "mark", "dashed"] = "grid") -> str:
+    """Return a straight line."""
+    return f'<path d="M{_n(x1)} {_n(y1)}L{_n(x2)} {_n(y2)}" {_RULES[kind]}/>'
+
+
+def bars(boxes: Iterable[Box], kind: Kind) -> str:
+    """Return all bars of one kind; those without height or width are left out."""
+    inset = 0.5 if kind == "bad" else 0.0  # half of the outline, which is drawn on the edge
+    path = "".join(
+        f"M{_n(x + inset)} {_n(y + inset)}h{_n(max(w - 2 * inset, 0.2))}v{_n(max(h - 2 * inset, 0.2))}"
+        f"h{_n(-max(w - 2 * inset, 0.2))}z"
+        for x, y, w, h in boxes
+        if w > 0 and h > 0
+    )
+    return f'<path d="{path}" style="{_STYLES[kind]}"/>' if path else ""
+
+
+def curve(points: Sequence[tuple[float, float] | None]) -> str:
+    """Return a line with a dot on each point; it is broken where a point is missing."""
+    known = [point for point in points if point is not None]
+    steps = zip(points, [None, *points], strict=False)
+    line = "".join(f"{'L' if before else 'M'}{_n(here[0])} {_n(here[1])}" for here, before in steps if here)
+    radius = 3 if len(known) <= 24 else 2
+    dots = "".join(
+        f"M{_n(x - radius)} {_n(y)}a{radius} {radius} 0 1 0 {2 * radius} 0a{radius} {radius} 0 1 0 {-2 * radius} 0"
+        for x, y in known
+    )
+    return (
+        f'<path d="{line}" fill="none" stroke-width="2" style="stroke:{_COLOURS["good"]}"/>'
+        f'<path d="{dots}" style="fill:{_COLOURS["good"]}"/>'
+    )
+
+
+def hover(places: Iterable[tuple[Box, str]]) -> str:
+    """Return what says its words when the pointer rests on it; nothing where there are none."""
+    return (
+        '<g fill="none" pointer-events="all">'
+        + "".join(
+            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}"><title>{_escaped(words)}</title></rect>'
+            for (x, y, w, h), words in places
+            if words
+        )
+        + "</g>"
+    )
+
+
+def swatch(x: float, y: float, kind: Kind) -> str:
+    """Return a sample of a kind of bar, beside text that stands on `y`."""
+    return bars([(x, y - 10, 11, 11)], kind)
+
+
+def legend(y: float, *items: tuple[Kind | Literal["mark", "dashed"], str]) -> str:
+    """Return samples of what is drawn, each with its name, from left to right."""
+    x, parts = 0.0, []
+    for kind, name in items:
+        sample = swatch(x, y, kind) if kind == "good" or kind == "bad" else rule(x, y - 4, x + 12, y - 4, kind)
+        parts += [sample, text(x + 17, y, name)]
+        x += 17 + 7 * len(name) + 14
+    return "".join(parts)
+
+
+def note(words: str) -> str:
+    """Return a sentence in place of a chart."""
+    return f'<p role="note" style="margin:8px 0;opacity:.75">{_escaped(words)}</p>'
+
+
+def _escaped(content: str) -> str:
+    return escape(_NOT_IN_XML.sub("\ufffd", content))
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,107 @@
+"""What the charts say in words, drawn or not."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import unicodedata
+from typing import Final, Literal
+
+import pandas as pd
+
+from gptcache_magics.widgets.charts.axes import lasting, milliseconds, moment, span
+from gptcache_magics.widgets.formats import duration, one_line, shown
+
+__all__ = [
+    *("EMPTY", "NO_COSTS", "NO_LATENCIES", "NO_RATES"),
+    *(
+        "amount",
+        "bucket",
+        "figures",
+        "fitted",
+        "latency",
+        "overall",
+        "percent",
+        "plural",
+        "quantiles_of",
+        "rates",
+        "wide",
+    ),
+]
+
+EMPTY: Final = (
+    "Nothing to draw yet: no model was asked here. Run a cell that calls one, or look at a longer time, "
+    "every model and every cell."
+)
+NO_RATES: Final = "No hit and no miss here, so there is no hit rate to draw."
+NO_LATENCIES: Final = "No hit and no miss here, so there is no latency to draw."
+NO_COSTS: Final = "What these answers cost, or how long they took, is not known, so there is nothing to compare."
+
+
+def plural(count: int, name: str) -> str:
+    """Return a count with its noun: ``1 miss``, ``2,000 misses``."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}{'es' if name.endswith('s') else 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent: neither "0%" for some nor "100%" for nearly all."""
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def figures(hits: int, misses: int) -> str:
+    """Return a hit rate and what it is made of: ``75%: 3 hits, 1 miss``."""
+    return f"{percent(hits / (hits + misses))}: {plural(hits, 'hit')}, {plural(misses, 'miss')}"
+
+
+def bucket(start: float, step: float, hits: int, misses: int) -> str:
+    """Return what happened in a bucket of time."""
+    return f"{moment(start, step)}, {figures(hits, misses)}"
+
+
+def rates(table: pd.DataFrame) -> str:
+    """Return the hit rates of a frame ``series.hit_rates``: of all, the lowest and the highest."""
+    starts, ends = (table[name].map(pd.Timestamp.timestamp).tolist() for name in ("start", "end"))
+    step, hits, misses = ends[0] - starts[0], int(table["hits"].sum()), int(table["misses"].sum())
+    told = f"Overall {figures(hits, misses)}; {span(starts[0], ends[-1])}, by {lasting(step)}."
+    shares = table["hit_rate"].astype("float64").tolist()
+    known = [(share, start) for share, start in zip(shares, starts, strict=True) if not math.isnan(share)]
+    if len(known) > 1:
+        (low, low_at), (high, high_at) = min(known), max(known)
+        told += f" Lowest {percent(low)} at {moment(low_at, step)}, highest {percent(high)} at {moment(high_at, step)}."
+    return told
+
+
+def fitted(name: str, columns: int) -> str:
+    """Return a name from elsewhere on one line, cut to what fits in columns of a terminal, or letters of a drawing."""
+    name = one_line(name)
+    ends = list(itertools.accumulate(wide(character) for character in name))
+    return name if not ends or ends[-1] <= columns else name[: bisect.bisect_right(ends, columns - 1)] + "…"
+
+
+def wide(character: str) -> int:
+    """Return how many columns a character takes: 2 in the scripts of East Asia."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def amount(value: float, unit: Literal["usd", "seconds"]) -> str:
+    """Return dollars or a length of time; what is not known is said to be unknown."""
+    if math.isnan(value):
+        return "unknown"
+    return shown("money", value) if unit == "usd" else duration(value)
+
+
+def quantiles_of(outcome: str, table: pd.DataFrame) -> tuple[int, float, float]:
+    """Return how many hits, or misses, a frame ``series.quantiles`` is about, their median and 95th percentile."""
+    count, median, p95 = table.astype("float64").to_numpy()[list(table.index).index(outcome)].tolist()
+    return int(count), median, p95
+
+
+def latency(outcome: str, table: pd.DataFrame) -> str:
+    """Return how fast hits, or misses, were found: ``70 hits: median 0.12 ms, 95% within 0.28 ms``."""
+    count, median, p95 = quantiles_of(outcome, table)
+    if not count:
+        return f"No {outcome}"
+    return f"{plural(count, outcome)}: median {milliseconds(median)} ms, 95% within {milliseconds(p95)} ms"

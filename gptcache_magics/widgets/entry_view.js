@@ -1,0 +1,101 @@
+// One entry in full. Python writes the conversation as HTML in which every foreign text is escaped; this file shows it, and
+// asks for an image or for the code only when the button is pressed: the answer comes as a message and is saved nowhere.
+// @ts-check
+
+/** @typedef {{get(name: string): any, send(content: object): void,
+ *   on(event: string, callback: (...given: any[]) => void): void,
+ *   off(event: string, callback: (...given: any[]) => void): void}} Model */
+/** @typedef {{view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
+
+const LINES = 24;
+
+/** @param {string} tag @param {Record<string, string>} attributes @param {...(Node | string)} children @returns {any} */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** @param {{model: Model, el: HTMLElement}} context */
+function render({ model, el }) {
+  const view = Math.random().toString(36).slice(2, 8);
+  const facts = make("div");
+  const copy = make("button", { type: "button", class: "gptcache-button gptcache-copy" }, "Copy as Python");
+  const said = make("div", { class: "gptcache-soft", role: "status" });
+  const code = make("textarea", { class: "gptcache-code", readonly: "", spellcheck: "false", wrap: "off" });
+  const chat = make("div");
+  const root = make("div", { class: "gptcache-detail gptcache-entry", role: "region" });
+  root.append(copy, facts, said, code, chat);
+  code.setAttribute("aria-label", "Code that asks the same again");
+  el.append(root);
+  /** @type {string[]} */
+  let urls = [];
+
+  function forgetImages() {
+    urls.forEach((url) => URL.revokeObjectURL(url));
+    urls = [];
+  }
+  function draw() {
+    root.hidden = !model.get("key");
+    root.setAttribute("aria-label", `Entry ${model.get("key")}`);
+    facts.innerHTML = model.get("facts");
+    copy.disabled = model.get("redact");
+    copy.title = copy.disabled ? "Prompts and answers are hidden" : "";
+  }
+  function drawChat() {
+    forgetImages();
+    chat.innerHTML = model.get("value");
+  }
+  function forgetCode() {
+    code.value = said.textContent = "";
+    code.hidden = true;
+  }
+  /** @param {string} text */
+  function offer(text) {
+    code.hidden = false;
+    code.value = text;
+    code.rows = Math.min(LINES, text.trimEnd().split("\n").length);
+    code.focus({ preventScroll: true });
+    code.select();
+    said.textContent = "Selected: press Ctrl+C to copy";
+    navigator.clipboard?.writeText(text).then(() => (said.textContent = "Copied"), () => {});
+  }
+  /** @param {number} image @param {string} mime @param {ArrayBuffer | DataView} [bytes] */
+  function unfold(image, mime, bytes) {
+    const button = chat.querySelector(`[data-image="${image}"]`);
+    if (!button || button.nextSibling) return;
+    if (bytes) urls.push(URL.createObjectURL(new Blob([bytes], { type: mime })));
+    button.after(bytes ? make("img", { src: urls[urls.length - 1], alt: `Image ${image + 1} of the conversation` }) : " cannot be shown");
+    button.textContent = "Hide";
+    button.setAttribute("aria-expanded", "true");
+  }
+
+  const ask = (/** @type {object} */ wanted) => model.send({ ...wanted, view, key: model.get("key") });
+  copy.onclick = () => ask({ want: "python" });
+  chat.onclick = (/** @type {any} */ { target }) => {
+    const button = target.closest("button[data-image]");
+    if (!button) return;
+    if (!button.nextSibling) return ask({ want: "image", image: Number(button.dataset.image) });
+    button.nextSibling.remove();
+    button.textContent = "Show";
+    button.setAttribute("aria-expanded", "false");
+  };
+  const answered = (/** @type {Answer} */ answer, /** @type {any[]} */ buffers) => {
+    if (answer.view !== view || answer.key !== model.get("key")) return;
+    if (answer.code !== undefined) offer(answer.code);
+    if (answer.image !== undefined) unfold(answer.image, answer.mime ?? "", buffers?.[0]);
+  };
+
+  const events = { "change:facts": draw, "change:redact": draw, "change:value": drawChat, "change:key": forgetCode, "msg:custom": answered };
+  for (const [event, callback] of Object.entries(events)) model.on(event, callback);
+  draw();
+  drawChat();
+  forgetCode();
+  return () => {
+    forgetImages();
+    for (const [event, callback] of Object.entries(events)) model.off(event, callback);
+  };
+}
+
+export default { render };

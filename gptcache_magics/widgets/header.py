@@ -1,0 +1,47 @@
+"""The head of the panel: what it shows, in which mode and where; and its four figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from gptcache_magics.widgets.figures import Figure
+from gptcache_magics.widgets.formats import one_line, shown
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource
+
+__all__ = ["figures_html", "head_html", "notice_html"]
+
+
+def head_html(source: PanelSource) -> str:
+    """Return title, state, mode, place and size."""
+    entries, size = source.store.count()
+    mode = one_line(source.mode, 40)
+    state = "off" if mode == "off" else "on"
+    where = escape(one_line(source.where, 300))
+    parts = [
+        '<div class="gptcache-title">GPTCache</div>',
+        f'<div class="gptcache-state" data-state="{state}">{state}</div>',
+    ]
+    if mode not in ("auto", "off"):
+        parts.append(f'<div class="gptcache-mode">{escape(mode)}</div>')
+    parts.append(f'<div class="gptcache-where" title="{where}">{where}</div>')
+    held = f"{entries:,} {'entry' if entries == 1 else 'entries'}, {shown('bytes', size)}"
+    parts.append(f'<div class="gptcache-entries">{held}</div>')
+    return "".join(parts)
+
+
+def figures_html(shown_figures: Sequence[Figure]) -> str:
+    """Return the figures as tiles."""
+    tiles = "".join(
+        f"<div><span>{figure.label}</span><b>{escape(figure.value)}</b><span>{figure.remark}</span></div>"
+        for figure in shown_figures
+    )
+    return f'<div class="gptcache-figures" role="group" aria-label="Figures">{tiles}</div>'
+
+
+def notice_html(notices: Sequence[str]) -> str:
+    """Return the newest of what the store wants its user to hear, such as that its file was removed."""
+    return f'<div class="gptcache-notice" role="status">{escape(one_line(notices[-1], 300))}</div>' if notices else ""

@@ -1,0 +1,90 @@
+"""When a panel is painted: in a thread of its own, at most four times a second and for a small share of the time.
+
+A lookup must not wait for a widget, so it only raises a flag here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+__all__ = ["Painter"]
+
+SHORTEST_PAUSE = 0.25
+# A pause is so many times as long as the painting before it took: while cells compute, and while they wait.
+PAUSE_WHEN_BUSY, PAUSE_WHEN_QUIET = 20, 2
+QUIET = 0.25  # the share of a processor that cells may use and still count as waiting
+LONGEST_TAKEN = 0.5  # seconds; a painting that took longer waited for something else, such as a locked file
+PAUSE_AFTER_ERROR = 2.0
+LONGEST_PAINTING = 10.0
+
+
+class Painter:
+    """A thread that paints when something changed. It ends with whom it paints for.
+
+    Parameters
+    ----------
+    paint
+        A method that paints and returns whether it could; its object is not kept alive.
+    """
+
+    def __init__(self, paint: Callable[[], bool]) -> None:
+        self._changed, self._now = threading.Event(), threading.Event()
+        self._ended = False
+        self._paint = weakref.WeakMethod(paint, lambda _: self._end())
+        self.thread = threading.Thread(target=self._run, name="gptcache-panel", daemon=True)
+        self.thread.start()
+
+    def note(self) -> None:
+        """Paint when it is time: something changed."""
+        self._changed.set()
+
+    def hurry(self) -> None:
+        """Paint as soon as possible: somebody is waiting."""
+        self._changed.set()
+        self._now.set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something changed that was not painted yet."""
+        return self._changed.is_set()
+
+    def close(self) -> None:
+        """End the thread, and wait for it: who closes a panel may close its store next."""
+        self._end()
+        if threading.current_thread() is not self.thread:
+            self.thread.join(LONGEST_PAINTING)
+
+    def _end(self) -> None:
+        self._ended = True
+        self.hurry()
+
+    def _run(self) -> None:
+        while True:
+            self._changed.wait()
+            self._changed.clear()
+            self._now.clear()
+            paint = self._paint()
+            if paint is None or self._ended:  # asked last, so that a panel closed meanwhile is not waited for
+                return
+            started = time.monotonic()  # waiting for the interpreter counts: the thread that runs cells waited as well
+            well = paint()
+            took = min(time.monotonic() - started, LONGEST_TAKEN)
+            del paint  # holds no panel while it waits
+            if well:
+                self._rest(took)
+            else:
+                self._changed.set()
+                self._now.wait(PAUSE_AFTER_ERROR)
+
+    def _rest(self, took: float) -> None:
+        """Wait before painting again: shortly if that takes nothing from a running cell, else for a small share."""
+        if self._now.wait(max(SHORTEST_PAUSE, PAUSE_WHEN_QUIET * took)):
+            return
+        end = time.monotonic() + (PAUSE_WHEN_BUSY - PAUSE_WHEN_QUIET) * took
+        while time.monotonic() < end:
+            used = time.process_time()
+            if self._now.wait(SHORTEST_PAUSE) or time.process_time() - used < QUIET * SHORTEST_PAUSE:
+                return

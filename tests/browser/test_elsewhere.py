@@ -1,0 +1,123 @@
+"""The panel where notebooks are read and served in other ways: nbclassic, Voilà, and files that were executed and saved."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+pytestmark = pytest.mark.browser
+
+SETUP = """\
+%load_ext gptcache_magics
+%gptcache on :memory:
+from langchain_core.language_models import FakeListChatModel
+for question in ["first", "second", "first"]:
+    FakeListChatModel(responses=["rewsna terces a"[::-1]]).invoke(question)"""
+PANEL = "%gptcache panel"
+ROW = ".gptcache-grid tbody tr[data-key]"
+# Voilà's own page wants icons from there, with or without a widget on it.
+VOILA_ASKS = "https://cdn.jsdelivr.net/npm/@fortawesome/"
+KERNEL_READY = "() => window.Jupyter?.notebook?.kernel?.is_connected() && window.Jupyter.notebook._fully_loaded"
+
+
+def notebook_of(*cells):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return notebook
+
+
+@pytest.fixture
+def page(chromium, jupyter):
+    """Return a page that may ask this machine only."""
+    outside = []
+
+    def gate(route):
+        if route.request.url.startswith(("http://127.0.0.1", "http://localhost", "data:", "blob:")):
+            return route.continue_()
+        if not route.request.url.startswith(VOILA_ASKS):
+            outside.append(route.request.url)
+        return route.abort()
+
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.route("**/*", gate)
+    yield page
+    context.close()
+    assert not outside, f"The page asked for something outside this machine: {outside}"
+
+
+def test_the_panel_lives_in_nbclassic(page, jupyter, pictures):
+    nbformat.write(notebook_of(SETUP, PANEL), jupyter.folder / "classic.ipynb")
+    page.goto(f"{jupyter.url}/nbclassic/notebooks/classic.ipynb")
+    page.wait_for_function(KERNEL_READY, timeout=60_000)
+    page.evaluate("() => window.Jupyter.notebook.execute_cells([0])")
+    page.locator(".output_area", has_text="Cache on").wait_for()
+    page.wait_for_timeout(2_000)  # it loads the code of widgets after it says that all is loaded
+    page.evaluate("() => window.Jupyter.notebook.execute_cells([1])")
+
+    page.locator(ROW, has_text="FakeListChatModel").wait_for(timeout=60_000)
+    page.get_by_role("tab", name="Lookups").click()
+    page.locator(ROW, has_text="second").click()
+    page.locator(".gptcache-detail:visible", has_text="second").wait_for()
+    page.screenshot(path=pictures / "nbclassic.png")
+
+
+def test_the_panel_lives_in_voila(page, tmp_path, pictures):
+    nbformat.write(notebook_of(SETUP, PANEL), tmp_path / "served.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "voila", "served.ipynb", "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+    with (tmp_path / "log").open("wb") as log:
+        served = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        for _ in range(150):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/voila/static/", timeout=2).close()
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.2)
+        page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
+        page.locator(ROW, has_text="FakeListChatModel").wait_for(timeout=60_000)
+        page.get_by_role("tab", name="Entries").click()
+        page.locator(ROW, has_text="second").wait_for()
+        page.screenshot(path=pictures / "voila.png")
+    finally:
+        served.terminate()
+        served.wait(20)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """A notebook as papermill and nbconvert execute and save it."""
+    notebook = notebook_of(SETUP, PANEL)
+    folder = tmp_path_factory.mktemp("executed")
+    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=60, store_widget_state=False).execute()
+    return notebook
+
+
+@pytest.mark.parametrize("front", ["lab/tree", "notebooks", "nbclassic/notebooks"])
+def test_a_saved_notebook_shows_the_figures_without_a_kernel_that_knows_the_panel(page, jupyter, executed, front):
+    nbformat.write(executed, jupyter.folder / "saved.ipynb")
+    page.goto(f"{jupyter.url}/{front}/saved.ipynb")
+
+    page.locator(".jp-OutputArea table, .output_area table", has_text="FakeListChatModel").first.wait_for(timeout=60_000)
+    assert "a secret answer" not in page.content()
+
+
+def test_an_exported_page_shows_the_figures_and_asks_nobody(page, executed, tmp_path):
+    html = HTMLExporter().from_notebook_node(executed)[0]
+    (tmp_path / "page.html").write_text(html)
+    page.unroute("**/*")
+    page.goto(f"file://{tmp_path / 'page.html'}")
+
+    page.locator("table", has_text="FakeListChatModel").first.wait_for()
+    assert "a secret answer" not in html
