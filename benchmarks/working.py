@@ -124,12 +124,30 @@ def _filled(folder: Any, number: int) -> Any:
     entries, lookups = [], []
     for each, who in enumerate(whos):
         entries.append(
-            Entry(who.key, who.configuration.key, who.prompt, who.question, encoded, 1.0 + each, 1.0, Usage(180, 120),
-                  prompt_digest=who.prompt_digest)
+            Entry(
+                who.key,
+                who.configuration.key,
+                who.prompt,
+                who.question,
+                encoded,
+                1.0 + each,
+                1.0,
+                Usage(180, 120),
+                prompt_digest=who.prompt_digest,
+            )
         )
         lookups.append(
-            Lookup(1.0 + each, "run", each + 1, "miss", "nothing stored for it", configuration=who.configuration.key,
-                   key=who.key, question=who.question, prompt_digest=who.prompt_digest)
+            Lookup(
+                1.0 + each,
+                "run",
+                each + 1,
+                "miss",
+                "nothing stored for it",
+                configuration=who.configuration.key,
+                key=who.key,
+                question=who.question,
+                prompt_digest=who.prompt_digest,
+            )
         )
     cache.store.put_all(entries, [who.configuration], replace=False)
     cache.store.record(lookups, [], number * 2)

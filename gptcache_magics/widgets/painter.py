@@ -14,7 +14,7 @@ __all__ = ["Painter"]
 
 SHORTEST_PAUSE = 0.25
 # A pause is so many times as long as the painting before it took: while cells compute, and while they wait.
-PAUSE_WHEN_BUSY, PAUSE_WHEN_QUIET = 20, 2
+PAUSE_WHEN_BUSY, PAUSE_WHEN_QUIET = 30, 8
 QUIET = 0.25  # the share of a processor that cells may use and still count as waiting
 LONGEST_TAKEN = 0.5  # seconds; a painting that took longer waited for something else, such as a locked file
 PAUSE_AFTER_ERROR = 2.0
