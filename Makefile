@@ -2,7 +2,7 @@
 # Another interpreter: make test PYTHON=python3.12
 
 PYTHON ?= python3
-PICTURES ?= docs/pictures
+PICTURES ?= build/pictures
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
@@ -37,10 +37,14 @@ types: .venv/all.stamp ## mypy, strict
 contract: .venv/all.stamp ## import-linter: which module may import which
 	@$(BIN)/lint-imports --no-logo
 
-pictures: .venv/all.stamp chromium ## take the pictures of the panel anew (PICTURES=docs/pictures)
-	@mkdir -p $(PICTURES)
+pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those of the README among them
+	@mkdir -p $(PICTURES) docs/pictures
 	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m browser tests/browser
-	@echo "Pictures are in $(PICTURES)"
+	@cp $(PICTURES)/panel-models-light-1280.png docs/pictures/panel.png
+	@cp $(PICTURES)/panel-lookups-light-1280.png docs/pictures/lookups.png
+	@cp $(PICTURES)/entry-light-1280.png docs/pictures/entry.png
+	@cp $(PICTURES)/panel-charts-light-1280.png docs/pictures/charts.png
+	@echo "All pictures are in $(PICTURES), those of the README in docs/pictures"
 
 bench: .venv/all.stamp ## measure lookups and updates
 	@$(BIN)/python benchmarks/run.py

@@ -294,7 +294,7 @@ def test_expired_entries_are_listed_and_removed(monkeypatch: pytest.MonkeyPatch)
 def test_two_configurations_are_told_apart_by_what_differs() -> None:
     for temperature in (0.2, 0.9):
         NumberedModel(seconds=temperature / 100).invoke("question")  # a parameter, whatever it means
-    with pytest.raises(CommandError, match="'small-model' has 2 configurations: .* Name one by its label: %gptcache"):
+    with pytest.raises(CommandError, match=r"'small-model' has 2 configurations: .* Name one by its label: %gptcache"):
         gm.models(diff=["small-model", "small-model"])
     one, other = gm.lookups()["configuration"]
     df = gm.models(diff=[one, other])

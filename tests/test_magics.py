@@ -5,8 +5,8 @@ import importlib
 import inspect
 import json
 import os
-import re
 import pkgutil
+import re
 import sqlite3
 import subprocess
 import sys

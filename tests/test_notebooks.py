@@ -77,6 +77,17 @@ def test_the_lesson_replays_without_a_key_and_an_unrecorded_question_is_a_friend
     assert not (tmp_path / ".gptcache").exists()
 
 
+def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None:
+    cells = executed("panel.ipynb", tmp_path)
+
+    (panel,) = [cell for cell in cells if cell.source == "%gptcache panel"]
+    (output,) = [each for each in panel.outputs if "text/html" in each.get("data", {})]
+    assert "gpt-4o-mini" in output.data["text/html"]
+    assert "<svg" in output.data["text/html"]
+    assert "one sentence" not in str(output.data)
+    assert "Hit rate over time" in cell_with(cells, "stats --plot")
+
+
 def test_the_lesson_is_verified() -> None:
     command = [sys.executable, "-m", "gptcache_magics", "verify", str(NOTEBOOKS / "lesson.ipynb")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""The panel where notebooks are read and served in other ways: nbclassic, Voilà, and files that were executed and saved."""
+"""The panel where notebooks are shown in other ways: nbclassic, Voilà, files that were executed and saved."""
 
 import socket
 import subprocess
@@ -100,7 +100,8 @@ def executed(tmp_path_factory):
     """A notebook as papermill and nbconvert execute and save it."""
     notebook = notebook_of(SETUP, PANEL)
     folder = tmp_path_factory.mktemp("executed")
-    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=60, store_widget_state=False).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, resources=resources, timeout=60, store_widget_state=False).execute()
     return notebook
 
 
@@ -109,7 +110,8 @@ def test_a_saved_notebook_shows_the_figures_without_a_kernel_that_knows_the_pane
     nbformat.write(executed, jupyter.folder / "saved.ipynb")
     page.goto(f"{jupyter.url}/{front}/saved.ipynb")
 
-    page.locator(".jp-OutputArea table, .output_area table", has_text="FakeListChatModel").first.wait_for(timeout=60_000)
+    tables = page.locator(".jp-OutputArea table, .output_area table", has_text="FakeListChatModel")
+    tables.first.wait_for(timeout=60_000)
     assert "a secret answer" not in page.content()
 
 
