@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ipywidgets
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -81,10 +82,11 @@ def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None
     cells = executed("panel.ipynb", tmp_path)
 
     (panel,) = [cell for cell in cells if cell.source == "%gptcache panel"]
-    (output,) = [each for each in panel.outputs if "text/html" in each.get("data", {})]
-    assert "gpt-4o-mini" in output.data["text/html"]
-    assert "<svg" in output.data["text/html"]
-    assert "one sentence" not in str(output.data)
+    assert "one sentence" not in str(panel.outputs)
+    if ipywidgets.version_info[0] >= 8:  # an older one displays itself, without a form for where it cannot run
+        (output,) = [each for each in panel.outputs if "text/html" in each.get("data", {})]
+        assert "gpt-4o-mini" in output.data["text/html"]
+        assert "<svg" in output.data["text/html"]
     assert "Hit rate over time" in cell_with(cells, "stats --plot")
 
 
