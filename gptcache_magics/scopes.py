@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextvars import Token
 
 from gptcache_magics import placeholders
-from gptcache_magics.commands.parser import check_one_of, check_positive, check_tag
+from gptcache_magics.commands.parser import check_one_of, check_positive
 from gptcache_magics.controller import controller
+from gptcache_magics.marking import check_tag
 from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
 
 __all__ = ["using"]

@@ -9,10 +9,10 @@ from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.commands.parser import check_tag
 from gptcache_magics.commands.remove import MANY
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import check_tag
 from gptcache_magics.stores import open_store
 from gptcache_magics.stores.base import Configuration, Entry
 from gptcache_magics.widgets import entries_tab, entry_actions, table_tab

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.parser import Parser, check_tag, one_of, positive, words
+from gptcache_magics.commands.parser import Parser, one_of, positive, words
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import check_tag
 from gptcache_magics.settings import MODES, Scope
 
 HELP = "Run this cell in a mode, tag what it stores or hits, or get several answers to identical calls."

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from gptcache_magics.commands.selecting import named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import counted
 from gptcache_magics.stores.base import Selection, entry_id
 
-__all__ = ["change", "counted"]
+__all__ = ["change"]
 
 
 def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> str:
@@ -21,8 +22,3 @@ def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: st
     keys = named_keys(store, ids)
     number = store.change(Selection(ids=[entry_id(key) for key in keys]), pinned=pinned, tag=tag)
     return f"{counted(number)} {done}."
-
-
-def counted(number: int, one: str = "entry", many: str = "entries") -> str:
-    """``1 entry``, ``1,234 entries``."""
-    return f"{number:,} {one if number == 1 else many}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
+from gptcache_magics.marking import counted
 from gptcache_magics.stores.base import Selection
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser, check_one_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import counted
 
 HELP = "Take the entries of a bundle, or of LangChain's SQLiteCache, into the store."
 EXAMPLE = "%gptcache load lesson.jsonl"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from gptcache_magics.errors import CommandError
 
 __all__ = [
-    *("LAST", "Parser", "cell_option", "check_one_of", "check_positive", "check_tag", "nearest", "one_of", "place"),
+    *("LAST", "Parser", "cell_option", "check_one_of", "check_positive", "nearest", "one_of", "place"),
     *("positive", "since", "words"),
 ]
 
@@ -115,13 +115,6 @@ def check_positive(name: str, value: int | None) -> None:
     """Raise ``CommandError`` unless the value of a Python argument is a whole number above zero, or None."""
     if value is not None and (not isinstance(value, int) or value < 1):
         raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
-
-
-def check_tag(tag: str) -> str:
-    """Raise ``CommandError`` unless a tag is one word; the tag."""
-    if not tag.strip() or any(character.isspace() for character in tag):
-        raise CommandError(f"A tag is one word, such as lesson-1. Got '{tag}'.")
-    return tag
 
 
 def one_of(name: str, values: tuple[str, ...]) -> Callable[[str], str]:

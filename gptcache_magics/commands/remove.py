@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.commands.selecting import configurations_of, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import MANY, counted
 from gptcache_magics.quantities import seconds_of, sized
 from gptcache_magics.stores.base import Selection, entry_id
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 HELP = "Remove entries by id, model, words or age; pinned ones only by id. `undo` brings them back."
 EXAMPLE = "%gptcache remove --older 30d --dry-run"
-MANY = 20
 
 
 def add_arguments(parser: Parser) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser, cell_option, place
 from gptcache_magics.commands.selecting import configurations_of, looked_up
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import counted
 from gptcache_magics.quantities import sized
 from gptcache_magics.stores.base import Selection
 

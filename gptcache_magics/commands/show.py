@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.changing import counted
 from gptcache_magics.commands.parser import Parser, place
 from gptcache_magics.commands.selecting import named_keys
 from gptcache_magics.controller import controller
+from gptcache_magics.marking import counted
 from gptcache_magics.quantities import money
 from gptcache_magics.stores.base import Selection, Store, entry_id
 

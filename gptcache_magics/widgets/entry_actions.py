@@ -14,14 +14,13 @@ import anywidget
 import traitlets
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.marking import MANY, check_tag, counted
 from gptcache_magics.quantities import sized
 from gptcache_magics.stores.base import Selection, Store
 from gptcache_magics.widgets.formats import one_line
 
 __all__ = ["MANY", "Actions"]
 
-MANY: Final = 20
-"""Above so many a removal is to be confirmed, as ``%gptcache remove`` wants its ``--yes``."""
 BEGINNINGS: Final = 500
 """So many beginnings of ids a store looks for; SQLite takes no thousands of conditions."""
 
@@ -70,10 +69,10 @@ class Actions(anywidget.AnyWidget):
                 case "unpin":
                     self._change(ids, "unpinned", pinned=False)
                 case "tag":
-                    self._change(ids, f"tagged {tag}", tag=_word(tag))
+                    self._change(ids, f"tagged {tag}", tag=check_tag(tag))
                 case "remove" if len(ids) > MANY:
                     self._asked = frozenset(ids)
-                    self.question = f"Remove {_counted(len(ids))}"
+                    self.question = f"Remove {counted(len(ids))}"
                     self.say(f"That is more than {MANY} at once.")
                 case "remove":
                     self._remove(ids)
@@ -84,7 +83,7 @@ class Actions(anywidget.AnyWidget):
                     self.say("Nothing was removed.")
                 case "undo":
                     number = self._open().undo()
-                    self._done(f"{_counted(number)} came back." if number else "Nothing to bring back.")
+                    self._done(f"{counted(number)} came back." if number else "Nothing to bring back.")
         except Exception as error:
             self.say(str(error) or type(error).__name__, failed=True)
 
@@ -97,11 +96,11 @@ class Actions(anywidget.AnyWidget):
         selection = self._selection(ids)
         _, size = self._open().count(selection)
         number = self._open().remove(selection)
-        self._done(f"{_counted(number)} removed, {sized(size)}. Undo brings {'it' if number == 1 else 'them'} back.")
+        self._done(f"{counted(number)} removed, {sized(size)}. Undo brings {'it' if number == 1 else 'them'} back.")
 
     def _change(self, ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> None:
         number = self._open().change(self._selection(ids), pinned=pinned, tag=tag)
-        self._done(f"{_counted(number)} {done}.")
+        self._done(f"{counted(number)} {done}.")
 
     def _selection(self, ids: Sequence[str]) -> Selection:
         """These entries, and surely no others: the table shows the beginnings of their ids."""
@@ -127,13 +126,3 @@ class Actions(anywidget.AnyWidget):
         self.question = ""
         self.say(text)
         self._acted()
-
-
-def _word(tag: str) -> str:
-    if not tag.strip() or any(character.isspace() for character in tag):
-        raise CommandError(f"A tag is one word, such as lesson-1. Got '{tag}'.")
-    return tag
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} {'entry' if number == 1 else 'entries'}"
