@@ -16,6 +16,7 @@ from gptcache_magics.stores.base import (
     Configuration,
     Entry,
     Lookup,
+    Near,
     Outcome,
     Period,
     Rows,
@@ -649,6 +650,91 @@ class StoreContract:
 
         assert eventually(lambda: answer(filled) == expected)
         assert answer(peer) == expected
+
+    # Meanings
+
+    def test_vectors_come_back_in_the_order_of_their_coming(self, store: Store, peer: Store) -> None:
+        for name in "abc":
+            store.put(make_entry(name), GPT)
+        store.put_vectors("e/2", [(key("a"), b"context", b"vector a"), (key("b"), b"other", b"vector b")])
+        first, *_ = peer.vectors("e/2", b"context", 0).rows
+        store.put_vectors("e/2", [(key("c"), b"context", b"vector c")])
+
+        assert [row[2] for row in peer.vectors("e/2", b"context", 0).rows] == [b"vector a", b"vector c"]
+        assert [row[2] for row in peer.vectors("e/2", b"context", first[0]).rows] == [b"vector c"]
+        assert peer.vectors("f/2", b"context", 0).rows == []
+
+    def test_a_vector_is_replaced_and_told_anew(self, store: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        store.put_vectors("e/2", [(key("a"), b"context", b"old")])
+        [(sequence, _, _)] = store.vectors("e/2", b"context", 0).rows
+        store.put_vectors("e/2", [(key("a"), b"context", b"new")])
+
+        assert [row[2] for row in store.vectors("e/2", b"context", sequence).rows] == [b"new"]
+
+    @pytest.mark.parametrize("takes", [lambda s: s.remove(Selection(ids=[entry_id(key("a"))])), lambda s: s.evict(0)])
+    def test_an_entry_takes_its_vector_along(self, store: Store, takes: Callable[[Store], object]) -> None:
+        store.put(make_entry("a"), GPT)
+        store.put_vectors("e/2", [(key("a"), b"context", b"vector")])
+        takes(store)
+        assert store.vectors("e/2", b"context", 0).rows == []
+
+        store.put_vectors("e/2", [(key("a"), b"context", b"too late")])
+        assert store.vectors("e/2", b"context", 0).rows == []
+
+    def test_what_has_no_vector_yet_is_found_page_by_page(self, store: Store) -> None:
+        for name in range(5):
+            store.put(make_entry(name), GPT)
+        store.put(make_entry("sample", sample=1), GPT)
+        store.put_vectors("e/2", [(key(0), b"context", b"vector"), (key(1), None, None)])
+
+        assert store.count_unembedded("e/2") == 3
+        assert store.count_unembedded("f/2") == 5
+        found, after = [], -(2**63)
+        while rows := store.unembedded("e/2", after, 2).rows:
+            assert len(rows) <= 2
+            found += [row[1] for row in rows]
+            after = rows[-1][0]
+        assert set(found) == {key(2), key(3), key(4)}
+
+    def test_embedders_are_counted_with_their_thresholds(self, store: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        store.put_vectors("e/2", [(key("a"), b"context", b"vector")])
+        store.choose_threshold("f", 0.8)
+        store.choose_threshold("f", 0.9)
+
+        assert store.embedders().rows == [("e/2", 1, None), ("f", 0, 0.9)]
+
+    def test_a_label_is_remembered_and_may_change(self, store: Store, peer: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        store.record([lookup(1, "miss", "b")], [GPT], 100)
+        near = Near(key("a"), 0.94, "e/2", "number: 1 / 2")
+        store.put_label(key("b"), near, False)
+        assert peer.judged_wrong(key("b")) == {key("a")[:8]}
+        assert peer.judged_wrong(key("c")) == frozenset()
+        [row] = [dict(zip(store.labels().columns, each, strict=True)) for each in store.labels().rows]
+        told = {name: row[name] for name in ("right", "similarity", "objection", "embedder")}
+        assert told == {"right": 0, "similarity": 0.94, "objection": "number: 1 / 2", "embedder": "e/2"}
+        assert (row["asked_question"], row["stored_question"]) == ("question b", "question a")
+
+        store.put_label(key("b"), near, True)
+        assert peer.judged_wrong(key("b")) == frozenset()
+
+    def test_a_hit_by_meaning_keeps_both_questions(self, store: Store) -> None:
+        store.put(make_entry("a"), GPT)
+        near = Near(key("a"), 0.95, "e/2")
+        hit = lookup(1, "hit", "a", match="semantic", asked=key("b"), near=near, question="question b")
+        store.record([hit], [GPT], 100)
+
+        found = store.lookups(Period())
+        assert column(found, "question") == ["question b"]
+        assert column(found, "similarity") == [0.95]
+        assert column(found, "embedder") == ["e/2"]
+        assert store.lookups(Period(key=key("a"))).rows
+        assert store.lookups(Period(asked=key("b"))).rows
+        assert not store.lookups(Period(asked=key("a"))).rows
+        assert store.lookups(Period(question="question b")).rows
+        assert column(store.entries(EVERYTHING), "hits") == [1]
 
     def test_a_closed_store_can_be_used_again(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)

@@ -1,14 +1,28 @@
-"""What a store holds, and the few things it must be able to do.
+"""What a store must be able to do.
 
-An *entry* is one stored answer, a *lookup* one question to the cache, a *configuration* one model with one set of
-answer-changing parameters. The store is the record: everything that tables show can be read from it.
+The store is the record: everything that tables show can be read from it. What it holds is in :mod:`.records`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gptcache_magics.stores.records import (
+    Configuration,
+    Entry,
+    Found,
+    Lookup,
+    Match,
+    Near,
+    Outcome,
+    Period,
+    Rows,
+    Selection,
+    Usage,
+    entry_id,
+    stored_entries,
+)
 
 __all__ = [
     "Configuration",
@@ -16,6 +30,7 @@ __all__ = [
     "Found",
     "Lookup",
     "Match",
+    "Near",
     "Outcome",
     "Period",
     "Rows",
@@ -25,188 +40,6 @@ __all__ = [
     "entry_id",
     "stored_entries",
 ]
-
-Outcome = Literal["hit", "miss", "bypass", "error"]
-Match = Literal["exact", "semantic"]
-
-
-def entry_id(key: bytes) -> str:
-    """The full hexadecimal id of an entry: the first 64 bits of its 128-bit key, 16 digits."""
-    return key[:8].hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """A model with one set of answer-changing parameters: one partition of the store, one gptcache."""
-
-    key: bytes
-    """blake2b-128 over everything that can change an answer."""
-    provider: str
-    model: str
-    """The model's name, or its class where it has none."""
-    label: str
-    """``gpt-4o-mini · T 0.2 · 3 tools``."""
-    temperature: float | None
-    parameters: str
-    """JSON of the answer-changing parameters, without secrets."""
-    portable: bytes = b""
-    """blake2b-128 over provider, model and parameters without addresses: the same on another machine."""
-    environment: str = ""
-    """Names of the variables that the model's class reads its key from, with spaces between them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer; ``None`` where the provider did not say. Cached tokens are part of the input tokens."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One answer to store: the prompt it answers, the encoded generations, and what it cost."""
-
-    key: bytes
-    """128-bit exact key."""
-    configuration: bytes
-    prompt: str
-    question: str
-    """What a person asked: the text of the last human message, or the prompt itself."""
-    answer: bytes
-    """Encoded generations (:mod:`gptcache_magics.generations`)."""
-    created: float
-    """Seconds since the epoch, as every time in a store."""
-    seconds: float | None = None
-    """How long the model took."""
-    usage: Usage = Usage()
-    finish_reason: str = ""
-    prompt_digest: bytes = b""
-    """First 64 bits of blake2b over the canonical prompt: finds the same prompt under another configuration."""
-    sample: int = 0
-    """Which of several answers to identical calls this is."""
-    expires: float | None = None
-    edited: bool = False
-    """Whether a person changed the answer; what the model said is in the history."""
-    tags: str = ""
-    """Words between spaces: `` draft lesson-1 ``."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What the hot path needs of a stored entry."""
-
-    key: bytes
-    answer: bytes
-    created: float
-    seconds: float | None
-    usage: Usage
-    expires: float | None = None
-
-    def __str__(self) -> str:  # gptcache calls str() on an answer it returns
-        return entry_id(self.key)
-
-
-@dataclass(slots=True, eq=False)
-class Lookup:
-    """One question to the cache and what became of it.
-
-    ``usage`` and ``seconds`` are of the stored answer for a hit (saved), of the model's own for a miss (paid; filled in
-    when the answer comes).
-    """
-
-    at: float
-    run: str
-    number_in_run: int
-    outcome: Outcome
-    reason: str = ""
-    mode: str = "auto"
-    match: Match | None = None
-    similarity: float | None = None
-    configuration: bytes | None = None
-    key: bytes | None = None
-    question: str = ""
-    lookup_seconds: float | None = None
-    seconds: float | None = None
-    usage: Usage = Usage()
-    notebook: str = ""
-    cell_id: str = ""
-    cell_line: str = ""
-    execution_count: int | None = None
-    prompt_digest: bytes = b""
-    """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
-    tag: str = ""
-    """Put on the entry when the lookup is recorded."""
-    refusal: str = ""
-    """What the caller was told in place of an answer; not recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Which lookups a table is about. Every condition that is given must hold; none at all means all."""
-
-    run: str | None = None
-    after: float | None = None
-    """At this moment or later."""
-    number: int | None = None
-    below: int | None = None
-    """With a smaller number."""
-    key: bytes | None = None
-    """Of this entry."""
-    question: str | None = None
-    """Of exactly this question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which entries a command is about. Every condition that is given must hold; none at all means every entry."""
-
-    ids: Sequence[str] | None = None
-    """Beginnings of hexadecimal ids."""
-    configurations: Sequence[bytes] | None = None
-    grep: str | None = None
-    """Regular expression searched in question and prompt, ignoring case."""
-    tag: str | None = None
-    pinned: bool | None = None
-    older_than: float | None = None
-    """Created before this moment."""
-    unused_since: float | None = None
-    """Not hit, and not created, after this moment."""
-    expired_at: float | None = None
-    """Expired by this moment."""
-    prompt_digest: bytes | None = None
-
-
-class Rows(NamedTuple):
-    """What a query found: the names of its columns and one tuple a row."""
-
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[Any, ...]]
-
-
-def stored_entries(rows: Rows) -> Iterator[Entry]:
-    """The entries that ``Store.entries`` found."""
-    for values in rows.rows:
-        row = dict(zip(rows.columns, values, strict=True))
-        prompt, digest = row["prompt"], row["prompt_digest"]
-        yield Entry(
-            key=row["key"],
-            configuration=row["configuration"],
-            prompt=prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass"),
-            question=row["question"],
-            answer=row["answer"],
-            created=row["created"],
-            seconds=row["seconds"],
-            usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
-            finish_reason=row["finish_reason"],
-            prompt_digest=digest.to_bytes(8, "big", signed=True) if digest is not None else b"",
-            sample=row["sample"],
-            expires=row["expires"],
-            edited=bool(row["edited"]),
-            tags=row["tags"],
-        )
 
 
 class Store(Protocol):
@@ -286,6 +119,39 @@ class Store(Protocol):
 
     def questions(self, configuration: bytes | None, limit: int) -> Rows:
         """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
+
+    def unembedded(self, embedder: str, after: int, limit: int) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
+
+    def count_unembedded(self, embedder: str) -> int:
+        """How many entries this embedder has not seen."""
+
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+        """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
+
+    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
+
+    def embedders(self) -> Rows:
+        """``embedder, vectors, threshold`` of each one that was used here; the threshold is None if none was chosen."""
+
+    def choose_threshold(self, embedder: str, threshold: float) -> None:
+        """Remember which cosine is enough with this embedder."""
+
+    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+
+    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
+        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+
+    def labels(self) -> Rows:
+        """``asked, entry`` (ids), ``right, similarity, objection, embedder, at``, and both questions, newest first.
+
+        The questions are ``asked_question`` and ``stored_question``.
+        """
+
+    def questions_of(self, ids: Sequence[int]) -> Rows:
+        """``id, question`` (2,000 characters of it) of what was asked or stored under these ids."""
 
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""

@@ -100,6 +100,36 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # From now on the question of every entry is here, small enough to be searched whole.
         "INSERT OR IGNORE INTO question SELECT id, substr(question, 1, 2000) FROM entry",
     ),
+    (
+        # What makes an entry searchable by its meaning. No context: it is one that no search may find.
+        """CREATE TABLE vector (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            id INTEGER NOT NULL,
+            embedder TEXT NOT NULL,
+            context BLOB,
+            vector BLOB,                     -- float32, little-endian
+            UNIQUE (id, embedder)
+        )""",
+        "CREATE INDEX vector_by_context ON vector (embedder, context, sequence)",
+        "CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN DELETE FROM vector WHERE id=old.id; END",
+        "CREATE TABLE threshold (embedder TEXT PRIMARY KEY, threshold REAL NOT NULL) WITHOUT ROWID",
+        # What a person said of two questions: whether the answer to the stored one is right for the one asked.
+        """CREATE TABLE label (
+            asked INTEGER NOT NULL,
+            entry INTEGER NOT NULL,
+            verdict INTEGER NOT NULL,
+            similarity REAL NOT NULL,
+            objection TEXT NOT NULL,
+            embedder TEXT NOT NULL,
+            at REAL NOT NULL,
+            PRIMARY KEY (asked, entry)
+        ) WITHOUT ROWID""",
+        # Of a semantic hit what was asked; of every semantic lookup the entry most similar.
+        "ALTER TABLE lookup ADD COLUMN asked INTEGER",
+        "ALTER TABLE lookup ADD COLUMN near INTEGER",
+        "ALTER TABLE lookup ADD COLUMN embedder TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE lookup ADD COLUMN objection TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Sel
 from gptcache_magics.stores.connections import Connections, store_folder
 from gptcache_magics.stores.following import Following
 from gptcache_magics.stores.recent import Recent
+from gptcache_magics.stores.sqlite_meanings import SQLiteMeanings
 from gptcache_magics.stores.sqlite_tables import EVERYTHING, SQLiteTables
 from gptcache_magics.stores.statements import (
     ADD_TAG,
@@ -37,7 +38,7 @@ T = TypeVar("T")
 DROPPED_KEPT: Final = 10_000
 
 
-class SQLiteStore(SQLiteTables):
+class SQLiteStore(SQLiteTables, SQLiteMeanings):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -221,7 +222,7 @@ class SQLiteStore(SQLiteTables):
         """Write lookups (again, if their number in the run was written before) and count their hits."""
         lookups = list(lookups)
         configurations = list(configurations)
-        questions = {question_values(each.key, each.question) for each in lookups if each.key}
+        questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
         tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
         hits: dict[int, list[float]] = {}
         for lookup in lookups:
@@ -259,8 +260,11 @@ class SQLiteStore(SQLiteTables):
         db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
 
     def _forget_questions(self, db: sqlite3.Connection) -> None:
-        """Forget the questions that no entry and no lookup has."""
-        used = "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT id FROM entry"
+        """Forget the questions that no entry, no lookup and no label has."""
+        used = (
+            "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT asked FROM lookup WHERE asked IS NOT NULL"
+            " UNION SELECT id FROM entry UNION SELECT asked FROM label UNION SELECT entry FROM label"
+        )
         db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
 
     def _forget_dropped(self, db: sqlite3.Connection) -> None:

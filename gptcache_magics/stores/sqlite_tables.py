@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -55,7 +56,8 @@ class SQLiteTables:
     def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
         where, values = where_lookups(period)
-        columns, join = (BRIEF, "") if brief else ("l.*, q.question", " LEFT JOIN question q ON q.id=l.entry")
+        asked = " LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
+        columns, join = (BRIEF, "") if brief else ("l.*, q.question", asked)
         sql = f"SELECT {columns} FROM lookup l{join} WHERE {where} ORDER BY l.number DESC LIMIT ?"
         return self._connections.read(lambda db: rows(db.execute(sql, (*values, _limit(limit)))))
 
@@ -86,6 +88,11 @@ class SQLiteTables:
         newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index alone
         sql = f"SELECT id, question FROM question WHERE id IN ({newest})"
         return self._connections.read(lambda db: rows(db.execute(sql, (*values, limit))))
+
+    def questions_of(self, ids: Sequence[int]) -> Rows:
+        """The questions under these ids."""
+        sql = "SELECT id, question FROM question WHERE id IN (SELECT value FROM json_each(?))"
+        return self._connections.read(lambda db: rows(db.execute(sql, (json.dumps(list(ids)),))))
 
     def _select(
         self,

@@ -56,7 +56,7 @@ _ENTRY = (
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
     *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
-    "prompt_digest",
+    *("prompt_digest", "asked", "near", "embedder", "objection"),
 )
 _CONFIGURATION = ("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment")
 
@@ -72,8 +72,9 @@ def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
 
 FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
 BRIEF: Final = (
-    "l.number, l.at, l.outcome, l.reason LIKE 'error%' AS failed, l.match, l.configuration, l.lookup_seconds, "
-    "l.seconds, " + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+    "l.number, l.at, l.outcome, l.reason LIKE 'error%' OR l.reason LIKE 'exact only: error%' AS failed, l.match, "
+    "l.configuration, l.lookup_seconds, l.seconds, "
+    + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
 )
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
@@ -105,12 +106,16 @@ def tag_values(tag: str) -> tuple[str, str, str]:
 
 def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
     """The values of ``PUT_LOOKUP``."""
+    near = lookup.near
     return (
         *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome, readable(lookup.reason), lookup.mode),
-        *(lookup.match, lookup.similarity, lookup.lookup_seconds, lookup.seconds, readable(lookup.notebook)),
+        *(lookup.match, near.similarity if near else None, lookup.lookup_seconds, lookup.seconds),
+        readable(lookup.notebook),
         *(readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count, lookup.configuration),
         *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
         id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
+        id_number(lookup.asked) if lookup.asked else None,
+        *((id_number(near.key), near.embedder, readable(near.objection)) if near else (None, "", "")),
     )
 
 
@@ -157,7 +162,8 @@ def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
         ("l.number=?", period.number),
         ("l.number<?", period.below),
         ("l.entry=?", id_number(period.key) if period.key is not None else None),
-        ("l.entry IN (SELECT id FROM question WHERE question=?)", period.question),
+        ("coalesce(l.asked, l.entry)=?", id_number(period.asked) if period.asked is not None else None),
+        ("coalesce(l.asked, l.entry) IN (SELECT id FROM question WHERE question=?)", period.question),
     ]
     conditions = [condition for condition, value in given if value is not None]
     return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)

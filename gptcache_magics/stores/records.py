@@ -1,0 +1,234 @@
+"""What a store holds: entries, lookups, configurations.
+
+An *entry* is one stored answer, a *lookup* one question to the cache, a *configuration* one model with one set of
+answer-changing parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+__all__ = [
+    "Configuration",
+    "Entry",
+    "Found",
+    "Lookup",
+    "Match",
+    "Near",
+    "Outcome",
+    "Period",
+    "Rows",
+    "Selection",
+    "Usage",
+    "entry_id",
+    "stored_entries",
+]
+
+Outcome = Literal["hit", "miss", "bypass", "error"]
+Match = Literal["exact", "semantic"]
+
+
+def entry_id(key: bytes) -> str:
+    """The full hexadecimal id of an entry: the first 64 bits of its 128-bit key, 16 digits."""
+    return key[:8].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A model with one set of answer-changing parameters: one partition of the store, one gptcache."""
+
+    key: bytes
+    """blake2b-128 over everything that can change an answer."""
+    provider: str
+    model: str
+    """The model's name, or its class where it has none."""
+    label: str
+    """``gpt-4o-mini · T 0.2 · 3 tools``."""
+    temperature: float | None
+    parameters: str
+    """JSON of the answer-changing parameters, without secrets."""
+    portable: bytes = b""
+    """blake2b-128 over provider, model and parameters without addresses: the same on another machine."""
+    environment: str = ""
+    """Names of the variables that the model's class reads its key from, with spaces between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; ``None`` where the provider did not say. Cached tokens are part of the input tokens."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer to store: the prompt it answers, the encoded generations, and what it cost."""
+
+    key: bytes
+    """128-bit exact key."""
+    configuration: bytes
+    prompt: str
+    question: str
+    """What a person asked: the text of the last human message, or the prompt itself."""
+    answer: bytes
+    """Encoded generations (:mod:`gptcache_magics.generations`)."""
+    created: float
+    """Seconds since the epoch, as every time in a store."""
+    seconds: float | None = None
+    """How long the model took."""
+    usage: Usage = Usage()
+    finish_reason: str = ""
+    prompt_digest: bytes = b""
+    """First 64 bits of blake2b over the canonical prompt: finds the same prompt under another configuration."""
+    sample: int = 0
+    """Which of several answers to identical calls this is."""
+    expires: float | None = None
+    edited: bool = False
+    """Whether a person changed the answer; what the model said is in the history."""
+    tags: str = ""
+    """Words between spaces: `` draft lesson-1 ``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What the hot path needs of a stored entry."""
+
+    key: bytes
+    answer: bytes
+    created: float
+    seconds: float | None
+    usage: Usage
+    expires: float | None = None
+    similarity: float | None = None
+    """Cosine of the two questions where another one was asked; None for an exact match."""
+
+    @property
+    def match(self) -> Match:
+        """How it was found."""
+        return "exact" if self.similarity is None else "semantic"
+
+    def __str__(self) -> str:  # gptcache calls str() on an answer it returns
+        return entry_id(self.key)
+
+
+class Near(NamedTuple):
+    """The stored question that is most similar to one that was asked, as a semantic lookup saw it."""
+
+    key: bytes
+    """Of its entry."""
+    similarity: float
+    """The cosine of both questions, 0 to 1."""
+    embedder: str
+    """Which one, with its dimension: cosines of two embedders do not compare."""
+    objection: str = ""
+    """Why its answer was not served: ``number: 2023 / 2024``; empty if it was."""
+
+
+@dataclass(slots=True, eq=False)
+class Lookup:
+    """One question to the cache and what became of it.
+
+    ``usage`` and ``seconds`` are of the stored answer for a hit (saved), of the model's own for a miss (paid; filled in
+    when the answer comes).
+    """
+
+    at: float
+    run: str
+    number_in_run: int
+    outcome: Outcome
+    reason: str = ""
+    mode: str = "auto"
+    match: Match | None = None
+    configuration: bytes | None = None
+    key: bytes | None = None
+    question: str = ""
+    lookup_seconds: float | None = None
+    seconds: float | None = None
+    usage: Usage = Usage()
+    notebook: str = ""
+    cell_id: str = ""
+    cell_line: str = ""
+    execution_count: int | None = None
+    prompt_digest: bytes = b""
+    """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
+    tag: str = ""
+    """Put on the entry when the lookup is recorded."""
+    refusal: str = ""
+    """What the caller was told in place of an answer; not recorded."""
+    asked: bytes | None = None
+    """For a semantic hit the key of what was asked; ``key`` is then that of the entry served."""
+    near: Near | None = None
+    """What a semantic lookup found; None if nothing was near, or nothing was searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which lookups a table is about. Every condition that is given must hold; none at all means all."""
+
+    run: str | None = None
+    after: float | None = None
+    """At this moment or later."""
+    number: int | None = None
+    below: int | None = None
+    """With a smaller number."""
+    key: bytes | None = None
+    """Of this entry."""
+    asked: bytes | None = None
+    """Of exactly the call that has this key, whichever entry answered it."""
+    question: str | None = None
+    """Of exactly this question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries a command is about. Every condition that is given must hold; none at all means every entry."""
+
+    ids: Sequence[str] | None = None
+    """Beginnings of hexadecimal ids."""
+    configurations: Sequence[bytes] | None = None
+    grep: str | None = None
+    """Regular expression searched in question and prompt, ignoring case."""
+    tag: str | None = None
+    pinned: bool | None = None
+    older_than: float | None = None
+    """Created before this moment."""
+    unused_since: float | None = None
+    """Not hit, and not created, after this moment."""
+    expired_at: float | None = None
+    """Expired by this moment."""
+    prompt_digest: bytes | None = None
+
+
+class Rows(NamedTuple):
+    """What a query found: the names of its columns and one tuple a row."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def stored_entries(rows: Rows) -> Iterator[Entry]:
+    """The entries that ``Store.entries`` found."""
+    for values in rows.rows:
+        row = dict(zip(rows.columns, values, strict=True))
+        prompt, digest = row["prompt"], row["prompt_digest"]
+        yield Entry(
+            key=row["key"],
+            configuration=row["configuration"],
+            prompt=prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass"),
+            question=row["question"],
+            answer=row["answer"],
+            created=row["created"],
+            seconds=row["seconds"],
+            usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
+            finish_reason=row["finish_reason"],
+            prompt_digest=digest.to_bytes(8, "big", signed=True) if digest is not None else b"",
+            sample=row["sample"],
+            expires=row["expires"],
+            edited=bool(row["edited"]),
+            tags=row["tags"],
+        )

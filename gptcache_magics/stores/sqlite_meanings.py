@@ -1,0 +1,84 @@
+"""What is kept in the SQLite file of meanings: the vectors of entries, and what people said of matches."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from gptcache_magics.stores.base import Near, Rows
+from gptcache_magics.stores.connections import Connections
+from gptcache_magics.stores.statements import id_bytes, id_number, readable, rows
+
+__all__ = ["SQLiteMeanings"]
+
+_UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
+    AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND v.embedder=?)"""
+UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
+# Of an entry that was removed meanwhile nothing is kept.
+PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
+    SELECT id, ?, ?, ? FROM entry WHERE id=?"""
+VECTORS: Final = """SELECT sequence, id, vector FROM vector WHERE embedder=? AND context=? AND sequence>?
+    ORDER BY sequence"""
+EMBEDDERS: Final = """SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
+    (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
+    LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector GROUP BY embedder) USING (embedder)
+    LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
+LABELS: Final = """SELECT l.asked, l.entry, l.verdict AS right, l.similarity, l.objection, l.embedder, l.at,
+    a.question AS asked_question, s.question AS stored_question
+    FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
+
+
+class SQLiteMeanings:
+    """The half of a store in one SQLite file that semantic matching needs."""
+
+    _connections: Connections
+
+    def unembedded(self, embedder: str, after: int, limit: int) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
+        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, after, limit))))
+
+    def count_unembedded(self, embedder: str) -> int:
+        """How many entries this embedder has not seen."""
+        sql = f"SELECT count(*) {_UNEMBEDDED}"
+        number: int = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone()[0])
+        return number
+
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+        """Keep ``key, context, vector`` of entries; no context for what no search may find."""
+        values = [(embedder, context, vector, id_number(key)) for key, context, vector in vectors]
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(PUT_VECTOR, values)
+
+        self._connections.write(work)
+
+    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
+        return self._connections.read(lambda db: rows(db.execute(VECTORS, (embedder, context, after))))
+
+    def embedders(self) -> Rows:
+        """``embedder, vectors, threshold`` of each one that was used here."""
+        return self._connections.read(lambda db: rows(db.execute(EMBEDDERS)))
+
+    def choose_threshold(self, embedder: str, threshold: float) -> None:
+        """Remember which cosine is enough with this embedder."""
+        sql = "INSERT OR REPLACE INTO threshold VALUES (?,?)"
+        self._connections.write(lambda db: db.execute(sql, (embedder, threshold)))
+
+    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+        values = (id_number(asked), id_number(near.key), right, near.similarity, readable(near.objection))
+        sql = "INSERT OR REPLACE INTO label VALUES (?,?,?,?,?,?,?)"
+        self._connections.write(lambda db: db.execute(sql, (*values, near.embedder, time.time())))
+
+    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
+        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+        sql = "SELECT entry FROM label WHERE asked=? AND NOT verdict"
+        found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
+        return frozenset(id_bytes(number) for (number,) in found)
+
+    def labels(self) -> Rows:
+        """What was said of pairs of questions, newest first."""
+        return self._connections.read(lambda db: rows(db.execute(LABELS)))
