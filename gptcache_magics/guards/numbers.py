@@ -1,0 +1,57 @@
+"""Numbers in words and in digits as one: ``twenty five`` is ``25``, ``1,000`` is ``1k``, ``third`` is ``3rd``.
+
+A *one* in words is no number: "one sentence", "a single sentence" and "a sentence" are the same, and where the other
+question says two, that two has no counterpart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ["NUMBER_WORDS", "with_digits"]
+
+_UNITS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ORDINALS: Final = "second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_VALUES: Final = (
+    {word: str(value) for value, word in enumerate([*_UNITS[1:], *_TEENS.split()], 2)}
+    | {word: str(10 * value) for value, word in enumerate(_TENS, 2)}
+    | {word: str(value) for value, word in enumerate(_ORDINALS.split(), 2)}
+    | {"zero": "0", "half": "0.5", "twice": "2", "double": "2", "triple": "3", "dozen": "12"}
+)
+_FACTORS: Final = {"hundred": 100, "thousand": 1_000, "k": 1_000, "million": 10**6, "billion": 10**9, "bn": 10**9}
+_ENDINGS: Final = frozenset({"st", "nd", "rd", "th"})
+_DIGITS: Final = 15
+"""That a float holds exactly: a longer number is compared as it is written."""
+NUMBER_WORDS: Final = frozenset({*_UNITS, *_VALUES, *_FACTORS})
+
+
+def with_digits(words: Iterable[str]) -> Iterator[str]:
+    """The words, in small letters, with each number in digits: ``two hundred rows`` becomes ``200 rows``."""
+    number = before = ""
+    for word in words:
+        factor = _FACTORS.get(word)
+        if factor and before in ("a", "one"):
+            number = str(factor)
+        elif factor and number and len(number) <= _DIGITS and number.count(".") < 2:
+            number = f"{float(number) * factor:.{_DIGITS}g}"
+        elif before in _TENS and word in _UNITS:
+            number = str(int(number) + 1 + _UNITS.index(word))
+        elif not (number and word in _ENDINGS):
+            if number:
+                yield number
+            number = _value(word)
+            if not number:
+                yield word
+        before = word
+    if number:
+        yield number
+
+
+def _value(word: str) -> str:
+    """The number that a word says, in digits, or an empty text."""
+    if word[0].isdecimal():
+        return word.replace(",", "").removesuffix(".0").lstrip("0") or "0"
+    return _VALUES.get(word, "")

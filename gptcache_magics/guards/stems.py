@@ -1,0 +1,37 @@
+"""Words without their inflection and in one spelling, so that *colours* and *coloring* are one word."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["stem"]
+
+_LONGEST: Final = 30
+_VOWEL = re.compile(r"[aeiouy]")
+_DOUBLED = re.compile(r"(?<=\w\w)([bdfglmnprt])\1$")
+_BRITISH: Final = ((re.compile(r"(?<=\w{3})our"), "or"), (re.compile(r"(?<=\w\w)([iy])s(?=e|ing|ation)"), r"\1z"))
+
+
+def stem(word: str) -> str:
+    """The word without plural, -ing and -ed, and as Americans spell it. Only the inflection goes: not -er, not -ly."""
+    return _stem(word) if 3 < len(word) < _LONGEST else word
+
+
+@lru_cache(maxsize=10_000)
+def _stem(word: str) -> str:
+    for british, american in _BRITISH:
+        word = british.sub(american, word)
+    if word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif word.endswith(("sses", "shes", "ches", "xes")):
+        word = word[:-2]
+    elif word[-1] == "s" and word[-2] not in "sui":
+        word = word[:-1]
+    for ending in ("ing", "ed"):
+        root = word.removesuffix(ending)
+        if root != word and len(root) > 1 and _VOWEL.search(root):
+            word = root if len(root) > 2 else f"{root}e"
+            break
+    return _DOUBLED.sub(r"\1", word.removesuffix("e") if len(word) > 3 else word)

@@ -1,0 +1,170 @@
+"""Why two questions that look alike may not share an answer: what each guard blocks, and what none may."""
+
+import time
+
+import pytest
+
+from gptcache_magics.guards import GUARDS, Blocked, blocked
+from gptcache_magics.guards.numbers import with_digits
+
+# Pairs that one guard alone objects to, with what it says.
+CAUGHT = {
+    "number": [
+        ("Print rows 3 to 5 of the table", "Print rows 4 to 6 of the table", "3, 5 / 4, 6"),
+        ("Name the lakes of Finland", "Name five lakes of Finland", "– / 5"),
+    ],
+    "date": [
+        ("Which shops close from monday to thursday?", "Which shops close from tuesday to friday?", None),
+        ("How was the weather in may in the north?", "How was the weather in the north?", "may / –"),
+    ],
+    "negation": [
+        ("Write the query with a join", "Write the query without a join", "– / without"),
+        ("Which birds can fly?", "Which birds can't fly?", "– / not"),
+        ("Use loops in the answer", "Don't use loops in the answer", "– / not"),
+    ],
+    "opposite": [
+        ("How do I quickly import the contacts?", "What is a fast way to export contacts?", "import / export"),
+        ("Draw the upper bound as a dashed line", "Draw the lower bound as a line of dots", "upper / lower"),
+        ("Is it healthy to skip lunch?", "Is skipping lunch every day unhealthy?", "healthy / unhealthy"),
+    ],
+    "limit": [
+        ("Print the lines that match", "Print only the lines that match", "– / only"),
+        ("Delete all of the rows", "Delete any of the rows", "all / any"),
+    ],
+    "format": [
+        ("Describe the planets", "Describe the planets as a table", "– / table"),
+        ("Describe the planets", "Describe the planets in a single sentence", "– / sentence"),
+        ("Give me the planets as json", "Give me the planets", "json / –"),
+    ],
+    "language": [("Write a greeting for the guests", "Write a greeting for the guests in french", "– / french")],
+    "quoted text": [
+        ('Split the line at each ","', 'Split the line at each ";"', ", / ;"),
+        ("What does 'set up the tent' mean?", "What does 'set the tent up' mean?", None),
+    ],
+    "code": [
+        ("Keep the rows where x > 5", "Keep the rows where x >= 5", "x > 5 / x >= 5"),
+        ("Compute a - b for me", "Compute b - a for me", "a - b / b - a"),
+        ("What does git push do with --dry-run?", "What does git push do with -n?", "--dry-run / -n"),
+        ("Why does fit_line(points) fail?", "Why does fit_line(points) fail in draw_axes(figure)?", None),
+    ],
+    "name": [
+        ("What should I see in New Zealand?", "What should I see in Peru?", "new, zealand / peru"),
+        ("Which trees lose their leaves?", "Which trees lose their leaves in Sweden?", "– / sweden"),
+    ],
+    "list": [("List the pros and cons of tabs", "List the pros of tabs", "cons / –")],
+    "order": [
+        ("How do I turn miles into feet?", "How can I turn feet into miles?", "miles into feet / feet into miles"),
+        ("Do cats chase dogs?", "Do dogs chase cats?", "cats chase dogs / dogs chase cats"),
+    ],
+    "question word": [("When does the museum open?", "Where does the museum open?", "when / where")],
+    "one word": [
+        ("How do I rotate the picture?", "How can I crop the picture?", "rotate / crop"),
+        ("Return the rows of the matrix", "Return the columns of the matrix", "rows / columns"),
+    ],
+}
+
+SAME = [
+    ("Sort the words by length", "Hi! Can you please sort the words by their length? Thanks!"),
+    ("How do I rotate a picture?", "What's the best way to rotate a picture?"),
+    ("How do I rotate a picture?", "how to rotate pictures"),
+    ("Why isn't the sky green?", "Why is the sky not green?"),
+    ("Is a tomato a fruit or not?", "Is a tomato a fruit?"),
+    ("Which colours does the flag have?", "Which colors does the flag have?"),
+    ("Organise the files by date", "Please organize files by date"),
+    ("In Iceland, how many volcanoes are active?", "How many volcanoes are active in Iceland?"),
+    ("What is the number of volcanoes in Iceland?", "How many volcanoes are there in Iceland?"),
+    ("Is tea or coffee healthier?", "Is coffee or tea healthier?"),
+    ("What is the difference between a crow and a raven?", "What is the difference between a raven and a crow?"),
+    ("Name twenty five birds", "Name 25 birds"),
+    ("Can I walk there in one day?", "Can I walk there in 1 day?"),
+    ("Is 1,000 a lot?", "Is 1k a lot?"),
+    ("Say it in one sentence", "Say it in a single sentence"),
+    ("What happened on 3rd March?", "What happened on Mar 3?"),
+    ("What is natural language processing?", "What is NLP?"),
+    ("Which dataset is on GitHub?", "which dataset is on github"),
+    ("What does the word 'hygge' mean?", "What does the word hygge mean?"),
+    ("Describe a glacier", "Explain a glacier"),
+    ("Write a limerick about rain", "Create a limerick about rain"),
+    ("Write “hello” in the middle", 'Write "hello" in the middle'),
+    ("Explain the U.S. senate", "Explain the US senate"),
+]
+
+ODD = {
+    "empty": "",
+    "spaces": " \n\t ",
+    "emoji": "🙂🙃 👩‍👩‍👧 🏳️‍🌈",
+    "right to left": "‏שלום‎ \u202eabc\u202c how are you",
+    "combining": "a" + "\u0301" * 500,
+    "digits of others": "٣ ३ ３ ² ½ Ⅷ 10² ١٬٠٠٠",
+    "lone surrogate": "what is \ud800 this",
+    "zero bytes": "\x00what\x00is\x00this",
+    "only quotes": "\"'`" * 400,
+    "long number": "9" * 100_000,
+    "many numbers": "1,234" * 20_000,
+    "one word": "a" * 100_000,
+    "underscores": "a_" * 50_000,
+    "dots": "a.b" * 33_000,
+    "quotes": " 'a'b" * 20_000,
+    "operators": "a = " * 25_000,
+    "brackets": "f(" * 50_000,
+    "names": "Ab " * 33_000,
+    "different words": " ".join(f"w{at}x" for at in range(15_000)),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_each_guard_alone_blocks_its_pairs(guard: str) -> None:
+    others = {name: each for name, each in GUARDS.items() if name != guard}
+    for stored, asked, difference in CAUGHT[guard]:
+        caught = blocked(stored, asked)
+        assert caught is not None, (stored, asked)
+        assert caught.guard == guard
+        assert difference in (None, caught.difference)
+        assert blocked(stored, asked, others) is None
+
+
+@pytest.mark.parametrize(("stored", "asked"), SAME)
+def test_the_same_in_other_words_is_served(stored: str, asked: str) -> None:
+    assert blocked(stored, asked) is None
+
+
+@pytest.mark.parametrize(("stored", "asked"), [*SAME, *(pair[:2] for pairs in CAUGHT.values() for pair in pairs)])
+def test_the_verdict_is_the_same_both_ways(stored: str, asked: str) -> None:
+    for guard in GUARDS.items():
+        assert bool(blocked(stored, asked, dict([guard]))) == bool(blocked(asked, stored, dict([guard])))
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_text_is_read_in_time(text: str) -> None:
+    started = time.process_time()
+    assert blocked(text, text) is None
+    for guard in GUARDS.items():
+        blocked(text, text[1:], dict([guard]))
+    assert time.process_time() - started < 10  # where time grows with the square it takes minutes
+
+
+def test_the_first_guard_that_objects_is_named_with_the_difference() -> None:
+    caught = blocked("Summarise the report of 2023", "Summarise the report of 2024")
+    assert caught == Blocked("number", "2023 / 2024")
+    assert str(caught) == "number: 2023 / 2024"
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ("two hundred rows", "200 rows"),
+        ("twenty five", "25"),
+        ("a thousand", "a 1000"),
+        ("thousands of rows", "thousands of rows"),
+        ("1.5 million", "1500000"),
+        ("5 k", "5000"),
+        ("3 rd", "3"),
+        ("third", "3"),
+        ("one day", "one day"),
+        ("half a dozen", "0.5 a 12"),
+        ("3.10 and 2.0 and 007", "3.10 and 2 and 7"),
+        ("1.2.3 thousand", "1.2.3 thousand"),
+    ],
+)
+def test_numbers_in_words_are_read(words: str, numbers: str) -> None:
+    assert list(with_digits(words.split())) == numbers.split()
