@@ -3,6 +3,7 @@
 GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
 ├── NotStorable           an answer that no later call may be given
+├── ExactOnly             a question that may not be matched by its meaning
 ├── CommandError          a word, option or value that a command does not take
 ├── CacheMiss             nothing is recorded, and the mode forbids to ask the model
 ├── BudgetReached         the money for this run is spent
@@ -13,6 +14,7 @@ __all__ = [
     "BudgetReached",
     "CacheMiss",
     "CommandError",
+    "ExactOnly",
     "GPTCacheMagicsError",
     "MissingDependencyError",
     "NotStorable",
@@ -30,6 +32,10 @@ class StoreError(GPTCacheMagicsError):
 
 class NotStorable(GPTCacheMagicsError):
     """The answer is not one a later call may be given. The message is the reason that tables show."""
+
+
+class ExactOnly(GPTCacheMagicsError):
+    """The question may be found exactly alone. The message is the reason that tables show."""
 
 
 class CommandError(GPTCacheMagicsError):

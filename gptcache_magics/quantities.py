@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["bytes_of", "dollars_of", "money", "seconds_of", "sized"]
+__all__ = ["bytes_of", "cosine", "dollars_of", "money", "seconds_of", "sized"]
 
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES: Final = {"kb": 1e3, "mb": 1e6, "gb": 1e9}
@@ -42,6 +43,11 @@ def money(dollars: float) -> str:
     if 0 < dollars < 0.00005:
         return "<$0.0001"
     return f"${dollars:,.4f}" if dollars < 1 else f"${dollars:,.2f}"
+
+
+def cosine(similarity: float, digits: int = 2) -> str:
+    """``0.95``, cut and not rounded: only the same question is ``1.00``."""
+    return f"{math.floor(similarity * 10**digits + 1e-6) / 10**digits:.{digits}f}"
 
 
 def _amount(text: str, units: Mapping[str, float], allowed: str) -> float:

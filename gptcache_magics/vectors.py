@@ -1,0 +1,163 @@
+"""Nearest neighbours among the questions of one context.
+
+The store is the record; what is here is made from it, follows it, and may be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptcache_magics.stores.base import Store
+
+__all__ = ["Contexts", "Neighbour", "Vectors"]
+
+Vector = NDArray[np.float32]
+HEAD: Final = 64
+"""So many numbers of each vector are compared first."""
+HEADS_FROM: Final = 0.9
+"""Below this cosine too many heads leave it open for a look at them to save time."""
+FEW: Final = 10_000
+"""So many vectors are compared in full, in 0.5 ms."""
+STEP: Final = 256
+MOST_VECTORS: Final = 400_000
+"""Of all contexts in memory together: 600 MB at 384 numbers each."""
+
+
+class Neighbour(NamedTuple):
+    """A stored question near to one that is asked."""
+
+    id: bytes
+    """First 8 bytes of its entry's key."""
+    cosine: float
+
+
+class Vectors:
+    """Unit vectors in one matrix that grows and shrinks in place, as ``list`` does."""
+
+    def __init__(self, dimension: int) -> None:
+        self._matrix = np.empty((16, dimension), np.float32)
+        self._heads = np.empty((16, min(HEAD, dimension)), np.float32)
+        self._tails = np.empty(16, np.float32)
+        """Length of each vector without its head."""
+        self._ids: list[bytes] = []
+        self._rows: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, id: bytes, vector: Vector) -> None:
+        """Add a vector, or put it in the place of the one with this id."""
+        row = self._rows.get(id)
+        if row is None:
+            row = self._rows[id] = len(self._ids)
+            self._ids.append(id)
+            if row == len(self._matrix):
+                self._grow()
+        self._matrix[row] = vector
+        self._heads[row] = vector[:HEAD]
+        self._tails[row] = np.linalg.norm(vector[HEAD:])
+
+    def discard(self, id: bytes) -> None:
+        """Forget a vector, if it is here: the last one takes its place."""
+        row = self._rows.pop(id, None)
+        if row is None:
+            return
+        last = self._ids.pop()
+        if last != id:
+            end = len(self._ids)
+            for array in (self._matrix, self._heads, self._tails):
+                array[row] = array[end]
+            self._ids[row], self._rows[last] = last, row
+
+    def nearest(self, vector: Vector, limit: int, at_least: float) -> list[Neighbour]:
+        """The nearest of at least this cosine, the nearest first."""
+        if len(self) <= FEW or at_least < HEADS_FROM:
+            cosines = self._matrix[: len(self)] @ vector
+            rows = np.flatnonzero(cosines >= at_least)
+            found = zip(cosines[rows].tolist(), rows.tolist(), strict=True)
+            return self._best(list(found), limit)
+        return self._best(list(self._searched(vector, limit, at_least)), limit)
+
+    def _searched(self, vector: Vector, limit: int, at_least: float) -> Iterator[tuple[float, int]]:
+        """All among which the nearest are: cosine and row.
+
+        The heads bound a cosine from above (Cauchy and Schwarz), exactly: those with the highest bound are looked at
+        first, and no more of them once the bound falls below what was found.
+        """
+        bounds = self._heads[: len(self)] @ vector[:HEAD]
+        bounds += self._tails[: len(self)] * np.linalg.norm(vector[HEAD:])
+        rows = np.flatnonzero(bounds >= at_least)
+        rows = rows[np.argsort(-bounds[rows])]
+        best = np.empty(0, np.float32)
+        for start in range(0, len(rows), STEP):
+            if len(best) == limit and bounds[rows[start]] < best[-1]:
+                return
+            some = rows[start : start + STEP]
+            cosines = self._matrix[some] @ vector
+            near = cosines >= at_least
+            yield from zip(cosines[near].tolist(), some[near].tolist(), strict=True)
+            best = -np.sort(-np.concatenate([best, cosines[near]]))[:limit]
+
+    def _best(self, found: list[tuple[float, int]], limit: int) -> list[Neighbour]:
+        return [Neighbour(self._ids[row], min(cosine, 1.0)) for cosine, row in sorted(found, reverse=True)[:limit]]
+
+    def _grow(self) -> None:
+        for name in ("_matrix", "_heads", "_tails"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+
+
+class Contexts:
+    """The vectors of one embedder, by context: read from the store when first asked for, and followed from then on."""
+
+    def __init__(self, store: Store, embedder: str, dimension: int) -> None:
+        self._store, self._embedder, self._dimension = store, embedder, dimension
+        self._contexts: OrderedDict[bytes, tuple[Vectors, list[int]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def nearest(
+        self, context: bytes, vector: Vector, limit: int, at_least: float, *, near: float = 1.0
+    ) -> list[Neighbour]:
+        """The nearest questions of a context, with what other kernels stored until now.
+
+        Parameters
+        ----------
+        at_least
+            The smallest cosine that counts.
+        near
+            Where that costs nothing, as in a context of a few thousand questions, a smaller one is enough.
+        """
+        with self._lock:
+            vectors = self._followed(context)
+            return vectors.nearest(vector, limit, min(at_least, near) if len(vectors) <= FEW else at_least)
+
+    def add(self, context: bytes, id: bytes, vector: Vector) -> None:
+        """Make an entry searchable at once, before its vector is in the store."""
+        with self._lock:
+            self._followed(context).add(id, vector)
+
+    def discard(self, context: bytes, id: bytes) -> None:
+        """Forget an entry that is not there any more."""
+        with self._lock:
+            self._vectors(context)[0].discard(id)
+
+    def _vectors(self, context: bytes) -> tuple[Vectors, list[int]]:
+        """The vectors of a context, and the sequence number up to which they were read."""
+        found = self._contexts.setdefault(context, (Vectors(self._dimension), [0]))
+        self._contexts.move_to_end(context)
+        return found
+
+    def _followed(self, context: bytes) -> Vectors:
+        vectors, read = self._vectors(context)
+        for sequence, id, vector in self._store.vectors(self._embedder, context, read[0]).rows:
+            vectors.add(id.to_bytes(8, "big", signed=True), np.frombuffer(vector, "<f4"))
+            read[0] = sequence
+        while len(self._contexts) > 1 and sum(len(each) for each, _ in self._contexts.values()) > MOST_VECTORS:
+            self._contexts.popitem(last=False)
+        return vectors
