@@ -62,14 +62,14 @@ clean: ## remove the environments and everything that was built
 .venv/all.stamp: pyproject.toml
 	@echo "Setting up .venv for development (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python $(PIP_INSTALL) -e '.[test,browser,notebook,lint]'
+	@$(BIN)/python $(PIP_INSTALL) -e '.[test,browser,notebook,lint,semantic]'
 	@touch .venv/notebook.stamp $@
 
 .venv-lowest/test.stamp: pyproject.toml tests/lowest.txt
 	@echo "Setting up .venv-lowest (about two minutes, once)"
 	@rm -rf .venv-lowest
 	@$(PYTHON) -m venv .venv-lowest
-	@$(LOWEST)/python $(PIP_INSTALL) --only-binary :all: --no-binary gptcache-magics -c tests/lowest.txt -e '.[test]'
+	@$(LOWEST)/python $(PIP_INSTALL) --only-binary :all: --no-binary gptcache-magics -c tests/lowest.txt -e '.[test,semantic]'
 	@touch $@
 
 chromium:

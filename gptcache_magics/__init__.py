@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.edit import edit as edit
     from gptcache_magics.commands.entries import entries as entries
     from gptcache_magics.commands.help import help as help
+    from gptcache_magics.commands.label import label as label
     from gptcache_magics.commands.load import load as load
     from gptcache_magics.commands.lookups import lookups as lookups
     from gptcache_magics.commands.mode import mode as mode
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.stats import stats as stats
     from gptcache_magics.commands.status import status as status
     from gptcache_magics.commands.tag import tag as tag
+    from gptcache_magics.commands.tune import tune as tune
     from gptcache_magics.commands.undo import undo as undo
     from gptcache_magics.commands.unpin import unpin as unpin
     from gptcache_magics.commands.verify import verify as verify
@@ -56,6 +58,7 @@ __all__ = [
         "edit",
         "entries",
         "help",
+        "label",
         "load",
         "lookups",
         "mode",
@@ -64,7 +67,7 @@ __all__ = [
         "on",
         "panel",
     ),
-    *("pin", "remove", "save", "show", "stats", "status", "tag", "undo", "unpin", "using", "verify", "why"),
+    *("pin", "remove", "save", "show", "stats", "status", "tag", "tune", "undo", "unpin", "using", "verify", "why"),
 ]
 __version__ = "0.1.0"
 

@@ -9,43 +9,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from langchain_core.caches import BaseCache
 from langchain_core.outputs import Generation
 
 from gptcache_magics import generations, identity
+from gptcache_magics.asking import Asked
 from gptcache_magics.configuration import model_name
+from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity import Identity
-from gptcache_magics.settings import Call, Scope
-from gptcache_magics.stores.base import Entry, Found, Selection, Store, Usage, stored_entries
+from gptcache_magics.quantities import cosine
+from gptcache_magics.reasons import EXACT_ONLY, SIMILAR
+from gptcache_magics.stores.base import Entry, Found, Selection, Store, Usage, entry_id, stored_entries
 
 if TYPE_CHECKING:
     from gptcache_magics.engine import Engine
+    from gptcache_magics.similar import Similar
     from gptcache_magics.user_engine import UserEngine
     from gptcache_magics.wrapped_engine import WrappedEngine
 
-__all__ = ["Answers", "Asked"]
+__all__ = ["Answers"]
 
 SAME_PROMPT: Final = 1_000
 """How many answers to one prompt, of whatever model, are looked through for a portable match."""
-
-
-@dataclass(slots=True, eq=False)
-class Asked:
-    """One lookup on its way."""
-
-    call: Call | None
-    identity: Identity
-    prompt: str
-    llm_string: str
-    scope: Scope
-    looked: int = 0
-    """How many flights had landed before the answer was looked for."""
-    seconds: float = 0.0
-    reason: str = ""
-    failed: bool = False
 
 
 class _Engine(Protocol):
@@ -62,6 +49,8 @@ class Answers:
         self.ours = init_func is None and wrapped is None
         """Whether they are in our store."""
         self._store, self._init_func, self.wrapped = store, init_func, wrapped
+        self.similar: Similar | None = None
+        """Finds what was asked in other words, while that is on."""
         self._opened: _Engine | None = None
         self._opening = threading.Lock()
         self._by_llm_string: dict[str, bytes] = {}
@@ -79,6 +68,8 @@ class Answers:
         found = self._engine.find(asked.identity, asked.prompt, asked.llm_string) or self._find_by_llm_string(asked)
         if found is None and asked.scope.mode == "replay":
             found = self._find_portable(asked.identity)
+        if found is None and self.similar is not None:
+            found = self._find_similar(asked, self.similar)
         return found
 
     def save(
@@ -106,7 +97,12 @@ class Answers:
             sample=who.number,
             expires=expires,
         )
-        self._engine.save(entry, asked.identity, asked.prompt, self._unambiguous(asked))
+        self._engine.save(entry, who, asked.prompt, self._unambiguous(asked))
+        if self.similar is not None:
+            try:
+                self.similar.saved(who)
+            except Exception as error:  # it is stored, and found exactly
+                asked.trouble = error
 
     def clear(self) -> str:
         """Remove every answer; what is to be said of a gptcache manager that cannot delete."""
@@ -114,6 +110,8 @@ class Answers:
 
     def close(self) -> None:
         """Close what was opened for them; the store is closed by who opened it."""
+        if self.similar is not None:
+            self.similar.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -140,6 +138,25 @@ class Answers:
         if self.wrapped is None or asked.call is None or self._means_the_model(asked):
             return asked.llm_string
         return f"{asked.llm_string}---{asked.identity.configuration.key.hex()}"
+
+    def _find_similar(self, asked: Asked, similar: Similar) -> Found | None:
+        """The answer to a question of the same meaning; why there is none is noted."""
+        from gptcache_magics.similar import Sought
+
+        sought = Sought(asked.identity, asked.scope.mode == "replay")
+        try:
+            found = cast("Engine", self._engine).find_similar(sought, similar)
+        except ExactOnly as reason:
+            asked.reason = f"{EXACT_ONLY}{reason}"
+            return None
+        except Exception as error:
+            asked.trouble = error
+            return None
+        near = asked.near = sought.near
+        if near is not None:
+            told = f"{SIMILAR}{cosine(near.similarity)} to {entry_id(near.key)[:8]}"
+            asked.reason = f"{told}, {near.objection}" if near.objection else told
+        return found
 
     def _find_portable(self, who: Identity) -> Found | None:
         """The answer that was recorded for the same model elsewhere, unless two of them differ."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gptcache_magics import placeholders
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import Mode, Scope, Settings
+from gptcache_magics.settings import THRESHOLD, Mode, Scope, Settings
 from gptcache_magics.source import Source, place
 from gptcache_magics.stores import open_store
 from gptcache_magics.stores.base import Store
@@ -144,6 +144,7 @@ class Controller:
         placeholders.take_away(self._placed)
         self.cache = self.previous = self.settings.cell = self.settings.budget = None
         self.settings.ttl = self.settings.max_size = None
+        self.settings.threshold, self.settings.any_temperature, self.settings.shadow = THRESHOLD, False, False
         self.settings.kernel = Scope()
         self._placed = []
         ends, self.on_off = self.on_off, []

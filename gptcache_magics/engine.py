@@ -1,7 +1,9 @@
 """One gptcache for each configuration: look up through gptcache, save through gptcache, on our store.
 
 A lookup goes through ``gptcache.adapter.api.get``, a save through one ``put``: gptcache asks our ``DataManager``, which
-asks the store. What passes through is a key and an entry of the store, so nothing is serialised twice.
+asks the store. What passes through is a key and an entry of the store, so nothing is serialised twice. A question that
+may be found by its meaning goes through a chain of two caches, an exact and a semantic one; a save never does, for
+gptcache would store in the last of them alone.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from typing import Any
 
 from gptcache import Cache, Config
 from gptcache.adapter import api
+from gptcache.adapter.adapter import adapt
 from gptcache.manager.data_manager import DataManager
 from gptcache.manager.scalar_data.base import Answer, CacheData
-from gptcache.processor.pre import get_prompt
 from gptcache.similarity_evaluation import SimilarityEvaluation
 
 from gptcache_magics.identity import Identity
+from gptcache_magics.similar import Candidate, Similar, Sought
 from gptcache_magics.stores.base import Configuration, Entry, Found, Store
 
 __all__ = ["Engine"]
@@ -32,13 +35,28 @@ class Engine:
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
         """The entry of an identity, or None."""
-        found: Found | None = api.get(identity.key, cache_obj=self._cache(identity.configuration))
+        found: Found | None = api.get(identity, cache_obj=self._cache(identity.configuration))
+        return found
+
+    def find_similar(self, sought: Sought, similar: Similar) -> Found | None:
+        """The entry of a question of the same meaning, or of the same key if it came just now.
+
+        Raises
+        ------
+        ExactOnly, EmbedderFailed
+            If it cannot be searched.
+        """
+        configuration = sought.identity.configuration
+        chain = _new_cache(self._cache(configuration).data_manager)
+        chain.next_cache = _semantic_cache(_SimilarManager(self._store, configuration, similar), similar)
+        # Not api.get: it hands what the second cache found to a callback that drops it.
+        found: Found | None = adapt(_no_model, _same, _unchanged, prompt=sought, cache_obj=chain)
         return found
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an entry durably. Raises what the store raises, though gptcache itself would only log it."""
         saving = _Saving(entry)
-        api.put(entry.key, saving, cache_obj=self._cache(identity.configuration))
+        api.put(identity, saving, cache_obj=self._cache(identity.configuration))
         if saving.error is not None:
             raise saving.error
 
@@ -54,7 +72,7 @@ class Engine:
         cache = self._caches.get(configuration.key)
         if cache is None:
             with self._lock:
-                cache = self._caches.get(configuration.key) or _new_cache(self._store, configuration)
+                cache = self._caches.get(configuration.key) or _new_cache(_StoreManager(self._store, configuration))
                 self._caches[configuration.key] = cache
         return cache
 
@@ -73,11 +91,11 @@ class _StoreManager(DataManager):
     def __init__(self, store: Store, configuration: Configuration) -> None:
         self._store, self._configuration = store, configuration
 
-    def search(self, embedding_data: bytes, **kwargs: Any) -> list[Found]:
+    def search(self, embedding_data: Any, **kwargs: Any) -> list[Any]:
         found = self._store.get(embedding_data)
         return [] if found is None else [found]
 
-    def get_scalar_data(self, res_data: Found, **kwargs: Any) -> CacheData:
+    def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
         return CacheData(question=res_data.key, answers=Answer(res_data))
 
     def save(self, question: bytes, answer: _Saving, embedding_data: bytes, **kwargs: Any) -> None:
@@ -103,6 +121,34 @@ class _StoreManager(DataManager):
         """The store is closed by who opened it."""
 
 
+class _SimilarManager(_StoreManager):
+    """The same by meaning. The "embedding" is the question on its way, with its vector."""
+
+    def __init__(self, store: Store, configuration: Configuration, similar: Similar) -> None:
+        super().__init__(store, configuration)
+        self._similar = similar
+
+    def search(self, embedding_data: Any, **kwargs: Any) -> list[Any]:
+        return list(self._similar.search(embedding_data))
+
+    def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
+        return CacheData(question=res_data, answers=Answer(res_data.found))
+
+
+class _SameMeaning(SimilarityEvaluation):
+    """The cosine of two questions, if the answer of one is served for the other."""
+
+    def __init__(self, similar: Similar) -> None:
+        self._similar = similar
+
+    def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
+        candidate: Candidate = cache_dict["question"]
+        return candidate.similarity if self._similar.serves(src_dict["question"], candidate) else -1.0
+
+    def range(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
+
 class _SameKey(SimilarityEvaluation):
     """An exact match is the same 128-bit key."""
 
@@ -113,8 +159,25 @@ class _SameKey(SimilarityEvaluation):
         return 0.0, 1.0
 
 
+def _prompt(data: dict[str, Any], **kwargs: Any) -> Any:
+    return data["prompt"]
+
+
+def _key(data: dict[str, Any], **kwargs: Any) -> Any:
+    return data["prompt"].key
+
+
 def _same(data: Any, **kwargs: Any) -> Any:
     return data
+
+
+def _no_model(**kwargs: Any) -> None:
+    """No cache of the chain has an answer."""
+
+
+def _unchanged(found: Any, save: Any, **kwargs: Any) -> Any:
+    """What the second cache found is not saved in the first."""
+    return found
 
 
 def _first(messages: list[Any]) -> Any:
@@ -125,15 +188,34 @@ def _always(*args: Any, **kwargs: Any) -> bool:
     return True
 
 
-def _new_cache(store: Store, configuration: Configuration) -> Cache:
+def _new_cache(manager: DataManager) -> Cache:
+    """A cache that finds what has the same key."""
     cache = Cache()
     # Not Cache.init: it leaves an atexit hook for each cache.
     cache.has_init = True
     cache.cache_enable_func = _always
-    cache.pre_embedding_func = get_prompt
+    cache.pre_embedding_func = _key
     cache.embedding_func = _same
-    cache.data_manager = _StoreManager(store, configuration)
+    cache.data_manager = manager
     cache.similarity_evaluation = _SameKey()
     cache.post_process_messages_func = _first
     cache.config = Config(disable_report=True)
     return cache
+
+
+def _semantic_cache(manager: DataManager, similar: Similar) -> Cache:
+    """A cache that finds what has the same meaning. Whether that is served is decided by ``Similar`` alone."""
+    cache = _new_cache(manager)
+    cache.pre_embedding_func = _prompt
+    cache.embedding_func = _embedded(similar)
+    cache.similarity_evaluation = _SameMeaning(similar)
+    cache.config = Config(disable_report=True, similarity_threshold=0.0)
+    return cache
+
+
+def _embedded(similar: Similar) -> Any:
+    def embed(sought: Sought, **kwargs: Any) -> Sought:
+        similar.embed(sought)
+        return sought
+
+    return embed

@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from gptcache_magics import reasons
+from gptcache_magics.by_meaning import found_by_meaning, noted
 from gptcache_magics.masking import masked
 from gptcache_magics.nearest import Asked, Nearest, configurations, nearest, records
+from gptcache_magics.quantities import cosine
 from gptcache_magics.stores.base import Configuration, Period, Selection, Store, Usage, entry_id
 from gptcache_magics.word_diff import CHARACTERS, cut, printable, shown
 
@@ -27,6 +29,10 @@ Cause = Literal[
     "other tools",
     "another parameter",
     "other words",
+    "guard",
+    "below threshold",
+    "called wrong",
+    "shadow mode",
     "another context",
     "another sample",
     "expired",
@@ -99,14 +105,19 @@ def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
     asked = _asked(lookup, configuration, entry)
     cause: Cause
     closest = None
+    meant = found_by_meaning(store, asked, lookup)
     if lookup["outcome"] == "hit":
         cause, sentence = "hit", _hit(lookup, entry)
+        closest = meant.nearest if meant is not None and lookup["match"] == "semantic" else None
     else:
         known = _noted(lookup) or _earlier(store, lookup)
         if known is None and lookup["reason"] == reasons.MODEL_UNKNOWN:
             known = "model unknown", UNKNOWN
         searched = known is None or known[0] in ("model unknown", "budget reached")
         closest = nearest(store, asked) if searched else None
+        # What is the same but for a parameter says more than what is similar.
+        if known is None and meant is not None and not (closest is not None and closest.same_prompt):
+            known, closest = (meant.cause, meant.sentence), meant.nearest or closest
         cause, sentence = known or _told(asked, closest)
     return Explanation(
         cause=cause,
@@ -142,6 +153,8 @@ def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Asked:
+    if lookup["asked"] is not None:  # by meaning: the entry is that of another question
+        return Asked(lookup["question"] or "", configuration, _bytes(lookup["asked"]))
     return Asked(
         question=entry["question"] if entry else lookup["question"] or "",
         configuration=configuration,
@@ -168,9 +181,10 @@ def _earlier(store: Store, lookup: Mapping[str, Any]) -> tuple[Cause, str] | Non
     """What became of the same call the last time; None if it was never asked."""
     if lookup["entry"] is None:
         return None
-    before = Period(key=_bytes(lookup["entry"]), below=lookup["number"])
+    before = Period(asked=_bytes(lookup["entry"]), below=lookup["number"])
     last = next(records(store.lookups(before, 1)), None)
-    return _last_time(store, last, lookup) if last is not None else None
+    # What was answered by its meaning has no entry of its own that could have gone.
+    return _last_time(store, last, lookup) if last is not None and last["match"] != "semantic" else None
 
 
 def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any]) -> tuple[Cause, str]:
@@ -223,12 +237,12 @@ def _of_changes(what: str, closest: Nearest) -> tuple[Cause, str]:
 
 
 def _hit(lookup: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
+    how = f" by meaning ({cosine(lookup['similarity'])} similar)" if lookup["match"] == "semantic" else ""
     if entry is None:
-        return "A hit. Its entry is not in this store any more."
+        return f"A hit{how}. Its entry is not in this store any more."
     stored = datetime.fromtimestamp(entry["created"]).strftime("%Y-%m-%d %H:%M:%S")
     replaced = " and replaced since" if entry["created"] > lookup["at"] else ""
-    how = f" of a similar question ({lookup['similarity']:.2f})" if lookup["match"] == "semantic" else ""
-    return f"A hit: the answer{how} was stored {stored}{replaced}."
+    return f"A hit{how}: the answer was stored {stored}{replaced}."
 
 
 def _notes(lookup: Mapping[str, Any]) -> tuple[str, ...]:
@@ -241,7 +255,8 @@ def _notes(lookup: Mapping[str, Any]) -> tuple[str, ...]:
     if lookup["outcome"] == "miss" and lookup["mode"] in ("replay", "readonly"):
         done = "the model was not called" if lookup["mode"] == "replay" else "its answer was not stored"
         notes.append(f"Mode {lookup['mode']}: {done}.")
-    return tuple(notes)
+    told = noted(lookup)
+    return (*notes, _shown(told)) if told else tuple(notes)
 
 
 def _percent(similarity: float) -> str:

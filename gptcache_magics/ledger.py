@@ -17,7 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 from gptcache_magics.settings import CELL, Scope, Settings
-from gptcache_magics.stores.base import Configuration, Found, Lookup, Outcome, Store, Usage
+from gptcache_magics.stores.base import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 
 __all__ = ["Ledger"]
 
@@ -69,6 +69,8 @@ class Ledger:
         configuration: Configuration | None = None,
         found: Found | None = None,
         prompt_digest: bytes = b"",
+        asked: bytes | None = None,
+        near: Near | None = None,
     ) -> Lookup:
         """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
         self._check_process()
@@ -85,9 +87,11 @@ class Ledger:
             question=question,
             lookup_seconds=lookup_seconds,
             prompt_digest=prompt_digest,
+            near=near,
         )
         if found is not None:
-            lookup.match, lookup.seconds, lookup.usage = "exact", found.seconds, found.usage
+            lookup.match, lookup.seconds, lookup.usage = found.match, found.seconds, found.usage
+            lookup.asked = asked if found.similarity is not None else None
         cell = CELL.get()
         if cell is not None:
             lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line

@@ -10,23 +10,26 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import Generation
 from langchain_core.runnables import run_in_executor
 
-from gptcache_magics import generations, identity, langchain_hooks, reasons, upstream
-from gptcache_magics.answers import Answers, Asked
+from gptcache_magics import generations, langchain_hooks, reasons, upstream
+from gptcache_magics.answers import Answers
+from gptcache_magics.asking import Asked, asked_now, asked_then
 from gptcache_magics.errors import CacheMiss, NotStorable
-from gptcache_magics.identity import Identity
 from gptcache_magics.ledger import Ledger
 from gptcache_magics.refusing import refusal
-from gptcache_magics.settings import CALL, Call, Scope, Settings, strictest
+from gptcache_magics.settings import CALL, Scope, Settings, strictest
 from gptcache_magics.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.stores import open_store
 from gptcache_magics.stores.base import Found, Lookup, Outcome, Store, Usage
 from gptcache_magics.watching import CallWatch
+
+if TYPE_CHECKING:
+    from gptcache_magics.similar import Similar
 
 __all__ = ["GPTCache"]
 
@@ -78,6 +81,17 @@ class GPTCache(BaseCache):
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self.ledger.settings = self.watch.settings = settings
+
+    @property
+    def similar(self) -> Similar | None:
+        """What finds a question asked in other words, while that is on."""
+        return self._answers.similar
+
+    @similar.setter
+    def similar(self, similar: Similar | None) -> None:
+        if self._answers.similar is not None:
+            self._answers.similar.close()
+        self._answers.similar = similar
 
     @property
     def wraps(self) -> bool:
@@ -138,7 +152,7 @@ class GPTCache(BaseCache):
         lookup = seconds = who = None
         reason, used = "", Usage()
         try:
-            who = self._identity(call, prompt, llm_string)
+            who = asked_then(call, prompt, llm_string, self.settings)
             lookup = call.misses.pop(who.key, None) if call else None
             scope = self.scope
             seconds = time.time() - lookup.at if lookup else None
@@ -150,6 +164,8 @@ class GPTCache(BaseCache):
                 asked = Asked(call, who, prompt, llm_string, scope)
                 self._answers.save(asked, return_val, seconds, used, expires)
                 self.ledger.stored = True
+                if asked.trouble is not None:
+                    self.ledger.failed(asked.trouble, "making an answer searchable")
             elif self.store.readonly:
                 reason = f"{reasons.NOT_STORED}the store is read-only"
         except NotStorable as refusal:
@@ -189,7 +205,7 @@ class GPTCache(BaseCache):
         """The lookup to make; None if the model is to be asked without one."""
         call, scope = CALL.get(), self.scope
         try:
-            asked = Asked(call, self._new_identity(call, prompt, llm_string, scope), prompt, llm_string, scope)
+            asked = Asked(call, asked_now(call, prompt, llm_string, scope, self.settings), prompt, llm_string, scope)
         except Exception as error:
             self.ledger.note("error", reason := self.ledger.failed(error, "reading a model"), 0.0, scope=scope)
             if scope.mode == "replay":
@@ -201,25 +217,6 @@ class GPTCache(BaseCache):
             return None
         return asked
 
-    def _new_identity(self, call: Call | None, prompt: str, llm_string: str, scope: Scope) -> Identity:
-        """What is asked; where identical calls are to have different answers, which of them."""
-        if call is None:
-            return self._sampled(identity.identify_by_llm_string(prompt, llm_string), scope)
-        before = call.identities.setdefault((prompt, llm_string), [])
-        if not before or scope.several:
-            before.append(self._sampled(identity.identify(call, prompt), scope))
-        return before[-1]
-
-    def _sampled(self, who: Identity, scope: Scope) -> Identity:
-        return who.sample(self.settings.sample(who.key, scope.samples)) if scope.samples and scope.several else who
-
-    def _identity(self, call: Call | None, prompt: str, llm_string: str) -> Identity:
-        """What an answer answers."""
-        asked = call.identities.get((prompt, llm_string)) if call is not None else None
-        if call is None or not asked:
-            return self._new_identity(call, prompt, llm_string, Scope())
-        return next((who for who in asked if who.key in call.misses), asked[-1])
-
     def _answer(self, asked: Asked) -> list[Generation] | None:
         """A fresh answer, noted as a hit; None for a miss, and for an error, which is noted."""
         who = asked.identity
@@ -229,23 +226,23 @@ class GPTCache(BaseCache):
             if found is not None and found.expires is not None and found.expires <= time.time():
                 found, asked.reason = None, reasons.EXPIRED
             answer = generations.decode(found.answer, mark=self._mark(found)) if found is not None else None
-            if answer is None and not asked.reason:
-                asked.reason = self.store.gone(who.key)
+            if asked.trouble is not None:
+                asked.reason = reasons.EXACT_ONLY + self.ledger.failed(asked.trouble, "matching by meaning")
+                asked.trouble = None
+            if answer is None and asked.reason != reasons.EXPIRED:
+                asked.reason = self.store.gone(who.key) or asked.reason
         except Exception as error:
             asked.reason, asked.failed = self.ledger.failed(error, "looking up an answer"), True
             return None
         finally:
             asked.seconds = time.perf_counter() - started
         if found is not None:
-            self._note("hit", asked, who.reason, found)
+            self._note("hit", asked, who.reason if found.similarity is None else asked.reason, found)
         return answer
 
     def _join(self, asked: Asked, *, waits: bool = False) -> Flight | None:
         """The identical call under way to wait for, or None if this lookup is to call the model itself."""
-        scope = asked.scope
-        if asked.call is None or asked.failed or scope.mode == "replay":
-            return None
-        if not self.settings.single_flight:
+        if asked.call is None or asked.failed or asked.scope.mode == "replay" or not self.settings.single_flight:
             return None
         # A sync lookup on a thread that runs an event loop (a notebook's main thread) must not block that loop.
         flight = self._flights.join(asked.identity.key, asked.call, asked.looked)
@@ -277,13 +274,16 @@ class GPTCache(BaseCache):
             question=who.question,
             configuration=who.configuration,
             found=found,
-            prompt_digest=who.prompt_digest if found is None else b"",
+            prompt_digest=who.prompt_digest if found is None or found.similarity is not None else b"",
+            asked=who.key,
+            near=asked.near,
         )
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
         if not self.settings.mark_hits:
             return None
-        return {"entry": str(found), "match": "exact", "similarity": 1.0, "stored_at": found.created}
+        similarity = 1.0 if found.similarity is None else found.similarity
+        return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
 
 
 def _close(ledger: Ledger, answers: Answers, store: Store | None, stop: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Int, TraitError, Unicode
 from traitlets.config import Config
 
-from gptcache_magics import commands, placeholders, widgets
+from gptcache_magics import commands, placeholders, showing, widgets
 from gptcache_magics.commands.cell import cell_scope
 from gptcache_magics.completing import completions
 from gptcache_magics.controller import controller
@@ -84,10 +84,18 @@ class GPTCacheMagics(Magics):
         except GPTCacheMagicsError as error:
             # A UsageError and no subclass of it: IPython shows exactly that one without a traceback.
             raise UsageError(str(error)) from error
-        if isinstance(result, str):
-            print(result)  # noqa: T201
-            return None
-        return result
+        if not isinstance(result, str):
+            return result
+        print(result)  # noqa: T201
+        if line.split()[:1] == ["on"]:
+            self._show_progress()
+        return None
+
+    def _show_progress(self) -> None:
+        """Show how far earlier entries are searchable, where there is someone to see it and something to do."""
+        similar = controller.cache.similar if controller.cache is not None else None
+        if similar is not None and similar.indexing.pending and getattr(self._running, "cell_id", None):
+            showing.show_progress(similar.indexing)
 
     def _run(self, line: str) -> Any:
         name, *rest = commands.words(line) or ["status"]
@@ -100,6 +108,9 @@ class GPTCacheMagics(Magics):
         for option in ("init", "var"):
             if arguments.get(option) is not None:
                 arguments[option] = self._variable(option, arguments[option])
+        embedder = arguments.get("embedder")
+        if embedder in self._shell.user_ns:
+            arguments["embedder"] = self._shell.user_ns[embedder]
         positional = arguments.pop("ids", None) or arguments.pop("words", None) or ()
         return commands.function(name)(*positional, **arguments)
 
@@ -173,7 +184,7 @@ class GPTCacheMagics(Magics):
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
             if told:
-                _show_badge(" · ".join([f"gptcache: {told}", *self._remarks(lookups)]))
+                showing.show_badge(" · ".join([f"gptcache: {told}", *self._remarks(lookups)]))
 
     def _remarks(self, lookups: Sequence[Lookup]) -> Iterator[str]:
         """What else the badge says: another mode than auto, and what the user should know."""
@@ -258,17 +269,6 @@ def _drop_bad_values(shell: InteractiveShell) -> None:
         except TraitError as error:
             del section[name]
             print(f"GPTCacheMagics.{name} is ignored: {error}")  # noqa: T201
-
-
-def _show_badge(text: str) -> None:
-    from html import escape
-
-    from IPython.display import display
-
-    style = "font-size:0.85em;color:var(--jp-content-font-color2,gray);padding:2px 0"
-    # Typesetting would read two dollar amounts as a formula.
-    html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(text)}</div>'
-    display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _matcher() -> Any:

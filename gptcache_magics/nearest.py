@@ -17,7 +17,7 @@ from gptcache_magics.parameter_changes import Change, changes
 from gptcache_magics.stores.base import Configuration, Rows, Selection, Store, entry_id
 from gptcache_magics.word_diff import Words, as_text, cut, printable, word_diff
 
-__all__ = ["SIMILAR", "Asked", "Nearest", "configurations", "nearest", "records"]
+__all__ = ["SIMILAR", "Asked", "Nearest", "compared_with", "configurations", "nearest", "records"]
 
 SIMILAR: Final = 0.6
 """From here on a person would call two questions similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
@@ -62,7 +62,10 @@ class Nearest:
     configuration: Configuration
     question: str
     similarity: float
-    """Of the questions, from 0 to 1: twice the characters they share in order, over all characters of both."""
+    """Of the questions, from 0 to 1: twice the characters they share in order, over all characters of both.
+
+    Of one that was found by meaning the cosine.
+    """
     same_prompt: bool
     changes: tuple[Change, ...]
     """From its parameters to those that were asked with."""
@@ -101,6 +104,12 @@ def nearest(store: Store, asked: Asked, at_least: float = SIMILAR) -> Nearest | 
         if found is not None and (best is None or found.similarity > best.similarity):
             best = found
     return best
+
+
+def compared_with(store: Store, asked: Asked, key: bytes, similarity: float) -> Nearest | None:
+    """A named entry beside what was asked; None if it is not there any more. ``key``: the first 8 bytes are enough."""
+    row = next(records(store.entries(Selection(ids=[entry_id(key)]), limit=1)), None)
+    return _compared(asked, row, configurations(store), similarity) if row is not None else None
 
 
 def configurations(store: Store) -> dict[bytes, Configuration]:

@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = [
     *("BUDGET", "CACHE_FALSE", "ERROR", "EVENTS", "EVICTED", "EXPIRED", "MODE", "MODEL_UNKNOWN"),
-    *("NEW", "NOT_STORED", "OWN_STREAM", "REMOVED"),
+    *("BELOW", "EXACT_ONLY", "JUDGED_WRONG", "NEW", "NOT_STORED", "OWN_STREAM", "REMOVED", "SHADOW", "SIMILAR"),
 ]
 
 NEW: Final = "nothing stored for it"
@@ -24,3 +24,11 @@ ERROR: Final = "error: "
 """Begins the message of an error inside the cache."""
 NOT_STORED: Final = "not stored: "
 """Begins the reason why the answer to a miss was not kept."""
+EXACT_ONLY: Final = "exact only: "
+"""Begins the reason why a question was not matched by its meaning."""
+SIMILAR: Final = "similar "
+"""Begins ``similar 0.95 to a41f09cc, number: 2023 / 2024``: the nearest question, and why its answer was not served."""
+BELOW: Final = "below "
+"""Begins the objection to a question that is not similar enough, with the threshold."""
+JUDGED_WRONG: Final = "called wrong before"
+SHADOW: Final = "shadow mode"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptcache_magics import reasons
-from gptcache_magics.answers import Asked
+from gptcache_magics.asking import Asked
 from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.ledger import Ledger
 from gptcache_magics.nearest import Asked as Recorded

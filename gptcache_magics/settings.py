@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from gptcache_magics.identity import Identity
     from gptcache_magics.stores.base import Configuration, Lookup
 
-__all__ = ["BLOCK", "CALL", "CELL", "MODES", "Call", "Cell", "Mode", "Scope", "Settings", "strictest"]
+__all__ = ["BLOCK", "CALL", "CELL", "MODES", "THRESHOLD", "Call", "Cell", "Mode", "Scope", "Settings", "strictest"]
 
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
+THRESHOLD: Final = 0.93
+"""The cosine of MiniLM at which, with guards, few wrong answers are served: ``benchmarks/semantic.py``."""
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
 
 
@@ -111,6 +113,12 @@ class Settings:
     kernel: Scope = field(default_factory=Scope)
     cell: Scope | None = None
     """What the running cell asked for with ``%%gptcache``."""
+    threshold: float = THRESHOLD
+    """The cosine from which on a question counts as the same, where matching by meaning is on."""
+    any_temperature: bool = False
+    """Whether a call with a temperature above 0 may be answered by its meaning."""
+    shadow: bool = False
+    """Whether matches by meaning are noted and not served."""
     ttl: float | None = None
     """Seconds after which an answer stored from now on expires."""
     max_size: int | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.quantities import seconds_of
-from gptcache_magics.settings import strictest
+from gptcache_magics.settings import THRESHOLD, strictest
 from gptcache_magics.stores.base import Period, Store
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class Source:
             return "off"
         mode = self.ledger.settings.kernel.mode
         return strictest("readonly", mode) if self.store.readonly else mode
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which on a question counts as the same; of another place the default."""
+        return self.ledger.settings.threshold if self.ledger is not None else THRESHOLD
 
     def flush(self) -> str:
         """Bring pending lookups into the store, before it is read; what went wrong, empty if nothing did."""

@@ -305,16 +305,16 @@ def test_off_and_on_again_keeps_the_answers(used: Typist) -> None:
 # Each command
 
 
-def test_the_bare_magic_is_status_in_five_lines(used: Typist) -> None:
+def test_the_bare_magic_is_status_in_six_lines(used: Typist) -> None:
     status = used()
 
     lines = repr(status).splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["Cache", "Store", "Mode", "This run", "Warnings"]
+    assert [line.split("  ")[0] for line in lines] == ["Cache", "Store", "Mode", "Match", "This run", "Warnings"]
     assert lines == repr(used("status")).splitlines()
     assert re.search(r"\.gptcache \(3 entries, \d+ B\)", lines[1])
-    assert "1 hit, 3 misses" in lines[3]
+    assert "1 hit, 3 misses" in lines[4]
     frame = status.to_frame()
-    assert list(frame.columns) == ["cache", "store", "mode", "run", "warnings"]
+    assert list(frame.columns) == ["cache", "store", "mode", "match", "run", "warnings"]
     assert frame["cache"].tolist() == ["on"]
 
 
@@ -669,7 +669,7 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ),
         (
             "panel --tab models",
-            "panel: --tab takes Models, Lookups, Entries, Charts. Got 'models'. Did you mean 'Models'? Example: …",
+            "panel: --tab takes Models, Lookups, Entries, Charts, Tuning. Got 'models'. Did you mean 'Models'? Example: …",
         ),
         (
             "stats -m smal-model",

@@ -16,7 +16,8 @@ __all__ = ["COMMANDS", "Command", "command", "function", "parser", "unknown", "w
 
 COMMANDS: Final = (
     *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "panel"),
-    *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load", "verify", "doctor", "help"),
+    *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load"),
+    *("tune", "label", "verify", "doctor", "help"),
 )
 """Every sub-command, in the order of the help."""
 

@@ -44,6 +44,8 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     kind = from_ or KINDS[langchain_sqlite.is_sqlite(os.path.expanduser(path))]
     contents = bundle.read(path) if kind == "bundle" else bundle.read_langchain(path)
     taken = store.put_all(contents.entries, contents.configurations, replace=replace)
+    if cache.similar is not None:
+        cache.similar.indexing.start()
     same = len(contents.entries) - taken
     told = [f"{counted(taken)} {'added or replaced' if replace else 'added'}"]
     if same:

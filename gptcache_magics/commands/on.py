@@ -9,6 +9,7 @@ from typing import Any
 
 from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive
 from gptcache_magics.controller import controller
+from gptcache_magics.matching import MATCHES, Match, Wanted, threshold_of, use
 from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of
 from gptcache_magics.settings import MODES, Mode
 
@@ -26,6 +27,11 @@ def add_arguments(parser: Parser) -> None:
         help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay, such as lesson.jsonl",
     )
     parser.add_option("--mode", values=MODES, help="what the cache may do (default: auto): %%gptcache help mode")
+    parser.add_option("--match", values=MATCHES, help="find a question asked in other words, too (default: exact)")
+    parser.add_option("--threshold", metavar="COSINE", help="with --match semantic: how similar is the same, 0 to 1")
+    parser.add_option("--embedder", metavar="NAME", help="with --match semantic: minilm, or a notebook variable")
+    parser.add_option("--any-temperature", action="store_true", help="with --match semantic: above 0 as well")
+    parser.add_option("--reembed", action="store_true", help="embed what another embedder embedded earlier")
     parser.add_option("--ttl", metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
     parser.add_option("--max-size", metavar="SIZE", help="the answers may take so much, such as 500MB; or none")
     parser.add_option("--samples", type=positive("--samples"), metavar="N", help="so many answers to identical calls")
@@ -38,6 +44,11 @@ def on(
     where: str | Path | None = None,
     *,
     mode: Mode | None = None,
+    match: Match | None = None,
+    threshold: float | str | None = None,
+    embedder: Any = None,
+    any_temperature: bool = False,
+    reembed: bool = False,
     ttl: str | None = None,
     max_size: str | None = None,
     samples: int | None = None,
@@ -53,6 +64,16 @@ def on(
         A folder for the store (default ``.gptcache``), ``:memory:``, or a bundle to replay.
     mode
         ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
+    match
+        ``exact``, or ``semantic`` to find a question that was asked in other words, too.
+    threshold
+        For ``semantic``: the cosine from which on two questions count as the same, 0 to 1.
+    embedder
+        For ``semantic``: ``minilm``, or any LangChain ``Embeddings``.
+    any_temperature
+        For ``semantic``: also where a temperature above 0 asks for different answers.
+    reembed
+        For ``semantic``: embed what is stored and has vectors of another embedder only.
     ttl
         How long an answer that is stored from now on is served, such as ``7d``; ``none`` for ever.
     max_size
@@ -74,6 +95,11 @@ def on(
     size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
 
+    check_one_of("match", match, MATCHES)
+    cosine = None if threshold is None else threshold_of(threshold)
+    wanted = Wanted(match, cosine, embedder, any_temperature, reembed)
+    wanted.check(controller.cache, elsewhere=init is not None or wrap)
+
     was_on, before = controller.cache, get_llm_cache()
     controller.on(where, init, wrap=wrap)
     cache, settings = controller.cache, controller.settings
@@ -89,7 +115,8 @@ def on(
     if budget is not None:
         settings.budget = _budget(dollars)
     again = " again" if was_on is cache and before is not cache else ""
-    return f"Cache on{again}: {controller.described()}.{'' if was_on is cache else _aside()}{controller.placed}"
+    told = use(cache, wanted)
+    return f"Cache on{again}: {controller.described()}.{told}{'' if was_on is cache else _aside()}{controller.placed}"
 
 
 def _aside() -> str:

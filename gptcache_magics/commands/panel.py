@@ -10,7 +10,7 @@ from gptcache_magics.controller import controller
 
 HELP = "Live tables of models, lookups and entries, and charts."
 EXAMPLE = "%gptcache panel --tab Lookups"
-TABS = ("Models", "Lookups", "Entries", "Charts")
+TABS = ("Models", "Lookups", "Entries", "Charts", "Tuning")
 
 
 def add_arguments(parser: Parser) -> None:

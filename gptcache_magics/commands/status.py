@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.controller import controller
+from gptcache_magics.matching import searchable
 from gptcache_magics.quantities import sized
 from gptcache_magics.totals import run_totals
 
@@ -23,16 +24,20 @@ def add_arguments(parser: Parser) -> None:
 
 @dataclass(frozen=True)
 class Status:
-    """Five lines about the cache."""
+    """Six lines about the cache."""
 
     cache: str
     store: str
     mode: str
+    match: str
     run: str
     warnings: str
 
     def __repr__(self) -> str:
-        lines = (("Cache", self.cache), ("Store", self.store), ("Mode", self.mode), ("This run", self.run))
+        lines = (
+            *(("Cache", self.cache), ("Store", self.store), ("Mode", self.mode), ("Match", self.match)),
+            ("This run", self.run),
+        )
         return "\n".join(f"{name:<9} {value}" for name, value in (*lines, ("Warnings", self.warnings)))
 
     def to_frame(self) -> pd.DataFrame:
@@ -46,7 +51,7 @@ def status() -> Status:
     """Whether the cache is on, where its store is, what this run did, and warnings."""
     cache = controller.cache
     if cache is None:
-        return Status("off", "none. Turn it on: %gptcache on", "off", "nothing was looked up", "none")
+        return Status("off", "none. Turn it on: %gptcache on", "off", "off", "nothing was looked up", "none")
     from langchain_core.globals import get_llm_cache
 
     source = controller.source()
@@ -66,6 +71,7 @@ def status() -> Status:
         "on" if current is cache else "replaced",
         f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
         source.mode + (f", budget: ${budget.spent:.2f} of ${budget.limit:.2f}" if budget is not None else ""),
+        "exact" if cache.similar is None else searchable(cache.store, cache.settings, cache.similar),
         run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
     )

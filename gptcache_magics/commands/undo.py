@@ -17,4 +17,6 @@ def add_arguments(parser: Parser) -> None:
 def undo() -> str:
     """Bring the last removal back. An answer stored since then is kept."""
     number = controller.source().store.undo()
+    if number and controller.cache is not None and controller.cache.similar is not None:
+        controller.cache.similar.indexing.start()
     return f"{counted(number)} came back." if number else "Nothing to bring back."

@@ -66,7 +66,7 @@ def why(*words: int | str, model: str | None = None, var: str | None = None, at:
         if row is None:
             raise CommandError(_nothing(model, store.readonly and source.ledger is not None))
     elif var is None and text.removeprefix("#").isdecimal():
-        row = _numbered(store, int(text.removeprefix("#")))
+        row = numbered(store, int(text.removeprefix("#")))
     else:
         asked = _lookups(store, Period(question=text[:QUESTION_CHARACTERS]), SEARCHED, keys)
         row = next(iter(asked), None) or _with_text(_lookups(store, Period(), SEARCHED, keys), text)
@@ -91,7 +91,8 @@ def _last(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return next((row for row in same if row["outcome"] == "miss"), rows[0])
 
 
-def _numbered(store: Store, number: int) -> Mapping[str, Any]:
+def numbered(store: Store, number: int) -> Mapping[str, Any]:
+    """The lookup with a number; ``CommandError`` if there is none."""
     found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
     if found is None:
         newest = next(iter(_lookups(store, Period(), 1, None)), None)

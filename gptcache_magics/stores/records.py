@@ -182,6 +182,8 @@ class Period:
     """Of exactly the call that has this key, whichever entry answered it."""
     question: str | None = None
     """Of exactly this question."""
+    near: bool = False
+    """Only those that were near to another question."""
 
 
 @dataclass(frozen=True, slots=True)

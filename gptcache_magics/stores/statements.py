@@ -164,6 +164,7 @@ def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
         ("l.entry=?", id_number(period.key) if period.key is not None else None),
         ("coalesce(l.asked, l.entry)=?", id_number(period.asked) if period.asked is not None else None),
         ("coalesce(l.asked, l.entry) IN (SELECT id FROM question WHERE question=?)", period.question),
+        ("l.near IS NOT NULL AND ?", period.near or None),
     ]
     conditions = [condition for condition, value in given if value is not None]
     return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)

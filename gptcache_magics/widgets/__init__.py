@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.panel import Panel as Panel
+    from gptcache_magics.widgets.progress import Progress as Progress
     from gptcache_magics.widgets.static import Static as Static
 
-__all__ = ["Panel", "Static", "repaint"]
+__all__ = ["Panel", "Progress", "Static", "repaint"]
 
-_MODULES = {"Panel": "panel", "Static": "static"}
+_MODULES = {"Panel": "panel", "Progress": "progress", "Static": "static"}
 
 
 def repaint() -> None:

@@ -1,0 +1,140 @@
+"""``%gptcache tune``: which threshold is right, by what people called right or wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gptcache_magics.commands.parser import Parser, check_one_of, place
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import THRESHOLD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gptcache_magics.widgets.tuned import Tuned
+
+HELP = "What a threshold would serve, and how much of it wrong, by your labels; applies nothing."
+EXAMPLE = "%gptcache tune --target 0.99"
+SHADOW = ("on", "off")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Words and options."""
+    parser.add_option(
+        "--labels", metavar="FILE", help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}'
+    )
+    parser.add_option("--target", default=0.99, metavar="SHARE", help="the share of hits to be right (default: 0.99)")
+    parser.add_option(
+        "--shadow", values=SHADOW, help="serve nothing by meaning, and note what would be, to be labelled"
+    )
+    place(parser)
+
+
+def tune(
+    *,
+    labels: str | Path | None = None,
+    target: float | str = 0.99,
+    shadow: Literal["on", "off"] | None = None,
+    at: str | Path | None = None,
+) -> Tuned | str:
+    """What thresholds would do with the pairs of questions that lookups came upon, or with those of a file.
+
+    Parameters
+    ----------
+    labels
+        A file of labelled pairs, one JSON object a line with ``a`` (stored), ``b`` (asked) and ``same_answer``.
+    target
+        The share of hits that is to be right, 0 to 1.
+    shadow
+        ``on``: from here on nothing is served by meaning; what would be is noted, the model is asked, and both answers
+        can be compared and labelled. ``off``: as before.
+    at
+        A store that is not on.
+    """
+    check_one_of("shadow", shadow, SHADOW)
+    share = _share(target)
+    cache = controller.cache
+    similar = cache.similar if cache is not None else None
+    if shadow is not None:
+        if similar is None or labels is not None or at is not None:
+            raise CommandError("tune: --shadow is about matching by meaning. Type: %gptcache on --match semantic")
+        controller.settings.shadow = shadow == "on"
+        if shadow == "off":
+            return "Shadow mode is off: what is similar enough is served."
+        return (
+            "Shadow mode is on: nothing is served by meaning, every call asks the model. Label what it notes: "
+            "%gptcache panel --tab Tuning, or %gptcache label NUMBER right"
+        )
+    from gptcache_magics import tuning
+    from gptcache_magics.widgets.tuned import Tuned
+
+    if labels is not None:
+        pairs = _of_file(labels)
+    else:
+        source = controller.source(at)
+        source.flush()
+        embedder = similar.embedding.name if similar is not None and at is None else ""
+        pairs = tuning.pairs(source.store, embedder)
+        if pairs.empty:
+            raise CommandError(
+                "tune: no lookup was near to another question yet. Ask with %gptcache on --match semantic, or give "
+                "labelled pairs: %gptcache tune --labels FILE"
+            )
+    return Tuned(pairs, controller.settings.threshold if cache is not None else THRESHOLD, share)
+
+
+def _share(target: float | str) -> float:
+    try:
+        share = float(target)
+    except ValueError:
+        share = -1.0
+    if not 0 < share < 1:
+        raise CommandError(f"--target is a share of right hits above 0 and below 1, such as 0.99. Got {target}.")
+    return share
+
+
+def _of_file(path: str | Path) -> pd.DataFrame:
+    """The labelled pairs of a file, with the cosines of the embedder in use, or of MiniLM."""
+    from gptcache_magics import tuning
+    from gptcache_magics.embedders import DEFAULT, embedder_maker
+    from gptcache_magics.embedding import Embedding
+
+    rows = list(_rows(Path(path).expanduser()))
+    cache = controller.cache
+    embedding = cache.similar.embedding if cache is not None and cache.similar is not None else None
+    if embedding is None:
+        embedding = Embedding(embedder_maker(DEFAULT).make)
+    embedding.wait(60)
+    vectors = embedding.embed_all([text for row in rows for text in row[:2]])
+    cosines = (vectors[::2] * vectors[1::2]).sum(axis=1).tolist()
+    made = ((asked, stored, cosine, right) for (stored, asked, right), cosine in zip(rows, cosines, strict=True))
+    return tuning.made_pairs(made, embedding.name)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """Stored and asked question of each line, and whether they have one answer."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"tune: {path} cannot be read as text: {error}.") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _row(path, number, line)
+
+
+def _row(path: Path, number: int, line: str) -> tuple[str, str, bool]:
+    try:
+        row: Any = json.loads(line)
+        stored, asked, same = row["a"], row["b"], row["same_answer"]
+    except (ValueError, KeyError, TypeError):
+        stored = asked = same = None
+    if not (isinstance(stored, str) and isinstance(asked, str) and isinstance(same, bool)):
+        raise CommandError(
+            f"tune: line {number} of {path} is no labelled pair. "
+            'One looks so: {"a": "…", "b": "…", "same_answer": true}'
+        )
+    return stored, asked, same

@@ -1,0 +1,42 @@
+"""What a person says of a match by meaning, whether by a command or by a button of the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.stores.base import Near, Store
+
+__all__ = ["label"]
+
+
+def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
+    """Remember whether the answer that a lookup was near to is right for what it asked; a sentence about it.
+
+    Parameters
+    ----------
+    lookup
+        A row of ``store.lookups``, by column.
+
+    Raises
+    ------
+    CommandError
+        If that lookup was not matched by meaning.
+    """
+    number = lookup["number"]
+    asked = lookup["asked"] if lookup["asked"] is not None else lookup["entry"]
+    if lookup["near"] is None or asked is None:
+        raise CommandError(
+            f"label: lookup {number} was near to no other question, so there is nothing to judge. "
+            "Those that were: %gptcache tune"
+        )
+    near = Near(_bytes(lookup["near"]), lookup["similarity"], lookup["embedder"], lookup["objection"])
+    store.put_label(_bytes(asked), near, right)
+    if right:
+        return f"Lookup {number}: right."
+    return f"Lookup {number}: wrong. That answer is not served for this question again; the next call asks the model."
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes(8, "big", signed=True)

@@ -1,0 +1,173 @@
+"""Turn matching by meaning on and off for the cache that is on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import THRESHOLD, Settings
+from gptcache_magics.stores.base import Store
+
+if TYPE_CHECKING:
+    from gptcache_magics.llm_cache import GPTCache
+    from gptcache_magics.similar import Similar
+
+__all__ = ["MATCHES", "PRESETS", "Match", "Wanted", "described", "searchable", "threshold_of", "use"]
+
+Match = Literal["exact", "semantic"]
+MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
+PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
+"""Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
+CAREFUL: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What ``on`` was told about matching; None is as before."""
+
+    match: Match | None = None
+    threshold: float | None = None
+    embedder: Any = None
+    any_temperature: bool = False
+    reembed: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was said."""
+        return self == Wanted()
+
+    def check(self, cache: GPTCache | None, *, elsewhere: bool) -> None:
+        """Find what is wrong before anything is changed.
+
+        Parameters
+        ----------
+        elsewhere
+            Whether the answers are to be kept elsewhere than in a store of ours.
+
+        Raises
+        ------
+        CommandError
+            If that does not go together, or the embedder is none.
+        MissingDependencyError
+            If the embedder needs an extra that is not installed.
+        """
+        given = {
+            "--threshold": self.threshold is not None,
+            "--embedder": self.embedder is not None,
+            "--any-temperature": self.any_temperature,
+            "--reembed": self.reembed,
+        }
+        semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
+        said = [option for option, is_given in given.items() if is_given]
+        if said and not semantic:
+            raise CommandError(
+                f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {said[0]} …"
+            )
+        if self.nothing or not semantic:
+            return
+        if elsewhere or (cache is not None and (cache.init_func is not None or cache.wraps)):
+            raise CommandError(
+                "on: --match semantic searches a store of ours, and with --init or --wrap the answers are elsewhere."
+            )
+        if self.embedder is not None or cache is None or cache.similar is None:
+            from gptcache_magics.embedders import DEFAULT, embedder_maker  # imports numpy
+
+            embedder_maker(DEFAULT if self.embedder is None else self.embedder)
+
+
+def threshold_of(value: Any) -> float:
+    """A threshold as it was typed.
+
+    Raises
+    ------
+    CommandError
+        If it is no cosine from 0 to 1.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if 0 <= number <= 1:
+        return number
+    meant = f" Did you mean {number / 100:g}?" if 1 < number <= 100 else f" Example: {THRESHOLD}"
+    raise CommandError(f"--threshold is a cosine between 0 and 1 (1 = identical). Got {value}.{meant}")
+
+
+def use(cache: GPTCache, wanted: Wanted) -> str:
+    """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
+    if wanted.match == "exact":
+        cache.similar = None
+        return " Matching exactly."
+    if wanted.nothing:
+        return ""
+    from gptcache_magics.embedders import DEFAULT, embedder_maker
+    from gptcache_magics.similar import Similar
+
+    settings, similar = cache.settings, cache.similar
+    if wanted.embedder is not None or similar is None or similar.embedding.trouble:
+        maker = embedder_maker(DEFAULT if wanted.embedder is None else wanted.embedder)
+        if similar is None or similar.embedding.trouble or similar.embedder != maker.name:
+            settings.threshold = _chosen(cache.store, maker.name)
+            similar = Similar(cache.store, settings, maker)
+            cache.similar = similar
+    if wanted.threshold is not None:
+        settings.threshold = wanted.threshold
+        if not cache.store.readonly:
+            cache.store.choose_threshold(similar.embedder, wanted.threshold)
+    settings.any_temperature |= wanted.any_temperature
+    return f" Matching by meaning: {described(settings, similar.embedder)}.{_earlier(cache.store, similar, wanted.reembed)}"
+
+
+def described(settings: Settings, embedder: str) -> str:
+    """How questions are matched by meaning, in a few words."""
+    told = f"{embedder}, threshold {settings.threshold:g}"
+    if settings.shadow:
+        return f"{told}, in shadow (nothing is served by meaning)"
+    return told + (", wrong answers are to be expected" if settings.threshold < CAREFUL else "")
+
+
+def searchable(store: Store, settings: Settings, similar: Similar) -> str:
+    """How questions are matched, and how much of what is stored can be found so."""
+    told = f"semantic: {described(settings, similar.embedder)}"
+    embedding, indexing = similar.embedding, similar.indexing
+    if embedding.trouble:
+        return f"exact: {embedding.trouble}"
+    if not embedding.name:
+        return f"{told} (loading)"
+    if indexing.running:
+        return f"{told} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
+    if indexing.trouble:
+        return f"{told} (embedding failed: {indexing.trouble})"
+    left = store.count_unembedded(embedding.name)
+    return f"{told} ({left:,} entries are not searchable: %gptcache on --reembed)" if left else told
+
+
+def _chosen(store: Store, embedder: str) -> float:
+    """The threshold that was chosen for an embedder in this store, or the default."""
+    columns, rows = store.embedders()
+    thresholds = {row[columns.index("embedder")]: row[columns.index("threshold")] for row in rows}
+    chosen = thresholds.get(embedder)
+    return THRESHOLD if chosen is None else float(chosen)
+
+
+def _earlier(store: Store, similar: Similar, reembed: bool) -> str:
+    """Begin to embed what was stored earlier; of that, a sentence.
+
+    What has vectors of another embedder is embedded anew only if that is asked for: it may cost money.
+    """
+    columns, rows = store.embedders()
+    vectors = {row[columns.index("embedder")].rpartition("/")[0]: row[columns.index("vectors")] for row in rows}
+    entries, _ = store.count()
+    others = {name: number for name, number in vectors.items() if number and name != similar.embedder}
+    if not entries or vectors.get(similar.embedder, 0) >= entries:
+        return ""
+    if others and similar.embedder not in vectors and not reembed:
+        other, number = max(others.items(), key=lambda each: each[1])
+        return (
+            f" {number:,} entries have vectors of {other}, which do not compare with these. "
+            "Embed them anew: %gptcache on --reembed"
+        )
+    similar.indexing.start()
+    return " Earlier entries become searchable in the background: %gptcache tells how far."

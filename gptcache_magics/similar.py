@@ -1,0 +1,168 @@
+"""Same question, other words: the semantic half of a lookup.
+
+An exact match comes first and is not our matter. Here a question that may be matched by its meaning is embedded once,
+compared with those of the same context, and the nearest one above the threshold is served if no guard objects and
+nobody called that answer wrong before. Whatever is not served has a reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from cachetools import LRUCache
+
+from gptcache_magics import guards
+from gptcache_magics.embedders import Maker
+from gptcache_magics.embedding import Embedding
+from gptcache_magics.errors import ExactOnly
+from gptcache_magics.identity import Identity
+from gptcache_magics.indexing import Indexing
+from gptcache_magics.meaning import Meaning, meaning_of
+from gptcache_magics.reasons import BELOW, JUDGED_WRONG, SHADOW
+from gptcache_magics.settings import Settings
+from gptcache_magics.stores.base import Entry, Found, Near, Selection, Store, stored_entries
+from gptcache_magics.vectors import Contexts, Vector
+
+__all__ = ["Candidate", "Similar", "Sought"]
+
+CANDIDATES: Final = 5
+"""Nearest questions that are looked at: where the first is blocked, the next may do."""
+NEAR: Final = 0.7
+"""From this cosine on a question is worth naming as near: of unrelated questions one pair in a thousand reaches it."""
+REPLAY_WAITS: Final = 30.0
+"""Seconds that a lookup waits for the embedder and for its vectors where a miss is an error: in mode ``replay``."""
+REMEMBERED: Final = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class Sought:
+    """A question on its way, and what came of it."""
+
+    identity: Identity
+    replay: bool = False
+    meaning: Meaning | None = None
+    vector: Vector | None = None
+    near: Near | None = None
+    """The nearest question, if one is near."""
+    served: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """Of an exact match."""
+        return self.identity.key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A stored answer that may do."""
+
+    entry: Entry
+    similarity: float
+
+    @property
+    def found(self) -> Found:
+        """The answer as a lookup gives it."""
+        entry = self.entry
+        return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, self.similarity)
+
+
+class Similar:
+    """Finds the answer to a question that was asked in other words, and keeps what is stored searchable."""
+
+    def __init__(self, store: Store, settings: Settings, maker: Maker) -> None:
+        self.embedder, self.embedding = maker.name, Embedding(maker.make)
+        self._store, self._settings = store, settings
+        self._contexts: Contexts | None = None
+        self._vectors: LRUCache[bytes, Vector] = LRUCache(REMEMBERED)
+        """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call."""
+        self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found))
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which on a question counts as the same."""
+        return self._settings.threshold
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        self.indexing.close()
+
+    # A lookup, in the steps that gptcache asks for
+
+    def embed(self, sought: Sought) -> Vector:
+        """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
+        who = sought.identity
+        if who.number:
+            raise ExactOnly("with samples each identical call has an answer of its own")
+        temperature = who.configuration.temperature
+        if temperature is not None and temperature > 0 and not self._settings.any_temperature:
+            raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
+        sought.meaning = meaning_of(who.seen, who.configuration.key)
+        if sought.replay:
+            self.indexing.wait(REPLAY_WAITS)
+        self.embedding.check(sought.meaning.question)
+        vector = self._vectors.get(who.key)
+        if vector is None:
+            [vector] = self.embedding.embed([sought.meaning.question])
+            self._vectors[who.key] = vector
+        sought.vector = vector
+        return vector
+
+    def search(self, sought: Sought) -> Iterator[Candidate]:
+        """The nearest stored answers, the nearest first."""
+        assert sought.meaning is not None
+        assert sought.vector is not None
+        at_least = NEAR if self._settings.shadow else self.threshold
+        context = sought.meaning.context
+        for id, cosine in self._followed.nearest(context, sought.vector, CANDIDATES, at_least, near=NEAR):
+            if id == sought.identity.key[:8]:  # the call's own answer, gone or expired
+                continue
+            entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
+            if entry is None:
+                self._followed.discard(context, id)
+            elif entry.expires is None or entry.expires > time.time():
+                yield Candidate(entry, cosine)
+
+    def serves(self, sought: Sought, candidate: Candidate) -> bool:
+        """Whether this answer is served; if none is, the nearest is noted with what speaks against it."""
+        if sought.served:
+            return False
+        objection = self._objection(sought, candidate)
+        sought.served = not objection
+        if sought.near is None or sought.served:
+            sought.near = Near(candidate.entry.key, candidate.similarity, self.embedding.name, objection)
+        return sought.served
+
+    def _objection(self, sought: Sought, candidate: Candidate) -> str:
+        assert sought.meaning is not None
+        if candidate.similarity < self.threshold:
+            return f"{BELOW}{self.threshold:g}"
+        blocked = guards.blocked(candidate.entry.question, sought.meaning.question)
+        if blocked is not None:
+            return str(blocked)
+        if candidate.entry.key[:8] in self._store.judged_wrong(sought.identity.key):
+            return JUDGED_WRONG
+        return SHADOW if self._settings.shadow else ""
+
+    # What is stored
+
+    def saved(self, identity: Identity) -> None:
+        """Make an entry that was just stored searchable; where its vector is not known yet, in the background."""
+        if identity.number:
+            return
+        vector = self._vectors.pop(identity.key, None)
+        try:
+            meaning: Meaning | None = meaning_of(identity.seen, identity.configuration.key)
+        except ExactOnly:
+            meaning = None
+        if meaning is not None and vector is not None:
+            self._followed.add(meaning.context, identity.key[:8], vector)
+        self.indexing.add(identity.key, meaning, vector)
+
+    @property
+    def _followed(self) -> Contexts:
+        if self._contexts is None:
+            self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
+        return self._contexts

@@ -1,0 +1,48 @@
+"""How far what was stored earlier is searchable by its meaning, with a button to stop that."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+if TYPE_CHECKING:
+    from gptcache_magics.indexing import Indexing
+
+__all__ = ["Progress"]
+
+STEP_SECONDS = 0.25
+
+
+class Progress(ipywidgets.HBox):
+    """A bar that follows ``Indexing`` until it is done or stopped.
+
+    Parameters
+    ----------
+    indexing
+        Has been told to ``start``.
+    """
+
+    def __init__(self, indexing: Indexing) -> None:
+        self._indexing = indexing
+        self._bar = ipywidgets.IntProgress(value=0, max=1, layout={"width": "240px"})
+        self._words = ipywidgets.HTML("Loading the embedder…")
+        self._stop = ipywidgets.Button(description="Stop", tooltip="What is done stays; the rest is for another time")
+        self._stop.on_click(lambda _: indexing.stop())
+        super().__init__([self._bar, self._words, self._stop], layout={"align_items": "center", "grid_gap": "8px"})
+        threading.Thread(target=self._follow, name="gptcache-progress", daemon=True).start()
+
+    def _follow(self) -> None:
+        while not self._indexing.wait(STEP_SECONDS) and not self._indexing.closed:
+            self._show()
+        self._show()
+        self._stop.layout.display = "none"
+
+    def _show(self) -> None:
+        done, total = self._indexing.done, self._indexing.total
+        if total:
+            self._bar.max, self._bar.value = total, done
+            self._words.value = f"{done:,} of {total:,} earlier entries are searchable"
+        elif self._indexing.wait(0):
+            self._words.value = "Nothing to embed"
