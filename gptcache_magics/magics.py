@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,12 +21,10 @@ from gptcache_magics.completing import completions
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import CELL, Cell
-from gptcache_magics.totals import cell_totals, served_again
+from gptcache_magics.totals import cell_totals
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
-
-    from gptcache_magics.stores.base import Lookup
 
 __all__ = ["GPTCacheMagics", "load", "unload"]
 
@@ -55,7 +52,7 @@ class GPTCacheMagics(Magics):
         self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "redact", "store"])
         self._configure()
         self._first_lookup = 0
-        self._warned = False
+        self._remarks = showing.Remarks()
         self._running: ExecutionInfo | None = None
         self._scoped: ExecutionInfo | None = None
         """The cell that set what holds for it."""
@@ -184,21 +181,7 @@ class GPTCacheMagics(Magics):
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
             if told:
-                showing.show_badge(" · ".join([f"gptcache: {told}", *self._remarks(lookups)]))
-
-    def _remarks(self, lookups: Sequence[Lookup]) -> Iterator[str]:
-        """What else the badge says: another mode than auto, and what the user should know."""
-        cache = controller.cache
-        assert cache is not None
-        modes = sorted({lookup.mode for lookup in lookups} - {"auto"})
-        if modes:
-            yield f"mode {', '.join(modes)}"
-        times = served_again(lookups, cache.ledger)
-        if times > 1 and not self._warned and not controller.settings.kernel.several:
-            self._warned = True
-            yield f"1 answer served {times} times. For different ones: %%gptcache --samples {times}"
-        if controller.settings.budget is not None and controller.settings.budget.unknown:
-            yield f"{controller.settings.budget.unknown} calls of unknown price are not in the budget"
+                showing.show_badge(" · ".join([f"gptcache: {told}", *self._remarks.about(lookups, cache)]))
 
 
 def cell_line(lines: list[str]) -> list[str]:

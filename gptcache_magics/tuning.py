@@ -16,6 +16,7 @@ import pandas as pd
 
 from gptcache_magics import guards
 from gptcache_magics.columns import COUNT, NUMBER, TEXT, TIME, typed
+from gptcache_magics.marking import counted
 from gptcache_magics.stores.base import Period, Rows, Store
 
 __all__ = [
@@ -174,7 +175,7 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
     labels = int(pairs["right"].notna().sum())
     if labels < FEW_LABELS:
         more = FEW_LABELS - labels
-        return Suggestion(None, f"{labels} labels: {more} more, and a threshold can be suggested.")
+        return Suggestion(None, f"{counted(labels, 'label', 'labels')}: {more} more, and a threshold can be suggested.")
     table = thresholds(pairs)
     allowed = 1 - target
     now = _at(table, step_of(table, threshold))

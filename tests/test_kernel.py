@@ -323,3 +323,68 @@ def test_two_kernels_on_one_store_see_each_other_and_a_killed_one_loses_no_answe
     kernel.run("for n in range(5): ask(f'killed {n}')")
     ours = kernel.lookups("killed").tail(5)
     assert ours["outcome"].tolist() == ["hit"] * 5
+
+
+# Matching by meaning
+
+
+ASKED, REWORDED = "How do I reverse a list in Python?", "How can I reverse a list in Python?"
+
+
+def test_matching_by_meaning_in_a_notebook(kernel: Kernel) -> None:
+    kernel.run(f"from word_embedder import Embedder\nwords = Embedder()\nstored = ask({ASKED!r})", cell_id="a")
+    turned_on = kernel.run("%gptcache on --match semantic --embedder words", cell_id="a")
+    assert "Matching by meaning: Embedder, threshold 0.93" in turned_on.text
+    assert "Earlier entries become searchable in the background" in turned_on.text
+    [bar] = turned_on.shown
+    assert "application/vnd.jupyter.widget-view+json" in bar
+    kernel.run("import gptcache_magics as gm\ngm.current().similar.indexing.wait(30)")
+    assert "Match     semantic: Embedder, threshold 0.93\n" in kernel.run("%gptcache").text
+
+    hit = kernel.run(f"answer = ask({REWORDED!r})\nassert answer == stored", cell_id="b")
+    assert hit.status == "ok"
+    assert badges(hit) == ["gptcache: 1 hit (1 by meaning) · saved 0.0 s"]
+    why = kernel.run("%gptcache why").text
+    assert "A hit by meaning (0.9" in why
+    assert "How [-do-]{+can+} I reverse" in why
+    assert "Guards passed: number, " in why
+    number = why.split()[1]
+    assert "the next call asks the model" in kernel.run(f"%gptcache label {number} wrong").text
+    kernel.run(f"assert ask({REWORDED!r}) != stored", cell_id="b")
+    assert "called wrong" in kernel.run("%gptcache why").text
+    assert "1 label: 49 more" in kernel.run("%gptcache tune").text
+
+
+def test_an_embedder_that_fails_is_told_once_under_a_cell(kernel: Kernel) -> None:
+    kernel.run("words.fails = ValueError('no quota')")
+    first, second = (kernel.run(f"_ = ask('Which of the lakes is deep, {n}?')", cell_id="a") for n in "ab")
+    kernel.run("words.fails = None\n%gptcache on --match exact")
+
+    assert "matched exactly alone: error: EmbedderFailed while matching by meaning" in badges(first)[0]
+    assert badges(first)[0].endswith("ValueError: no quota")
+    assert "no quota" not in badges(second)[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("on --match semantic --threshold 92", "Did you mean 0.92?"),
+        (
+            "on --match semantic --embedder nothing",
+            "minilm, or a notebook variable that holds a LangChain Embeddings. Got 'nothing'",
+        ),
+        ("on --match semantic --embedder model", "or a LangChain Embeddings. Got NumberedModel"),
+        ("on --threshold 0.9", "Type: %gptcache on --match semantic --threshold"),
+        ("label 1", "label: missing: right|wrong"),
+        ("label 1 maybe", "label takes right, wrong. Got 'maybe'"),
+        ("tune --target 2", "above 0 and below 1, such as 0.99. Got 2"),
+        ("tune --labels nowhere.jsonl", "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_a_wrong_word_about_meaning_is_one_line(kernel: Kernel, line: str, said: str) -> None:
+    ran = kernel.run(f"%gptcache {line}")
+
+    assert (ran.status, ran.error) == ("error", "UsageError")
+    assert said in ran.text
+    assert ran.text.count("\n") == 1
+    assert "Match     exact" in kernel.run("%gptcache").text

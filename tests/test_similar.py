@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from langchain_core.embeddings import Embeddings
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from provider_server import Model, ProviderServer
 from store_contract import eventually
+from word_embedder import Embedder
 
 import gptcache_magics as gm
 from gptcache_magics.embedders import embedder_maker
@@ -26,30 +25,6 @@ ASKED = "How do I reverse a list in Python?"
 REWORDED = "How can I reverse a list in Python?"
 OTHER = "What is the capital city of Norway?"
 BLOCKED = "How do I reverse 3 lists in Python?", "How do I reverse 4 lists in Python?"
-
-
-class Embedder(Embeddings):
-    """Counts words: texts that share most of them point nearly the same way. Keeps what it was given."""
-
-    def __init__(self, size: int = 512) -> None:
-        self.size, self.texts = size, list[str]()
-        self.fails: Exception | None = None
-        self.gives: Callable[[list[float]], Any] = lambda vector: vector
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        self.texts += texts
-        if self.fails is not None:
-            raise self.fails
-        return [self.gives(self._vector(text)) for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        raise AssertionError("questions are embedded as documents")
-
-    def _vector(self, text: str) -> list[float]:
-        vector = np.zeros(self.size)
-        for word in text.lower().strip("?").split():
-            vector[sum(word.encode()) % self.size] += 1 if len(word) > 3 else 0.3
-        return vector.tolist()
 
 
 @pytest.fixture
@@ -669,7 +644,7 @@ def test_tune_takes_labels_from_a_file(on: Callable[..., Similar], tmp_path: Pat
     assert pairs["similarity"].tolist() == pytest.approx([0.97, 0.97, 0.2], abs=0.25)
 
     file.write_text('{"a": "x", "b": "y"}\n')
-    with pytest.raises(CommandError, match="line 1 of .* is no labelled pair. One looks so"):
+    with pytest.raises(CommandError, match=r"line 1 of .* is no labelled pair\. One looks so"):
         gm.tune(labels=file)
     with pytest.raises(CommandError, match="cannot be read"):
         gm.tune(labels=tmp_path / "nowhere.jsonl")

@@ -120,7 +120,8 @@ def _rows(path: Path) -> Iterator[tuple[str, str, bool]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"tune: {path} cannot be read as text: {error}.") from error
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise CommandError(f"tune: {path} cannot be read: {reason}.") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield _row(path, number, line)
