@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gptcache_magics.stores.base import Match, Outcome
@@ -53,8 +55,20 @@ def typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     for name, dtype in columns.items():
         column = df[name]
         if dtype == TIME:
-            column = pd.to_datetime(pd.to_numeric(column), unit="s", utc=True)
+            column = _times(pd.to_numeric(column).to_numpy("float64"), df.index)
         elif dtype == COUNT:
             column = pd.to_numeric(column)
         columns_of[name] = column.astype(dtype)
     return pd.DataFrame(columns_of, index=df.index)
+
+
+def _times(seconds: npt.NDArray[np.float64], index: pd.Index[Any]) -> pd.Series[Any]:
+    """Moments from seconds since 1970; unknown where there are none.
+
+    Not ``pd.to_datetime``: that of pandas 2.2.0 rounds memory it has not written where a value is missing, and fails
+    by chance.
+    """
+    known = ~np.isnan(seconds)
+    times = np.full(len(seconds), "NaT", dtype="datetime64[us]")
+    times[known] = np.round(seconds[known] * 1e6).astype("int64").astype("datetime64[us]")
+    return pd.Series(times, index=index).dt.tz_localize("UTC")
