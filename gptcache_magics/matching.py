@@ -117,7 +117,8 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.any_temperature |= wanted.any_temperature
-    return f" Matching by meaning: {described(settings, similar.embedder)}.{_earlier(cache.store, similar, wanted.reembed)}"
+    told = f" Matching by meaning: {described(settings, similar.embedder)}."
+    return told + _earlier(cache.store, similar, wanted.reembed)
 
 
 def described(settings: Settings, embedder: str) -> str:

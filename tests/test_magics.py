@@ -669,7 +669,7 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ),
         (
             "panel --tab models",
-            "panel: --tab takes Models, Lookups, Entries, Charts, Tuning. Got 'models'. Did you mean 'Models'? Example: …",
+            "panel: --tab takes Models, Lookups, Entries, Charts, Tuning. Got 'models'. Did you mean 'Models'? …",
         ),
         (
             "stats -m smal-model",
