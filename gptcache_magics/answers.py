@@ -69,7 +69,8 @@ class Answers:
         if found is None and asked.scope.mode == "replay":
             found = self._find_portable(asked.identity)
         if found is None and self.similar is not None:
-            found = self._find_similar(asked, self.similar)
+            # Without the model nobody knows its temperature, or what else of it must be equal.
+            found = self._find_similar(asked, self.similar) if asked.call is not None else None
         return found
 
     def save(

@@ -7,6 +7,7 @@ nobody called that answer wrong before. Whatever is not served has a reason.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +77,9 @@ class Similar:
         self.embedder, self.embedding = maker.name, Embedding(maker.make)
         self._store, self._settings = store, settings
         self._contexts: Contexts | None = None
+        self._making = threading.Lock()
+        self._patient = True
+        """Whether waiting for the embedder has not been in vain before."""
         self._vectors: LRUCache[bytes, Vector] = LRUCache(REMEMBERED)
         """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call."""
         self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found))
@@ -100,8 +104,8 @@ class Similar:
         if temperature is not None and temperature > 0 and not self._settings.any_temperature:
             raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
         sought.meaning = meaning_of(who.seen, who.configuration.key)
-        if sought.replay:
-            self.indexing.wait(REPLAY_WAITS)
+        if sought.replay and self._patient:
+            self._patient = self.indexing.wait(REPLAY_WAITS)
         self.embedding.check(sought.meaning.question)
         vector = self._vectors.get(who.key)
         if vector is None:
@@ -163,6 +167,7 @@ class Similar:
 
     @property
     def _followed(self) -> Contexts:
-        if self._contexts is None:
-            self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
-        return self._contexts
+        with self._making:
+            if self._contexts is None:
+                self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
+            return self._contexts

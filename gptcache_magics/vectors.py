@@ -156,8 +156,9 @@ class Contexts:
     def _followed(self, context: bytes) -> Vectors:
         vectors, read = self._vectors(context)
         for sequence, id, vector in self._store.vectors(self._embedder, context, read[0]).rows:
-            vectors.add(id.to_bytes(8, "big", signed=True), np.frombuffer(vector, "<f4"))
             read[0] = sequence
+            if len(vector) == 4 * self._dimension:  # anything else is damage
+                vectors.add(id.to_bytes(8, "big", signed=True), np.frombuffer(vector, "<f4"))
         while len(self._contexts) > 1 and sum(len(each) for each, _ in self._contexts.values()) > MOST_VECTORS:
             self._contexts.popitem(last=False)
         return vectors

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.outputs import Generation
 from provider_server import Model, ProviderServer
 from store_contract import eventually
 from word_embedder import Embedder
@@ -285,6 +286,14 @@ def test_an_expired_or_removed_answer_is_not_served(
     model.invoke("How to reverse a list in Python?")
     assert server.calls == 3
     gm.undo()
+
+
+def test_a_lookup_without_a_model_at_hand_is_exact(similar: Similar) -> None:
+    cache = gm.current()
+    assert cache is not None
+    cache.update(ASKED, "[('model', 'small'), ('temperature', 0.9)]", [Generation(text="stored")])
+
+    assert cache.lookup(REWORDED, "[('model', 'small'), ('temperature', 0.9)]") is None
 
 
 # Labels

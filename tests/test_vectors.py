@@ -113,6 +113,15 @@ def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLit
     assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
 
 
+def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    store, _ = folder
+    good = unit()
+    put(store, 1, unit()[:10])
+    put(store, 2, good)
+
+    assert [each.id for each in Contexts(store, "e", DIMENSION).nearest(b"context", good, 5, -1.0)] == [key(2)[:8]]
+
+
 def test_only_so_many_vectors_are_kept_in_memory(
     folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
