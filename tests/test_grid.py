@@ -164,6 +164,12 @@ def test_a_selection_survives_updates_until_its_row_is_gone(grid):
     assert grid.selection == ["3"]
 
 
+def test_a_row_selected_during_an_update_stays_selected(grid):
+    grid.observe(lambda _: grid.select([3]), "page")  # as the browser may say while the new rows are on their way
+    grid.update(make_frame(60))
+    assert grid.selection == ["3"]
+
+
 def test_an_empty_table_says_what_to_do():
     grid = Grid(COLUMNS, key="number", label="Lookups", empty="Run a cell that calls a model.")
     grid.update(make_frame(0))

@@ -62,6 +62,7 @@ function render({ model, el }) {
   let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
   let [wanted, ranging] = [-1, false]; // a row that is to have the focus once it has come; whether it ends a range
   let [typing, scrolling, late] = [0, 0, 0];
+  let pressed = { key: "", y: 0 }; // where the mouse button went down
 
   const send = (/** @type {string} */ name, /** @type {any} */ value) => {
     model.set(name, value);
@@ -261,9 +262,14 @@ function render({ model, el }) {
     else return;
     event.preventDefault();
   };
-  body.onmousedown = (/** @type {MouseEvent} */ event) => event.shiftKey && event.preventDefault(); // selects rows, no text
+  body.onmousedown = (/** @type {any} */ event) => {
+    pressed = { key: event.target.closest("tr[data-key]")?.dataset.key ?? "", y: event.clientY };
+    if (event.shiftKey) event.preventDefault(); // selects rows, no text
+  };
   body.onclick = (/** @type {any} */ event) => {
-    const tr = event.target.closest("tr[data-key]");
+    // New rows may push the row away before the button comes up. A mouse that moved selects text instead.
+    const stayed = Math.abs(event.clientY - pressed.y) < rowHeight / 2;
+    const tr = event.target.closest("tr[data-key]") ?? (stayed && drawn.get(pressed.key));
     if (!tr || event.detail > 1) return; // a double click is one wish
     ranging = false;
     focusRow(indexOf(tr.dataset.key));

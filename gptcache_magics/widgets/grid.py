@@ -116,10 +116,11 @@ class Grid(anywidget.AnyWidget):
             frame = frame if self._key in frame.columns else frame.reset_index()
             self._frame = frame.reset_index(drop=True)
             self._keys = self._frame[self._key].map(_key_text)
-            there = set(self._keys) if self.selection else set()
+            there = set(self._keys)
             self._reorder()
-        # Who hears of a change may wait for somebody who waits for the table.
-        self.selection = [key for key in self.selection if key in there]
+        # Who hears of a change may wait for somebody who waits for the table. So a row may be selected until here, too.
+        if not there.issuperset(self.selection):
+            self.selection = [key for key in self.selection if key in there]
 
     def selected(self) -> pd.DataFrame:
         """Return the selected rows, in the order of the table's DataFrame."""
