@@ -51,6 +51,7 @@ EXECUTE = """(code) => {
   const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
   return kernel.requestExecute({ code, store_history: false }).done.then(() => null);
 }"""
+INTERRUPT = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.interrupt()"
 HAS_RUN = """(index) => {
   const prompt = document.querySelectorAll(".jp-Notebook .jp-CodeCell")[index].querySelector(".jp-InputPrompt");
   return /\\[\\d+\\]/.test(prompt?.textContent ?? "");
@@ -151,10 +152,18 @@ class NotebookPage:
         self.page.evaluate(RUN_CELL, [index, wait])
         if not wait:
             return ""
-        self.page.wait_for_function(HAS_RUN, arg=index, timeout=60_000)
+        self.wait_for_run(index)
         output = "\n".join(self.cell(index).locator(".jp-OutputArea-output").all_inner_texts())
         assert "Error" not in output, output
         return output
+
+    def wait_for_run(self, index: int) -> None:
+        """Wait until a cell has run."""
+        self.page.wait_for_function(HAS_RUN, arg=index, timeout=60_000)
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel."""
+        self.page.evaluate(INTERRUPT)
 
     def execute(self, code: str) -> None:
         """Run code in the kernel without a cell, which would take the focus."""

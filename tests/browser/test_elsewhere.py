@@ -25,6 +25,8 @@ ROW = ".gptcache-grid tbody tr[data-key]"
 # Voilà's own page wants icons from there, with or without a widget on it.
 VOILA_ASKS = "https://cdn.jsdelivr.net/npm/@fortawesome/"
 KERNEL_READY = "() => window.Jupyter?.notebook?.kernel?.is_connected() && window.Jupyter.notebook._fully_loaded"
+# It loads the code of widgets after it says that all is loaded.
+WIDGETS_READY = "() => window.Jupyter.notebook.kernel.widget_manager !== undefined"
 
 
 def notebook_of(*cells):
@@ -59,7 +61,7 @@ def test_the_panel_lives_in_nbclassic(page, jupyter, pictures):
     page.wait_for_function(KERNEL_READY, timeout=60_000)
     page.evaluate("() => window.Jupyter.notebook.execute_cells([0])")
     page.locator(".output_area", has_text="Cache on").wait_for()
-    page.wait_for_timeout(2_000)  # it loads the code of widgets after it says that all is loaded
+    page.wait_for_function(WIDGETS_READY)
     page.evaluate("() => window.Jupyter.notebook.execute_cells([1])")
 
     page.locator(ROW, has_text="FakeListChatModel").wait_for(timeout=60_000)

@@ -1,5 +1,7 @@
 """The Entries tab in JupyterLab: read a conversation, copy it as code, mark entries, remove them, undo."""
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -67,8 +69,9 @@ def page(notebook):
     """Return the page with nothing searched for and nothing selected."""
     page = notebook.page
     search(page, "")
-    page.locator(ROWS).nth(5).wait_for()
+    page.locator(".gptcache-grid-count:visible", has_text=re.compile(r"^\d+ rows")).wait_for()
     page.locator(ROWS).first.click()
+    page.locator(".gptcache-entry").wait_for()  # else it might come only after the wait for its end
     page.keyboard.press("Escape")
     page.locator(".gptcache-entry").wait_for(state="hidden")
     return page
@@ -87,7 +90,7 @@ def button(page, name):
 
 
 def wait_for_words(page, text):
-    page.locator(".gptcache-said-line", has_text=text).wait_for(timeout=10_000)
+    page.locator(".gptcache-said-line", has_text=text).wait_for()
 
 
 def read(page, text):
@@ -177,7 +180,7 @@ def test_entries_are_pinned_and_tagged(page):
     wait_for_words(page, "2 entries tagged lesson-1.")
     search(page, "pinned")
     page.locator(".gptcache-grid-count:visible", has_text="2 of").wait_for()
-    assert page.locator(ROWS).locator("td", has_text="pinned #lesson-1").count() == 2
+    page.locator(ROWS).locator("td", has_text="pinned #lesson-1").nth(1).wait_for()
     read(page, "question 11")
     assert page.locator(".gptcache-entry .gptcache-mark").all_inner_texts() == ["pinned", "#lesson-1"]
     page.get_by_placeholder("tag").fill("two words")
@@ -239,10 +242,10 @@ def test_shortcut_keys_in_the_entry_leave_the_cells_alone(notebook, page):
 
 def test_buttons_work_while_a_cell_runs(notebook, page):
     read(page, "question 3")
-    notebook.page.evaluate(
+    page.evaluate(
         """() => {
           const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
-          window.slept = kernel.requestExecute({ code: "import time; time.sleep(6)", store_history: false }).done;
+          window.slept = kernel.requestExecute({ code: "import time; time.sleep(120)", store_history: false }).done;
           window.awake = false;
           window.slept.then(() => (window.awake = true));
         }"""
@@ -252,6 +255,7 @@ def test_buttons_work_while_a_cell_runs(notebook, page):
     button(page, "Copy as Python").click()
     page.locator(".gptcache-entry textarea").wait_for()
     assert not page.evaluate("() => window.awake"), "the cell ended before the panel answered"
+    notebook.interrupt()
     page.evaluate("() => window.slept.then(() => null)")
 
 
