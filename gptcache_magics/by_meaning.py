@@ -45,7 +45,8 @@ def found_by_meaning(store: Store, asked: Asked, lookup: Mapping[str, Any]) -> F
         return Found("hit", f"{is_near}, and its answer was served.", nearest)
     if objection.startswith(reasons.BELOW):
         return Found("below threshold", f"{is_near}, {objection.replace(' ', ' the threshold ', 1)}.", nearest)
-    cause, told = _TOLD.get(objection) or ("guard", f"blocked by a guard: {objection}.")
+    guard, _, difference = objection.partition(": ")
+    cause, told = _TOLD.get(objection) or ("guard", f"blocked by the guard “{guard}”: {difference}.")
     return Found(cause, f"{is_near}, but {told}", nearest)
 
 
@@ -53,7 +54,7 @@ def noted(lookup: Mapping[str, Any]) -> str:
     """What else is to be known of matching by meaning; empty if nothing is."""
     reason: str = lookup["reason"]
     if lookup["match"] == "semantic":
-        return f"Guards passed: {', '.join(GUARDS)}. Not the same? %gptcache label {lookup['number']} wrong"
+        return f"All {len(GUARDS)} guards passed. Not the same? %gptcache label {lookup['number']} wrong"
     if reason.startswith(reasons.EXACT_ONLY):
         return f"Not matched by meaning: {reason.removeprefix(reasons.EXACT_ONLY)}"
     return ""

@@ -73,6 +73,13 @@ class Indexing:
         """Wait until there is nothing left to do; whether that is so."""
         return self._idle.wait(seconds)
 
+    def settle(self) -> None:
+        """Wait until the embedder is loaded, or cannot be, and what was to be embedded is."""
+        while not self._embedding.wait(0.2) and not self._embedding.trouble:
+            pass
+        while not self.wait(0.2):
+            pass
+
     def close(self) -> None:
         """End the thread."""
         self.closed = True

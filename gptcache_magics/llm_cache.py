@@ -282,7 +282,7 @@ class GPTCache(BaseCache):
     def _mark(self, found: Found) -> dict[str, Any] | None:
         if not self.settings.mark_hits:
             return None
-        similarity = 1.0 if found.similarity is None else found.similarity
+        similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
         return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
 
 

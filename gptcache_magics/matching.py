@@ -32,6 +32,7 @@ class Wanted:
     embedder: Any = None
     any_temperature: bool = False
     reembed: bool = False
+    wait: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -58,6 +59,7 @@ class Wanted:
             "--embedder": self.embedder is not None,
             "--any-temperature": self.any_temperature,
             "--reembed": self.reembed,
+            "--wait": self.wait,
         }
         semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
         said = [option for option, is_given in given.items() if is_given]
@@ -118,7 +120,12 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.any_temperature |= wanted.any_temperature
     told = f" Matching by meaning: {described(settings, similar.embedder)}."
-    return told + _earlier(cache.store, similar, wanted.reembed)
+    told += _earlier(cache.store, similar, wanted.reembed)
+    if wanted.wait:
+        similar.indexing.settle()
+    if similar.embedding.trouble:
+        return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
+    return told if similar.embedding.name else f"{told} Exact until the embedder is loaded."
 
 
 def described(settings: Settings, embedder: str) -> str:

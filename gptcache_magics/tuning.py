@@ -230,6 +230,8 @@ def _of_100(row: pd.Series[float]) -> str:
     labelled = row["right"] + row["wrong"]
     if not labelled:
         return "no labels there"
+    if labelled < FEW_LABELS:
+        return f"{row['wrong']:.0f} of {labelled:.0f} labelled hits wrong"
     low, high = 100 * float(row["wrong_low"]), 100 * float(row["wrong_high"])
     return f"of 100 hits about {100 * float(row['wrong_rate']):.0f} wrong, between {low:.0f} and {math.ceil(high)}"
 

@@ -100,7 +100,7 @@ def test_a_hit_says_how_similar_it_was(model: Model, similar: Similar) -> None:
     marked = model.invoke(REWORDED).response_metadata["gptcache"]
 
     assert marked["match"] == "semantic"
-    assert marked["similarity"] == pytest.approx(last()["similarity"])
+    assert marked["similarity"] == pytest.approx(last()["similarity"], abs=1e-4)
     assert marked["entry"].startswith(last()["entry"])
     exact = model.invoke(ASKED).response_metadata["gptcache"]
     assert (exact["match"], exact["similarity"]) == ("exact", 1.0)
@@ -159,7 +159,7 @@ def test_a_guard_is_named_in_the_reason(model: Model, similar: Similar, server: 
     assert row["reason"].endswith(", number: 3 / 4")
     told = gm.why()
     assert told.explanation.cause == "guard"
-    assert "blocked by a guard: number: 3 / 4" in repr(told)
+    assert "blocked by the guard “number”: 3 / 4" in repr(told)
     assert "{+4+}" in repr(told)
 
 
@@ -576,6 +576,28 @@ def test_until_the_embedder_is_loaded_lookups_are_exact(
 
     model.invoke(REWORDED)
     assert server.calls == 1
+
+
+def test_on_can_wait_until_everything_is_searchable(
+    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+) -> None:
+    gm.on(tmp_path / "store")
+    model.invoke(ASKED)
+    embedder.gives = lambda vector: time.sleep(0.2) or vector
+    assert "Exact until the embedder is loaded" in gm.on(match="semantic", embedder=embedder)
+    assert "Exact until" not in gm.on(wait=True)
+
+    model.invoke(REWORDED)
+    assert server.calls == 1
+    embedder.fails = RuntimeError("no quota")
+    assert "cannot be used, so matching is exact: " in gm.on(match="semantic", embedder=Broken(), wait=True)
+
+
+class Broken(Embedder):
+    """Cannot embed anything."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        raise RuntimeError("no such model")
 
 
 def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callable[..., Similar]) -> None:

@@ -34,7 +34,9 @@ def label(number: int | str, verdict: Literal["right", "wrong"]) -> str:
     check_one_of("verdict", verdict, VERDICTS)
     text = str(number).removeprefix("#")
     if not text.isdecimal():
-        raise CommandError(f"label: a lookup has a number. Got '{number}'. Example: {EXAMPLE}")
+        raise CommandError(
+            f"label: a lookup has a number. Got '{number}'. Example: {EXAMPLE}. In code: gm.label(128, \"wrong\")"
+        )
     source = controller.source()
     source.flush()
     return put(source.store, numbered(source.store, int(text)), right=verdict == "right")

@@ -32,6 +32,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("--embedder", metavar="NAME", help="with --match semantic: minilm, or a notebook variable")
     parser.add_option("--any-temperature", action="store_true", help="with --match semantic: above 0 as well")
     parser.add_option("--reembed", action="store_true", help="embed what another embedder embedded earlier")
+    parser.add_option("--wait", action="store_true", help="with --match semantic: until the embedder is loaded")
     parser.add_option("--ttl", metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
     parser.add_option("--max-size", metavar="SIZE", help="the answers may take so much, such as 500MB; or none")
     parser.add_option("--samples", type=positive("--samples"), metavar="N", help="so many answers to identical calls")
@@ -49,6 +50,7 @@ def on(
     embedder: Any = None,
     any_temperature: bool = False,
     reembed: bool = False,
+    wait: bool = False,
     ttl: str | None = None,
     max_size: str | None = None,
     samples: int | None = None,
@@ -74,6 +76,9 @@ def on(
         For ``semantic``: also where a temperature above 0 asks for different answers.
     reembed
         For ``semantic``: embed what is stored and has vectors of another embedder only.
+    wait
+        For ``semantic``: return when the embedder is loaded and earlier entries are searchable, as for a notebook that
+        is run from top to bottom.
     ttl
         How long an answer that is stored from now on is served, such as ``7d``; ``none`` for ever.
     max_size
@@ -97,7 +102,7 @@ def on(
 
     check_one_of("match", match, MATCHES)
     cosine = None if threshold is None else threshold_of(threshold)
-    wanted = Wanted(match, cosine, embedder, any_temperature, reembed)
+    wanted = Wanted(match, cosine, embedder, any_temperature, reembed, wait)
     wanted.check(controller.cache, elsewhere=init is not None or wrap)
 
     was_on, before = controller.cache, get_llm_cache()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["NUMBER_WORDS", "with_digits"]
+__all__ = ["NUMBER_WORDS", "ROMAN", "with_digits"]
 
 _UNITS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -21,6 +21,18 @@ _VALUES: Final = (
     | {word: str(value) for value, word in enumerate(_ORDINALS.split(), 2)}
     | {"zero": "0", "half": "0.5", "twice": "2", "double": "2", "triple": "3", "dozen": "12"}
 )
+ROMAN: Final = {
+    "II": "2",
+    "III": "3",
+    "IV": "4",
+    "VI": "6",
+    "VII": "7",
+    "VIII": "8",
+    "IX": "9",
+    "XI": "11",
+    "XII": "12",
+}
+"""Roman numbers that are nothing else; a single letter mostly is."""
 _FACTORS: Final = {"hundred": 100, "thousand": 1_000, "k": 1_000, "million": 10**6, "billion": 10**9, "bn": 10**9}
 _ENDINGS: Final = frozenset({"st", "nd", "rd", "th"})
 _DIGITS: Final = 15

@@ -21,7 +21,7 @@ def number(a: Text, b: Text) -> str:
     """Return the numbers that differ: *top 5* / *top ten*. A 1 is also what the other side writes as *one*."""
     one, other = _apart(a.numbers, b.numbers)
     ones = "one" in a.words or "one" in b.words
-    return _both(*([each for each in side if not (ones and each == "1")] for side in (one, other)))
+    return "" if ones and {*one, *other} == {"1"} else _both(one, other)
 
 
 def date(a: Text, b: Text) -> str:
@@ -83,10 +83,15 @@ def code(a: Text, b: Text) -> str:
 
 
 def name(a: Text, b: Text) -> str:
-    """Return names that differ; one that only one side has counts after a preposition: *in Peru*, *with Keras*."""
+    """Return names that differ.
+
+    One that only one side has counts after a preposition, *in Peru*, and between two others: *George W. Bush*.
+    """
     one, other = ([each for each in this.names if not that.knows(each)] for this, that in ((a, b), (b, a)))
-    limited = a.attached.intersection(one) or b.attached.intersection(other)
-    return _both(one, other) if limited or (one and other) else ""
+    middle = a.middle_names.difference(b.words), b.middle_names.difference(a.words)
+    one, other = ([*some, *sorted(more.difference(some))] for some, more in zip((one, other), middle, strict=True))
+    limited = a.attached.intersection(one) or b.attached.intersection(other) or any(middle)
+    return _both(a.as_written(one), b.as_written(other)) if limited or (one and other) else ""
 
 
 def listed(a: Text, b: Text) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from gptcache_magics.guards.numbers import NUMBER_WORDS, with_digits
+from gptcache_magics.guards.numbers import NUMBER_WORDS, ROMAN, with_digits
 from gptcache_magics.guards.stems import stem
 from gptcache_magics.guards.vocabulary import (
     ATTACHING,
@@ -41,6 +41,7 @@ _CUT_SHORT: Final = {"": "can", "ca": "can", "wo": "will"}
 _CLITIC = re.compile(r"(?<=\w)'(?:s|re|ve|ll|d|m)\b", re.IGNORECASE)
 _STATES = re.compile(r"\bU\.S\.(?:A\.)?|\bUSA?\b")  # "the US" would be the pronoun
 _EITHER_WAY = re.compile(r"\byes(?: or |/)no\b|\bor not\b", re.IGNORECASE)
+_INITIAL = re.compile(r"(?<=\b[A-Z])\.(?=\s)")  # ends no sentence
 _NUMBER_OF = re.compile(r"\bwhat (?:is |are |was )?the number of\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\d++(?:,\d{3}(?!\d))++|\d++(?:\.\d++)*+|[^\W\d_]++(?:\+\+|#)?|[.!?:;]++(?=\s)|\n++")
 _QUOTED = re.compile(r'"([^"\n]+)"|`([^`\n]+)`|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w))+)\'(?!\w)')
@@ -83,7 +84,9 @@ class _Token(NamedTuple):
     @property
     def is_name(self) -> bool:
         """Whether it is written as a name or an acronym is."""
-        if self.written == self.lower or len(self.lower) == 1 or self.lower in _NO_NAMES or self.date:
+        if self.written == self.lower or len(self.lower) == 1 or self.lower in _NO_NAMES:
+            return False
+        if self.date or self.written in ROMAN:
             return False
         return self.capital or self.written[1:] != self.lower[1:]
 
@@ -100,7 +103,7 @@ class Text:
 
     @cached_property
     def _tokens(self) -> list[_Token]:
-        spelled = _NOT.sub(_spelled_out, _STATES.sub("USA", self.written))
+        spelled = _NOT.sub(_spelled_out, _INITIAL.sub("", _STATES.sub("USA", self.written)))
         tokens, first, before = [], True, ""
         plain = _NUMBER_OF.sub("how many", _CLITIC.sub("", _EITHER_WAY.sub("", spelled)))
         for token in _TOKEN.findall(plain):
@@ -112,7 +115,7 @@ class Text:
     @cached_property
     def words(self) -> list[str]:
         """All words in small letters, and numbers in digits."""
-        return list(with_digits(each.date or each.lower for each in self._tokens))
+        return list(with_digits(each.date or ROMAN.get(each.written) or each.lower for each in self._tokens))
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -122,7 +125,12 @@ class Text:
     def spelled(self, stems: Iterable[str]) -> list[str]:
         """The words as they stand in the text, for those who read them."""
         words = dict(zip(map(stem, self.words), self.words, strict=True))
-        return [words.get(each, each) for each in stems]
+        return self.as_written([words.get(each, each) for each in stems])
+
+    def as_written(self, words: Iterable[str]) -> list[str]:
+        """The words with the capitals that they have as names."""
+        written = {each.lower: each.written for each in self._tokens if each.capital}
+        return [written.get(each, each) for each in words]
 
     @cached_property
     def content(self) -> list[str]:
@@ -188,6 +196,16 @@ class Text:
         """Words with a capital where none is due; none in a Title Like This One."""
         names = [each.lower for each in self._tokens if each.is_name]
         return names if 2 * len(names) <= len(self._tokens) else []
+
+    @cached_property
+    def middle_names(self) -> frozenset[str]:
+        """What stands between two names, and is written as they are: an initial, too."""
+        around = zip(self._tokens, self._tokens[1:], self._tokens[2:], strict=False)
+        return frozenset(
+            middle.lower
+            for first, middle, last in around
+            if last.is_name and middle.capital and (first.is_name or first.capital) and middle.lower not in _NO_NAMES
+        )
 
     @cached_property
     def _written_apart(self) -> frozenset[str]:

@@ -56,7 +56,7 @@ FRAME_WORDS: Final = _stems(
     # politeness, and what a request is wrapped in
     "please kindly thank hi hello hey dear give tell show provide need want let know help get got "
     # praise, and nouns that stand for any other: "What is the best way to" asks what "How do I" asks
-    "good better best well top great way thing kind type sort anything something someone anyone everyone people"
+    "good better best well top great way thing kind type anything something someone anyone everyone people"
 )
 """Stems that say nothing of the subject."""
 REQUESTS: Final = {
