@@ -10,8 +10,8 @@ CAUGHT = {
     "number": [
         ("Print rows 3 to 5 of the table", "Print rows 4 to 6 of the table", "3, 5 / 4, 6"),
         ("Name the lakes of Finland", "Name five lakes of Finland", "– / 5"),
-        ("How long did Ramesses II reign?", "How long did Ramesses III reign?", "2 / 3"),
-        ("Draw 1 circle and one square", "Draw 3 circles and one square", "1 / 3"),
+        ("How long did Ramesses II reign?", "How long did the old Ramesses III reign?", "2 / 3"),
+        ("Draw 1 circle and one square", "Draw 3 red circles and one square", "1 / 3"),
     ],
     "date": [
         ("Which shops close from monday to thursday?", "Which shops close from tuesday to friday?", None),
