@@ -90,6 +90,23 @@ def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None
     assert "Hit rate over time" in cell_with(cells, "stats --plot")
 
 
+def test_the_semantic_notebook_serves_by_meaning_and_names_the_guard(tmp_path: Path) -> None:
+    cells = executed("semantic.ipynb", tmp_path)
+
+    hit = cell_with(cells, 'llm.invoke("How should I boil an egg?")\n')
+    assert hit.startswith("Answer 1, to: How do I boil an egg?")
+    assert "'match': 'semantic'" in hit
+    assert any(cell.source == "%gptcache why" and "A hit by meaning" in text_of(cell) for cell in cells)
+    trains = cell_with(cells, "traps[3]")
+    assert "Answer 3, to: Are there direct trains from Venice to Vienna?" in trains
+    assert "blocked by the guard “order”" in trains
+    assert "Oslo: Answer 5" in cell_with(cells, "ask_in(")
+    assert "called wrong" in cell_with(cells, "gm.label(")
+    assert "30 more, and a threshold can be suggested" in cell_with(cells, "gm.tune(")
+    assert cell_with(cells, "gm.lookups(limit=6)").count("exact only") == 6
+    assert not (tmp_path / ".gptcache").exists()
+
+
 def test_the_lesson_is_verified() -> None:
     command = [sys.executable, "-m", "gptcache_magics", "verify", str(NOTEBOOKS / "lesson.ipynb")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
