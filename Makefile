@@ -44,6 +44,7 @@ pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those
 	@cp $(PICTURES)/panel-lookups-light-1280.png docs/pictures/lookups.png
 	@cp $(PICTURES)/entry-light-1280.png docs/pictures/entry.png
 	@cp $(PICTURES)/panel-charts-light-1280.png docs/pictures/charts.png
+	@cp $(PICTURES)/panel-tuning-light-1280.png docs/pictures/tuning.png
 	@echo "All pictures are in $(PICTURES), those of the README in docs/pictures"
 
 bench: .venv/all.stamp ## measure lookups and updates

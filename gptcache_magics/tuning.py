@@ -141,8 +141,15 @@ def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
 
 
 def expected(table: pd.DataFrame, threshold: float) -> str:
-    """What a threshold's hits are by ``thresholds``: ``of 100 hits about 3 wrong, between 1 and 9``."""
-    return _of_100(table.loc[[step_of(table, threshold)]].iloc[0])
+    """What a threshold's hits are by ``thresholds``: ``of 100 hits about 3 wrong, between 1 and 9``.
+
+    Of few labels the counts say more: ``2 of 10 labelled hits wrong``.
+    """
+    row = _at(table, step_of(table, threshold))
+    labelled = row["right"] + row["wrong"]
+    if labelled and table[["right", "wrong"]].iloc[0].sum() < FEW_LABELS:
+        return f"{row['wrong']:.0f} of {labelled:.0f} labelled hits wrong"
+    return _of_100(row)
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:
@@ -230,8 +237,6 @@ def _of_100(row: pd.Series[float]) -> str:
     labelled = row["right"] + row["wrong"]
     if not labelled:
         return "no labels there"
-    if labelled < FEW_LABELS:
-        return f"{row['wrong']:.0f} of {labelled:.0f} labelled hits wrong"
     low, high = 100 * float(row["wrong_low"]), 100 * float(row["wrong_high"])
     return f"of 100 hits about {100 * float(row['wrong_rate']):.0f} wrong, between {low:.0f} and {math.ceil(high)}"
 

@@ -32,7 +32,7 @@ _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 _SPACES: Final = str.maketrans({" ": "·", "\t": "→", "\n": "⏎\n"})
-_DEL: Final = "background:rgba(248,81,73,.25);color:inherit;text-decoration:line-through"
+_DEL: Final = "background:rgba(248,81,73,.25);color:inherit;text-decoration:line-through;margin-right:.15em"
 _INS: Final = "background:rgba(46,160,67,.25);color:inherit;text-decoration:none"
 
 

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-Kind = Literal["text", "outcome", "count", "money", "ms", "seconds", "similarity", "percent", "bytes", "time"]
+from gptcache_magics.quantities import cosine
+
+Kind = Literal["text", "outcome", "count", "money", "ms", "seconds", "similarity", "cosine", "percent", "bytes", "time"]
 
 UNKNOWN = "–"
 CELL_CHARACTERS = 160
@@ -68,7 +70,9 @@ def shown(kind: Kind, value: Any) -> str:
         case "seconds":
             return f"{float(value):,.1f}"
         case "similarity":
-            return f"{float(value):.2f}"
+            return cosine(float(value))
+        case "cosine":
+            return cosine(float(value), 3)
         case "percent":
             return f"{float(value):.0%}"
         case "bytes":

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 import pandas as pd
 
 from gptcache_magics import frames
+from gptcache_magics.errors import CommandError
 from gptcache_magics.explain import explain
 from gptcache_magics.explained import table_html
+from gptcache_magics.labelling import label
 from gptcache_magics.nearest import records
-from gptcache_magics.stores.base import Period, Selection
+from gptcache_magics.stores.base import Period, Selection, entry_id
 from gptcache_magics.widgets.cells import by_cell
 from gptcache_magics.widgets.formats import Column, Kind, shown
-from gptcache_magics.widgets.redaction import hidden
+from gptcache_magics.widgets.pair import pair_html, pair_of, verdict
+from gptcache_magics.widgets.redaction import hidden, without_words
 from gptcache_magics.widgets.table_tab import MOST_ROWS, TableTab, detail_html
+from gptcache_magics.widgets.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.grouping import Groups
     from gptcache_magics.widgets.view import PanelSource, View
+
+
+GONE: Final = "This lookup is not kept any more."
 
 
 class LookupsTab(TableTab):
@@ -53,9 +61,14 @@ class LookupsTab(TableTab):
         button.on_click(lambda _: self.narrow("cell", self._cell()))
         return button
 
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The buttons for a lookup that was near to another question."""
+        return Verdicts(self.grid.model_id, self.judge, shown=False)
+
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
-        """Return the table, the selected row, and the button about its cell."""
-        return self.grid, self.detail, self.only_cell
+        """Return the table, the buttons for what was matched by meaning, the selected row, and that about its cell."""
+        return self.grid, self.verdicts, self.detail, self.only_cell
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
@@ -87,15 +100,38 @@ class LookupsTab(TableTab):
             ("Entry", _text(row["entry"])),
         ]
         heading = f"Lookup {row['number']}: {row['outcome']}, {shown('time', row['at'])}"
-        texts = [("Question", _text(row["question"])), ("Answer", self._answer(_text(row["entry"])))]
-        sentence, table = self._why(int(row["number"]))
-        texts = [(name, text) for name, text in texts if text]
-        return detail_html(heading, facts, texts, sentence=sentence, table=table)
+        assert self._source is not None
+        assert self._view is not None
+        store = self._source.store
+        lookup = self._lookup(row["number"])
+        pair = pair_of(store, lookup) if lookup is not None else None
+        sentence, table = self._why(lookup)
+        if pair is None:
+            texts = [("Question", _text(row["question"])), ("Answer", self._answer(_text(row["entry"])))]
+            return detail_html(heading, facts, [each for each in texts if each[1]], sentence=sentence, table=table)
+        facts.append(("Verdict", verdict(pair["right"])))
+        if self._view.redact:
+            pair |= {name: hidden(pair[name]) for name in ("asked", "stored")}
+        beside = pair_html(store, pair, redact=self._view.redact)
+        return detail_html(heading, facts, [], sentence=sentence, table=table, after=beside)
+
+    def judge(self, keys: Sequence[str], right: bool) -> str:
+        """Label the selected lookup's match; a sentence about it."""
+        assert self._source is not None
+        lookup = self._lookup(keys[0])
+        if lookup is None:
+            raise CommandError(GONE)
+        said = label(self._source.store, lookup, right=right)
+        self._described = ""  # what is shown of the lookup has changed, though its row has not
+        self.repaint()
+        return said
 
     def selected(self) -> None:
-        """Show the selected lookup, and the button if there is a cell to narrow the panel to."""
+        """Show the selected lookup, and the buttons that there is something to be done with."""
         super().selected()
         self._offer_cell()
+        if self.opened:
+            self._offer_verdicts()
 
     def narrowed(self, view: View) -> None:
         """Offer the cell no more that the panel is about."""
@@ -110,17 +146,29 @@ class LookupsTab(TableTab):
         counts = self.grid.selected()["execution_count"].dropna()
         return int(counts.iloc[0]) if len(counts) else None
 
-    def _why(self, number: int) -> tuple[str, str]:
+    def _offer_verdicts(self) -> None:
+        rows = self.grid.selected()
+        self.verdicts.shown = bool(rows["similarity"].notna().any())
+        self.verdicts.writable = self._source is not None and not self._source.store.readonly
+
+    def _lookup(self, number: object) -> dict[str, Any] | None:
+        assert self._source is not None
+        return next(records(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
+
+    def _why(self, lookup: dict[str, Any] | None) -> tuple[str, str]:
         """Return the cause of what became of a lookup, and as a table what shows it."""
         assert self._source is not None
         assert self._view is not None
-        store = self._source.store
-        lookup = next(records(store.lookups(Period(number=number), 1)), None)
         if lookup is None:
-            return "This lookup is not kept any more.", ""
-        explanation = explain(store, lookup)
-        texts = ("asked", "saved", *(("stored", "words") if self._view.redact else ()))
-        return explanation.sentence, table_html(explanation, without=texts)
+            return GONE, ""
+        explanation = explain(self._source.store, lookup)
+        sentence, closest = explanation.sentence, explanation.nearest
+        # The pair below shows these words, unless something else is closest.
+        is_pair = closest is not None and lookup["near"] is not None and _short(lookup["near"]) == closest.id
+        if self._view.redact and explanation.cause == "guard":
+            sentence = f"A stored question is near, but blocked by the guard “{without_words(lookup['objection'])}”."
+        texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
+        return sentence, table_html(explanation, without=texts)
 
     def _answer(self, entry: str) -> str:
         """Return the answer that is stored now under an id, if there is one."""
@@ -131,6 +179,10 @@ class LookupsTab(TableTab):
         found = frames.entries(self._source.store, Selection(ids=[entry]), limit=1)
         answer = str(found["answer"].iloc[0]) if len(found) else ""
         return hidden(answer) if self._view.redact else answer
+
+
+def _short(id: int) -> str:
+    return entry_id(id.to_bytes(8, "big", signed=True))[:8]
 
 
 def _text(value: Any, kind: Kind = "text") -> str:

@@ -31,9 +31,10 @@ from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.static import Snapshot
 from gptcache_magics.widgets.table_tab import TableTab, error_html
+from gptcache_magics.widgets.tuning_tab import TuningTab
 from gptcache_magics.widgets.view import Filter, PanelSource, Tab, View
 
-TABS: tuple[type[Tab], ...] = (ModelsTab, LookupsTab, EntriesTab, ChartsTab)
+TABS: tuple[type[Tab], ...] = (ModelsTab, LookupsTab, EntriesTab, ChartsTab, TuningTab)
 
 open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 

@@ -6,10 +6,15 @@ from typing import Final
 
 import pandas as pd
 
-__all__ = ["hidden", "redacted"]
+from gptcache_magics.guards import GUARDS
+from gptcache_magics.reasons import SIMILAR
 
-TEXTS: Final = ("question", "answer")
+__all__ = ["hidden", "redacted", "without_words"]
+
+TEXTS: Final = ("question", "answer", "asked", "stored")
 """The columns of any table that hold what a person or a model wrote."""
+REASONS: Final = ("blocked", "reason")
+"""The columns that may say in which words two questions differ."""
 
 
 def hidden(text: str) -> str:
@@ -17,7 +22,16 @@ def hidden(text: str) -> str:
     return f"••• {len(text):,} {'character' if len(text) == 1 else 'characters'}" if text else ""
 
 
+def without_words(reason: str) -> str:
+    """What a guard objects, or a lookup's reason that says so, without words of the questions: ``number``."""
+    guard, _, _ = reason.partition(": ")
+    return guard if guard in GUARDS or guard.startswith(SIMILAR) else reason
+
+
 def redacted(frame: pd.DataFrame) -> pd.DataFrame:
     """The same table with signs for its prompts and answers."""
-    texts = [name for name in TEXTS if name in frame.columns]
-    return frame.assign(**{name: frame[name].map(hidden, na_action="ignore").astype("string") for name in texts})
+    signs = {
+        **{name: frame[name].map(hidden, na_action="ignore") for name in TEXTS if name in frame.columns},
+        **{name: frame[name].map(without_words, na_action="ignore") for name in REASONS if name in frame.columns},
+    }
+    return frame.assign(**{name: column.astype("string") for name, column in signs.items()})

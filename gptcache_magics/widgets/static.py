@@ -23,6 +23,7 @@ from gptcache_magics.widgets.lookups_tab import LookupsTab
 from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.redaction import redacted
 from gptcache_magics.widgets.table_tab import TableTab
+from gptcache_magics.widgets.tuning_tab import TuningTab
 from gptcache_magics.widgets.view import View
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Static:
     def __init__(self, source: PanelSource, settings: Settings | None = None) -> None:
         redact = settings is not None and settings.redact
         self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab), redact=redact)
-        self._charts = ChartsTab.html(source, self._snapshot.view)
+        self._charts = ChartsTab.html(source, self._snapshot.view) + TuningTab.charts(source, self._snapshot.view)
 
     def _repr_html_(self) -> str:
         return self._snapshot.html(self._charts)

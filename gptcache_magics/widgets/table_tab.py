@@ -136,10 +136,12 @@ def detail_html(
     *,
     sentence: str = "",
     table: str = "",
+    after: str = "",
 ) -> str:
     """Return a selected row as HTML: a heading, short facts on a line, then long texts, each under its name.
 
-    `sentence` is what the row comes to, and `table`, which is HTML already, what shows it.
+    `sentence` is what the row comes to, and `table`, which is HTML already, what shows it. `after` is HTML as well and
+    comes last.
     """
     heading = _escaped(heading)
     parts = [f'<div class="gptcache-detail" role="region" aria-label="{heading}"><h4>{heading}</h4>']
@@ -153,7 +155,7 @@ def detail_html(
         if len(text) > DETAIL_CHARACTERS:
             text = f"{text[:DETAIL_CHARACTERS]}\n… {len(text) - DETAIL_CHARACTERS:,} more characters"
         parts.append(f'<h5>{_escaped(name)}</h5><pre dir="auto">{_escaped(text)}</pre>')
-    return "".join([*parts, "</div>"])
+    return "".join([*parts, after, "</div>"])
 
 
 def error_html(text: str) -> str:

@@ -45,6 +45,10 @@ class PanelSource(Protocol):
         """What the cache may do, or ``off``."""
 
     @property
+    def threshold(self) -> float:
+        """The cosine from which on a question counts as the same."""
+
+    @property
     def since(self) -> str:
         """What tables are about at first: ``run``, or ``all``."""
 

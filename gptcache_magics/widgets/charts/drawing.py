@@ -1,8 +1,9 @@
 """The few things a chart is drawn with, as SVG that stands on its own.
 
 There is no script, no id and no style sheet in it: it may be shown many times on a page, saved in a notebook and
-printed. Text and lines have the colour of the text around it. What is good is filled and what is not is outlined, so
-that the two differ without their colours, which are the theme's own where there is a theme.
+printed. Text and lines have the colour of the text around it. What is good is filled, what is bad is outlined and
+tinted, what is neither is outlined alone: so they differ without their colours, which are those of the theme if there
+is one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 
 __all__ = [
     *("LEFT", "RIGHT", "WIDTH", "Box", "Field", "Kind"),
-    *("bars", "curve", "hover", "legend", "note", "rule", "svg", "swatch", "text"),
+    *("bars", "curve", "hover", "legend", "line", "note", "rule", "svg", "swatch", "text"),
 ]
 
 WIDTH = 440
@@ -24,7 +25,8 @@ _MOST_PIXELS = 500
 LEFT, RIGHT = 42.0, WIDTH - 6.0
 """Between them values are drawn; what their heights mean stands left of them."""
 
-Kind = Literal["good", "bad"]
+Kind = Literal["good", "bad", "open"]
+RuleKind = Literal["grid", "axis", "mark", "dashed", "soft"]
 Box = tuple[float, float, float, float]
 """Left, top, width, height."""
 
@@ -33,12 +35,14 @@ _COLOURS = {"good": "var(--jp-brand-color1,#1976d2)", "bad": "var(--jp-warn-colo
 _STYLES = {
     "good": f"fill:{_COLOURS['good']}",
     "bad": f"fill:{_COLOURS['bad']};fill-opacity:.22;stroke:{_COLOURS['bad']}",
+    "open": "fill:none;stroke:currentColor;stroke-opacity:.65",
 }
 _RULES = {
     "grid": 'stroke="currentColor" stroke-opacity=".16"',
     "axis": 'stroke="currentColor" stroke-opacity=".6"',
     "mark": 'stroke="currentColor" stroke-width="1.5"',
     "dashed": 'stroke="currentColor" stroke-width="1.5" stroke-dasharray="4 3"',
+    "soft": 'stroke="currentColor" stroke-opacity=".6" stroke-dasharray="3 3"',
 }
 _NOT_IN_XML = re.compile("[\ufffe\uffff]")
 
@@ -113,14 +117,14 @@ def text(
     return f'<text x="{_n(x)}" y="{_n(y)}"{options}>{_escaped(content)}</text>\n'
 
 
-def rule(x1: float, y1: float, x2: float, y2: float, kind: Literal["grid", "axis", "mark", "dashed"] = "grid") -> str:
+def rule(x1: float, y1: float, x2: float, y2: float, kind: RuleKind = "grid") -> str:
     """Return a straight line."""
     return f'<path d="M{_n(x1)} {_n(y1)}L{_n(x2)} {_n(y2)}" {_RULES[kind]}/>'
 
 
 def bars(boxes: Iterable[Box], kind: Kind) -> str:
     """Return all bars of one kind; those without height or width are left out."""
-    inset = 0.5 if kind == "bad" else 0.0  # half of the outline, which is drawn on the edge
+    inset = 0.0 if kind == "good" else 0.5  # half of the outline, which is drawn on the edge
     path = "".join(
         f"M{_n(x + inset)} {_n(y + inset)}h{_n(max(w - 2 * inset, 0.2))}v{_n(max(h - 2 * inset, 0.2))}"
         f"h{_n(-max(w - 2 * inset, 0.2))}z"
@@ -130,20 +134,23 @@ def bars(boxes: Iterable[Box], kind: Kind) -> str:
     return f'<path d="{path}" style="{_STYLES[kind]}"/>' if path else ""
 
 
-def curve(points: Sequence[tuple[float, float] | None]) -> str:
-    """Return a line with a dot on each point; it is broken where a point is missing."""
-    known = [point for point in points if point is not None]
+def line(points: Sequence[tuple[float, float] | None], kind: Literal["good", "bad"], *, dashed: bool = False) -> str:
+    """Return a line from point to point; it is broken where one is missing."""
     steps = zip(points, [None, *points], strict=False)
-    line = "".join(f"{'L' if before else 'M'}{_n(here[0])} {_n(here[1])}" for here, before in steps if here)
+    path = "".join(f"{'L' if before else 'M'}{_n(here[0])} {_n(here[1])}" for here, before in steps if here)
+    dashes = ' stroke-dasharray="5 3"' if dashed else ""
+    return f'<path d="{path}" fill="none" stroke-width="2"{dashes} style="stroke:{_COLOURS[kind]}"/>'
+
+
+def curve(points: Sequence[tuple[float, float] | None]) -> str:
+    """Return a line with a dot on each point."""
+    known = [point for point in points if point is not None]
     radius = 3 if len(known) <= 24 else 2
     dots = "".join(
         f"M{_n(x - radius)} {_n(y)}a{radius} {radius} 0 1 0 {2 * radius} 0a{radius} {radius} 0 1 0 {-2 * radius} 0"
         for x, y in known
     )
-    return (
-        f'<path d="{line}" fill="none" stroke-width="2" style="stroke:{_COLOURS["good"]}"/>'
-        f'<path d="{dots}" style="fill:{_COLOURS["good"]}"/>'
-    )
+    return f'{line(points, "good")}<path d="{dots}" style="fill:{_COLOURS["good"]}"/>'
 
 
 def hover(places: Iterable[tuple[Box, str]]) -> str:
@@ -168,7 +175,7 @@ def legend(y: float, *items: tuple[Kind | Literal["mark", "dashed"], str]) -> st
     """Return samples of what is drawn, each with its name, from left to right."""
     x, parts = 0.0, []
     for kind, name in items:
-        sample = swatch(x, y, kind) if kind == "good" or kind == "bad" else rule(x, y - 4, x + 12, y - 4, kind)
+        sample = rule(x, y - 4, x + 12, y - 4, kind) if kind == "mark" or kind == "dashed" else swatch(x, y, kind)
         parts += [sample, text(x + 17, y, name)]
         x += 17 + 7 * len(name) + 14
     return "".join(parts)

@@ -1,0 +1,63 @@
+"""How similar the pairs of questions are: right, wrong and unlabelled ones by their cosine."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from gptcache_magics import tuning
+from gptcache_magics.widgets.charts import cosines
+from gptcache_magics.widgets.charts.axes import round_ticks
+from gptcache_magics.widgets.charts.drawing import Box, Field, Kind, bars, hover, legend, svg, text
+
+__all__ = ["similarity_chart"]
+
+_VERDICTS: tuple[tuple[str, Kind], ...] = (("right", "good"), ("wrong", "bad"), ("unlabelled", "open"))
+_NAMES = [name for name, _ in _VERDICTS]
+
+
+def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
+    """Return the chart of a frame ``tuning.thresholds``: what no guard blocks, a bar for each hundredth."""
+    every, blocked = _counts(table, cosines.LOWEST), _blocked(table)
+    # A threshold's hits without those of the next lie between the two.
+    bins = table[_NAMES].astype("int64").diff(-1).iloc[:-1]
+    bins.iloc[-1] += table[_NAMES].iloc[-1].astype("int64")  # a cosine of 1 is in the last
+    bins = bins.astype("int64")
+    levels = round_ticks(float(bins.sum(axis=1).max()), 3, whole=True)
+    field = Field(top=54 + cosines.MARKS, height=150, most=levels[-1])
+    boxes: dict[Kind, list[Box]] = {kind: [] for _, kind in _VERDICTS}
+    places = []
+    for start, row in zip(bins.index.tolist(), bins.to_dict("records"), strict=True):
+        at, low = cosines.x(start), 0
+        wide = cosines.x(start + 0.01) - at
+        for name, kind in _VERDICTS:
+            boxes[kind].append(field.box(at + 0.5, wide - 1, low, low + row[name]))
+            low += row[name]
+        told = ", ".join(f"{row[name]:,} {name}" for name in _NAMES if row[name])
+        places.append(
+            ((at, field.top, wide, field.height), f"{start:.2f} to {start + 0.01:.2f}: {told}" if told else "")
+        )
+    left_out = f"{blocked:,} blocked by a guard {'is' if blocked == 1 else 'are'} left out" if blocked else ""
+    parts = [
+        legend(34, *((kind, f"{name} {count:,}") for (name, kind), count in zip(_VERDICTS, every, strict=True))),
+        field.levels({level: f"{level:,.0f}" for level in levels}),
+        *(bars(boxes[kind], kind) for _, kind in _VERDICTS),
+        *cosines.marks(threshold, field.top, field.base),
+        cosines.axis(field, "cosine of the two questions"),
+        text(0, field.base + 55, left_out, soft=True) if left_out else "",
+        hover(places),
+    ]
+    told = ", ".join(f"{count:,} {name}" for name, count in zip(_NAMES, every, strict=True))
+    above = _counts(table, threshold)
+    hits = ", ".join(f"{count:,} {name}" for name, count in zip(_NAMES, above, strict=True))
+    words = f"From {cosines.LOWEST:.2f} to 1: {told}. At the threshold {cosines.named(threshold)} or above: {hits}."
+    return svg("Similarity of the pairs", f"{words} {left_out}.".removesuffix(" ."), field.base + 60, parts)
+
+
+def _counts(table: pd.DataFrame, threshold: float) -> list[int]:
+    row = table.index.tolist().index(tuning.step_of(table, threshold))
+    return [int(count) for count in table[_NAMES].iloc[row].tolist()]
+
+
+def _blocked(table: pd.DataFrame) -> int:
+    """Pairs that a guard keeps back whatever the threshold."""
+    return int(table["unguarded_hits"].iloc[0] - table["hits"].iloc[0])

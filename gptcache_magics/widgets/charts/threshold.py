@@ -1,0 +1,62 @@
+"""What a threshold would serve, and how much of it wrong, with guards and without."""
+
+from __future__ import annotations
+
+import itertools
+
+import pandas as pd
+
+from gptcache_magics import tuning
+from gptcache_magics.matching import PRESETS
+from gptcache_magics.widgets.charts import cosines
+from gptcache_magics.widgets.charts.axes import round_ticks
+from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, Field, hover, legend, line, svg, text
+
+__all__ = ["threshold_chart"]
+
+_COLUMNS = ("hits", "wrong", "unguarded_hits", "unguarded_wrong")
+
+
+def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
+    """Return the chart of a frame ``tuning.thresholds``: hits above, those that were called wrong below."""
+    steps = table.index.tolist()
+    counts = {name: table[name].astype("int64").tolist() for name in _COLUMNS}
+    tops = [
+        round_ticks(max(counts[name]), most, whole=True)
+        for name, most in (("unguarded_hits", 3), ("unguarded_wrong", 2))
+    ]
+    hits = Field(top=54 + cosines.MARKS, height=74, most=tops[0][-1])
+    wrong = Field(top=hits.base + 26, height=50, most=tops[1][-1])
+    parts = [
+        legend(34, ("mark", "with guards"), ("dashed", "without guards")),
+        *(
+            field.levels({level: f"{level:,.0f}" for level in ticks})
+            for field, ticks in zip((hits, wrong), tops, strict=True)
+        ),
+        text(LEFT + 6, hits.base - 6, "hits", soft=True),
+        text(LEFT + 6, wrong.top - 8, "hits that are labelled wrong", soft=True),
+    ]
+    for field, kind, name in ((hits, "good", "hits"), (wrong, "bad", "wrong")):
+        for column, dashed in ((f"unguarded_{name}", True), (name, False)):
+            points = [(cosines.x(at), field.y(count)) for at, count in zip(steps, counts[column], strict=True)]
+            parts.append(line(points, kind, dashed=dashed))  # type: ignore[arg-type]
+    parts += [
+        *cosines.marks(threshold, hits.top, hits.base),
+        *cosines.marks(threshold, wrong.top, wrong.base, labels=False),
+        cosines.axis(wrong, "threshold"),
+    ]
+    wide = (RIGHT - LEFT) / (len(steps) - 1)
+    edges = [LEFT, *(cosines.x(at) + wide / 2 for at in steps[:-1]), RIGHT]
+    places = [(low, hits.top, high - low, wrong.base - hits.top) for low, high in itertools.pairwise(edges)]
+    told = [_told(*row) for row in zip(*counts.values(), strict=True)]
+    parts.append(hover((place, f"{at:.2f}: {words}") for place, at, words in zip(places, steps, told, strict=True)))
+    marked = {threshold, *PRESETS.values()}
+    words = " ".join(
+        f"At {cosines.named(at)}: {told[steps.index(tuning.step_of(table, at))]}." for at in sorted(marked)
+    )
+    return svg("What a threshold serves", words, wrong.base + 60, parts)
+
+
+def _told(hits: int, wrong: int, unguarded_hits: int, unguarded_wrong: int) -> str:
+    told = f"{hits:,} {'hit' if hits == 1 else 'hits'}, {wrong:,} labelled wrong"
+    return f"{told}; without guards {unguarded_hits:,} and {unguarded_wrong:,}"
