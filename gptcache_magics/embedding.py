@@ -6,7 +6,10 @@ asked again, for each call would have to wait for it.
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -24,6 +27,11 @@ BATCH: Final = 16
 """Texts at once: a thread for each call would cost more than it saves in larger ones."""
 PROBE: Final = "How long is a vector?"
 LOADING: Final = "the embedder is loading"
+EXIT_SECONDS: Final = 5.0
+
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""Those in which an embedder may be at work."""
+_exiting = threading.Event()
 
 
 class EmbedderFailed(GPTCacheMagicsError):
@@ -49,7 +57,7 @@ class Embedding:
         self._make = make
         self._embedder: Embedder | None = None
         self._loaded = threading.Event()
-        threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
+        _start(self._load, "gptcache-embedder")
 
     @property
     def name(self) -> str:
@@ -118,15 +126,31 @@ class Embedding:
             except Exception as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=run, name="gptcache-embedding", daemon=True)
-        thread.start()
-        thread.join(self.patience)
+        _start(run, "gptcache-embedding").join(self.patience)
         if errors:
             raise errors[0]
         if not results:
             self.trouble = f"the embedder did not answer in {self.patience:g} s and is not asked again"
             raise EmbedderFailed(self.trouble)
         return results[0]
+
+
+def _start(work: Callable[[], None], name: str) -> threading.Thread:
+    if _exiting.is_set():
+        raise ExactOnly("the kernel is ending")
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    _threads.add(thread)
+    thread.start()
+    return thread
+
+
+@atexit.register
+def _let_finish() -> None:
+    """At exit, wait for what is under way: a thread that ends in the middle of a model takes the process with it."""
+    _exiting.set()
+    end = time.monotonic() + EXIT_SECONDS
+    for thread in list(_threads):
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _unit(vectors: Vectors, number: int, dimension: int) -> Vectors:

@@ -1,7 +1,11 @@
 """An embedder that loads, fails, hangs, or gives something that is no vector: a lookup goes on without it."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,3 +203,12 @@ def test_an_error_of_ours_is_told_as_it_is() -> None:
     made = Embedding(make)
     assert not made.wait(10)
     assert made.trouble == "Type this."
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.3])
+def test_a_process_may_end_while_the_model_is_loading(after: float, tmp_path: Path) -> None:
+    script = f"import time; import gptcache_magics as gm; gm.on(':memory:', match='semantic'); time.sleep({after})"
+    environment = {**os.environ, "PYTHONPATH": str(Path(minilm.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
