@@ -114,9 +114,7 @@ def test_hostile_names_of_models_cells_and_tags_are_escaped(store):
 
 
 def test_a_line_of_a_megabyte_is_cut_and_the_rest_counted(store):
-    started = time.perf_counter()
     markup = chat(store, [HumanMessage("x" * 1_000_000)], '"a": "' * 200_000)
-    assert time.perf_counter() - started < 2
     assert "980,000 more characters" in markup
     assert len(markup) < 200_000
 

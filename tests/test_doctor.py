@@ -4,7 +4,6 @@ import json
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,11 +42,8 @@ def check(name: str) -> Check:
 
 def test_all_is_well_at_first_and_one_line_each(on: Path, server: ProviderServer) -> None:
     server.model("ChatOpenAI").invoke("hello")
-    started = time.perf_counter()
     report = gm.doctor()
-    seconds = time.perf_counter() - started
 
-    assert seconds < 1
     assert [each.check for each in report.checks] == [*ON, *FILE]
     unwell = [each.check for each in report.checks if not each.ok]
     assert set(unwell) <= {"models", "methods of their own"}, report  # of tests that ran before this one

@@ -1,7 +1,6 @@
 """The Entries tab without a browser: what its buttons do to the store, what they say, and what its search finds."""
 
 import hashlib
-import time
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
@@ -260,7 +259,6 @@ def test_thousands_of_selected_entries_are_changed_and_removed_at_once(tab, sour
     source.store.put_all((Entry(key, model.key, "p", "q", answer, 1.0) for key in keys), [model], replace=True)
     tab.repaint()
     select_all(tab)
-    started = time.perf_counter()
     press(tab, "tag", "all")
     assert tab.actions.said == "3,025 entries tagged all."
     press(tab, "remove")
@@ -268,4 +266,3 @@ def test_thousands_of_selected_entries_are_changed_and_removed_at_once(tab, sour
     assert tab.actions.said.startswith("3,025 entries removed")
     press(tab, "undo")
     assert tab.actions.said == "3,025 entries came back."
-    assert time.perf_counter() - started < 5

@@ -277,7 +277,7 @@ def test_a_mark_on_plain_text_is_left_out() -> None:
         1 + 2j,
         Reply(answer="Hi"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 @pytest.mark.parametrize(
     "make",

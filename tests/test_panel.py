@@ -56,9 +56,9 @@ def look_at(panel):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < deadline, "waited for 5 seconds in vain"
+        assert time.monotonic() < deadline, "waited for 30 seconds in vain"
         time.sleep(0.01)
 
 

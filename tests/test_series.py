@@ -198,16 +198,11 @@ def _looked_up(n: int, of: Configuration) -> Lookup:
     )
 
 
-def test_a_hundred_thousand_lookups_are_read_once_and_counted_quickly(zone: str) -> None:
+def test_a_hundred_thousand_lookups_are_read_once_and_counted(zone: str) -> None:
     store = many(100_000)
     df = frames.outcomes(store)
-    took = []
-    for _ in range(3):
-        started = time.perf_counter()
-        read = Series.of(df)
-        took.append(time.perf_counter() - started)
+    read = Series.of(df)
 
-    assert min(took) < 0.25  # a fifth of it is usual
     assert read.hit_rates["hits"].sum() == read.latencies["hits"].sum() == read.quantiles["lookups"]["hit"] == 70_000
     assert read.costs["lookups"].sum() == 100_000
     assert len(read.hit_rates) <= series.BUCKETS
