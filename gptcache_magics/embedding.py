@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import atexit
 import threading
-import time
-import weakref
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -28,10 +26,6 @@ BATCH: Final = 16
 PROBE: Final = "How long is a vector?"
 LOADING: Final = "the embedder is loading"
 EXIT_SECONDS: Final = 5.0
-
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-"""Those in which an embedder may be at work."""
-_exiting = threading.Event()
 
 
 class EmbedderFailed(GPTCacheMagicsError):
@@ -57,7 +51,7 @@ class Embedding:
         self._make = make
         self._embedder: Embedder | None = None
         self._loaded = threading.Event()
-        _start(self._load, "gptcache-embedder")
+        threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
 
     @property
     def name(self) -> str:
@@ -92,8 +86,9 @@ class Embedding:
             raise ExactOnly(self.trouble or LOADING)
         embedder = self._embedder
         try:
-            return _unit(self._in_time(lambda: embedder.embed(texts)), len(texts), self.dimension)
-        except EmbedderFailed:
+            made = self._in_time(lambda: embedder.embed(texts)) if embedder.remote else _work.on(embedder.embed, texts)
+            return _unit(made, len(texts), self.dimension)
+        except (EmbedderFailed, ExactOnly):
             raise
         except Exception as error:
             raise EmbedderFailed(f"{type(error).__name__}: {error}") from error
@@ -105,8 +100,8 @@ class Embedding:
 
     def _load(self) -> None:
         try:
-            embedder = self._make()
-            self.dimension = _unit(embedder.embed([PROBE]), 1, 0).shape[1]
+            embedder = _work.on(self._make)
+            self.dimension = _unit(_work.on(embedder.embed, [PROBE]), 1, 0).shape[1]
             self._embedder = embedder
         except GPTCacheMagicsError as error:
             self.trouble = str(error)
@@ -122,11 +117,13 @@ class Embedding:
 
         def run() -> None:
             try:
-                results.append(work())
+                results.append(_work.on(work))
             except Exception as error:
                 errors.append(error)
 
-        _start(run, "gptcache-embedding").join(self.patience)
+        thread = threading.Thread(target=run, name="gptcache-embedding", daemon=True)
+        thread.start()
+        thread.join(self.patience)
         if errors:
             raise errors[0]
         if not results:
@@ -135,22 +132,38 @@ class Embedding:
         return results[0]
 
 
-def _start(work: Callable[[], None], name: str) -> threading.Thread:
-    if _exiting.is_set():
-        raise ExactOnly("the kernel is ending")
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    _threads.add(thread)
-    thread.start()
-    return thread
+class _Work:
+    """What embedders are doing: at exit it is waited for.
+
+    A thread that Python ends in the middle of a model takes the process with it.
+    """
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._exiting = False
+        self._changed = threading.Condition()
+        atexit.register(self._end)
+
+    def on(self, work: Callable[..., T], *given: Any) -> T:
+        """Do something that may be in the middle of a model."""
+        with self._changed:
+            if self._exiting:
+                raise ExactOnly("the kernel is ending")
+            self._under_way += 1
+        try:
+            return work(*given)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._exiting = True
+            self._changed.wait_for(lambda: not self._under_way, EXIT_SECONDS)
 
 
-@atexit.register
-def _let_finish() -> None:
-    """At exit, wait for what is under way: a thread that ends in the middle of a model takes the process with it."""
-    _exiting.set()
-    end = time.monotonic() + EXIT_SECONDS
-    for thread in list(_threads):
-        thread.join(max(0.0, end - time.monotonic()))
+_work: Final = _Work()
 
 
 def _unit(vectors: Vectors, number: int, dimension: int) -> Vectors:

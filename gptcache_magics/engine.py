@@ -9,6 +9,7 @@ gptcache would store in the last of them alone.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from gptcache import Cache, Config
@@ -91,7 +92,7 @@ class _StoreManager(DataManager):
     def __init__(self, store: Store, configuration: Configuration) -> None:
         self._store, self._configuration = store, configuration
 
-    def search(self, embedding_data: Any, **kwargs: Any) -> list[Any]:
+    def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
         found = self._store.get(embedding_data)
         return [] if found is None else [found]
 
@@ -128,8 +129,8 @@ class _SimilarManager(_StoreManager):
         super().__init__(store, configuration)
         self._similar = similar
 
-    def search(self, embedding_data: Any, **kwargs: Any) -> list[Any]:
-        return list(self._similar.search(embedding_data))
+    def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
+        return self._similar.search(embedding_data)
 
     def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
         return CacheData(question=res_data, answers=Answer(res_data.found))

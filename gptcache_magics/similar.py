@@ -115,19 +115,23 @@ class Similar:
         return vector
 
     def search(self, sought: Sought) -> Iterator[Candidate]:
-        """The nearest stored answers, the nearest first."""
+        """The nearest stored answers, the nearest first, until one is served or no more can be."""
         assert sought.meaning is not None
         assert sought.vector is not None
         at_least = NEAR if self._settings.shadow else self.threshold
         context = sought.meaning.context
-        for id, cosine in self._followed.nearest(context, sought.vector, CANDIDATES, at_least, near=NEAR):
-            if id == sought.identity.key[:8]:  # the call's own answer, gone or expired
-                continue
-            entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
-            if entry is None:
-                self._followed.discard(context, id)
-            elif entry.expires is None or entry.expires > time.time():
-                yield Candidate(entry, cosine)
+        gone = True
+        while gone:  # what was removed must not take the place of what is there
+            gone = False
+            for id, cosine in self._followed.nearest(context, sought.vector, CANDIDATES, at_least, near=NEAR):
+                entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
+                if entry is None:
+                    self._followed.discard(context, id)
+                    gone = True
+                elif id != sought.key[:8] and (entry.expires is None or entry.expires > time.time()):
+                    yield Candidate(entry, cosine)
+                    if sought.served or cosine < self.threshold:
+                        return
 
     def serves(self, sought: Sought, candidate: Candidate) -> bool:
         """Whether this answer is served; if none is, the nearest is noted with what speaks against it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ HEAD: Final = 64
 """So many numbers of each vector are compared first."""
 HEADS_FROM: Final = 0.9
 """Below this cosine too many heads leave it open for a look at them to save time."""
-FEW: Final = 10_000
+FEW: Final = 4_000
 """So many vectors are compared in full, in 0.5 ms."""
 STEP: Final = 256
 MOST_VECTORS: Final = 400_000
@@ -51,17 +51,15 @@ class Vectors:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, id: bytes, vector: Vector) -> None:
-        """Add a vector, or put it in the place of the one with this id."""
-        row = self._rows.get(id)
-        if row is None:
-            row = self._rows[id] = len(self._ids)
-            self._ids.append(id)
-            if row == len(self._matrix):
-                self._grow()
-        self._matrix[row] = vector
-        self._heads[row] = vector[:HEAD]
-        self._tails[row] = np.linalg.norm(vector[HEAD:])
+    def add(self, ids: Sequence[bytes], vectors: Vector) -> None:
+        """Add vectors, of shape ``(len(ids), dimension)``; each takes the place of the one with its id."""
+        rows = [self._rows.setdefault(id, len(self._rows)) for id in ids]
+        self._ids += list(self._rows)[len(self._ids) :]
+        while len(self._ids) > len(self._matrix):
+            self._grow()
+        self._matrix[rows] = vectors
+        self._heads[rows] = vectors[:, :HEAD]
+        self._tails[rows] = np.linalg.norm(vectors[:, HEAD:], axis=1)
 
     def discard(self, id: bytes) -> None:
         """Forget a vector, if it is here: the last one takes its place."""
@@ -78,7 +76,7 @@ class Vectors:
     def nearest(self, vector: Vector, limit: int, at_least: float) -> list[Neighbour]:
         """The nearest of at least this cosine, the nearest first."""
         if len(self) <= FEW or at_least < HEADS_FROM:
-            cosines = self._matrix[: len(self)] @ vector
+            cosines = _products(self._matrix[: len(self)], vector)
             rows = np.flatnonzero(cosines >= at_least)
             found = zip(cosines[rows].tolist(), rows.tolist(), strict=True)
             return self._best(list(found), limit)
@@ -90,7 +88,7 @@ class Vectors:
         The heads bound a cosine from above (Cauchy and Schwarz), exactly: those with the highest bound are looked at
         first, and no more of them once the bound falls below what was found.
         """
-        bounds = self._heads[: len(self)] @ vector[:HEAD]
+        bounds = _products(self._heads[: len(self)], vector[:HEAD])
         bounds += self._tails[: len(self)] * np.linalg.norm(vector[HEAD:])
         rows = np.flatnonzero(bounds >= at_least)
         rows = rows[np.argsort(-bounds[rows])]
@@ -99,7 +97,7 @@ class Vectors:
             if len(best) == limit and bounds[rows[start]] < best[-1]:
                 return
             some = rows[start : start + STEP]
-            cosines = self._matrix[some] @ vector
+            cosines = _products(self._matrix[some], vector)
             near = cosines >= at_least
             yield from zip(cosines[near].tolist(), some[near].tolist(), strict=True)
             best = -np.sort(-np.concatenate([best, cosines[near]]))[:limit]
@@ -111,6 +109,11 @@ class Vectors:
         for name in ("_matrix", "_heads", "_tails"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+
+
+def _products(matrix: Vector, vector: Vector) -> Vector:
+    """``matrix @ vector``, without BLAS: its threads go on spinning for a while, and slow the embedder down."""
+    return np.asarray(np.einsum("ij,j->i", matrix, vector), np.float32)
 
 
 class Contexts:
@@ -140,7 +143,7 @@ class Contexts:
     def add(self, context: bytes, id: bytes, vector: Vector) -> None:
         """Make an entry searchable at once, before its vector is in the store."""
         with self._lock:
-            self._followed(context).add(id, vector)
+            self._followed(context).add([id], vector[None])
 
     def discard(self, context: bytes, id: bytes) -> None:
         """Forget an entry that is not there any more."""
@@ -155,10 +158,12 @@ class Contexts:
 
     def _followed(self, context: bytes) -> Vectors:
         vectors, read = self._vectors(context)
-        for sequence, id, vector in self._store.vectors(self._embedder, context, read[0]).rows:
-            read[0] = sequence
-            if len(vector) == 4 * self._dimension:  # anything else is damage
-                vectors.add(id.to_bytes(8, "big", signed=True), np.frombuffer(vector, "<f4"))
+        rows = self._store.vectors(self._embedder, context, read[0]).rows
+        if rows:
+            read[0] = rows[-1][0]
+            whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
+            matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
+            vectors.add([id.to_bytes(8, "big", signed=True) for id in whole], matrix)
         while len(self._contexts) > 1 and sum(len(each) for each, _ in self._contexts.values()) > MOST_VECTORS:
             self._contexts.popitem(last=False)
         return vectors

@@ -173,7 +173,7 @@ def test_while_it_loads_nothing_waits() -> None:
     release = threading.Event()
 
     class Slow:
-        name = "slow"
+        name, remote = "slow", False
 
         def covers(self, text: str) -> str:
             return ""

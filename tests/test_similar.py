@@ -296,6 +296,22 @@ def test_a_lookup_without_a_model_at_hand_is_exact(similar: Similar) -> None:
     assert cache.lookup(REWORDED, "[('model', 'small'), ('temperature', 0.9)]") is None
 
 
+def test_what_was_removed_takes_no_place_of_what_is_there(
+    model: Model, similar: Similar, server: ProviderServer
+) -> None:
+    with gm.using(mode="refresh"):
+        for word in ["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op"]:
+            model.invoke(f"How do I reverse a list in Python {word}")
+    assert similar.indexing.wait(10)
+    model.invoke("How do I reverse a list in Python qr")
+    gm.clear(yes=True)
+    kept = model.invoke("How do we reverse a list in Python?").content
+    server.reset()
+
+    assert model.invoke(REWORDED).content == kept
+    assert server.calls == 0
+
+
 # Labels
 
 

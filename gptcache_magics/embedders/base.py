@@ -20,6 +20,10 @@ class Embedder(Protocol):
     def name(self) -> str:
         """What tells it from others; the vectors of two names do not compare."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether it may be elsewhere, and never answer."""
+
     def covers(self, text: str) -> str:
         """Why it cannot tell what a text means; empty if it can."""
 

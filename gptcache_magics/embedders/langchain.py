@@ -17,6 +17,8 @@ MODEL_NAMES: Final = ("model", "model_name", "model_id", "repo_id")
 class LangChainEmbedder:
     """Asks ``embed_documents``; the name is that of the class and of its model."""
 
+    remote = True
+
     def __init__(self, embeddings: Any) -> None:
         self._embeddings = embeddings
         named = [getattr(embeddings, name, None) for name in MODEL_NAMES]

@@ -70,6 +70,7 @@ class MiniLM:
     """
 
     name = "minilm"
+    remote = False
 
     def __init__(self) -> None:
         model, tokenizer = _read(MODEL), _read(TOKENIZER)
@@ -90,7 +91,7 @@ class MiniLM:
 
     def covers(self, text: str) -> str:
         """Why it cannot tell what a text means: another script, characters it does not know, too long."""
-        letters = [each for each in text if each.isalpha()]
+        letters = [] if text.isascii() else [each for each in text if each.isalpha()]
         foreign = sum(not unicodedata.name(each, "").startswith("LATIN") for each in letters)
         if foreign > FOREIGN_LETTERS * len(letters):
             return "MiniLM reads Latin script only"
