@@ -10,7 +10,7 @@ LOWEST = .venv-lowest/bin
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
 
 .NOTPARALLEL:
-.PHONY: help demo lab test test-lowest lint types contract pictures bench bench-semantic clean chromium
+.PHONY: help demo lab test test-lowest lint types contract pictures bench bench-pairs clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,7 +50,7 @@ pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those
 bench: .venv/all.stamp ## measure lookups and updates
 	@$(BIN)/python benchmarks/run.py
 
-bench-semantic: .venv/all.stamp ## measure matching by meaning: make bench-semantic PAIRS="pairs.jsonl more.jsonl.gz"
+bench-pairs: .venv/all.stamp ## measure matching by meaning: make bench-pairs PAIRS="pairs.jsonl more.jsonl.gz"
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)
 
 clean: ## remove the environments and everything that was built
