@@ -9,6 +9,8 @@ from typing import Final
 from gptcache_magics import commands
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import GPTCacheMagicsError
+from gptcache_magics.labelling import VERDICTS
+from gptcache_magics.matching import PRESETS
 from gptcache_magics.stores.base import Selection, entry_id
 
 __all__ = ["completions"]
@@ -41,11 +43,23 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
         return ("run", "today", "1h", "7d", "all")
     if previous == "--sort":
         return _columns()
+    if previous == "--threshold":
+        return (f"{cosine:g}" for cosine in PRESETS.values())
+    if previous == "--embedder":
+        return _embedders()
     if previous in parser.with_value:
         return ()
+    if name == "label" and len(rest) == 1:
+        return VERDICTS
     given = {twin for names in parser.options if set(names) & set(rest) for twin in names}
     options = [names[-1] for names in parser.options if names[-1] not in given]
     return [*_ids(), *options] if name in WITH_IDS and not word.startswith("-") else options
+
+
+def _embedders() -> Iterable[str]:
+    from gptcache_magics.embedders import EMBEDDERS
+
+    return EMBEDDERS
 
 
 def _columns() -> Iterable[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.stores.base import Near, Store
 
-__all__ = ["label"]
+__all__ = ["VERDICTS", "label"]
+
+VERDICTS: Final = ("right", "wrong")
 
 
 def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:

@@ -8,11 +8,11 @@ from gptcache_magics.commands.parser import Parser, check_one_of, one_of
 from gptcache_magics.commands.why import numbered
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.labelling import VERDICTS
 from gptcache_magics.labelling import label as put
 
 HELP = "Say whether the stored answer is right for what a lookup asked; a wrong one is not served for it again."
 EXAMPLE = "%gptcache label 128 wrong"
-VERDICTS = ("right", "wrong")
 
 
 def add_arguments(parser: Parser) -> None:
