@@ -44,6 +44,15 @@ near(121, "Summarise the 2023 report in three sentences.", "Summarise the 2024 r
      "number: 2023 / 2024")
 near(122, "Which river flows through Vienna?", "What river flows through Vienna?", 0.931)"""
 PANEL = "%gptcache panel --tab Tuning"
+SEARCHABLE = """\
+from langchain_core.embeddings import Embeddings
+class Slow(Embeddings):
+    def embed_documents(self, texts):
+        time.sleep(0.3)
+        return [[float(len(text)), 1.0] for text in texts]
+    def embed_query(self, text): ...
+slow = Slow()
+%gptcache on --match semantic --embedder slow"""
 ROWS = ".gptcache-grid:visible tbody tr[data-key]"
 VIENNA = ("Which river flows through Vienna?", "What river flows through Vienna?")
 REPORTS = [f"Summarise the {year} report in three sentences." for year in (2023, 2024)]
@@ -60,7 +69,7 @@ COLOURS_FADED_IN = "() => Promise.allSettled(document.getAnimations().map((each)
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    notebook = open_notebook([SETUP, PANEL])
+    notebook = open_notebook([SETUP, PANEL, SEARCHABLE])
     notebook.run(0)
     notebook.run(1)
     notebook.page.locator(ROWS).first.wait_for()
@@ -153,3 +162,16 @@ def test_the_tab_looks_right_at_every_width_and_in_both_themes(notebook, page, p
         page.evaluate(COLOURS_FADED_IN)
         found = Axe().run(page, context=".gptcache-panel").response["violations"]
         assert [each["help"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_the_bar_follows_what_becomes_searchable_and_can_be_stopped(notebook, page):
+    page.set_viewport_size({"width": 1280, "height": 1900})
+    notebook.run(2)
+    cell = notebook.cell(2)
+    words = cell.get_by_text(re.compile(r"^[1-9]\d* of \d+ earlier entries are searchable$"))
+    words.wait_for()
+    cell.get_by_role("button", name="Stop").click()
+    cell.get_by_role("button", name="Stop").wait_for(state="hidden")
+    done, total = map(int, re.findall(r"\d+", words.inner_text()))
+    assert 0 < done < total
+    assert page.evaluate(HOLDS, f"cache.store.count_unembedded('Slow/2') == {total - done}") == "ok"
