@@ -7,6 +7,7 @@ asked again, for each call would have to wait for it.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 
 from gptcache_magics.embedders.base import Embedder, Vectors
 from gptcache_magics.errors import ExactOnly, GPTCacheMagicsError
+from gptcache_magics.masking import masked
 
 __all__ = ["EmbedderFailed", "Embedding"]
 
@@ -86,12 +88,11 @@ class Embedding:
             raise ExactOnly(self.trouble or LOADING)
         embedder = self._embedder
         try:
-            made = self._in_time(lambda: embedder.embed(texts)) if embedder.remote else _work.on(embedder.embed, texts)
-            return _unit(made, len(texts), self.dimension)
+            return _unit(self._asked(embedder, texts), len(texts), self.dimension)
         except (EmbedderFailed, ExactOnly):
             raise
         except Exception as error:
-            raise EmbedderFailed(f"{type(error).__name__}: {error}") from error
+            raise EmbedderFailed(masked(f"{type(error).__name__}: {error}")) from error
 
     def embed_all(self, texts: Sequence[str]) -> Vectors:
         """As ``embed``, for any number of texts."""
@@ -101,14 +102,17 @@ class Embedding:
     def _load(self) -> None:
         try:
             embedder = _work.on(self._make)
-            self.dimension = _unit(_work.on(embedder.embed, [PROBE]), 1, 0).shape[1]
+            self.dimension = _unit(self._asked(embedder, [PROBE]), 1, 0).shape[1]
             self._embedder = embedder
         except GPTCacheMagicsError as error:
             self.trouble = str(error)
         except Exception as error:
-            self.trouble = f"the embedder cannot be used: {type(error).__name__}: {error}"
+            self.trouble = masked(f"the embedder cannot be used: {type(error).__name__}: {error}")
         finally:
             self._loaded.set()
+
+    def _asked(self, embedder: Embedder, texts: Sequence[str]) -> Vectors:
+        return self._in_time(lambda: embedder.embed(texts)) if embedder.remote else _work.on(embedder.embed, texts)
 
     def _in_time(self, work: Callable[[], T]) -> T:
         """Do something in a thread that can be left behind: nothing else ends a call that hangs."""
@@ -139,10 +143,15 @@ class _Work:
     """
 
     def __init__(self) -> None:
-        self._under_way = 0
         self._exiting = False
-        self._changed = threading.Condition()
+        self._begin()
         atexit.register(self._end)
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Nothing is under way: at first, and in a child, whose parent's threads it has not."""
+        self._under_way = 0
+        self._changed = threading.Condition()
 
     def on(self, work: Callable[..., T], *given: Any) -> T:
         """Do something that may be in the middle of a model."""

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gptcache_magics.embedding import Embedding
+from gptcache_magics.embedding import EmbedderFailed, Embedding
 from gptcache_magics.errors import ExactOnly
+from gptcache_magics.masking import masked
 from gptcache_magics.meaning import Meaning, meaning_of
 from gptcache_magics.prompts import canonical
 from gptcache_magics.stores.base import Store
@@ -24,6 +25,8 @@ LOWEST_ID: Final = -(2**63)
 PAUSE_SECONDS: Final = 0.02
 """Between two batches, so that a cell that computes is not slowed much."""
 
+_Entry = tuple[bytes, Meaning | None, Vector | None]
+
 
 class Indexing:
     """A thread that embeds what is stored and has no vector yet. It ends with ``close``.
@@ -32,17 +35,22 @@ class Indexing:
     ----------
     found
         Takes context, id and vector of an entry where the store cannot keep them.
+    failed
+        Counts an error that nobody waits for.
     """
 
-    def __init__(self, store: Store, embedding: Embedding, found: Callable[[bytes, bytes, Vector], None]) -> None:
-        self._store, self._embedding, self._found = store, embedding, found
-        self._new: deque[tuple[bytes, Meaning | None, Vector | None]] = deque()
-        self._wake, self._idle = threading.Event(), threading.Event()
-        self._idle.set()
-        self._changing = threading.Lock()
-        self._wanted = self.closed = False
-        self.running = False
-        """Whether earlier entries are being embedded."""
+    def __init__(
+        self,
+        store: Store,
+        embedding: Embedding,
+        found: Callable[[bytes, bytes, Vector], None],
+        failed: Callable[[Exception, str], object],
+    ) -> None:
+        self._store, self._embedding, self._found, self._failed = store, embedding, found, failed
+        self._new: deque[_Entry] = deque()
+        self._changed = threading.Condition()
+        self._working = True  # the embedder is loading
+        self._wanted = self._scanning = self._closed = False
         self.done = self.total = 0
         """How many of the earlier entries are embedded, and how many there are to embed; both 0 before it begins."""
         self.trouble = ""
@@ -50,84 +58,83 @@ class Indexing:
         self._thread = threading.Thread(target=self._run, name="gptcache-indexing", daemon=True)
         self._thread.start()
 
-    def add(self, key: bytes, meaning: Meaning | None, vector: Vector | None) -> None:
-        """An entry was stored just now; without a meaning it is one that no search may find."""
-        self._new.append((key, meaning, vector))
-        self._begin()
-
     @property
     def pending(self) -> bool:
         """Whether earlier entries are being embedded, or will be."""
-        return self._wanted or self.running
+        return self._wanted or self._scanning
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to do, or nobody to do it, as in a forked child."""
+        idle = not (self._working or self._new or self._wanted)
+        return idle or self._closed or not self._thread.is_alive()
+
+    def add(self, key: bytes, meaning: Meaning | None, vector: Vector | None) -> None:
+        """An entry was stored just now; without a meaning it is one that no search may find."""
+        if not self._thread.is_alive():
+            return
+        with self._changed:
+            self._new.append((key, meaning, vector))
+            self._changed.notify_all()
 
     def start(self) -> None:
         """Embed what was stored earlier and has no vector of this embedder."""
-        self._wanted = True
-        self._begin()
+        with self._changed:
+            self._wanted, self.trouble = True, ""
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Leave what is not embedded yet for later; what was done stays."""
-        self._wanted = self.running = False
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until there is nothing left to do; whether that is so."""
-        return self._idle.wait(seconds)
-
-    def settle(self) -> None:
-        """Wait until the embedder is loaded, or cannot be, and what was to be embedded is."""
-        while not self._embedding.wait(0.2) and not self._embedding.trouble:
-            pass
-        while not self.wait(0.2):
-            pass
+        with self._changed:
+            self._wanted = self._scanning = False
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the thread."""
-        self.closed = True
-        self.running = False
-        self._wake.set()
+        if not self._thread.is_alive():
+            return
+        with self._changed:
+            self._closed, self._wanted, self._scanning = True, False, False
+            self._changed.notify_all()
 
-    def _begin(self) -> None:
-        with self._changing:
-            self._idle.clear()
-            self._wake.set()
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the embedder is loaded and there is nothing left to do; whether that is so."""
+        if not self._thread.is_alive():
+            return True
+        with self._changed:
+            return self._changed.wait_for(lambda: self.settled, seconds)
 
     def _run(self) -> None:
-        while not self.closed:
-            self._wake.wait()
-            self._wake.clear()
-            if self._loaded():
-                self._work()
-            with self._changing:
-                if not self._wake.is_set():
-                    self._idle.set()
-
-    def _loaded(self) -> bool:
-        """Wait until the embedder is loaded; False if it cannot be."""
-        while not self.closed and not self._embedding.trouble:
-            if self._embedding.wait(1.0):
-                return True
-        return False
-
-    def _work(self) -> None:
-        try:
-            self._embed_new()
-            if self._wanted:
-                self._wanted, self.running = False, True
-                self._embed_earlier()
-        except Exception as error:  # such as a store that is locked: what is left is embedded the next time
-            self.trouble = f"{type(error).__name__}: {error}"
-        finally:
-            self.running = False
+        while not (self._closed or self._embedding.trouble or self._embedding.wait(0.5)):
+            pass
+        while True:
+            with self._changed:
+                self._working = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._new or self._wanted)
+                if self._closed:
+                    return
+                self._working, self._scanning, self._wanted = True, self._wanted, False
+                if self._embedding.trouble:
+                    self._new.clear()
+                    self._scanning = False
+            try:
+                self._embed_new()
+                if self._scanning:
+                    self._embed_earlier()
+            except Exception as error:  # such as a store that is locked: what is left is embedded the next time
+                self._note(error)
+            finally:
+                self._scanning = False
 
     def _embed_new(self) -> None:
-        while self._new and not self.closed:
-            some = [self._new.popleft() for _ in range(min(BATCH, len(self._new)))]
-            self._put(some)
+        while self._new and not self._closed:
+            self._put([self._new.popleft() for _ in range(min(BATCH, len(self._new)))])
 
     def _embed_earlier(self) -> None:
         name, after = self._embedding.name, LOWEST_ID
         self.done, self.total = 0, self._store.count_unembedded(name)
-        while self.running:
+        while self._scanning:
             rows = self._store.unembedded(name, after, BATCH).rows
             if not rows:
                 return
@@ -135,24 +142,40 @@ class Indexing:
             self._put([(key, _meaning(prompt, configuration), None) for _, key, configuration, prompt in rows])
             self.done += len(rows)
             self._embed_new()
-            self._wake.wait(PAUSE_SECONDS)
+            with self._changed:
+                self._changed.wait_for(lambda: not self._scanning, PAUSE_SECONDS)
 
-    def _put(self, entries: Sequence[tuple[bytes, Meaning | None, Vector | None]]) -> None:
+    def _put(self, entries: Sequence[_Entry]) -> None:
         """Keep the vectors of entries, made now where there is none yet."""
         checked = [(key, self._covered(meaning), vector) for key, meaning, vector in entries]
         missing = [meaning.question for _, meaning, vector in checked if meaning is not None and vector is None]
-        made = iter(self._embedding.embed(missing)) if missing else iter(())
+        made = iter(self._vectors(missing) if missing else ())
         rows: list[tuple[bytes, bytes | None, bytes | None]] = []
         for key, meaning, vector in checked:
             if meaning is None:
                 rows.append((key, None, None))
                 continue
             vector = vector if vector is not None else next(made)
+            if vector is None:  # the embedder refused this one
+                continue
             rows.append((key, meaning.context, vector.astype("<f4").tobytes()))
             if self._store.readonly:
                 self._found(meaning.context, key[:8], vector)
-        if not self._store.readonly:
+        if not self._store.readonly and not self._closed:
             self._store.put_vectors(self._embedding.name, rows)
+
+    def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | None]:
+        """One vector a text; None for one that the embedder refuses while it takes others."""
+        try:
+            return list(self._embedding.embed(texts))
+        except EmbedderFailed as error:
+            if len(texts) == 1:
+                self._note(error)
+                return [None]
+            one_by_one = [vector for text in texts for vector in self._vectors([text])]
+            if all(vector is None for vector in one_by_one):
+                raise
+            return one_by_one
 
     def _covered(self, meaning: Meaning | None) -> Meaning | None:
         """The meaning, if the embedder can tell what it is."""
@@ -161,8 +184,14 @@ class Indexing:
         try:
             self._embedding.check(meaning.question)
         except ExactOnly:
+            if self._embedding.trouble:
+                raise
             return None
         return meaning
+
+    def _note(self, error: Exception) -> None:
+        self.trouble = masked(f"{type(error).__name__}: {error}")
+        self._failed(error, "making answers searchable")
 
 
 def _meaning(prompt: str | bytes, configuration: bytes) -> Meaning | None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
+from gptcache_magics.masking import masked
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.stores.base import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 
@@ -112,7 +113,7 @@ class Ledger:
     def failed(self, error: BaseException, doing: str) -> str:
         """Count an error that the user's call will not notice; the reason to show."""
         self.failures += 1
-        self.last_error = f"{type(error).__name__} while {doing}: {error}"
+        self.last_error = masked(f"{type(error).__name__} while {doing}: {error}")
         return f"error: {self.last_error}"
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:

@@ -221,6 +221,7 @@ class GPTCache(BaseCache):
         """A fresh answer, noted as a hit; None for a miss, and for an error, which is noted."""
         who = asked.identity
         started, asked.looked = time.perf_counter(), self._flights.landings
+        asked.near, asked.trouble, asked.reason = None, None, ""  # it may be the second look, after a flight
         try:
             found = self._answers.find(asked)
             if found is not None and found.expires is not None and found.expires <= time.time():
@@ -228,8 +229,7 @@ class GPTCache(BaseCache):
             answer = generations.decode(found.answer, mark=self._mark(found)) if found is not None else None
             if asked.trouble is not None:
                 asked.reason = reasons.EXACT_ONLY + self.ledger.failed(asked.trouble, "matching by meaning")
-                asked.trouble = None
-            if answer is None and asked.reason != reasons.EXPIRED:
+            elif answer is None and asked.reason != reasons.EXPIRED:
                 asked.reason = self.store.gone(who.key) or asked.reason
         except Exception as error:
             asked.reason, asked.failed = self.ledger.failed(error, "looking up an answer"), True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gptcache_magics.llm_cache import GPTCache
     from gptcache_magics.similar import Similar
 
-__all__ = ["MATCHES", "PRESETS", "Match", "Wanted", "described", "searchable", "threshold_of", "use"]
+__all__ = ["MATCHES", "PRESETS", "Match", "Wanted", "described", "resume", "searchable", "threshold_of", "use"]
 
 Match = Literal["exact", "semantic"]
 MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
@@ -108,24 +108,30 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
     from gptcache_magics.similar import Similar
 
     settings, similar = cache.settings, cache.similar
-    if wanted.embedder is not None or similar is None or similar.embedding.trouble:
-        maker = embedder_maker(DEFAULT if wanted.embedder is None else wanted.embedder)
-        if similar is None or similar.embedding.trouble or similar.embedder != maker.name:
+    if similar is None or similar.embedding.trouble or _is_other(wanted.embedder, similar.maker.given):
+        before = similar.maker.given if similar is not None else DEFAULT
+        maker = embedder_maker(before if wanted.embedder is None else wanted.embedder)
+        if similar is None or similar.embedder != maker.name:
             settings.threshold = _chosen(cache.store, maker.name)
-            similar = Similar(cache.store, settings, maker)
-            cache.similar = similar
+        similar = Similar(cache.store, settings, maker, cache.ledger.failed)
+        cache.similar = similar
     if wanted.threshold is not None:
         settings.threshold = wanted.threshold
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.any_temperature |= wanted.any_temperature
     told = f" Matching by meaning: {described(settings, similar.embedder)}."
-    told += _earlier(cache.store, similar, wanted.reembed)
+    told += resume(cache.store, similar, reembed=wanted.reembed)
     if wanted.wait:
-        similar.indexing.settle()
+        similar.indexing.wait()
     if similar.embedding.trouble:
         return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
     return told if similar.embedding.name else f"{told} Exact until the embedder is loaded."
+
+
+def _is_other(embedder: Any, given: Any) -> bool:
+    """Whether another embedder is wanted than the one that was given before."""
+    return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 
 def described(settings: Settings, embedder: str) -> str:
@@ -144,11 +150,11 @@ def searchable(store: Store, settings: Settings, similar: Similar) -> str:
         return f"exact: {embedding.trouble}"
     if not embedding.name:
         return f"{told} (loading)"
-    if indexing.running:
+    if indexing.pending:
         return f"{told} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
     if indexing.trouble:
         return f"{told} (embedding failed: {indexing.trouble})"
-    left = store.count_unembedded(embedding.name)
+    left = 0 if store.readonly else store.count_unembedded(embedding.name)
     return f"{told} ({left:,} entries are not searchable: %gptcache on --reembed)" if left else told
 
 
@@ -160,22 +166,20 @@ def _chosen(store: Store, embedder: str) -> float:
     return THRESHOLD if chosen is None else float(chosen)
 
 
-def _earlier(store: Store, similar: Similar, reembed: bool) -> str:
-    """Begin to embed what was stored earlier; of that, a sentence.
+def resume(store: Store, similar: Similar, *, reembed: bool = False) -> str:
+    """Embed what was stored earlier; of that, a sentence.
 
-    What has vectors of another embedder is embedded anew only if that is asked for: it may cost money.
+    What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
+    machine.
     """
-    columns, rows = store.embedders()
-    vectors = {row[columns.index("embedder")].rpartition("/")[0]: row[columns.index("vectors")] for row in rows}
-    entries, _ = store.count()
-    others = {name: number for name, number in vectors.items() if number and name != similar.embedder}
-    if not entries or vectors.get(similar.embedder, 0) >= entries:
-        return ""
-    if others and similar.embedder not in vectors and not reembed:
-        other, number = max(others.items(), key=lambda each: each[1])
+    elsewhere = 0 if reembed else store.count_elsewhere(similar.embedder)
+    if elsewhere:
         return (
-            f" {number:,} entries have vectors of {other}, which do not compare with these. "
+            f" {elsewhere:,} entries have vectors of another embedder, which do not compare with these. "
             "Embed them anew: %gptcache on --reembed"
         )
+    name = similar.embedding.name
+    if not (store.count_unembedded(name) if name else store.count()[0]):
+        return ""
     similar.indexing.start()
     return " Earlier entries become searchable in the background: %gptcache tells how far."

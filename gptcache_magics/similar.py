@@ -7,9 +7,10 @@ nobody called that answer wrong before. Whatever is not served has a reason.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,8 +30,8 @@ from gptcache_magics.vectors import Contexts, Vector
 
 __all__ = ["Candidate", "Similar", "Sought"]
 
-CANDIDATES: Final = 5
-"""Nearest questions that are looked at: where the first is blocked, the next may do."""
+LOOKED_AT: Final = 10
+"""Nearest questions: where the first is blocked, expired or what was asked itself, the next may do."""
 NEAR: Final = 0.7
 """From this cosine on a question is worth naming as near: of unrelated questions one pair in a thousand reaches it."""
 REPLAY_WAITS: Final = 30.0
@@ -73,16 +74,32 @@ class Candidate:
 class Similar:
     """Finds the answer to a question that was asked in other words, and keeps what is stored searchable."""
 
-    def __init__(self, store: Store, settings: Settings, maker: Maker) -> None:
-        self.embedder, self.embedding = maker.name, Embedding(maker.make)
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        maker: Maker,
+        failed: Callable[[Exception, str], object] = lambda error, doing: None,
+    ) -> None:
+        self.maker, self.embedding = maker, Embedding(maker.make)
         self._store, self._settings = store, settings
-        self._contexts: Contexts | None = None
-        self._making = threading.Lock()
+        self._begin()
         self._patient = True
         """Whether waiting for the embedder has not been in vain before."""
+        self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found), failed)
+
+    def _begin(self) -> None:
+        """With nothing in memory: at first, and in a forked child, which cannot tell what its parent was doing."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._contexts: Contexts | None = None
         self._vectors: LRUCache[bytes, Vector] = LRUCache(REMEMBERED)
         """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call."""
-        self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found))
+
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder."""
+        return self.maker.name
 
     @property
     def threshold(self) -> float:
@@ -97,6 +114,7 @@ class Similar:
 
     def embed(self, sought: Sought) -> Vector:
         """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
+        self._check_process()
         who = sought.identity
         if who.number:
             raise ExactOnly("with samples each identical call has an answer of its own")
@@ -107,10 +125,12 @@ class Similar:
         if sought.replay and self._patient:
             self._patient = self.indexing.wait(REPLAY_WAITS)
         self.embedding.check(sought.meaning.question)
-        vector = self._vectors.get(who.key)
+        with self._lock:
+            vector = self._vectors.get(who.key)
         if vector is None:
             [vector] = self.embedding.embed([sought.meaning.question])
-            self._vectors[who.key] = vector
+            with self._lock:
+                self._vectors[who.key] = vector
         sought.vector = vector
         return vector
 
@@ -118,12 +138,12 @@ class Similar:
         """The nearest stored answers, the nearest first, until one is served or no more can be."""
         assert sought.meaning is not None
         assert sought.vector is not None
-        at_least = NEAR if self._settings.shadow else self.threshold
+        at_least = min(NEAR, self.threshold) if self._settings.shadow else self.threshold
         context = sought.meaning.context
         gone = True
         while gone:  # what was removed must not take the place of what is there
             gone = False
-            for id, cosine in self._followed.nearest(context, sought.vector, CANDIDATES, at_least, near=NEAR):
+            for id, cosine in self._followed.nearest(context, sought.vector, LOOKED_AT, at_least, near=NEAR):
                 entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
                 if entry is None:
                     self._followed.discard(context, id)
@@ -160,7 +180,9 @@ class Similar:
         """Make an entry that was just stored searchable; where its vector is not known yet, in the background."""
         if identity.number:
             return
-        vector = self._vectors.pop(identity.key, None)
+        self._check_process()
+        with self._lock:
+            vector = self._vectors.pop(identity.key, None)
         try:
             meaning: Meaning | None = meaning_of(identity.seen, identity.configuration.key)
         except ExactOnly:
@@ -169,9 +191,13 @@ class Similar:
             self._followed.add(meaning.context, identity.key[:8], vector)
         self.indexing.add(identity.key, meaning, vector)
 
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            self._begin()
+
     @property
     def _followed(self) -> Contexts:
-        with self._making:
+        with self._lock:
             if self._contexts is None:
                 self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
             return self._contexts

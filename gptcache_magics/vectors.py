@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ FEW: Final = 4_000
 STEP: Final = 256
 MOST_VECTORS: Final = 400_000
 """Of all contexts in memory together: 600 MB at 384 numbers each."""
+MOST_CONTEXTS: Final = 5_000
 
 
 class Neighbour(NamedTuple):
@@ -41,9 +43,9 @@ class Vectors:
     """Unit vectors in one matrix that grows and shrinks in place, as ``list`` does."""
 
     def __init__(self, dimension: int) -> None:
-        self._matrix = np.empty((16, dimension), np.float32)
-        self._heads = np.empty((16, min(HEAD, dimension)), np.float32)
-        self._tails = np.empty(16, np.float32)
+        self._matrix = np.empty((1, dimension), np.float32)
+        self._heads = np.empty((1, min(HEAD, dimension)), np.float32)
+        self._tails = np.empty(1, np.float32)
         """Length of each vector without its head."""
         self._ids: list[bytes] = []
         self._rows: dict[bytes, int] = {}
@@ -116,12 +118,21 @@ def _products(matrix: Vector, vector: Vector) -> Vector:
     return np.asarray(np.einsum("ij,j->i", matrix, vector), np.float32)
 
 
+@dataclass(slots=True)
+class _Context:
+    vectors: Vectors
+    read: int = 0
+    """Up to which sequence number they were read."""
+
+
 class Contexts:
     """The vectors of one embedder, by context: read from the store when first asked for, and followed from then on."""
 
     def __init__(self, store: Store, embedder: str, dimension: int) -> None:
         self._store, self._embedder, self._dimension = store, embedder, dimension
-        self._contexts: OrderedDict[bytes, tuple[Vectors, list[int]]] = OrderedDict()
+        self._contexts: OrderedDict[bytes, _Context] = OrderedDict()
+        self._total = 0
+        """How many vectors there are in all."""
         self._lock = threading.Lock()
 
     def nearest(
@@ -137,33 +148,42 @@ class Contexts:
             Where that costs nothing, as in a context of a few thousand questions, a smaller one is enough.
         """
         with self._lock:
-            vectors = self._followed(context)
+            vectors = self._followed(context).vectors
             return vectors.nearest(vector, limit, min(at_least, near) if len(vectors) <= FEW else at_least)
 
     def add(self, context: bytes, id: bytes, vector: Vector) -> None:
         """Make an entry searchable at once, before its vector is in the store."""
         with self._lock:
-            self._followed(context).add([id], vector[None])
+            self._put(context, self._followed(context), [id], vector[None])
 
     def discard(self, context: bytes, id: bytes) -> None:
         """Forget an entry that is not there any more."""
         with self._lock:
-            self._vectors(context)[0].discard(id)
+            kept = self._contexts.get(context)
+            if kept is not None:
+                before = len(kept.vectors)
+                kept.vectors.discard(id)
+                self._total += len(kept.vectors) - before
 
-    def _vectors(self, context: bytes) -> tuple[Vectors, list[int]]:
-        """The vectors of a context, and the sequence number up to which they were read."""
-        found = self._contexts.setdefault(context, (Vectors(self._dimension), [0]))
-        self._contexts.move_to_end(context)
-        return found
-
-    def _followed(self, context: bytes) -> Vectors:
-        vectors, read = self._vectors(context)
-        rows = self._store.vectors(self._embedder, context, read[0]).rows
-        if rows:
-            read[0] = rows[-1][0]
-            whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
+    def _followed(self, context: bytes) -> _Context:
+        """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
+        kept = self._contexts.get(context) or _Context(Vectors(self._dimension))
+        rows = self._store.vectors(self._embedder, context, kept.read).rows
+        whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
+        if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
-            vectors.add([id.to_bytes(8, "big", signed=True) for id in whole], matrix)
-        while len(self._contexts) > 1 and sum(len(each) for each, _ in self._contexts.values()) > MOST_VECTORS:
-            self._contexts.popitem(last=False)
-        return vectors
+            self._put(context, kept, [id.to_bytes(8, "big", signed=True) for id in whole], matrix)
+            kept.read = rows[-1][0]
+        elif context in self._contexts:
+            self._contexts.move_to_end(context)
+        return kept
+
+    def _put(self, context: bytes, kept: _Context, ids: Sequence[bytes], vectors: Vector) -> None:
+        """Add vectors; what was interrupted half way is thrown away, and read again when it is asked for."""
+        self._total -= len(kept.vectors) if self._contexts.pop(context, None) is not None else 0
+        kept.vectors.add(ids, vectors)
+        self._contexts[context] = kept
+        self._total += len(kept.vectors)
+        while len(self._contexts) > 1 and (self._total > MOST_VECTORS or len(self._contexts) > MOST_CONTEXTS):
+            _, oldest = self._contexts.popitem(last=False)
+            self._total -= len(oldest.vectors)

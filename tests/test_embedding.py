@@ -169,6 +169,15 @@ def test_one_that_hangs_is_waited_for_once() -> None:
     release.set()
 
 
+def test_one_that_hangs_from_the_start_is_given_up() -> None:
+    release = threading.Event()
+    made = Embedding(embedder_maker(Counted(lambda text: release.wait(60) and [1.0])).make, patience=0.2)
+
+    assert not made.wait(10)
+    assert "did not answer in 0.2 s" in made.trouble
+    release.set()
+
+
 def test_while_it_loads_nothing_waits() -> None:
     release = threading.Event()
 

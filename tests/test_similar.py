@@ -419,6 +419,43 @@ def test_stopping_leaves_the_rest_for_later(
     assert "not searchable" not in repr(gm.status())
 
 
+def test_off_ends_what_has_not_begun(
+    model: Model, on: Callable[..., Similar], embedder: Embedder, tmp_path: Path
+) -> None:
+    gm.on(tmp_path / "store")
+    model.batch([f"How deep is the lake number {n}?" for n in range(40)])
+    embedder.gives = lambda vector: time.sleep(0.2) or vector
+    gm.on(match="semantic", embedder=embedder)
+    gm.off()
+
+    assert eventually(lambda: not any(each.name.startswith("gptcache-index") for each in threading.enumerate()))
+    assert len(embedder.texts) == 1
+
+
+def test_a_question_that_the_embedder_refuses_stops_no_other(
+    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+) -> None:
+    gm.on(tmp_path / "store")
+    model.batch([OTHER, *(f"How deep is the lake number {n}?" for n in range(20)), ASKED])
+    calls = server.calls
+    embed = embedder.embed_documents
+
+    def refuse(texts: list[str]) -> list[list[float]]:
+        if OTHER in texts:
+            raise RuntimeError("content filter, key sk-abcdefgh12345678")
+        return embed(texts)
+
+    embedder.embed_documents = refuse  # type: ignore[method-assign]
+    on(None)
+    model.invoke(REWORDED)
+
+    assert server.calls == calls
+    told = repr(gm.status())
+    assert "1 entries are not searchable" in told or "content filter" in told
+    assert "sk-abcdefgh" not in told
+    assert gm.current().ledger.failures == 1  # type: ignore[union-attr]
+
+
 def test_another_kernel_s_answers_are_found(
     model: Model, similar: Similar, server: ProviderServer, tmp_path: Path
 ) -> None:
@@ -447,7 +484,7 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     other = Embedder(size=300)
     other.model = "other"  # type: ignore[attr-defined]
     told = gm.on(match="semantic", embedder=other)
-    assert "1 entries have vectors of Embedder" in told
+    assert "1 entries have vectors of another embedder" in told
     assert "%gptcache on --reembed" in told
     assert "threshold 0.93" in told
     similar = on(None, embedder=None)
@@ -455,6 +492,9 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     model.invoke(REWORDED)
     assert server.calls == 2, "its vectors do not compare"
 
+    gm.on(threshold=0.93)
+    assert similar.indexing.wait(10)
+    assert ASKED not in other.texts, "not sent anywhere without being asked to"
     gm.on(reembed=True)
     assert similar.indexing.wait(10)
     model.invoke("How to reverse a list in Python?")
@@ -475,6 +515,18 @@ def test_a_bundle_answers_other_words_in_replay(
     assert server.calls == 1
     with pytest.raises(gm.CacheMiss):
         model.invoke(OTHER)
+
+
+def test_replay_waits_for_the_embedder(
+    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+) -> None:
+    on()
+    stored = model.invoke(ASKED).content
+    gm.off()
+    embedder.gives = lambda vector: time.sleep(0.3) or vector
+    gm.on(tmp_path / "store", mode="replay", match="semantic", embedder=embedder)
+
+    assert model.invoke(REWORDED).content == stored
 
 
 def test_a_read_only_store_is_searched(

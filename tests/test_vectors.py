@@ -113,6 +113,14 @@ def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLit
     assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
 
 
+def test_a_context_without_questions_takes_no_room(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    contexts = Contexts(folder[0], "e", DIMENSION)
+    for number in range(100):
+        assert contexts.nearest(b"%d" % number, unit(), 5, 0.0) == []
+
+    assert not contexts._contexts
+
+
 def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     store, _ = folder
     good = unit()
@@ -133,7 +141,7 @@ def test_only_so_many_vectors_are_kept_in_memory(
         put(store, number, vector, context=b"%d" % number)
         contexts.nearest(b"%d" % number, vector, 1, 0.9)
 
-    assert sum(len(each) for each, _ in contexts._contexts.values()) <= 3
+    assert sum(len(each.vectors) for each in contexts._contexts.values()) == contexts._total <= 3
     for number, vector in enumerate(all_of_them):  # thrown away, and read again
         assert [each.id for each in contexts.nearest(b"%d" % number, vector, 1, 0.9)] == [key(number)[:8]]
     store.remove(Selection(ids=[entry_id(key(0))]))

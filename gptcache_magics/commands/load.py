@@ -9,6 +9,7 @@ from gptcache_magics.commands.parser import Parser, check_one_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.marking import counted
+from gptcache_magics.matching import resume
 
 HELP = "Take the entries of a bundle, or of LangChain's SQLiteCache, into the store."
 EXAMPLE = "%gptcache load lesson.jsonl"
@@ -45,7 +46,7 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     contents = bundle.read(path) if kind == "bundle" else bundle.read_langchain(path)
     taken = store.put_all(contents.entries, contents.configurations, replace=replace)
     if cache.similar is not None:
-        cache.similar.indexing.start()
+        resume(store, cache.similar)
     same = len(contents.entries) - taken
     told = [f"{counted(taken)} {'added or replaced' if replace else 'added'}"]
     if same:

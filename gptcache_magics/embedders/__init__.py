@@ -20,6 +20,8 @@ class Maker(NamedTuple):
     """As the embedder will call itself."""
     make: Callable[[], Embedder]
     """May load a model, and takes its time."""
+    given: Any
+    """What the user named or gave."""
 
 
 def _minilm() -> Embedder:
@@ -50,10 +52,10 @@ def embedder_maker(embedder: Any) -> Maker:
         told = minilm.missing()
         if told:
             raise MissingDependencyError(told)
-        return Maker(embedder, EMBEDDERS[embedder])
+        return Maker(embedder, EMBEDDERS[embedder], embedder)
     if not callable(getattr(embedder, "embed_documents", None)):
         raise CommandError(
             f"--embedder takes {', '.join(EMBEDDERS)}, or a LangChain Embeddings. Got {embedder!r:.100}."
         )
     made = LangChainEmbedder(embedder)
-    return Maker(made.name, lambda: made)
+    return Maker(made.name, lambda: made, embedder)

@@ -126,6 +126,9 @@ class Store(Protocol):
     def count_unembedded(self, embedder: str) -> int:
         """How many entries this embedder has not seen."""
 
+    def count_elsewhere(self, embedder: str) -> int:
+        """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
+
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
         """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
 

@@ -16,6 +16,8 @@ __all__ = ["SQLiteMeanings"]
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND v.embedder=?)"""
 UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
+ELSEWHERE: Final = """SELECT count(*) FROM
+    (SELECT 1 FROM vector WHERE vector IS NOT NULL GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
 # Of an entry that was removed meanwhile nothing is kept.
 PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, ?, ?, ? FROM entry WHERE id=?"""
@@ -43,6 +45,11 @@ class SQLiteMeanings:
         """How many entries this embedder has not seen."""
         sql = f"SELECT count(*) {_UNEMBEDDED}"
         number: int = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone()[0])
+        return number
+
+    def count_elsewhere(self, embedder: str) -> int:
+        """How many entries have vectors of other embedders alone."""
+        number: int = self._connections.read(lambda db: db.execute(ELSEWHERE, (f"{embedder}/",)).fetchone()[0])
         return number
 
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:

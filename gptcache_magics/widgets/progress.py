@@ -34,7 +34,7 @@ class Progress(ipywidgets.HBox):
         threading.Thread(target=self._follow, name="gptcache-progress", daemon=True).start()
 
     def _follow(self) -> None:
-        while not self._indexing.wait(STEP_SECONDS) and not self._indexing.closed:
+        while not self._indexing.wait(STEP_SECONDS):
             self._show()
         self._show()
         self._stop.layout.display = "none"
@@ -44,5 +44,5 @@ class Progress(ipywidgets.HBox):
         if total:
             self._bar.max, self._bar.value = total, done
             self._words.value = f"{done:,} of {total:,} earlier entries are searchable"
-        elif self._indexing.wait(0):
+        elif self._indexing.settled:
             self._words.value = "Nothing to embed"
