@@ -85,8 +85,8 @@ def test_the_text_has_counts_a_short_table_and_the_worst_pairs(tuned: Tuned) -> 
         "    stored  How do I bake bread 0?",
         "    asked   How can I bake bread 0?",
     ]
-    assert "  0.98, blocked by number: 2023 / 2024 though right" in worst
-    assert "  0.92, below 0.93 though right" in worst
+    assert "  0.98, right but blocked by number: 2023 / 2024" in worst
+    assert "  0.92, right but below 0.93" in worst
 
 
 def test_a_threshold_between_two_steps_stands_at_the_lower_one(pairs: pd.DataFrame) -> None:

@@ -159,7 +159,7 @@ def _verdict(row: Mapping[str, Any], threshold: float) -> str:
     if not row["right"]:
         return f"{similar}, served though wrong"
     kept_back = f"blocked by {one_line(row['blocked'])}" if row["blocked"] else f"below {threshold:g}"
-    return f"{similar}, {kept_back} though right"
+    return f"{similar}, right but {kept_back}"
 
 
 def _question(text: str) -> str:
