@@ -10,7 +10,7 @@ from gptcache_magics import reasons
 from gptcache_magics.guards import GUARDS
 from gptcache_magics.nearest import Asked, Nearest, compared_with
 from gptcache_magics.quantities import cosine
-from gptcache_magics.stores.base import Store
+from gptcache_magics.stores.base import Store, id_bytes
 
 __all__ = ["Found", "MeaningCause", "found_by_meaning", "noted"]
 
@@ -39,7 +39,7 @@ def found_by_meaning(store: Store, asked: Asked, lookup: Mapping[str, Any]) -> F
     if lookup["near"] is None:
         return None
     similarity, objection = lookup["similarity"], lookup["objection"]
-    nearest = compared_with(store, asked, lookup["near"].to_bytes(8, "big", signed=True), similarity)
+    nearest = compared_with(store, asked, id_bytes(lookup["near"]), similarity)
     is_near = f"A stored question is {cosine(similarity)} similar"
     if not objection:
         return Found("hit", f"{is_near}, and its answer was served.", nearest)

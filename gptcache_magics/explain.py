@@ -16,7 +16,7 @@ from gptcache_magics.by_meaning import found_by_meaning, noted
 from gptcache_magics.masking import masked
 from gptcache_magics.nearest import Asked, Nearest, configurations, nearest, records
 from gptcache_magics.quantities import cosine
-from gptcache_magics.stores.base import Configuration, Period, Selection, Store, Usage, entry_id
+from gptcache_magics.stores.base import Configuration, Period, Selection, Store, Usage, entry_id, id_bytes
 from gptcache_magics.word_diff import CHARACTERS, cut, printable, shown
 
 __all__ = ["Cause", "Explanation", "explain", "not_asked"]
@@ -149,17 +149,17 @@ def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
     if lookup["entry"] is None:
         return None
-    return next(records(store.entries(Selection(ids=[entry_id(_bytes(lookup["entry"]))]), limit=1)), None)
+    return next(records(store.entries(Selection(ids=[entry_id(id_bytes(lookup["entry"]))]), limit=1)), None)
 
 
 def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Asked:
     if lookup["asked"] is not None:  # by meaning: the entry is that of another question
-        return Asked(lookup["question"] or "", configuration, _bytes(lookup["asked"]))
+        return Asked(lookup["question"] or "", configuration, id_bytes(lookup["asked"]))
     return Asked(
         question=entry["question"] if entry else lookup["question"] or "",
         configuration=configuration,
-        key=_bytes(lookup["entry"]) if lookup["entry"] is not None else b"",
-        prompt_digest=_bytes(lookup["prompt_digest"]) if lookup["prompt_digest"] is not None else b"",
+        key=id_bytes(lookup["entry"]) if lookup["entry"] is not None else b"",
+        prompt_digest=id_bytes(lookup["prompt_digest"]) if lookup["prompt_digest"] is not None else b"",
         at=lookup["at"],
         prompt=entry["prompt"] if entry else None,
     )
@@ -181,7 +181,7 @@ def _earlier(store: Store, lookup: Mapping[str, Any]) -> tuple[Cause, str] | Non
     """What became of the same call the last time; None if it was never asked."""
     if lookup["entry"] is None:
         return None
-    before = Period(asked=_bytes(lookup["entry"]), below=lookup["number"])
+    before = Period(asked=id_bytes(lookup["entry"]), below=lookup["number"])
     last = next(records(store.lookups(before, 1)), None)
     # What was answered by its meaning has no entry of its own that could have gone.
     return _last_time(store, last, lookup) if last is not None and last["match"] != "semantic" else None
@@ -207,7 +207,7 @@ def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any])
         return "no answer yet", f"{before} and got no answer: that call failed, was interrupted, or is still under way."
     if last["outcome"] != "hit" and last["at"] + last["seconds"] > lookup["at"]:
         return "no answer yet", f"{before} at the same time, and its answer had not come yet."
-    return GONE.get(store.gone(_bytes(lookup["entry"]))) or GONE[reasons.REMOVED]
+    return GONE.get(store.gone(id_bytes(lookup["entry"]))) or GONE[reasons.REMOVED]
 
 
 def _told(asked: Asked, closest: Nearest | None) -> tuple[Cause, str]:
@@ -269,7 +269,3 @@ def _usage(lookup: Mapping[str, Any]) -> Usage:
 
 def _shown(text: str) -> str:
     return shown(text, CHARACTERS)
-
-
-def _bytes(number: int) -> bytes:
-    return number.to_bytes(8, "big", signed=True)

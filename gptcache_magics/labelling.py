@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.base import Near, Store
+from gptcache_magics.stores.base import Near, Store, id_bytes
 
 __all__ = ["VERDICTS", "label"]
 
@@ -33,12 +33,8 @@ def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
             f"label: lookup {number} was near to no other question, so there is nothing to judge. "
             "Those that were: %gptcache tune"
         )
-    near = Near(_bytes(lookup["near"]), lookup["similarity"], lookup["embedder"], lookup["objection"])
-    store.put_label(_bytes(asked), near, right)
+    near = Near(id_bytes(lookup["near"]), lookup["similarity"], lookup["embedder"], lookup["objection"])
+    store.put_label(id_bytes(asked), near, right)
     if right:
         return f"Lookup {number}: right."
     return f"Lookup {number}: wrong. That answer is not served for this question again; the next call asks the model."
-
-
-def _bytes(number: int) -> bytes:
-    return number.to_bytes(8, "big", signed=True)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptcache_magics.stores.base import Store
+from gptcache_magics.stores.base import Store, id_bytes
 
 __all__ = ["Contexts", "Neighbour", "Vectors"]
 
@@ -172,7 +172,7 @@ class Contexts:
         whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
-            self._put(context, kept, [id.to_bytes(8, "big", signed=True) for id in whole], matrix)
+            self._put(context, kept, [id_bytes(id) for id in whole], matrix)
             kept.read = rows[-1][0]
         elif context in self._contexts:
             self._contexts.move_to_end(context)

@@ -21,6 +21,7 @@ from gptcache_magics.stores.records import (
     Selection,
     Usage,
     entry_id,
+    id_bytes,
     stored_entries,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "Store",
     "Usage",
     "entry_id",
+    "id_bytes",
     "stored_entries",
 ]
 

@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Final
 
+from gptcache_magics.stores.base import id_bytes
 from gptcache_magics.stores.connections import Connections
 from gptcache_magics.stores.recent import Recent
-from gptcache_magics.stores.statements import id_bytes
 
 __all__ = ["Following"]
 

@@ -23,6 +23,7 @@ __all__ = [
     "Selection",
     "Usage",
     "entry_id",
+    "id_bytes",
     "stored_entries",
 ]
 
@@ -33,6 +34,11 @@ Match = Literal["exact", "semantic"]
 def entry_id(key: bytes) -> str:
     """The full hexadecimal id of an entry: the first 64 bits of its 128-bit key, 16 digits."""
     return key[:8].hex()
+
+
+def id_bytes(number: int) -> bytes:
+    """The first 8 bytes of the key that has this row number."""
+    return number.to_bytes(8, "big", signed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,7 @@ def stored_entries(rows: Rows) -> Iterator[Entry]:
             seconds=row["seconds"],
             usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
             finish_reason=row["finish_reason"],
-            prompt_digest=digest.to_bytes(8, "big", signed=True) if digest is not None else b"",
+            prompt_digest=id_bytes(digest) if digest is not None else b"",
             sample=row["sample"],
             expires=row["expires"],
             edited=bool(row["edited"]),

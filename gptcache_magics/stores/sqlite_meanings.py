@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from gptcache_magics.stores.base import Near, Rows
+from gptcache_magics.stores.base import Near, Rows, id_bytes
 from gptcache_magics.stores.connections import Connections
-from gptcache_magics.stores.statements import id_bytes, id_number, readable, rows
+from gptcache_magics.stores.statements import id_number, readable, rows
 
 __all__ = ["SQLiteMeanings"]
 

@@ -22,7 +22,6 @@ __all__ = [
     "allow_grep",
     "configuration_values",
     "entry_values",
-    "id_bytes",
     "id_number",
     "lookup_values",
     "question_values",
@@ -188,11 +187,6 @@ def rows(cursor: sqlite3.Cursor) -> Rows:
 def id_number(key: bytes) -> int:
     """The row number of an entry: the first 64 bits of its key, signed as SQLite's integers are."""
     return int.from_bytes(key[:8], "big", signed=True)
-
-
-def id_bytes(number: int) -> bytes:
-    """The first 8 bytes of the key that has this row number."""
-    return number.to_bytes(8, "big", signed=True)
 
 
 def readable(text: str) -> str:
