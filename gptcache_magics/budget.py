@@ -29,7 +29,7 @@ class Budget:
         self._paid = dict(paid)
         """Calls of this run and what they cost, by model."""
         self._sent: dict[Call, float] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def check(self, call: Call | None, configuration: Configuration) -> None:
         """Raise ``BudgetReached`` if this call would go over; else count it as sent."""

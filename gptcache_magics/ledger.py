@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Final
 from uuid import uuid4
 
@@ -43,8 +44,8 @@ class Ledger:
         self._pending: dict[tuple[str, int], Lookup] = {}
         self._configurations: dict[bytes, Configuration] = {}
         self._known: dict[bytes, Configuration] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._lock = threading.RLock()  # close() may run from the garbage collector, in the middle of flush()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -152,13 +153,14 @@ class Ledger:
     def close(self) -> None:
         """Write what is pending and end the thread."""
         self._closed = True
-        self._wake.set()
+        self._wake.put(None)
         self.flush()
 
     def _check_process(self) -> None:
         """A forked child counts on its own side of the run, and leaves to its parent what its parent noted."""
         if self._pid != os.getpid():
-            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.Lock(), None, {}
+            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.RLock(), None, {}
+            self._wake = SimpleQueue()
             self._numbers = itertools.count(self._pid << 32)
 
     def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
@@ -169,8 +171,8 @@ class Ledger:
                 self._configurations[configuration.key] = configuration
         if self._thread is None or not self._thread.is_alive():
             self._start()
-        if not self._wake.is_set():
-            self._wake.set()
+        if self._wake.empty():
+            self._wake.put(None)
         for changed in self._listeners:
             try:
                 changed()
@@ -186,7 +188,6 @@ class Ledger:
 
     def _write_every_second(self) -> None:
         while not self._closed:
-            self._wake.wait()
-            self._wake.clear()
+            self._wake.get()
             time.sleep(FLUSH_SECONDS)
             self.flush()

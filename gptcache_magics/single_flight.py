@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from gptcache_magics.settings import Call
@@ -29,34 +31,37 @@ class Flight:
     def __init__(self, call: Call) -> None:
         self.call = call
         self._patience = STREAM_WAIT_SECONDS if call.streams else WAIT_SECONDS
-        self._landed = threading.Event()
-        self._lock = threading.Lock()
-        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._landed = False
+        self._waiting: list[Callable[[], object]] = []
 
     def wait(self) -> bool:
         """Block this thread until the flight has landed; False if it took too long."""
-        return self._landed.wait(self._patience)
+        news: SimpleQueue[None] = SimpleQueue()
+        self._when_landed(lambda: news.put(None))
+        with suppress(Empty):
+            news.get(timeout=self._patience)
+        return self._landed
 
     async def wait_async(self) -> bool:
         """As ``wait``, without blocking the event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        with self._lock:
-            if self._landed.is_set():
-                return True
-            self._waiting.append((loop, future))
-        with suppress(asyncio.TimeoutError):
+        self._when_landed(lambda: _wake(loop, future))
+        with suppress(TimeoutError):
             await asyncio.wait_for(future, self._patience)
-        return self._landed.is_set()
+        return self._landed
 
     def land(self) -> None:
         """Let everyone who waits look again."""
-        with self._lock:
-            self._landed.set()
-            waiting, self._waiting = self._waiting, []
-        for loop, future in waiting:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(_wake, future)
+        self._landed = True
+        for wake in self._waiting:
+            wake()
+
+    def _when_landed(self, wake: Callable[[], object]) -> None:
+        """Call ``wake``, perhaps twice. First on the list, then a look: so a landing in between is not missed."""
+        self._waiting.append(wake)
+        if self._landed:
+            wake()
 
 
 class SingleFlight:
@@ -68,7 +73,7 @@ class SingleFlight:
         """The last landings: the how manieth each was."""
         self.landings = 0
         """How many flights have landed."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def join(self, key: bytes, call: Call, looked: int) -> Flight | None:
         """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call.
@@ -85,7 +90,7 @@ class SingleFlight:
                     return flight
                 self._flights[key] = Flight(call)
                 return None
-            return None if any(each.call.who == call.who for each in self._flights.values()) else flight
+            return None if any(each.call.who == call.who for each in [*self._flights.values()]) else flight
 
     def land(self, key: bytes, call: Call) -> None:
         """The answer to a key that ``call`` owns is stored, or will not come."""
@@ -104,7 +109,7 @@ class SingleFlight:
         """A call has ended: nothing that it owns will come any more."""
         if self._flights:
             with self._lock:
-                keys = [key for key, flight in self._flights.items() if flight.call is call]
+                keys = [key for key, flight in self._flights.copy().items() if flight.call is call]
             for key in keys:
                 self.land(key, call)
 
@@ -126,6 +131,6 @@ def current_task_or_thread() -> object:
         return threading.get_ident()
 
 
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(None))

@@ -608,6 +608,63 @@ def test_the_wraps_end_with_the_last_cache(tmp_path: Path, life: str) -> None:
     run(WRAPS + LIVES[life], tmp_path)
 
 
+def test_what_nobody_uses_any_more_may_be_collected_between_any_two_steps(tmp_path: Path) -> None:
+    script = """
+import asyncio, faulthandler, gc, os, sys, threading
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import FakeListChatModel
+import gptcache_magics as gm
+from gptcache_magics.budget import Budget
+from gptcache_magics.settings import Settings
+
+def unused(thing):
+    "In a cycle: it lives until the garbage collector comes by."
+    thing = [thing]
+    thing.append(thing)
+    return thing
+
+def begun(n):
+    stream = FakeListChatModel(responses=["answer"]).stream(f"left in the middle {n}")
+    next(stream)
+    return stream
+
+def collect(frame, event, argument):
+    place = frame.f_code.co_filename, frame.f_lineno
+    if place[0].startswith(product) and event == "line" and place not in places:
+        places.add(place)
+        unread.pop()
+        if place[0].endswith(("ledger.py", "langchain_hooks.py")):
+            unneeded.pop()
+        gc.collect()
+    return collect if place[0].startswith(product) else None
+
+faulthandler.dump_traceback_later(90, exit=True)
+product, places = os.path.dirname(gm.__file__), set()
+cache = gm.GPTCache(store=":memory:")
+cache.settings = Settings(budget=Budget(100.0, {}))
+set_llm_cache(cache)
+gc.collect()
+gc.freeze()
+gc.disable()
+unread = [unused(begun(n)) for n in range(900)]
+unneeded = [unused(gm.GPTCache(store=":memory:")) for n in range(200)]
+model = FakeListChatModel(responses=["answer"], sleep=0.2)
+
+threading.settrace(collect)
+sys.settrace(collect)
+model.batch(["a", "a", "b"])
+asyncio.run(model.abatch(["c", "c", "a"]))
+list(model.stream("d"))
+cache.ledger.flush()
+sys.settrace(None)
+
+assert len(places) > 500, len(places)
+assert model.invoke("a").text == "answer"
+print(*(cache.ledger.last_error, sum(lookup.outcome == "hit" for lookup in cache.ledger.recent)))
+"""
+    assert run(script, tmp_path) == "4"
+
+
 def test_a_wrapped_method_looks_like_the_original(cache: gm.GPTCache) -> None:
     from langchain_core.language_models.llms import BaseLLM
 

@@ -22,7 +22,7 @@ class Recent:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._found: LRUCache[bytes, Found] = LRUCache(max_bytes, getsizeof=_size)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.forgotten = 0
         """Grows whenever something is forgotten."""
 
