@@ -133,6 +133,7 @@ class Contexts:
         self._contexts: OrderedDict[bytes, _Context] = OrderedDict()
         self._total = 0
         """How many vectors there are in all."""
+        self._epoch = store.epoch
         self._lock = threading.Lock()
 
     def nearest(
@@ -169,6 +170,10 @@ class Contexts:
         """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
         kept = self._contexts.get(context) or _Context(Vectors(self._dimension))
         rows = self._store.vectors(self._embedder, context, kept.read).rows
+        if self._epoch != self._store.epoch:  # another file, in which sequence numbers begin anew
+            self._epoch, self._total = self._store.epoch, 0
+            self._contexts.clear()
+            return self._followed(context)
         whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)

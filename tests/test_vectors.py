@@ -1,5 +1,6 @@
 """Nearest neighbours: the same as comparing with every vector, however they come and go."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,23 @@ def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, 
     assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(2)[:8]]
     assert contexts.nearest(b"other", second, 1, 0.9) == []
     assert Contexts(mine, "f", DIMENSION).nearest(b"context", second, 1, 0.9) == []
+
+
+def test_another_file_in_place_of_the_first_is_read_anew(
+    folder: tuple[SQLiteStore, SQLiteStore], tmp_path: Path
+) -> None:
+    mine, theirs = folder
+    contexts = Contexts(mine, "e", DIMENSION)
+    first, second = unit(), unit()
+    for number in range(3):
+        put(mine, number, first if number == 2 else unit())
+    assert contexts.nearest(b"context", first, 1, 0.9)
+
+    theirs.close()
+    shutil.rmtree(tmp_path)
+    put(theirs, 7, second)
+    assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(7)[:8]]
+    assert contexts.nearest(b"context", first, 1, 0.9) == []
 
 
 def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLiteStore, SQLiteStore]) -> None:

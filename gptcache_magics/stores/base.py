@@ -59,6 +59,10 @@ class Store(Protocol):
     def notices(self) -> Sequence[str]:
         """What the user must hear about this store, such as a damaged file that was set aside."""
 
+    @property
+    def epoch(self) -> int:
+        """Grows whenever something else is in its place: what was read before counts no more."""
+
     def open(self) -> None:
         """Open now, to hear of what is wrong; otherwise the first use opens."""
 

@@ -60,6 +60,11 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         """What the user must hear about this store."""
         return self._connections.notices
 
+    @property
+    def epoch(self) -> int:
+        """Grows whenever another file takes the place of the one that was read."""
+        return self._connections.epoch
+
     def open(self) -> None:
         """Open the file now, to hear of what is wrong with it."""
         self._connections.read(lambda db: None)
