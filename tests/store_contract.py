@@ -682,6 +682,24 @@ class StoreContract:
         store.put_vectors("e/2", [(key("a"), b"context", b"too late")])
         assert store.vectors("e/2", b"context", 0).rows == []
 
+    def test_undo_brings_vectors_back_as_new_ones(self, store: Store, peer: Store) -> None:
+        for name in "ab":
+            store.put(make_entry(name), GPT)
+        store.put_vectors("e/2", [(key("a"), b"context", b"vector a"), (key("b"), b"context", b"vector b")])
+        *_, (last, _, _) = store.vectors("e/2", b"context", 0).rows
+        store.remove(Selection(ids=[entry_id(key("a"))]))
+        assert [row[2] for row in peer.vectors("e/2", b"context", 0).rows] == [b"vector b"]
+        assert [row[1] for row in peer.embedders().rows] == [1]
+
+        store.undo()
+        assert [row[2] for row in peer.vectors("e/2", b"context", last).rows] == [b"vector a"]
+        assert store.count_unembedded("e/2") == 0
+
+        store.remove(Selection(ids=[entry_id(key("a"))]))
+        store.forget_removed()
+        store.put(make_entry("a"), GPT)
+        assert store.count_unembedded("e/2") == 1, "a removal that is final takes the vectors along"
+
     def test_what_has_no_vector_yet_is_found_page_by_page(self, store: Store) -> None:
         for name in range(5):
             store.put(make_entry(name), GPT)

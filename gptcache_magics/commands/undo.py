@@ -5,7 +5,6 @@ from __future__ import annotations
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.controller import controller
 from gptcache_magics.marking import counted
-from gptcache_magics.matching import resume
 
 HELP = "Bring back the entries that the last remove or clear took away."
 EXAMPLE = "%gptcache undo"
@@ -18,6 +17,4 @@ def add_arguments(parser: Parser) -> None:
 def undo() -> str:
     """Bring the last removal back. An answer stored since then is kept."""
     number = controller.source().store.undo()
-    if number and controller.cache is not None and controller.cache.similar is not None:
-        resume(controller.cache.store, controller.cache.similar)
     return f"{counted(number)} came back." if number else "Nothing to bring back."

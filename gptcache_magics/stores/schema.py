@@ -35,6 +35,9 @@ _ENTRY = """(
     tags TEXT NOT NULL DEFAULT ''
 )"""
 
+_ALONG: Final = """CREATE TRIGGER {0}_deleted AFTER DELETE ON {0} WHEN NOT EXISTS (SELECT 1 FROM {1} WHERE id=old.id)
+    BEGIN DELETE FROM vector WHERE id=old.id; END"""
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE configuration (
@@ -111,7 +114,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             UNIQUE (id, embedder)
         )""",
         "CREATE INDEX vector_by_context ON vector (embedder, context, sequence)",
-        "CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN DELETE FROM vector WHERE id=old.id; END",
+        # The vectors of a removed entry go when its removal cannot be undone any more.
+        _ALONG.format("entry", "removed"),
+        _ALONG.format("removed", "entry"),
         "CREATE TABLE threshold (embedder TEXT PRIMARY KEY, threshold REAL NOT NULL) WITHOUT ROWID",
         # What a person said of two questions: whether the answer to the stored one is right for the one asked.
         """CREATE TABLE label (

@@ -15,7 +15,7 @@ from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Sel
 from gptcache_magics.stores.connections import Connections, store_folder
 from gptcache_magics.stores.following import Following
 from gptcache_magics.stores.recent import Recent
-from gptcache_magics.stores.sqlite_meanings import SQLiteMeanings
+from gptcache_magics.stores.sqlite_meanings import VECTORS_AGAIN, SQLiteMeanings
 from gptcache_magics.stores.sqlite_tables import EVERYTHING, SQLiteTables
 from gptcache_magics.stores.statements import (
     ADD_TAG,
@@ -197,6 +197,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
 
         def work(db: sqlite3.Connection) -> int:
             back = db.execute("INSERT OR IGNORE INTO entry SELECT * FROM removed").rowcount
+            db.execute(VECTORS_AGAIN)
             db.execute("DELETE FROM removed")
             return back
 

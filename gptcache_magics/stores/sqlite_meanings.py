@@ -11,22 +11,26 @@ from gptcache_magics.stores.base import Near, Rows, id_bytes
 from gptcache_magics.stores.connections import Connections
 from gptcache_magics.stores.statements import id_number, readable, rows
 
-__all__ = ["SQLiteMeanings"]
+__all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND v.embedder=?)"""
 UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
-ELSEWHERE: Final = """SELECT count(*) FROM
-    (SELECT 1 FROM vector WHERE vector IS NOT NULL GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
+_STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
+ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
+    GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
 # Of an entry that was removed meanwhile nothing is kept.
 PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, ?, ?, ? FROM entry WHERE id=?"""
-VECTORS: Final = """SELECT sequence, id, vector FROM vector WHERE embedder=? AND context=? AND sequence>?
-    ORDER BY sequence"""
-EMBEDDERS: Final = """SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
+VECTORS: Final = f"""SELECT sequence, id, vector FROM vector v WHERE embedder=? AND context=? AND sequence>?
+    AND {_STORED} ORDER BY sequence"""
+# As if they had come just now: who followed them has forgotten them.
+VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
+    SELECT id, embedder, context, vector FROM vector WHERE id IN (SELECT id FROM removed)"""
+EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
     (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
-    LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector GROUP BY embedder) USING (embedder)
-    LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
+    LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
+    USING (embedder) LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
 LABELS: Final = """SELECT l.asked, l.entry, l.verdict AS right, l.similarity, l.objection, l.embedder, l.at,
     a.question AS asked_question, s.question AS stored_question
     FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
