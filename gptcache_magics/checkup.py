@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gptcache_magics import langchain_hooks, upstream
 from gptcache_magics.errors import StoreError
 from gptcache_magics.masking import masked
+from gptcache_magics.matching import searchable
 from gptcache_magics.stores.base import Selection, Store
 from gptcache_magics.stores.snapshots import damage
 
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gptcache_magics.llm_cache import GPTCache
+    from gptcache_magics.similar import Similar
 
 __all__ = [
     *("Check", "Checkup", "alive"),
-    *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "models"),
-    *("network_mount", "overriding", "replaced", "secrets", "versions", "writable"),
+    *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "matches"),
+    *("models", "network_mount", "overriding", "replaced", "secrets", "versions", "writable"),
 ]
 
 SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
@@ -202,6 +204,13 @@ def replaced(cache: GPTCache, installed: object) -> Check:
         return Check("LangChain's cache", True, "is this one")
     name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"
     return Check("LangChain's cache", False, f"{name} replaced this one", "Take it back: %gptcache on")
+
+
+def matches(cache: GPTCache, similar: Similar) -> Check:
+    """Whether questions in other words are matched, as was asked for."""
+    trouble = similar.embedding.trouble or similar.indexing.trouble
+    hint = "Exact matching works. Try the embedder anew: %gptcache on --match semantic" if trouble else ""
+    return Check("matching", not trouble, searchable(cache.store, cache.settings, similar), hint)
 
 
 def errors(cache: GPTCache) -> Check:

@@ -14,6 +14,7 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from provider_server import KEY, ProviderServer
 from shell import NumberedModel, fresh_shell
+from word_embedder import Embedder
 
 import gptcache_magics as gm
 from gptcache_magics import checkup, langchain_hooks, upstream
@@ -154,6 +155,20 @@ def test_errors_inside_the_cache_are_found(on: Path) -> None:
 
 
 # The store
+
+
+def test_an_embedder_that_cannot_be_used_is_found(on: Path) -> None:
+    gm.on(on.parent, match="semantic", embedder=Embedder(), wait=True)
+    assert check("matching").ok
+    assert check("matching").finding.startswith("semantic: Embedder")
+
+    broken = Embedder()
+    broken.fails = RuntimeError("no such model")
+    gm.on(on.parent, match="semantic", embedder=broken, wait=True)
+    found = check("matching")
+    assert not found.ok
+    assert "no such model" in found.finding
+    assert found.hint.startswith("Exact matching works.")
 
 
 def test_keys_in_entries_are_counted(on: Path, server: ProviderServer) -> None:

@@ -42,6 +42,8 @@ def _checks() -> Iterator[Check]:
 
         yield checkup.replaced(cache, get_llm_cache())
         yield checkup.errors(cache)
+        if cache.similar is not None:
+            yield checkup.matches(cache, cache.similar)
         yield checkup.secrets(cache.store)
         where = cache.store.where
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
