@@ -161,6 +161,7 @@ def _field_defaults(kind: Any) -> list[tuple[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=64)
 def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
     """All that is known of a model that no hook saw, and whether its name is."""
     scrubbed = _ADDRESS.sub("", llm_string)

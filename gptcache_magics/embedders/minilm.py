@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -42,6 +43,8 @@ INSTALL: Final = (
     "a LangChain Embeddings. Exact matching works now."
 )
 THREADS: Final = 1
+REMEMBERED: Final = 64
+"""Texts whose tokens are kept: each is looked at before it is embedded."""
 MOST_TOKENS: Final = 256
 """As many as the model was made for: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2."""
 FOREIGN_LETTERS: Final = 0.2
@@ -88,6 +91,7 @@ class MiniLM:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._unknown = self._tokenizer.token_to_id("[UNK]")
+        self._encoded = lru_cache(maxsize=REMEMBERED)(self._tokenizer.encode)
 
     def covers(self, text: str) -> str:
         """Why it cannot tell what a text means: another script, characters it does not know, too long."""
@@ -95,14 +99,14 @@ class MiniLM:
         foreign = sum(not unicodedata.name(each, "").startswith("LATIN") for each in letters)
         if foreign > FOREIGN_LETTERS * len(letters):
             return "MiniLM reads Latin script only"
-        ids = self._tokenizer.encode(text).ids
+        ids = self._encoded(text).ids
         if self._unknown in ids:
             return "MiniLM does not know some of its characters"
         return f"more than {MOST_TOKENS} tokens" if len(ids) > MOST_TOKENS else ""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The mean of the token vectors of each text, as sentence-transformers pools this model."""
-        encoded = self._tokenizer.encode_batch(list(texts))
+        encoded = [self._encoded(text) for text in texts]
         shape = (len(encoded), min(MOST_TOKENS, max((len(each.ids) for each in encoded), default=0)))
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, each in enumerate(encoded):
