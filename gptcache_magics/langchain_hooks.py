@@ -161,7 +161,7 @@ def _discard(watcher: Watcher) -> None:
 
 def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> Call:
     call = Call(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_task_or_thread(), method, inputs)
-    for watcher in _watchers:
+    for watcher in list(_watchers):  # one may end in between, and the next must not be left out
         watcher.call_begins(call)
     return call
 

@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
-from langchain_core.language_models import FakeListLLM
+from langchain_core.language_models import FakeListChatModel, FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTestSuite
 from provider_server import Model, ProviderServer
 
 import gptcache_magics as gm
-from gptcache_magics import frames
+from gptcache_magics import frames, langchain_hooks
+from gptcache_magics.settings import Call
 from gptcache_magics.stores import connections
 from gptcache_magics.stores.base import Selection
 from gptcache_magics.stores.sqlite import SQLiteStore
@@ -175,7 +176,7 @@ def test_lookups_are_written_when_the_kernel_ends(tmp_path: Path, close: bool) -
     script = f"""
 import gptcache_magics as gm
 from langchain_core.globals import set_llm_cache
-from langchain_core.language_models import FakeListLLM
+from langchain_core.language_models import FakeListChatModel, FakeListLLM
 cache = gm.GPTCache(store="store")
 set_llm_cache(cache)
 llm = FakeListLLM(responses=["a", "b"])
@@ -196,7 +197,7 @@ def test_parent_and_child_of_a_fork_count_each_lookup_once(tmp_path: Path) -> No
 import os
 import gptcache_magics as gm
 from langchain_core.globals import set_llm_cache
-from langchain_core.language_models import FakeListLLM
+from langchain_core.language_models import FakeListChatModel, FakeListLLM
 cache = gm.GPTCache(store="store")
 set_llm_cache(cache)
 llm = FakeListLLM(responses=["a", "b"])
@@ -663,6 +664,30 @@ assert model.invoke("a").text == "answer"
 print(*(cache.ledger.last_error, sum(lookup.outcome == "hit" for lookup in cache.ledger.recent)))
 """
     assert run(script, tmp_path) == "4"
+
+
+def test_who_stops_watching_keeps_nobody_else_from_hearing_of_a_call(cache: gm.GPTCache) -> None:
+    heard: list[str] = []
+
+    class Leaving:
+        def call_begins(self, call: Call) -> None:
+            stop()
+
+        def call_ended(self, call: Call, result: Any) -> None:
+            heard.append("one that has stopped")
+
+    class Staying:
+        def call_begins(self, call: Call) -> None:
+            heard.append(call.method)
+
+        def call_ended(self, call: Call, result: Any) -> None:
+            heard.append("ended")
+
+    stop, stop_as_well = langchain_hooks.watch(Leaving()), langchain_hooks.watch(Staying())
+    FakeListChatModel(responses=["answer"]).invoke(QUESTION)
+    stop_as_well()
+
+    assert heard == ["generate", "ended"]
 
 
 def test_a_wrapped_method_looks_like_the_original(cache: gm.GPTCache) -> None:
