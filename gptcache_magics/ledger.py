@@ -173,7 +173,7 @@ class Ledger:
             self._start()
         if self._wake.empty():
             self._wake.put(None)
-        for changed in self._listeners:
+        for changed in [*self._listeners]:
             try:
                 changed()
             except Exception as error:
