@@ -16,7 +16,7 @@ __all__ = ["Found", "MeaningCause", "found_by_meaning", "noted"]
 
 MeaningCause = Literal["hit", "guard", "below threshold", "called wrong", "shadow mode"]
 _TOLD: Final[Mapping[str, tuple[MeaningCause, str]]] = {
-    reasons.JUDGED_WRONG: ("called wrong", "its answer was called wrong for this question."),
+    reasons.JUDGED_WRONG: ("called wrong", "an answer served by meaning was called wrong for this question."),
     reasons.SHADOW: (
         "shadow mode",
         "in shadow mode the model is asked all the same, so that both answers can be compared.",

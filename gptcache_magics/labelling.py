@@ -31,10 +31,11 @@ def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
     if lookup["near"] is None or asked is None:
         raise CommandError(
             f"label: lookup {number} was near to no other question, so there is nothing to judge. "
-            "Those that were: %gptcache tune"
+            "Those that were have a similarity in %gptcache lookups"
         )
     near = Near(id_bytes(lookup["near"]), lookup["similarity"], lookup["embedder"], lookup["objection"])
     store.put_label(id_bytes(asked), near, right)
-    if right:
-        return f"Lookup {number}: right."
-    return f"Lookup {number}: wrong. That answer is not served for this question again; the next call asks the model."
+    told = f"Lookup {number}: {VERDICTS[not right]}."
+    if right or near.objection:  # it was not served
+        return told
+    return f"{told} Nothing is served by meaning for this question any more; the next call asks the model."

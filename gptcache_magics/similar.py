@@ -2,7 +2,7 @@
 
 An exact match comes first and is not our matter. Here a question that may be matched by its meaning is embedded once,
 compared with those of the same context, and the nearest one above the threshold is served if no guard objects and
-nobody called that answer wrong before. Whatever is not served has a reason.
+nobody called such an answer to it wrong before. Whatever is not served has a reason.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Similar:
         blocked = guards.blocked(candidate.entry.question, sought.meaning.question)
         if blocked is not None:
             return str(blocked)
-        if candidate.entry.key[:8] in self._store.judged_wrong(sought.identity.key):
+        if self._store.judged_wrong(sought.identity.key):
             return JUDGED_WRONG
         return SHADOW if self._settings.shadow else ""
 

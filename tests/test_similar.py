@@ -318,18 +318,21 @@ def test_what_was_removed_takes_no_place_of_what_is_there(
 def test_a_wrong_match_is_never_served_for_that_question_again(
     model: Model, similar: Similar, server: ProviderServer
 ) -> None:
-    stored = model.invoke(ASKED).content
+    with gm.using(mode="refresh"):
+        stored = {model.invoke(each).content for each in (ASKED, "How do we reverse a list in Python?")}
+    assert similar.indexing.wait(10)
     model.invoke(REWORDED)
     number = int(gm.lookups().index[0])
-    assert "is not served for this question again" in gm.label(number, "wrong")
+    assert gm.label(number, "wrong").endswith("for this question any more; the next call asks the model.")
 
     mine = model.invoke(REWORDED).content
-    assert mine != stored
+    assert mine not in stored, "nor is the other answer to the same question"
     assert last()["reason"].endswith("called wrong before")
     assert gm.why().explanation.cause == "called wrong"
     assert model.invoke(REWORDED).content == mine
-    assert model.invoke("How to reverse a list in Python?").content in (stored, mine), "that pair alone"
-    assert server.calls == 2
+    assert model.invoke("How to reverse a list in Python?").content in {*stored, mine}, "that question alone"
+    assert server.calls == 3
+    assert gm.label(number + 1, "wrong") == f"Lookup {number + 1}: wrong."
 
 
 def test_a_label_can_be_taken_back(model: Model, similar: Similar, server: ProviderServer) -> None:

@@ -134,7 +134,7 @@ def test_a_pair_shows_both_questions_and_both_answers(tab: Any) -> None:
 def test_a_button_labels_the_selected_pair_and_shows_it(asked: Asked, tab: Any) -> None:
     press(tab, False, "How can I bake bread?")
     assert asked.labels() == {"How can I bake bread?": False}
-    assert tab.verdicts.said.startswith("Lookup 1: wrong. That answer is not served for this question again")
+    assert tab.verdicts.said.startswith("Lookup 1: wrong. Nothing is served by meaning for this question any more")
     assert not tab.verdicts.failed
     assert rows(tab)[2][5] == "wrong"
     assert "Cosine 0.97, wrong" in tab.detail.value

@@ -11,7 +11,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.labelling import VERDICTS
 from gptcache_magics.labelling import label as put
 
-HELP = "Say whether the stored answer is right for what a lookup asked; a wrong one is not served for it again."
+HELP = "Say whether the stored answer is right for what a lookup asked; after a wrong one the model is asked."
 EXAMPLE = "%gptcache label 128 wrong"
 
 

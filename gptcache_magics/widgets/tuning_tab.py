@@ -99,7 +99,7 @@ class TuningTab(TableTab):
         pairs = f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}"
         if right:
             return f"{pairs} labelled right."
-        return f"{pairs} labelled wrong. These answers are not served for these questions again."
+        return f"{pairs} labelled wrong. Nothing is served by meaning for these questions any more."
 
     def describe(self, row: dict[str, Any]) -> str:
         """Return both questions and both answers side by side."""
