@@ -8,6 +8,7 @@ braces outweigh the words, and the median cosine is 0.94.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -23,6 +24,8 @@ FEWEST_WORDS: Final = 3
 """Shorter ones say too little: "and now?"."""
 MOST_WORDS: Final = 60
 """In longer ones a word that matters changes the cosine by less than chance does."""
+_TURN: Final = re.compile(r"^[ \t]*(?:human|user|ai|assistant|system|bot|question|answer|q|a)[ \t]*:", re.I | re.M)
+"""How a turn begins where a prompt for a completion model holds several."""
 CANONICAL: Final = b'[{"id"'
 """How a canonical chat prompt begins."""
 
@@ -46,7 +49,10 @@ def meaning_of(seen: bytes, configuration: bytes) -> Meaning:
     """
     messages = _messages(seen)
     if messages is None:
-        return _meaning(_text(seen), configuration, b"")
+        text = _text(seen)
+        if len(_TURN.findall(text)) > 1:
+            raise ExactOnly("it is a conversation in one text")
+        return _meaning(text, configuration, b"")
     *earlier, last = (each["kwargs"] for each in messages)
     if last.get("type") != "human":
         raise ExactOnly("the last message is not a person's")

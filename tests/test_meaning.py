@@ -112,6 +112,13 @@ def test_what_is_more_than_words_is_found_exactly_alone(messages: list[BaseMessa
         meaning(*messages)
 
 
+def test_a_conversation_in_one_text_is_found_exactly_alone() -> None:
+    turns = "Human: I love cats and hate dogs.\nAI: Ok.\nHuman: Which animal should I buy?\nAI:"
+    with pytest.raises(ExactOnly, match="a conversation in one text"):
+        meaning_of(turns.encode(), b"c")
+    assert meaning_of(b"Question: Which animal should I buy?", b"c")
+
+
 def test_text_that_is_not_valid_unicode_is_found_exactly_alone() -> None:
     with pytest.raises(ExactOnly, match="Unicode"):
         meaning_of("half \ud83d of a pair".encode("utf-8", "surrogatepass"), GPT)
