@@ -144,7 +144,7 @@ class Answers:
         """The answer to a question of the same meaning; why there is none is noted."""
         from gptcache_magics.similar import Sought
 
-        sought = Sought(asked.identity, asked.scope.mode == "replay")
+        sought = Sought(asked.identity, asked.scope.mode == "replay", asked.scope.several)
         try:
             found = cast("Engine", self._engine).find_similar(sought, similar)
         except ExactOnly as reason:

@@ -49,6 +49,8 @@ class Sought:
     vector: Vector | None = None
     near: Near | None = None
     """The nearest question, if one is near."""
+    several: bool = False
+    """Whether identical calls are to have different answers."""
     served: bool = False
 
     @property
@@ -116,7 +118,7 @@ class Similar:
         """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
         self._check_process()
         who = sought.identity
-        if who.number:
+        if sought.several:
             raise ExactOnly("with samples each identical call has an answer of its own")
         temperature = who.configuration.temperature
         if temperature is not None and temperature > 0 and not self._settings.any_temperature:

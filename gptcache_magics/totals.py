@@ -56,6 +56,7 @@ def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
         lookup.key
         for lookup in lookups
         if lookup.key is not None
+        and lookup.match != "semantic"
         and lookup.outcome in ("hit", "miss")
         and (configuration := ledger.configuration_of(lookup)) is not None
         and configuration.temperature != 0
