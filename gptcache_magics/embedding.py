@@ -23,6 +23,8 @@ __all__ = ["EmbedderFailed", "Embedding"]
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 10.0
 """How long an embedder may take for the texts of one call."""
+LOADING_SECONDS: Final = 120.0
+"""How long it may take for the first one."""
 BATCH: Final = 16
 """Texts at once: a thread for each call would cost more than it saves in larger ones."""
 PROBE: Final = "How long is a vector?"
@@ -41,24 +43,28 @@ class Embedding:
     ----------
     make
         Makes the embedder; called in a thread of its own.
+    known_as
+        Takes its name with its dimension and its vector of ``PROBE``; the name under which its vectors are kept.
     patience
         Seconds that it may take for one call.
     """
 
-    def __init__(self, make: Callable[[], Embedder], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Embedder],
+        patience: float = PATIENCE_SECONDS,
+        known_as: Callable[[str, Vectors], str] = lambda name, probe: name,
+    ) -> None:
         self.patience = patience
         self.trouble = ""
         """Why it is not used at all; empty if it is, or will be."""
         self.dimension = 0
-        self._make = make
+        self.name = ""
+        """The embedder's name with its dimension; empty while it is loading."""
+        self._make, self._known_as = make, known_as
         self._embedder: Embedder | None = None
         self._loaded = threading.Event()
         threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
-
-    @property
-    def name(self) -> str:
-        """The embedder's name with its dimension; empty while it is loading."""
-        return f"{self._embedder.name}/{self.dimension}" if self._embedder is not None else ""
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is loaded, or cannot be; whether it can be used."""
@@ -102,7 +108,9 @@ class Embedding:
     def _load(self) -> None:
         try:
             embedder = _work.on(self._make)
-            self.dimension = _unit(self._asked(embedder, [PROBE]), 1, 0).shape[1]
+            probe = _unit(self._asked(embedder, [PROBE]), 1, 0)
+            self.dimension = probe.shape[1]
+            self.name = self._known_as(f"{embedder.name}/{self.dimension}", probe[0])
             self._embedder = embedder
         except GPTCacheMagicsError as error:
             self.trouble = str(error)
@@ -112,9 +120,13 @@ class Embedding:
             self._loaded.set()
 
     def _asked(self, embedder: Embedder, texts: Sequence[str]) -> Vectors:
-        return self._in_time(lambda: embedder.embed(texts)) if embedder.remote else _work.on(embedder.embed, texts)
+        if not embedder.remote:
+            return _work.on(embedder.embed, texts)
+        # A server may have to load its model first.
+        patience = self.patience if self._loaded.is_set() else max(self.patience, LOADING_SECONDS)
+        return self._in_time(lambda: embedder.embed(texts), patience)
 
-    def _in_time(self, work: Callable[[], T]) -> T:
+    def _in_time(self, work: Callable[[], T], patience: float) -> T:
         """Do something in a thread that can be left behind: nothing else ends a call that hangs."""
         results: list[T] = []
         errors: list[Exception] = []
@@ -127,11 +139,11 @@ class Embedding:
 
         thread = threading.Thread(target=run, name="gptcache-embedding", daemon=True)
         thread.start()
-        thread.join(self.patience)
+        thread.join(patience)
         if errors:
             raise errors[0]
         if not results:
-            self.trouble = f"the embedder did not answer in {self.patience:g} s and is not asked again"
+            self.trouble = f"the embedder did not answer in {patience:g} s and is not asked again"
             raise EmbedderFailed(self.trouble)
         return results[0]
 

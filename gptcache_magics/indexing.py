@@ -50,11 +50,11 @@ class Indexing:
         self._new: deque[_Entry] = deque()
         self._changed = threading.Condition()
         self._working = True  # the embedder is loading
-        self._wanted = self._scanning = self._closed = False
+        self._wanted = self._anew = self._scanning = self._closed = False
         self.done = self.total = 0
         """How many of the earlier entries are embedded, and how many there are to embed; both 0 before it begins."""
         self.trouble = ""
-        """What the embedder or the store last failed with."""
+        """What the embedder or the store failed with at the last try."""
         self._thread = threading.Thread(target=self._run, name="gptcache-indexing", daemon=True)
         self._thread.start()
 
@@ -77,10 +77,10 @@ class Indexing:
             self._new.append((key, meaning, vector))
             self._changed.notify_all()
 
-    def start(self) -> None:
-        """Embed what was stored earlier and has no vector of this embedder."""
+    def start(self, *, anew: bool = False) -> None:
+        """Embed what was stored earlier and has no vector; with ``anew`` what has one of another embedder, too."""
         with self._changed:
-            self._wanted, self.trouble = True, ""
+            self._wanted, self._anew, self.trouble = True, anew, ""
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -132,10 +132,10 @@ class Indexing:
             self._put([self._new.popleft() for _ in range(min(BATCH, len(self._new)))])
 
     def _embed_earlier(self) -> None:
-        name, after = self._embedding.name, LOWEST_ID
-        self.done, self.total = 0, self._store.count_unembedded(name)
+        name, anew, after = self._embedding.name, self._anew, LOWEST_ID
+        self.done, self.total = 0, self._store.count_unembedded(name, anew=anew)
         while self._scanning:
-            rows = self._store.unembedded(name, after, BATCH).rows
+            rows = self._store.unembedded(name, after, BATCH, anew=anew).rows
             if not rows:
                 return
             after = rows[-1][0]
@@ -147,6 +147,7 @@ class Indexing:
 
     def _put(self, entries: Sequence[_Entry]) -> None:
         """Keep the vectors of entries, made now where there is none yet."""
+        self.trouble = ""
         checked = [(key, self._covered(meaning), vector) for key, meaning, vector in entries]
         missing = [meaning.question for _, meaning, vector in checked if meaning is not None and vector is None]
         made = iter(self._vectors(missing) if missing else ())

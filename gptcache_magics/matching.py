@@ -21,6 +21,7 @@ MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
 """Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
 CAREFUL: Final = 0.9
+RESUMED: Final = " Earlier entries become searchable in the background: %gptcache tells how far."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def threshold_of(value: Any) -> float:
 def use(cache: GPTCache, wanted: Wanted) -> str:
     """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
     if wanted.match == "exact":
-        cache.similar = None
+        cache.similar, cache.settings.any_temperature = None, False
         return " Matching exactly."
     if wanted.nothing:
         return ""
@@ -121,12 +122,13 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.any_temperature |= wanted.any_temperature
     told = f" Matching by meaning: {described(settings, similar.embedder)}."
-    told += resume(cache.store, similar, reembed=wanted.reembed)
+    more = resume(cache.store, similar, reembed=wanted.reembed)
     if wanted.wait:
         similar.indexing.wait()
+        more = more.replace(RESUMED, "")
     if similar.embedding.trouble:
         return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
-    return told if similar.embedding.name else f"{told} Exact until the embedder is loaded."
+    return told + ("" if similar.embedding.name else " Exact until the embedder is loaded.") + more
 
 
 def _is_other(embedder: Any, given: Any) -> bool:
@@ -139,6 +141,7 @@ def described(settings: Settings, embedder: str) -> str:
     told = f"{embedder}, threshold {settings.threshold:g}"
     if settings.shadow:
         return f"{told}, in shadow (nothing is served by meaning)"
+    told += ", at any temperature" if settings.any_temperature else ""
     return told + (", wrong answers are to be expected" if settings.threshold < CAREFUL else "")
 
 
@@ -150,12 +153,12 @@ def searchable(store: Store, settings: Settings, similar: Similar) -> str:
         return f"exact: {embedding.trouble}"
     if not embedding.name:
         return f"{told} (loading)"
-    if indexing.pending:
+    if indexing.pending and indexing.total:
         return f"{told} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
     if indexing.trouble:
-        return f"{told} (embedding failed: {indexing.trouble})"
-    left = 0 if store.readonly else store.count_unembedded(embedding.name)
-    return f"{told} ({left:,} entries are not searchable: %gptcache on --reembed)" if left else told
+        return f"{told} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
+    left = 0 if store.readonly or indexing.pending else store.count_unembedded(embedding.name, anew=True)
+    return f"{told} ({_entries(left)} not searchable: %gptcache on --reembed)" if left else told
 
 
 def _chosen(store: Store, embedder: str) -> float:
@@ -172,14 +175,19 @@ def resume(store: Store, similar: Similar, *, reembed: bool = False) -> str:
     What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
     machine.
     """
+    similar.indexing.start(anew=reembed)
+    name = similar.embedding.name or _kept(store, similar.embedder)
+    told = RESUMED if store.count_unembedded(name, anew=reembed) else ""
     elsewhere = 0 if reembed else store.count_elsewhere(similar.embedder)
     if elsewhere:
-        return (
-            f" {elsewhere:,} entries have vectors of another embedder, which do not compare with these. "
-            "Embed them anew: %gptcache on --reembed"
-        )
-    name = similar.embedding.name
-    if not (store.count_unembedded(name) if name else store.count()[0]):
-        return ""
-    similar.indexing.start()
-    return " Earlier entries become searchable in the background: %gptcache tells how far."
+        told += f" {_entries(elsewhere)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"
+    return told
+
+
+def _kept(store: Store, embedder: str) -> str:
+    """The name under which the vectors of an embedder that is still loading are likely kept."""
+    return next((name for name, *_ in store.embedders().rows if name.startswith(f"{embedder}/")), "")
+
+
+def _entries(number: int) -> str:
+    return "1 entry is" if number == 1 else f"{number:,} entries are"

@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
+import numpy as np
 from cachetools import LRUCache
 
 from gptcache_magics import guards
@@ -37,6 +39,8 @@ NEAR: Final = 0.7
 REPLAY_WAITS: Final = 30.0
 """Seconds that a lookup waits for the embedder and for its vectors where a miss is an error: in mode ``replay``."""
 REMEMBERED: Final = 1_000
+SAME_EMBEDDER: Final = 0.99
+"""The cosine of two vectors of one text by one embedder: those of a server vary in the fourth digit."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,12 +49,12 @@ class Sought:
 
     identity: Identity
     replay: bool = False
+    several: bool = False
+    """Whether identical calls are to have different answers."""
     meaning: Meaning | None = None
     vector: Vector | None = None
     near: Near | None = None
     """The nearest question, if one is near."""
-    several: bool = False
-    """Whether identical calls are to have different answers."""
     served: bool = False
 
     @property
@@ -83,8 +87,8 @@ class Similar:
         maker: Maker,
         failed: Callable[[Exception, str], object] = lambda error, doing: None,
     ) -> None:
-        self.maker, self.embedding = maker, Embedding(maker.make)
         self._store, self._settings = store, settings
+        self.maker, self.embedding = maker, Embedding(maker.make, known_as=self._known_as)
         self._begin()
         self._patient = True
         """Whether waiting for the embedder has not been in vain before."""
@@ -95,8 +99,11 @@ class Similar:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._contexts: Contexts | None = None
-        self._vectors: LRUCache[bytes, Vector] = LRUCache(REMEMBERED)
-        """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call."""
+        self._vectors: LRUCache[bytes, Vector | None] = LRUCache(REMEMBERED)
+        """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call.
+
+        None where the embedder failed.
+        """
 
     @property
     def embedder(self) -> str:
@@ -130,9 +137,11 @@ class Similar:
         with self._lock:
             vector = self._vectors.get(who.key)
         if vector is None:
-            [vector] = self.embedding.embed([sought.meaning.question])
-            with self._lock:
-                self._vectors[who.key] = vector
+            try:
+                [vector] = self.embedding.embed([sought.meaning.question])
+            finally:
+                with self._lock:
+                    self._vectors[who.key] = vector
         sought.vector = vector
         return vector
 
@@ -179,12 +188,18 @@ class Similar:
     # What is stored
 
     def saved(self, identity: Identity) -> None:
-        """Make an entry that was just stored searchable; where its vector is not known yet, in the background."""
+        """Make an entry that was just stored searchable; where its vector is not known yet, in the background.
+
+        If the embedder has just failed for it, that is left to the next ``on --reembed``.
+        """
         if identity.number:
             return
         self._check_process()
         with self._lock:
+            failed = self._vectors.get(identity.key, ()) is None
             vector = self._vectors.pop(identity.key, None)
+        if failed:
+            return
         try:
             meaning: Meaning | None = meaning_of(identity.seen, identity.configuration.key)
         except ExactOnly:
@@ -192,6 +207,19 @@ class Similar:
         if meaning is not None and vector is not None:
             self._followed.add(meaning.context, identity.key[:8], vector)
         self.indexing.add(identity.key, meaning, vector)
+
+    def _known_as(self, name: str, probe: Vector) -> str:
+        """The name of an embedder; with a number, if one of that name was here that gives other vectors."""
+        for number in count(2):
+            before = self._store.probe(name)
+            if before is None:
+                if not self._store.readonly:
+                    self._store.put_probe(name, probe.astype("<f4").tobytes())
+                return name
+            if len(before) == probe.nbytes and float(np.frombuffer(before, "<f4") @ probe) >= SAME_EMBEDDER:
+                return name
+            name = f"{name.partition(' #')[0]} #{number}"
+        raise AssertionError
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():

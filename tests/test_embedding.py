@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -169,13 +170,21 @@ def test_one_that_hangs_is_waited_for_once() -> None:
     release.set()
 
 
-def test_one_that_hangs_from_the_start_is_given_up() -> None:
+def test_one_that_hangs_from_the_start_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gptcache_magics.embedding.LOADING_SECONDS", 0.2)
     release = threading.Event()
     made = Embedding(embedder_maker(Counted(lambda text: release.wait(60) and [1.0])).make, patience=0.2)
 
     assert not made.wait(10)
     assert "did not answer in 0.2 s" in made.trouble
     release.set()
+
+
+def test_the_first_text_may_take_longer() -> None:
+    first = threading.Event()
+    made = embedding(Counted(lambda text: first.is_set() or time.sleep(0.5) or first.set() or [1.0]), patience=0.1)
+
+    assert made.wait(10)
 
 
 def test_while_it_loads_nothing_waits() -> None:

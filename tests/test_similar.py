@@ -487,8 +487,7 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     other = Embedder(size=300)
     other.model = "other"  # type: ignore[attr-defined]
     told = gm.on(match="semantic", embedder=other)
-    assert "1 entries have vectors of another embedder" in told
-    assert "%gptcache on --reembed" in told
+    assert told.endswith("1 entry is embedded by another embedder alone. Embed them anew: %gptcache on --reembed")
     assert "threshold 0.93" in told
     similar = on(None, embedder=None)
     assert similar.embedder == "Embedder other"
@@ -503,6 +502,45 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     model.invoke("How to reverse a list in Python?")
     assert server.calls == 2
     assert "threshold 0.91" in gm.on(embedder=Embedder())
+
+
+def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
+    model: Model, on: Callable[..., Similar], server: ProviderServer
+) -> None:
+    on()
+    model.invoke(ASKED)
+    backwards = Embedder()
+    backwards.gives = lambda vector: vector[::-1]
+    other = on(embedder=backwards)
+    assert other.embedding.name == "Embedder/512 #2"
+    assert "1 entry is not searchable: %gptcache on --reembed" in repr(gm.status())
+    model.invoke(REWORDED)
+    assert server.calls == 2, "vectors of two embedders do not compare"
+
+    assert on(embedder=Embedder()).embedding.name == "Embedder/512"
+    again = Embedder()
+    again.gives = lambda vector: [1.001 * each for each in reversed(vector)]
+    assert on(embedder=again).embedding.name == "Embedder/512 #2"
+
+
+def test_what_no_embedder_has_seen_waits_for_nobody_s_consent(
+    model: Model, on: Callable[..., Similar], server: ProviderServer
+) -> None:
+    on()
+    model.invoke(OTHER)
+    gm.on(match="exact")
+    model.invoke(ASKED)
+    mine = Embedder(size=300)
+    mine.model = "mine"  # type: ignore[attr-defined]
+    similar = on(embedder=mine)
+    model.invoke(REWORDED)
+
+    assert server.calls == 2
+    assert OTHER not in mine.texts
+    assert "1 entry is not searchable" in repr(gm.status())
+    gm.on(reembed=True)
+    assert similar.indexing.wait(10)
+    assert OTHER in mine.texts
 
 
 def test_a_bundle_answers_other_words_in_replay(
@@ -608,7 +646,41 @@ def test_an_embedder_that_fails_costs_the_search_and_nothing_else(
     assert message in row["reason"]
     assert message in repr(gm.status())
     assert gm.stats(by="total")["errors"].tolist() == [2]
+    assert gm.current().ledger.failures == 2, "the embedder is asked once for each call"  # type: ignore[union-attr]
     assert message in repr(gm.why())
+
+
+def test_an_embedder_that_has_recovered_is_not_called_broken(
+    model: Model, similar: Similar, server: ProviderServer, embedder: Embedder
+) -> None:
+    embedder.fails = RuntimeError("no quota")
+    model.invoke(ASKED)
+    gm.on(reembed=True)
+    assert similar.indexing.wait(10)
+    assert "try again with %gptcache on --reembed: RuntimeError: no quota" in repr(gm.status()).replace(
+        "EmbedderFailed: ", ""
+    )
+
+    embedder.fails = None
+    model.invoke(OTHER)
+    assert similar.indexing.wait(10)
+    assert "1 entry is not searchable: %gptcache on --reembed" in repr(gm.status())
+    gm.on(reembed=True)
+    assert similar.indexing.wait(10)
+    model.invoke(REWORDED)
+    assert server.calls == 2
+
+
+def test_samples_get_no_answer_of_another_question(model: Model, similar: Similar, server: ProviderServer) -> None:
+    model.invoke(ASKED)
+    gm.on(samples=2)
+    answers = {model.invoke(REWORDED).content for _ in range(2)}
+
+    assert len(answers) == 2
+    assert server.calls == 3
+    assert set(gm.lookups()["reason"].iloc[:2]) == {
+        "exact only: with samples each identical call has an answer of its own"
+    }
 
 
 def test_an_embedder_that_hangs_is_waited_for_once(
@@ -664,6 +736,16 @@ def test_on_can_wait_until_everything_is_searchable(
     assert "cannot be used, so matching is exact: " in gm.on(match="semantic", embedder=Broken(), wait=True)
 
 
+def test_any_temperature_is_told_and_ends_with_matching_by_meaning(
+    server: ProviderServer, on: Callable[..., Similar]
+) -> None:
+    on(any_temperature=True)
+    assert "threshold 0.93, at any temperature" in repr(gm.status())
+    gm.on(match="exact")
+    on(None)
+    assert ", at any temperature" not in repr(gm.status())
+
+
 class Broken(Embedder):
     """Cannot embed anything."""
 
@@ -688,6 +770,7 @@ def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callabl
         ({"match": "semantc"}, "Did you mean 'semantic'"),
         ({"match": "semantic", "embedder": "mini"}, "minilm, or a notebook variable"),
         ({"match": "semantic", "embedder": 7}, "a LangChain Embeddings. Got 7"),
+        ({"match": "semantic", "embedder": Embedder}, "an object that is a LangChain Embeddings. Got <class"),
         ({"threshold": 0.9}, "Type: %gptcache on --match semantic --threshold"),
         ({"reembed": True}, "--reembed is about matching by meaning"),
         ({"match": "exact", "any_temperature": True}, "--any-temperature is about"),

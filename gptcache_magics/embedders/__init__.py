@@ -53,9 +53,10 @@ def embedder_maker(embedder: Any) -> Maker:
         if told:
             raise MissingDependencyError(told)
         return Maker(embedder, EMBEDDERS[embedder], embedder)
-    if not callable(getattr(embedder, "embed_documents", None)):
+    if isinstance(embedder, type) or not callable(getattr(embedder, "embed_documents", None)):
         raise CommandError(
-            f"--embedder takes {', '.join(EMBEDDERS)}, or a LangChain Embeddings. Got {embedder!r:.100}."
+            f"--embedder takes {', '.join(EMBEDDERS)}, or an object that is a LangChain Embeddings. "
+            f"Got {embedder!r:.100}."
         )
     made = LangChainEmbedder(embedder)
     return Maker(made.name, lambda: made, embedder)

@@ -126,11 +126,14 @@ class Store(Protocol):
     def questions(self, configuration: bytes | None, limit: int) -> Rows:
         """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
 
-    def unembedded(self, embedder: str, after: int, limit: int) -> Rows:
-        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
+    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``.
 
-    def count_unembedded(self, embedder: str) -> int:
-        """How many entries this embedder has not seen."""
+        Without ``anew`` none that has a vector of another embedder.
+        """
+
+    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
+        """How many entries this embedder has not seen; without ``anew`` none that another one has embedded."""
 
     def count_elsewhere(self, embedder: str) -> int:
         """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
@@ -143,6 +146,12 @@ class Store(Protocol):
 
     def embedders(self) -> Rows:
         """``embedder, vectors, threshold`` of each one that was used here; the threshold is None if none was chosen."""
+
+    def probe(self, embedder: str) -> bytes | None:
+        """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
+
+    def put_probe(self, embedder: str, vector: bytes) -> None:
+        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
 
     def choose_threshold(self, embedder: str, threshold: float) -> None:
         """Remember which cosine is enough with this embedder."""

@@ -118,6 +118,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         _ALONG.format("entry", "removed"),
         _ALONG.format("removed", "entry"),
         "CREATE TABLE threshold (embedder TEXT PRIMARY KEY, threshold REAL NOT NULL) WITHOUT ROWID",
+        # The vector of one text that every embedder is given: what tells two embedders of one name apart.
+        "CREATE TABLE probe (embedder TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
         # What a person said of two questions: whether the answer to the stored one is right for the one asked.
         """CREATE TABLE label (
             asked INTEGER NOT NULL,

@@ -13,8 +13,9 @@ from gptcache_magics.stores.statements import id_number, readable, rows
 
 __all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
+# Not seen by an embedder; with the second value false not by another one either.
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
-    AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND v.embedder=?)"""
+    AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
 UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
 _STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
@@ -41,14 +42,14 @@ class SQLiteMeanings:
 
     _connections: Connections
 
-    def unembedded(self, embedder: str, after: int, limit: int) -> Rows:
+    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
         """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
-        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, after, limit))))
+        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, anew, after, limit))))
 
-    def count_unembedded(self, embedder: str) -> int:
+    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
         """How many entries this embedder has not seen."""
         sql = f"SELECT count(*) {_UNEMBEDDED}"
-        number: int = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone()[0])
+        number: int = self._connections.read(lambda db: db.execute(sql, (embedder, anew)).fetchone()[0])
         return number
 
     def count_elsewhere(self, embedder: str) -> int:
@@ -72,6 +73,17 @@ class SQLiteMeanings:
     def embedders(self) -> Rows:
         """``embedder, vectors, threshold`` of each one that was used here."""
         return self._connections.read(lambda db: rows(db.execute(EMBEDDERS)))
+
+    def probe(self, embedder: str) -> bytes | None:
+        """The vector that an embedder of this name once gave for a known text."""
+        sql = "SELECT vector FROM probe WHERE embedder=?"
+        row = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone())
+        return row[0] if row is not None else None
+
+    def put_probe(self, embedder: str, vector: bytes) -> None:
+        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+        sql = "INSERT OR IGNORE INTO probe VALUES (?,?)"
+        self._connections.write(lambda db: db.execute(sql, (embedder, vector)))
 
     def choose_threshold(self, embedder: str, threshold: float) -> None:
         """Remember which cosine is enough with this embedder."""

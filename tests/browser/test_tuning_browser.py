@@ -113,7 +113,7 @@ def test_a_pair_is_called_wrong_with_the_keyboard_alone(page):
         page.keyboard.press("Tab")
         assert page.evaluate(FOCUSED) == name
     page.keyboard.press("Enter")
-    wait_for_words(page, "wrong. That answer is not served for this question again")
+    wait_for_words(page, "wrong. Nothing is served by meaning for this question any more")
     page.locator(f"{ROWS} td", has_text="wrong").wait_for()
     detail.locator("h4", has_text="wrong").wait_for()
     assert page.evaluate(FOCUSED) == "Wrong"
@@ -174,4 +174,4 @@ def test_the_bar_follows_what_becomes_searchable_and_can_be_stopped(notebook, pa
     cell.get_by_role("button", name="Stop").wait_for(state="hidden")
     done, total = map(int, re.findall(r"\d+", words.inner_text()))
     assert 0 < done < total
-    assert page.evaluate(HOLDS, f"cache.store.count_unembedded('Slow/2') == {total - done}") == "ok"
+    assert page.evaluate(HOLDS, f"cache.store.count_unembedded('Slow/2', anew=False) == {total - done}") == "ok"
