@@ -233,7 +233,7 @@ def _of_changes(what: str, closest: Nearest) -> tuple[Cause, str]:
     if not closest.changes:
         changes = "the model's class, or a parameter that is not written down"
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
-    return cause, f"The same {what} was stored, but under {cause.replace('other tools', 'other tools:')}: {changes}."
+    return cause, f"The same {what} was stored, but under {cause}: {changes}."
 
 
 def _hit(lookup: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:

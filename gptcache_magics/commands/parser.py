@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
         known = [name for names in self.options for name in names]
         for option in given:
-            if option not in known and not option.lstrip("-").isdigit():
+            if option not in known and not re.fullmatch(r"-[\d.]+", option):
                 raise CommandError(
                     f"{self._name}: no option '{option}'.{nearest(option, known)} Example: {self.example}"
                 )

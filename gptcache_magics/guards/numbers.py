@@ -64,6 +64,7 @@ def with_digits(words: Iterable[str]) -> Iterator[str]:
 
 def _value(word: str) -> str:
     """The number that a word says, in digits, or an empty text."""
-    if word[0].isdecimal():
-        return word.replace(",", "").removesuffix(".0").lstrip("0") or "0"
+    if word[-1].isdecimal():
+        sign = "-" if word[0] == "-" else ""
+        return sign + (word.removeprefix("-").replace(",", "").removesuffix(".0").lstrip("0") or "0")
     return _VALUES.get(word, "")

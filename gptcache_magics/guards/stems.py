@@ -10,6 +10,8 @@ __all__ = ["stem"]
 
 _LONGEST: Final = 30
 _VOWEL = re.compile(r"[aeiouy]")
+_ONE_SYLLABLE = re.compile(r"[^aeiouy]+[aeiouy][^aeiouywx]")
+"""After which an e is no ending: *care* is not *car*, and *caring* is *care*."""
 _DOUBLED = re.compile(r"(?<=\w\w)([bdfglmnprt])\1$")
 _BRITISH: Final = ((re.compile(r"(?<=\w{3})our"), "or"), (re.compile(r"(?<=\w\w)([iy])s(?=e|ing|ation)"), r"\1z"))
 
@@ -32,6 +34,7 @@ def _stem(word: str) -> str:
     for ending in ("ing", "ed"):
         root = word.removesuffix(ending)
         if root != word and len(root) > 1 and _VOWEL.search(root):
-            word = root if len(root) > 2 else f"{root}e"
+            word = f"{root}e" if len(root) == 2 or _ONE_SYLLABLE.fullmatch(root) else root
             break
-    return _DOUBLED.sub(r"\1", word.removesuffix("e") if len(word) > 3 else word)
+    silent = len(word) > 3 and word[-1] == "e" and not _ONE_SYLLABLE.fullmatch(word[:-1])
+    return _DOUBLED.sub(r"\1", word[:-1] if silent else word)

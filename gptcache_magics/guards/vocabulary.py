@@ -11,21 +11,32 @@ from gptcache_magics.guards.stems import stem
 
 __all__ = [
     "ATTACHING",
+    "CLAUSES",
+    "CONTRASTS",
     "COORDINATING",
     "DATES",
     "DIRECTING",
     "FORMATS",
     "FRAME_WORDS",
     "FUNCTION_WORDS",
+    "GENERIC",
     "LANGUAGES",
     "LIMITING",
     "LIMITS",
+    "LIMITS_OF_TWO",
     "NEGATIONS",
+    "NEGATIONS_ABROAD",
+    "OBJECTS",
+    "OPENING",
     "OPPOSITES",
     "PREFIXES",
     "REQUESTS",
+    "ROMANCE",
     "SHAPES",
     "UN",
+    "UNITS",
+    "UNITS_AFTER_NUMBERS",
+    "UNIT_STEMS",
 ]
 
 
@@ -39,7 +50,7 @@ def _stems(text: str) -> frozenset[str]:
 
 COORDINATING: Final = _words("and or vs versus")
 """On the two sides of these words the order does not matter."""
-DIRECTING: Final = _words("to into from than by of for in on at with over as before after")
+DIRECTING: Final = _words("to into from than then by of for in on at with over as before after")
 """What stands on which side of these words does matter."""
 ATTACHING: Final = _words("in into to at for on near using with from by as")
 """Prepositions that tie a question to a place, a tool or a form."""
@@ -47,7 +58,7 @@ FUNCTION_WORDS: Final = _words(
     # articles, auxiliaries, prepositions, conjunctions, and pronouns without gender
     "a an the this that these those there here it its they them their i me my mine we us our you your yours one ones s "
     "am is are was were be been being do does did done has had have having will would shall should can could may might "
-    "must of in on at to for by with from into onto about as like per via within and or but so if then than while "
+    "must of in on at to for by with from into onto about as like per via within and or but so if whether then than while "
     "also too very really actually just some any such own other else "
     # what one asks with
     "what which who whom whose when where why how"
@@ -66,8 +77,20 @@ REQUESTS: Final = {
 }
 """Verbs that ask for the same, where they come first."""
 NEGATIONS: Final = _words(
-    "not no never none nothing nobody nowhere neither nor without except excluding exclude avoid prevent non unless"
+    "not no never none nothing nobody nowhere neither nor without except excluding exclude avoid prevent non unless "
+    # German, Dutch, French, Spanish, Portuguese, Italian
+    "nicht kein keine keinen keinem keiner keines niemals niemand nirgends ohne niet geen zonder "
+    "jamais aucun aucune jamás nunca nadie ningún ninguno ninguna não nenhum nenhuma ninguém senza nessun nessuno nessuna"
 )
+NEGATIONS_ABROAD: Final = _words("pas sans sin sem")
+"""Negations where a word of ``ROMANCE`` stands, too: English has *sin x* and a sans-serif font."""
+ROMANCE: Final = _words(
+    "el la los las un una uno del al que es en con qué cómo le les des du une est ce je il que comment avec os as da em "
+    "como com"
+)
+"""Articles and the like of French, Spanish and Portuguese."""
+CLAUSES: Final = COORDINATING | _words("but if when because that which who")
+"""Where the reach of a *not* ends."""
 LIMITS: Final = {
     word: group.split()[0]
     for group in (
@@ -83,7 +106,9 @@ LIMITS: Final = {
     for word in group.split()
 }
 """How much of something is asked for."""
-LIMITING: Final = _words("only first last next")
+LIMITS_OF_TWO: Final = {"other": _words("every each"), "else": _words("if")}
+"""Words that limit after another one: *every other row*, *an if else statement*."""
+LIMITING: Final = _words("only first last next") | {"every other", "each other", "if else"}
 """Limits without which all is meant."""
 _DAYS: Final = _words(
     "january february march april may june july august september october november december "
@@ -109,7 +134,7 @@ _OPPOSITES: Final = (
     "last next,top bottom,before after,above below,over under,up down,on off,left right,open close,start stop,"
     "start end,begin end,add remove,push pull,read write,buy sell,win lose,lock unlock,show hide,keep remove,"
     "positive negative,true false,male female,men women,man woman,pros cons,hot cold,strong weak,easy hard,odd even,"
-    "rise fall,raise lower,upper lower,public private"
+    "rise fall,raise lower,upper lower,public private,well badly"
 )
 _PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
 OPPOSITES: Final = {
@@ -118,8 +143,74 @@ OPPOSITES: Final = {
 }
 """For each stem those that say the opposite, though they share no ending."""
 
-FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly")
-SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step term line")
+CONTRASTS: Final = {
+    word: (group, pole)
+    for group, poles in (
+        ("joining", ("and", "or")),
+        ("direction", ("to into onto", "from")),
+        ("side", ("in", "out")),
+        ("loop", ("for", "while")),
+        ("person", ("my mine me", "your yours", "he his him", "she her hers", "they their theirs them", "our ours us")),
+    )
+    for pole in poles
+    for word in pole.split()
+}
+"""Function words of which one in the place of another makes another question, as what they are about and say."""
+GENERIC: Final = _words("i you we one")
+"""Who may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
+OPENING: Final = _words("is are was were do does did has had should")
+"""What a question begins with that is answered by yes or no; *can* may ask how."""
+OBJECTS: Final = _words("df self this obj")
+"""Names of any object: *df.groupby* is *groupby*."""
+
+UNITS: Final = {
+    short: unit
+    for unit, shorts in (
+        ("kilometers", "km kms kilometre kilometres"),
+        ("centimeters", "cm cms centimetre centimetres"),
+        ("millimeters", "mm millimetre millimetres"),
+        ("meters", "metre metres"),
+        ("liters", "litre litres"),
+        ("milliliters", "ml millilitre millilitres"),
+        ("kilograms", "kg kgs kilo kilos"),
+        ("milligrams", "mg"),
+        ("pounds", "lb lbs gbp"),
+        ("ounces", "oz"),
+        ("milliseconds", "millisecs"),
+        ("kilobytes", "kb"),
+        ("megabytes", "mb"),
+        ("gigabytes", "gb"),
+        ("terabytes", "tb"),
+        ("dollars", "usd"),
+        ("euros", "eur"),
+        ("rupees", "inr"),
+        ("yen", "jpy"),
+    )
+    for short in shorts.split()
+}
+"""Units that are written in more than one way, and their common name."""
+UNITS_AFTER_NUMBERS: Final = {
+    short: unit
+    for unit, shorts in (
+        ("meters", "m"),
+        ("grams", "g"),
+        ("liters", "l"),
+        ("feet", "ft"),
+        ("seconds", "s sec secs second"),
+        ("milliseconds", "ms"),
+        ("minutes", "min mins"),
+        ("hours", "h hr hrs"),
+    )
+    for short in shorts.split()
+}
+"""Abbreviations that are units only directly after a number."""
+UNIT_STEMS: Final = frozenset(map(stem, {*UNITS.values(), *UNITS_AFTER_NUMBERS.values()})) | _stems(
+    "am pm mile foot inch yard gallon day week month year degree celsius fahrenheit percent byte"
+)
+"""What a number may count or measure; a time of day is one, too."""
+
+FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly simply")
+SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step line")
 """Forms of an answer, soon after one of ``ATTACHING``."""
 LANGUAGES: Final = _words(
     "english french german spanish italian portuguese dutch russian chinese mandarin japanese korean arabic hindi urdu "
