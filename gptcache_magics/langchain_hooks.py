@@ -21,7 +21,7 @@ from gptcache_magics import upstream
 from gptcache_magics.settings import CALL, Call
 from gptcache_magics.single_flight import current_task_or_thread
 
-__all__ = ["Watcher", "install", "installed", "overriding", "release", "watch"]
+__all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
 MODELS: Final = {
     "langchain_core.language_models.chat_models": "BaseChatModel",
@@ -154,6 +154,11 @@ def watch(watcher: Watcher) -> Callable[[], None]:
     return functools.partial(_discard, watcher)
 
 
+def watched() -> bool:
+    """Whether anyone hears of calls."""
+    return bool(_watchers)
+
+
 def _discard(watcher: Watcher) -> None:
     if watcher in _watchers:
         _watchers.remove(watcher)
@@ -238,7 +243,8 @@ def _watched(original: Callable[..., Any], chat: bool, method: str) -> Callable[
         if not method.endswith("events"):
             _call(self, chat, f"its own {method}", _inputs(args, kwargs), None, kwargs)
         elif kwargs.get("version") == "v3":
-            _call(self, chat, f"{method} v3", _inputs(args, kwargs), None, kwargs)
+            asked = {name: value for name, value in kwargs.items() if name != "version"}
+            _call(self, chat, f"{method} v3", _inputs(args, kwargs), None, asked)
         return original(self, *args, **kwargs)
 
     return watched

@@ -20,6 +20,7 @@ from gptcache_magics.commands.cell import cell_scope
 from gptcache_magics.completing import completions
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.ledger import RECENT_LOOKUPS
 from gptcache_magics.settings import CELL, Cell
 from gptcache_magics.totals import cell_totals
 
@@ -53,9 +54,12 @@ class GPTCacheMagics(Magics):
         self._configure()
         self._first_lookup = 0
         self._remarks = showing.Remarks()
-        self._running: ExecutionInfo | None = None
+        self._running: list[ExecutionInfo] = []
+        """The cell that runs, and what it runs as cells."""
         self._scoped: ExecutionInfo | None = None
         """The cell that set what holds for it."""
+        self._cell: Cell | None = None
+        """What lookups are attributed to. A cell with ``await`` ends in another context, which has no ``CELL``."""
         self._placed: list[str] = []
 
     @no_var_expand
@@ -74,9 +78,11 @@ class GPTCacheMagics(Magics):
         %%gptcache --samples 8       eight answers to identical calls
         """
         try:
-            if cell is not None or line.startswith(CELL_LINE):
+            if cell is not None:
+                return self._run_within(line, cell)
+            if line.startswith(CELL_LINE):
                 self._begin_scope(line.removeprefix(CELL_LINE))
-                return self._run_body(cell) if cell is not None else None
+                return None
             result = self._run(line)
         except GPTCacheMagicsError as error:
             # A UsageError and no subclass of it: IPython shows exactly that one without a traceback.
@@ -91,7 +97,8 @@ class GPTCacheMagics(Magics):
     def _show_progress(self) -> None:
         """Show how far earlier entries are searchable, where there is someone to see it and something to do."""
         similar = controller.cache.similar if controller.cache is not None else None
-        if similar is not None and similar.indexing.pending and getattr(self._running, "cell_id", None):
+        seen = any(getattr(each, "cell_id", None) for each in self._running)
+        if similar is not None and similar.indexing.pending and seen:
             showing.show_progress(similar.indexing)
 
     def _run(self, line: str) -> Any:
@@ -118,9 +125,11 @@ class GPTCacheMagics(Magics):
         return self._shell.user_ns[name]
 
     def _begin_scope(self, line: str) -> None:
-        """Let what a ``%%gptcache`` line asks for hold until its cell ends."""
-        controller.settings.cell = cell_scope(line)
-        self._scoped = self._running
+        """Let what a ``%%gptcache`` line asks for hold until its cell ends; within one that runs, the strictest."""
+        outer, scope = controller.settings.cell, cell_scope(line)
+        controller.settings.cell = scope.within(outer) if outer is not None else scope
+        if outer is None:
+            self._scoped = self._running[-1] if self._running else None
         if controller.settings.cell.mode == "replay":
             self._placed += placeholders.put(controller.source().store)
 
@@ -129,8 +138,17 @@ class GPTCacheMagics(Magics):
         placeholders.take_away(self._placed)
         self._placed = []
 
+    def _run_within(self, line: str, cell: str) -> Any:
+        """Run a cell whose next line is a magic of its own, or one that was called from code."""
+        outer = controller.settings.cell
+        self._begin_scope(line)
+        try:
+            return self._run_body(cell)
+        finally:
+            if outer is not None:  # else the cell ends with this, and all that holds for it
+                controller.settings.cell = outer
+
     def _run_body(self, cell: str) -> Any:
-        """A cell whose next line is a magic of its own, or one that was called from code."""
         magic = re.match(r"\s*%%(\w+)[ \t]*(.*)\n?", cell)
         if magic is not None:
             return self._shell.run_cell_magic(magic.group(1), magic.group(2), cell[magic.end() :])
@@ -148,7 +166,7 @@ class GPTCacheMagics(Magics):
 
     def before_cell(self, info: ExecutionInfo) -> None:
         """Note which cell runs, so that its lookups can be attributed to it."""
-        self._running = info
+        self._running = [info] if info.store_history else [*self._running, info]
         if info.store_history:
             if controller.settings.cell is not None:  # a cell that ended without saying so
                 self._end_scope()
@@ -161,16 +179,18 @@ class GPTCacheMagics(Magics):
         first_line = lines[0][:FIRST_LINE_CHARACTERS] if lines else ""
         # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
         count = self._shell.displayhook.prompt_count
-        CELL.set(Cell(os.path.basename(notebook), cell_id, count, first_line))
+        self._cell = Cell(os.path.basename(notebook), cell_id, count, first_line)
+        CELL.set(self._cell)
         self._first_lookup = controller.cache.ledger.noted if controller.cache is not None else 0
 
     def after_cell(self, result: ExecutionResult) -> None:
         """Write the cell's lookups and show its badge."""
         if controller.settings.cell is not None and result.info is self._scoped:
             self._end_scope()
+        self._running = self._running[:-1]
         if result.info is None or not result.info.store_history:
             return
-        cell = CELL.get()
+        cell, self._cell = self._cell, None
         CELL.set(None)
         cache = controller.cache
         if cache is None or cell is None or cache.ledger.noted == self._first_lookup:
@@ -180,8 +200,10 @@ class GPTCacheMagics(Magics):
         if self.badge and interactive and not cache.settings.locked:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
+            noted = cache.ledger.noted - self._first_lookup
+            of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > RECENT_LOOKUPS else ""
             if told:
-                showing.show_badge(" · ".join([f"gptcache: {told}", *self._remarks.about(lookups, cache)]))
+                showing.show_badge(" · ".join([f"gptcache{of}: {told}", *self._remarks.about(lookups, cache)]))
 
 
 def cell_line(lines: list[str]) -> list[str]:
@@ -222,9 +244,7 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     if controller.cache is not None:
-        told = controller.off()
-        if controller.settings.locked:
-            print(told)  # noqa: T201
+        print(controller.off())  # noqa: T201
     with suppress(ValueError):
         shell.events.unregister("pre_run_cell", magics.before_cell)
         shell.events.unregister("post_run_cell", magics.after_cell)

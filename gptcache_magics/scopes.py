@@ -7,6 +7,7 @@ from contextvars import Token
 from gptcache_magics import placeholders
 from gptcache_magics.commands.parser import check_one_of, check_positive
 from gptcache_magics.controller import controller
+from gptcache_magics.langchain_hooks import watched
 from gptcache_magics.marking import check_tag
 from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
 
@@ -31,7 +32,7 @@ class using:
     Raises
     ------
     CommandError
-        For any other mode, tag or number.
+        For any other mode, tag or number; on entering, for ``replay`` while the cache is off.
     """
 
     def __init__(self, mode: Mode = "auto", *, tag: str = "", samples: int | None = None) -> None:
@@ -42,8 +43,10 @@ class using:
 
     def __enter__(self) -> None:
         outer = BLOCK.get()
-        replays = self.scope.mode == "replay" and controller.cache is not None
-        placed = placeholders.put(controller.source().store) if replays else []
+        placed: list[str] = []
+        # Without any cache replay would let every call through; a GPTCache of the user's own refuses them by itself.
+        if self.scope.mode == "replay" and (controller.cache is not None or not watched()):
+            placed = placeholders.put(controller.source().store)
         self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
 
     def __exit__(self, *error: object) -> None:

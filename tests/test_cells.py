@@ -47,6 +47,33 @@ def test_the_cell_runs_as_if_the_line_were_not_there(kernel: Kernel) -> None:
     assert kernel.run("%%gptcache bypass").status == "ok"
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%gptcache replay\n%%gptcache refresh\nask('nested {}')",
+        "%%gptcache replay\n%%time\nget_ipython().run_cell_magic('gptcache', 'auto', \"ask('nested {}')\")",
+        "%%gptcache replay\nget_ipython().run_cell_magic('gptcache', 'refresh', 'pass')\nask('nested {}')",
+    ],
+    ids=["a line", "within another magic", "after a call"],
+)
+def test_within_a_cell_nothing_loosens_what_it_asked_for(
+    kernel: Kernel, cell: str, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    ran = kernel.run(cell.format(name))
+    assert "nothing is recorded" in ran.text + str(ran.tracebacks)
+    assert mode(kernel) == "auto None"
+
+
+def test_what_a_nested_magic_asks_for_ends_with_it(kernel: Kernel) -> None:
+    kernel.run(
+        "%%gptcache --tag outer\nask('inner 1')\n"
+        "get_ipython().run_cell_magic('gptcache', 'refresh', \"ask('inner 2')\")\nask('inner 3')"
+    )
+    assert list(kernel.lookups("inner ")["mode"]) == ["auto", "refresh", "auto"]
+    assert mode(kernel) == "auto None"
+
+
 def test_an_error_has_one_traceback_with_its_line_and_ends_the_mode(kernel: Kernel) -> None:
     ran = kernel.run("%%gptcache refresh\nx = 1\n1 / 0")
     assert ran.error == "ZeroDivisionError"

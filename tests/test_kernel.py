@@ -193,6 +193,7 @@ def test_the_badge_counts_the_lookups_of_its_cell_alone(kernel: Kernel) -> None:
     assert "gptcache: 1 hit, 2 misses" in first.shown[0]["text/html"]
 
     assert badges(kernel.run("_ = ask('badge')", cell_id="a")) == ["gptcache: 1 hit · saved 0.0 s"]
+    assert badges(kernel.run("_ = await model.ainvoke('badge')", cell_id="a")) == ["gptcache: 1 hit · saved 0.0 s"]
     assert badges(kernel.run("ask('badge')\n1 / 0", cell_id="a")) == ["gptcache: 1 hit · saved 0.0 s"]
 
 
@@ -373,7 +374,7 @@ def test_an_embedder_that_fails_is_told_once_under_a_cell(kernel: Kernel) -> Non
             "on --match semantic --embedder nothing",
             "minilm, or a notebook variable that holds a LangChain Embeddings. Got 'nothing'",
         ),
-        ("on --match semantic --embedder model", "or a LangChain Embeddings. Got NumberedModel"),
+        ("on --match semantic --embedder model", "or an object that is a LangChain Embeddings. Got NumberedModel"),
         ("on --threshold 0.9", "Type: %gptcache on --match semantic --threshold"),
         ("label 1", "label: missing: right|wrong"),
         ("label 1 maybe", "label takes right, wrong. Got 'maybe'"),
