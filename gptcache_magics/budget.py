@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
+from typing import Final
 
 from gptcache_magics import pricing
 from gptcache_magics.errors import BudgetReached
+from gptcache_magics.quantities import money
 from gptcache_magics.settings import Call
 from gptcache_magics.stores.base import Configuration, Usage
 
 __all__ = ["Budget"]
+
+LITTLE: Final = 0.01
+"""US dollars: what is less is shown with more digits, and no smaller budget is proposed."""
 
 
 class Budget:
@@ -30,6 +35,15 @@ class Budget:
         """Calls of this run and what they cost, by model."""
         self._sent: dict[Call, float] = {}
         self._lock = threading.RLock()
+
+    def __str__(self) -> str:
+        return f"{_dollars(self.spent)} of {_dollars(self.limit)}"
+
+    @property
+    def incomplete(self) -> str:
+        """How many calls are not counted, in words."""
+        calls = "1 call of unknown price is" if self.unknown == 1 else f"{self.unknown} calls of unknown price are"
+        return f"{calls} not in the budget"
 
     def check(self, call: Call | None, configuration: Configuration) -> None:
         """Raise ``BudgetReached`` if this call would go over; else count it as sent."""
@@ -58,7 +72,12 @@ class Budget:
             self._sent.pop(call, None)
 
     def _told(self, expected: float) -> str:
-        spent = f"${self.spent:.2f} of ${self.limit:.2f} spent in this run"
+        spent = f"{self} spent in this run"
         if self.spent < self.limit:
-            spent += f", and this call is expected to cost ${expected:.2g} beside those under way"
-        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {2 * self.limit:g}usd"
+            spent += f", and this call is expected to cost {_dollars(expected)} beside those under way"
+        more = max(2 * self.limit, LITTLE)
+        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {more:.2f}usd"
+
+
+def _dollars(amount: float) -> str:
+    return money(amount) if 0 < amount < LITTLE else f"${amount:,.2f}"

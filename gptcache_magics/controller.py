@@ -6,6 +6,7 @@ There is one global LLM cache in a process, so there is one controller: ``contro
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,8 +57,9 @@ class Controller:
         if self.settings.locked:
             self._on_locked(where, init is not None or wrap)
             return
-        if wrap and self.cache is not None and self.previous is not None and where is None:
-            self.off()
+        if wrap and self.cache is not None and not self.cache.wraps and self.previous is not None and where is None:
+            self._wrap_instead(self.cache.store.where)
+            return
         if self.cache is not None:
             self._check_same(where, init, wrap)
             set_llm_cache(self.cache)
@@ -72,6 +74,14 @@ class Controller:
         self.previous = previous
         if place(store).endswith(BUNDLE):
             self.set_mode("replay")
+
+    def _wrap_instead(self, where: str) -> None:
+        """From here on let the cache that was set aside keep the answers; what was configured stays."""
+        kept = {name: getattr(self.settings, name) for name in ("kernel", "ttl", "max_size", "budget")}
+        self.off()
+        self.on(where, wrap=True)
+        for name, value in kept.items():
+            setattr(self.settings, name, value)
 
     def _install(self, store: Store, init: Callable[..., None] | None = None, wrapped: BaseCache | None = None) -> None:
         from langchain_core.globals import set_llm_cache
@@ -112,7 +122,7 @@ class Controller:
         if not same or (init is not None and init is not self.cache.init_func):
             raise CommandError(
                 f"The cache is on at {place(self.cache.store)}. To change where the answers are: "
-                f"%gptcache off, then %gptcache on {where or ''}".rstrip()
+                f"%gptcache off, then %gptcache on {shlex.quote(str(where)) if where else ''}".rstrip()
             )
 
     def set_mode(self, mode: Mode) -> None:

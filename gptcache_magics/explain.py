@@ -66,6 +66,10 @@ NOTED: Final[Mapping[str, tuple[Cause, str]]] = {
     "mode bypass": ("mode", "Mode bypass: every call asks the model; nothing is looked up, nothing is stored."),
     reasons.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
     reasons.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
+    reasons.NO_STREAMS: (
+        "not cached",
+        "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init.",
+    ),
     reasons.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
     reasons.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
 }
@@ -197,8 +201,9 @@ def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any])
         return "error", f"{before}, and the cache failed: {_shown(reason.removeprefix(reasons.ERROR))}"
     if reason == reasons.BUDGET:
         return "budget reached", f"{before}, but the budget of its run was spent: the model was not asked."
-    if reason in (reasons.OWN_STREAM, reasons.EVENTS):
-        return "not cached", f"{before} as {_shown(reason)}, which is not cached."
+    past = (reasons.OWN_STREAM, reasons.EVENTS, reasons.NO_STREAMS)
+    if reason in past or reason.startswith(reasons.OWN_CACHE) or reason.endswith(reasons.REPLACED):
+        return "not cached", f"{before}, and went past the cache: {_shown(reason)}."
     if reason == reasons.CACHE_FALSE:
         return "cache=False", f"{before} of a model with cache=False, so its answer was not stored."
     if last["outcome"] != "hit" and last["mode"] in ("replay", "readonly", "bypass"):
@@ -239,7 +244,7 @@ def _of_changes(what: str, closest: Nearest) -> tuple[Cause, str]:
 def _hit(lookup: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
     how = f" by meaning ({cosine(lookup['similarity'])} similar)" if lookup["match"] == "semantic" else ""
     if entry is None:
-        return f"A hit{how}. Its entry is not in this store any more."
+        return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry["created"]).strftime("%Y-%m-%d %H:%M:%S")
     replaced = " and replaced since" if entry["created"] > lookup["at"] else ""
     return f"A hit{how}: the answer was stored {stored}{replaced}."

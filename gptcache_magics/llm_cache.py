@@ -99,9 +99,16 @@ class GPTCache(BaseCache):
         return self._answers.wrapped is not None
 
     @property
+    def elsewhere(self) -> str:
+        """What keeps the answers, where that is no store of ours; empty if it is one."""
+        if self._answers.wrapped is not None:
+            return type(self._answers.wrapped).__name__
+        return "" if self._answers.ours else "the gptcache of --init"
+
+    @property
     def caches_streams(self) -> bool:
-        """Whether ``stream`` and ``astream`` ask this cache: with answers elsewhere only to be refused in replay."""
-        return (self.settings.stream and self._answers.ours) or self.scope.mode == "replay"
+        """Whether ``stream`` and ``astream`` ask this cache."""
+        return self._answers.ours and (self.settings.stream or self.scope.mode == "replay")
 
     @property
     def scope(self) -> Scope:

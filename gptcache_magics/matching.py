@@ -70,7 +70,7 @@ class Wanted:
             )
         if self.nothing or not semantic:
             return
-        if elsewhere or (cache is not None and (cache.init_func is not None or cache.wraps)):
+        if elsewhere or (cache is not None and cache.elsewhere):
             raise CommandError(
                 "on: --match semantic searches a store of ours, and with --init or --wrap the answers are elsewhere."
             )

@@ -6,7 +6,8 @@ from typing import Final
 
 __all__ = [
     *("BUDGET", "CACHE_FALSE", "ERROR", "EVENTS", "EVICTED", "EXPIRED", "MODE", "MODEL_UNKNOWN"),
-    *("BELOW", "EXACT_ONLY", "JUDGED_WRONG", "NEW", "NOT_STORED", "OWN_STREAM", "REMOVED", "SHADOW", "SIMILAR"),
+    *("BELOW", "EXACT_ONLY", "JUDGED_WRONG", "NEW", "NOT_STORED", "NO_STREAMS", "OWN_CACHE", "OWN_STREAM", "REMOVED"),
+    *("REPLACED", "SHADOW", "SIMILAR"),
 ]
 
 NEW: Final = "nothing stored for it"
@@ -17,7 +18,12 @@ MODEL_UNKNOWN: Final = "model unknown"
 MODE: Final = "mode "
 """Begins ``mode refresh`` and ``mode bypass``."""
 CACHE_FALSE: Final = "cache=False"
+OWN_CACHE: Final = "a cache of its own: "
+"""Begins the name of the cache that a model asks instead."""
+REPLACED: Final = " replaced this cache"
+"""Ends what LangChain asks instead."""
 OWN_STREAM: Final = "a stream of its own"
+NO_STREAMS: Final = "streams are not cached here"
 EVENTS: Final = "events v3"
 BUDGET: Final = "budget reached"
 ERROR: Final = "error: "

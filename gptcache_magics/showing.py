@@ -35,7 +35,7 @@ class Remarks:
             yield f"1 answer served {times} times. For different ones: %%gptcache --samples {times}"
         budget = cache.settings.budget
         if budget is not None and budget.unknown:
-            yield f"{budget.unknown} calls of unknown price are not in the budget"
+            yield budget.incomplete
         trouble = _trouble(lookups, cache)
         if trouble and trouble != self._trouble:
             self._trouble = trouble

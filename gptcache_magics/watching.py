@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from weakref import ref
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import get_llm_cache
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from gptcache_magics import generations, identity
 from gptcache_magics.configuration import configuration_of
@@ -21,11 +21,14 @@ from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity import Identity
 from gptcache_magics.ledger import Ledger
 from gptcache_magics.prompts import prompt_of
-from gptcache_magics.reasons import BUDGET, CACHE_FALSE, EVENTS, OWN_STREAM
+from gptcache_magics.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
 from gptcache_magics.settings import Call, Scope, Settings
 from gptcache_magics.single_flight import SingleFlight
 
 __all__ = ["CallWatch"]
+
+BASES: Final = ("BaseChatModel", "BaseLLM")
+"""LangChain's own two, whose ``_stream`` only says that there is none."""
 
 
 class CallWatch:
@@ -54,7 +57,7 @@ class CallWatch:
             )
             self._note(call, reason, scope, refusal=str(miss))
             raise miss
-        if reason in (CACHE_FALSE, EVENTS):
+        if reason != OWN_STREAM:  # which may go on to a method that asks the cache
             self._spend(call, scope)
             self._note(call, reason, scope)
 
@@ -99,18 +102,27 @@ def _goes_past(call: Call, cache: BaseCache | None, installed: BaseCache | None)
     if own is False:
         return CACHE_FALSE
     if isinstance(own, BaseCache) and own is not cache:
-        return f"a cache of its own: {type(own).__name__}"
+        return f"{OWN_CACHE}{type(own).__name__}"
     if own is not cache and installed is not cache:
-        return f"{type(installed).__name__ if installed is not None else 'set_llm_cache(None)'} replaced this cache"
+        return f"{type(installed).__name__ if installed is not None else 'set_llm_cache(None)'}{REPLACED}"
     if call.method.startswith("its own"):
         return OWN_STREAM
+    if call.method in ("stream", "astream") and not getattr(cache, "caches_streams", True) and _streams(call):
+        return NO_STREAMS
     return EVENTS if call.method.endswith("v3") else ""
+
+
+def _streams(call: Call) -> bool:
+    """Whether the model's class can stream, as most do; LangChain invokes those that cannot."""
+    names = ("_stream", "_astream")
+    able = any(name in vars(kind) for kind in type(call.model).__mro__ for name in names if kind.__name__ not in BASES)
+    return able and getattr(call.model, "disable_streaming", False) is not True
 
 
 def _identities(call: Call) -> Iterator[Identity]:
     """What is asked, as far as it can be told without LangChain's conversions."""
     for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
-        if isinstance(each, str) and not call.chat:
-            yield identity.identify(call, each)
+        if isinstance(each, str):
+            yield identity.identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)
         elif isinstance(each, list) and all(isinstance(message, BaseMessage) for message in each):
             yield identity.identify(call, prompt_of(each))

@@ -932,7 +932,7 @@ def test_load_wants_a_cache_of_ours_that_is_on(magic: Magic, path: Path) -> None
 
     magic.ip.user_ns["set_up"] = lambda cache: None
     magic("on --init set_up")
-    assert magic.refused("load lesson.jsonl").startswith("load: the answers come from another cache here.")
+    assert magic.refused("load lesson.jsonl").startswith("load: the answers come from the gptcache of --init here.")
 
 
 def test_the_functions_raise_typed_errors(used: Magic) -> None:

@@ -434,7 +434,7 @@ def test_a_hit_names_its_entry_and_what_it_saved(log: Log) -> None:
     assert explanation.saved == (1.5, Usage(10, 5))
 
     log.store.clear()
-    assert "not in this store any more" in log.why().sentence
+    assert "Its entry is not in this store." in log.why().sentence
 
 
 def test_a_question_that_nobody_asked(log: Log) -> None:

@@ -1,10 +1,12 @@
 """What keeps a store clean and a run within its budget: time to live, size, money; and several answers in turn."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -62,9 +64,12 @@ def test_what_was_unused_for_longest_makes_room_and_pinned_entries_stay() -> Non
     gm.pin(entries["question 0"])
     ask("question 1")  # used last
 
-    gm.on(max_size=f"{size * 0.6 / 1000:.3f}kB")
+    gm.on(max_size=f"{size * 0.8 / 1000:.3f}kB")
     gm.stats()
-    assert sorted(gm.entries()["question"]) == ["question 0", "question 1"]
+    assert len(gm.entries()) == 4, "the next answer makes room"
+    ask("question 4")
+    gm.stats()
+    assert sorted(gm.entries()["question"]) == ["question 0", "question 1", "question 4"]
     ask("question 3")
     assert reasons()[-1] == "evicted"
 
@@ -216,6 +221,61 @@ def test_wrap_keeps_apart_what_the_other_cache_would_confuse(server: ProviderSer
     assert server.calls == 3
 
 
+def test_clear_of_a_wrapped_cache_is_asked_about_first(server: ProviderServer, tmp_path: Path) -> None:
+    gm.off()
+    theirs = InMemoryCache()
+    set_llm_cache(theirs)
+    gm.on(tmp_path / "log", wrap=True)
+    llm = server.model("ChatOpenAI")
+    llm.invoke("question")
+    for options in ({}, {"dry_run": True}, {"dry_run": True, "yes": True}):
+        with pytest.raises(CommandError, match="the answers are in InMemoryCache, which does not list them and cannot"):
+            gm.clear(**options)
+    assert theirs._cache
+
+    assert gm.clear(yes=True) == "InMemoryCache is cleared. That cannot be undone."
+    llm.invoke("question")
+    assert server.calls == 2
+
+
+def test_streams_go_past_a_wrapped_cache_and_are_counted(server: ProviderServer, tmp_path: Path) -> None:
+    gm.off()
+    set_llm_cache(InMemoryCache())
+    gm.on(tmp_path / "log", wrap=True)
+    llm = server.model("ChatOpenAI")
+    list(llm.stream("question"))
+    (row,) = gm.lookups().to_dict("records")
+    assert (row["outcome"], row["reason"], row["question"]) == ("bypass", "streams are not cached here", "question")
+    assert server.calls == 1
+    with pytest.raises(gm.CacheMiss, match="streams are not cached here"), gm.using(mode="replay"):
+        list(llm.stream("question"))
+
+
+def test_with_wrap_it_says_where_the_answers_are_and_refuses_what_would_do_nothing(tmp_path: Path) -> None:
+    gm.off()
+    set_llm_cache(InMemoryCache())
+    gm.on(tmp_path / "log", wrap=True)
+    assert gm.status().store == f"answers in InMemoryCache, lookups in {tmp_path / 'log'}"
+    with pytest.raises(CommandError, match="save: the answers are in InMemoryCache"):
+        gm.save(tmp_path / "all.jsonl", all=True)
+    for options in ({"ttl": "7d"}, {"max_size": "5MB"}, {"samples": 3}):
+        with pytest.raises(CommandError, match="is about answers in a store"):
+            gm.on(**options)
+
+
+def test_wrap_said_again_keeps_the_run_and_what_was_set(server: ProviderServer, tmp_path: Path) -> None:
+    gm.off()
+    set_llm_cache(InMemoryCache())
+    gm.on(tmp_path / "log", budget="2usd")
+    gm.on(wrap=True)
+    server.model("ChatOpenAI").invoke("question")
+    gm.on(wrap=True)
+
+    assert gm.status().store.endswith(str(tmp_path / "log"))
+    assert "of $2.00" in gm.status().mode
+    assert gm.status().run.startswith("1 miss")
+
+
 def test_wrap_over_a_cache_that_was_set_aside_takes_it_back(tmp_path: Path) -> None:
     gm.off()
     theirs = InMemoryCache()
@@ -232,6 +292,31 @@ def test_wrap_without_a_cache_is_refused() -> None:
     with pytest.raises(CommandError, match="--wrap keeps the cache that is installed, and there is none"):
         gm.on(wrap=True)
     assert gm.current() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"where": "usd", "budget": "2"}, "on: write the unit with the amount, as in --budget 2usd. Got 'usd' apart"),
+        ({"where": "MB", "max_size": "500"}, "on: write the unit with the amount, as in --max-size 500MB. Got 'MB'"),
+        ({"ttl": "0d"}, "on: --ttl is above 0, or none. Got 0."),
+        ({"max_size": "0MB"}, "on: --max-size is above 0, or none. Got 0."),
+    ],
+)
+def test_an_amount_that_cannot_be_meant_changes_nothing(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(sentence)):
+        gm.on(**options)
+    assert gm.current().settings.budget is gm.current().settings.ttl is gm.current().settings.max_size is None
+
+
+def test_a_bound_that_lets_answers_go_warns_before_they_do() -> None:
+    ask("question")
+    told = gm.on(max_size="0.1kB")
+    assert told.endswith("Keep all: %gptcache on --max-size none")
+    assert "max-size: 100 B" in gm.status().mode
+    gm.on(max_size="none")
+    ask("another question")
+    assert len(gm.entries()) == 2
 
 
 def test_threads_count_every_sample_once() -> None:

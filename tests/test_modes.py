@@ -222,6 +222,21 @@ def test_a_block_of_nonsense_is_refused_before_it_begins(wrong: dict[str, Any], 
     assert told in str(error.value)
 
 
+def test_a_block_in_replay_wants_a_cache(server: ProviderServer) -> None:
+    gm.off()
+    with pytest.raises(CommandError, match="The cache is off"), gm.using(mode="replay"):
+        server.model("ChatOpenAI").invoke(NEW)
+    assert server.calls == 0
+
+
+def test_a_call_past_the_cache_is_counted(server: ProviderServer) -> None:
+    server.model("ChatOpenAI", cache=InMemoryCache()).invoke(NEW)
+    (row,) = gm.lookups().to_dict("records")
+
+    assert (row["outcome"], row["reason"]) == ("bypass", "a cache of its own: InMemoryCache")
+    assert gm.stats(by="total", wide=True).iloc[0]["bypassed"] == 1
+
+
 # Replay reaches no model
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gptcache_magics.commands.parser import Parser
 from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
 from gptcache_magics.marking import counted
 from gptcache_magics.stores.base import Selection
 
@@ -26,7 +27,16 @@ def add_arguments(parser: Parser) -> None:
 
 def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.DataFrame | str:
     """Remove all entries; ``log`` removes the lookups too, which ``undo`` does not bring back."""
-    result = removed(Selection(), dry_run=dry_run, yes=yes)
+    cache = controller.cache
+    if cache is not None and cache.elsewhere:
+        if dry_run or not yes:
+            raise CommandError(
+                f"clear: the answers are in {cache.elsewhere}, which does not list them and cannot bring them back. "
+                "To clear it: %gptcache clear --yes"
+            )
+        result: pd.DataFrame | str = f"{cache.elsewhere} is cleared.{cache.empty()} That cannot be undone."
+    else:
+        result = removed(Selection(), dry_run=dry_run, yes=yes)
     if log and not dry_run:
         number = controller.source().store.forget_lookups()
         return f"{counted(number, 'lookup', 'lookups')} removed. {result}"

@@ -38,9 +38,10 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     store = controller.source().store
     cache = controller.cache
     assert cache is not None
-    if cache.wraps or cache.init_func is not None:
+    if cache.elsewhere:
         raise CommandError(
-            "load: the answers come from another cache here. To use those of a file: %gptcache off, then %gptcache on"
+            f"load: the answers come from {cache.elsewhere} here. "
+            "To use those of a file: %gptcache off, then %gptcache on"
         )
     kind = from_ or KINDS[langchain_sqlite.is_sqlite(os.path.expanduser(path))]
     contents = bundle.read(path) if kind == "bundle" else bundle.read_langchain(path)

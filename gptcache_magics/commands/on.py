@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
 from gptcache_magics.matching import MATCHES, Match, Wanted, threshold_of, use
-from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of
+from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of, sized
 from gptcache_magics.settings import MODES, Mode
 
 HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
 NONE = "none"
+UNITS = frozenset(["m", "h", "d", "w", "kb", "mb", "gb", "usd", "$"])
 
 
 def add_arguments(parser: Parser) -> None:
@@ -96,9 +98,14 @@ def on(
 
     check_one_of("mode", mode, MODES)
     check_positive("samples", samples)
+    amounts = {"--ttl 7d": ttl, "--max-size 500MB": max_size, "--budget 2usd": budget}
+    _check_units(where, [example for example, amount in amounts.items() if amount is not None])
     seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
     size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
+    if seconds == 0 or size == 0:
+        raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
+    _check_kept(wrap, init, [("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
     check_one_of("match", match, MATCHES)
     cosine = None if threshold is None else threshold_of(threshold)
@@ -116,12 +123,41 @@ def on(
     if ttl is not None:
         settings.ttl = seconds
     if max_size is not None:
-        settings.max_size, cache.ledger.stored = size, True
+        settings.max_size, cache.ledger.stored = size, False  # the next answer makes room, so that a slip can be mended
     if budget is not None:
         settings.budget = _budget(dollars)
     again = " again" if was_on is cache and before is not cache else ""
     told = use(cache, wanted)
-    return f"Cache on{again}: {controller.described()}.{told}{'' if was_on is cache else _aside()}{controller.placed}"
+    aside = "" if was_on is cache else _aside()
+    return f"Cache on{again}: {controller.described()}.{told}{controller.placed}{aside}{_over(max_size)}"
+
+
+def _over(max_size: str | None) -> str:
+    """A warning, if a new bound lets stored answers go."""
+    cache, limit = controller.cache, controller.settings.max_size
+    assert cache is not None
+    _, size = cache.store.count()
+    if max_size is None or limit is None or size <= limit:
+        return ""
+    return (
+        f" The store holds {sized(size)}: what was unused for longest goes for good with the next answer. "
+        "Keep all: %gptcache on --max-size none"
+    )
+
+
+def _check_units(where: str | Path | None, examples: Sequence[str]) -> None:
+    """Find a unit that stands apart from its amount, and would be a folder."""
+    if examples and str(where).lower() in UNITS:
+        raise CommandError(f"on: write the unit with the amount, as in {examples[0]}. Got '{where}' apart from it.")
+
+
+def _check_kept(wrap: bool, init: object, options: Sequence[tuple[str, object]]) -> None:
+    """Find what has no effect on answers that are kept elsewhere."""
+    cache = controller.cache
+    if wrap or init is not None or (cache is not None and cache.elsewhere):
+        for option, value in options:
+            if value is not None:
+                raise CommandError(f"on: {option} is about answers in a store, and with --wrap or --init they are not.")
 
 
 def _aside() -> str:
@@ -132,8 +168,8 @@ def _aside() -> str:
         return notices
     name = type(previous).__name__
     if cache.wraps:
-        return f" {name} keeps the answers.{notices}"
-    return f" {name} set aside (off restores it). Keep using it: %gptcache on --wrap{notices}"
+        return f"{notices} {name} keeps the answers."
+    return f"{notices} {name} set aside (off restores it). Keep using it: %gptcache on --wrap"
 
 
 def _budget(dollars: float | None) -> Any:

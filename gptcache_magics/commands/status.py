@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from gptcache_magics.commands.parser import Parser
 from gptcache_magics.controller import controller
 from gptcache_magics.matching import searchable
 from gptcache_magics.quantities import sized
+from gptcache_magics.settings import Settings
 from gptcache_magics.totals import run_totals
 
 if TYPE_CHECKING:
@@ -47,6 +49,18 @@ class Status:
         return pd.DataFrame([vars(self)], dtype="string")
 
 
+def _bounds(settings: Settings) -> Iterator[str]:
+    """What ``on`` was told to keep within."""
+    if settings.kernel.several:
+        yield f"samples: {settings.kernel.samples}"
+    if settings.ttl is not None:
+        yield f"ttl: {settings.ttl / 3600:g} h"
+    if settings.max_size is not None:
+        yield f"max-size: {sized(settings.max_size)}"
+    if settings.budget is not None:
+        yield f"budget: {settings.budget}"
+
+
 def status() -> Status:
     """Whether the cache is on, where its store is, what this run did, and warnings."""
     cache = controller.cache
@@ -63,14 +77,15 @@ def status() -> Status:
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
     budget = cache.settings.budget
     if budget is not None and budget.unknown:
-        calls = "1 call of unknown price is" if budget.unknown == 1 else f"{budget.unknown} calls of unknown price are"
-        warnings.append(f"{calls} not in the budget.")
+        warnings.append(f"{budget.incomplete}.")
     if cache.ledger.failures:
         warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
     return Status(
         "on" if current is cache else "replaced",
-        f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
-        source.mode + (f", budget: ${budget.spent:.2f} of ${budget.limit:.2f}" if budget is not None else ""),
+        f"answers in {cache.elsewhere}, lookups in {source.where}"
+        if cache.elsewhere
+        else f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
+        ", ".join([source.mode, *_bounds(cache.settings)]),
         "exact" if cache.similar is None else searchable(cache.store, cache.settings, cache.similar),
         run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
