@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -33,6 +34,8 @@ OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
 """How long a cell may take to end when it is interrupted."""
+USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
+"""The cache in a line of code, not in a comment."""
 MAY_FAIL: Final = "raises-exception"
 SKIPPED: Final = "skip-execution"
 """Jupyter's tags of a cell that shows an error on purpose, and of one that is left out."""
@@ -80,7 +83,7 @@ def _read(path: str | Path) -> Any:
         raise CommandError(
             f"{path} is not a notebook: {(str(error) or type(error).__name__).splitlines()[0]}"
         ) from error
-    if not any("gptcache" in cell.source for cell in notebook.cells if cell.cell_type == "code"):
+    if not any(USED.search(cell.source) for cell in notebook.cells if cell.cell_type == "code"):
         raise CommandError(f"{path} does not use %gptcache: nothing to verify.")
     return notebook
 

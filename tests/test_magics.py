@@ -606,6 +606,12 @@ def test_a_command_that_needs_the_cache_says_so_while_it_is_off(magic: Typist, t
     assert not (tmp_path / ".gptcache").exists()
 
 
+A_FILE = (
+    "notes.txt is a file, not a store. A store is a folder such as .gptcache; the name of a bundle ends in .jsonl, "
+    "and %gptcache load takes one of any name."
+)
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -614,10 +620,16 @@ def test_a_command_that_needs_the_cache_says_so_while_it_is_off(magic: Typist, t
         ("xyz", "No sub-command 'xyz'. All: %gptcache help"),
         ("on --inti f", "on: no option '--inti'. Did you mean '--init'? Example: %gptcache on"),
         ("on --init nosuch", "--init names a function of this notebook. There is no 'nosuch'."),
-        ("on a b", "on: too many words: b. Example: %gptcache on"),
+        ("on a b", "on: too many words: b. Put quotes around a name with spaces. Example: %gptcache on"),
         ("off now", "off: too many words: now. Example: %gptcache off"),
-        ("on notes.txt", "notes.txt is a file, not a store. A store is a folder: %gptcache on .gptcache"),
-        ("stats --at notes.txt", "notes.txt is a file, not a store. A store is a folder: %gptcache on .gptcache"),
+        (
+            "on notes.txt",
+            A_FILE,
+        ),
+        (
+            "stats --at notes.txt",
+            A_FILE,
+        ),
         ("on postgresql://db/a", "No store for postgresql:// addresses. A store is a folder, or :memory:"),
         ("stats --at empty", "There is no store in empty. A store is a folder with a cache.db, such as .gptcache"),
         ("entries --at nosuch", "There is no store in nosuch. A store is a folder with a cache.db, such as .gptcache"),

@@ -76,10 +76,13 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("argument "):
             option, told = message.removeprefix("argument ").split(": ", 1)
             told = f"{option.split('/')[-1]} wants a value" if told.startswith("expected") else told
-        told = told.replace("the following arguments are required", "missing").replace(
-            "unrecognized arguments", "too many words"
-        )
-        raise CommandError(f"{self._name}: {told if told[-1:] in '.?' else told + '.'} Example: {self.example}")
+        told = told.replace("the following arguments are required", "missing")
+        if told.startswith("unrecognized arguments"):
+            told = told.replace("unrecognized arguments", "too many words")
+            if not all(action.option_strings for action in self._actions):
+                told += ". Put quotes around a name with spaces."
+        told = told if told.startswith(f"{self._name} ") else f"{self._name}: {told}"
+        raise CommandError(f"{told if told[-1:] in '.?' else told + '.'} Example: {self.example}")
 
     @property
     def _name(self) -> str:

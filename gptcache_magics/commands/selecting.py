@@ -69,7 +69,8 @@ def cell_number(source: Source, cell: int | str | None) -> int | None:
         numbers = (count for _, _, count in _lookups(source) if count is not None)
         newest = next(numbers, None)
         if newest is None:
-            raise CommandError("No cell of this run asked the cache yet. All lookups: %gptcache lookups --since all")
+            of = "of this run" if source.ledger is not None else "in this store"
+            raise CommandError(f"No cell {of} asked the cache yet. All lookups: %gptcache lookups --since all")
         return newest
     if not isinstance(cell, int) or cell < 1:
         raise CommandError(f"cell is the number beside a cell, such as 12, or {LAST!r}. Got {cell!r}.")
@@ -84,8 +85,8 @@ def looked_up(source: Source, cell: int | str | None = None) -> list[str]:
 
 
 def _lookups(source: Source) -> list[tuple[str, str, int | None]]:
-    """Entry, outcome and cell of the lookups of this run, newest first."""
-    period = source.period("run")
+    """Entry, outcome and cell of the lookups of this run, newest first; of a store that is not on, of all runs."""
+    period = source.period("run" if source.ledger is not None else "all")
     if source.ledger is not None and source.store.readonly:  # nothing is recorded there
         recent = reversed(list(source.ledger.recent))
         return [(entry_id(each.key) if each.key else "", each.outcome, each.execution_count) for each in recent]

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.stores.schema import check_readable, migrate
@@ -22,6 +22,7 @@ from gptcache_magics.stores.schema import check_readable, migrate
 __all__ = ["Connections", "store_folder"]
 
 T = TypeVar("T")
+FILE: Final = "cache.db"
 BUSY_SECONDS = 10.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
@@ -39,7 +40,12 @@ def store_folder(where: str | Path) -> Path:
         raise StoreError(
             f"{str(where)[:60]} cannot be a folder: {reason}. Choose another: %gptcache on FOLDER"
         ) from error
-    raise StoreError(f"{where} is a file, not a store. A store is a folder: %gptcache on .gptcache")
+    if folder.name == FILE:
+        raise StoreError(f"{where} is the file of a store. Name its folder: {folder.parent.name}")
+    raise StoreError(
+        f"{where} is a file, not a store. A store is a folder such as .gptcache; the name of a bundle ends in .jsonl, "
+        "and %gptcache load takes one of any name."
+    )
 
 
 class _Connection(sqlite3.Connection):
@@ -50,7 +56,7 @@ class Connections:
     """Run work on the file ``folder/cache.db``, or in memory when ``folder`` is None."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.path = None if folder is None else folder / "cache.db"
+        self.path = None if folder is None else folder / FILE
         self.readonly = False
         self.notices: list[str] = []
         self.epoch = 0
