@@ -109,7 +109,7 @@ def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = 
         What to say in ``response_metadata["gptcache"]``.
     """
     if data[:1] == _SLOW:
-        return [_marked(loads(text, allowed_objects=_ALLOWED), fresh, mark) for text in json.loads(data[1:])]
+        return [_marked(_loaded(text), fresh, mark) for text in json.loads(data[1:])]
     generations: list[Generation] = []
     for info, text, body in orjson.loads(data[1:]):
         if body is None:
@@ -125,10 +125,16 @@ def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = 
 
 def load(text: str) -> Generation:
     """A generation from what LangChain's ``dumps`` wrote; only the classes that an answer consists of are loaded."""
-    loaded = loads(text, allowed_objects=_ALLOWED)
+    loaded = _loaded(text)
     if not isinstance(loaded, Generation):
         raise NotStorable(f"not stored: a {type(loaded).__name__} is no generation")
     return loaded
+
+
+def _loaded(text: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that loads() is in beta is no matter of the user's
+        return loads(text, allowed_objects=_ALLOWED)
 
 
 def text_of(data: bytes) -> str:

@@ -441,3 +441,15 @@ def test_the_usage_is_the_providers(answers: list[Generation], usage: Usage) -> 
 )
 def test_an_answer_is_shown_as_text(answers: list[Generation], shown: str) -> None:
     assert generations.text_of(generations.encode(answers)) == shown
+
+
+def test_reading_what_langchain_wrote_warns_of_nothing() -> None:
+    script = """
+import warnings
+from langchain_core.load import dumps
+from langchain_core.outputs import Generation
+from gptcache_magics import generations
+warnings.simplefilter("error")  # after langchain_core, which shows warnings of its own again
+assert generations.load(dumps(Generation(text="a"))).text == "a"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
