@@ -90,7 +90,7 @@ def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
     for note in explanation.notes:
         yield "note", note
     entry = closest.id if closest is not None else explanation.entry
-    following = f"%gptcache show {entry}" if entry else NEXT.get(explanation.cause, "")
+    following = NEXT.get(explanation.cause) or (f"%gptcache show {entry}" if entry else "")
     if following:
         yield "next", following
 
