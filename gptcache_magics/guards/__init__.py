@@ -6,7 +6,7 @@ read again by plain rules of text, one for each way in which such pairs were see
 meaning: it only refuses, and a refused answer costs one call of the model where a wrong one would cost trust.
 
 The rules are English; a question in another language that uses Latin letters has the guards of numbers, names,
-quotations, code and single words.
+quotations, code, order and single words, and of the words that negate in the larger of these languages.
 """
 
 from __future__ import annotations

@@ -13,7 +13,10 @@ _VOWEL = re.compile(r"[aeiouy]")
 _ONE_SYLLABLE = re.compile(r"[^aeiouy]+[aeiouy][^aeiouywx]")
 """After which an e is no ending: *care* is not *car*, and *caring* is *care*."""
 _DOUBLED = re.compile(r"(?<=\w\w)([bdfglmnprt])\1$")
-_BRITISH: Final = ((re.compile(r"(?<=\w{3})our"), "or"), (re.compile(r"(?<=\w\w)([iy])s(?=e|ing|ation)"), r"\1z"))
+_BRITISH: Final = (
+    ("our", re.compile(r"(?<=\w{3})our"), "or"),
+    ("s", re.compile(r"(?<=\w\w)([iy])s(?=e|ing|ation)"), r"\1z"),
+)
 
 
 def stem(word: str) -> str:
@@ -23,8 +26,9 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _stem(word: str) -> str:
-    for british, american in _BRITISH:
-        word = british.sub(american, word)
+    for mark, british, american in _BRITISH:
+        if mark in word:
+            word = british.sub(american, word)
     if word.endswith("ies"):
         word = word[:-3] + "y"
     elif word.endswith(("sses", "shes", "ches", "xes")):

@@ -11,7 +11,6 @@ from gptcache_magics.guards.stems import stem
 
 __all__ = [
     "ATTACHING",
-    "CLAUSES",
     "CONTRASTS",
     "COORDINATING",
     "DATES",
@@ -20,6 +19,7 @@ __all__ = [
     "FRAME_WORDS",
     "FUNCTION_WORDS",
     "GENERIC",
+    "IN_ONE_WORD",
     "LANGUAGES",
     "LIMITING",
     "LIMITS",
@@ -58,8 +58,8 @@ FUNCTION_WORDS: Final = _words(
     # articles, auxiliaries, prepositions, conjunctions, and pronouns without gender
     "a an the this that these those there here it its they them their i me my mine we us our you your yours one ones s "
     "am is are was were be been being do does did done has had have having will would shall should can could may might "
-    "must of in on at to for by with from into onto about as like per via within and or but so if whether then than while "
-    "also too very really actually just some any such own other else "
+    "must of in on at to for by with from into onto about as like per via within and or but so if whether then than "
+    "while also too very really actually just some any such own other else "
     # what one asks with
     "what which who whom whose when where why how"
 )
@@ -80,17 +80,16 @@ NEGATIONS: Final = _words(
     "not no never none nothing nobody nowhere neither nor without except excluding exclude avoid prevent non unless "
     # German, Dutch, French, Spanish, Portuguese, Italian
     "nicht kein keine keinen keinem keiner keines niemals niemand nirgends ohne niet geen zonder "
-    "jamais aucun aucune jamás nunca nadie ningún ninguno ninguna não nenhum nenhuma ninguém senza nessun nessuno nessuna"
+    "jamais aucun aucune jamás nunca nadie ningún ninguno ninguna não nenhum nenhuma ninguém senza nessun nessuno "
+    "nessuna"
 )
 NEGATIONS_ABROAD: Final = _words("pas sans sin sem")
 """Negations where a word of ``ROMANCE`` stands, too: English has *sin x* and a sans-serif font."""
 ROMANCE: Final = _words(
-    "el la los las un una uno del al que es en con qué cómo le les des du une est ce je il que comment avec os as da em "
-    "como com"
+    "el la los las un una uno del al que es en con qué cómo le les des du une est ce je il que comment avec os as da "
+    "em como com"
 )
 """Articles and the like of French, Spanish and Portuguese."""
-CLAUSES: Final = COORDINATING | _words("but if when because that which who")
-"""Where the reach of a *not* ends."""
 LIMITS: Final = {
     word: group.split()[0]
     for group in (
@@ -150,16 +149,16 @@ CONTRASTS: Final = {
         ("direction", ("to into onto", "from")),
         ("side", ("in", "out")),
         ("loop", ("for", "while")),
-        ("person", ("my mine me", "your yours", "he his him", "she her hers", "they their theirs them", "our ours us")),
+        ("person", ("my mine", "your yours", "he his him", "she her hers", "they their theirs them", "our ours")),
     )
     for pole in poles
     for word in pole.split()
 }
-"""Function words of which one in the place of another makes another question, as what they are about and say."""
+"""Function words by what they tell and what they say of it: one in the place of another makes another question."""
 GENERIC: Final = _words("i you we one")
 """Who may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
 OPENING: Final = _words("is are was were do does did has had should")
-"""What a question begins with that is answered by yes or no; *can* may ask how."""
+"""What a question begins with that is answered by yes or no; one with *can* is often meant as *how can*."""
 OBJECTS: Final = _words("df self this obj")
 """Names of any object: *df.groupby* is *groupby*."""
 
@@ -196,7 +195,7 @@ UNITS_AFTER_NUMBERS: Final = {
         ("grams", "g"),
         ("liters", "l"),
         ("feet", "ft"),
-        ("seconds", "s sec secs second"),
+        ("seconds", "sec secs second"),
         ("milliseconds", "ms"),
         ("minutes", "min mins"),
         ("hours", "h hr hrs"),
@@ -209,9 +208,11 @@ UNIT_STEMS: Final = frozenset(map(stem, {*UNITS.values(), *UNITS_AFTER_NUMBERS.v
 )
 """What a number may count or measure; a time of day is one, too."""
 
-FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly simply")
-SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step line")
+FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly")
+SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step term line")
 """Forms of an answer, soon after one of ``ATTACHING``."""
+IN_ONE_WORD: Final = {stem("terms"): stem("simply")}
+"""*In simple terms* is *simply*."""
 LANGUAGES: Final = _words(
     "english french german spanish italian portuguese dutch russian chinese mandarin japanese korean arabic hindi urdu "
     "bengali turkish swedish norwegian danish finnish greek hebrew latin vietnamese thai indonesian czech polish "
