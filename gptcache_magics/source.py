@@ -36,6 +36,15 @@ class Source:
         return place(self.store)
 
     @property
+    def state(self) -> str:
+        """``on``, ``off``, or ``replaced``: another cache is LangChain's global one now."""
+        if self.ledger is None:
+            return "off"
+        from langchain_core.globals import get_llm_cache
+
+        return "on" if getattr(get_llm_cache(), "ledger", None) is self.ledger else "replaced"
+
+    @property
     def mode(self) -> str:
         """What the cache may do."""
         if self.ledger is None:
@@ -47,6 +56,11 @@ class Source:
     def threshold(self) -> float:
         """The cosine from which on a question counts as the same; of another place the default."""
         return self.ledger.settings.threshold if self.ledger is not None else THRESHOLD
+
+    @property
+    def failures(self) -> int:
+        """How many errors inside the cache there were."""
+        return self.ledger.failures if self.ledger is not None else 0
 
     def flush(self) -> str:
         """Bring pending lookups into the store, before it is read; what went wrong, empty if nothing did."""

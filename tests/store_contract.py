@@ -333,6 +333,27 @@ class StoreContract:
         assert found is not None
         assert found.answer == b"new"
 
+    def test_what_undo_would_bring_back_is_known(self, filled: Store, reader: Store) -> None:
+        assert reader.removed() == 0
+        removed = filled.remove(OF_GPT)
+        assert reader.removed() == removed
+        filled.undo()
+        assert reader.removed() == 0
+
+    def test_a_version_changes_with_every_change_and_only_then(self, filled: Store, reader: Store) -> None:
+        versions = [reader.version()]
+        for change in (
+            lambda: filled.put(make_entry("new"), GPT),
+            lambda: filled.change(OF_GPT, pinned=True),
+            lambda: filled.record([lookup(200, name="c")], [], 1000),
+            filled.clear,
+            filled.undo,
+        ):
+            change()
+            versions.append(reader.version())
+            assert reader.version() == versions[-1]
+        assert len(set(versions)) == len(versions)
+
     def test_a_forgotten_removal_is_final(self, filled: Store) -> None:
         filled.clear()
         filled.forget_removed()

@@ -84,7 +84,7 @@ def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None
     (panel,) = [cell for cell in cells if cell.source == "%gptcache panel"]
     assert "one sentence" not in str(panel.outputs)
     if hasattr(ipywidgets.Widget, "_repr_mimebundle_"):  # an older one shows itself, without a form for elsewhere
-        (output,) = [each for each in panel.outputs if "text/html" in each.get("data", {})]
+        (output,) = [each for each in panel.outputs if each.get("data", {}).get("text/html")]
         assert "gpt-4o-mini" in output.data["text/html"]
         assert "<svg" in output.data["text/html"]
     assert "Hit rate over time" in cell_with(cells, "stats --plot")

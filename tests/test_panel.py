@@ -2,11 +2,17 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
+from IPython.display import display
+from IPython.utils.capture import capture_output
+from langchain_core.caches import InMemoryCache
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 from shell import fresh_shell
 
@@ -196,13 +202,14 @@ def test_the_saved_form_has_models_and_figures_but_no_prompts(panel, source):
         assert "first" not in form
         assert "alert" not in form
     assert "<script" not in data["text/html"]
-    assert " class=" not in data["text/html"].replace(' class="tex2jax_ignore', "")
+    classes = {f' class="{panel._mark}"', ' class="tex2jax_ignore'}
+    assert data["text/html"].count(" class=") == sum(map(data["text/html"].count, classes))
 
 
 def test_the_full_static_form_has_everything_escaped(source):
     ask(HOSTILE_QUESTION, HOSTILE_ANSWER)
     html = gm.panel(static=True)._repr_html_()
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; ␛[31mred \ufffdtxet" in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31mred \\u202etxet" in html
     assert "&lt;img src=x onerror=alert(2)&gt;" in html
     assert "<script" not in html
     assert "<img" not in html
@@ -213,7 +220,7 @@ def test_the_full_static_form_has_everything_escaped(source):
 
 def test_the_text_for_a_terminal_has_no_escapes(source):
     ask("question", name="\x1b]0;title\x07 name")
-    assert "␛]0;title␇ name" in Snapshot.take(source).text()
+    assert r"\x1b]0;title\x07 name" in Snapshot.take(source).text()
     assert "\x1b" not in Snapshot.take(source).text()
 
 
@@ -278,7 +285,7 @@ def test_lookups_of_an_unknown_model_can_be_looked_at(panel, source):
     models = open_tab(panel, "Models")
     wait_until(lambda: "unknown" in rows_of(models))
     models.grid.selection = ["unknown"]
-    wait_until(lambda: "0 of 1 lookup" in figures_of(panel))
+    wait_until(lambda: ">1 error<" in figures_of(panel))
 
 
 def test_the_time_and_the_cell_are_chips_too(panel):
@@ -364,10 +371,103 @@ def test_lookups_stand_under_their_cells_and_misses_come_first(panel):
 def test_the_head_says_the_mode_only_when_it_is_not_auto(panel):
     assert 'data-state="on">on<' in panel._head.value
     assert "gptcache-mode" not in panel._head.value
-    gm.mode("readonly")
     look_at(panel)
-    ask("third")
+    gm.mode("readonly")
     wait_until(lambda: '<div class="gptcache-mode">readonly</div>' in panel._head.value)
+    gm.mode("auto")
+    wait_until(lambda: "gptcache-mode" not in panel._head.value)
+
+
+def test_the_head_says_that_another_cache_took_the_place(panel):
+    look_at(panel)
+    set_llm_cache(InMemoryCache())
+    wait_until(lambda: 'data-state="replaced">replaced<' in panel._head.value)
+    wait_until(lambda: "Take it back: %gptcache on" in panel._line.value)
+    assert "GPTCache, replaced" in panel._repr_mimebundle_()["text/html"]
+    gm.on()
+    wait_until(lambda: 'data-state="on">on<' in panel._head.value and panel._line.value == "")
+
+
+def test_the_hit_rate_and_the_numbers_beside_it_are_about_the_same_lookups(panel):
+    gm.mode("bypass")
+    ask("first")
+    ask("fourth")
+    look_at(panel)
+    wait_until(lambda: "1 of 3, 2 bypassed" in figures_of(panel))
+    assert "<b>33%</b>" in figures_of(panel)
+
+
+OTHER_KERNEL = """
+import sys
+from gptcache_magics.stores.base import Selection
+from gptcache_magics.stores.sqlite import SQLiteStore
+SQLiteStore(sys.argv[1]).change(Selection(), tag="elsewhere")
+"""
+
+
+@pytest.mark.parametrize("where", ["folder", ":memory:"])
+def test_what_is_done_to_the_store_is_seen_without_a_lookup(tmp_path, source, where):
+    gm.off()
+    gm.on(where if where == ":memory:" else tmp_path / where)
+    for question in ("first", "second"):
+        ask(question)
+    panel = gm.panel()
+    entries = open_tab(panel, "Entries")
+
+    def seen(count, text=""):
+        wait_until(lambda: entries.grid.page["total"] == count and text in str(entries.grid.page))
+
+    seen(2)
+    gm.pin(gm.entries().index[0])
+    seen(2, "pinned")
+    gm.clear(yes=True)
+    seen(0)
+    gm.undo()
+    seen(2, "pinned")
+    if where == "folder":
+        subprocess.run([sys.executable, "-c", OTHER_KERNEL, str(tmp_path / where)], check=True)
+        seen(2, "#elsewhere")
+
+
+def test_a_panel_looks_only_while_it_is_seen_and_paints_only_what_changed(panel, source, monkeypatch):
+    looks, paints = threading.Semaphore(0), []
+    version, paint = type(source.store).version, type(panel)._paint
+
+    def counted(store):
+        looks.release()
+        return version(store)
+
+    monkeypatch.setattr(type(source.store), "version", counted)
+    monkeypatch.setattr(type(panel), "_paint", lambda self, tab=None: [paints.append(tab), paint(self, tab)][1])
+    assert not looks.acquire(timeout=0.6)
+    look_at(panel)
+    wait_until(lambda: len(paints) == 1)  # nobody looked since the panel was made
+    for _ in range(5):
+        looks.acquire()
+    assert len(paints) == 1
+    panel._view_count = 0
+    panel._painter.hurry()  # comes after the last look
+    wait_until(lambda: not panel._painter.behind)
+    while looks.acquire(blocking=False):
+        pass
+    assert not looks.acquire(timeout=0.6)
+
+
+def test_the_panel_and_what_is_saved_of_it_are_two_outputs(tmp_path):
+    with fresh_shell(tmp_path / ".ipython"):
+        gm.on(tmp_path)
+        ask("first")
+        panel = gm.panel()
+        with capture_output() as shown:
+            display(panel)
+        model_id = panel.model_id
+        gm.off()
+    saved, live = (output.data for output in shown.outputs)
+    assert "text/plain" not in live, "a terminal would print it"
+    assert live["text/html"] == ""
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == model_id
+    assert "plain-model" in saved["text/html"]
+    assert f'class="{panel.children[-1].saved}"' in saved["text/html"]
 
 
 def test_the_widget_state_holds_no_prompts_but_those_in_sight(panel):
@@ -431,7 +531,7 @@ def test_a_locked_store_is_said_and_heals_by_itself(panel, source, tmp_path, mon
     assert panel._tabs[0].grid.page["total"] == 1
     other.execute("ROLLBACK")
     other.close()
-    wait_until(lambda: panel._line.value == "" and "1 of 4 lookups" in figures_of(panel))
+    wait_until(lambda: panel._line.value == "" and "1 of 4, 1 error" in figures_of(panel))
 
 
 def test_a_store_that_vanished_is_said_and_the_last_tables_stay_until_there_are_others(tmp_path, source):

@@ -63,6 +63,9 @@ class Store(Protocol):
     def epoch(self) -> int:
         """Grows whenever something else is in its place: what was read before counts no more."""
 
+    def version(self) -> object:
+        """Another one after every change, whoever made it. Costs microseconds; to be compared within one thread."""
+
     def open(self) -> None:
         """Open now, to hear of what is wrong; otherwise the first use opens."""
 
@@ -98,6 +101,9 @@ class Store(Protocol):
 
     def undo(self) -> int:
         """Bring the last removal back; the number of entries that came back."""
+
+    def removed(self) -> int:
+        """How many entries ``undo`` would bring back."""
 
     def forget_removed(self) -> None:
         """Make the last removal final."""

@@ -65,6 +65,14 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         """Grows whenever another file takes the place of the one that was read."""
         return self._connections.epoch
 
+    def version(self) -> object:
+        """Another one after every change, whoever made it: SQLite counts those of others, and apart our own."""
+
+        def work(db: sqlite3.Connection) -> tuple[int, int, int]:
+            return self.epoch, db.execute("PRAGMA data_version").fetchone()[0], db.total_changes
+
+        return self._connections.read(work)
+
     def open(self) -> None:
         """Open the file now, to hear of what is wrong with it."""
         self._connections.read(lambda db: None)
@@ -202,6 +210,10 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             return back
 
         return self._connections.write(work)
+
+    def removed(self) -> int:
+        """How many entries ``undo`` would bring back."""
+        return int(self._connections.read(lambda db: db.execute("SELECT count(*) FROM removed").fetchone()[0]))
 
     def forget_removed(self) -> None:
         """Make the last removal final."""

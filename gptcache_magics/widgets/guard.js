@@ -1,6 +1,7 @@
-// Keeps the notebook's one-letter shortcuts away from the panel. With the focus on a tab or a button of an output, pressing
-// d twice would delete the notebook cell. Lab looks for this attribute on the focused element itself, and tabs and buttons
-// come and go, so each one gets it at the moment it gets the focus: before any key can reach it.
+// Keeps the notebook's one-letter shortcuts away from the panel, and hides the panel's saved form while the panel is there.
+// With the focus on a tab or a button of an output, pressing d twice would delete the notebook cell. Lab looks for this
+// attribute on the focused element itself, and tabs and buttons come and go, so each one gets it at the moment it gets the
+// focus: before any key can reach it.
 // @ts-check
 
 /** @param {FocusEvent} event */
@@ -8,10 +9,14 @@ function mark({ target }) {
   if (target instanceof Element && target.closest(".gptcache-panel")) target.setAttribute("data-lm-suppress-shortcuts", "true");
 }
 
-/** @param {{el: HTMLElement}} context */
-function render({ el }) {
+/** @param {{model: {get(name: string): any}, el: HTMLElement}} context */
+function render({ model, el }) {
   el.style.display = "none";
   document.addEventListener("focusin", mark); // adding it twice, for a second view, adds nothing
+  const saved = `.${model.get("saved")}`;
+  const style = document.createElement("style"); // goes with this view
+  style.textContent = `${saved}, :is(.jp-OutputArea-child, .output_area):has(> * > ${saved}) { display: none !important; }`;
+  el.append(style);
 }
 
 export default { render };

@@ -12,14 +12,14 @@ from gptcache_magics.widgets.formats import one_line, shown
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource
 
-__all__ = ["figures_html", "head_html", "notice_html"]
+__all__ = ["figures_html", "head_html", "notice_html", "notices_of"]
 
 
 def head_html(source: PanelSource) -> str:
     """Return title, state, mode, place and size."""
     entries, size = source.store.count()
     mode = one_line(source.mode, 40)
-    state = "off" if mode == "off" else "on"
+    state = source.state
     where = escape(one_line(source.where, 300))
     parts = [
         '<div class="gptcache-title">GPTCache</div>',
@@ -40,6 +40,13 @@ def figures_html(shown_figures: Sequence[Figure]) -> str:
         for figure in shown_figures
     )
     return f'<div class="gptcache-figures" role="group" aria-label="Figures">{tiles}</div>'
+
+
+def notices_of(source: PanelSource) -> list[str]:
+    """Return what the user should hear of the cache beside what its store has to say."""
+    if source.state != "replaced":
+        return []
+    return ["Another cache is LangChain's global one: lookups go there. Take it back: %gptcache on"]
 
 
 def notice_html(notices: Sequence[str]) -> str:

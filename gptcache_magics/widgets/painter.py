@@ -1,6 +1,7 @@
 """When a panel is painted: in a thread of its own, at most four times a second and for a small share of the time.
 
-A lookup must not wait for a widget, so it only raises a flag here.
+A lookup must not wait for a widget, so it only raises a flag here. What commands and other kernels change says nothing:
+while somebody looks at the panel, the thread looks by itself whether anything is another than it was.
 """
 
 from __future__ import annotations
@@ -28,28 +29,37 @@ class Painter:
     ----------
     paint
         A method that paints and returns whether it could; its object is not kept alive.
+    outdated
+        A method of the same object that says whether what was painted is not true any more, though nobody said so.
+        It is asked four times a second while `watching`.
     """
 
-    def __init__(self, paint: Callable[[], bool]) -> None:
-        self._changed, self._now = threading.Event(), threading.Event()
-        self._ended = False
-        self._paint = weakref.WeakMethod(paint, lambda _: self._end())
+    def __init__(self, paint: Callable[[], bool], outdated: Callable[[], bool]) -> None:
+        self._woken, self._now = threading.Event(), threading.Event()
+        self._changed = self._watching = self._ended = False
+        self._paint, self._outdated = weakref.WeakMethod(paint, lambda _: self._end()), weakref.WeakMethod(outdated)
         self.thread = threading.Thread(target=self._run, name="gptcache-panel", daemon=True)
         self.thread.start()
 
     def note(self) -> None:
         """Paint when it is time: something changed."""
-        self._changed.set()
+        self._changed = True
+        self._woken.set()
 
     def hurry(self) -> None:
         """Paint as soon as possible: somebody is waiting."""
-        self._changed.set()
+        self.note()
         self._now.set()
+
+    def watch(self, watching: bool) -> None:
+        """Look for changes that nobody notes, from now on or no more."""
+        self._watching = watching
+        self._woken.set()
 
     @property
     def behind(self) -> bool:
         """Whether something changed that was not painted yet."""
-        return self._changed.is_set()
+        return self._changed
 
     def close(self) -> None:
         """End the thread, and wait for it: who closes a panel may close its store next."""
@@ -63,21 +73,24 @@ class Painter:
 
     def _run(self) -> None:
         while True:
-            self._changed.wait()
-            self._changed.clear()
-            self._now.clear()
-            paint = self._paint()
-            if paint is None or self._ended:  # asked last, so that a panel closed meanwhile is not waited for
-                return
+            self._woken.wait(SHORTEST_PAUSE if self._watching else None)
+            self._woken.clear()
+            paint, outdated = self._paint(), self._outdated()
+            if paint is None or outdated is None or self._ended:
+                return  # asked last, so that a panel closed meanwhile is not waited for
+            due = self._changed or (self._watching and outdated())
+            if due:
+                self._changed = False
+                self._now.clear()
             started = time.monotonic()  # waiting for the interpreter counts: the thread that runs cells waited as well
-            well = paint()
+            well = not due or paint()
             took = min(time.monotonic() - started, LONGEST_TAKEN)
-            del paint  # holds no panel while it waits
-            if well:
-                self._rest(took)
-            else:
-                self._changed.set()
+            del paint, outdated  # holds no panel while it waits
+            if not well:
+                self.note()
                 self._now.wait(PAUSE_AFTER_ERROR)
+            elif due:
+                self._rest(took)
 
     def _rest(self, took: float) -> None:
         """Wait before painting again: shortly if that takes nothing from a running cell, else for a small share."""

@@ -14,9 +14,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import ipywidgets
+import traitlets
 
 from gptcache_magics import frames
 from gptcache_magics.settings import Settings
@@ -25,10 +27,11 @@ from gptcache_magics.widgets.charts_tab import ChartsTab
 from gptcache_magics.widgets.chips import Chips
 from gptcache_magics.widgets.entries_tab import EntriesTab
 from gptcache_magics.widgets.figures import figures, periods
-from gptcache_magics.widgets.header import figures_html, head_html, notice_html
+from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
 from gptcache_magics.widgets.lookups_tab import LookupsTab
 from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.painter import Painter
+from gptcache_magics.widgets.saved import saved_html, view_of
 from gptcache_magics.widgets.static import Snapshot
 from gptcache_magics.widgets.table_tab import TableTab, error_html
 from gptcache_magics.widgets.tuning_tab import TuningTab
@@ -40,10 +43,12 @@ open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 
 
 class _Guard(anywidget.AnyWidget):
-    """Not seen: carries the panel's style, and keeps the notebook's shortcuts away from its buttons and tabs."""
+    """Not seen: carries the panel's style, keeps the notebook's shortcuts away, and the saved form out of sight."""
 
     _esm = Path(__file__).with_name("guard.js")
     _css = Path(__file__).with_name("panel.css")
+
+    saved = traitlets.Unicode().tag(sync=True)
 
 
 class Panel(ipywidgets.VBox):
@@ -65,6 +70,7 @@ class Panel(ipywidgets.VBox):
         self._source, self._settings = source, settings or Settings()
         self._closed = False
         self._behind = False  # whether something changed while nobody looked
+        self._seen: object = None  # what the store and its cache were like when they were read last
         self._snapshot: Snapshot | None = None
         self._just_read: frames.Read | None = None
         self._context = contextvars.copy_context()
@@ -84,10 +90,11 @@ class Panel(ipywidgets.VBox):
         top = ipywidgets.HBox([self._head, self._since])
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
-        super().__init__([top, self._chips, self._figures, self._line, self._tab, _Guard()])
+        self._mark = f"gptcache-saved-{uuid4().hex[:12]}"
+        super().__init__([top, self._chips, self._figures, self._line, self._tab, _Guard(saved=self._mark)])
         self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
-        self._painter = Painter(self._paint_in_sight)
+        self._painter = Painter(self._paint_in_sight, self._outdated)
         for each in self._tabs:
             if isinstance(each, TableTab):
                 each.narrow, each.repaint = narrow, self._painter.hurry
@@ -140,6 +147,7 @@ class Panel(ipywidgets.VBox):
         for widget in _within(self):
             context.run(widget.send_state, "_dom_classes")
         self._context = context
+        self._painter.watch(bool(self._view_count))
         if self._behind:
             self._painter.hurry()
 
@@ -151,16 +159,30 @@ class Panel(ipywidgets.VBox):
         self._behind = False
         return self._context.run(self._paint)
 
+    def _outdated(self) -> bool:
+        """Whether a command, a function or another kernel changed what is shown: only lookups say so themselves."""
+        try:
+            return self._state() != self._seen
+        except Exception:
+            return True  # painting says what is wrong
+
+    def _state(self) -> object:
+        """What is another one whenever there is something to show; it costs microseconds."""
+        source = self._source
+        cache = source.state, source.mode, source.threshold, source.failures
+        return threading.get_ident(), source.store.version(), cache  # versions are one thread's own
+
     def _paint(self, tab: Tab | None = None) -> bool:
         """Read and show everything in sight; keep the last tables and say so if that fails."""
         with self._painting:
             try:
                 trouble = self._source.flush()
+                self._seen = self._state()
                 if not self._lost():
                     self._read(tab or self._tabs[self._tab.selected_index or 0])
             except Exception as error:  # whatever it is, the panel stays and the cell that runs goes on
                 trouble = _named(error)
-            notices = self._source.store.notices[self._noticed :]
+            notices = [*self._source.store.notices[self._noticed :], *notices_of(self._source)]
             self._line.value = error_html(_not_up_to_date(trouble)) if trouble else notice_html(notices)
             return not trouble
 
@@ -181,20 +203,30 @@ class Panel(ipywidgets.VBox):
         empty = not store.count()[0] and not store.lookups(Period(), 1).rows
         return empty and len(store.notices) > self._noticed
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the widget, and for where widgets do not run the figures and models, without prompts or answers."""
-        widget: Any = getattr(super(), "_repr_mimebundle_", dict)  # ipywidgets 7 displays itself in another way
-        bundle = widget(**kwargs) or {}
-        data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+    def _ipython_display_(self) -> None:
+        """Display what a saved notebook keeps, and below it the panel."""
+        from IPython.display import display
+
+        display(self._saved(), raw=True)  # type: ignore[no-untyped-call]
+        display(view_of(self.model_id), raw=True)  # type: ignore[no-untyped-call]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return the widget and what can be saved of it, for who does not let it display itself."""
+        return view_of(self.model_id) | self._saved()
+
+    def _saved(self) -> dict[str, Any]:
+        """Return, for where widgets do not run, the figures and models, without prompts or answers."""
         try:
             current = not (self._behind or self._painter.behind)
             just_read, self._just_read = self._just_read, None  # for once: it is large
             with frames.read_once(just_read if current else None):
                 snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
                 html = snapshot.html(ChartsTab.html(self._source, snapshot.view))
+                text = snapshot.text()
         except Exception as error:  # the panel says so itself
-            return data | {"text/plain": _not_up_to_date(_named(error))}
-        return data | {"text/html": html, "text/plain": snapshot.text()}
+            text = _not_up_to_date(_named(error))
+            html = error_html(text)
+        return {"text/html": saved_html(html, self._mark), "text/plain": text}
 
     def __repr__(self) -> str:
         return f"<panel of {self._source.where}>"

@@ -18,7 +18,7 @@ import pandas as pd
 from gptcache_magics.widgets.charts_tab import ChartsTab
 from gptcache_magics.widgets.entries_tab import EntriesTab
 from gptcache_magics.widgets.figures import Figure, figures, periods
-from gptcache_magics.widgets.formats import Column, one_line, shown
+from gptcache_magics.widgets.formats import Column, most_digits, one_line, shown
 from gptcache_magics.widgets.lookups_tab import LookupsTab
 from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.redaction import redacted
@@ -61,7 +61,8 @@ class Snapshot:
     ) -> Snapshot:
         """Return a snapshot of what was just read from a source."""
         period = periods(source)[view.since].lower()
-        return cls(view, one_line(source.mode), one_line(source.where), period, datetime.now(), shown_figures, tables)
+        mode = source.mode if source.state == "on" else source.state
+        return cls(view, one_line(mode), one_line(source.where), period, datetime.now(), shown_figures, tables)
 
     @classmethod
     def take(
@@ -117,7 +118,7 @@ class Static:
 
 def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
     if table.empty:
-        return [tab.empty]
+        return [tab.empty.replace("`", "")]
     cells = [[column.label, *_cells(column, table.reset_index())] for column in tab.columns]
     widths = [max(map(len, texts)) for texts in cells]
     sides = [str.rjust if column.number else str.ljust for column in tab.columns]
@@ -128,8 +129,12 @@ def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
 def _cells(column: Column, table: pd.DataFrame, characters: int = 40) -> list[str]:
     values = table[column.name].astype(object)
     if column.kind == "text":
-        return [one_line(str(value), characters) if pd.notna(value) else shown("text", None) for value in values]
-    return [shown(column.kind, value) for value in values]
+        return [
+            one_line(str(value), characters) or column.blank if pd.notna(value) else shown("text", None)
+            for value in values
+        ]
+    digits = most_digits(values) if column.kind == "money" else 0
+    return [column.text(value, digits) for value in values]
 
 
 def _figures_html(shown_figures: Sequence[Figure]) -> str:
@@ -165,7 +170,9 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
         + "</tr>"
         for row in zip(*cells, strict=True)
     )
-    none = f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{_STYLE}">{tab.empty}</td></tr>'
+    none = (
+        f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{_STYLE}">{tab.empty.replace("`", "")}</td></tr>'
+    )
     return (
         f'<table style="border-collapse:collapse;border:0;margin:0 0 12px">'
         f'<caption style="text-align:left;font-weight:600;padding:4px 0">{caption}</caption>'

@@ -41,6 +41,10 @@ class PanelSource(Protocol):
         """The place, as a person would type it."""
 
     @property
+    def state(self) -> str:
+        """``on``, ``off``, or ``replaced`` by another cache."""
+
+    @property
     def mode(self) -> str:
         """What the cache may do, or ``off``."""
 
@@ -51,6 +55,10 @@ class PanelSource(Protocol):
     @property
     def since(self) -> str:
         """What tables are about at first: ``run``, or ``all``."""
+
+    @property
+    def failures(self) -> int:
+        """How many errors inside the cache there were."""
 
     def flush(self) -> str:
         """Write pending lookups to the store, and return what went wrong, empty if nothing did."""

@@ -69,7 +69,7 @@ class Server:
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
         places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
         places += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
-        environment = dict(os.environ) | {place: str(home / place.lower()) for place in places}
+        self._environment = environment = dict(os.environ) | {place: str(home / place.lower()) for place in places}
         environment["PYTHONPATH"] = str(Path(gptcache_magics.__file__).parents[1])  # the kernel tests what we test
         self._settings(home / "jupyterlab_settings_dir")
         options = {
@@ -96,6 +96,11 @@ class Server:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+    def trust(self, path: Path) -> None:
+        """Trust a notebook, as who ran and saved it here does."""
+        command = [sys.executable, "-m", "jupyter", "trust", str(path)]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
     def _settings(self, folder: Path) -> None:
         wanted = {

@@ -24,6 +24,8 @@ PANEL = "%gptcache panel"
 ROW = ".gptcache-grid tbody tr[data-key]"
 # Voilà's own page wants icons from there, with or without a widget on it.
 VOILA_ASKS = "https://cdn.jsdelivr.net/npm/@fortawesome/"
+TABLE = ".jp-OutputArea table, .output_area table"
+NOT_FOUND = "model not found"
 KERNEL_READY = "() => window.Jupyter?.notebook?.kernel?.is_connected() && window.Jupyter.notebook._fully_loaded"
 # It loads the code of widgets after it says that all is loaded.
 WIDGETS_READY = "() => window.Jupyter.notebook.kernel.widget_manager !== undefined"
@@ -107,14 +109,25 @@ def executed(tmp_path_factory):
     return notebook
 
 
+@pytest.mark.parametrize("trusted", [False, True], ids=["untrusted", "trusted"])
 @pytest.mark.parametrize("front", ["lab/tree", "notebooks", "nbclassic/notebooks"])
-def test_a_saved_notebook_shows_the_figures_without_a_kernel_that_knows_the_panel(page, jupyter, executed, front):
-    nbformat.write(executed, jupyter.folder / "saved.ipynb")
-    page.goto(f"{jupyter.url}/{front}/saved.ipynb")
+def test_a_saved_notebook_shows_the_figures_without_a_kernel_that_knows_the_panel(
+    page, jupyter, executed, pictures, front, trusted
+):
+    path = jupyter.folder / f"saved-{trusted}.ipynb"
+    nbformat.write(executed, path)
+    if trusted:
+        jupyter.trust(path)
+    page.goto(f"{jupyter.url}/{front}/{path.name}?reset")
 
-    tables = page.locator(".jp-OutputArea table, .output_area table", has_text="FakeListChatModel")
-    tables.first.wait_for(timeout=60_000)
+    page.locator(TABLE, has_text="FakeListChatModel").first.wait_for(timeout=60_000)
+    error = page.locator(".jp-OutputArea-output", has_text=NOT_FOUND)
+    if trusted and "nbclassic" not in front:  # there widgets are tried, with the new kernel
+        error.wait_for(state="attached", timeout=60_000)
+    assert not error.is_visible()
+    assert page.locator(TABLE, has_text="FakeListChatModel").first.is_visible()
     assert "a secret answer" not in page.content()
+    page.screenshot(path=pictures / f"saved-{front.partition('/')[0]}-{'' if trusted else 'un'}trusted.png")
 
 
 def test_an_exported_page_shows_the_figures_and_asks_nobody(page, executed, tmp_path):

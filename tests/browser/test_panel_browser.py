@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -336,10 +338,10 @@ def test_shortcut_keys_in_the_panel_leave_the_cells_alone(notebook, page):
 
 
 def test_the_saved_output_has_no_prompts(notebook):
-    data = notebook.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs.get(0).toJSON().data"
+    data, live = notebook.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs.toJSON().map((each) => each.data)"
     )
-    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "application/vnd.jupyter.widget-view+json" in live
     assert "small-model" in data["text/html"]
     saved = json.dumps(data)
     assert "sequel" not in saved
@@ -368,9 +370,55 @@ def test_a_second_view_of_the_panel_lives_too(notebook, page):
     )
 
 
-def test_off_takes_the_panel_away(notebook, page):
+def test_what_is_saved_is_out_of_sight_while_the_panel_lives(notebook, page):
+    saved = notebook.cell(1).locator("[class^=gptcache-saved]")
+    assert saved.count() == 1
+    assert not saved.is_visible()
+    assert notebook.cell(1).locator(".jp-OutputArea-child:visible").count() == 1
+
+
+def test_off_leaves_what_is_saved_of_the_panel(notebook, page):
     notebook.run(6)
     page.locator(".gptcache-panel").first.wait_for(state="detached")
+    assert "small-model" in notebook.cell(1).locator("[class^=gptcache-saved]").inner_text()
+
+
+OTHER_KERNEL = """
+import sys
+from gptcache_magics.stores.base import Selection
+from gptcache_magics.stores.sqlite import SQLiteStore
+SQLiteStore(sys.argv[1]).change(Selection(), tag="elsewhere")
+"""
+
+
+def test_commands_and_other_kernels_reach_an_open_panel(open_notebook, jupyter):
+    notebook = open_notebook([SETUP.replace(":memory:", ".gptcache-live"), PANEL])
+    page = notebook.page
+    notebook.run(0)
+    notebook.run(1)
+    page.locator(ROWS).first.wait_for()
+    undo = page.get_by_role("button", name="Undo")
+    open_tab(page, "Entries")
+    wait_for_count(page, "2 rows")
+    assert undo.get_attribute("aria-disabled") == "true"
+    notebook.execute("import gptcache_magics as gm; gm.pin(gm.entries().index[0])")
+    page.locator(ROWS, has_text="pinned").wait_for()
+    page.get_by_role("columnheader", name="Marks").wait_for()
+    notebook.execute("gm.clear(yes=True)")
+    wait_for_count(page, "0 rows")
+    page.locator(f"{ROWS} >> nth=0").wait_for(state="detached")
+    notebook.execute("gm.undo()")
+    wait_for_count(page, "2 rows")
+    notebook.execute("gm.mode('refresh')")
+    page.locator(".gptcache-mode", has_text="refresh").wait_for()
+    notebook.execute("gm.mode('auto')")
+    page.locator(".gptcache-mode").wait_for(state="detached")
+    subprocess.run([sys.executable, "-c", OTHER_KERNEL, str(jupyter.folder / ".gptcache-live")], check=True)
+    page.locator(ROWS, has_text="#elsewhere").nth(1).wait_for()
+    notebook.execute("from langchain_core.globals import set_llm_cache; set_llm_cache(None)")
+    page.locator(".gptcache-state", has_text="replaced").wait_for()
+    page.locator(".gptcache-notice", has_text="Take it back: %gptcache on").wait_for()
+    notebook.execute("gm.off()")
 
 
 PICTURE_CELLS = [
@@ -406,6 +454,14 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
     page.locator(ROWS).first.wait_for()
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
+    def seen(*names):
+        """Whether these columns have room, each with its heading in full, and the arrow of the sort is in sight."""
+        heads = page.locator(".gptcache-grid:visible th:visible")
+        for name in names:
+            head = heads.get_by_text(name, exact=True)
+            assert head.evaluate("(th) => th.scrollWidth <= th.clientWidth"), f"{name} is cut at {width} px"
+        assert page.locator(".gptcache-grid:visible th[aria-sort$=scending]").is_visible()
+
     def picture(name):
         page.mouse.move(0, 0)
         page.evaluate("() => document.activeElement.blur()")
@@ -421,10 +477,12 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
         for width in (1280, 800, 480):
             page.set_viewport_size({"width": width, "height": 1400})
             open_tab(page, "Models")
+            seen("Model", "Hit rate", "Saved", "Paid")
             picture("models")
             open_tab(page, "Lookups")
             choose_row(page, "and how many?")
             page.locator(".gptcache-detail:visible del").wait_for()
+            seen("At", "Outcome", "Question", *(["Reason"] if width > 480 else []))
             picture("lookups")
             page.get_by_label("Group by cell").check()
             page.locator(HEADINGS).first.wait_for()
@@ -436,6 +494,7 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
             page.get_by_label("Group by cell").uncheck()
             open_tab(page, "Entries")
             choose_row(page, "Name three uses")
+            seen("Question", "Stored", *(["Answer", "Hits", "Cost"] if width > 480 else []))
             picture("entries")
             open_tab(page, "Models")
             choose_row(page, "gpt-4o-mini")
