@@ -169,6 +169,14 @@ def test_a_hostile_model_name_is_shown_and_cut_and_nothing_else(store: Filled, n
     assert max(map(len, text.splitlines())) < 80
 
 
+def test_times_too_short_for_seconds_are_told_in_milliseconds(store: Filled) -> None:
+    store.look("miss", configuration("nobody", "fast"), seconds=0.0008)
+
+    chart = charts_html(Series.read(store))
+    assert ">0.80 ms paid<" in chart
+    assert ">milliseconds<" in chart
+
+
 def test_the_text_form_keeps_its_columns_beside_wide_names(store: Filled) -> None:
     for name in ("模型" * 20, "a", "long-name/" * 9):
         store.look("miss", configuration("nobody", name), seconds=2.0)

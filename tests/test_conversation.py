@@ -76,6 +76,11 @@ def test_each_message_says_whose_it_is(store):
     assert " ".join(words(markup).split()) == "System Be brief. Human ada Hello AI Hi Human Why? Answer Because."
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_blank_question_is_said_to_be_blank(store, blank):
+    assert " ".join(words(chat(store, [HumanMessage(blank)], "Because.")).split()) == "Human (blank) Answer Because."
+
+
 def test_a_prompt_that_is_no_chat_is_shown_whole(store):
     for prompt in ("Once upon a time", '[{"lc": broken', '[{"lc": 1}]', "[1, 2]"):
         assert html.escape(prompt) in chat(store, prompt)

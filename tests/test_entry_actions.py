@@ -95,6 +95,22 @@ def test_a_tag_is_one_word_as_in_the_command(tab, tag):
     assert marks(tab) == {}
 
 
+def test_undo_is_offered_when_there_is_something_to_undo(tab):
+    assert not tab.actions.undoable
+    gm.clear(yes=True)
+    tab.repaint()
+    assert tab.actions.undoable
+
+
+def test_an_entry_that_is_gone_says_so(tab, source):
+    select(tab, "question 3")
+    tab.grid.selection = []
+    rows = tab.grid._frame
+    source.store.clear()
+    tab.grid.selection = [rows["id"].iloc[0]]
+    assert tab.actions.said == "This entry is not stored any more."
+
+
 def test_a_few_are_removed_at_once_and_come_back(tab):
     select(tab, "question 1", "question 2", "question 3")
     press(tab, "remove")
@@ -102,7 +118,9 @@ def test_a_few_are_removed_at_once_and_come_back(tab):
     assert tab.actions.said.endswith("Undo brings them back.")
     assert tab.grid.selection == []
     assert tab.grid.page["total"] == 22
+    assert tab.actions.undoable
     press(tab, "undo")
+    assert not tab.actions.undoable
     assert tab.actions.said == "3 entries came back."
     assert tab.grid.page["total"] == 25
     press(tab, "undo")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from gptcache_magics.widgets.formats import UNKNOWN, Column, duration, one_line, plain, shown
+from gptcache_magics.widgets.formats import BLANK, UNKNOWN, Column, duration, one_line, plain, shown
 from gptcache_magics.widgets.grid import HEADING, Grid
 from gptcache_magics.widgets.grouping import Groups
 
@@ -187,6 +187,37 @@ def test_a_key_that_cannot_be_shown_still_names_one_row():
     json.dumps(grid.get_state(), default=str).encode()
 
 
+def test_a_column_with_nothing_to_see_is_said_so_that_it_gives_way_first():
+    columns = (Column("id", "Id"), Column("marks", "Marks", level=1), Column("paid_usd", "Paid", "money", level=1))
+    grid = Grid(columns, key="id", label="Entries")
+    grid.update(pd.DataFrame({"id": ["a", "b"], "marks": ["", ""], "paid_usd": [None, 0.0]}))
+    assert grid.page["bare"] == ["marks"]
+    grid.update(pd.DataFrame({"id": ["a", "b"], "marks": ["", "pinned"], "paid_usd": [None, 0.0]}))
+    assert grid.page["bare"] == []
+
+
+def test_amounts_of_money_stand_with_their_points_below_each_other():
+    grid = Grid([Column("id", "Id"), Column("paid_usd", "Paid", "money")], key="id", label="Entries")
+    grid.update(pd.DataFrame({"id": list("abcde"), "paid_usd": [0.0, 0.00002, 0.0041, 12.5, None]}))
+    texts = [row[2] for row in grid.page["spans"][0]["rows"]]
+    assert [text.strip() for text in texts] == ["$0", "$0.000020", "$0.0041", "$12.50", UNKNOWN]
+    assert {len(text) - text.find(".") for text in texts[1:4]} == {7}
+    assert texts[0] == "$0\u2008" + 6 * "\u2007"
+    grid.update(pd.DataFrame({"id": ["a"], "paid_usd": [0.0041]}))
+    assert grid.page["spans"][0]["rows"][0][2] == "$0.0041"
+
+
+def test_a_blank_text_is_said_where_one_is_expected():
+    grid = Grid([Column("question", "Question", blank=BLANK), Column("tag", "Tag")], key="question", label="Entries")
+    grid.update(pd.DataFrame({"question": ["", " \n", None, "first"], "tag": ["", "", "", ""]}))
+    assert [row[1:] for row in grid.page["spans"][0]["rows"]] == [
+        [BLANK, ""],
+        [BLANK, ""],
+        [UNKNOWN, ""],
+        ["first", ""],
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
     [
@@ -221,16 +252,24 @@ def test_a_time_of_today_is_a_clock_time_and_an_earlier_one_a_date():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4.2, "4.2 s"), (508, "8 min 28 s"), (11_100, "3 h 5 min"), (float("nan"), UNKNOWN)]
+    ("seconds", "text"),
+    [
+        (0.00081, "0.81 ms"),
+        (0.031, "31 ms"),
+        (4.2, "4.2 s"),
+        (508, "8 min 28 s"),
+        (11_100, "3 h 5 min"),
+        (float("nan"), UNKNOWN),
+    ],
 )
 def test_a_duration_reads_as_a_person_would_say_it(seconds, text):
     assert duration(seconds) == text
 
 
 def test_text_that_a_terminal_would_obey_is_made_visible():
-    assert plain("\x1b[31mred\x07") == "␛[31mred␇"
-    assert plain("abc\u202edef") == "abc\ufffddef"
-    assert plain("\ud800") == "?"
+    assert plain("\x1b[31mred\x07") == r"\x1b[31mred\x07"
+    assert plain("abc\u202edef") == r"abc\u202edef"
+    assert plain("\ud800") == r"\ud800"
     assert plain("two\r\nlines\tof text") == "two\nlines\tof text"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from gptcache_magics.masking import masked
-from gptcache_magics.widgets.formats import UNKNOWN, shown
+from gptcache_magics.widgets.formats import BLANK, UNKNOWN, shown
 from gptcache_magics.widgets.parts import Call, Image, Part, Said, Text, said_in_answer, said_in_prompt
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.stored_entry import StoredEntry, marks_of
@@ -87,14 +87,15 @@ class _Writer:
     def message(self, said: Said, head: str = "", kind: str = "") -> str:
         role = _ROLES.get(said.role, said.role.capitalize())
         head = _safe(head or " ".join(filter(None, (role, said.name))))
-        body = "".join(map(self.part, said.parts)) or _soft("nothing")
+        body = "".join(map(self.part, said.parts)) or _soft(BLANK)
         name = role.lower() if role in _ROLES.values() else "other"
         return f'<li class="gptcache-said {kind}" data-role="{name}"><h5>{head}</h5><div>{body}</div></li>'
 
     def part(self, part: Part) -> str:
         match part:
             case Text(text, kind):
-                return f'{_soft(kind)}<div class="gptcache-text" dir="auto">{self._written(text)}</div>'
+                written = self._written(text) if text.strip() else _soft(BLANK)
+                return f'{_soft(kind)}<div class="gptcache-text" dir="auto">{written}</div>'
             case Call(name, arguments):
                 return f"<pre><code>{_safe(name)}({self._written(arguments)})</code></pre>"
             case Image(mime):

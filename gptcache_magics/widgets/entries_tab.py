@@ -14,7 +14,7 @@ from gptcache_magics.stores.base import Selection
 from gptcache_magics.widgets.entry_actions import Actions
 from gptcache_magics.widgets.entry_search import OlderEntries
 from gptcache_magics.widgets.entry_view import EntryView
-from gptcache_magics.widgets.formats import Column
+from gptcache_magics.widgets.formats import BLANK, Column
 from gptcache_magics.widgets.stored_entry import marks_of, stored_entry
 from gptcache_magics.widgets.table_tab import MOST_ROWS, TableTab
 from gptcache_magics.widgets.view import View
@@ -40,16 +40,16 @@ class EntriesTab(TableTab):
     sort = ("created", False)
     multiple = True
     columns = (
-        Column("id", "Id", width=10, level=5),
-        Column("model", "Model", width=18, level=3),
-        Column("question", "Question", width=24, grow=True),
-        Column("answer", "Answer", width=22, level=1),
-        Column("marks", "Marks", width=13, level=2),
-        Column("hits", "Hits", "count", 9),
-        Column("paid_usd", "Cost", "money", 12, level=3),
+        Column("id", "Id", width=11, level=5),
+        Column("model", "Model", width=16, level=4),
+        Column("question", "Question", width=20, grow=True, blank=BLANK),
+        Column("answer", "Answer", width=18, level=1, blank=BLANK),
+        Column("marks", "Marks", width=18, level=1),
+        Column("hits", "Hits", "count", 8, level=2),
+        Column("paid_usd", "Cost", "money", 11, level=3),
         Column("paid_seconds", "Took, s", "seconds", 11, level=5),
         Column("bytes", "Size", "bytes", 10, level=5),
-        Column("created", "Stored", "time", 12, level=4),
+        Column("created", "Stored", "time", 11),
     )
 
     def __init__(self) -> None:
@@ -106,6 +106,8 @@ class EntriesTab(TableTab):
             try:
                 stored = stored_entry(self._source.store, rows["id"].iloc[0]) if described else None
                 self.detail.show(stored, redact=self._view.redact)
+                if described and stored is None:
+                    self.actions.say("This entry is not stored any more.", failed=True)
             except Exception as error:  # such as a store that is locked: it is tried again when the tab is painted
                 self.actions.say(f"This entry cannot be shown: {type(error).__name__}: {error}", failed=True)
             else:

@@ -18,7 +18,7 @@ function make(tag, attributes = {}, ...children) {
 function render({ model, el }) {
   const button = (/** @type {string} */ action, text = "", style = "") => {
     const made = make("button", { type: "button", class: `gptcache-button ${style}` }, text);
-    made.onclick = () => act(action);
+    made.onclick = () => made.ariaDisabled !== "true" && act(action);
     return made;
   };
   const tag = make("input", { type: "text", placeholder: "tag", "aria-label": "Tag: one word", spellcheck: "false" });
@@ -46,7 +46,7 @@ function render({ model, el }) {
     const [selected, writable, question] = [ids().length, model.get("writable"), heard ? model.get("question") : ""];
     const asked = !confirm.hidden;
     for (const each of [pin, unpin, tag, put, remove]) each.disabled = !(selected && writable);
-    undo.disabled = !writable;
+    undo.ariaDisabled = String(!(writable && model.get("undoable"))); // not "disabled": it is where the focus goes
     confirm.hidden = keep.hidden = !question;
     confirm.textContent = question;
     said.textContent = (heard && model.get("said")) || (HINTS[selected] ?? `${selected} entries selected`);
@@ -73,7 +73,8 @@ function render({ model, el }) {
     table.on("change:selection", select);
     draw();
   });
-  const events = { "change:said": hear, "change:failed": draw, "change:question": draw, "change:writable": draw };
+  const events = { "change:said": hear, "change:failed": draw, "change:question": draw, "change:writable": draw,
+    "change:undoable": draw };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   draw();
   return () => {

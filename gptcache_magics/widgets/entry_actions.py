@@ -42,6 +42,8 @@ class Actions(anywidget.AnyWidget):
 
     grid = traitlets.Unicode().tag(sync=True)
     writable = traitlets.Bool(False).tag(sync=True)
+    undoable = traitlets.Bool(False).tag(sync=True)
+    """Whether there is a removal to undo."""
     said = traitlets.Unicode().tag(sync=True)
     failed = traitlets.Bool(False).tag(sync=True)
     """Whether what is said is why nothing was done."""
@@ -56,7 +58,7 @@ class Actions(anywidget.AnyWidget):
 
     def about(self, store: Store) -> None:
         """Act on this store from now on."""
-        self._store, self.writable = store, not store.readonly
+        self._store, self.writable, self.undoable = store, not store.readonly, store.removed() > 0
         if store.readonly and not self.said:
             self.say("This store can only be read.")
 
@@ -123,6 +125,6 @@ class Actions(anywidget.AnyWidget):
         return self._store
 
     def _done(self, text: str) -> None:
-        self.question = ""
+        self.question, self.undoable = "", self._open().removed() > 0
         self.say(text)
         self._acted()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gptcache_magics import frames
 from gptcache_magics.widgets.formats import UNKNOWN, duration, shown
@@ -37,16 +38,24 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
         period=source.period(view.since),
         model=view.model,
         execution_count=view.cell,
+        wide=True,
     )
     total = table.iloc[0].to_dict() if len(table) else {}
-    lookups, hits, errors = (int(total.get(name, 0)) for name in ("lookups", "hits", "errors"))
     saved_seconds = total.get("saved_seconds")
-    rate = f"{hits:,} of {lookups:,} {'lookup' if lookups == 1 else 'lookups'}" if lookups else "no lookups yet"
-    if errors:
-        rate += f", {errors:,} {'error' if errors == 1 else 'errors'}"
     return (
         Figure("Saved", shown("money", total.get("saved_usd")), "by cache hits"),
         Figure("Paid", shown("money", total.get("paid_usd")), "for model calls"),
-        Figure("Hit rate", shown("percent", total.get("hit_rate")), rate),
+        Figure("Hit rate", shown("percent", total.get("hit_rate")), _counted(total)),
         Figure("Time saved", UNKNOWN if saved_seconds is None else duration(float(saved_seconds)), "of waiting"),
     )
+
+
+def _counted(total: Mapping[Any, Any]) -> str:
+    """What the hit rate is about, and what it leaves out: ``2 of 5, 4 bypassed, 1 error``."""
+    hits, misses, bypassed, errors = (int(total.get(name, 0)) for name in ("hits", "misses", "bypassed", "errors"))
+    decided = hits + misses
+    left_out = [f"{bypassed:,} bypassed"] * bool(bypassed)
+    left_out += [f"{errors:,} {'error' if errors == 1 else 'errors'}"] * bool(errors)
+    if not left_out:
+        return f"{hits:,} of {decided:,} {'lookup' if decided == 1 else 'lookups'}" if decided else "no lookups yet"
+    return ", ".join([f"{hits:,} of {decided:,}"] * bool(decided) + left_out)

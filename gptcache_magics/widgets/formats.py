@@ -1,12 +1,12 @@
 """How a value reads in a table: one format per kind of column, the same in the panel, in static HTML and in a terminal.
 
-Prompts and answers are foreign text. `plain` makes them safe to show on any surface: terminal escapes and characters
-that reorder a line become visible signs, and lone surrogates, which no message can carry, are replaced.
+Prompts and answers are foreign text. `plain` makes them safe to show on any surface: control characters, those that
+reorder a line, and lone surrogates, which no message can carry, become visible escapes.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -14,15 +14,15 @@ from typing import Any, Literal
 import pandas as pd
 
 from gptcache_magics.quantities import cosine
+from gptcache_magics.word_diff import printable
 
 Kind = Literal["text", "outcome", "count", "money", "ms", "seconds", "similarity", "cosine", "percent", "bytes", "time"]
 
 UNKNOWN = "–"
 CELL_CHARACTERS = 160
 TEXT_KINDS = frozenset({"text", "outcome"})
-
-# C0 and C1 controls but for line breaks and tabs, and the characters that open or close a change of direction.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+BLANK = "(blank)"
+_DIGIT, _POINT = "\u2007", "\u2008"  # spaces as wide as these
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Column:
         In characters. The column marked ``grow`` takes what is left over.
     level
         How soon the column gives way when the table is narrow: 5 goes first, 0 always stays.
+    blank
+        What stands for a text in which there is nothing.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Column:
     width: int = 10
     grow: bool = False
     level: int = 0
+    blank: str = ""
+
+    def text(self, value: Any, digits: int = 0) -> str:
+        """Return `value` as the text of a cell, money so that the points stand below each other."""
+        text = shown(self.kind, value)
+        return _aligned(text, digits) if self.kind == "money" else text or self.blank
 
     @property
     def number(self) -> bool:
@@ -85,8 +93,7 @@ def shown(kind: Kind, value: Any) -> str:
 
 def plain(text: str) -> str:
     """Return `text` with nothing in it that a terminal or a browser would obey instead of showing it."""
-    text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
-    return _CONTROLS.sub(lambda found: _sign(found.group()), text)
+    return printable(text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, characters: int = CELL_CHARACTERS) -> str:
@@ -97,9 +104,11 @@ def one_line(text: str, characters: int = CELL_CHARACTERS) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person would say them: ``4.2 s``, ``8 min 28 s``, ``3 h 5 min``."""
+    """Return seconds as a person would say them: ``31 ms``, ``4.2 s``, ``8 min 28 s``, ``3 h 5 min``."""
     if seconds != seconds:
         return UNKNOWN
+    if 0 < seconds < 0.1:
+        return f"{_digits(seconds * 1000)} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds else "0 s"
     minutes, rest = divmod(round(seconds), 60)
@@ -109,11 +118,9 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min"
 
 
-def _sign(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)  # ESC becomes the sign ␛, and so on
-    return "\u2421" if code == 0x7F else "\ufffd"
+def most_digits(dollars: Iterable[Any]) -> int:
+    """Return how many digits stand behind the point in a column of money."""
+    return max((_decimals(each) for each in dollars if pd.notna(each) and each > 0), default=0)
 
 
 def _money(dollars: float) -> str:
@@ -121,9 +128,19 @@ def _money(dollars: float) -> str:
         return "$0"
     if dollars < 0.000001:
         return "<$0.000001"
+    return f"${dollars:,.{_decimals(dollars)}f}"
+
+
+def _decimals(dollars: float) -> int:
     # One call of a small model costs less than a hundredth of a cent.
-    digits = 2 if dollars >= 1 else 4 if dollars >= 0.0001 else 6
-    return f"${dollars:,.{digits}f}"
+    return 2 if dollars >= 1 else 4 if dollars >= 0.0001 else 6
+
+
+def _aligned(text: str, digits: int) -> str:
+    if text == UNKNOWN or not digits:
+        return text
+    _, point, behind = text.partition(".")
+    return text + ("" if point else _POINT) + _DIGIT * (digits - len(behind))
 
 
 def _digits(number: float) -> str:

@@ -5,11 +5,14 @@
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
 /** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
  *   begins with a line break; its name and its figures follow. */
-/** @typedef {{total: number, count: string, note: string, order: object, spans: Span[]}} Page */
+/** @typedef {{total: number, count: string, note: string, order: object, spans: Span[],
+ *   bare: string[]}} Page  Columns of which every cell is empty are bare. */
 /** @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void, send(content: object): void,
  *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
 
+const BARE = 6; // the level of a column in which there is nothing to see
 const LATE = 700; // milliseconds after which rows that have not come are missed
+const WIDEST_PADDING = 10; // pixels on either side of a cell, in the widths of the columns
 const BUSY = "The kernel is busy: these rows come when it has time.";
 const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 
@@ -33,13 +36,12 @@ function make(tag, attributes = {}, ...children) {
 function render({ model, el }) {
   const view = `view-${Math.random().toString(36).slice(2, 8)}`;
   const columns = /** @type {Column[]} */ (model.get("columns"));
-  const classes = columns.map(({ kind, number, level }) => `is-${kind} level-${level}` + (number ? " is-number" : ""));
   const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
   const box = make("input", { type: "checkbox" });
   const grouping = make("label", { class: "gptcache-grid-grouping" }, box, model.get("grouping"));
   const count = make("span", { class: "gptcache-grid-count", role: "status" });
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
-  const headings = columns.map(({ label }, i) => make("th", { scope: "col", tabindex: -1, class: classes[i] }, label));
+  const headings = columns.map(({ label }) => make("th", { scope: "col", tabindex: -1 }, label));
   const head = make("tr", {}, ...headings);
   const [above, below] = [0, 1].map(() => make("tr", { "aria-hidden": "true" }, make("td", { class: "gptcache-grid-pad" })));
   const body = make("tbody", {}, above, below);
@@ -57,6 +59,8 @@ function render({ model, el }) {
 
   /** @type {Map<string, HTMLTableRowElement>} */
   const drawn = new Map();
+  let levels = /** @type {number[]} */ ([]); // how soon each column gives way
+  let classes = /** @type {string[]} */ ([]);
   let span = /** @type {Span} */ ({ start: 0, rows: [] });
   let asked = { first: -Infinity, key: "" };
   let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
@@ -93,19 +97,36 @@ function render({ model, el }) {
       th.tabIndex = i === Math.max(0, sorted) ? 0 : -1;
       th.setAttribute("aria-sort", columns[i].name !== sort ? "none" : ascending ? "ascending" : "descending");
     });
+    if (ranked()) fit();
+  }
+
+  /** Let an empty column give way first, and that of the sort late; whether any is ranked in another way than before. */
+  function ranked() {
+    const [{ sort }, { bare }] = [model.get("order"), /** @type {Page} */ (model.get("page"))];
+    const now = columns.map(({ name, level }) =>
+      name === sort ? Math.min(level, 1) : level && bare.includes(name) ? BARE : level,
+    );
+    if (String(now) === String(levels)) return false;
+    levels = now;
+    classes = columns.map(({ kind, number }, i) => `is-${kind} level-${levels[i]}` + (number ? " is-number" : ""));
+    for (const tr of [head, ...drawn.values()]) {
+      if (!isHeading(tr.dataset.key ?? "")) [...tr.cells].forEach((cell, i) => (cell.className = classes[i]));
+    }
+    return true;
   }
 
   /** Leave out the columns that matter least until the others have room; measure a row, whose height follows the font. */
   function fit() {
     const { width, height } = probe.getBoundingClientRect(); // ten characters by one row
     if (!width) return; // in a tab that is not open
-    const wide = columns.map((column) => column.width * (width / 10));
-    const need = (/** @type {number} */ most) => wide.reduce((sum, x, i) => sum + (columns[i].level <= most ? x : 0), 0);
-    let level = Math.max(...columns.map((column) => column.level));
+    const saved = 2 * (WIDEST_PADDING - parseFloat(getComputedStyle(headings[0]).paddingLeft));
+    const wide = columns.map((column) => column.width * (width / 10) - saved);
+    const need = (/** @type {number} */ most) => wide.reduce((sum, x, i) => sum + (levels[i] <= most ? x : 0), 0);
+    let level = Math.max(...levels);
     while (level && need(level) > scroller.clientWidth) level--;
     table.dataset.level = String(level);
     headings.forEach((th, i) => (th.style.width = columns[i].grow ? "" : `${wide[i]}px`));
-    const shown = columns.filter((column) => column.level <= level).length;
+    const shown = levels.filter((each) => each <= level).length;
     if (height === rowHeight && shown === columnsShown) return;
     [rowHeight, columnsShown] = [height, shown];
     draw();
@@ -143,6 +164,7 @@ function render({ model, el }) {
   }
 
   function draw() {
+    if (ranked()) fit();
     const page = /** @type {Page} */ (model.get("page"));
     const selected = new Set(model.get("selection"));
     const hadFocus = body.contains(document.activeElement);
@@ -173,13 +195,20 @@ function render({ model, el }) {
     below.firstChild.style.height = `${(page.total - span.start - span.rows.length) * rowHeight}px`;
     table.setAttribute("aria-rowcount", String(page.total + 1));
     count.textContent = page.count + (selected.size > 1 ? `, ${selected.size} selected` : "");
-    note.textContent = page.note;
+    say(page.note);
     scroller.hidden = !page.total;
     // New rows above must not push away what is being read.
     if (anchor && keys.has(anchor)) scroller.scrollTop += (indexOf(anchor) - was) * rowHeight;
     if (wanted >= 0 && keyAt(wanted)) focusRow(wanted);
     else if (hadFocus && !body.contains(document.activeElement)) drawn.get(focusKey)?.focus({ preventScroll: true });
     look();
+  }
+
+  /** Say a sentence in which commands stand between backticks. */
+  function say(/** @type {string} */ sentence) {
+    if (note.dataset.said === sentence) return;
+    note.dataset.said = sentence;
+    note.replaceChildren(...sentence.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part)));
   }
 
   function wait(/** @type {boolean} */ waiting) {

@@ -19,7 +19,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from gptcache_magics.widgets.formats import TEXT_KINDS, Column, shown
+from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
 from gptcache_magics.widgets.grouping import Groups
 
 SCREENS_AROUND = 5
@@ -82,6 +82,8 @@ class Grid(anywidget.AnyWidget):
         hint: str = "",
         grouping: str = "",
     ) -> None:
+        self._bare: list[str] = []
+        self._digits: dict[str, int] = {}
         self._shown, self._key, self._empty, self._newest = tuple(columns), key, empty, False
         self._first_sort = sort
         self._groups: Groups | None = None
@@ -116,6 +118,10 @@ class Grid(anywidget.AnyWidget):
             frame = frame if self._key in frame.columns else frame.reset_index()
             self._frame = frame.reset_index(drop=True)
             self._keys = self._frame[self._key].map(_key_text)
+            self._bare = [column.name for column in self._shown if column.level and _is_bare(self._frame[column.name])]
+            self._digits = {
+                column.name: most_digits(self._frame[column.name]) for column in self._shown if column.kind == "money"
+            }
             there = set(self._keys)
             self._reorder()
         # Who hears of a change may wait for somebody who waits for the table. So a row may be selected until here, too.
@@ -197,6 +203,7 @@ class Grid(anywidget.AnyWidget):
                 "total": total,
                 "count": f"{found:,} of {count}" if self._matches else count,
                 "note": note,
+                "bare": self._bare,
                 "order": self.order,  # so that the browser knows whether its wish has been heard
                 "spans": [{"start": low, "rows": self._rows(low, high)} for low, high in self._spans(total)],
             }
@@ -224,13 +231,21 @@ class Grid(anywidget.AnyWidget):
     def _rows(self, low: int, high: int) -> list[list[str]]:
         positions = self._positions[low:high]
         rows = self._frame.iloc[[at for at in positions if at >= 0]]
-        cells = [[shown(column.kind, value) for value in rows[column.name].astype(object)] for column in self._shown]
+        cells = [
+            [column.text(value, self._digits.get(column.name, 0)) for value in rows[column.name].astype(object)]
+            for column in self._shown
+        ]
         texts = zip(*cells, strict=True)
         headings = self._groups.headings if self._groups is not None else ()
         return [
             [key, *(next(texts) if at >= 0 else headings[-1 - at])]
             for key, at in zip(self._position_keys[low:high], positions, strict=True)
         ]
+
+
+def _is_bare(values: pd.Series) -> bool:
+    """Whether there is nothing to see in a column that has rows."""
+    return len(values) > 0 and all(pd.isna(value) or value == "" for value in values.astype(object))
 
 
 def _heading(column: Column) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gptcache_magics.labelling import label
 from gptcache_magics.nearest import records
 from gptcache_magics.stores.base import Period, Selection, entry_id
 from gptcache_magics.widgets.cells import by_cell
-from gptcache_magics.widgets.formats import Column, Kind, shown
+from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown
 from gptcache_magics.widgets.pair import pair_html, pair_of, verdict
 from gptcache_magics.widgets.redaction import hidden, without_words
 from gptcache_magics.widgets.table_tab import MOST_ROWS, TableTab, detail_html
@@ -37,19 +37,19 @@ class LookupsTab(TableTab):
     title = "Lookups"
     empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
     key = "number"
-    sort = ("number", False)
+    sort = ("at", False)
     grouping = "Group by cell"
     columns = (
-        Column("number", "#", "count", 9, level=4),
-        Column("at", "At", "time", 11),
+        Column("number", "#", "count", 7, level=4),
+        Column("at", "At", "time", 10),
         Column("outcome", "Outcome", "outcome", 11),
-        Column("model", "Model", width=18, level=1),
-        Column("question", "Question", width=26, grow=True),
-        Column("reason", "Reason", width=20, level=5),
-        Column("similarity", "Similar", "similarity", 10, level=5),
-        Column("lookup_ms", "Lookup, ms", "ms", 13, level=3),
-        Column("saved_usd", "Saved", "money", 12, level=2),
-        Column("paid_usd", "Paid", "money", 12, level=2),
+        Column("model", "Model", width=16, level=2),
+        Column("question", "Question", width=23, grow=True, blank=BLANK),
+        Column("reason", "Reason", width=20, level=1),
+        Column("similarity", "Similar", "similarity", 10, level=4),
+        Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
+        Column("saved_usd", "Saved", "money", 11, level=3),
+        Column("paid_usd", "Paid", "money", 11, level=3),
     )
 
     @cached_property
@@ -107,7 +107,8 @@ class LookupsTab(TableTab):
         pair = pair_of(store, lookup) if lookup is not None else None
         sentence, table = self._why(lookup)
         if pair is None:
-            texts = [("Question", _text(row["question"])), ("Answer", self._answer(_text(row["entry"])))]
+            asked = "" if pd.isna(row["question"]) else str(row["question"])
+            texts = [("Question", BLANK if asked.isspace() else asked), ("Answer", self._answer(_text(row["entry"])))]
             return detail_html(heading, facts, [each for each in texts if each[1]], sentence=sentence, table=table)
         facts.append(("Verdict", verdict(pair["right"])))
         if self._view.redact:

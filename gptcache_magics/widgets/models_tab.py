@@ -20,20 +20,20 @@ class ModelsTab(TableTab):
     title = "Models"
     empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
     key = "model"
-    sort = ("lookups", False)
+    sort = ("saved_usd", False)
     hint = "Select a model to filter every tab."
     columns = (
-        Column("model", "Model", width=18, grow=True),
+        Column("model", "Model", width=11, grow=True),
         Column("provider", "Provider", width=12, level=5),
-        Column("lookups", "Lookups", "count", 12),
-        Column("hits", "Hits", "count", 9, level=3),
-        Column("hit_rate", "Hit rate", "percent", 11, level=1),
-        Column("saved_usd", "Saved", "money", 12),
-        Column("paid_usd", "Paid", "money", 12, level=1),
-        Column("saved_seconds", "Saved, s", "seconds", 11, level=2),
-        Column("entries", "Entries", "count", 11, level=3),
-        Column("bytes", "Size", "bytes", 10, level=4),
-        Column("last_used", "Last used", "time", 12, level=4),
+        Column("lookups", "Lookups", "count", 12, level=2),
+        Column("hits", "Hits", "count", 8, level=3),
+        Column("hit_rate", "Hit rate", "percent", 11),
+        Column("saved_usd", "Saved", "money", 11),
+        Column("paid_usd", "Paid", "money", 11, level=1),
+        Column("saved_seconds", "Saved, s", "seconds", 10, level=2),
+        Column("entries", "Entries", "count", 10, level=3),
+        Column("bytes", "Size", "bytes", 9, level=4),
+        Column("last_used", "Last used", "time", 11, level=4),
     )
 
     @staticmethod

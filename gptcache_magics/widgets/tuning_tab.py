@@ -30,8 +30,8 @@ class TuningTab(TableTab):
 
     title = "Tuning"
     empty = (
-        "No lookup was near to another question here. To match by meaning: %gptcache on --match semantic. To serve "
-        "nothing that way yet, and compare both answers: %gptcache tune --shadow on. Or look at a longer time."
+        "No lookup was near to another question here. To match by meaning: `%gptcache on --match semantic`. To serve "
+        "nothing that way yet, and compare both answers: `%gptcache tune --shadow on`. Or look at a longer time."
     )
     key = "pair"
     sort = ("distance", True)
@@ -78,6 +78,7 @@ class TuningTab(TableTab):
         """Read the pairs again, show what changed, and return them."""
         frame = super().paint(source, view)
         self.drawing.value = _told(Tuned(frame, source.threshold), source) if len(frame) else ""
+        self.verdicts.shown = len(frame) > 0
         self.verdicts.writable = not source.store.readonly
         return frame
 

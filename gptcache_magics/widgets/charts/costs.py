@@ -21,7 +21,7 @@ MOST_MODELS: Final = 8
 _LEFT, _RIGHT = 1.0, WIDTH - 120.0  # beside the longest bar is room for what it says
 _BAR, _MODEL = 11, 52
 _NAME = 50
-_TIMES = ((7_200.0, "hours", 3_600.0), (120.0, "minutes", 60.0), (0.0, "seconds", 1.0))
+_TIMES = ((7_200.0, "hours", 3_600.0), (120.0, "minutes", 60.0), (0.1, "seconds", 1.0), (0.0, "milliseconds", 0.001))
 
 
 class Cost(NamedTuple):
@@ -80,11 +80,11 @@ def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], 
     boxes: dict[str, list[Box]] = {"saved": [], "paid": []}
     for at, row in enumerate(rows):
         y = top + _MODEL * at + 18
-        parts.append(text(_LEFT + 5, y, words.fitted(row.model, _NAME), weight=600))
+        parts.append(text(_LEFT + 5, y, words.fitted(row.model, _NAME), weight=600, over=True))
         for which, value, place in (("saved", row.saved, y + 6), ("paid", row.paid, y + 8 + _BAR)):
             wide = max(x(value) - _LEFT, 1.0) if value > 0 else 0.0
             boxes[which].append((_LEFT, place, wide, _BAR))
-            parts.append(text(_LEFT + wide + 5, place + _BAR - 1.5, f"{words.amount(value, unit)} {which}"))
+            parts.append(text(_LEFT + wide + 5, place + _BAR - 1.5, f"{words.amount(value, unit)} {which}", over=True))
     return [*parts, bars(boxes["saved"], "good"), bars(boxes["paid"], "bad")], base + 24
 
 

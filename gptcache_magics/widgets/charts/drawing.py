@@ -44,6 +44,7 @@ _RULES = {
     "dashed": 'stroke="currentColor" stroke-width="1.5" stroke-dasharray="4 3"',
     "soft": 'stroke="currentColor" stroke-opacity=".6" stroke-dasharray="3 3"',
 }
+_EDGE = "paint-order:stroke;stroke:var(--jp-layout-color0,none);stroke-width:4px;stroke-linejoin:round"
 _NOT_IN_XML = re.compile("[\ufffe\uffff]")
 
 
@@ -108,12 +109,14 @@ def text(
     soft: bool = False,
     size: int = 0,
     weight: int = 0,
+    over: bool = False,
 ) -> str:
-    """Return a line of text that stands on `y`."""
+    """Return a line of text that stands on `y`; one `over` lines has an edge of the colour of the page."""
     options = f' text-anchor="{anchor}"' if anchor != "start" else ""
     options += ' fill-opacity=".75"' if soft else ""
     options += f' font-size="{size}"' if size else ""
     options += f' font-weight="{weight}"' if weight else ""
+    options += f' style="{_EDGE}"' if over else ""
     return f'<text x="{_n(x)}" y="{_n(y)}"{options}>{_escaped(content)}</text>\n'
 
 
