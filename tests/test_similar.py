@@ -507,8 +507,9 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
 def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
     model: Model, on: Callable[..., Similar], server: ProviderServer
 ) -> None:
-    on()
+    first = on()
     model.invoke(ASKED)
+    assert first.indexing.wait(10)
     backwards = Embedder()
     backwards.gives = lambda vector: vector[::-1]
     other = on(embedder=backwards)
@@ -526,8 +527,9 @@ def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
 def test_what_no_embedder_has_seen_waits_for_nobody_s_consent(
     model: Model, on: Callable[..., Similar], server: ProviderServer
 ) -> None:
-    on()
+    first = on()
     model.invoke(OTHER)
+    assert first.indexing.wait(10)
     gm.on(match="exact")
     model.invoke(ASKED)
     mine = Embedder(size=300)
