@@ -21,7 +21,7 @@ from gptcache_magics.masking import masked
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.stores.base import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 
-__all__ = ["RECENT_LOOKUPS", "Ledger"]
+__all__ = ["Ledger"]
 
 FLUSH_SECONDS: Final = 1.0
 RECENT_LOOKUPS: Final = 10_000

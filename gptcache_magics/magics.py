@@ -20,7 +20,6 @@ from gptcache_magics.commands.cell import cell_scope
 from gptcache_magics.completing import completions
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
-from gptcache_magics.ledger import RECENT_LOOKUPS
 from gptcache_magics.settings import CELL, Cell
 from gptcache_magics.totals import cell_totals
 
@@ -201,7 +200,7 @@ class GPTCacheMagics(Magics):
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
             noted = cache.ledger.noted - self._first_lookup
-            of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > RECENT_LOOKUPS else ""
+            of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > len(cache.ledger.recent) else ""
             if told:
                 showing.show_badge(" · ".join([f"gptcache{of}: {told}", *self._remarks.about(lookups, cache)]))
 

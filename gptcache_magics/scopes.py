@@ -7,7 +7,6 @@ from contextvars import Token
 from gptcache_magics import placeholders
 from gptcache_magics.commands.parser import check_one_of, check_positive
 from gptcache_magics.controller import controller
-from gptcache_magics.langchain_hooks import watched
 from gptcache_magics.marking import check_tag
 from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
 
@@ -44,10 +43,16 @@ class using:
     def __enter__(self) -> None:
         outer = BLOCK.get()
         placed: list[str] = []
-        # Without any cache replay would let every call through; a GPTCache of the user's own refuses them by itself.
-        if self.scope.mode == "replay" and (controller.cache is not None or not watched()):
+        if self.scope.mode == "replay" and (controller.cache is not None or not self._is_watched()):
             placed = placeholders.put(controller.source().store)
         self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
+
+    @staticmethod
+    def _is_watched() -> bool:
+        """Whether a GPTCache of the user's own refuses calls by itself; without any, replay would let all through."""
+        from gptcache_magics import langchain_hooks
+
+        return langchain_hooks.watched()
 
     def __exit__(self, *error: object) -> None:
         token, placed = self._entered.pop()

@@ -218,6 +218,15 @@ def test_the_badge_can_be_turned_off(kernel: Kernel) -> None:
     assert [len(badges(off)), len(badges(on))] == [0, 1]
 
 
+def test_the_badge_says_so_where_it_cannot_count_all(kernel: Kernel) -> None:
+    kernel.run("import collections, gptcache_magics as gm\nledger = gm.current().ledger")
+    kernel.run("ledger.recent = collections.deque(maxlen=2)")
+    ran = kernel.run("for n in range(3): ask('count all')", cell_id="a")
+    kernel.run("ledger.recent = collections.deque(maxlen=10_000)")
+    (shown,) = ran.shown
+    assert shown["text/plain"].startswith("gptcache, the last 2 of 3 lookups: 2 hits · saved")
+
+
 def test_nbclient_runs_a_notebook_without_badges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in _environment(tmp_path).items():
         monkeypatch.setenv(name, value)
