@@ -102,8 +102,8 @@ class Store(Protocol):
     def undo(self) -> int:
         """Bring the last removal back; the number of entries that came back."""
 
-    def removed(self) -> int:
-        """How many entries ``undo`` would bring back."""
+    def removed(self, limit: int | None = None) -> int:
+        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
 
     def forget_removed(self) -> None:
         """Make the last removal final."""

@@ -211,13 +211,17 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
 
         return self._connections.write(work)
 
-    def removed(self) -> int:
-        """How many entries ``undo`` would bring back."""
-        return int(self._connections.read(lambda db: db.execute("SELECT count(*) FROM removed").fetchone()[0]))
+    def removed(self, limit: int | None = None) -> int:
+        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+        sql = "SELECT count(*) FROM (SELECT 1 FROM removed LIMIT ?)"
+        number: int = self._connections.read(
+            lambda db: db.execute(sql, (-1 if limit is None else limit,)).fetchone()[0]
+        )
+        return number
 
     def forget_removed(self) -> None:
         """Make the last removal final."""
-        if not self.readonly and self._connections.read(lambda db: db.execute("SELECT 1 FROM removed").fetchone()):
+        if not self.readonly and self.removed(limit=1):
             self._connections.write(lambda db: db.execute("DELETE FROM removed"))
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:

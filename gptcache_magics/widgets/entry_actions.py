@@ -58,7 +58,7 @@ class Actions(anywidget.AnyWidget):
 
     def about(self, store: Store) -> None:
         """Act on this store from now on."""
-        self._store, self.writable, self.undoable = store, not store.readonly, store.removed() > 0
+        self._store, self.writable, self.undoable = store, not store.readonly, store.removed(limit=1) > 0
         if store.readonly and not self.said:
             self.say("This store can only be read.")
 
@@ -125,6 +125,6 @@ class Actions(anywidget.AnyWidget):
         return self._store
 
     def _done(self, text: str) -> None:
-        self.question, self.undoable = "", self._open().removed() > 0
+        self.question, self.undoable = "", self._open().removed(limit=1) > 0
         self.say(text)
         self._acted()
