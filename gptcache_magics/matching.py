@@ -21,7 +21,6 @@ MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
 """Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
 CAREFUL: Final = 0.9
-RESUMED: Final = " Earlier entries become searchable in the background: %gptcache tells how far."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Wanted:
             )
         if self.nothing or not semantic:
             return
-        if elsewhere or (cache is not None and cache.elsewhere):
+        if elsewhere:
             raise CommandError(
                 "on: --match semantic searches a store of ours, and with --init or --wrap the answers are elsewhere."
             )
@@ -122,10 +121,7 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.any_temperature |= wanted.any_temperature
     told = f" Matching by meaning: {described(settings, similar.embedder)}."
-    more = resume(cache.store, similar, reembed=wanted.reembed)
-    if wanted.wait:
-        similar.indexing.wait()
-        more = more.replace(RESUMED, "")
+    more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
     if similar.embedding.trouble:
         return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
     return told + ("" if similar.embedding.name else " Exact until the embedder is loaded.") + more
@@ -169,15 +165,18 @@ def _chosen(store: Store, embedder: str) -> float:
     return THRESHOLD if chosen is None else float(chosen)
 
 
-def resume(store: Store, similar: Similar, *, reembed: bool = False) -> str:
-    """Embed what was stored earlier; of that, a sentence.
+def resume(store: Store, similar: Similar, *, reembed: bool = False, wait: bool = False) -> str:
+    """Embed what was stored earlier, in the background or until that is done; of that, a sentence.
 
     What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
     machine.
     """
     similar.indexing.start(anew=reembed)
-    name = similar.embedding.name or _kept(store, similar.embedder)
-    told = RESUMED if store.count_unembedded(name, anew=reembed) else ""
+    told = ""
+    if wait:
+        similar.indexing.wait()
+    elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
+        told = " Earlier entries become searchable in the background: %gptcache tells how far."
     elsewhere = 0 if reembed else store.count_elsewhere(similar.embedder)
     if elsewhere:
         told += f" {_entries(elsewhere)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"

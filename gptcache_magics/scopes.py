@@ -43,16 +43,13 @@ class using:
     def __enter__(self) -> None:
         outer = BLOCK.get()
         placed: list[str] = []
-        if self.scope.mode == "replay" and (controller.cache is not None or not self._is_watched()):
-            placed = placeholders.put(controller.source().store)
+        if self.scope.mode == "replay":
+            from gptcache_magics.langchain_hooks import watched  # its import is not for %load_ext
+
+            # A GPTCache of the user's own refuses calls by itself; without any, replay would let all through.
+            if controller.cache is not None or not watched():
+                placed = placeholders.put(controller.source().store)
         self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
-
-    @staticmethod
-    def _is_watched() -> bool:
-        """Whether a GPTCache of the user's own refuses calls by itself; without any, replay would let all through."""
-        from gptcache_magics import langchain_hooks
-
-        return langchain_hooks.watched()
 
     def __exit__(self, *error: object) -> None:
         token, placed = self._entered.pop()

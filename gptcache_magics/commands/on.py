@@ -13,6 +13,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.matching import MATCHES, Match, Wanted, threshold_of, use
 from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of, sized
 from gptcache_magics.settings import MODES, Mode
+from gptcache_magics.stores.base import Store
 
 HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
@@ -105,12 +106,14 @@ def on(
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
     if seconds == 0 or size == 0:
         raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
-    _check_kept(wrap, init, [("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
+    elsewhere = wrap or init is not None or (controller.cache is not None and bool(controller.cache.elsewhere))
+    if elsewhere:
+        _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
     check_one_of("match", match, MATCHES)
     cosine = None if threshold is None else threshold_of(threshold)
     wanted = Wanted(match, cosine, embedder, any_temperature, reembed, wait)
-    wanted.check(controller.cache, elsewhere=init is not None or wrap)
+    wanted.check(controller.cache, elsewhere=elsewhere)
 
     was_on, before = controller.cache, get_llm_cache()
     controller.on(where, init, wrap=wrap)
@@ -129,18 +132,17 @@ def on(
     again = " again" if was_on is cache and before is not cache else ""
     told = use(cache, wanted)
     aside = "" if was_on is cache else _aside()
-    return f"Cache on{again}: {controller.described()}.{told}{controller.placed}{aside}{_over(max_size)}"
+    over = "" if size is None else _over(cache.store, size)
+    return f"Cache on{again}: {controller.described()}.{told}{controller.placed}{aside}{over}"
 
 
-def _over(max_size: str | None) -> str:
+def _over(store: Store, limit: int) -> str:
     """A warning, if a new bound lets stored answers go."""
-    cache, limit = controller.cache, controller.settings.max_size
-    assert cache is not None
-    _, size = cache.store.count()
-    if max_size is None or limit is None or size <= limit:
+    _, held = store.count()
+    if held <= limit:
         return ""
     return (
-        f" The store holds {sized(size)}: what was unused for longest goes for good with the next answer. "
+        f" The store holds {sized(held)}: what was unused for longest goes for good with the next answer. "
         "Keep all: %gptcache on --max-size none"
     )
 
@@ -151,13 +153,11 @@ def _check_units(where: str | Path | None, examples: Sequence[str]) -> None:
         raise CommandError(f"on: write the unit with the amount, as in {examples[0]}. Got '{where}' apart from it.")
 
 
-def _check_kept(wrap: bool, init: object, options: Sequence[tuple[str, object]]) -> None:
+def _check_kept(options: Sequence[tuple[str, object]]) -> None:
     """Find what has no effect on answers that are kept elsewhere."""
-    cache = controller.cache
-    if wrap or init is not None or (cache is not None and cache.elsewhere):
-        for option, value in options:
-            if value is not None:
-                raise CommandError(f"on: {option} is about answers in a store, and with --wrap or --init they are not.")
+    for option, value in options:
+        if value is not None:
+            raise CommandError(f"on: {option} is about answers in a store, and with --wrap or --init they are not.")
 
 
 def _aside() -> str:

@@ -80,9 +80,5 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
         raise CommandError(f"This removes {counted(number)}. Add --yes, or --dry-run to list them.")
     if not number:
         return "Nothing to remove."
-    if selection == Selection() and controller.cache is not None:
-        note = controller.cache.empty()
-    else:
-        source.store.remove(selection)
-        note = ""
-    return f"{counted(number)} removed, {sized(size)}.{note} Bring them back: %gptcache undo"
+    source.store.remove(selection)
+    return f"{counted(number)} removed, {sized(size)}. Bring them back: %gptcache undo"

@@ -81,7 +81,7 @@ def status() -> Status:
     if cache.ledger.failures:
         warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
     return Status(
-        "on" if current is cache else "replaced",
+        source.state,
         f"answers in {cache.elsewhere}, lookups in {source.where}"
         if cache.elsewhere
         else f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
