@@ -25,7 +25,7 @@ test: .venv/all.stamp chromium ## every test, the browser's too, on the newest d
 	@$(BIN)/python -m pytest
 
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
-	@$(LOWEST)/python -m pytest -m "not browser" tests/test_*.py
+	@$(LOWEST)/python -m pytest -m "not browser" --ignore=tests/browser
 
 lint: .venv/all.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -13,8 +13,8 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
+from gptcache_magics.lookup.single_flight import current_task_or_thread
 from gptcache_magics.settings import CALL, Call
-from gptcache_magics.single_flight import current_task_or_thread
 
 __all__ = ["Asked"]
 
@@ -23,7 +23,7 @@ ARGUMENTS = dict.fromkeys(("callbacks", "tags", "metadata", "run_name", "run_id"
 
 
 class Asked(BaseCache):
-    """Does around each lookup and update what the wraps of ``gptcache_magics.langchain_hooks`` do around a call."""
+    """Does around each lookup and update what the wraps of ``gptcache_magics.langchain.hooks`` do around a call."""
 
     def __init__(self, cache: gm.GPTCache) -> None:
         self.cache, self._model = cache, model()

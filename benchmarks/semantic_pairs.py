@@ -19,10 +19,10 @@ import numpy as np
 from measure import table
 from numpy.typing import NDArray
 
-from gptcache_magics import guards
-from gptcache_magics.embedding import Embedding
 from gptcache_magics.errors import ExactOnly
-from gptcache_magics.meaning import meaning_of
+from gptcache_magics.semantic import guards
+from gptcache_magics.semantic.embedders.runner import Embedding
+from gptcache_magics.semantic.question import meaning_of
 
 __all__ = ["HALVES", "Embedded", "Half", "Measured", "Pair", "percent", "read", "share", "show"]
 

@@ -23,12 +23,14 @@ from semantic_caches import question
 from semantic_pairs import Embedded, Pair
 
 import gptcache_magics as gm
-from gptcache_magics import generations, guards, matching
-from gptcache_magics.embedders.minilm import MiniLM
-from gptcache_magics.identity import identify
-from gptcache_magics.meaning import meaning_of
+from gptcache_magics import generations
+from gptcache_magics.identity.key import identify
+from gptcache_magics.semantic import guards
+from gptcache_magics.semantic import options as matching
+from gptcache_magics.semantic.embedders.minilm import MiniLM
+from gptcache_magics.semantic.question import meaning_of
 from gptcache_magics.settings import Call
-from gptcache_magics.stores.base import Entry, Usage
+from gptcache_magics.store.protocol import Entry, Usage
 
 __all__ = ["run"]
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 from measure import Bar, Options, median, microseconds, rounds, table
 from payloads import answer, prompt
 
-from gptcache_magics import frames, generations
-from gptcache_magics.ledger import Ledger
+from gptcache_magics import generations
+from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Settings
-from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Configuration, Entry, Found, Lookup, Period, Store, Usage
+from gptcache_magics.store import open_store
+from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Period, Store, Usage
+from gptcache_magics.tables import frames
 
 __all__ = ["run"]
 

@@ -15,10 +15,10 @@ from payloads import answer, messages, model, prompt, words
 
 import gptcache_magics as gm
 from gptcache_magics import bundle
-from gptcache_magics.identity import identify
+from gptcache_magics.identity.key import identify
 from gptcache_magics.settings import CALL, CELL, Call, Cell, Scope
-from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Period, Selection
+from gptcache_magics.store import open_store
+from gptcache_magics.store.protocol import Period, Selection
 
 __all__ = ["run"]
 
@@ -82,7 +82,7 @@ def _streams(options: Options) -> list[Bar]:
     questions = [messages(f"Question {number}: {words(number, 300)}") for number in range(CALLS)]
     for question in questions:
         call = Call(chat, {}, True, object())
-        from gptcache_magics.prompts import prompt_of
+        from gptcache_magics.identity.prompt import prompt_of
 
         token = CALL.set(call)
         cache.lookup(prompt_of(question), "")
@@ -116,7 +116,7 @@ def _filled(folder: Any, number: int) -> Any:
     chat = model()
     data = answer(1)
     from gptcache_magics import generations
-    from gptcache_magics.stores.base import Entry, Lookup, Usage
+    from gptcache_magics.store.protocol import Entry, Lookup, Usage
 
     encoded = generations.encode(data)
     call = Call(chat, {}, True, object())
@@ -184,7 +184,7 @@ def _bundles(options: Options) -> list[Bar]:
 
 def _why(options: Options) -> list[Bar]:
     """Explaining a miss and finding the closest question among many."""
-    from gptcache_magics.explain import explain
+    from gptcache_magics.explain.causes import explain
 
     number = QUESTIONS // 10 if options.quick else QUESTIONS
     cache = _filled(options.folder / "why", number)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gptcache_magics import upstream as _upstream
+from gptcache_magics.engines import safe_import as _upstream
 from gptcache_magics.errors import BudgetReached as BudgetReached
 from gptcache_magics.errors import CacheMiss as CacheMiss
 from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
@@ -18,6 +18,7 @@ from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from gptcache_magics.commands._block import using as using
     from gptcache_magics.commands.clear import clear as clear
     from gptcache_magics.commands.doctor import doctor as doctor
     from gptcache_magics.commands.edit import edit as edit
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.unpin import unpin as unpin
     from gptcache_magics.commands.verify import verify as verify
     from gptcache_magics.commands.why import why as why
-    from gptcache_magics.llm_cache import GPTCache as GPTCache
-    from gptcache_magics.scopes import using as using
+    from gptcache_magics.langchain.cache import GPTCache as GPTCache
 
 __all__ = [
     *(
@@ -82,19 +82,19 @@ def current() -> GPTCache | None:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext gptcache_magics``."""
-    import_module("gptcache_magics.magics").load(shell)
+    import_module("gptcache_magics.notebook.magics").load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """``%unload_ext gptcache_magics``: turns the cache off and takes away all that was loaded."""
-    import_module("gptcache_magics.magics").unload(shell)
+    import_module("gptcache_magics.notebook.magics").unload(shell)
 
 
 def __getattr__(name: str) -> Any:
     if name == "GPTCache":
-        return import_module("gptcache_magics.llm_cache").GPTCache
+        return import_module("gptcache_magics.langchain.cache").GPTCache
     if name == "using":
-        return import_module("gptcache_magics.scopes").using
+        return import_module("gptcache_magics.commands._block").using
     if name in __all__:
         return import_module("gptcache_magics.commands").function(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gptcache_magics import placeholders
 from gptcache_magics.errors import CommandError
+from gptcache_magics.lookup import placeholder_keys as placeholders
 from gptcache_magics.settings import THRESHOLD, Mode, Scope, Settings
-from gptcache_magics.source import Source, place
-from gptcache_magics.stores import open_store
-from gptcache_magics.stores.base import Store
-from gptcache_magics.totals import run_totals
+from gptcache_magics.store import open_store
+from gptcache_magics.store.protocol import Store
+from gptcache_magics.tables.source import Source, place
+from gptcache_magics.tables.totals import run_totals
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
 
-    from gptcache_magics.llm_cache import GPTCache
+    from gptcache_magics.langchain.cache import GPTCache
 
 __all__ = ["Controller", "controller"]
 
@@ -86,7 +86,7 @@ class Controller:
     def _install(self, store: Store, init: Callable[..., None] | None = None, wrapped: BaseCache | None = None) -> None:
         from langchain_core.globals import set_llm_cache
 
-        from gptcache_magics.llm_cache import GPTCache
+        from gptcache_magics.langchain.cache import GPTCache
 
         cache = GPTCache(init, store=store, wrapped=wrapped)
         cache.settings, cache.watch.in_charge = self.settings, True

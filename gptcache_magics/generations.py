@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics.errors import NotStorable
-from gptcache_magics.stores.base import Usage
+from gptcache_magics.store.protocol import Usage
 
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 

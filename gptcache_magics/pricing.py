@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from gptcache_magics.stores.base import Usage
+from gptcache_magics.store.protocol import Usage
 
 __all__ = ["TIER_TOKENS", "rates", "usd"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from gptcache_magics.budget import Budget
-    from gptcache_magics.identity import Identity
-    from gptcache_magics.stores.base import Configuration, Lookup
+    from gptcache_magics.identity.key import Identity
+    from gptcache_magics.lookup.budget import Budget
+    from gptcache_magics.store.protocol import Configuration, Lookup
 
 __all__ = ["BLOCK", "CALL", "CELL", "MODES", "THRESHOLD", "Call", "Cell", "Mode", "Scope", "Settings", "strictest"]
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from langchain_core.globals import set_llm_cache
-from provider_server import ProviderServer
 
 import gptcache_magics as gm
+
+pytest.register_assert_rewrite("tests.support.store_contract")  # so that its assertions explain themselves
+
+from tests.support.provider_server import ProviderServer  # noqa: E402
 
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
 

@@ -33,7 +33,7 @@ from pydantic import BaseModel
 import gptcache_magics
 from gptcache_magics import generations
 from gptcache_magics.errors import NotStorable
-from gptcache_magics.stores.base import Usage
+from gptcache_magics.store.protocol import Usage
 
 USAGE = UsageMetadata(
     input_tokens=10,

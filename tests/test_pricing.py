@@ -8,7 +8,7 @@ from genai_prices import calc_price
 from genai_prices.data import providers
 
 from gptcache_magics import pricing
-from gptcache_magics.stores.base import Usage
+from gptcache_magics.store.protocol import Usage
 
 MINI, CLAUDE = ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-0")
 

@@ -24,8 +24,8 @@ from gptcache_magics.bundle.lines import (
 )
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
 from gptcache_magics.errors import CommandError, StoreError
-from gptcache_magics.stores.base import Configuration, Entry, Selection, Store, stored_entries
-from gptcache_magics.stores.sqlite import SQLiteStore
+from gptcache_magics.store.protocol import Configuration, Entry, Selection, Store, stored_entries
+from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
 

@@ -16,9 +16,9 @@ import orjson
 from gptcache_magics import generations
 from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed, prompt_of
 from gptcache_magics.errors import NotStorable
-from gptcache_magics.masking import is_secret
-from gptcache_magics.prompts import canonical
-from gptcache_magics.stores.base import Configuration, Entry, Usage
+from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.store.protocol import Configuration, Entry, Usage
+from gptcache_magics.text.masking import is_secret
 
 __all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
 

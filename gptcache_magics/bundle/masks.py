@@ -11,8 +11,8 @@ import orjson
 
 from gptcache_magics.bundle.forms import FAST, parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT
-from gptcache_magics.masking import is_secret, masked
-from gptcache_magics.stores.base import Entry
+from gptcache_magics.store.protocol import Entry
+from gptcache_magics.text.masking import is_secret, masked
 
 __all__ = ["MASKED_ANSWER", "without_secrets"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
-from gptcache_magics.commands.parser import Parser, nearest, words
+from gptcache_magics.commands._parser import Parser, nearest, words
 
 __all__ = ["COMMANDS", "Command", "command", "function", "parser", "unknown", "words"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
+from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
-from gptcache_magics.marking import counted
-from gptcache_magics.stores.base import Selection
+from gptcache_magics.store.protocol import Selection
 
 if TYPE_CHECKING:
     import pandas as pd

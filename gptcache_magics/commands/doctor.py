@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from gptcache_magics import checkup
-from gptcache_magics.checkup import Check, Checkup
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands import _checks as checkup
+from gptcache_magics.commands._checks import Check, Checkup
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
 
 HELP = "Check versions, LangChain's wraps, models that go past the cache, and the store; say what to do."

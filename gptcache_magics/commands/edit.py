@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from gptcache_magics.commands.parser import Parser
-from gptcache_magics.commands.selecting import named_keys
+from gptcache_magics.commands._parser import Parser
+from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.base import Selection, entry_id, stored_entries
+from gptcache_magics.store.protocol import Selection, entry_id, stored_entries
 
 HELP = "Put another text in the place of a stored answer. It is marked, and the model's own stays in the history."
 EXAMPLE = '%gptcache edit a41f "Paris."'

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, cell_option, check_positive, nearest, place, positive
-from gptcache_magics.commands.selecting import configurations_of, looked_up
+from gptcache_magics.commands._parser import Parser, cell_option, check_positive, nearest, place, positive
+from gptcache_magics.commands._selection import configurations_of, looked_up
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.base import Selection
+from gptcache_magics.store.protocol import Selection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,8 @@ def entries(
     limit: int | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame:
-    """The stored answers as a DataFrame, newest first; ``gptcache_magics.columns.ENTRIES`` lists its columns."""
-    from gptcache_magics import columns, frames
+    """The stored answers as a DataFrame, newest first; ``gptcache_magics.tables.columns.ENTRIES`` lists its columns."""
+    from gptcache_magics.tables import columns, frames
 
     if sort is not None and sort not in columns.ENTRIES:
         known = ", ".join(columns.ENTRIES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptcache_magics import commands
-from gptcache_magics.commands.cell import EXAMPLE as CELL_EXAMPLE
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._cell import EXAMPLE as CELL_EXAMPLE
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.errors import CommandError
 
 HELP = "All commands, or one with its options."

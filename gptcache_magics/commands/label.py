@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gptcache_magics.commands.parser import Parser, check_one_of, one_of
+from gptcache_magics.commands._parser import Parser, check_one_of, one_of
 from gptcache_magics.commands.why import numbered
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.labelling import VERDICTS
-from gptcache_magics.labelling import label as put
+from gptcache_magics.semantic.labels import VERDICTS
+from gptcache_magics.semantic.labels import label as put
 
 HELP = "Say whether the stored answer is right for what a lookup asked; after a wrong one the model is asked."
 EXAMPLE = "%gptcache label 128 wrong"

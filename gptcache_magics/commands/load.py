@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gptcache_magics.commands.parser import Parser, check_one_of
+from gptcache_magics.commands._parser import Parser, check_one_of
 from gptcache_magics.controller import controller
+from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
-from gptcache_magics.marking import counted
-from gptcache_magics.matching import resume
+from gptcache_magics.semantic.options import resume
 
 HELP = "Take the entries of a bundle, or of LangChain's SQLiteCache, into the store."
 EXAMPLE = "%gptcache load lesson.jsonl"
@@ -30,7 +30,7 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     An answer that the store has already is kept, or with ``replace`` replaced; the old one is in its history then.
     """
     from gptcache_magics import bundle
-    from gptcache_magics.stores import langchain_sqlite
+    from gptcache_magics.bundle import langchain_sqlite
 
     check_one_of("from_", from_, KINDS)
     if keep and replace:

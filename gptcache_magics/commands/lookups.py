@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, cell_option, check_one_of, check_positive, positive, since
-from gptcache_magics.commands.selecting import cell_number, configurations_of
+from gptcache_magics.commands._parser import Parser, cell_option, check_one_of, check_positive, positive, since
+from gptcache_magics.commands._selection import cell_number, configurations_of
 from gptcache_magics.controller import controller
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def lookups(
     since: str | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame:
-    """The log as a DataFrame, newest first; ``gptcache_magics.columns.LOOKUPS`` lists its columns."""
-    from gptcache_magics import frames
+    """The log as a DataFrame, newest first; ``gptcache_magics.tables.columns.LOOKUPS`` lists its columns."""
+    from gptcache_magics.tables import frames
 
     check_one_of("outcome", outcome, OUTCOMES)
     check_positive("limit", limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gptcache_magics.commands.parser import Parser, check_one_of, one_of
+from gptcache_magics.commands._parser import Parser, check_one_of, one_of
 from gptcache_magics.controller import controller
 from gptcache_magics.settings import MODES, Mode
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, place
-from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.commands._parser import Parser, place
+from gptcache_magics.commands._selection import configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.base import Store
+from gptcache_magics.store.protocol import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +27,11 @@ def add_arguments(parser: Parser) -> None:
 
 
 def models(*, diff: Sequence[str] | None = None, at: str | Path | None = None) -> pd.DataFrame:
-    """One row a model as a DataFrame; ``gptcache_magics.columns.MODELS`` lists its columns.
+    """One row a model as a DataFrame; ``gptcache_magics.tables.columns.MODELS`` lists its columns.
 
     With ``diff``, the labels or model names of two configurations: one row for each parameter in which they differ.
     """
-    from gptcache_magics import frames
+    from gptcache_magics.tables import frames
 
     source = controller.source(at)
     source.flush()
@@ -44,7 +44,7 @@ def models(*, diff: Sequence[str] | None = None, at: str | Path | None = None) -
 
 def _one(store: Store, name: str) -> bytes:
     """The key of the only configuration that a name means."""
-    from gptcache_magics import frames
+    from gptcache_magics.tables import frames
 
     keys = configurations_of(store, name) or []
     if len(keys) != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
 
 HELP = "Put LangChain back exactly as it was before `on`."

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.parser import Parser, check_one_of, check_positive, positive
+from gptcache_magics.commands._parser import Parser, check_one_of, check_positive, positive
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.matching import MATCHES, Match, Wanted, threshold_of, use
-from gptcache_magics.quantities import bytes_of, dollars_of, seconds_of, sized
+from gptcache_magics.semantic.options import MATCHES, Match, Wanted, threshold_of, use
 from gptcache_magics.settings import MODES, Mode
-from gptcache_magics.stores.base import Store
+from gptcache_magics.store.protocol import Store
+from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of, sized
 
 HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
@@ -175,8 +175,8 @@ def _aside() -> str:
 def _budget(dollars: float | None) -> Any:
     if dollars is None:
         return None
-    from gptcache_magics import frames
-    from gptcache_magics.budget import Budget
+    from gptcache_magics.lookup.budget import Budget
+    from gptcache_magics.tables import frames
 
     source = controller.source()
     source.flush()

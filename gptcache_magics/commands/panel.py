@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.parser import Parser, check_one_of, place
+from gptcache_magics.commands._parser import Parser, check_one_of, place
 from gptcache_magics.controller import controller
 
 HELP = "Live tables of models, lookups and entries, and charts."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.changing import change
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._changing import change
+from gptcache_magics.commands._parser import Parser
 
 HELP = "Keep entries: `remove` leaves them unless they are named by id."
 EXAMPLE = "%gptcache pin a41f"

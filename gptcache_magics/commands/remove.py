@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser
-from gptcache_magics.commands.selecting import configurations_of, named_keys
+from gptcache_magics.commands._parser import Parser
+from gptcache_magics.commands._selection import configurations_of, named_keys
 from gptcache_magics.controller import controller
+from gptcache_magics.editing import MANY, counted
 from gptcache_magics.errors import CommandError
-from gptcache_magics.marking import MANY, counted
-from gptcache_magics.quantities import seconds_of, sized
-from gptcache_magics.stores.base import Selection, entry_id
+from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.text.amounts import seconds_of, sized
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
     source.flush()
     number, size = source.store.count(selection)
     if dry_run:
-        from gptcache_magics import frames
+        from gptcache_magics.tables import frames
 
         return frames.entries(source.store, selection)
     if number > MANY and not yes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gptcache_magics.commands.parser import Parser, cell_option, place
-from gptcache_magics.commands.selecting import configurations_of, looked_up
+from gptcache_magics.commands._parser import Parser, cell_option, place
+from gptcache_magics.commands._selection import configurations_of, looked_up
 from gptcache_magics.controller import controller
+from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
-from gptcache_magics.marking import counted
-from gptcache_magics.quantities import sized
-from gptcache_magics.stores.base import Selection
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.text.amounts import sized
 
 HELP = "Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class."
 EXAMPLE = "%gptcache save lesson.jsonl"

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gptcache_magics.commands.parser import Parser, place
-from gptcache_magics.commands.selecting import named_keys
+from gptcache_magics.commands._parser import Parser, place
+from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.marking import counted
-from gptcache_magics.quantities import money
-from gptcache_magics.stores.base import Selection, Store, entry_id
+from gptcache_magics.editing import counted
+from gptcache_magics.store.protocol import Selection, Store, entry_id
+from gptcache_magics.text.amounts import money
 
 HELP = "One entry: the conversation, the answer, what it cost, its history."
 EXAMPLE = "%gptcache show a41f"
@@ -60,7 +60,7 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
 
 
 def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
-    from gptcache_magics import frames
+    from gptcache_magics.tables import frames
 
     row = frames.entries(store, Selection(ids=[entry_id(key)])).iloc[0]
     cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser, cell_option, check_one_of, since
-from gptcache_magics.commands.selecting import cell_number, configurations_of
+from gptcache_magics.commands._parser import Parser, cell_option, check_one_of, since
+from gptcache_magics.commands._selection import cell_number, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gptcache_magics.frames import By
+    from gptcache_magics.tables.frames import By
     from gptcache_magics.widgets.charts import Plot
 
 HELP = "Hits, misses, money and time, one row a model (or cell, notebook, day, configuration, total)."
@@ -43,11 +43,11 @@ def stats(
     since: str | None = None,
     at: str | Path | None = None,
 ) -> pd.DataFrame | Plot | str:
-    """Hits, misses, money and time as a DataFrame; ``gptcache_magics.columns.STATS`` lists its columns.
+    """Hits, misses, money and time as a DataFrame; ``gptcache_magics.tables.columns.STATS`` lists its columns.
 
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
     """
-    from gptcache_magics import frames
+    from gptcache_magics.tables import frames
 
     check_one_of("by", by, BY)
     if plot and reset:
@@ -62,7 +62,7 @@ def stats(
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
     period, count = source.period(since), cell_number(source, cell)
     if plot:
-        from gptcache_magics.series import Series
+        from gptcache_magics.tables.chart_data import Series
         from gptcache_magics.widgets.charts import Plot
 
         return Plot(Series.read(source.store, period=period, model=model, execution_count=count))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
-from gptcache_magics.matching import searchable
-from gptcache_magics.quantities import sized
+from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Settings
-from gptcache_magics.totals import run_totals
+from gptcache_magics.tables.totals import run_totals
+from gptcache_magics.text.amounts import sized
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.changing import change
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._changing import change
+from gptcache_magics.commands._parser import Parser
+from gptcache_magics.editing import check_tag
 from gptcache_magics.errors import CommandError
-from gptcache_magics.marking import check_tag
 
 HELP = "Put a tag on entries, or take all their tags away with --clear."
 EXAMPLE = "%gptcache tag lesson-1 a41f 77c2"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gptcache_magics.commands.parser import Parser, check_one_of, place
+from gptcache_magics.commands._parser import Parser, check_one_of, place
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD
@@ -15,7 +15,7 @@ from gptcache_magics.settings import THRESHOLD
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gptcache_magics.widgets.tuned import Tuned
+    from gptcache_magics.widgets.threshold_report import Tuned
 
 HELP = "What a threshold would serve, and how much of it wrong, by your labels; applies nothing."
 EXAMPLE = "%gptcache tune --target 0.99"
@@ -69,8 +69,8 @@ def tune(
             "Shadow mode is on: nothing is served by meaning, every call asks the model. Label what it notes: "
             "%gptcache panel --tab Tuning, or %gptcache label NUMBER right"
         )
-    from gptcache_magics import tuning
-    from gptcache_magics.widgets.tuned import Tuned
+    from gptcache_magics.semantic import tuning
+    from gptcache_magics.widgets.threshold_report import Tuned
 
     if labels is not None:
         pairs = _of_file(labels)
@@ -99,9 +99,9 @@ def _share(target: float | str) -> float:
 
 def _of_file(path: str | Path) -> pd.DataFrame:
     """The labelled pairs of a file, with the cosines of the embedder in use, or of MiniLM."""
-    from gptcache_magics import tuning
-    from gptcache_magics.embedders import DEFAULT, embedder_maker
-    from gptcache_magics.embedding import Embedding
+    from gptcache_magics.semantic import tuning
+    from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker
+    from gptcache_magics.semantic.embedders.runner import Embedding
 
     rows = list(_rows(Path(path).expanduser()))
     cache = controller.cache

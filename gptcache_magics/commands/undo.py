@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
-from gptcache_magics.marking import counted
+from gptcache_magics.editing import counted
 
 HELP = "Bring back the entries that the last remove or clear took away."
 EXAMPLE = "%gptcache undo"

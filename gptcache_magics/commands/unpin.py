@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gptcache_magics.commands.changing import change
-from gptcache_magics.commands.parser import Parser
+from gptcache_magics.commands._changing import change
+from gptcache_magics.commands._parser import Parser
 
 HELP = "Take the mark of pin away."
 EXAMPLE = "%gptcache unpin a41f"

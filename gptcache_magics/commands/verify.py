@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gptcache_magics.commands.parser import Parser, check_positive, positive
+from gptcache_magics.commands._parser import Parser, check_positive, positive
 
 if TYPE_CHECKING:
-    from gptcache_magics.report import Report
+    from gptcache_magics.replay.report import Report
 
 HELP = "Run a copy of a notebook from recorded answers, without network and keys; list what it could not get."
 EXAMPLE = "%gptcache verify lesson.ipynb --bundle lesson.jsonl"
@@ -46,6 +46,6 @@ def verify(path: str | Path, bundle: str | Path | None = None, *, timeout: int =
         Seconds that one cell may take.
     """
     check_positive("timeout", timeout)
-    from gptcache_magics.verification import verify_notebook
+    from gptcache_magics.replay.runner import verify_notebook
 
     return verify_notebook(path, bundle, timeout)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.commands.parser import Parser, place
-from gptcache_magics.commands.selecting import configurations_of
+from gptcache_magics.commands._parser import Parser, place
+from gptcache_magics.commands._selection import configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.stores.base import Period, Store
+from gptcache_magics.store.protocol import Period, Store
 
 if TYPE_CHECKING:
-    from gptcache_magics.explained import Why
+    from gptcache_magics.explain.view import Why
 
 HELP = "Why a lookup missed, or hit: the cause, and the recorded entry that is closest."
 EXAMPLE = "%gptcache why 128"
@@ -51,8 +51,8 @@ def why(*words: int | str, model: str | None = None, var: str | None = None, at:
     at
         A store that is not on.
     """
-    from gptcache_magics.explain import explain, not_asked
-    from gptcache_magics.explained import Why
+    from gptcache_magics.explain.causes import explain, not_asked
+    from gptcache_magics.explain.view import Why
 
     source = controller.source(at)
     source.flush()
@@ -76,7 +76,7 @@ def why(*words: int | str, model: str | None = None, var: str | None = None, at:
 
 
 def _lookups(store: Store, period: Period, limit: int, keys: Sequence[bytes] | None) -> list[Mapping[str, Any]]:
-    from gptcache_magics.nearest import records
+    from gptcache_magics.explain.closest import records
 
     found = records(store.lookups(period, limit))
     return [row for row in found if keys is None or row["configuration"] in keys]

@@ -1,6 +1,6 @@
 """Tables as widgets: the live panel of a cache, and the same figures as static HTML or plain text.
 
-Everything shown is a DataFrame from :mod:`gptcache_magics.frames`; nothing here computes a figure of its own.
+Everything shown is a DataFrame from :mod:`gptcache_magics.tables.frames`; nothing here computes a figure of its own.
 """
 
 from __future__ import annotations

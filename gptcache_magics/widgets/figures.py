@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gptcache_magics import frames
+from gptcache_magics.tables import frames
 from gptcache_magics.widgets.formats import UNKNOWN, duration, shown
 
 if TYPE_CHECKING:

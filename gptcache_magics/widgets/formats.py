@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from gptcache_magics.quantities import cosine
-from gptcache_magics.word_diff import printable
+from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.word_diff import printable
 
 Kind = Literal["text", "outcome", "count", "money", "ms", "seconds", "similarity", "cosine", "percent", "bytes", "time"]
 

@@ -20,21 +20,21 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from gptcache_magics import frames
 from gptcache_magics.settings import Settings
-from gptcache_magics.stores.base import Period
-from gptcache_magics.widgets.charts_tab import ChartsTab
+from gptcache_magics.store.protocol import Period
+from gptcache_magics.tables import frames
 from gptcache_magics.widgets.chips import Chips
-from gptcache_magics.widgets.entries_tab import EntriesTab
 from gptcache_magics.widgets.figures import figures, periods
 from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
-from gptcache_magics.widgets.lookups_tab import LookupsTab
-from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.saved import saved_html, view_of
 from gptcache_magics.widgets.static import Snapshot
-from gptcache_magics.widgets.table_tab import TableTab, error_html
-from gptcache_magics.widgets.tuning_tab import TuningTab
+from gptcache_magics.widgets.tabs.base import TableTab, error_html
+from gptcache_magics.widgets.tabs.charts import ChartsTab
+from gptcache_magics.widgets.tabs.entries import EntriesTab
+from gptcache_magics.widgets.tabs.lookups import LookupsTab
+from gptcache_magics.widgets.tabs.models import ModelsTab
+from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import Filter, PanelSource, Tab, View
 
 TABS: tuple[type[Tab], ...] = (ModelsTab, LookupsTab, EntriesTab, ChartsTab, TuningTab)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 if TYPE_CHECKING:
-    from gptcache_magics.indexing import Indexing
+    from gptcache_magics.semantic.backfill import Indexing
 
 __all__ = ["Progress"]
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from gptcache_magics.guards import GUARDS
-from gptcache_magics.reasons import SIMILAR
+from gptcache_magics.semantic.guards import GUARDS
+from gptcache_magics.store.reasons import SIMILAR
 
 __all__ = ["hidden", "redacted", "without_words"]
 

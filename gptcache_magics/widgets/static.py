@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gptcache_magics.widgets.charts_tab import ChartsTab
-from gptcache_magics.widgets.entries_tab import EntriesTab
 from gptcache_magics.widgets.figures import Figure, figures, periods
 from gptcache_magics.widgets.formats import Column, most_digits, one_line, shown
-from gptcache_magics.widgets.lookups_tab import LookupsTab
-from gptcache_magics.widgets.models_tab import ModelsTab
 from gptcache_magics.widgets.redaction import redacted
-from gptcache_magics.widgets.table_tab import TableTab
-from gptcache_magics.widgets.tuning_tab import TuningTab
+from gptcache_magics.widgets.tabs.base import TableTab
+from gptcache_magics.widgets.tabs.charts import ChartsTab
+from gptcache_magics.widgets.tabs.entries import EntriesTab
+from gptcache_magics.widgets.tabs.lookups import LookupsTab
+from gptcache_magics.widgets.tabs.models import ModelsTab
+from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
 
 if TYPE_CHECKING:

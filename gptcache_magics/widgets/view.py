@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from gptcache_magics.stores.base import Period, Store
+    from gptcache_magics.store.protocol import Period, Store
 
 __all__ = ["Filter", "PanelSource", "Tab", "View"]
 

@@ -385,8 +385,8 @@ def test_off_leaves_what_is_saved_of_the_panel(notebook, page):
 
 OTHER_KERNEL = """
 import sys
-from gptcache_magics.stores.base import Selection
-from gptcache_magics.stores.sqlite import SQLiteStore
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.sqlite.store import SQLiteStore
 SQLiteStore(sys.argv[1]).change(Selection(), tag="elsewhere")
 """
 

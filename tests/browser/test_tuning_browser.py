@@ -16,7 +16,7 @@ from hashlib import blake2b
 from langchain_core.outputs import Generation
 from gptcache_magics import generations
 from gptcache_magics.controller import controller
-from gptcache_magics.stores.base import Configuration, Entry, Lookup, Near, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Near, Usage
 cache, of = controller.cache, Configuration(b"g" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0", 0.0, "{}")
 key = lambda text: blake2b(text.encode(), digest_size=16).digest()
 def answer(question):

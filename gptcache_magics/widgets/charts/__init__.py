@@ -1,4 +1,4 @@
-"""The charts as SVG, one function each, from a frame of :mod:`gptcache_magics.series` to a string.
+"""The charts as SVG, one function each, from a frame of :mod:`gptcache_magics.tables.chart_data` to a string.
 
 The same strings are in the panel, in a saved notebook and in what ``%gptcache stats --plot`` and ``%gptcache tune``
 return. Every chart says its figures twice: drawn, and in words for who does not see it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from gptcache_magics.series import Series
+from gptcache_magics.tables.chart_data import Series
 from gptcache_magics.widgets.charts.costs import costs_chart
 from gptcache_magics.widgets.charts.drawing import note
 from gptcache_magics.widgets.charts.hit_rate import hit_rate_chart

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from gptcache_magics.series import STEPS, bucket_start
+from gptcache_magics.tables.chart_data import STEPS, bucket_start
 from gptcache_magics.widgets.formats import UNKNOWN
 
 __all__ = [

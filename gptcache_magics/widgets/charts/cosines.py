@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from gptcache_magics.matching import PRESETS
+from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, WIDTH, Field, rule, text
 
 __all__ = ["LOWEST", "MARKS", "axis", "marks", "named", "x"]

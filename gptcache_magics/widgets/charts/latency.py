@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from gptcache_magics.series import BINS_PER_DECADE
+from gptcache_magics.tables.chart_data import BINS_PER_DECADE
 from gptcache_magics.widgets.charts import words
 from gptcache_magics.widgets.charts.axes import decades, milliseconds, number, round_ticks
 from gptcache_magics.widgets.charts.drawing import (

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from gptcache_magics.series import Series
+from gptcache_magics.tables.chart_data import Series
 from gptcache_magics.widgets.charts import words
 from gptcache_magics.widgets.charts.axes import clock, lasting, milliseconds, span
 from gptcache_magics.widgets.charts.costs import MOST_MODELS, UNITS, costs_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from gptcache_magics import tuning
+from gptcache_magics.semantic import tuning
 from gptcache_magics.widgets.charts import cosines
 from gptcache_magics.widgets.charts.axes import round_ticks
 from gptcache_magics.widgets.charts.drawing import Box, Field, Kind, bars, hover, legend, svg, text

@@ -6,8 +6,8 @@ import itertools
 
 import pandas as pd
 
-from gptcache_magics import tuning
-from gptcache_magics.matching import PRESETS
+from gptcache_magics.semantic import tuning
+from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.widgets.charts import cosines
 from gptcache_magics.widgets.charts.axes import round_ticks
 from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, Field, hover, legend, line, svg, text

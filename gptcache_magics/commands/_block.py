@@ -1,0 +1,63 @@
+"""What holds for one block of code: ``with gm.using(mode="refresh"):``, and the same with ``async with``."""
+
+from __future__ import annotations
+
+from contextvars import Token
+
+from gptcache_magics.commands._parser import check_one_of, check_positive
+from gptcache_magics.controller import controller
+from gptcache_magics.editing import check_tag
+from gptcache_magics.lookup import placeholder_keys as placeholders
+from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
+
+__all__ = ["using"]
+
+
+class using:
+    """A mode, a tag or a number of samples for the calls of one block.
+
+    They hold where context variables reach: in ``batch``, async code and executors, not in threads of your own.
+    Within a cell or another block the strictest mode holds, and tags add up.
+
+    Parameters
+    ----------
+    mode
+        ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
+    tag
+        A word put on each entry that the block stores or hits.
+    samples
+        How many identical calls get an answer of their own each.
+
+    Raises
+    ------
+    CommandError
+        For any other mode, tag or number; on entering, for ``replay`` while the cache is off.
+    """
+
+    def __init__(self, mode: Mode = "auto", *, tag: str = "", samples: int | None = None) -> None:
+        check_one_of("mode", mode, MODES)
+        check_positive("samples", samples)
+        self.scope = Scope(mode, check_tag(tag) if tag else "", samples)
+        self._entered: list[tuple[Token[Scope | None], list[str]]] = []
+
+    def __enter__(self) -> None:
+        outer = BLOCK.get()
+        placed: list[str] = []
+        if self.scope.mode == "replay":
+            from gptcache_magics.langchain.hooks import watched  # its import is not for %load_ext
+
+            # A GPTCache of the user's own refuses calls by itself; without any, replay would let all through.
+            if controller.cache is not None or not watched():
+                placed = placeholders.put(controller.source().store)
+        self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
+
+    def __exit__(self, *error: object) -> None:
+        token, placed = self._entered.pop()
+        BLOCK.reset(token)
+        placeholders.take_away(placed)
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__()

@@ -1,0 +1,301 @@
+"""What can be wrong around the cache: one small function for each thing to look at.
+
+Each returns a ``Check``: whether it is well, what was found, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import platform
+import re
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.errors import StoreError
+from gptcache_magics.langchain import hooks as langchain_hooks
+from gptcache_magics.semantic.options import searchable
+from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.sqlite.snapshot import damage
+from gptcache_magics.text.masking import masked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gptcache_magics.langchain.cache import GPTCache
+    from gptcache_magics.semantic.search import Similar
+
+__all__ = [
+    *("Check", "Checkup", "alive"),
+    *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "matches"),
+    *("models", "network_mount", "overriding", "replaced", "secrets", "versions", "writable"),
+]
+
+SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
+SAMPLE: Final = 200
+"""How many of the newest entries are searched for keys, and how much of each."""
+SAMPLE_CHARACTERS: Final = 20_000
+CHECK_SECONDS: Final = 0.3
+LITTLE_BYTES: Final = 200e6
+NETWORK_TYPES: Final = re.compile(
+    r"nfs\d?|cifs|smbfs|smb3|ceph|lustre|afs|9p|glusterfs|fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    check: str
+    ok: bool
+    finding: str
+    hint: str = ""
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.ok else '!'} {self.check}: {self.finding}{f'. {self.hint}' if self.hint else ''}"
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All that was looked at, one line each."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well."""
+        return all(each.ok for each in self.checks)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The same as a table: ``check``, ``finding`` and ``hint`` (string), ``ok`` (boolean)."""
+        import pandas as pd
+
+        dtypes = {"check": "string", "ok": "boolean", "finding": "string", "hint": "string"}
+        rows = [(each.check, each.ok, each.finding, each.hint) for each in self.checks]
+        return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.checks))
+
+
+def alive(module: str, name: str) -> list[Any]:
+    """The objects of a class and its subclasses that there are now; of a module that is not imported, none."""
+    kind = getattr(sys.modules.get(module), name, None)
+    if kind is None:
+        return []
+    objects = gc.get_objects()
+    kinds = {each for each in set(map(type, objects)) if kind in each.__mro__}
+    return [each for each in objects if type(each) in kinds]
+
+
+# What is installed
+
+
+def versions() -> Check:
+    """Whether what is installed is as new as this package needs."""
+    bounds = dict(filter(None, map(_bound, _requirements())))
+    found = {"python": platform.python_version()}
+    for name in SHOWN:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    old = [
+        f"{name}>={bounds[name]}" for name, version in found.items() if _parts(version) < _parts(bounds.get(name, ""))
+    ]
+    told = ", ".join(f"{name} {version}" for name, version in found.items())
+    upgrade = " ".join(f'"{each}"' for each in old)
+    return Check("versions", not old, told, f"Too old: %pip install -U {upgrade}" if old else "")
+
+
+def _requirements() -> list[str]:
+    try:
+        return metadata.requires("gptcache-magics") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _bound(requirement: str) -> tuple[str, str] | None:
+    found = re.match(r"([\w.-]+)[^;]*?>=\s*([\d.]+)", requirement)
+    return (found[1].lower(), found[2]) if found and "extra ==" not in requirement else None
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+
+
+def import_order() -> Check:
+    """Whether gptcache was imported while that was safe."""
+    if "gptcache" not in sys.modules:
+        return Check("gptcache's import", True, "it waits for the first lookup")
+    if not upstream.came_first:
+        return Check("gptcache's import", True, "made safe")
+    hint = "Import gptcache_magics first: gptcache's own import runs a pickle from the working directory"
+    return Check("gptcache's import", False, "gptcache was imported before gptcache_magics", hint)
+
+
+def gptcache_leaks() -> Check:
+    """What gptcache left in the process: handlers of the root logger, functions to call at exit."""
+    told = getattr(sys.modules.get("gptcache.utils.log"), "FORMAT", None)
+    handlers = [each for each in logging.root.handlers if told and getattr(each.formatter, "_fmt", "") == told]
+    # atexit keeps no list that can be read, but it keeps the functions alive.
+    hooks = [each for each in alive("types", "FunctionType") if each.__qualname__ == "Cache.init.<locals>.close"]
+    hooks = [each for each in hooks if each.__module__ == "gptcache.core"]
+    parts = [f"{_counted(len(handlers), 'handler')} of the root logger"] * bool(handlers)
+    parts += [f"{_counted(len(hooks), 'function')} to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
+    hint = "Take the handlers away: logging.root.handlers.clear()" if handlers else ""
+    return Check("gptcache's leaks", not handlers, " and ".join(parts) or "none", hint)
+
+
+# LangChain
+
+
+def hooks(cache: GPTCache | None) -> Check:
+    """Whether LangChain's methods are wrapped while the cache is on, and are not when it is off."""
+    wrapped = langchain_hooks.installed()
+    told = f"{len(wrapped)} methods of LangChain's models are wrapped"
+    if cache is not None:
+        imported = any(name in sys.modules for name in langchain_hooks.MODELS)
+        if imported and not wrapped:
+            return Check("wraps", False, "none is in place", "Restart the kernel, then %gptcache on")
+        return Check("wraps", True, told if wrapped else "LangChain's models are not imported yet")
+    if not wrapped:
+        return Check("wraps", True, "none, as the cache is off")
+    owners = alive("gptcache_magics.langchain.cache", "GPTCache")
+    if owners:
+        return Check("wraps", True, f"{told}, for {len(owners)} GPTCache of your own")
+    return Check("wraps", False, f"{told} although the cache is off", "Restart the kernel")
+
+
+def overriding(live: Sequence[Any]) -> Check:
+    """Whether models in use have a ``stream`` or ``generate`` of their own, which may not ask a cache."""
+    used = {kind.__name__ for each in {type(model) for model in live} for kind in each.__mro__}
+    found = sorted({name for name in langchain_hooks.overriding() if name.partition(".")[0] in used})
+    hint = "These may not ask the cache: use invoke with such a model" if found else ""
+    return Check("methods of their own", not found, ", ".join(found) or "none of the models in use has any", hint)
+
+
+def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
+    """Whether models in use go past the cache: with ``cache=False`` or a cache of their own."""
+    past: Counter[str] = Counter()
+    for model in live:
+        own = getattr(model, "cache", None)
+        if own is False:
+            past[f"{type(model).__name__} with cache=False"] += 1
+        elif own not in (None, True) and own is not cache:
+            past[f"{type(model).__name__} with a cache of its own ({type(own).__name__})"] += 1
+    told = [f"{number} {name}" for name, number in past.items()]
+    calls = sum(each.reason == "cache=False" for each in list(cache.ledger.recent)) if cache is not None else 0
+    told += [f"{_counted(calls, 'call')} of this run with cache=False"] * bool(calls)
+    hint = "They are paid for each time: leave cache= out" if told else ""
+    return Check("models", not told, ", ".join(told) or f"{len(live)} in use, none goes past the cache", hint)
+
+
+def replaced(cache: GPTCache, installed: object) -> Check:
+    """Whether another cache was installed over ours."""
+    if installed is cache:
+        return Check("LangChain's cache", True, "is this one")
+    name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"
+    return Check("LangChain's cache", False, f"{name} replaced this one", "Take it back: %gptcache on")
+
+
+def matches(cache: GPTCache, similar: Similar) -> Check:
+    """Whether questions in other words are matched, as was asked for."""
+    trouble = similar.embedding.trouble or similar.indexing.trouble
+    hint = "Exact matching works. Try the embedder anew: %gptcache on --match semantic" if trouble else ""
+    return Check("matching", not trouble, searchable(cache.store, cache.settings, similar), hint)
+
+
+def errors(cache: GPTCache) -> Check:
+    """Errors inside the cache that the user's calls did not notice."""
+    number, last = cache.ledger.failures, cache.ledger.last_error
+    return Check("errors in this run", not number, f"{number}, the last: {last}" if number else "none")
+
+
+# The store
+
+
+def damaged_files(path: Path) -> Check:
+    """Damaged files that were set aside beside the store."""
+    names = sorted(each.name for each in path.parent.glob(f"{path.name}.damaged-*"))
+    found = [name for name in names if not name.endswith(("-wal", "-shm"))]
+    hint = "What can be saved of one: sqlite3 FILE .recover. Else delete it" if found else ""
+    return Check("damaged files", not found, ", ".join(found) or "none", hint)
+
+
+def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
+    """Whether SQLite finds damage in the file."""
+    try:
+        found = damage(path, seconds)
+    except TimeoutError:
+        return Check("the file", True, f"no damage found in {seconds:g} s, which was not enough for all of it")
+    except StoreError as error:
+        return Check("the file", False, str(error), "The next use sets a damaged file aside")
+    hint = "Save what can be read: %gptcache save FILE --all" if found else ""
+    return Check("the file", not found, found or f"no damage in {path.stat().st_size / 1e6:.1f} MB", hint)
+
+
+def network_mount(path: Path, mounts: str) -> Check | None:
+    """Whether the store is on a network file system, by the text of ``/proc/mounts``."""
+    real = os.path.realpath(path)
+    kinds = {}
+    for line in mounts.splitlines():
+        _, point, kind, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if Path(real).is_relative_to(point):
+            kinds[point] = kind
+    if not kinds:
+        return None
+    kind = kinds[max(kinds, key=len)]
+    if not NETWORK_TYPES.fullmatch(kind):
+        return Check("file system", True, kind)
+    hint = "Locks and journals of SQLite want a disk of this machine: %gptcache on FOLDER"
+    return Check("file system", False, f"{kind}, over a network", hint)
+
+
+def writable(path: Path) -> Check:
+    """Whether the store can be written."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return Check("writing", True, "allowed")
+    hint = f"Answers are served, none is stored. Allow it: chmod u+w {path.parent} {path}"
+    return Check("writing", False, "the store is read-only", hint)
+
+
+def disk_space(path: Path) -> Check:
+    """Whether there is room for more answers."""
+    free = shutil.disk_usage(path.parent).free
+    hint = "" if free > LITTLE_BYTES else "Make room, or bound the store: %gptcache on --max-size 100MB"
+    return Check("disk space", not hint, f"{free / 1e9:,.1f} GB free", hint)
+
+
+def secrets(store: Store) -> Check:
+    """Whether what looks like a key is in stored prompts and answers."""
+    columns, rows = store.entries(Selection(), SAMPLE)
+    prompt, answer = columns.index("prompt"), columns.index("answer")
+    found = sum(_holds_a_key((row[prompt], row[answer])) for row in rows)
+    told = (
+        f"{found} of the newest {len(rows)} entries hold what looks like a key" if found else "none that looks like one"
+    )
+    hint = "Find them: %gptcache entries --grep sk-, then %gptcache remove. Bundles mask them" if found else ""
+    return Check("keys in entries", not found, told, hint)
+
+
+def _holds_a_key(texts: Iterable[str | bytes]) -> bool:
+    for each in texts:
+        text = each[:SAMPLE_CHARACTERS]
+        text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        if masked(text) != text:
+            return True
+    return False
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

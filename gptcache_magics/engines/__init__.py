@@ -1,0 +1,1 @@
+"""What keeps the answers: gptcache on our store, a gptcache of the user's, or another LangChain cache."""

@@ -1,0 +1,222 @@
+"""One gptcache for each configuration: look up through gptcache, save through gptcache, on our store.
+
+A lookup goes through ``gptcache.adapter.api.get``, a save through one ``put``: gptcache asks our ``DataManager``, which
+asks the store. What passes through is a key and an entry of the store, so nothing is serialised twice. A question that
+may be found by its meaning goes through a chain of two caches, an exact and a semantic one; a save never does, for
+gptcache would store in the last of them alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from gptcache import Cache, Config
+from gptcache.adapter import api
+from gptcache.adapter.adapter import adapt
+from gptcache.manager.data_manager import DataManager
+from gptcache.manager.scalar_data.base import Answer, CacheData
+from gptcache.similarity_evaluation import SimilarityEvaluation
+
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.semantic.search import Candidate, Similar, Sought
+from gptcache_magics.store.protocol import Configuration, Entry, Found, Store
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Finds and saves entries of a store through gptcache."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._caches: dict[bytes, Cache] = {}
+        self._lock = threading.Lock()
+
+    def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
+        """The entry of an identity, or None."""
+        found: Found | None = api.get(identity, cache_obj=self._cache(identity.configuration))
+        return found
+
+    def find_similar(self, sought: Sought, similar: Similar) -> Found | None:
+        """The entry of a question of the same meaning, or of the same key if it came just now.
+
+        Raises
+        ------
+        ExactOnly, EmbedderFailed
+            If it cannot be searched.
+        """
+        configuration = sought.identity.configuration
+        chain = _new_cache(self._cache(configuration).data_manager)
+        chain.next_cache = _semantic_cache(_SimilarManager(self._store, configuration, similar), similar)
+        # Not api.get: it hands what the second cache found to a callback that drops it.
+        found: Found | None = adapt(_no_model, _same, _unchanged, prompt=sought, cache_obj=chain)
+        return found
+
+    def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
+        """Store an entry durably. Raises what the store raises, though gptcache itself would only log it."""
+        saving = _Saving(entry)
+        api.put(identity, saving, cache_obj=self._cache(identity.configuration))
+        if saving.error is not None:
+            raise saving.error
+
+    def clear(self) -> str:
+        """Remove every entry; nothing more to say."""
+        self._store.clear()
+        return ""
+
+    def close(self) -> None:
+        """The store is closed by who opened it."""
+
+    def _cache(self, configuration: Configuration) -> Cache:
+        cache = self._caches.get(configuration.key)
+        if cache is None:
+            with self._lock:
+                cache = self._caches.get(configuration.key) or _new_cache(_StoreManager(self._store, configuration))
+                self._caches[configuration.key] = cache
+        return cache
+
+
+class _Saving:
+    """An entry on its way through ``put``, and what became of it: gptcache swallows the errors of a save."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.error: Exception | None = None
+
+
+class _StoreManager(DataManager):
+    """gptcache's view of one configuration of our store. The "embedding" of an exact lookup is its key."""
+
+    def __init__(self, store: Store, configuration: Configuration) -> None:
+        self._store, self._configuration = store, configuration
+
+    def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
+        found = self._store.get(embedding_data)
+        return [] if found is None else [found]
+
+    def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
+        return CacheData(question=res_data.key, answers=Answer(res_data))
+
+    def save(self, question: bytes, answer: _Saving, embedding_data: bytes, **kwargs: Any) -> None:
+        try:
+            self._store.put(answer.entry, self._configuration)
+        except Exception as error:
+            answer.error = error
+
+    def import_data(self, questions: Any, answers: Any, embedding_datas: Any, session_ids: Any) -> None:
+        for question, answer, embedding_data in zip(questions, answers, embedding_datas, strict=True):
+            self.save(question, answer, embedding_data)
+
+    def add_session(self, res_data: Any, session_id: Any, pre_embedding_data: Any) -> None:
+        """No sessions: gptcache's word for a chat, which LangChain keeps in the prompt."""
+
+    def list_sessions(self, session_id: Any, key: Any) -> list[Any]:
+        return []
+
+    def delete_session(self, session_id: Any) -> None:
+        """No sessions."""
+
+    def close(self) -> None:
+        """The store is closed by who opened it."""
+
+
+class _SimilarManager(_StoreManager):
+    """The same by meaning. The "embedding" is the question on its way, with its vector."""
+
+    def __init__(self, store: Store, configuration: Configuration, similar: Similar) -> None:
+        super().__init__(store, configuration)
+        self._similar = similar
+
+    def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
+        return self._similar.search(embedding_data)
+
+    def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
+        return CacheData(question=res_data, answers=Answer(res_data.found))
+
+
+class _SameMeaning(SimilarityEvaluation):
+    """The cosine of two questions, if the answer of one is served for the other."""
+
+    def __init__(self, similar: Similar) -> None:
+        self._similar = similar
+
+    def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
+        candidate: Candidate = cache_dict["question"]
+        return candidate.similarity if self._similar.serves(src_dict["question"], candidate) else -1.0
+
+    def range(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
+
+class _SameKey(SimilarityEvaluation):
+    """An exact match is the same 128-bit key."""
+
+    def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
+        return float(src_dict["question"] == cache_dict["question"])
+
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
+def _prompt(data: dict[str, Any], **kwargs: Any) -> Any:
+    return data["prompt"]
+
+
+def _key(data: dict[str, Any], **kwargs: Any) -> Any:
+    return data["prompt"].key
+
+
+def _same(data: Any, **kwargs: Any) -> Any:
+    return data
+
+
+def _no_model(**kwargs: Any) -> None:
+    """No cache of the chain has an answer."""
+
+
+def _unchanged(found: Any, save: Any, **kwargs: Any) -> Any:
+    """What the second cache found is not saved in the first."""
+    return found
+
+
+def _first(messages: list[Any]) -> Any:
+    return messages[0]
+
+
+def _always(*args: Any, **kwargs: Any) -> bool:
+    return True
+
+
+def _new_cache(manager: DataManager) -> Cache:
+    """A cache that finds what has the same key."""
+    cache = Cache()
+    # Not Cache.init: it leaves an atexit hook for each cache.
+    cache.has_init = True
+    cache.cache_enable_func = _always
+    cache.pre_embedding_func = _key
+    cache.embedding_func = _same
+    cache.data_manager = manager
+    cache.similarity_evaluation = _SameKey()
+    cache.post_process_messages_func = _first
+    cache.config = Config(disable_report=True)
+    return cache
+
+
+def _semantic_cache(manager: DataManager, similar: Similar) -> Cache:
+    """A cache that finds what has the same meaning. Whether that is served is decided by ``Similar`` alone."""
+    cache = _new_cache(manager)
+    cache.pre_embedding_func = _prompt
+    cache.embedding_func = _embedded(similar)
+    cache.similarity_evaluation = _SameMeaning(similar)
+    cache.config = Config(disable_report=True, similarity_threshold=0.0)
+    return cache
+
+
+def _embedded(similar: Similar) -> Any:
+    def embed(sought: Sought, **kwargs: Any) -> Sought:
+        similar.embed(sought)
+        return sought
+
+    return embed

@@ -1,0 +1,221 @@
+"""Answers in a gptcache manager of the user's own, set up by the user's ``init_func``.
+
+Stock GPTCache calls ``init_func`` once for each ``llm_string``. So do we, under a lock; or once in all, if it takes
+only the cache. Since one manager may then hold the answers of several configurations, each stored question begins with
+the configuration it belongs to, and an answer of another one is never taken, whatever the user's evaluation says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from gptcache import Cache, Config
+from gptcache.adapter import api
+from gptcache.embedding.string import to_embeddings
+from gptcache.manager import get_data_manager
+from gptcache.manager.data_manager import MapDataManager, SSDataManager
+from gptcache.manager.eviction_manager import EvictionManager
+from gptcache.processor.post import temperature_softmax
+from gptcache.processor.pre import get_prompt
+from gptcache.similarity_evaluation import ExactMatchEvaluation, SimilarityEvaluation
+from gptcache.utils.cache_func import cache_all
+
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.store.protocol import Entry, Found, Store, Usage
+
+__all__ = ["UserEngine"]
+
+NEIGHBOURS: Final = 10
+"""How many nearest questions to ask for: some may belong to other configurations."""
+
+
+class UserEngine:
+    """Finds and saves answers through the caches that ``init_func`` sets up."""
+
+    def __init__(self, store: Store, init_func: Callable[..., None]) -> None:
+        self._store = store
+        self._init_func = init_func
+        self._by_llm = len(inspect.signature(init_func).parameters) == 2
+        self._caches: dict[str, _UserCache] = {}
+        self._lock = threading.RLock()
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
+        """The answer to a prompt, or None."""
+        with self._lock:
+            cache = self._cache(llm_string)
+            cache.prefix = self._prefix(identity)
+            text = api.get(identity.prompt, cache_obj=cache, **cache.search_options)
+        if text is None:
+            return None
+        stored = json.loads(text)
+        answer = stored["answer"].encode("utf-8", "surrogatepass")
+        return Found(identity.key, answer, stored["created"], stored["seconds"], Usage(*stored["usage"]))
+
+    def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
+        """Store an answer where the user's manager stores it. Raises what the manager raises."""
+        usage = entry.usage
+        tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+        answer = entry.answer.decode("utf-8", "surrogatepass")
+        text = json.dumps({"answer": answer, "created": entry.created, "seconds": entry.seconds, "usage": tokens})
+        with self._lock:
+            cache = self._cache(llm_string)
+            cache.prefix = self._prefix(identity)
+            failures: list[Exception] = []
+            with _noticing(cache, failures):
+                api.put(identity.prompt, text, cache_obj=cache)
+        if failures:
+            raise failures[0]
+
+    def clear(self) -> str:
+        """Remove every answer; what is to be said of managers that cannot delete.
+
+        The store's generation is part of every key, so after the store was cleared no earlier answer is served, even
+        by a manager that cannot delete.
+        """
+        self._store.clear()
+        with self._lock:
+            kept = [cache for cache in self._caches.values() if not _empty(cache.data_manager)]
+            self._caches.clear()
+        return f" {len(kept)} gptcache managers cannot delete: what they hold is never served again." if kept else ""
+
+    def close(self) -> None:
+        """Flush and close every manager."""
+        with self._lock:
+            for cache in self._caches.values():
+                with suppress(Exception):
+                    cache.data_manager.close()
+            self._caches.clear()
+
+    def _cache(self, llm_string: str) -> _UserCache:
+        name = llm_string if self._by_llm else ""
+        cache = self._caches.get(name)
+        if cache is None:
+            cache = _UserCache(self._map_file(name))
+            self._init_func(*((cache, llm_string) if self._by_llm else (cache,)))
+            cache.isolate()
+            self._caches[name] = cache
+        return cache
+
+    def _map_file(self, name: str) -> Path:
+        """Where a map goes that ``init_func`` leaves to us."""
+        if self._store.where == ":memory:":
+            self._folder = self._folder or TemporaryDirectory(prefix="gptcache-")
+        folder = Path(self._folder.name if self._folder else self._store.where)
+        return folder / f"data_map-{blake2b(name.encode(), digest_size=8).hexdigest()}.txt"
+
+    def _prefix(self, identity: Identity) -> str:
+        return f"{identity.configuration.key.hex()}-{self._store.generation()}\n"
+
+
+class _UserCache(Cache):
+    """A ``gptcache.Cache`` whose ``init`` leaves no atexit hook and shares no default with another cache."""
+
+    def __init__(self, map_file: Path) -> None:
+        super().__init__()
+        self.prefix = ""
+        self.search_options: dict[str, int] = {}
+        self._map_file = map_file
+
+    def init(
+        self,
+        cache_enable_func: Any = cache_all,
+        pre_embedding_func: Any = get_prompt,
+        pre_func: Any = None,
+        embedding_func: Any = to_embeddings,
+        data_manager: Any = None,
+        similarity_evaluation: Any = None,
+        post_process_messages_func: Any = temperature_softmax,
+        post_func: Any = None,
+        config: Any = None,
+        next_cache: Any = None,
+    ) -> None:
+        """As ``gptcache.Cache.init``; without a data manager the answers go into a map beside our store."""
+        self.has_init = True
+        self.cache_enable_func = cache_enable_func
+        self.pre_embedding_func = pre_func or pre_embedding_func
+        self.embedding_func = embedding_func
+        self.data_manager = data_manager or get_data_manager(data_path=str(self._map_file))
+        self.similarity_evaluation = similarity_evaluation or ExactMatchEvaluation()
+        self.post_process_messages_func = post_func or post_process_messages_func
+        self.config = config or Config(disable_report=True)
+        self.next_cache = next_cache
+
+    def isolate(self) -> None:
+        """Let every stored question begin with the configuration it belongs to."""
+        pre_embedding_func = self.pre_embedding_func
+        exact = self.embedding_func is to_embeddings
+
+        def with_prefix(data: dict[str, Any], **kwargs: Any) -> tuple[str, Any]:
+            result = pre_embedding_func(data, **kwargs)
+            stored, embedded = result if isinstance(result, tuple) else (result, result)
+            # The text itself is the key of an exact match; a vector must not see the prefix.
+            return self.prefix + str(stored), self.prefix + embedded if exact else embedded
+
+        self.pre_embedding_func = with_prefix
+        self.similarity_evaluation = _WithinConfiguration(self, self.similarity_evaluation)
+        if not exact:
+            self.search_options = {"top_k": NEIGHBOURS}
+
+
+class _WithinConfiguration(SimilarityEvaluation):
+    """The user's evaluation, for questions of the same configuration only."""
+
+    def __init__(self, cache: _UserCache, evaluation: SimilarityEvaluation) -> None:
+        self._cache, self._evaluation = cache, evaluation
+
+    def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
+        prefix = self._cache.prefix
+        question = getattr(cache_dict["question"], "content", cache_dict["question"])
+        if not str(question).startswith(prefix):
+            return float("-inf")
+        asked = {**src_dict, "question": str(src_dict["question"]).removeprefix(prefix)}
+        stored = {**cache_dict, "question": str(question).removeprefix(prefix)}
+        return float(self._evaluation.evaluation(asked, stored, **kwargs))
+
+    def range(self) -> tuple[float, float]:
+        low, high = self._evaluation.range()
+        return float(low), float(high)
+
+
+@contextmanager
+def _noticing(cache: _UserCache, failures: list[Exception]) -> Iterator[None]:
+    """Notice the errors of a save, which gptcache only logs."""
+    manager = cache.data_manager
+    save = manager.save
+
+    def noticed(*args: Any, **kwargs: Any) -> None:
+        try:
+            save(*args, **kwargs)
+        except Exception as error:
+            failures.append(error)
+
+    manager.save = noticed
+    try:
+        yield
+    finally:
+        del manager.save
+
+
+def _empty(manager: Any) -> bool:
+    """Delete what a manager holds; False if it is of a kind that cannot."""
+    if isinstance(manager, MapDataManager):
+        manager.data.clear()
+        manager.flush()
+        return True
+    if isinstance(manager, SSDataManager):
+        ids = list(manager.s.get_ids(deleted=False))
+        eviction = EvictionManager(manager.s, manager.v)
+        eviction.soft_evict(ids)
+        eviction.delete()
+        manager.flush()
+        return True
+    return False

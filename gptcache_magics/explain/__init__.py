@@ -1,0 +1,1 @@
+"""Why a lookup went as it went, told from what the store recorded."""

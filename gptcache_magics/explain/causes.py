@@ -1,0 +1,276 @@
+"""Why one lookup went as it went: its cause, in one of a few words, and the recorded entry that is closest.
+
+What was known at the time is in the lookup's own reason. The rest is told from what the store holds: earlier lookups of
+the same key, and the entries that were there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from gptcache_magics.explain.by_meaning import found_by_meaning, noted
+from gptcache_magics.explain.closest import Asked, Nearest, configurations, nearest, records
+from gptcache_magics.store import reasons
+from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage, entry_id, id_bytes
+from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.masking import masked
+from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
+
+__all__ = ["Cause", "Explanation", "explain", "not_asked"]
+
+Cause = Literal[
+    "hit",
+    "first time",
+    "another model",
+    "another base URL",
+    "other tools",
+    "another parameter",
+    "other words",
+    "guard",
+    "below threshold",
+    "called wrong",
+    "shadow mode",
+    "another context",
+    "another sample",
+    "expired",
+    "removed",
+    "evicted",
+    "mode",
+    "cache=False",
+    "not cached",
+    "model unknown",
+    "not stored",
+    "no answer yet",
+    "budget reached",
+    "error",
+    "not asked",
+]
+"""Every cause there is."""
+
+OF_CHANGE: Final[Mapping[str, Cause]] = {
+    "model": "another model",
+    "base URL": "another base URL",
+    "tools": "other tools",
+    "parameter": "another parameter",
+}
+GONE: Final[Mapping[str, tuple[Cause, str]]] = {
+    reasons.EXPIRED: ("expired", "The answer was stored, but it had expired."),
+    reasons.REMOVED: ("removed", "The answer was stored, but had been removed."),
+    reasons.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
+}
+NOTED: Final[Mapping[str, tuple[Cause, str]]] = {
+    "mode refresh": ("mode", "Mode refresh: every call asks the model, and its answer replaces the stored one."),
+    "mode bypass": ("mode", "Mode bypass: every call asks the model; nothing is looked up, nothing is stored."),
+    reasons.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
+    reasons.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
+    reasons.NO_STREAMS: (
+        "not cached",
+        "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init.",
+    ),
+    reasons.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
+    reasons.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
+}
+UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one lookup went as it went. Its texts are masked."""
+
+    cause: Cause
+    sentence: str
+    question: str
+    number: int | None = None
+    """Of the lookup; None if nobody asked."""
+    outcome: str = ""
+    configuration: Configuration | None = None
+    nearest: Nearest | None = None
+    entry: str = ""
+    """The id of the entry that was hit."""
+    saved: tuple[float | None, Usage] | None = None
+    """Seconds and tokens that a hit saved."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known about this lookup."""
+
+
+def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
+    """Why a lookup went as it went.
+
+    Parameters
+    ----------
+    lookup
+        A row of ``store.lookups``, by column.
+    """
+    configuration = configurations(store).get(lookup["configuration"])
+    entry = _entry(store, lookup)
+    asked = _asked(lookup, configuration, entry)
+    cause: Cause
+    closest = None
+    meant = found_by_meaning(store, asked, lookup)
+    if lookup["outcome"] == "hit":
+        cause, sentence = "hit", _hit(lookup, entry)
+        closest = meant.nearest if meant is not None and lookup["match"] == "semantic" else None
+    else:
+        known = _noted(lookup) or _earlier(store, lookup)
+        if known is None and lookup["reason"] == reasons.MODEL_UNKNOWN:
+            known = "model unknown", UNKNOWN
+        searched = known is None or known[0] in ("model unknown", "budget reached")
+        closest = nearest(store, asked) if searched else None
+        # What is the same but for a parameter says more than what is similar.
+        if known is None and meant is not None and not (closest is not None and closest.same_prompt):
+            known, closest = (meant.cause, meant.sentence), meant.nearest or closest
+        cause, sentence = known or _told(asked, closest)
+    return Explanation(
+        cause=cause,
+        sentence=sentence,
+        question=cut(masked(asked.question)),
+        number=lookup["number"],
+        outcome=lookup["outcome"],
+        configuration=configuration,
+        nearest=closest,
+        entry=entry_id(asked.key)[:8] if cause == "hit" else "",
+        saved=(lookup["seconds"], _usage(lookup)) if cause == "hit" else None,
+        notes=_notes(lookup),
+    )
+
+
+def not_asked(store: Store, text: str) -> Explanation:
+    """What is closest to a question that no lookup asked."""
+    closest = nearest(store, Asked(question=text))
+    if closest is None:
+        told = "nothing like it is recorded."
+    elif closest.similarity == 1.0:
+        told = "an answer is recorded all the same."
+    else:
+        told = f"the closest recorded question is {_percent(closest.similarity)} the same."
+    return Explanation("not asked", f"No recent lookup asked that: {told}", cut(masked(text)), nearest=closest)
+
+
+def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
+    if lookup["entry"] is None:
+        return None
+    return next(records(store.entries(Selection(ids=[entry_id(id_bytes(lookup["entry"]))]), limit=1)), None)
+
+
+def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Asked:
+    if lookup["asked"] is not None:  # by meaning: the entry is that of another question
+        return Asked(lookup["question"] or "", configuration, id_bytes(lookup["asked"]))
+    return Asked(
+        question=entry["question"] if entry else lookup["question"] or "",
+        configuration=configuration,
+        key=id_bytes(lookup["entry"]) if lookup["entry"] is not None else b"",
+        prompt_digest=id_bytes(lookup["prompt_digest"]) if lookup["prompt_digest"] is not None else b"",
+        at=lookup["at"],
+        prompt=entry["prompt"] if entry else None,
+    )
+
+
+def _noted(lookup: Mapping[str, Any]) -> tuple[Cause, str] | None:
+    """What was known when it was looked up."""
+    reason: str = lookup["reason"]
+    if lookup["outcome"] == "error":
+        then = "was not called (mode replay)" if lookup["mode"] == "replay" else "was asked"
+        return "error", f"The cache failed, and the model {then}: {_shown(reason.removeprefix(reasons.ERROR))}"
+    known = GONE.get(reason) or NOTED.get(reason)
+    if known is None and lookup["outcome"] == "bypass":
+        return "not cached", f"The call went past the cache: {_shown(reason)}."
+    return known
+
+
+def _earlier(store: Store, lookup: Mapping[str, Any]) -> tuple[Cause, str] | None:
+    """What became of the same call the last time; None if it was never asked."""
+    if lookup["entry"] is None:
+        return None
+    before = Period(asked=id_bytes(lookup["entry"]), below=lookup["number"])
+    last = next(records(store.lookups(before, 1)), None)
+    # What was answered by its meaning has no entry of its own that could have gone.
+    return _last_time(store, last, lookup) if last is not None and last["match"] != "semantic" else None
+
+
+def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any]) -> tuple[Cause, str]:
+    before = f"Lookup {last['number']} asked the same"
+    reason: str = last["reason"]
+    if reason.startswith(reasons.NOT_STORED):
+        refusal = _shown(reason.removeprefix(reasons.NOT_STORED))
+        return "not stored", f"{before}, but its answer was not stored: {refusal}."
+    if reason.startswith(reasons.ERROR):
+        return "error", f"{before}, and the cache failed: {_shown(reason.removeprefix(reasons.ERROR))}"
+    if reason == reasons.BUDGET:
+        return "budget reached", f"{before}, but the budget of its run was spent: the model was not asked."
+    past = (reasons.OWN_STREAM, reasons.EVENTS, reasons.NO_STREAMS)
+    if reason in past or reason.startswith(reasons.OWN_CACHE) or reason.endswith(reasons.REPLACED):
+        return "not cached", f"{before}, and went past the cache: {_shown(reason)}."
+    if reason == reasons.CACHE_FALSE:
+        return "cache=False", f"{before} of a model with cache=False, so its answer was not stored."
+    if last["outcome"] != "hit" and last["mode"] in ("replay", "readonly", "bypass"):
+        return "mode", f"{before} in mode {last['mode']}, which stores nothing."
+    if last["outcome"] != "hit" and last["seconds"] is None:
+        return "no answer yet", f"{before} and got no answer: that call failed, was interrupted, or is still under way."
+    if last["outcome"] != "hit" and last["at"] + last["seconds"] > lookup["at"]:
+        return "no answer yet", f"{before} at the same time, and its answer had not come yet."
+    return GONE.get(store.gone(id_bytes(lookup["entry"]))) or GONE[reasons.REMOVED]
+
+
+def _told(asked: Asked, closest: Nearest | None) -> tuple[Cause, str]:
+    """The cause that the closest entry shows."""
+    if closest is None:
+        return "first time", "Asked for the first time: nothing like it was stored."
+    same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
+    same_question = closest.similarity == 1.0 and (closest.where or not closest.words)
+    if closest.same_prompt or (same_question and not closest.where and not same_configuration):
+        if same_configuration:
+            return "another sample", "The same call has an answer, but with samples each identical call gets its own."
+        return _of_changes("prompt" if closest.same_prompt else "question", closest)
+    more = "" if same_configuration else " Its model or parameters differ too."
+    if same_question:
+        where = closest.where or "something else in the prompt"
+        return "another context", f"The same question was stored, but {where} differs.{more}"
+    shared = _percent(closest.similarity)
+    return "other words", f"Asked in other words: the closest question is {shared} the same.{more}"
+
+
+def _of_changes(what: str, closest: Nearest) -> tuple[Cause, str]:
+    changes = ", ".join(printable(change.text) for change in closest.changes)
+    if not closest.changes:
+        changes = "the model's class, or a parameter that is not written down"
+    cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
+    return cause, f"The same {what} was stored, but under {cause}: {changes}."
+
+
+def _hit(lookup: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
+    how = f" by meaning ({cosine(lookup['similarity'])} similar)" if lookup["match"] == "semantic" else ""
+    if entry is None:
+        return f"A hit{how}. Its entry is not in this store."
+    stored = datetime.fromtimestamp(entry["created"]).strftime("%Y-%m-%d %H:%M:%S")
+    replaced = " and replaced since" if entry["created"] > lookup["at"] else ""
+    return f"A hit{how}: the answer was stored {stored}{replaced}."
+
+
+def _notes(lookup: Mapping[str, Any]) -> tuple[str, ...]:
+    """What came of a miss, which is not why it was one."""
+    reason: str = lookup["reason"]
+    notes = []
+    if lookup["outcome"] == "miss" and reason.startswith((reasons.NOT_STORED, reasons.ERROR)):
+        kept = _shown(reason.removeprefix(reasons.NOT_STORED).removeprefix(reasons.ERROR))
+        notes.append(f"Its answer was not stored, so the next call misses as well: {kept}")
+    if lookup["outcome"] == "miss" and lookup["mode"] in ("replay", "readonly"):
+        done = "the model was not called" if lookup["mode"] == "replay" else "its answer was not stored"
+        notes.append(f"Mode {lookup['mode']}: {done}.")
+    told = noted(lookup)
+    return (*notes, _shown(told)) if told else tuple(notes)
+
+
+def _percent(similarity: float) -> str:
+    return f"{min(similarity, 0.99):.0%}"
+
+
+def _usage(lookup: Mapping[str, Any]) -> Usage:
+    return Usage(*(lookup[f"{name}_tokens"] for name in ("input", "output", "cache_read", "cache_write")))
+
+
+def _shown(text: str) -> str:
+    return shown(text, CHARACTERS)

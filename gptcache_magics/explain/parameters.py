@@ -1,0 +1,108 @@
+"""In what two configurations differ, in words: ``temperature 0.2 → 0.9``, ``tools added: search``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import orjson
+
+from gptcache_magics.identity.label import BASE_URLS
+from gptcache_magics.store.protocol import Configuration
+from gptcache_magics.text.masking import masked
+
+__all__ = ["Change", "changes"]
+
+TOOLS: Final = ("tools", "functions")
+LLM_STRING: Final = "llm_string"
+"""The one parameter of a model that LangChain did not show."""
+CHARACTERS: Final = 60
+UNSET: Final = object()
+
+
+class Change(NamedTuple):
+    """One difference."""
+
+    kind: Literal["model", "base URL", "tools", "parameter"]
+    text: str
+
+
+def changes(old: Configuration, new: Configuration) -> tuple[Change, ...]:
+    """What is to be changed to come from one configuration to the other, the weightiest first."""
+    return tuple(_changes(old, new)) if old.key != new.key else ()
+
+
+def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
+    if old.model != new.model:
+        yield Change("model", f"model {old.model} → {new.model}")
+    if old.provider != new.provider:
+        yield Change("model", f"provider {old.provider or 'unknown'} → {new.provider or 'unknown'}")
+    before, after = _parameters(old), _parameters(new)
+    if LLM_STRING in before or LLM_STRING in after:
+        yield Change("parameter", "what LangChain's llm_string says of the model")
+        return
+    urls = [next((values[name] for name in sorted(BASE_URLS) if name in values), None) for values in (before, after)]
+    if urls[0] != urls[1]:
+        yield Change("base URL", "base URL {} → {}".format(*(_shown(url) if url else "(default)" for url in urls)))
+    for name in TOOLS:
+        for change in _tool_changes(name, before.get(name), after.get(name)):
+            yield Change("tools", change)
+    elsewhere = {*BASE_URLS, *TOOLS}
+    flat = [dict(_flat({k: v for k, v in values.items() if k not in elsewhere})) for values in (before, after)]
+    for name in sorted(flat[0].keys() | flat[1].keys()):
+        was, now = (values.get(name, UNSET) for values in flat)
+        if was is UNSET:
+            plain = isinstance(now, bool | int | float | str)  # a field that is as its class has it is not written down
+            yield Change("parameter", f"{name} (default) → {_shown(now)}" if plain else f"{name} added: {_shown(now)}")
+        elif now is UNSET:
+            yield Change("parameter", f"{name} {_shown(was)} → (default)")
+        elif was != now:
+            shown = _shown(was), _shown(now)
+            yield Change("parameter", f"{name} {' → '.join(shown)}" if shown[0] != shown[1] else f"{name} changed")
+
+
+def _parameters(configuration: Configuration) -> dict[str, Any]:
+    try:
+        found = orjson.loads(configuration.parameters)
+    except ValueError:  # masking may cut into JSON
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value and before.count(".") < 3:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _tool_changes(name: str, old: Any, new: Any) -> Iterator[str]:
+    if old == new:
+        return
+    before, after = _named(old), _named(new)
+    parts = (
+        ("added", [each for each in after if each not in before]),
+        ("removed", [each for each in before if each not in after]),
+        ("changed", [each for each in after if each in before and before[each] != after[each]]),
+    )
+    for what, names in parts:
+        if names:
+            yield f"{name} {what}: {masked(', '.join(names))}"
+    if not any(names for _, names in parts):
+        yield f"{name} in another order"
+
+
+def _named(tools: Any) -> dict[str, Any]:
+    """Tools by name, as OpenAI, Anthropic, Ollama and LangChain write them."""
+    named = {}
+    for tool in tools if isinstance(tools, list) else []:
+        found = tool.get("function", tool) if isinstance(tool, dict) else {}
+        name = found.get("name") or found.get("title") or found.get("type") if isinstance(found, dict) else None
+        named[str(name or "unnamed")] = tool
+    return named
+
+
+def _shown(value: Any) -> str:
+    text = masked(value if isinstance(value, str) and value else orjson.dumps(value).decode())
+    return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 1]}…"

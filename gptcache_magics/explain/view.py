@@ -1,0 +1,108 @@
+"""An explanation of a lookup as it is shown: as text, in a terminal's colours, in HTML."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from html import escape
+from math import isnan
+from typing import Any, Final
+
+from gptcache_magics import pricing
+from gptcache_magics.explain.causes import Explanation
+from gptcache_magics.text.amounts import money
+from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, printable
+
+__all__ = ["Why", "table_html"]
+
+NEXT: Final = {
+    "mode": "%gptcache mode auto",
+    "evicted": "%gptcache on --max-size 1GB",
+    "error": "%gptcache",
+    "budget reached": "%gptcache on --budget 4usd",
+}
+CELL: Final = "padding:2px 12px 2px 0;text-align:left;vertical-align:top;background:none"
+
+
+@dataclass(frozen=True)
+class Why:
+    """An explanation, as text, in colours or in HTML."""
+
+    explanation: Explanation
+
+    def __repr__(self) -> str:
+        return self._plain(as_text)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        printer.text(self._plain(as_ansi if coloured else as_text))
+
+    def _repr_html_(self) -> str:
+        told = f"<b>{escape(self._title)}</b> {escape(self.explanation.sentence)}"
+        style = "color:var(--jp-content-font-color1,inherit)"
+        return f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{told}{table_html(self.explanation)}</div>'
+
+    @property
+    def _title(self) -> str:
+        explanation = self.explanation
+        if explanation.number is None:
+            return ""
+        label = f" ({explanation.configuration.label})" if explanation.configuration else ""
+        return f"Lookup {explanation.number}{printable(label)}, {explanation.outcome}."
+
+    def _plain(self, worded: Callable[[Words], str]) -> str:
+        lines = [f"{self._title} {self.explanation.sentence}".strip()]
+        for name, value in _rows(self.explanation):
+            text = printable(value) if isinstance(value, str) else worded(value)
+            lines.append(f"  {name:<8} " + text.replace("\n", f"\n{'':11}"))
+        return "\n".join(lines)
+
+
+def table_html(explanation: Explanation, without: Collection[str] = ()) -> str:
+    """What there is to see of an explanation beside its sentence, as a table; ``without`` names rows to leave out."""
+    muted = f"{CELL};color:var(--jp-content-font-color2,gray)"
+    text = f"{CELL};white-space:pre-wrap;overflow-wrap:anywhere"
+    rows = "".join(
+        f'<tr><td style="{muted}">{name}</td>'
+        f'<td style="{text}">{escape(printable(value)) if isinstance(value, str) else as_html(value)}</td></tr>'
+        for name, value in _rows(explanation)
+        if name not in without
+    )
+    return f'<table style="border:none;margin:4px 0">{rows}</table>' if rows else ""
+
+
+def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
+    """What there is to see, each with a name before it."""
+    closest = explanation.nearest
+    yield "asked", explanation.question
+    if closest is not None:
+        if closest.question != explanation.question:
+            yield "stored", closest.question
+        if closest.words:
+            yield "words", closest.words
+        for change in closest.changes:
+            yield "changed", change.text
+        yield "closest", f"{closest.id} ({closest.configuration.label})"
+    if explanation.saved is not None:
+        yield "saved", _saved(explanation)
+    for note in explanation.notes:
+        yield "note", note
+    entry = closest.id if closest is not None else explanation.entry
+    following = NEXT.get(explanation.cause) or (f"%gptcache show {entry}" if entry else "")
+    if following:
+        yield "next", following
+
+
+def _saved(explanation: Explanation) -> str:
+    assert explanation.saved is not None
+    seconds, usage = explanation.saved
+    parts = []
+    if explanation.configuration is not None:
+        dollars = pricing.usd(explanation.configuration.provider, explanation.configuration.model, usage)
+        parts += [] if isnan(dollars) else [money(dollars)]
+    parts += [f"{seconds:.1f} s"] if seconds is not None else []
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+    return ", ".join(parts) or "unknown"

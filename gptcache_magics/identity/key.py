@@ -1,0 +1,74 @@
+"""What makes two calls the same.
+
+LangChain hands a cache two strings. Neither is enough: ``llm_string`` may not name the model (``ChatOllama``), is a
+snapshot of the first use (a changed ``temperature`` keeps it) and leaves out the arguments of a completion call;
+``prompt`` carries ids and usage figures that differ between an answer from the model and the same answer from a cache.
+So the configuration is read from the live model, afresh for each call, and the prompt reduced to what the model sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Final
+
+from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
+from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.settings import Call
+from gptcache_magics.store.protocol import Configuration
+
+__all__ = ["Identity", "identify", "identify_by_llm_string"]
+
+KEY_VERSION: Final = b"1"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one lookup asks for."""
+
+    key: bytes
+    """blake2b-128 over key version, configuration, canonical prompt and, from the second on, the sample's number."""
+    configuration: Configuration
+    prompt: str
+    """The prompt as stock GPTCache would see it, without what differs between a model's and a cache's answer."""
+    question: str
+    """What a person asked: the text of the last human message, or the prompt itself."""
+    seen: bytes
+    """The canonical prompt: what of it the model sees."""
+    reason: str = ""
+    """A warning about this identity, such as ``model unknown``."""
+    number: int = 0
+    """Which of several answers to identical calls is asked for."""
+
+    @property
+    def prompt_digest(self) -> bytes:
+        """First 64 bits of blake2b over the canonical prompt."""
+        return blake2b(self.seen, digest_size=8).digest()
+
+    def sample(self, number: int) -> Identity:
+        """The same call once more, where each is to have an answer of its own; number 0 is this one."""
+        if number == 0:
+            return self
+        key = blake2b(b"%s sample %d" % (self.key, number), digest_size=16).digest()
+        return replace(self, key=key, number=number)
+
+
+def identify(call: Call, prompt: str) -> Identity:
+    """The identity of one prompt of a call. The configuration of the call is taken at its first prompt."""
+    if call.configuration is None:
+        call.configuration = configuration_of(call)
+    if not call.chat:
+        return _identity(call.configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
+    keep_ids = bool(vars(call.model).get("use_previous_response_id"))
+    return _identity(call.configuration, *canonical(prompt, keep_ids))
+
+
+def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
+    """The identity of a lookup that no hook saw: all that is known of the model is LangChain's ``llm_string``."""
+    configuration, named = configuration_of_llm_string(llm_string)
+    return _identity(configuration, *canonical(prompt, keep_ids=True), "" if named else "model unknown")
+
+
+def _identity(configuration: Configuration, seen: bytes, prompt: str, question: str, reason: str = "") -> Identity:
+    key = blake2b(KEY_VERSION + configuration.key + seen, digest_size=16).digest()
+    return Identity(key, configuration, prompt, question, seen, reason)

@@ -1,0 +1,80 @@
+"""What of a chat prompt the model sees.
+
+LangChain hands a cache the messages as JSON, with ids and usage figures. They differ between an answer from the model
+and the same answer from a cache, so a conversation would miss at every turn if they counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from langchain_core.load import dumps
+from langchain_core.messages import BaseMessage
+
+from gptcache_magics.identity import configuration
+
+__all__ = ["canonical", "prompt_of"]
+
+_CHAT_PROMPT: Final = '[{"lc"'
+
+
+def prompt_of(messages: Sequence[BaseMessage]) -> str:
+    """The prompt as LangChain hands it to a cache when a chat model is invoked."""
+    return dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
+
+
+def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
+    """The bytes that identify a prompt, the prompt as stock GPTCache should see it, and what a person asked."""
+    messages = _parsed(prompt)
+    if messages is None:
+        return _bytes(prompt), prompt, prompt
+    changed = False
+    question = None
+    for message in messages:
+        kwargs = message["kwargs"]
+        if message["id"][-1] == "HumanMessage" or question is None:
+            question = kwargs.get("content")
+        metadata = kwargs.pop("response_metadata", None)
+        changed |= bool(metadata)
+        if keep_ids and metadata and str(metadata.get("id", "")).startswith("resp_"):
+            kwargs["response_metadata"] = {"id": metadata["id"]}
+        for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
+            changed |= kwargs.pop(name, None) is not None
+        if message["id"][-1].endswith("MessageChunk"):
+            message["id"][-1] = message["id"][-1].removesuffix("Chunk")
+            kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
+            changed = True
+    return configuration.dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
+
+
+def _bytes(prompt: str) -> bytes:
+    return prompt.encode("utf-8", "surrogatepass")
+
+
+def _parsed(prompt: str) -> list[dict[str, Any]] | None:
+    """The messages of a chat prompt as LangChain serialises them, or None if it is anything else."""
+    if not prompt.startswith(_CHAT_PROMPT):
+        return None
+    try:
+        messages = orjson.loads(prompt)
+    except ValueError:
+        try:
+            messages = json.loads(prompt)
+        except ValueError:
+            return None
+    if all(isinstance(m, dict) and isinstance(m.get("kwargs"), dict) and m.get("id") for m in messages):
+        return messages  # type: ignore[no-any-return]
+    return None
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    texts = [
+        block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in blocks
+    ]
+    return "\n".join(texts)

@@ -1,0 +1,1 @@
+"""The face towards LangChain: its cache interface, and the wraps that tell which model asks."""

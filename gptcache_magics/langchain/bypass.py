@@ -1,0 +1,129 @@
+"""Calls that go past the cache: known, recorded, and in ``replay`` refused before the model is reached.
+
+A model with ``cache=False``, with a cache of its own, a class that overrides ``stream``, events of version 3: none of
+these asks LangChain's global cache. Where every answer must be a recorded one they may not get through.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+from weakref import ref
+
+from langchain_core.caches import BaseCache
+from langchain_core.globals import get_llm_cache
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from gptcache_magics import generations
+from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.identity import key as identity
+from gptcache_magics.identity.configuration import configuration_of
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.prompt import prompt_of
+from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.single_flight import SingleFlight
+from gptcache_magics.settings import Call, Scope, Settings
+from gptcache_magics.store.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
+
+__all__ = ["CallWatch"]
+
+BASES: Final = ("BaseChatModel", "BaseLLM")
+"""LangChain's own two, whose ``_stream`` only says that there is none."""
+
+
+class CallWatch:
+    """Hears of each model call on behalf of one cache."""
+
+    def __init__(self, cache: BaseCache, settings: Settings, ledger: Ledger, flights: SingleFlight) -> None:
+        self._cache = ref(cache)  # the hooks hold the watch, and must not keep the cache alive
+        self._ledger, self._flights = ledger, flights
+        self.settings = settings
+        self.in_charge = False
+        """Whether every call is to go through the cache, even after another was installed over it."""
+
+    def call_begins(self, call: Call) -> None:
+        """Record a call that goes past the cache; refuse it in ``replay`` or when the budget is spent."""
+        cache, installed = self._cache(), get_llm_cache()
+        if not self.in_charge and installed is not cache:
+            return
+        reason = _goes_past(call, cache, installed)
+        if not reason:
+            return
+        scope = self.settings.now()
+        if scope.mode == "replay":
+            miss = CacheMiss(
+                f"{type(call.model).__name__} was not called: it would go past the cache ({reason}), and mode replay "
+                "serves recorded answers only."
+            )
+            self._note(call, reason, scope, refusal=str(miss))
+            raise miss
+        if reason != OWN_STREAM:  # which may go on to a method that asks the cache
+            self._spend(call, scope)
+            self._note(call, reason, scope)
+
+    def call_ended(self, call: Call, result: Any) -> None:
+        """Note what a call that went past did cost, and let go of who waits for one."""
+        budget = self.settings.budget
+        for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
+            used = generations.usage(answer)
+            self._ledger.paid(lookup, time.time() - lookup.at, used, lookup.reason)
+            if budget is not None and call.configuration is not None:
+                budget.paid(call.configuration, used)
+        if budget is not None:
+            budget.ended(call)
+        self._flights.land_all(call)
+
+    def _spend(self, call: Call, scope: Scope) -> None:
+        if self.settings.budget is not None:
+            try:
+                self.settings.budget.check(call, configuration_of(call))
+            except BudgetReached:
+                self._note(call, BUDGET, scope)
+                raise
+
+    def _note(self, call: Call, reason: str, scope: Scope, refusal: str = "") -> None:
+        try:
+            asked: list[tuple[bytes | None, str]] = [(who.key, who.question) for who in _identities(call)]
+            call.configuration = configuration_of(call)
+        except Exception as error:
+            self._ledger.note("error", self._ledger.failed(error, "reading what a model is asked"), 0.0, scope=scope)
+            return
+        for key, question in asked or [(None, "")]:
+            note = self._ledger.note(
+                "bypass", reason, 0.0, scope=scope, key=key, question=question, configuration=call.configuration
+            )
+            note.refusal = refusal
+            call.past.append(note)
+
+
+def _goes_past(call: Call, cache: BaseCache | None, installed: BaseCache | None) -> str:
+    """Why a call does not ask ``cache``; empty if it does."""
+    own = getattr(call.model, "cache", None)
+    if own is False:
+        return CACHE_FALSE
+    if isinstance(own, BaseCache) and own is not cache:
+        return f"{OWN_CACHE}{type(own).__name__}"
+    if own is not cache and installed is not cache:
+        return f"{type(installed).__name__ if installed is not None else 'set_llm_cache(None)'}{REPLACED}"
+    if call.method.startswith("its own"):
+        return OWN_STREAM
+    if call.method in ("stream", "astream") and not getattr(cache, "caches_streams", True) and _streams(call):
+        return NO_STREAMS
+    return EVENTS if call.method.endswith("v3") else ""
+
+
+def _streams(call: Call) -> bool:
+    """Whether the model's class can stream, as most do; LangChain invokes those that cannot."""
+    names = ("_stream", "_astream")
+    able = any(name in vars(kind) for kind in type(call.model).__mro__ for name in names if kind.__name__ not in BASES)
+    return able and getattr(call.model, "disable_streaming", False) is not True
+
+
+def _identities(call: Call) -> Iterator[Identity]:
+    """What is asked, as far as it can be told without LangChain's conversions."""
+    for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
+        if isinstance(each, str):
+            yield identity.identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)
+        elif isinstance(each, list) and all(isinstance(message, BaseMessage) for message in each):
+            yield identity.identify(call, prompt_of(each))

@@ -1,0 +1,269 @@
+"""Know which model is asking: the only place that wraps LangChain.
+
+LangChain tells a cache neither the model nor the arguments of the call. So the public methods ``generate``,
+``agenerate``, ``stream`` and ``astream`` of chat and completion models are wrapped: each sets a context variable for
+the time of the call. ``stream_events`` and ``astream_events`` of version 3 go past all of these, and so may a method
+that a class overrides: whoever wants to know of each call, and may refuse it, hears of those too. The wraps are
+installed with the first cache, counted, and taken away with the last one; a class that is not imported yet is wrapped
+when it will be, because importing it takes longer than turning the cache on.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from types import ModuleType
+from typing import Any, Final, Protocol
+
+from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.lookup.single_flight import current_task_or_thread
+from gptcache_magics.settings import CALL, Call
+
+__all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
+
+MODELS: Final = {
+    "langchain_core.language_models.chat_models": "BaseChatModel",
+    "langchain_core.language_models.llms": "BaseLLM",
+}
+
+_lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
+_users = 0
+_wraps: list[_Wrap | _Subclassing] = []
+_watchers: list[Watcher] = []
+
+
+class Watcher(Protocol):
+    """Who hears of each call."""
+
+    def call_begins(self, call: Call) -> None:
+        """A call begins; whatever is raised here keeps it from the model."""
+
+    def call_ended(self, call: Call, result: Any) -> None:
+        """A call is over; its result, or None where it failed or came in pieces."""
+
+
+class _Wrap:
+    """One method of one class, wrapped until ``undo``."""
+
+    def __init__(self, kind: type, name: str, make: Callable[[Callable[..., Any], bool, str], Any], chat: bool) -> None:
+        self.kind, self.name = kind, name
+        self.original = vars(kind)[name]
+        self.active = True
+        inner = make(self.original, chat, name)
+
+        @functools.wraps(self.original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return (inner if self.active else self.original)(*args, **kwargs)
+
+        self.wrapper = wrapper
+        setattr(kind, name, wrapper)
+
+    def undo(self) -> None:
+        """Put the original back. If someone else wrapped over it, ours only steps aside."""
+        self.active = False
+        if vars(self.kind).get(self.name) is self.wrapper:
+            setattr(self.kind, self.name, self.original)
+
+
+def install() -> None:
+    """Wrap LangChain's models, if they are not wrapped yet. Each ``install`` wants its ``release``."""
+    global _users
+    with _lock:
+        _users += 1
+    for name in MODELS:
+        upstream.on_import(name, _wrap)
+
+
+def _wrap(module: ModuleType) -> None:
+    base = getattr(module, MODELS[module.__name__])
+    chat = base.__name__ == "BaseChatModel"
+    with _lock:
+        if not _users or any(wrap.kind is base for wrap in _wraps):
+            return
+        _wraps.append(_Subclassing(base, chat))
+        for kind in (base, *_subclasses(base)):
+            _wrap_methods(kind, base, chat)
+
+
+def _wrap_methods(kind: type, base: type, chat: bool) -> None:
+    for name in METHODS:
+        if name in vars(kind):
+            make = _watched if kind is not base or name.endswith("events") else METHODS[name]
+            _wraps.append(_Wrap(kind, name, make, chat))
+
+
+class _Subclassing:
+    """``__init_subclass__`` of a base class: a class that is made from now on may override what is wrapped."""
+
+    name = "__init_subclass__"
+
+    def __init__(self, base: Any, chat: bool) -> None:
+        self.kind, self.active = base, True
+        self.original = vars(base).get(self.name)
+
+        def made(cls: Any, /, **kwargs: Any) -> None:
+            (self.original.__get__(None, cls) if self.original else super(base, cls).__init_subclass__)(**kwargs)
+            if self.active:
+                with _lock:
+                    _wrap_methods(cls, base, chat)
+
+        self.wrapper = classmethod(made)
+        setattr(base, self.name, self.wrapper)
+
+    def undo(self) -> None:
+        """As ``_Wrap.undo``; most classes have no such method of their own."""
+        self.active = False
+        if vars(self.kind).get(self.name) is not self.wrapper:
+            return
+        if self.original is None:
+            delattr(self.kind, self.name)
+        else:
+            setattr(self.kind, self.name, self.original)
+
+
+def _subclasses(kind: Any) -> Iterator[Any]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def release() -> None:
+    """Take the wraps away with the last cache that needs them."""
+    global _users
+    with _lock:
+        _users = max(0, _users - 1)
+        while _wraps and not _users:
+            _wraps.pop().undo()
+
+
+def installed() -> list[str]:
+    """The methods that are wrapped now, as ``BaseChatModel.generate``."""
+    return [f"{wrap.kind.__name__}.{wrap.name}" for wrap in _wraps]
+
+
+def overriding() -> list[str]:
+    """The methods of other classes than LangChain's own two that override one of these."""
+    return [f"{wrap.kind.__name__}.{wrap.name}" for wrap in _wraps if wrap.kind.__name__ not in MODELS.values()]
+
+
+def watch(watcher: Watcher) -> Callable[[], None]:
+    """Let ``watcher`` hear of each call. Returns the way to stop that."""
+    _watchers.append(watcher)
+    return functools.partial(_discard, watcher)
+
+
+def watched() -> bool:
+    """Whether anyone hears of calls."""
+    return bool(_watchers)
+
+
+def _discard(watcher: Watcher) -> None:
+    if watcher in _watchers:
+        _watchers.remove(watcher)
+
+
+def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> Call:
+    call = Call(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_task_or_thread(), method, inputs)
+    for watcher in list(_watchers):  # one may end in between, and the next must not be left out
+        watcher.call_begins(call)
+    return call
+
+
+def _end(call: Call, result: Any = None) -> None:
+    for watcher in list(_watchers):
+        watcher.call_ended(call, result)
+
+
+def _generate(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
+    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = _call(self, chat, method, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        token = CALL.set(call)
+        result = None
+        try:
+            result = original(self, *args, **kwargs)
+            return result
+        finally:
+            CALL.reset(token)
+            _end(call, result)
+
+    return generate
+
+
+def _agenerate(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
+    async def agenerate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = _call(self, chat, method, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        token = CALL.set(call)
+        result = None
+        try:
+            result = await original(self, *args, **kwargs)
+            return result
+        finally:
+            CALL.reset(token)
+            _end(call, result)
+
+    return agenerate
+
+
+def _stream(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
+    def stream(self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any) -> Iterator[Any]:
+        from gptcache_magics.langchain import streaming
+
+        call = _call(self, chat, method, input, stop, kwargs)
+        try:
+            yield from streaming.stream(original, call, input, config, stop, kwargs)
+        finally:
+            _end(call)
+
+    return stream
+
+
+def _astream(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
+    async def astream(
+        self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        from gptcache_magics.langchain import streaming
+
+        call = _call(self, chat, method, input, stop, kwargs)
+        try:
+            async with aclosing(streaming.astream(original, call, input, config, stop, kwargs)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            _end(call)
+
+    return astream
+
+
+def _watched(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
+    """A method that may go past the cache: watched, and otherwise as it is."""
+
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not method.endswith("events"):
+            _call(self, chat, f"its own {method}", _inputs(args, kwargs), None, kwargs)
+        elif kwargs.get("version") == "v3":
+            asked = {name: value for name, value in kwargs.items() if name != "version"}
+            _call(self, chat, f"{method} v3", _inputs(args, kwargs), None, asked)
+        return original(self, *args, **kwargs)
+
+    return watched
+
+
+def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else kwargs.get("messages", kwargs.get("prompts", kwargs.get("input", ())))
+
+
+def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return kwargs.get("stop") or (args[1] if len(args) > 1 else None)
+
+
+METHODS: Final = {
+    "generate": _generate,
+    "agenerate": _agenerate,
+    "stream": _stream,
+    "astream": _astream,
+    "stream_events": _watched,
+    "astream_events": _watched,
+}
+"""What is wrapped, and how. LangChain before 1.4 has no events of version 3."""

@@ -1,0 +1,160 @@
+"""Let ``stream`` and ``astream`` use the cache, under the same key as ``invoke``.
+
+LangChain's own ``stream`` runs, with its callbacks, on a copy of the model whose ``_stream`` (the method that every
+provider class implements) looks into the cache first. A hit yields the stored answer in pieces; a miss lets the real
+model stream and stores what it said, once it has said everything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from functools import reduce
+from operator import add
+from typing import Any
+
+from langchain_core.caches import BaseCache
+from langchain_core.globals import get_llm_cache
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+
+from gptcache_magics.identity.prompt import prompt_of
+from gptcache_magics.settings import CALL, Call
+
+__all__ = ["astream", "stream"]
+
+_WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
+
+
+def stream(
+    original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
+) -> Iterator[Any]:
+    """``original``, LangChain's ``stream``, with the cache where there is one that wants streams."""
+    yield from original(_model(call), input, config, stop=stop, **kwargs)
+
+
+async def astream(
+    original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
+) -> AsyncGenerator[Any, None]:
+    """``original``, LangChain's ``astream``, with the cache where there is one that wants streams."""
+    # Closed by us, not some time by the garbage collector: whoever reads the stream may stop in the middle.
+    async with aclosing(original(_model(call), input, config, stop=stop, **kwargs)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def _model(call: Call) -> Any:
+    """The model to stream from: itself, or a copy that looks into the cache first."""
+    model = call.model
+    cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
+    if model.cache is False or not getattr(cache, "caches_streams", False):
+        return model
+    copy = model.model_copy(update={"rate_limiter": None} if call.chat else {})
+    # What LangChain does not stream it invokes: the model itself, which asks the cache in its own way.
+    vars(copy)["invoke"], vars(copy)["ainvoke"] = model.invoke, model.ainvoke
+    # In the instance, not in a subclass: LangChain compares type(self)._stream to learn whether a model streams.
+    vars(copy)["_stream"] = _from_cache(call, cache)
+    vars(copy)["_astream"] = _afrom_cache(call, cache)
+    return copy
+
+
+def _from_cache(call: Call, cache: Any) -> Callable[..., Iterator[Any]]:
+    def _stream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+        text = prompt_of(prompt) if call.chat else str(prompt)
+        token = CALL.set(call)
+        try:
+            found = cache.lookup(text, "")
+        finally:
+            CALL.reset(token)
+        if found:
+            for chunk in _pieces(found[0]):
+                if run_manager and not call.chat:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+            return
+        if getattr(call.model, "rate_limiter", None):
+            call.model.rate_limiter.acquire(blocking=True)
+        chunks = []
+        for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
+            chunks.append(chunk)
+            yield chunk
+        token = CALL.set(call)
+        try:
+            cache.update(text, "", _whole(chunks))
+        finally:
+            CALL.reset(token)
+
+    return _stream
+
+
+def _afrom_cache(call: Call, cache: Any) -> Callable[..., AsyncIterator[Any]]:
+    async def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+        text = prompt_of(prompt) if call.chat else str(prompt)
+        token = CALL.set(call)
+        try:
+            found = await cache.alookup(text, "")
+        finally:
+            CALL.reset(token)
+        if found:
+            for chunk in _pieces(found[0]):
+                if run_manager and not call.chat:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+            return
+        if getattr(call.model, "rate_limiter", None):
+            await call.model.rate_limiter.aacquire(blocking=True)
+        chunks = []
+        async for chunk in call.model._astream(prompt, stop=stop, run_manager=run_manager, **kwargs):
+            chunks.append(chunk)
+            yield chunk
+        token = CALL.set(call)
+        try:
+            await cache.aupdate(text, "", _whole(chunks))
+        finally:
+            CALL.reset(token)
+
+    return _astream
+
+
+def _whole(chunks: Sequence[Any]) -> list[Generation]:
+    """What the chunks say together, as ``invoke`` would have stored it."""
+    if not chunks:
+        return []
+    whole = reduce(add, chunks)
+    if not isinstance(whole, ChatGenerationChunk):
+        return [Generation(text=whole.text, generation_info=whole.generation_info)]
+    message = message_chunk_to_message(whole.message)
+    return [ChatGeneration(message=message, generation_info=whole.generation_info)]
+
+
+def _pieces(generation: Generation) -> Iterator[Any]:
+    """A stored answer as a stream of words; what is not text comes with the last piece."""
+    if not isinstance(generation, ChatGeneration):
+        for word in _WORDS.findall(generation.text) or [""]:
+            yield GenerationChunk(text=word)
+        return
+    message = generation.message
+    rest: Any = message.content
+    if isinstance(rest, str):
+        *words, rest = _WORDS.findall(rest) or [""]
+        for word in words:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+    last = AIMessageChunk(
+        content=rest, additional_kwargs=message.additional_kwargs, response_metadata=message.response_metadata
+    )
+    if isinstance(message, AIMessage):
+        last = AIMessageChunk(
+            **{**dict(last), "usage_metadata": message.usage_metadata, "tool_call_chunks": _tool_calls(message)}
+        )
+    yield ChatGenerationChunk(message=last, generation_info=generation.generation_info)
+
+
+def _tool_calls(message: AIMessage) -> list[ToolCallChunk]:
+    calls: list[Any] = [{**call, "args": json.dumps(call["args"])} for call in message.tool_calls]
+    return [
+        ToolCallChunk(name=call["name"], args=call["args"], id=call["id"], index=i, type="tool_call_chunk")
+        for i, call in enumerate([*calls, *message.invalid_tool_calls])
+    ]

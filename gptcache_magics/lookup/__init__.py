@@ -1,0 +1,1 @@
+"""One lookup and one update, whoever asks: modes, single flight, budget and the log."""

@@ -1,0 +1,83 @@
+"""How much a run may spend. A call that would go over is not sent; hits cost nothing and still work."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+from gptcache_magics import pricing
+from gptcache_magics.errors import BudgetReached
+from gptcache_magics.settings import Call
+from gptcache_magics.store.protocol import Configuration, Usage
+from gptcache_magics.text.amounts import money
+
+__all__ = ["Budget"]
+
+LITTLE: Final = 0.01
+"""US dollars: what is less is shown with more digits, and no smaller budget is proposed."""
+
+
+class Budget:
+    """US dollars for one run, spent and on their way.
+
+    What a call will cost is not known before it is made. It is taken to be what calls of the same model cost on average
+    in this run, and nothing for the first of a model: that one may go over, by itself.
+    """
+
+    def __init__(self, limit: float, paid: Mapping[str, tuple[int, float]]) -> None:
+        self.limit = limit
+        self.spent = sum(dollars for _, dollars in paid.values())
+        self.unknown = 0
+        """Calls whose price nobody knows: they are not in ``spent``."""
+        self._paid = dict(paid)
+        """Calls of this run and what they cost, by model."""
+        self._sent: dict[Call, float] = {}
+        self._lock = threading.RLock()
+
+    def __str__(self) -> str:
+        return f"{_dollars(self.spent)} of {_dollars(self.limit)}"
+
+    @property
+    def incomplete(self) -> str:
+        """How many calls are not counted, in words."""
+        calls = "1 call of unknown price is" if self.unknown == 1 else f"{self.unknown} calls of unknown price are"
+        return f"{calls} not in the budget"
+
+    def check(self, call: Call | None, configuration: Configuration) -> None:
+        """Raise ``BudgetReached`` if this call would go over; else count it as sent."""
+        with self._lock:
+            number, dollars = self._paid.get(configuration.model, (0, 0.0))
+            expected = dollars / number if number else 0.0
+            if self.spent >= self.limit or self.spent + sum(self._sent.values()) + expected > self.limit:
+                raise BudgetReached(self._told(expected))
+            if call is not None:
+                self._sent[call] = self._sent.get(call, 0.0) + expected
+
+    def paid(self, configuration: Configuration, usage: Usage) -> None:
+        """Count what an answer cost."""
+        dollars = pricing.usd(configuration.provider, configuration.model, usage)
+        with self._lock:
+            if math.isnan(dollars):
+                self.unknown += 1
+                return
+            number, sum_of = self._paid.get(configuration.model, (0, 0.0))
+            self._paid[configuration.model] = number + 1, sum_of + dollars
+            self.spent += dollars
+
+    def ended(self, call: Call) -> None:
+        """A call is over: what it cost is counted, or it failed."""
+        with self._lock:
+            self._sent.pop(call, None)
+
+    def _told(self, expected: float) -> str:
+        spent = f"{self} spent in this run"
+        if self.spent < self.limit:
+            spent += f", and this call is expected to cost {_dollars(expected)} beside those under way"
+        more = max(2 * self.limit, LITTLE)
+        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {more:.2f}usd"
+
+
+def _dollars(amount: float) -> str:
+    return money(amount) if 0 < amount < LITTLE else f"${amount:,.2f}"

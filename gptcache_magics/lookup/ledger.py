@@ -1,0 +1,193 @@
+"""Record every lookup without slowing it down.
+
+A lookup is noted in memory and written with its neighbours in one transaction: every second, at the end of each cell,
+before any table is read, and at exit. A killed kernel may lose a second of lookups, never an entry.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Final
+from uuid import uuid4
+
+from gptcache_magics.settings import CELL, Scope, Settings
+from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
+from gptcache_magics.text.masking import masked
+
+__all__ = ["Ledger"]
+
+FLUSH_SECONDS: Final = 1.0
+RECENT_LOOKUPS: Final = 10_000
+
+
+class Ledger:
+    """The lookups of one run on their way to the store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.recent: deque[Lookup] = deque(maxlen=RECENT_LOOKUPS)
+        self.noted = 0
+        """How many lookups were noted since the cache was made."""
+        self.stored = False
+        """Whether an answer was stored since the size of all was looked at."""
+        self.last_error = ""
+        self.failures = 0
+        """Errors inside the cache that the user's calls did not notice."""
+        self._store = store
+        self.settings = settings
+        self._pending: dict[tuple[str, int], Lookup] = {}
+        self._configurations: dict[bytes, Configuration] = {}
+        self._known: dict[bytes, Configuration] = {}
+        self._lock = threading.RLock()  # close() may run from the garbage collector, in the middle of flush()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self.start_run()
+
+    def start_run(self) -> None:
+        """Begin a new run: figures "of this run" start at zero, nothing is deleted."""
+        self.run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:6]}"
+        self.recent.clear()
+        self.failures, self.last_error = 0, ""
+        self._numbers = itertools.count(1)
+        self._pid = os.getpid()
+
+    def note(
+        self,
+        outcome: Outcome,
+        reason: str,
+        lookup_seconds: float,
+        *,
+        scope: Scope = Scope(),
+        key: bytes | None = None,
+        question: str = "",
+        configuration: Configuration | None = None,
+        found: Found | None = None,
+        prompt_digest: bytes = b"",
+        asked: bytes | None = None,
+        near: Near | None = None,
+    ) -> Lookup:
+        """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
+        self._check_process()
+        lookup = Lookup(
+            at=time.time(),
+            run=self.run,
+            number_in_run=next(self._numbers),
+            outcome=outcome,
+            reason=reason,
+            mode=scope.mode,
+            tag=scope.tag,
+            configuration=configuration.key if configuration else None,
+            key=key,
+            question=question,
+            lookup_seconds=lookup_seconds,
+            prompt_digest=prompt_digest,
+            near=near,
+        )
+        if found is not None:
+            lookup.match, lookup.seconds, lookup.usage = found.match, found.seconds, found.usage
+            lookup.asked = asked if found.similarity is not None else None
+        cell = CELL.get()
+        if cell is not None:
+            lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line
+            lookup.execution_count = cell.execution_count
+        self.recent.append(lookup)
+        if self.settings.journal is not None:
+            self.settings.journal.append(lookup)
+        self.noted += 1
+        self._add(lookup, configuration)
+        return lookup
+
+    def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: str) -> None:
+        """Complete a miss with what the model's answer cost, and why it was not stored if it was not."""
+        lookup.seconds, lookup.usage = seconds, usage
+        lookup.reason = reason or lookup.reason
+        self._add(lookup, None)
+
+    def failed(self, error: BaseException, doing: str) -> str:
+        """Count an error that the user's call will not notice; the reason to show."""
+        self.failures += 1
+        self.last_error = masked(f"{type(error).__name__} while {doing}: {error}")
+        return f"error: {self.last_error}"
+
+    def configuration_of(self, lookup: Lookup) -> Configuration | None:
+        """The configuration of a lookup of this run, if it is known."""
+        return self._known.get(lookup.configuration or b"")
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""
+        self._listeners.append(changed)
+
+        def unsubscribe() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(changed)
+
+        return unsubscribe
+
+    def flush(self) -> None:
+        """Write what is pending. A store that cannot be written keeps it pending, within a bound."""
+        self._check_process()
+        with self._lock:
+            pending, self._pending = self._pending, {}
+            configurations, self._configurations = self._configurations, {}
+        if self._store.readonly or not pending:
+            return
+        try:
+            self._store.record(pending.values(), configurations.values(), self.settings.keep_lookups)
+            if self.stored and self.settings.max_size is not None:
+                self.stored = False
+                self._store.evict(self.settings.max_size)
+        except Exception as error:
+            self.failed(error, "writing lookups")
+            with self._lock:
+                self._configurations = {**configurations, **self._configurations}
+                self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
+
+    def close(self) -> None:
+        """Write what is pending and end the thread."""
+        self._closed = True
+        self._wake.put(None)
+        self.flush()
+
+    def _check_process(self) -> None:
+        """A forked child counts on its own side of the run, and leaves to its parent what its parent noted."""
+        if self._pid != os.getpid():
+            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.RLock(), None, {}
+            self._wake = SimpleQueue()
+            self._numbers = itertools.count(self._pid << 32)
+
+    def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
+        with self._lock:
+            self._pending[lookup.run, lookup.number_in_run] = lookup
+            if configuration is not None and configuration.key not in self._known:
+                self._known[configuration.key] = configuration
+                self._configurations[configuration.key] = configuration
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        if self._wake.empty():
+            self._wake.put(None)
+        for changed in [*self._listeners]:
+            try:
+                changed()
+            except Exception as error:
+                self.failed(error, "telling a panel")
+
+    def _start(self) -> None:
+        with self._lock:
+            if (self._thread is None or not self._thread.is_alive()) and not self._closed:
+                self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
+                with suppress(RuntimeError):  # the interpreter is ending: what is pending is written at exit
+                    self._thread.start()
+
+    def _write_every_second(self) -> None:
+        while not self._closed:
+            self._wake.get()
+            time.sleep(FLUSH_SECONDS)
+            self.flush()

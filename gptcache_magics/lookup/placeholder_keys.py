@@ -1,0 +1,33 @@
+"""Keys that are no keys, for replay: some classes refuse to be made without one, though no model will be called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from gptcache_magics.store.protocol import Store
+
+__all__ = ["put", "take_away"]
+
+PLACEHOLDER: Final = "no-key-needed-in-replay"
+# A store or bundle may come from somebody else: nothing but the variables of keys is set.
+_OF_A_KEY = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET)")
+
+
+def put(store: Store) -> list[str]:
+    """Set the variables from which the models of a store read their keys, where they are unset; their names."""
+    columns, rows = store.configurations()
+    at = columns.index("environment")
+    names = {name for row in rows for name in row[at].split() if _OF_A_KEY.fullmatch(name)}
+    missing = sorted(name for name in names if not os.environ.get(name))
+    os.environ.update(dict.fromkeys(missing, PLACEHOLDER))
+    return missing
+
+
+def take_away(names: Iterable[str]) -> None:
+    """Unset variables that still hold a placeholder."""
+    for name in names:
+        if os.environ.get(name) == PLACEHOLDER:
+            del os.environ[name]

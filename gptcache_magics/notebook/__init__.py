@@ -1,0 +1,1 @@
+"""IPython alone: ``%gptcache``, ``%%gptcache``, completion, and the line under a cell."""

@@ -1,0 +1,69 @@
+"""What appears below a cell by itself: the badge, and how far a task in the background is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from gptcache_magics.store.reasons import ERROR, EXACT_ONLY
+from gptcache_magics.tables.totals import served_again
+
+if TYPE_CHECKING:
+    from gptcache_magics.langchain.cache import GPTCache
+    from gptcache_magics.semantic.backfill import Indexing
+    from gptcache_magics.store.protocol import Lookup
+
+__all__ = ["Remarks", "show_badge", "show_progress"]
+
+
+class Remarks:
+    """What a badge says beside its figures; a warning is given once."""
+
+    def __init__(self) -> None:
+        self._warned = False
+        self._trouble = ""
+
+    def about(self, lookups: Sequence[Lookup], cache: GPTCache) -> Iterator[str]:
+        """Another mode than auto, and what the user should know of the lookups of a cell."""
+        modes = sorted({lookup.mode for lookup in lookups} - {"auto"})
+        if modes:
+            yield f"mode {', '.join(modes)}"
+        times = served_again(lookups, cache.ledger)
+        if times > 1 and not self._warned and not cache.settings.kernel.several:
+            self._warned = True
+            yield f"1 answer served {times} times. For different ones: %%gptcache --samples {times}"
+        budget = cache.settings.budget
+        if budget is not None and budget.unknown:
+            yield budget.incomplete
+        trouble = _trouble(lookups, cache)
+        if trouble and trouble != self._trouble:
+            self._trouble = trouble
+            yield f"matched exactly alone: {trouble}"
+
+
+def _trouble(lookups: Sequence[Lookup], cache: GPTCache) -> str:
+    """What is wrong with matching by meaning; empty if nothing is."""
+    if cache.similar is None:
+        return ""
+    failures = (each.reason.removeprefix(EXACT_ONLY) for each in lookups if each.reason.startswith(EXACT_ONLY + ERROR))
+    return cache.similar.embedding.trouble or next(failures, "")
+
+
+def show_badge(text: str) -> None:
+    """Show a small line."""
+    from IPython.display import display
+
+    style = "font-size:0.85em;color:var(--jp-content-font-color2,gray);padding:2px 0"
+    # Typesetting would read two dollar amounts as a formula.
+    html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(text)}</div>'
+    display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def show_progress(indexing: Indexing) -> None:
+    """Show a bar that follows the embedding of earlier entries, with a button that stops it."""
+    from IPython.display import display
+
+    from gptcache_magics import widgets
+
+    display(widgets.Progress(indexing))  # type: ignore[no-untyped-call]

@@ -1,0 +1,171 @@
+"""The kernel in which a notebook is verified: it answers from recordings, and Python's network is closed in it.
+
+Mode ``replay`` is locked before the notebook begins. Every store that the notebook names is read into memory, so that
+whatever it stores, removes or clears is gone with the kernel. Keys are not in the environment. After each cell the
+kernel shows, in a form of its own, what :mod:`gptcache_magics.replay.runner` makes its report of.
+
+An audit hook closes the network to Python, for good. It does not reach other programs (``!curl``, a Python that is
+started as one) nor libraries that open connections beneath Python.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from gptcache_magics import store as stores
+from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.errors import CacheMiss
+from gptcache_magics.replay.report import MIME
+from gptcache_magics.store.protocol import Lookup, Store
+from gptcache_magics.store.sqlite.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+__all__ = ["NetworkClosed", "close_network", "lock", "run"]
+
+
+_NAMES: Final = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+_SENDING: Final = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+
+
+class NetworkClosed(OSError):
+    """A connection or a look-up of a name that was refused."""
+
+
+def run() -> None:
+    """Start the kernel; the arguments are a bundle (or nothing) and those of ipykernel."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    bundle, *arguments = sys.argv[1:]
+    attempts = close_network()
+    lock(bundle)
+    app: Any = IPKernelApp.instance()
+    app.initialize(arguments)
+    _Notes(app.shell, attempts)
+    app.start()
+
+
+def close_network() -> list[str]:
+    """From here on refuse connections and look-ups of names; the hosts that were tried are added to the list."""
+    tried: list[str] = []
+
+    def refuse(event: str, args: tuple[Any, ...]) -> None:
+        if event in _NAMES:
+            host = args[0]
+        elif event in _SENDING and args[0].family in (socket.AF_INET, socket.AF_INET6):
+            host = args[1][0] if args[1] else "a connected socket"
+        else:
+            return
+        if host is not None:  # the addresses of this machine itself, to listen on
+            name = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
+            tried.append(name)
+            raise NetworkClosed(f"The network is closed while a notebook is verified: {name} was not reached.")
+
+    sys.addaudithook(refuse)
+    return tried
+
+
+def lock(bundle: str) -> None:
+    """Turn the cache on in mode replay, for good. With a bundle it takes the place of every store."""
+    opened: dict[str, Store] = {}
+
+    def read(where: str | Path) -> Store:
+        where = bundle or where
+        place = str(where) if str(where) == ":memory:" else os.path.abspath(os.path.expanduser(where))
+        if place not in opened:
+            opened[place] = _opened(place)
+        return opened[place]
+
+    stores.open_with(read)
+    controller.settings.journal = []
+    controller.on(":memory:")
+    controller.off()  # the notebook has not turned it on
+
+
+def _opened(place: str) -> Store:
+    if not place.endswith(BUNDLE):
+        return snapshot(place)
+    from gptcache_magics import bundle
+
+    return bundle.opened(place)
+
+
+class _Notes:
+    """What happened in each cell, shown at its end where nobody but the report looks."""
+
+    def __init__(self, shell: InteractiveShell, attempts: list[str]) -> None:
+        self._shell, self._attempts = shell, attempts
+        shell.events.register("post_run_cell", self.show)
+
+    def show(self, result: ExecutionResult | None) -> None:
+        """Publish what was noted since the last cell."""
+        info: ExecutionInfo | None = result.info if result is not None else None
+        if info is not None and not info.store_history:
+            return  # a cell within a cell
+        error = (result.error_before_exec or result.error_in_exec) if result is not None else None
+        lookups = _taken(controller.settings.journal or [])
+        notes = {
+            "hits": sum(lookup.outcome == "hit" for lookup in lookups),
+            "misses": [(each.execution_count, _told(each)) for each in lookups if each.outcome != "hit"],
+            "attempts": sorted(set(_taken(self._attempts))),
+            "error": _named(error) if error is not None else None,
+        }
+        self._shell.display_pub.publish({MIME: notes})
+
+
+def _taken(noted: list[Any]) -> list[Any]:
+    """What is in a list that others add to; it is empty then."""
+    taken = noted[:]
+    del noted[: len(taken)]
+    return taken
+
+
+def _told(lookup: Lookup) -> str:
+    return lookup.refusal or ": ".join(filter(None, (lookup.reason, lookup.question)))
+
+
+def _named(error: BaseException) -> tuple[str, str, str]:
+    """What a cell failed for want of (``miss``, ``embeddings``, ``network``; else ``error``), the type, a sentence."""
+    chain = list(_chain(error))
+    name = type(error).__name__
+    for each in chain:
+        if isinstance(each, CacheMiss):
+            return "miss", name, str(each)
+    for each in chain:
+        method = _embedding(each.__traceback__)
+        if method:
+            return "embeddings", name, f"{method}: {name}: {error}"
+    closed = next((each for each in chain if isinstance(each, NetworkClosed)), None)
+    return ("network", name, str(closed)) if closed is not None else ("error", name, f"{name}: {error}")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, those it was raised from or while handling, and those it is a group of."""
+    pending, seen = [error], set()
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        pending += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+
+
+def _embedding(traceback: TracebackType | None) -> str:
+    """The method of LangChain's ``Embeddings`` that a traceback goes through."""
+    from langchain_core.embeddings import Embeddings
+
+    while traceback is not None:
+        frame, traceback = traceback.tb_frame, traceback.tb_next
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, Embeddings):
+            name = frame.f_code.co_name
+            return f"{type(owner).__name__}{'' if name == '__init__' else f'.{name}'}"
+    return ""

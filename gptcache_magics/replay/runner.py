@@ -1,0 +1,245 @@
+"""Verify that a notebook replays: run a copy of it where no model can be reached, and report what it could not get.
+
+The copy runs in a fresh kernel (:mod:`gptcache_magics.replay.kernel`) that answers from recordings only. All of its
+cells run, also after one failed. A miss counts even where the notebook's own code caught it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import IO, Any, Final
+
+from gptcache_magics import bundle as bundles
+from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
+from gptcache_magics.replay.report import MIME, Kind, Problem, Report
+from gptcache_magics.text.masking import is_secret
+
+__all__ = ["verify_notebook"]
+
+NEEDED: Final = ("nbclient", "nbformat", "ipykernel")
+KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache_magics.replay.kernel import run; run()"
+"""A file beside the notebook must not be imported in place of a module that it has the name of, before the notebook
+begins: the folder comes back into the path when IPython starts."""
+OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
+START_SECONDS: Final = 60
+GRACE_SECONDS: Final = 10
+"""How long a cell may take to end when it is interrupted."""
+USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
+"""The cache in a line of code, not in a comment."""
+MAY_FAIL: Final = "raises-exception"
+SKIPPED: Final = "skip-execution"
+"""Jupyter's tags of a cell that shows an error on purpose, and of one that is left out."""
+FIRST_LINE_CHARACTERS: Final = 60
+
+_log = logging.getLogger(__name__)  # nbclient's own words, which the report says better
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
+def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int) -> Report:
+    """Run a copy of a notebook from recordings alone; a cell may take ``timeout`` seconds.
+
+    Raises
+    ------
+    CommandError
+        If there is nothing to verify: no notebook, one that does not use gptcache, no bundle.
+    StoreError
+        If the bundle cannot be read, or no kernel starts.
+    MissingDependencyError
+        If a package that runs notebooks is not installed.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(f"verify needs {' and '.join(missing)}: %pip install nbclient ipykernel")
+    notebook = _read(path)
+    if bundle is not None:
+        bundles.read(bundle)
+        bundle = os.path.abspath(os.path.expanduser(bundle))
+    run = _Run(notebook, timeout)
+    _finish(run.execute(Path(os.path.expanduser(path)).absolute().parent, str(bundle or "")))
+    problems = tuple(Problem(*problem, times) for problem, times in run.problems.items())
+    return Report(str(path), str(bundle or ""), run.cells, run.hits, problems, tuple(run.attempts))
+
+
+def _read(path: str | Path) -> Any:
+    import nbformat
+
+    file = Path(os.path.expanduser(path))
+    if not file.is_file():
+        raise CommandError(f"There is no notebook {path}. Example: %gptcache verify lesson.ipynb")
+    try:
+        notebook = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
+    except Exception as error:  # of the file system, of JSON, of nbformat: whatever it is, it is no notebook
+        raise CommandError(
+            f"{path} is not a notebook: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from error
+    if not any(USED.search(cell.source) for cell in notebook.cells if cell.cell_type == "code"):
+        raise CommandError(f"{path} does not use %gptcache: nothing to verify.")
+    return notebook
+
+
+class _Run:
+    """One run of a notebook, cell by cell."""
+
+    def __init__(self, notebook: Any, timeout: int) -> None:
+        self._notebook, self._timeout = notebook, timeout
+        self._first_lines: dict[int | None, str] = {}
+        self._number: int | None = None
+        """Of the cell that runs."""
+        self.cells = self.hits = 0
+        self.problems: dict[tuple[int | None, str, Kind, str], int] = {}
+        """How often each was met: cell, first line, kind, message."""
+        self.attempts: dict[str, None] = {}
+
+    async def execute(self, folder: Path, bundle: str) -> None:
+        """Run every cell in a kernel of its own."""
+        kernel = _kernel(bundle)
+        with TemporaryFile() as errors:
+            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=_environment(), stderr=errors)
+            channels = kernel.client()
+            try:
+                channels.start_channels()
+                await channels.wait_for_ready(START_SECONDS)
+                channels.allow_stdin = False
+                await self._execute(kernel, channels)
+            except RuntimeError as error:
+                raise StoreError(f"The notebook's kernel failed: {_last_line(errors) or error}") from error
+            finally:
+                channels.stop_channels()
+                await kernel.shutdown_kernel(now=True)
+
+    async def _execute(self, kernel: Any, channels: Any) -> None:
+        from nbclient import NotebookClient
+        from nbclient.exceptions import DeadKernelError
+        from nbformat.v4 import new_code_cell
+
+        client = NotebookClient(
+            self._notebook, kernel, allow_errors=True, interrupt_on_timeout=True, timeout=self._timeout, log=_log
+        )
+        client.kc = channels
+        code = [cell for cell in self._notebook.cells if cell.cell_type == "code" and _runs(cell)]
+        last = new_code_cell("None")  # type: ignore[no-untyped-call]  # what threads did meanwhile
+        client.nb.cells = [*code, last]
+        for index, cell in enumerate(client.nb.cells):
+            meant = _meant(cell)
+            cell.outputs, cell.execution_count = [], None
+            started, ended = time.monotonic(), False
+            try:
+                await asyncio.wait_for(client.async_execute_cell(cell, index), self._timeout + GRACE_SECONDS)
+            except (DeadKernelError, TimeoutError):
+                ended = True
+            late = time.monotonic() - started >= self._timeout
+            self._number = None
+            if cell is not last:
+                self.cells += 1
+                self._number = cell.execution_count or self.cells  # a kernel that ends does not say it
+                self._first_lines[self._number] = _first_line(cell.source)
+            if ended:
+                told = "went on when it was interrupted" if late else "ended the kernel"
+                self._add("timeout" if late else "error", f"This cell {told}. No cell after it was run.")
+                return
+            self._note(cell, late, meant)
+
+    def _note(self, cell: Any, late: bool, meant: Callable[[Kind, str], bool]) -> None:
+        """Read what the kernel says of a cell."""
+        shown = [output.data[MIME] for output in cell.outputs if MIME in output.get("data", {})]
+        if not shown:
+            self._add("error", "The kernel does not say what this cell did.")
+            return
+        notes: dict[str, Any] = shown[-1]
+        kind, name, message = notes["error"] or (None, "", "")
+        expected = kind is not None and meant(kind, name)
+        self.hits += notes["hits"]
+        for number, miss in notes["misses"]:
+            if not (expected and miss == message):
+                self._add("miss", miss, number)
+        if late:
+            self._add("timeout", f"This cell was interrupted after {self._timeout} seconds.")
+        elif kind is not None and not expected and not (kind == "miss" and notes["misses"]):  # else it is among them
+            self._add(kind, message)
+        if kind not in ("embeddings", "network"):
+            self.attempts.update(dict.fromkeys(notes["attempts"]))
+
+    def _add(self, kind: Kind, message: str, cell: int | None = None) -> None:
+        cell = cell or self._number
+        problem = cell, self._first_lines.get(cell, ""), kind, message
+        self.problems[problem] = self.problems.get(problem, 0) + 1
+
+
+def _kernel(bundle: str) -> Any:
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    # Not a kernel by its name, which may be of another Python.
+    argv = [sys.executable, "-c", KERNEL, bundle, "-f", "{connection_file}"]
+
+    class Verified(AsyncKernelManager):
+        kernel_spec = KernelSpec(argv=argv, display_name="verified", language="python")
+
+    return Verified()
+
+
+def _environment() -> dict[str, str]:
+    """The environment of this process, without the keys in it."""
+    kept = {name: value for name, value in os.environ.items() if not is_secret(name)}
+    return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def _meant(cell: Any) -> Callable[[Kind, str], bool]:
+    """Whether a cell is meant to fail so: with the error that it was saved with, if it was saved with one."""
+    tagged = MAY_FAIL in cell.metadata.get("tags", [])
+    saved = [output.ename for output in cell.outputs if output.output_type == "error"]
+    return lambda kind, name: tagged and (name in saved if saved else kind in ("error", "miss"))
+
+
+def _runs(cell: Any) -> bool:
+    return bool(cell.source.strip()) and SKIPPED not in cell.metadata.get("tags", [])
+
+
+def _first_line(source: str) -> str:
+    return next(line.strip() for line in source.splitlines() if line.strip())[:FIRST_LINE_CHARACTERS]
+
+
+def _last_line(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end in an event loop of its own: a notebook's is busy with the cell that asked."""
+    tasks: list[asyncio.Task[Any] | None] = []
+    failures: list[BaseException] = []
+
+    async def cancellable() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # of what nbclient leaves behind
+        tasks.append(asyncio.current_task())
+        await work
+
+    def finish() -> None:
+        try:
+            asyncio.run(cancellable())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = Thread(target=finish, name="gptcache-verify")
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:  # a KeyboardInterrupt: the kernel must not be left behind
+        for task in filter(None, tasks):
+            task.get_loop().call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
+    if failures:
+        raise failures[0]

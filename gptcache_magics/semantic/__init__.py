@@ -1,0 +1,1 @@
+"""Same question, other words: embed, search, let guards object."""

@@ -1,0 +1,36 @@
+"""Any LangChain ``Embeddings`` as an embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from gptcache_magics.semantic.embedders.base import Vectors
+
+__all__ = ["LangChainEmbedder"]
+
+MODEL_NAMES: Final = ("model", "model_name", "model_id", "repo_id")
+
+
+class LangChainEmbedder:
+    """Asks ``embed_documents``; the name is that of the class and of its model."""
+
+    remote = True
+
+    def __init__(self, embeddings: Any) -> None:
+        self._embeddings = embeddings
+        named = [getattr(embeddings, name, None) for name in MODEL_NAMES]
+        model = next((each for each in named if isinstance(each, str) and each), "")
+        dimensions = getattr(embeddings, "dimensions", None)
+        parts = (type(embeddings).__name__, model, str(dimensions) if isinstance(dimensions, int) else "")
+        self.name = " ".join(filter(None, parts))
+
+    def covers(self, text: str) -> str:
+        """Whoever chose the model knows what it covers."""
+        return ""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One vector a text."""
+        return np.asarray(self._embeddings.embed_documents(list(texts)), dtype=np.float32)

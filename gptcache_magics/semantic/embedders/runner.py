@@ -1,0 +1,199 @@
+"""An embedder at work: loaded in the background, watched, and its vectors made comparable.
+
+Whatever it does wrong, a lookup goes on without it: it is exact only, and says why. One that does not answer is not
+asked again, for each call would have to wait for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from gptcache_magics.errors import ExactOnly, GPTCacheMagicsError
+from gptcache_magics.semantic.embedders.base import Embedder, Vectors
+from gptcache_magics.text.masking import masked
+
+__all__ = ["EmbedderFailed", "Embedding"]
+
+T = TypeVar("T")
+PATIENCE_SECONDS: Final = 10.0
+"""How long an embedder may take for the texts of one call."""
+LOADING_SECONDS: Final = 120.0
+"""How long it may take for the first one."""
+BATCH: Final = 16
+"""Texts at once: a thread for each call would cost more than it saves in larger ones."""
+PROBE: Final = "How long is a vector?"
+LOADING: Final = "the embedder is loading"
+EXIT_SECONDS: Final = 5.0
+
+
+class EmbedderFailed(GPTCacheMagicsError):
+    """The embedder raised, did not answer, or gave something that is no vector."""
+
+
+class Embedding:
+    """Texts to unit vectors, by an embedder that may still be loading or may fail.
+
+    Parameters
+    ----------
+    make
+        Makes the embedder; called in a thread of its own.
+    known_as
+        Takes its name with its dimension and its vector of ``PROBE``; the name under which its vectors are kept.
+    patience
+        Seconds that it may take for one call.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Embedder],
+        patience: float = PATIENCE_SECONDS,
+        known_as: Callable[[str, Vectors], str] = lambda name, probe: name,
+    ) -> None:
+        self.patience = patience
+        self.trouble = ""
+        """Why it is not used at all; empty if it is, or will be."""
+        self.dimension = 0
+        self.name = ""
+        """The embedder's name with its dimension; empty while it is loading."""
+        self._make, self._known_as = make, known_as
+        self._embedder: Embedder | None = None
+        self._loaded = threading.Event()
+        threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is loaded, or cannot be; whether it can be used."""
+        return self._loaded.wait(seconds) and not self.trouble
+
+    def check(self, text: str) -> None:
+        """Raise ``ExactOnly`` if it cannot be used, or cannot tell what this text means."""
+        if self.trouble:
+            raise ExactOnly(self.trouble)
+        if self._embedder is None:
+            raise ExactOnly(LOADING)
+        reason = self._embedder.covers(text)
+        if reason:
+            raise ExactOnly(reason)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One unit vector a text, of shape ``(len(texts), dimension)``.
+
+        Raises
+        ------
+        ExactOnly
+            While it is loading, and after it was given up.
+        EmbedderFailed
+            If it fails now.
+        """
+        if self.trouble or self._embedder is None:
+            raise ExactOnly(self.trouble or LOADING)
+        embedder = self._embedder
+        try:
+            return _unit(self._asked(embedder, texts), len(texts), self.dimension)
+        except (EmbedderFailed, ExactOnly):
+            raise
+        except Exception as error:
+            raise EmbedderFailed(masked(f"{type(error).__name__}: {error}")) from error
+
+    def embed_all(self, texts: Sequence[str]) -> Vectors:
+        """As ``embed``, for any number of texts."""
+        parts = [self.embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+
+    def _load(self) -> None:
+        try:
+            embedder = _work.on(self._make)
+            probe = _unit(self._asked(embedder, [PROBE]), 1, 0)
+            self.dimension = probe.shape[1]
+            self.name = self._known_as(f"{embedder.name}/{self.dimension}", probe[0])
+            self._embedder = embedder
+        except GPTCacheMagicsError as error:
+            self.trouble = str(error)
+        except Exception as error:
+            self.trouble = masked(f"the embedder cannot be used: {type(error).__name__}: {error}")
+        finally:
+            self._loaded.set()
+
+    def _asked(self, embedder: Embedder, texts: Sequence[str]) -> Vectors:
+        if not embedder.remote:
+            return _work.on(embedder.embed, texts)
+        # A server may have to load its model first.
+        patience = self.patience if self._loaded.is_set() else max(self.patience, LOADING_SECONDS)
+        return self._in_time(lambda: embedder.embed(texts), patience)
+
+    def _in_time(self, work: Callable[[], T], patience: float) -> T:
+        """Do something in a thread that can be left behind: nothing else ends a call that hangs."""
+        results: list[T] = []
+        errors: list[Exception] = []
+
+        def run() -> None:
+            try:
+                results.append(_work.on(work))
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name="gptcache-embedding", daemon=True)
+        thread.start()
+        thread.join(patience)
+        if errors:
+            raise errors[0]
+        if not results:
+            self.trouble = f"the embedder did not answer in {patience:g} s and is not asked again"
+            raise EmbedderFailed(self.trouble)
+        return results[0]
+
+
+class _Work:
+    """What embedders are doing: at exit it is waited for.
+
+    A thread that Python ends in the middle of a model takes the process with it.
+    """
+
+    def __init__(self) -> None:
+        self._exiting = False
+        self._begin()
+        atexit.register(self._end)
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Nothing is under way: at first, and in a child, whose parent's threads it has not."""
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    def on(self, work: Callable[..., T], *given: Any) -> T:
+        """Do something that may be in the middle of a model."""
+        with self._changed:
+            if self._exiting:
+                raise ExactOnly("the kernel is ending")
+            self._under_way += 1
+        try:
+            return work(*given)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._exiting = True
+            self._changed.wait_for(lambda: not self._under_way, EXIT_SECONDS)
+
+
+_work: Final = _Work()
+
+
+def _unit(vectors: Vectors, number: int, dimension: int) -> Vectors:
+    """Vectors of length 1, if they are vectors; ``dimension`` 0 takes any."""
+    shape = vectors.shape
+    if len(shape) != 2 or shape[0] != number or not shape[1] or (dimension and shape[1] != dimension):
+        wanted = f"({number}, {dimension or 'dimension'})"
+        raise EmbedderFailed(f"the embedder gave vectors of shape {shape} in place of {wanted}")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise EmbedderFailed("the embedder gave a vector that has no direction (NaN, infinite or zero)")
+    return np.asarray(vectors / lengths, dtype=np.float32)

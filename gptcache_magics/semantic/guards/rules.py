@@ -1,0 +1,311 @@
+"""The guards: each a small rule of what two questions with one answer do not differ in.
+
+Each takes two questions and returns their difference in words, or an empty text. None cares which question came first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import ne
+from typing import Final
+
+from gptcache_magics.semantic.guards.text import Text
+from gptcache_magics.semantic.guards.vocabulary import (
+    CONTRASTS,
+    COORDINATING,
+    DIRECTING,
+    GENERIC,
+    IN_ONE_WORD,
+    LIMITING,
+    OBJECTS,
+    OPPOSITES,
+    PREFIXES,
+    UN,
+)
+
+__all__ = ["GUARDS", "Guard"]
+
+Guard = Callable[[Text, Text], str]
+
+
+def number(a: Text, b: Text) -> str:
+    """Return the numbers that differ, or what they count: *top 5* / *top ten*, *9 am* / *9 pm*.
+
+    A 1 is also what the other side writes as *one*; a unit may be left out.
+    """
+    one, other = _apart(a.numbers, b.numbers)
+    if not (one or other):
+        one, other = _apart(a.quantities, b.quantities)
+        shown = [[" ".join(this.spelled(each.split())) for each in some] for this, some in ((a, one), (b, other))]
+        return _both(*shown) if one and other else ""
+    ones = "one" in a.words or "one" in b.words
+    return "" if ones and {*one, *other} == {"1"} else _both(one, other)
+
+
+def date(a: Text, b: Text) -> str:
+    """Return the months and days that differ: *in March* / *in May*."""
+    return _differing(a.dates, b.dates)
+
+
+def negation(a: Text, b: Text) -> str:
+    """Return what negates one question more often than the other, *with* / *without*, or another part of it.
+
+    *active and not archived* / *not active and archived*; but *isn't the sky green* is *is the sky not green*.
+    """
+    if len(a.negations) != len(b.negations):
+        return _differing(a.negations, b.negations)
+    if not a.negations:
+        return ""
+    for (one, joined), (other, other_joined) in zip(a.negated, b.negated, strict=False):
+        if one != other and joined != other_joined and one in b.stems and other in a.stems:
+            return _both(["not", *a.spelled([one])], ["not", *b.spelled([other])])
+    return ""
+
+
+def opposite(a: Text, b: Text) -> str:
+    """Return two words that are opposites: *upper* / *lower*, *import* / *export*, *my* / *your*.
+
+    By a list, by how they begin, or as function words of one kind in the same place.
+    """
+    only_a, only_b = sorted(a.stems - b.stems), b.stems - a.stems
+    listed = ((one, other) for one in only_a for other in sorted(OPPOSITES.get(one, frozenset()) & only_b))
+    begun_a, begun_b = _beginnings(only_a), _beginnings(sorted(only_b))
+    begun = ((begun_a[end] + end, begun_b[end] + end) for end in begun_a if _turn(begun_a[end], begun_b.get(end)))
+    for one, other in (*listed, *begun):
+        return _both(a.spelled([one]), b.spelled([other]))
+    return _both(*_contrasting(a, b))
+
+
+def limit(a: Text, b: Text) -> str:
+    """Return where one takes all and the other the first, or one takes *only* what the other does not limit to.
+
+    *GDP* / *GDP per capita*, *every row* / *every other row*.
+    """
+    only_a, only_b = a.limits - b.limits, b.limits - a.limits
+    if (only_a and only_b) or (only_a | only_b) & LIMITING:
+        return _both(sorted(only_a), sorted(only_b))
+    if a.per == b.per:
+        return ""
+    one, other = (this.spelled(sorted(this.per - that.stems)) for this, that in ((a, b), (b, a)))
+    return _both([f"per {each}" for each in one], [f"per {each}" for each in other])
+
+
+def answer_format(a: Text, b: Text) -> str:
+    """Return the form of answer that one asks for: *as JSON*, *in a table*, *step by step*."""
+    one, other = (
+        [each for each in this.formats if each not in that.stems and IN_ONE_WORD.get(each) not in that.stems]
+        for this, that in ((a, b), (b, a))
+    )
+    return _both(a.spelled(one), b.spelled(other))
+
+
+def language(a: Text, b: Text) -> str:
+    """Return the languages that differ; one that only one side names counts if it is asked for: *in French*."""
+    only_a, only_b = a.languages - b.languages, b.languages - a.languages
+    asked_for = (only_a & a.attached) | (only_b & b.attached)
+    return _both(sorted(only_a), sorted(only_b)) if asked_for or (only_a and only_b) else ""
+
+
+def quoted_text(a: Text, b: Text) -> str:
+    """Return the quotations that differ; one without quotation marks on the other side is the same."""
+    one, other = _apart(a.quotations, b.quotations)
+    if (one and other) or not all(map(b.mentions, one)) or not all(map(a.mentions, other)):
+        return _both(one, other)
+    return ""
+
+
+def code(a: Text, b: Text) -> str:
+    """Return identifiers that the other side does not mention, or operations that differ: *a - b* / *a * b*.
+
+    What stands in square brackets is compared to the letter: *x[1:]* / *x[:1]*, *[0-9]* / *[^0-9]*.
+    """
+    one, other = ([each for each in this.code if not _mentions(that, each)] for this, that in ((a, b), (b, a)))
+    if one or other:
+        return _both(one, other)
+    if a.operations and b.operations and a.operations != b.operations:
+        return _differing(a.operations, b.operations)
+    one, other = _apart(a.brackets, b.brackets)
+    return _both(one, other) if one and other else ""
+
+
+def name(a: Text, b: Text) -> str:
+    """Return names that differ.
+
+    One that only one side has counts after a preposition, *in Peru*, between two others, *George W. Bush*, and in
+    capitals beside capitals: *UNION* / *UNION ALL*.
+    """
+    one, other = ([each for each in this.names if not that.knows(each)] for this, that in ((a, b), (b, a)))
+    middle = a.parts_of_names.difference(b.words), b.parts_of_names.difference(a.words)
+    one, other = ([*some, *sorted(more.difference(some))] for some, more in zip((one, other), middle, strict=True))
+    if not any((one, other, *middle)):
+        return ""
+    limited = a.attached.intersection(one) or b.attached.intersection(other) or any(middle)
+    return _both(a.as_written(one), b.as_written(other)) if limited or (one and other) else ""
+
+
+def listed(a: Text, b: Text) -> str:
+    """Return an item that only one side lists beside others: *pros* / *pros and cons*."""
+    if len(a.listed) == len(b.listed):
+        return ""
+    one, other = _apart(a.content, b.content)
+    if one and other:
+        return ""
+    return _both(a.spelled(one), b.spelled(other)) if {*a.listed, *b.listed}.issuperset(one + other) else ""
+
+
+def order(a: Text, b: Text) -> str:
+    """Return what changed places: *miles to feet* / *feet to miles*, *(3, 5)* / *(5, 3)*, but not *tea or milk*.
+
+    One part that stands elsewhere as a whole makes no other question: *in Iceland, how many* / *how many in Iceland*.
+    """
+    if a.subject != b.subject:
+        return ""
+    start, one, other, end = _middle(a.relations, b.relations)
+    if not 1 < len(one) <= _LONGEST or sorted(one) != sorted(other):
+        return ""
+    if len(one) == 2 and sum(map(ne, a.words, b.words)) > 2:
+        return ""  # words between them moved, too: "your father ever gave you" / "ever your father gave you"
+    swaps = list(_swaps(one, other))
+    if any(_same_either_way(start, *swap, end) for swap in swaps) or not (swaps or _around_the_same(one, other)):
+        return ""
+    return _both([" ".join(a.spelled(one))], [" ".join(b.spelled(other))])
+
+
+def question_word(a: Text, b: Text) -> str:
+    """Return the question words that differ; *what* may stand for any, with a noun: *how many* / *what number of*.
+
+    A question that is answered by yes or no has none: *Is it slow?* / *Why is it slow?*
+    """
+    one, other = a.asks, b.asks
+    if (a.asks_whether and b.asks_for_more) or (b.asks_whether and a.asks_for_more):
+        return f"{one or 'yes or no'} / {other or 'yes or no'}" if a.content == b.content else ""
+    if not one or not other or one == other or ("what" in (one, other) and a.content != b.content):
+        return ""
+    return f"{one} / {other}"
+
+
+def one_word(a: Text, b: Text) -> str:
+    """Return the only word of content that differs, inflections aside: *list of rows* / *list of columns*.
+
+    A capital A beside another word may be the article of a Title Like This.
+    """
+    one, other = ([each for each in words if each != "A"] or words for words in _apart(a.content, b.content))
+    return _both(a.spelled(one), b.spelled(other)) if len(one) == len(other) == 1 else ""
+
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    "number": number,
+    "date": date,
+    "negation": negation,
+    "opposite": opposite,
+    "limit": limit,
+    "format": answer_format,
+    "language": language,
+    "quoted text": quoted_text,
+    "code": code,
+    "name": name,
+    "list": listed,
+    "order": order,
+    "question word": question_word,
+    "one word": one_word,
+}
+
+_LONGEST: Final = 30
+"""Words between the first and the last that differ; more have other reasons than a swap."""
+_AROUND: Final = COORDINATING | DIRECTING
+_LONGEST_PREFIX: Final = max(map(len, PREFIXES))
+
+
+def _beginnings(words: Iterable[str]) -> dict[str, str]:
+    """For each ending that a word may have, the prefix that is left."""
+    splits = ((word[:at], word[at:]) for word in words for at in range(min(_LONGEST_PREFIX + 1, len(word) - 2)))
+    return {ending: prefix for prefix, ending in splits if not prefix or prefix in PREFIXES}
+
+
+def _turn(one: str, other: str | None) -> bool:
+    """Whether two prefixes make opposites."""
+    return other is not None and one != other and (bool(one and other) or (one or other) in UN)
+
+
+def _contrasting(a: Text, b: Text) -> tuple[list[str], list[str]]:
+    """Function words of one kind in the same place: *to* / *from*, *and* / *or*, *he* / *she*.
+
+    Where all else is the same; what is asked of *you* and *your* in general may be asked of *me* and *my*.
+    """
+    if not (a.subject ^ b.subject <= CONTRASTS.keys()) or len(a.contrasting) != len(b.contrasting):
+        return [], []
+    differing = [(one, other) for one, other in zip(a.contrasting, b.contrasting, strict=True) if one != other]
+    told = [pair for pair in differing if not GENERIC.issuperset(pair)]
+    kinds = {_contrast(*pair) for pair in told}
+    if "" in kinds or ("person" in kinds and len(told) < len(differing)):
+        return [], []
+    return [one for one, _ in told], [other for _, other in told]
+
+
+def _contrast(one: str, other: str) -> str:
+    """The kind of function words that both are of, if they say different things."""
+    (kind, pole), (kind_too, pole_too) = CONTRASTS.get(one, ("", "")), CONTRASTS.get(other, ("", ""))
+    return kind if kind == kind_too and pole != pole_too else ""
+
+
+def _mentions(text: Text, code: str) -> bool:
+    """Whether a text mentions an identifier, or the method of an object by itself."""
+    owner, _, method = code.partition(".")
+    return text.mentions(code) or (owner in OBJECTS and text.mentions(method))
+
+
+def _apart(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    """What each has that the other lacks."""
+    if one == other:
+        return [], []
+    a, b = Counter(one), Counter(other)
+    return list((a - b).elements()), list((b - a).elements())
+
+
+def _middle(one: list[str], other: list[str]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """What both have in common at the start, what each has then, and what both have in common at the end."""
+    start = next((at for at, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
+    ends = zip(reversed(one[start:]), reversed(other[start:]), strict=False)
+    common = next((at for at, (x, y) in enumerate(ends) if x != y), min(len(one), len(other)) - start)
+    end = len(one) - common
+    return one[:start], one[start:end], other[start : len(other) - common], one[end:]
+
+
+def _swaps(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """The ways to make other words of one by letting two parts change places: each part, and what is between."""
+    for first in range(1, len(one)):
+        for last in range(first, len(one)):
+            parts = one[:first], one[first:last], one[last:]
+            if parts[2] + parts[1] + parts[0] == other:
+                yield parts
+
+
+def _same_either_way(start: list[str], one: list[str], between: list[str], other: list[str], end: list[str]) -> bool:
+    """Whether two parts may change places: *tea or milk*, *by car or by train*, *north coast and south coast*."""
+    if not between:
+        # Two words side by side are no part that moved, but in a list of more, "red, green and blue", or as a number
+        # and what it counts: "3 March", "March 3".
+        if not len(one) == len(other) == 1:
+            return True
+        numbers = sum(word[-1].isdecimal() for word in (*one, *other))
+        return numbers == 1 or (numbers == 0 and not COORDINATING.isdisjoint(end[:1]))
+    joint = next((at for at, word in enumerate(between) if word in COORDINATING), len(between))
+    after, before = between[:joint], between[joint + 1 :]
+    return joint < len(between) and end[: len(after)] == after and start[len(start) - len(before) :] == before
+
+
+def _around_the_same(one: list[str], other: list[str]) -> bool:
+    """Whether words changed places in some other way around the same *to*, *from* or *than*."""
+    small = [(x, y) for x, y in zip(one, other, strict=True) if x in _AROUND or y in _AROUND]
+    return not DIRECTING.isdisjoint(one) and all(x == y for x, y in small)
+
+
+def _differing(one: list[str], other: list[str]) -> str:
+    return _both(*_apart(one, other))
+
+
+def _both(one: Iterable[str], other: Iterable[str]) -> str:
+    """Both sides of a difference, or an empty text if there is none."""
+    shown = [", ".join(each) or "–" for each in (one, other)]
+    return " / ".join(shown) if shown != ["–", "–"] else ""

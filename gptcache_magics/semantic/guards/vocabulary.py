@@ -1,0 +1,222 @@
+"""The closed classes of English that the guards know: words of which a language has a few and makes no new ones.
+
+There are no synonyms here, but for the verbs that a request begins with: what two words mean is the embedder's matter.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gptcache_magics.semantic.guards.stems import stem
+
+__all__ = [
+    "ATTACHING",
+    "CONTRASTS",
+    "COORDINATING",
+    "DATES",
+    "DIRECTING",
+    "FORMATS",
+    "FRAME_WORDS",
+    "FUNCTION_WORDS",
+    "GENERIC",
+    "IN_ONE_WORD",
+    "LANGUAGES",
+    "LIMITING",
+    "LIMITS",
+    "LIMITS_OF_TWO",
+    "NEGATIONS",
+    "NEGATIONS_ABROAD",
+    "OBJECTS",
+    "OPENING",
+    "OPPOSITES",
+    "PREFIXES",
+    "REQUESTS",
+    "ROMANCE",
+    "SHAPES",
+    "UN",
+    "UNITS",
+    "UNITS_AFTER_NUMBERS",
+    "UNIT_STEMS",
+]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem, text.split()))
+
+
+COORDINATING: Final = _words("and or vs versus")
+"""On the two sides of these words the order does not matter."""
+DIRECTING: Final = _words("to into from than then by of for in on at with over as before after")
+"""What stands on which side of these words does matter."""
+ATTACHING: Final = _words("in into to at for on near using with from by as")
+"""Prepositions that tie a question to a place, a tool or a form."""
+FUNCTION_WORDS: Final = _words(
+    # articles, auxiliaries, prepositions, conjunctions, and pronouns without gender
+    "a an the this that these those there here it its they them their i me my mine we us our you your yours one ones s "
+    "am is are was were be been being do does did done has had have having will would shall should can could may might "
+    "must of in on at to for by with from into onto about as like per via within and or but so if whether then than "
+    "while also too very really actually just some any such own other else "
+    # what one asks with
+    "what which who whom whose when where why how"
+)
+FRAME_WORDS: Final = _stems(
+    # politeness, and what a request is wrapped in
+    "please kindly thank hi hello hey dear give tell show provide need want let know help get got "
+    # praise, and nouns that stand for any other: "What is the best way to" asks what "How do I" asks
+    "good better best well top great way thing kind type anything something someone anyone everyone people"
+)
+"""Stems that say nothing of the subject."""
+REQUESTS: Final = {
+    stem(verb): group.split()[0]
+    for group in ("write compose create make generate produce draft", "explain describe", "calculate compute")
+    for verb in group.split()
+}
+"""Verbs that ask for the same, where they come first."""
+NEGATIONS: Final = _words(
+    "not no never none nothing nobody nowhere neither nor without except excluding exclude avoid prevent non unless "
+    # German, Dutch, French, Spanish, Portuguese, Italian
+    "nicht kein keine keinen keinem keiner keines niemals niemand nirgends ohne niet geen zonder "
+    "jamais aucun aucune jamás nunca nadie ningún ninguno ninguna não nenhum nenhuma ninguém senza nessun nessuno "
+    "nessuna"
+)
+NEGATIONS_ABROAD: Final = _words("pas sans sin sem")
+"""Negations where a word of ``ROMANCE`` stands, too: English has *sin x* and a sans-serif font."""
+ROMANCE: Final = _words(
+    "el la los las un una uno del al que es en con qué cómo le les des du une est ce je il que comment avec os as da "
+    "em como com"
+)
+"""Articles and the like of French, Spanish and Portuguese."""
+LIMITS: Final = {
+    word: group.split()[0]
+    for group in (
+        "all every each entire whole",
+        "any",
+        "some",
+        "both",
+        "only solely exclusively",
+        "first",
+        "last",
+        "next",
+    )
+    for word in group.split()
+}
+"""How much of something is asked for."""
+LIMITS_OF_TWO: Final = {"other": _words("every each"), "else": _words("if")}
+"""Words that limit after another one: *every other row*, *an if else statement*."""
+LIMITING: Final = _words("only first last next") | {"every other", "each other", "if else"}
+"""Limits without which all is meant."""
+_DAYS: Final = _words(
+    "january february march april may june july august september october november december "
+    "monday tuesday wednesday thursday friday saturday sunday"
+)
+DATES: Final = {
+    **{short: day for day in _DAYS for short in (day[:3], day)},
+    **{day: day for day in ("today", "tomorrow", "yesterday")},
+}
+"""Months and days, whole or cut short."""
+
+UN: Final = _words("un in im ir il dis non de anti mis")
+"""What turns a word into its opposite: un-safe, dis-connect, de-activate."""
+PREFIXES: Final = UN | _words(
+    "en em as ex over under up down out on off pre post max min hyper hypo macro micro inter intra uni multi a ab sub "
+    "super homo hetero pro con ad back front fore after before inner outer"
+)
+"""What may be all that two opposites differ in: en-able dis-able, as-cending de-scending, im-port ex-port."""
+_OPPOSITES: Final = (
+    "more less,more fewer,most least,best worst,better worse,good bad,high low,higher lower,highest lowest,"
+    "large small,larger smaller,largest smallest,big small,bigger smaller,biggest smallest,long short,longer shorter,"
+    "longest shortest,fast slow,faster slower,fastest slowest,new old,newest oldest,young old,early late,first last,"
+    "last next,top bottom,before after,above below,over under,up down,on off,left right,open close,start stop,"
+    "start end,begin end,add remove,push pull,read write,buy sell,win lose,lock unlock,show hide,keep remove,"
+    "positive negative,true false,male female,men women,man woman,pros cons,hot cold,strong weak,easy hard,odd even,"
+    "rise fall,raise lower,upper lower,public private,well badly"
+)
+_PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
+OPPOSITES: Final = {
+    word: frozenset(other for pair in _PAIRS if word in pair for other in pair if other != word)
+    for word in {word for pair in _PAIRS for word in pair}
+}
+"""For each stem those that say the opposite, though they share no ending."""
+
+CONTRASTS: Final = {
+    word: (group, pole)
+    for group, poles in (
+        ("joining", ("and", "or")),
+        ("direction", ("to into onto", "from")),
+        ("side", ("in", "out")),
+        ("loop", ("for", "while")),
+        ("person", ("my mine", "your yours", "he his him", "she her hers", "they their theirs them", "our ours")),
+    )
+    for pole in poles
+    for word in pole.split()
+}
+"""Function words by what they tell and what they say of it: one in the place of another makes another question."""
+GENERIC: Final = _words("i you we one")
+"""Who may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
+OPENING: Final = _words("is are was were do does did has had should")
+"""What a question begins with that is answered by yes or no; one with *can* is often meant as *how can*."""
+OBJECTS: Final = _words("df self this obj")
+"""Names of any object: *df.groupby* is *groupby*."""
+
+UNITS: Final = {
+    short: unit
+    for unit, shorts in (
+        ("kilometers", "km kms kilometre kilometres"),
+        ("centimeters", "cm cms centimetre centimetres"),
+        ("millimeters", "mm millimetre millimetres"),
+        ("meters", "metre metres"),
+        ("liters", "litre litres"),
+        ("milliliters", "ml millilitre millilitres"),
+        ("kilograms", "kg kgs kilo kilos"),
+        ("milligrams", "mg"),
+        ("pounds", "lb lbs gbp"),
+        ("ounces", "oz"),
+        ("milliseconds", "millisecs"),
+        ("kilobytes", "kb"),
+        ("megabytes", "mb"),
+        ("gigabytes", "gb"),
+        ("terabytes", "tb"),
+        ("dollars", "usd"),
+        ("euros", "eur"),
+        ("rupees", "inr"),
+        ("yen", "jpy"),
+    )
+    for short in shorts.split()
+}
+"""Units that are written in more than one way, and their common name."""
+UNITS_AFTER_NUMBERS: Final = {
+    short: unit
+    for unit, shorts in (
+        ("meters", "m"),
+        ("grams", "g"),
+        ("liters", "l"),
+        ("feet", "ft"),
+        ("seconds", "sec secs second"),
+        ("milliseconds", "ms"),
+        ("minutes", "min mins"),
+        ("hours", "h hr hrs"),
+    )
+    for short in shorts.split()
+}
+"""Abbreviations that are units only directly after a number."""
+UNIT_STEMS: Final = frozenset(map(stem, {*UNITS.values(), *UNITS_AFTER_NUMBERS.values()})) | _stems(
+    "am pm mile foot inch yard gallon day week month year degree celsius fahrenheit percent byte"
+)
+"""What a number may count or measure; a time of day is one, too."""
+
+FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly")
+SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step term line")
+"""Forms of an answer, soon after one of ``ATTACHING``."""
+IN_ONE_WORD: Final = {stem("terms"): stem("simply")}
+"""*In simple terms* is *simply*."""
+LANGUAGES: Final = _words(
+    "english french german spanish italian portuguese dutch russian chinese mandarin japanese korean arabic hindi urdu "
+    "bengali turkish swedish norwegian danish finnish greek hebrew latin vietnamese thai indonesian czech polish "
+    "hungarian romanian ukrainian python sql java javascript typescript c++ c# rust golang ruby php perl matlab scala "
+    "kotlin swift bash powershell pandas numpy"
+)
+"""Languages, and libraries that are languages of their own: in small letters they are not seen as names."""

@@ -1,0 +1,192 @@
+"""Turn matching by meaning on and off for the cache that is on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import THRESHOLD, Settings
+from gptcache_magics.store.protocol import Store
+
+if TYPE_CHECKING:
+    from gptcache_magics.langchain.cache import GPTCache
+    from gptcache_magics.semantic.search import Similar
+
+__all__ = ["MATCHES", "PRESETS", "Match", "Wanted", "described", "resume", "searchable", "threshold_of", "use"]
+
+Match = Literal["exact", "semantic"]
+MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
+PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
+"""Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
+CAREFUL: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What ``on`` was told about matching; None is as before."""
+
+    match: Match | None = None
+    threshold: float | None = None
+    embedder: Any = None
+    any_temperature: bool = False
+    reembed: bool = False
+    wait: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was said."""
+        return self == Wanted()
+
+    def check(self, cache: GPTCache | None, *, elsewhere: bool) -> None:
+        """Find what is wrong before anything is changed.
+
+        Parameters
+        ----------
+        elsewhere
+            Whether the answers are to be kept elsewhere than in a store of ours.
+
+        Raises
+        ------
+        CommandError
+            If that does not go together, or the embedder is none.
+        MissingDependencyError
+            If the embedder needs an extra that is not installed.
+        """
+        given = {
+            "--threshold": self.threshold is not None,
+            "--embedder": self.embedder is not None,
+            "--any-temperature": self.any_temperature,
+            "--reembed": self.reembed,
+            "--wait": self.wait,
+        }
+        semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
+        said = [option for option, is_given in given.items() if is_given]
+        if said and not semantic:
+            raise CommandError(
+                f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {said[0]} …"
+            )
+        if self.nothing or not semantic:
+            return
+        if elsewhere:
+            raise CommandError(
+                "on: --match semantic searches a store of ours, and with --init or --wrap the answers are elsewhere."
+            )
+        if self.embedder is not None or cache is None or cache.similar is None:
+            from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker  # imports numpy
+
+            embedder_maker(DEFAULT if self.embedder is None else self.embedder)
+
+
+def threshold_of(value: Any) -> float:
+    """A threshold as it was typed.
+
+    Raises
+    ------
+    CommandError
+        If it is no cosine from 0 to 1.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if 0 <= number <= 1:
+        return number
+    meant = f" Did you mean {number / 100:g}?" if 1 < number <= 100 else f" Example: {THRESHOLD}"
+    raise CommandError(f"--threshold is a cosine between 0 and 1 (1 = identical). Got {value}.{meant}")
+
+
+def use(cache: GPTCache, wanted: Wanted) -> str:
+    """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
+    if wanted.match == "exact":
+        cache.similar, cache.settings.any_temperature = None, False
+        return " Matching exactly."
+    if wanted.nothing:
+        return ""
+    from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker
+    from gptcache_magics.semantic.search import Similar
+
+    settings, similar = cache.settings, cache.similar
+    if similar is None or similar.embedding.trouble or _is_other(wanted.embedder, similar.maker.given):
+        before = similar.maker.given if similar is not None else DEFAULT
+        maker = embedder_maker(before if wanted.embedder is None else wanted.embedder)
+        if similar is None or similar.embedder != maker.name:
+            settings.threshold = _chosen(cache.store, maker.name)
+        similar = Similar(cache.store, settings, maker, cache.ledger.failed)
+        cache.similar = similar
+    if wanted.threshold is not None:
+        settings.threshold = wanted.threshold
+        if not cache.store.readonly:
+            cache.store.choose_threshold(similar.embedder, wanted.threshold)
+    settings.any_temperature |= wanted.any_temperature
+    told = f" Matching by meaning: {described(settings, similar.embedder)}."
+    more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
+    if similar.embedding.trouble:
+        return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
+    return told + ("" if similar.embedding.name else " Exact until the embedder is loaded.") + more
+
+
+def _is_other(embedder: Any, given: Any) -> bool:
+    """Whether another embedder is wanted than the one that was given before."""
+    return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
+
+
+def described(settings: Settings, embedder: str) -> str:
+    """How questions are matched by meaning, in a few words."""
+    told = f"{embedder}, threshold {settings.threshold:g}"
+    if settings.shadow:
+        return f"{told}, in shadow (nothing is served by meaning)"
+    told += ", at any temperature" if settings.any_temperature else ""
+    return told + (", wrong answers are to be expected" if settings.threshold < CAREFUL else "")
+
+
+def searchable(store: Store, settings: Settings, similar: Similar) -> str:
+    """How questions are matched, and how much of what is stored can be found so."""
+    told = f"semantic: {described(settings, similar.embedder)}"
+    embedding, indexing = similar.embedding, similar.indexing
+    if embedding.trouble:
+        return f"exact: {embedding.trouble}"
+    if not embedding.name:
+        return f"{told} (loading)"
+    if indexing.pending and indexing.total:
+        return f"{told} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
+    if indexing.trouble:
+        return f"{told} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
+    left = 0 if store.readonly or indexing.pending else store.count_unembedded(embedding.name, anew=True)
+    return f"{told} ({_entries(left)} not searchable: %gptcache on --reembed)" if left else told
+
+
+def _chosen(store: Store, embedder: str) -> float:
+    """The threshold that was chosen for an embedder in this store, or the default."""
+    columns, rows = store.embedders()
+    thresholds = {row[columns.index("embedder")]: row[columns.index("threshold")] for row in rows}
+    chosen = thresholds.get(embedder)
+    return THRESHOLD if chosen is None else float(chosen)
+
+
+def resume(store: Store, similar: Similar, *, reembed: bool = False, wait: bool = False) -> str:
+    """Embed what was stored earlier, in the background or until that is done; of that, a sentence.
+
+    What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
+    machine.
+    """
+    similar.indexing.start(anew=reembed)
+    told = ""
+    if wait:
+        similar.indexing.wait()
+    elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
+        told = " Earlier entries become searchable in the background: %gptcache tells how far."
+    elsewhere = 0 if reembed else store.count_elsewhere(similar.embedder)
+    if elsewhere:
+        told += f" {_entries(elsewhere)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"
+    return told
+
+
+def _kept(store: Store, embedder: str) -> str:
+    """The name under which the vectors of an embedder that is still loading are likely kept."""
+    return next((name for name, *_ in store.embedders().rows if name.startswith(f"{embedder}/")), "")
+
+
+def _entries(number: int) -> str:
+    return "1 entry is" if number == 1 else f"{number:,} entries are"

@@ -1,0 +1,113 @@
+"""What of a call may be matched by its meaning, and what must be equal.
+
+Only the text of the last human message is compared by meaning. Everything else, from the model to the earlier turns, is
+the *context*: two questions are compared within one context and never across, so that "and in winter?" asked of Paris
+is not answered with what was said of Oslo. Embedding LangChain's JSON instead makes unrelated questions look alike: the
+braces outweigh the words, and the median cosine is 0.94.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from gptcache_magics.errors import ExactOnly
+from gptcache_magics.identity.configuration import dumps
+
+__all__ = ["Meaning", "meaning_of"]
+
+FEWEST_WORDS: Final = 3
+"""Shorter ones say too little: "and now?"."""
+MOST_WORDS: Final = 60
+"""In longer ones a word that matters changes the cosine by less than chance does."""
+_TURN: Final = re.compile(r"^[ \t]*(?:human|user|ai|assistant|system|bot|question|answer|q|a)[ \t]*:", re.I | re.M)
+"""How a turn begins where a prompt for a completion model holds several."""
+CANONICAL: Final = b'[{"id"'
+"""How a canonical chat prompt begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A question that may be matched by its meaning."""
+
+    question: str
+    context: bytes
+    """blake2b-128 over the configuration and everything of the prompt but the question."""
+
+
+def meaning_of(seen: bytes, configuration: bytes) -> Meaning:
+    """The question of a canonical prompt, and the context it stands in.
+
+    Raises
+    ------
+    ExactOnly
+        If it may not be matched by meaning, with the reason.
+    """
+    messages = _messages(seen)
+    if messages is None:
+        text = _text(seen)
+        if len(_TURN.findall(text)) > 1:
+            raise ExactOnly("it is a conversation in one text")
+        return _meaning(text, configuration, b"")
+    *earlier, last = (each["kwargs"] for each in messages)
+    if last.get("type") != "human":
+        raise ExactOnly("the last message is not a person's")
+    for each in (*earlier, last):
+        _check(each)
+    content = last.get("content")
+    if isinstance(content, list):
+        texts = [block if isinstance(block, str) else block["text"] for block in content]
+        rest: Any = ["" if isinstance(block, str) else {**block, "text": ""} for block in content]
+    else:
+        texts, rest = [str(content or "")], ""
+    last["content"] = rest
+    return _meaning("\n\n".join(texts), configuration, dumps(messages))
+
+
+def _messages(seen: bytes) -> list[dict[str, Any]] | None:
+    """The messages of a chat prompt; None for a text, which is the question as it is."""
+    if not seen.startswith(CANONICAL):
+        return None
+    try:
+        messages = orjson.loads(seen)
+    except ValueError:
+        return None
+    if not all(isinstance(each, dict) and isinstance(each.get("kwargs"), dict) for each in messages):
+        return None
+    return messages or None
+
+
+def _text(seen: bytes) -> str:
+    try:
+        return seen.decode()
+    except UnicodeDecodeError:
+        raise ExactOnly("it is not valid Unicode") from None
+
+
+def _check(message: dict[str, Any]) -> None:
+    """Raise ``ExactOnly`` for a message whose meaning is not all in its words."""
+    extra = message.get("additional_kwargs") or {}
+    calls = [
+        message.get("tool_calls"),
+        message.get("invalid_tool_calls"),
+        *map(extra.get, ("tool_calls", "function_call")),
+    ]
+    if message.get("type") in ("tool", "function") or any(calls):
+        raise ExactOnly("the conversation uses tools")
+    content = message.get("content")
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, str) and not (block.get("type") == "text" and isinstance(block.get("text"), str)):
+            raise ExactOnly(f"the conversation holds more than text ({block.get('type', '?')})")
+
+
+def _meaning(question: str, configuration: bytes, rest: bytes) -> Meaning:
+    words = len(question.split())
+    if words < FEWEST_WORDS:
+        raise ExactOnly(f"fewer than {FEWEST_WORDS} words")
+    if words > MOST_WORDS:
+        raise ExactOnly(f"more than {MOST_WORDS} words")
+    return Meaning(question, blake2b(configuration + rest, digest_size=16).digest())

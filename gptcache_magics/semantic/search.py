@@ -1,0 +1,233 @@
+"""Same question, other words: the semantic half of a lookup.
+
+An exact match comes first and is not our matter. Here a question that may be matched by its meaning is embedded once,
+compared with those of the same context, and the nearest one above the threshold is served if no guard objects and
+nobody called such an answer to it wrong before. Whatever is not served has a reason.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+import numpy as np
+from cachetools import LRUCache
+
+from gptcache_magics.errors import ExactOnly
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.semantic import guards
+from gptcache_magics.semantic.backfill import Indexing
+from gptcache_magics.semantic.embedders import Maker
+from gptcache_magics.semantic.embedders.runner import Embedding
+from gptcache_magics.semantic.question import Meaning, meaning_of
+from gptcache_magics.semantic.vectors import Contexts, Vector
+from gptcache_magics.settings import Settings
+from gptcache_magics.store.protocol import Entry, Found, Near, Selection, Store, stored_entries
+from gptcache_magics.store.reasons import BELOW, JUDGED_WRONG, SHADOW
+
+__all__ = ["Candidate", "Similar", "Sought"]
+
+LOOKED_AT: Final = 10
+"""Nearest questions: where the first is blocked, expired or what was asked itself, the next may do."""
+NEAR: Final = 0.7
+"""From this cosine on a question is worth naming as near: of unrelated questions one pair in a thousand reaches it."""
+REPLAY_WAITS: Final = 30.0
+"""Seconds that a lookup waits for the embedder and for its vectors where a miss is an error: in mode ``replay``."""
+REMEMBERED: Final = 1_000
+SAME_EMBEDDER: Final = 0.99
+"""The cosine of two vectors of one text by one embedder: those of a server vary in the fourth digit."""
+
+
+@dataclass(slots=True, eq=False)
+class Sought:
+    """A question on its way, and what came of it."""
+
+    identity: Identity
+    replay: bool = False
+    several: bool = False
+    """Whether identical calls are to have different answers."""
+    meaning: Meaning | None = None
+    vector: Vector | None = None
+    near: Near | None = None
+    """The nearest question, if one is near."""
+    served: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """Of an exact match."""
+        return self.identity.key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A stored answer that may do."""
+
+    entry: Entry
+    similarity: float
+
+    @property
+    def found(self) -> Found:
+        """The answer as a lookup gives it."""
+        entry = self.entry
+        return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, self.similarity)
+
+
+class Similar:
+    """Finds the answer to a question that was asked in other words, and keeps what is stored searchable."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        maker: Maker,
+        failed: Callable[[Exception, str], object] = lambda error, doing: None,
+    ) -> None:
+        self._store, self._settings = store, settings
+        self.maker, self.embedding = maker, Embedding(maker.make, known_as=self._known_as)
+        self._begin()
+        self._patient = True
+        """Whether waiting for the embedder has not been in vain before."""
+        self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found), failed)
+
+    def _begin(self) -> None:
+        """With nothing in memory: at first, and in a forked child, which cannot tell what its parent was doing."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._contexts: Contexts | None = None
+        self._vectors: LRUCache[bytes, Vector | None] = LRUCache(REMEMBERED)
+        """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call.
+
+        None where the embedder failed.
+        """
+
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder."""
+        return self.maker.name
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which on a question counts as the same."""
+        return self._settings.threshold
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        self.indexing.close()
+
+    # A lookup, in the steps that gptcache asks for
+
+    def embed(self, sought: Sought) -> Vector:
+        """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
+        self._check_process()
+        who = sought.identity
+        if sought.several:
+            raise ExactOnly("with samples each identical call has an answer of its own")
+        temperature = who.configuration.temperature
+        if temperature is not None and temperature > 0 and not self._settings.any_temperature:
+            raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
+        sought.meaning = meaning_of(who.seen, who.configuration.key)
+        if sought.replay and self._patient:
+            self._patient = self.indexing.wait(REPLAY_WAITS)
+        self.embedding.check(sought.meaning.question)
+        with self._lock:
+            vector = self._vectors.get(who.key)
+        if vector is None:
+            try:
+                [vector] = self.embedding.embed([sought.meaning.question])
+            finally:
+                with self._lock:
+                    self._vectors[who.key] = vector
+        sought.vector = vector
+        return vector
+
+    def search(self, sought: Sought) -> Iterator[Candidate]:
+        """The nearest stored answers, the nearest first, until one is served or no more can be."""
+        assert sought.meaning is not None
+        assert sought.vector is not None
+        at_least = min(NEAR, self.threshold) if self._settings.shadow else self.threshold
+        context = sought.meaning.context
+        gone = True
+        while gone:  # what was removed must not take the place of what is there
+            gone = False
+            for id, cosine in self._followed.nearest(context, sought.vector, LOOKED_AT, at_least, near=NEAR):
+                entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
+                if entry is None:
+                    self._followed.discard(context, id)
+                    gone = True
+                elif id != sought.key[:8] and (entry.expires is None or entry.expires > time.time()):
+                    yield Candidate(entry, cosine)
+                    if sought.served or cosine < self.threshold:
+                        return
+
+    def serves(self, sought: Sought, candidate: Candidate) -> bool:
+        """Whether this answer is served; if none is, the nearest is noted with what speaks against it."""
+        if sought.served:
+            return False
+        objection = self._objection(sought, candidate)
+        sought.served = not objection
+        if sought.near is None or sought.served:
+            sought.near = Near(candidate.entry.key, candidate.similarity, self.embedding.name, objection)
+        return sought.served
+
+    def _objection(self, sought: Sought, candidate: Candidate) -> str:
+        assert sought.meaning is not None
+        if candidate.similarity < self.threshold:
+            return f"{BELOW}{self.threshold:g}"
+        blocked = guards.blocked(candidate.entry.question, sought.meaning.question)
+        if blocked is not None:
+            return str(blocked)
+        if self._store.judged_wrong(sought.identity.key):
+            return JUDGED_WRONG
+        return SHADOW if self._settings.shadow else ""
+
+    # What is stored
+
+    def saved(self, identity: Identity) -> None:
+        """Make an entry that was just stored searchable; where its vector is not known yet, in the background.
+
+        If the embedder has just failed for it, that is left to the next ``on --reembed``.
+        """
+        if identity.number:
+            return
+        self._check_process()
+        with self._lock:
+            failed = self._vectors.get(identity.key, ()) is None
+            vector = self._vectors.pop(identity.key, None)
+        if failed:
+            return
+        try:
+            meaning: Meaning | None = meaning_of(identity.seen, identity.configuration.key)
+        except ExactOnly:
+            meaning = None
+        if meaning is not None and vector is not None:
+            self._followed.add(meaning.context, identity.key[:8], vector)
+        self.indexing.add(identity.key, meaning, vector)
+
+    def _known_as(self, name: str, probe: Vector) -> str:
+        """The name of an embedder; with a number, if one of that name was here that gives other vectors."""
+        for number in count(2):
+            before = self._store.probe(name)
+            if before is None:
+                if not self._store.readonly:
+                    self._store.put_probe(name, probe.astype("<f4").tobytes())
+                return name
+            if len(before) == probe.nbytes and float(np.frombuffer(before, "<f4") @ probe) >= SAME_EMBEDDER:
+                return name
+            name = f"{name.partition(' #')[0]} #{number}"
+        raise AssertionError
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            self._begin()
+
+    @property
+    def _followed(self) -> Contexts:
+        with self._lock:
+            if self._contexts is None:
+                self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
+            return self._contexts

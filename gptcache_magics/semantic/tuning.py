@@ -1,0 +1,253 @@
+"""Which threshold is right: what labelled pairs of questions say about it.
+
+A pair is a stored question and one that was asked, with their cosine. A person calls the stored answer right or wrong
+for the question asked; nobody said anything of most pairs. A threshold is never applied from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+import numpy as np
+import pandas as pd
+
+from gptcache_magics.editing import counted
+from gptcache_magics.semantic import guards
+from gptcache_magics.store.protocol import Period, Rows, Store
+from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
+
+__all__ = [
+    *("FEW_LABELS", "PAIRS", "SURE_LABELS", "THRESHOLDS", "Suggestion"),
+    *("expected", "made_pairs", "pairs", "step_of", "suggestion", "thresholds", "wilson", "worst"),
+]
+
+PAIRS: Final = {
+    **{"asked": TEXT, "stored": TEXT, "similarity": NUMBER, "blocked": TEXT, "right": "boolean", "served": "boolean"},
+    **{"number": COUNT, "asked_id": COUNT, "stored_id": COUNT, "at": TIME, "embedder": TEXT},
+}
+"""One row a pair of questions. ``blocked``: what a guard objects, empty if none does; ``right`` is NA without a label;
+``number`` is that of the lookup, to label it by; the ids are those of the store, NA of a pair from elsewhere."""
+THRESHOLDS: Final = {
+    **dict.fromkeys(("hits", "right", "wrong", "unlabelled"), COUNT),
+    **dict.fromkeys(("wrong_rate", "wrong_low", "wrong_high"), NUMBER),
+    **dict.fromkeys(("unguarded_hits", "unguarded_wrong"), COUNT),
+}
+"""One row a threshold: pairs that it would serve, and of the labelled ones the share that is wrong with its range."""
+LOWEST: Final = 0.70
+FEW_LABELS, SURE_LABELS = 50, 200
+"""Below the first a curve says little and no threshold is suggested; from the second on a range is not mentioned."""
+BAND_LABELS: Final = 20
+"""As many labels below the present threshold as it takes to say something about what is there."""
+Z: Final = 1.96
+"""Of the normal distribution: ranges hold with 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What the labels say about a threshold."""
+
+    threshold: float | None
+    """None if they say nothing, or that it is right as it is."""
+    sentence: str
+
+
+def pairs(
+    store: Store,
+    embedder: str = "",
+    period: Period = Period(),
+    *,
+    configurations: Collection[bytes] | None = None,
+    execution_count: int | None = None,
+) -> pd.DataFrame:
+    """The pairs that lookups by meaning came upon, each once, the newest first.
+
+    Labels of pairs whose lookups are kept no more are among them unless some lookups only were asked for.
+
+    Parameters
+    ----------
+    embedder
+        Whose cosines: those of two embedders do not compare. Empty for the one that was used last.
+    """
+    seen = _frame(store.lookups(replace(period, near=True)))
+    labels = _frame(store.labels())
+    embedder = embedder or next(iter([*seen["embedder"], *labels["embedder"]]), "")
+    if configurations is not None:
+        seen = seen[seen["configuration"].isin(configurations)]
+    if execution_count is not None:
+        seen = seen[seen["execution_count"] == execution_count]
+    every = period == Period() and configurations is None and execution_count is None
+    seen, labels = seen[seen["embedder"] == embedder], labels[labels["embedder"] == embedder]
+    looked = pd.DataFrame(
+        {
+            "asked_id": seen["asked"].where(seen["asked"].notna(), seen["entry"]).astype("Int64"),
+            "stored_id": seen["near"].astype("Int64"),
+            "asked": seen["question"],
+            "similarity": seen["similarity"],
+            "served": seen["match"] == "semantic",
+            "number": seen["number"],
+            "at": seen["at"],
+        }
+    ).drop_duplicates(["asked_id", "stored_id"])
+    questions = dict(store.questions_of(looked["stored_id"].dropna().astype("int64").tolist()).rows)
+    looked["stored"] = [questions.get(each) for each in looked["stored_id"]]
+    said = pd.DataFrame(
+        {
+            "asked_id": labels["asked"].astype("Int64"),
+            "stored_id": labels["entry"].astype("Int64"),
+            "asked": labels["asked_question"],
+            "stored": labels["stored_question"],
+            "similarity": labels["similarity"],
+            "right": labels["right"].astype("boolean"),
+            "at": labels["at"],
+        }
+    )
+    keys = ["asked_id", "stored_id"]
+    both = looked.merge(said, on=keys, how="outer" if every else "left", suffixes=("", "_said"))
+    for name in ("asked", "stored", "similarity", "at"):
+        both[name] = both[name].where(both[name].notna(), both[f"{name}_said"])
+    both = both.dropna(subset=["asked", "stored"]).sort_values("at", ascending=False)
+    return _with_guards(both.assign(embedder=embedder))
+
+
+def made_pairs(rows: Iterable[tuple[str, str, float, bool]], embedder: str) -> pd.DataFrame:
+    """Labelled pairs from elsewhere: ``asked, stored, similarity, right``."""
+    df = pd.DataFrame.from_records(list(rows), columns=["asked", "stored", "similarity", "right"])
+    return _with_guards(df.assign(embedder=embedder, number=None, asked_id=None, stored_id=None, at=None, served=None))
+
+
+def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
+    """What each threshold would do with these pairs, from 0.70 to 1."""
+    cosine, free = pairs["similarity"].to_numpy("float64"), (pairs["blocked"] == "").to_numpy("bool")
+    right = pairs["right"].fillna(False).to_numpy("bool")
+    wrong = (~pairs["right"].fillna(True)).to_numpy("bool")
+    rows = {}
+    for threshold in np.round(np.arange(LOWEST, 1 + step / 2, step), 4).tolist():
+        above = cosine >= threshold
+        hits = above & free
+        n_right, n_wrong = int((hits & right).sum()), int((hits & wrong).sum())
+        low, high = wilson(n_wrong, n_right + n_wrong)
+        labelled = n_right + n_wrong
+        rows[threshold] = {
+            **{"hits": int(hits.sum()), "right": n_right, "wrong": n_wrong, "unlabelled": int(hits.sum()) - labelled},
+            **{"wrong_rate": n_wrong / labelled if labelled else math.nan, "wrong_low": low, "wrong_high": high},
+            **{"unguarded_hits": int(above.sum()), "unguarded_wrong": int((above & wrong).sum())},
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.Index(table.index.astype("float64"), name="threshold")
+    return typed(table, THRESHOLDS)
+
+
+def expected(table: pd.DataFrame, threshold: float) -> str:
+    """What a threshold's hits are by ``thresholds``: ``of 100 hits about 3 wrong, between 1 and 9``.
+
+    Of few labels the counts say more: ``2 of 10 labelled hits wrong``.
+    """
+    row = _at(table, step_of(table, threshold))
+    labelled = row["right"] + row["wrong"]
+    if labelled and table[["right", "wrong"]].iloc[0].sum() < FEW_LABELS:
+        return f"{row['wrong']:.0f} of {labelled:.0f} labelled hits wrong"
+    return _of_100(row)
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """The range of a share, 0 to 1, that holds with 95 %: Wilson's score interval; from 0 to 1 if nothing is known.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if not of:
+        return 0.0, 1.0
+    share, z2 = count / of, Z * Z
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> Suggestion:
+    """Whether these labels ask for another threshold.
+
+    A higher one is suggested as soon as more hits are wrong than ``target`` allows. A lower one only if even the worst
+    that the labels leave possible is good enough, and if some of them are about pairs below the present one: labels of
+    hits alone say nothing about what was never served.
+
+    Parameters
+    ----------
+    threshold
+        The present one.
+    target
+        The share of hits, 0 to 1, that is to be right.
+    """
+    labels = int(pairs["right"].notna().sum())
+    if labels < FEW_LABELS:
+        more = FEW_LABELS - labels
+        return Suggestion(None, f"{counted(labels, 'label', 'labels')}: {more} more, and a threshold can be suggested.")
+    table = thresholds(pairs)
+    allowed = 1 - target
+    now = _at(table, step_of(table, threshold))
+    good = table[(table["wrong_rate"] <= allowed).fillna(False)]
+    surely = good[good["wrong_high"] <= allowed]
+    lower = [each for each in surely.index if each < threshold - 1e-9 and _known(pairs, each, threshold)]
+    best: float | None = None
+    if lower:
+        best = float(min(lower))
+    elif not now["right"] + now["wrong"]:
+        return Suggestion(
+            None, f"{labels} labels, but none of what the threshold {threshold:g} serves: label some of that."
+        )
+    elif now["wrong_rate"] > allowed:
+        higher = [each for each in good.index if each > threshold]
+        best = float(min(higher)) if higher else None
+        if best is None:
+            return Suggestion(None, f"No threshold makes {target:.0%} of the hits right: {_of_100(now)}.")
+    if best is None:
+        return Suggestion(None, f"The threshold {threshold:g} is right for a target of {target:.0%}: {_of_100(now)}.")
+    told = f"For {target:.0%} right hits: threshold {best:g} ({_of_100(_at(table, best))})."
+    caution = "" if labels >= SURE_LABELS else f" {labels} labels; from {SURE_LABELS} on the range is narrower."
+    return Suggestion(best, f"{told}{caution} To use it: %gptcache on --threshold {best:g}")
+
+
+def worst(pairs: pd.DataFrame, threshold: float, limit: int = 5) -> pd.DataFrame:
+    """The pairs nearest to the threshold on the wrong side: served though wrong first, then kept back though right."""
+    free = pairs["blocked"] == ""
+    served = (pairs["similarity"] >= threshold) & free
+    wrong = pairs[served & ~pairs["right"].fillna(True)].sort_values("similarity", ascending=False)
+    lost = pairs[~served & pairs["right"].fillna(False)].sort_values("similarity", ascending=False)
+    return pd.concat([wrong.head(limit), lost.head(max(0, limit - len(wrong)))])
+
+
+def _known(pairs: pd.DataFrame, low: float, high: float) -> bool:
+    """Whether enough labels are about pairs between two thresholds."""
+    between = (pairs["similarity"] >= low) & (pairs["similarity"] < high) & (pairs["blocked"] == "")
+    return int(pairs.loc[between, "right"].notna().sum()) >= BAND_LABELS
+
+
+def step_of(table: pd.DataFrame, threshold: float) -> float:
+    """The row of a table that is about a threshold, or about the next below it."""
+    below = table.index[table.index <= threshold + 1e-9]
+    return float(below[-1] if len(below) else table.index[0])
+
+
+def _at(table: pd.DataFrame, threshold: float) -> pd.Series[float]:
+    return cast("pd.Series[float]", table.loc[threshold])
+
+
+def _of_100(row: pd.Series[float]) -> str:
+    labelled = row["right"] + row["wrong"]
+    if not labelled:
+        return "no labels there"
+    low, high = 100 * float(row["wrong_low"]), 100 * float(row["wrong_high"])
+    return f"of 100 hits about {100 * float(row['wrong_rate']):.0f} wrong, between {low:.0f} and {math.ceil(high)}"
+
+
+def _with_guards(df: pd.DataFrame) -> pd.DataFrame:
+    blocked = [
+        str(guards.blocked(stored, asked) or "") for stored, asked in zip(df["stored"], df["asked"], strict=True)
+    ]
+    return typed(df.assign(blocked=blocked).reset_index(drop=True), PAIRS)
+
+
+def _frame(rows: Rows) -> pd.DataFrame:
+    # Not from_records: it makes floats of ids as soon as one is missing, and a float has no room for them.
+    return pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype="object")

@@ -1,0 +1,194 @@
+"""Nearest neighbours among the questions of one context.
+
+The store is the record; what is here is made from it, follows it, and may be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptcache_magics.store.protocol import Store, id_bytes
+
+__all__ = ["Contexts", "Neighbour", "Vectors"]
+
+Vector = NDArray[np.float32]
+HEAD: Final = 64
+"""So many numbers of each vector are compared first."""
+HEADS_FROM: Final = 0.9
+"""Below this cosine too many heads leave it open for a look at them to save time."""
+FEW: Final = 4_000
+"""So many vectors are compared in full, in 0.5 ms."""
+STEP: Final = 256
+MOST_VECTORS: Final = 400_000
+"""Of all contexts in memory together: 600 MB at 384 numbers each."""
+MOST_CONTEXTS: Final = 5_000
+
+
+class Neighbour(NamedTuple):
+    """A stored question near to one that is asked."""
+
+    id: bytes
+    """First 8 bytes of its entry's key."""
+    cosine: float
+
+
+class Vectors:
+    """Unit vectors in one matrix that grows and shrinks in place, as ``list`` does."""
+
+    def __init__(self, dimension: int) -> None:
+        self._matrix = np.empty((1, dimension), np.float32)
+        self._heads = np.empty((1, min(HEAD, dimension)), np.float32)
+        self._tails = np.empty(1, np.float32)
+        """Length of each vector without its head."""
+        self._ids: list[bytes] = []
+        self._rows: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, ids: Sequence[bytes], vectors: Vector) -> None:
+        """Add vectors, of shape ``(len(ids), dimension)``; each takes the place of the one with its id."""
+        rows = [self._rows.setdefault(id, len(self._rows)) for id in ids]
+        self._ids += list(self._rows)[len(self._ids) :]
+        while len(self._ids) > len(self._matrix):
+            self._grow()
+        self._matrix[rows] = vectors
+        self._heads[rows] = vectors[:, :HEAD]
+        self._tails[rows] = np.linalg.norm(vectors[:, HEAD:], axis=1)
+
+    def discard(self, id: bytes) -> None:
+        """Forget a vector, if it is here: the last one takes its place."""
+        row = self._rows.pop(id, None)
+        if row is None:
+            return
+        last = self._ids.pop()
+        if last != id:
+            end = len(self._ids)
+            for array in (self._matrix, self._heads, self._tails):
+                array[row] = array[end]
+            self._ids[row], self._rows[last] = last, row
+
+    def nearest(self, vector: Vector, limit: int, at_least: float) -> list[Neighbour]:
+        """The nearest of at least this cosine, the nearest first."""
+        if len(self) <= FEW or at_least < HEADS_FROM:
+            cosines = _products(self._matrix[: len(self)], vector)
+            rows = np.flatnonzero(cosines >= at_least)
+            found = zip(cosines[rows].tolist(), rows.tolist(), strict=True)
+            return self._best(list(found), limit)
+        return self._best(list(self._searched(vector, limit, at_least)), limit)
+
+    def _searched(self, vector: Vector, limit: int, at_least: float) -> Iterator[tuple[float, int]]:
+        """All among which the nearest are: cosine and row.
+
+        The heads bound a cosine from above (Cauchy and Schwarz), exactly: those with the highest bound are looked at
+        first, and no more of them once the bound falls below what was found.
+        """
+        bounds = _products(self._heads[: len(self)], vector[:HEAD])
+        bounds += self._tails[: len(self)] * np.linalg.norm(vector[HEAD:])
+        rows = np.flatnonzero(bounds >= at_least)
+        rows = rows[np.argsort(-bounds[rows])]
+        best = np.empty(0, np.float32)
+        for start in range(0, len(rows), STEP):
+            if len(best) == limit and bounds[rows[start]] < best[-1]:
+                return
+            some = rows[start : start + STEP]
+            cosines = _products(self._matrix[some], vector)
+            near = cosines >= at_least
+            yield from zip(cosines[near].tolist(), some[near].tolist(), strict=True)
+            best = -np.sort(-np.concatenate([best, cosines[near]]))[:limit]
+
+    def _best(self, found: list[tuple[float, int]], limit: int) -> list[Neighbour]:
+        return [Neighbour(self._ids[row], min(cosine, 1.0)) for cosine, row in sorted(found, reverse=True)[:limit]]
+
+    def _grow(self) -> None:
+        for name in ("_matrix", "_heads", "_tails"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+
+
+def _products(matrix: Vector, vector: Vector) -> Vector:
+    """``matrix @ vector``, without BLAS: its threads go on spinning for a while, and slow the embedder down."""
+    return np.asarray(np.einsum("ij,j->i", matrix, vector), np.float32)
+
+
+@dataclass(slots=True)
+class _Context:
+    vectors: Vectors
+    read: int = 0
+    """Up to which sequence number they were read."""
+
+
+class Contexts:
+    """The vectors of one embedder, by context: read from the store when first asked for, and followed from then on."""
+
+    def __init__(self, store: Store, embedder: str, dimension: int) -> None:
+        self._store, self._embedder, self._dimension = store, embedder, dimension
+        self._contexts: OrderedDict[bytes, _Context] = OrderedDict()
+        self._total = 0
+        """How many vectors there are in all."""
+        self._epoch = store.epoch
+        self._lock = threading.Lock()
+
+    def nearest(
+        self, context: bytes, vector: Vector, limit: int, at_least: float, *, near: float = 1.0
+    ) -> list[Neighbour]:
+        """The nearest questions of a context, with what other kernels stored until now.
+
+        Parameters
+        ----------
+        at_least
+            The smallest cosine that counts.
+        near
+            Where that costs nothing, as in a context of a few thousand questions, a smaller one is enough.
+        """
+        with self._lock:
+            vectors = self._followed(context).vectors
+            return vectors.nearest(vector, limit, min(at_least, near) if len(vectors) <= FEW else at_least)
+
+    def add(self, context: bytes, id: bytes, vector: Vector) -> None:
+        """Make an entry searchable at once, before its vector is in the store."""
+        with self._lock:
+            self._put(context, self._followed(context), [id], vector[None])
+
+    def discard(self, context: bytes, id: bytes) -> None:
+        """Forget an entry that is not there any more."""
+        with self._lock:
+            kept = self._contexts.get(context)
+            if kept is not None:
+                before = len(kept.vectors)
+                kept.vectors.discard(id)
+                self._total += len(kept.vectors) - before
+
+    def _followed(self, context: bytes) -> _Context:
+        """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
+        kept = self._contexts.get(context) or _Context(Vectors(self._dimension))
+        rows = self._store.vectors(self._embedder, context, kept.read).rows
+        if self._epoch != self._store.epoch:  # another file, in which sequence numbers begin anew
+            self._epoch, self._total = self._store.epoch, 0
+            self._contexts.clear()
+            return self._followed(context)
+        whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
+        if whole:
+            matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
+            self._put(context, kept, [id_bytes(id) for id in whole], matrix)
+            kept.read = rows[-1][0]
+        elif context in self._contexts:
+            self._contexts.move_to_end(context)
+        return kept
+
+    def _put(self, context: bytes, kept: _Context, ids: Sequence[bytes], vectors: Vector) -> None:
+        """Add vectors; what was interrupted half way is thrown away, and read again when it is asked for."""
+        self._total -= len(kept.vectors) if self._contexts.pop(context, None) is not None else 0
+        kept.vectors.add(ids, vectors)
+        self._contexts[context] = kept
+        self._total += len(kept.vectors)
+        while len(self._contexts) > 1 and (self._total > MOST_VECTORS or len(self._contexts) > MOST_CONTEXTS):
+            _, oldest = self._contexts.popitem(last=False)
+            self._total -= len(oldest.vectors)

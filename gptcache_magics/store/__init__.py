@@ -1,0 +1,39 @@
+"""Where entries and lookups live: one protocol (:mod:`.base`), one file for each kind of store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.sqlite.store import SQLiteStore
+
+__all__ = ["open_store", "open_with"]
+
+_opened: Callable[[str | Path], Store] = SQLiteStore
+
+
+def open_with(opened: Callable[[str | Path], Store]) -> None:
+    """From here on, let ``opened`` open every place: a notebook that is verified reads stores and writes none."""
+    global _opened
+    _opened = opened
+
+
+def open_store(where: str | Path | Store) -> Store:
+    """The store at a folder or ``:memory:``; a store object is returned as it is.
+
+    Raises
+    ------
+    StoreError
+        If ``where`` names no kind of store that there is.
+    """
+    if not isinstance(where, str | Path):
+        if not hasattr(where, "record"):
+            raise StoreError(f"A store is a folder such as .gptcache, or :memory:. Got {where!r}.")
+        return where
+    if "://" in str(where):
+        raise StoreError(
+            f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:"
+        )
+    return _opened(where)

@@ -1,0 +1,190 @@
+"""What a store must be able to do.
+
+The store is the record: everything that tables show can be read from it. What it holds is in :mod:`.records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gptcache_magics.store.records import (
+    Configuration,
+    Entry,
+    Found,
+    Lookup,
+    Match,
+    Near,
+    Outcome,
+    Period,
+    Rows,
+    Selection,
+    Usage,
+    entry_id,
+    id_bytes,
+    stored_entries,
+)
+
+__all__ = [
+    "Configuration",
+    "Entry",
+    "Found",
+    "Lookup",
+    "Match",
+    "Near",
+    "Outcome",
+    "Period",
+    "Rows",
+    "Selection",
+    "Store",
+    "Usage",
+    "entry_id",
+    "id_bytes",
+    "stored_entries",
+]
+
+
+class Store(Protocol):
+    """Where entries and lookups live. Every method may be called from any thread; failures raise ``StoreError``."""
+
+    @property
+    def where(self) -> str:
+        """The place, as a person would type it."""
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user must hear about this store, such as a damaged file that was set aside."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows whenever something else is in its place: what was read before counts no more."""
+
+    def version(self) -> object:
+        """Another one after every change, whoever made it. Costs microseconds; to be compared within one thread."""
+
+    def open(self) -> None:
+        """Open now, to hear of what is wrong; otherwise the first use opens."""
+
+    def get(self, key: bytes) -> Found | None:
+        """The entry under this exact key. Never writes."""
+
+    def remembered(self, key: bytes) -> bool:
+        """Whether ``get`` will answer from memory, without touching a disk."""
+
+    def put(self, entry: Entry, configuration: Configuration) -> None:
+        """Store an entry durably; a different answer already under the key goes into its history."""
+
+    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+        """Store many entries in one transaction; the number that are new or, with ``replace``, changed.
+
+        Without ``replace`` an entry whose key is there already stays as it is.
+        """
+
+    def gone(self, key: bytes) -> str:
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
+
+    def evict(self, limit: int) -> int:
+        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+
+    def clear(self) -> int:
+        """Remove every entry; the number removed."""
+
+    def remove(self, selection: Selection) -> int:
+        """Remove entries so that ``undo`` can bring them back; the number removed."""
+
+    def generation(self) -> int:
+        """How often the store was cleared."""
+
+    def undo(self) -> int:
+        """Bring the last removal back; the number of entries that came back."""
+
+    def removed(self, limit: int | None = None) -> int:
+        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+
+    def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
+        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+
+    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
+        """Write lookups (again, if their number in the run was written before) and count their hits."""
+
+    def forget_lookups(self) -> int:
+        """Remove every lookup; the number removed."""
+
+    def count(self, selection: Selection = ...) -> tuple[int, int]:
+        """Number of entries and the bytes of their answers."""
+
+    def entries(self, selection: Selection, limit: int | None = None) -> Rows:
+        """Entries, newest first."""
+
+    def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
+        """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
+
+    def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
+        """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+
+    def questions(self, configuration: bytes | None, limit: int) -> Rows:
+        """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
+
+    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``.
+
+        Without ``anew`` none that has a vector of another embedder.
+        """
+
+    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
+        """How many entries this embedder has not seen; without ``anew`` none that another one has embedded."""
+
+    def count_elsewhere(self, embedder: str) -> int:
+        """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
+
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+        """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
+
+    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
+
+    def embedders(self) -> Rows:
+        """``embedder, vectors, threshold`` of each one that was used here; the threshold is None if none was chosen."""
+
+    def probe(self, embedder: str) -> bytes | None:
+        """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
+
+    def put_probe(self, embedder: str, vector: bytes) -> None:
+        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+
+    def choose_threshold(self, embedder: str, threshold: float) -> None:
+        """Remember which cosine is enough with this embedder."""
+
+    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+
+    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
+        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+
+    def labels(self) -> Rows:
+        """``asked, entry`` (ids), ``right, similarity, objection, embedder, at``, and both questions, newest first.
+
+        The questions are ``asked_question`` and ``stored_question``.
+        """
+
+    def questions_of(self, ids: Sequence[int]) -> Rows:
+        """``id, question`` (2,000 characters of it) of what was asked or stored under these ids."""
+
+    def configurations(self) -> Rows:
+        """All configurations, by provider, model and label."""
+
+    def tallies(self) -> Rows:
+        """``key, hits, misses, last`` (moment) of all lookups of each configuration."""
+
+    def contents(self) -> Rows:
+        """``key, entries, bytes, first_created, last_created`` of each configuration that has entries."""
+
+    def close(self) -> None:
+        """Release every handle. A closed store can be used again; it reopens."""

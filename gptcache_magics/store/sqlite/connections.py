@@ -1,0 +1,292 @@
+"""One SQLite file and its connections: one for each thread, opened when first needed.
+
+What can go wrong with a file is dealt with here. A damaged file is renamed, never deleted, and a fresh one started; a
+folder that cannot be written is opened read-only; a child process after ``fork`` opens connections of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.sqlite.schema import check_readable, migrate
+
+__all__ = ["Connections", "store_folder"]
+
+T = TypeVar("T")
+FILE: Final = "cache.db"
+BUSY_SECONDS = 10.0
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
+_abandoned: list[object] = []
+
+
+def store_folder(where: str | Path) -> Path:
+    """The folder that ``where`` names, made absolute so that a change of the working directory does not move it."""
+    folder = Path(where).expanduser().absolute()
+    try:
+        if not os.path.exists(folder) or folder.is_dir():
+            return folder
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(
+            f"{str(where)[:60]} cannot be a folder: {reason}. Choose another: %gptcache on FOLDER"
+        ) from error
+    if folder.name == FILE:
+        raise StoreError(f"{where} is the file of a store. Name its folder: {folder.parent.name}")
+    raise StoreError(
+        f"{where} is a file, not a store. A store is a folder such as .gptcache; the name of a bundle ends in .jsonl, "
+        "and %gptcache load takes one of any name."
+    )
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be referenced weakly, so that it closes with its thread."""
+
+
+class Connections:
+    """Run work on the file ``folder/cache.db``, or in memory when ``folder`` is None."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.path = None if folder is None else folder / FILE
+        self.readonly = False
+        self.notices: list[str] = []
+        self.epoch = 0
+        """Grows whenever the file under the connections may be another one than before."""
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._lock = threading.RLock()
+        """Held to open and to set aside, never while waiting for another process to write."""
+        self._writing = threading.RLock()
+        self._memory: _Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the open file."""
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
+        try:
+            return work(self._connection())
+        except sqlite3.DatabaseError as error:
+            return self._again(work, error)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in one transaction that is on disk, or undone, when this returns."""
+        try:
+            return self._transaction(work)
+        except sqlite3.DatabaseError as error:
+            return self._again(lambda _: self._transaction(work), error)
+
+    def fill(self, file: sqlite3.Connection, where: str) -> None:
+        """Hold in memory what a file holds, brought to this version."""
+        with self._lock:
+            memory = self._configured(":memory:")
+            file.backup(memory)
+            migrate(memory, where)
+            self._memory = memory
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again.
+
+        A connection closes with its last user: closing one that another thread is reading from would crash.
+        """
+        with self._lock:
+            self.epoch += 1
+            mine = getattr(self._local, "connection", None)
+            if mine is not None:
+                mine.close()
+            self._local = threading.local()
+            self._memory = self._file = None
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._pid != os.getpid():
+            self._after_fork()  # before the lock, which a thread of the parent may hold for ever
+        # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
+        with self._writing:
+            db = self._connection()
+            if self.readonly:
+                raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(db)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            return result
+
+    def _again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.DatabaseError) -> T:
+        if not _is_damage(error) or self.path is None:
+            raise StoreError(f"The store {self.path or ':memory:'} failed: {error}") from error
+        try:
+            self._set_aside(self.path)
+            return work(self._connection())
+        except sqlite3.DatabaseError as again:
+            raise StoreError(f"The store {self.path} failed: {again}") from again
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._pid != os.getpid():
+            self._after_fork()
+        if self.path is None:
+            return self._memory or self._open_memory()
+        mine: _Connection | None = getattr(self._local, "connection", None)
+        if mine is not None and self._local.epoch == self.epoch and _identity(self.path) == self._file:
+            return mine
+        with self._lock:
+            if self._file is not None and _identity(self.path) != self._file:
+                self.epoch += 1
+                self.notices.append(f"{self.path} was removed or replaced while open. Answers go into a new file.")
+                self._file = None
+            try:
+                mine = self._open_file(self.path)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise StoreError(f"The store {self.path} cannot be opened: {error}") from error
+                self._set_aside(self.path)
+                mine = self._open_file(self.path)
+            self._file = _identity(self.path)
+            self._local.connection, self._local.epoch = mine, self.epoch
+            return mine
+
+    def _open_memory(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._memory is None:
+                self._memory = self._configured(":memory:")
+                migrate(self._memory, ":memory:")
+            return self._memory
+
+    def _open_file(self, path: Path) -> _Connection:
+        self._make_file(path)
+        # SQLite wants to write beside the file, too.
+        self.readonly = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        if self.readonly:
+            return self._open_readonly(path)
+        db = self._configured(str(path))
+        try:
+            migrate(db, str(path))
+            _use_wal(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _open_readonly(self, path: Path) -> _Connection:
+        notice = f"{path} is read-only: answers are served, nothing is stored or counted."
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        try:
+            db = self._configured(address, uri=True)
+            check_readable(db, str(path))
+        except sqlite3.OperationalError:
+            # WAL wants a shared-memory file, which this folder cannot hold; "immutable" does without both.
+            db = self._configured(f"{address}&immutable=1", uri=True)
+            check_readable(db, str(path))
+            journal = Path(f"{path}-wal")
+            if os.path.exists(journal) and journal.stat().st_size:
+                notice += " The newest ones, not yet merged into it by the kernel that wrote them, are missing."
+        if notice not in self.notices:
+            self.notices.append(notice)
+        return db
+
+    def _configured(self, database: str, *, uri: bool = False) -> _Connection:
+        db = sqlite3.connect(
+            database,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # the one in memory is shared
+            factory=_Connection,
+            uri=uri,
+        )
+        # With WAL, NORMAL survives a killed process; only a power cut may cost the newest transactions.
+        db.execute("PRAGMA synchronous=NORMAL")
+        self._open.add(db)
+        return db
+
+    def _make_file(self, path: Path) -> None:
+        """Make folder and file, readable by their owner alone."""
+        if os.path.exists(path):
+            return  # and never opened here: closing a file drops SQLite's locks on it
+        try:
+            if not os.path.isdir(path.parent):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (path.parent / ".gitignore").write_text("*\n")
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreError(
+                f"No store can be made in {path.parent}: {(error.strerror or str(error)).lower()}. Choose another "
+                "place: %gptcache on FOLDER, or keep nothing: %gptcache on :memory:"
+            ) from error
+
+    def _set_aside(self, path: Path) -> None:
+        """Rename a damaged file and its journal, unless another process did so already."""
+        with self._lock:
+            self.epoch += 1
+            self._file = None
+            if _is_sound(path):
+                return
+            aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+            while os.path.exists(aside):
+                aside = aside.with_name(f"{aside.name}-again")
+            try:
+                for suffix in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+            except OSError as error:
+                raise StoreError(
+                    f"{path} is damaged and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
+                ) from error
+            self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
+
+    def _after_fork(self) -> None:
+        _abandoned.append((self._local, list(self._open)))
+        self._pid = os.getpid()
+        self._lock, self._writing = threading.RLock(), threading.RLock()
+        self.epoch += 1
+        if self.path is not None:
+            self._local = threading.local()
+            self._open = weakref.WeakSet()
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite finds no damage in a file; reads all of it."""
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)
+        try:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+        finally:
+            db.close()
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL. SQLite does not wait for another process that is about to do the same, so we do."""
+    end = time.monotonic() + BUSY_SECONDS
+    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)

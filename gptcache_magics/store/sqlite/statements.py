@@ -1,0 +1,245 @@
+"""From the store's words to SQL and back: conditions, values, text that SQLite cannot keep as text."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period, Rows, Selection, Usage
+
+__all__ = [
+    "ADD_TAG",
+    "BRIEF",
+    "FIND",
+    "PUT_CONFIGURATION",
+    "PUT_ENTRY",
+    "PUT_LOOKUP",
+    "PUT_QUESTION",
+    "allow_grep",
+    "configuration_values",
+    "entry_values",
+    "id_number",
+    "lookup_values",
+    "question_values",
+    "readable",
+    "rows",
+    "tag_values",
+    "where_entries",
+    "where_lookups",
+]
+
+QUESTION_CHARACTERS: Final = 2_000
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_ENTRY = (
+    "id",
+    "key",
+    "configuration",
+    "prompt",
+    "question",
+    "answer",
+    "bytes",
+    "created",
+    "seconds",
+    *_TOKENS,
+    "finish_reason",
+    "expires",
+    "edited",
+    "prompt_digest",
+    "sample",
+)
+_LOOKUP = (
+    *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
+    *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
+    *("prompt_digest", "asked", "near", "embedder", "objection"),
+)
+_CONFIGURATION = ("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment")
+
+
+def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
+    kept = {name.strip() for name in conflict.split(",")}
+    changes = ", ".join(f"{name}=excluded.{name}" for name in columns if name not in kept)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
+    )
+
+
+FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
+BRIEF: Final = (
+    "l.number, l.at, l.outcome, l.reason LIKE 'error%' OR l.reason LIKE 'exact only: error%' AS failed, l.match, "
+    "l.configuration, l.lookup_seconds, l.seconds, "
+    + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+)
+PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
+PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
+PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key")
+PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
+ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
+"""A change of an entry; its values are ``tag_values``."""
+
+
+def entry_values(entry: Entry) -> tuple[Any, ...]:
+    """The values of ``PUT_ENTRY``."""
+    digest = id_number(entry.prompt_digest) if entry.prompt_digest else None
+    return (
+        *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
+        *(entry.answer, len(entry.answer), entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
+        *(entry.expires, entry.edited, digest, entry.sample),
+    )
+
+
+def question_values(key: bytes, question: str) -> tuple[int, str]:
+    """The values of ``PUT_QUESTION``."""
+    return id_number(key), readable(question[:QUESTION_CHARACTERS])
+
+
+def tag_values(tag: str) -> tuple[str, str, str]:
+    """The values of ``ADD_TAG``. Tags are words between spaces: `` draft lesson-1 ``."""
+    return f" {tag} ", f" {tag} ", f"{tag} "
+
+
+def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
+    """The values of ``PUT_LOOKUP``."""
+    near = lookup.near
+    return (
+        *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome, readable(lookup.reason), lookup.mode),
+        *(lookup.match, near.similarity if near else None, lookup.lookup_seconds, lookup.seconds),
+        readable(lookup.notebook),
+        *(readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count, lookup.configuration),
+        *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
+        id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
+        id_number(lookup.asked) if lookup.asked else None,
+        *((id_number(near.key), near.embedder, readable(near.objection)) if near else (None, "", "")),
+    )
+
+
+def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
+    """The values of ``PUT_CONFIGURATION``."""
+    return (
+        *(configuration.key, configuration.provider, readable(configuration.model), readable(configuration.label)),
+        *(configuration.temperature, readable(configuration.parameters)),
+        *(configuration.portable, configuration.environment),
+    )
+
+
+def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
+    """A condition on ``entry e``; ``1`` when nothing was asked for."""
+    conditions: list[str] = []
+    values: list[Any] = []
+    if selection.ids is not None:
+        condition, ids = _where_ids(selection.ids)
+        conditions.append(condition)
+        values += ids
+    if selection.configurations is not None:
+        conditions.append(f"e.configuration IN ({', '.join('?' * len(selection.configurations))})")
+        values += selection.configurations
+    for condition, value in (
+        ("instr(e.tags, ' ' || ? || ' ')", selection.tag),
+        ("e.pinned=?", selection.pinned),
+        ("e.created<?", selection.older_than),
+        ("max(e.created, coalesce(e.accessed, 0))<?", selection.unused_since),
+        ("e.expires<=?", selection.expired_at),
+        ("e.prompt_digest=?", id_number(selection.prompt_digest) if selection.prompt_digest else None),
+        ("(grep(?, e.question) OR grep(?, e.prompt))", selection.grep),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values += [value] * condition.count("?")
+    return " AND ".join(conditions) or "1", tuple(values)
+
+
+def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
+    """A condition on ``lookup l``."""
+    given = [
+        ("l.run=?", period.run),
+        ("l.at>=?", period.after),
+        ("l.number=?", period.number),
+        ("l.number<?", period.below),
+        ("l.entry=?", id_number(period.key) if period.key is not None else None),
+        ("coalesce(l.asked, l.entry)=?", id_number(period.asked) if period.asked is not None else None),
+        ("coalesce(l.asked, l.entry) IN (SELECT id FROM question WHERE question=?)", period.question),
+        ("l.near IS NOT NULL AND ?", period.near or None),
+    ]
+    conditions = [condition for condition, value in given if value is not None]
+    return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)
+
+
+def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
+    """Give a connection the function that ``where_entries`` uses for ``selection.grep``."""
+    if selection.grep is not None:
+        try:
+            search = re.compile(selection.grep, re.IGNORECASE).search
+        except re.error as error:
+            raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
+        db.create_function("grep", 2, lambda _, text: search(_said(text)) is not None)
+
+
+def rows(cursor: sqlite3.Cursor) -> Rows:
+    """All that a query found."""
+    return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+
+
+def id_number(key: bytes) -> int:
+    """The row number of an entry: the first 64 bits of its key, signed as SQLite's integers are."""
+    return int.from_bytes(key[:8], "big", signed=True)
+
+
+def readable(text: str) -> str:
+    """Text for people: what is not valid Unicode is replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _exact(text: str) -> str | bytes:
+    # A lone surrogate is not valid Unicode: SQLite keeps such a text as bytes.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def _said(text: str | bytes) -> str:
+    """What was said in a prompt: of a chat the contents of its messages, not the JSON around them."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogatepass")
+    if not text.startswith('[{"lc"'):
+        return text
+    try:
+        return "\n".join(_text(message["kwargs"].get("content")) for message in json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(block.get("text", "")) if isinstance(block, dict) else str(block) for block in content)
+    return str(content)
+
+
+def _tokens(usage: Usage) -> tuple[int | None, ...]:
+    return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
+
+
+def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:
+    """A condition on the ids that begin so. Whole ids are one value, for SQLite takes no thousands of conditions."""
+    ranges = [_id_range(beginning) for beginning in beginnings]
+    whole = json.dumps([first for first, last in ranges if first == last])
+    parts = [bound for first, last in ranges if first != last for bound in (first, last)]
+    between = " OR e.id BETWEEN ? AND ?" * (len(parts) // 2)
+    return f"(e.id IN (SELECT value FROM json_each(?)){between})", [whole, *parts]
+
+
+def _id_range(beginning: str) -> tuple[int, int]:
+    try:
+        first, last = (bytes.fromhex(beginning.lower().ljust(16, digit)) for digit in "0f")
+    except ValueError:
+        raise CommandError(
+            f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. "
+            "All: %gptcache entries"
+        ) from None
+    return id_number(first), id_number(last)

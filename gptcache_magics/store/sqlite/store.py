@@ -1,0 +1,294 @@
+"""A store in one SQLite file, with the answers that were used last kept in memory.
+
+A hit costs no disk access: at most every 50 ms SQLite is asked (7 µs) whether another kernel wrote; if so, what it
+removed or replaced is forgotten here too. An update is one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection, Usage
+from gptcache_magics.store.sqlite.connections import Connections, store_folder
+from gptcache_magics.store.sqlite.following import Following
+from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.statements import (
+    ADD_TAG,
+    FIND,
+    PUT_CONFIGURATION,
+    PUT_ENTRY,
+    PUT_LOOKUP,
+    PUT_QUESTION,
+    configuration_values,
+    entry_values,
+    id_number,
+    lookup_values,
+    question_values,
+    tag_values,
+)
+from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
+from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteMeanings
+
+__all__ = ["SQLiteStore"]
+
+T = TypeVar("T")
+DROPPED_KEPT: Final = 10_000
+
+
+class SQLiteStore(SQLiteTables, SQLiteMeanings):
+    """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
+
+    def __init__(self, where: str | Path) -> None:
+        folder = None if str(where) == ":memory:" else store_folder(where)
+        self.where = str(folder or ":memory:")
+        self._connections = Connections(folder)
+        self._recent = Recent()
+        self._following = Following(self._connections, self._recent)
+        self._written: set[tuple[int, bytes]] = set()
+        """Configurations known to be in the file, with the epoch of that file."""
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written."""
+        return self._connections.readonly
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user must hear about this store."""
+        return self._connections.notices
+
+    @property
+    def epoch(self) -> int:
+        """Grows whenever another file takes the place of the one that was read."""
+        return self._connections.epoch
+
+    def version(self) -> object:
+        """Another one after every change, whoever made it: SQLite counts those of others, and apart our own."""
+
+        def work(db: sqlite3.Connection) -> tuple[int, int, int]:
+            return self.epoch, db.execute("PRAGMA data_version").fetchone()[0], db.total_changes
+
+        return self._connections.read(work)
+
+    def open(self) -> None:
+        """Open the file now, to hear of what is wrong with it."""
+        self._connections.read(lambda db: None)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._connections.close()
+        self._recent.clear()
+
+    def get(self, key: bytes) -> Found | None:
+        """The entry under this exact key. Never writes."""
+        self._following.look()
+        forgotten = self._recent.forgotten
+        found = self._recent.get(key)
+        if found is not None:
+            return found
+        row = self._connections.read(lambda db: db.execute(FIND, (id_number(key),)).fetchone())
+        if row is None or row[0] != key:
+            return None
+        found = Found(row[0], row[1], row[2], row[3], Usage(*row[5:]), row[4])
+        self._recent.remember(found, forgotten)
+        return found
+
+    def remembered(self, key: bytes) -> bool:
+        """Whether ``get`` will answer from memory."""
+        return key in self._recent
+
+    def put(self, entry: Entry, configuration: Configuration) -> None:
+        """Store an entry durably; a different answer already under the key goes into its history."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            self._put_configurations(db, [configuration])
+            return self._put(db, entry)
+
+        forgotten = self._recent.forgotten
+        replaced = self._connections.write(work)
+        self._written.add((self._connections.epoch, configuration.key))
+        found = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
+        (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
+
+    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+        """Store many entries in one transaction; the number that are new or, with ``replace``, changed."""
+
+        def work(db: sqlite3.Connection) -> int:
+            db.executemany(PUT_CONFIGURATION, map(configuration_values, configurations))
+            stored = 0
+            for entry in entries:
+                old = self._answer(db, entry.key)
+                if old is None or (replace and old != entry.answer):
+                    self._put(db, entry)
+                    stored += 1
+            return stored
+
+        try:
+            return self._connections.write(work)
+        finally:
+            self._recent.clear()
+
+    def _put(self, db: sqlite3.Connection, entry: Entry) -> bool:
+        """Store an entry; whether there was one under its key."""
+        number = id_number(entry.key)
+        old = self._answer(db, entry.key)
+        if old is not None and old != entry.answer:
+            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old))
+            db.execute("INSERT INTO dropped (id, why) VALUES (?, 'replaced')", (number,))
+        db.execute(PUT_ENTRY, entry_values(entry))
+        db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
+        if entry.tags:
+            db.execute("UPDATE entry SET tags=? WHERE id=?", (entry.tags, number))
+        return old is not None
+
+    def _answer(self, db: sqlite3.Connection, key: bytes) -> bytes | None:
+        row = db.execute("SELECT answer FROM entry WHERE id=?", (id_number(key),)).fetchone()
+        return row[0] if row else None
+
+    def gone(self, key: bytes) -> str:
+        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
+        sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
+        row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
+        return row[0] if row else ""
+
+    def evict(self, limit: int) -> int:
+        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+        if self.count()[1] <= limit:
+            return 0
+        # What all that were used later take together decides whether there is room for this one.
+        sql = """SELECT id FROM (
+            SELECT id, pinned, sum(bytes) OVER (ORDER BY pinned DESC, max(created, coalesce(accessed, 0)) DESC, id)
+            AS taken FROM entry) WHERE taken > ? AND NOT pinned"""
+
+        def work(db: sqlite3.Connection) -> int:
+            ids = db.execute(sql, (limit,)).fetchall()
+            db.executemany("INSERT INTO dropped (id, why) VALUES (?, 'evicted')", ids)
+            self._forget_dropped(db)
+            db.executemany("DELETE FROM entry WHERE id=?", ids)
+            return len(ids)
+
+        try:
+            return self._connections.write(work)
+        finally:
+            self._recent.clear()
+
+    def clear(self) -> int:
+        """Remove every entry; the number removed."""
+        return self.remove(EVERYTHING)
+
+    def remove(self, selection: Selection) -> int:
+        """Remove entries so that ``undo`` can bring them back; the number removed."""
+
+        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
+            db.execute("DELETE FROM removed")
+            db.execute(f"INSERT INTO removed SELECT e.* FROM entry e WHERE {where}", values)
+            newest = f"SELECT id, 'removed' FROM removed ORDER BY created DESC LIMIT {DROPPED_KEPT}"
+            db.execute(f"INSERT INTO dropped (id, why) {newest}")
+            if where == "1":
+                db.execute("INSERT INTO dropped (id) VALUES (NULL)")
+                db.execute("UPDATE generation SET number=number+1")
+                self._forget_dropped(db)
+                return db.execute("DELETE FROM entry").rowcount
+            self._forget_dropped(db)
+            return db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM removed)").rowcount
+
+        try:
+            return self._select(self._connections.write, selection, work)
+        finally:
+            self._recent.clear()
+
+    def undo(self) -> int:
+        """Bring the last removal back; the number of entries that came back."""
+
+        def work(db: sqlite3.Connection) -> int:
+            back = db.execute("INSERT OR IGNORE INTO entry SELECT * FROM removed").rowcount
+            db.execute(VECTORS_AGAIN)
+            db.execute("DELETE FROM removed")
+            return back
+
+        return self._connections.write(work)
+
+    def removed(self, limit: int | None = None) -> int:
+        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+        sql = "SELECT count(*) FROM (SELECT 1 FROM removed LIMIT ?)"
+        number: int = self._connections.read(
+            lambda db: db.execute(sql, (-1 if limit is None else limit,)).fetchone()[0]
+        )
+        return number
+
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+        if not self.readonly and self.removed(limit=1):
+            self._connections.write(lambda db: db.execute("DELETE FROM removed"))
+
+    def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
+        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+        new: list[object] = []
+        if pinned is not None:
+            change, new = "pinned=?", [pinned]
+        elif tag:
+            change, new = ADD_TAG, [*tag_values(tag)]
+        else:
+            change = "tags=''"
+
+        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
+            chosen = f"SELECT e.id FROM entry e WHERE {where}"
+            return db.execute(f"UPDATE entry SET {change} WHERE id IN ({chosen})", (*new, *values)).rowcount
+
+        return self._select(self._connections.write, selection, work)
+
+    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
+        """Write lookups (again, if their number in the run was written before) and count their hits."""
+        lookups = list(lookups)
+        configurations = list(configurations)
+        questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
+        tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
+        hits: dict[int, list[float]] = {}
+        for lookup in lookups:
+            if lookup.outcome == "hit" and lookup.key:
+                hits.setdefault(id_number(lookup.key), []).append(lookup.at)
+
+        def work(db: sqlite3.Connection) -> None:
+            self._put_configurations(db, configurations)
+            db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
+            db.executemany(PUT_QUESTION, questions)
+            db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
+            db.executemany(
+                "UPDATE entry SET hits=hits+?, accessed=max(coalesce(accessed, 0), ?) WHERE id=?",
+                [(len(times), max(times), number) for number, times in hits.items()],
+            )
+            oldest, newest = db.execute("SELECT min(number), max(number) FROM lookup").fetchone()
+            if oldest is not None and newest - oldest >= keep * 1.1:
+                db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
+                self._forget_questions(db)
+
+        self._connections.write(work)
+
+    def forget_lookups(self) -> int:
+        """Remove every lookup; the number removed."""
+
+        def work(db: sqlite3.Connection) -> int:
+            number = db.execute("DELETE FROM lookup").rowcount
+            self._forget_questions(db)
+            return number
+
+        return self._connections.write(work)
+
+    def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
+        new = [each for each in configurations if (self._connections.epoch, each.key) not in self._written]
+        db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
+
+    def _forget_questions(self, db: sqlite3.Connection) -> None:
+        """Forget the questions that no entry, no lookup and no label has."""
+        used = (
+            "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT asked FROM lookup WHERE asked IS NOT NULL"
+            " UNION SELECT id FROM entry UNION SELECT asked FROM label UNION SELECT entry FROM label"
+        )
+        db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
+
+    def _forget_dropped(self, db: sqlite3.Connection) -> None:
+        """Keep a bounded memory of what is gone."""
+        db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))

@@ -1,0 +1,107 @@
+"""What is kept in the SQLite file of meanings: the vectors of entries, and what people said of matches."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from gptcache_magics.store.protocol import Near, Rows, id_bytes
+from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.statements import id_number, readable, rows
+
+__all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
+
+# Not seen by an embedder; with the second value false not by another one either.
+_UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
+    AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
+UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
+_STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
+ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
+    GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
+# Of an entry that was removed meanwhile nothing is kept.
+PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
+    SELECT id, ?, ?, ? FROM entry WHERE id=?"""
+VECTORS: Final = f"""SELECT sequence, id, vector FROM vector v WHERE embedder=? AND context=? AND sequence>?
+    AND {_STORED} ORDER BY sequence"""
+# As if they had come just now: who followed them has forgotten them.
+VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
+    SELECT id, embedder, context, vector FROM vector WHERE id IN (SELECT id FROM removed)"""
+EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
+    (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
+    LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
+    USING (embedder) LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
+LABELS: Final = """SELECT l.asked, l.entry, l.verdict AS right, l.similarity, l.objection, l.embedder, l.at,
+    a.question AS asked_question, s.question AS stored_question
+    FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
+
+
+class SQLiteMeanings:
+    """The half of a store in one SQLite file that semantic matching needs."""
+
+    _connections: Connections
+
+    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
+        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, anew, after, limit))))
+
+    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
+        """How many entries this embedder has not seen."""
+        sql = f"SELECT count(*) {_UNEMBEDDED}"
+        number: int = self._connections.read(lambda db: db.execute(sql, (embedder, anew)).fetchone()[0])
+        return number
+
+    def count_elsewhere(self, embedder: str) -> int:
+        """How many entries have vectors of other embedders alone."""
+        number: int = self._connections.read(lambda db: db.execute(ELSEWHERE, (f"{embedder}/",)).fetchone()[0])
+        return number
+
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+        """Keep ``key, context, vector`` of entries; no context for what no search may find."""
+        values = [(embedder, context, vector, id_number(key)) for key, context, vector in vectors]
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(PUT_VECTOR, values)
+
+        self._connections.write(work)
+
+    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
+        return self._connections.read(lambda db: rows(db.execute(VECTORS, (embedder, context, after))))
+
+    def embedders(self) -> Rows:
+        """``embedder, vectors, threshold`` of each one that was used here."""
+        return self._connections.read(lambda db: rows(db.execute(EMBEDDERS)))
+
+    def probe(self, embedder: str) -> bytes | None:
+        """The vector that an embedder of this name once gave for a known text."""
+        sql = "SELECT vector FROM probe WHERE embedder=?"
+        row = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone())
+        return row[0] if row is not None else None
+
+    def put_probe(self, embedder: str, vector: bytes) -> None:
+        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+        sql = "INSERT OR IGNORE INTO probe VALUES (?,?)"
+        self._connections.write(lambda db: db.execute(sql, (embedder, vector)))
+
+    def choose_threshold(self, embedder: str, threshold: float) -> None:
+        """Remember which cosine is enough with this embedder."""
+        sql = "INSERT OR REPLACE INTO threshold VALUES (?,?)"
+        self._connections.write(lambda db: db.execute(sql, (embedder, threshold)))
+
+    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+        values = (id_number(asked), id_number(near.key), right, near.similarity, readable(near.objection))
+        sql = "INSERT OR REPLACE INTO label VALUES (?,?,?,?,?,?,?)"
+        self._connections.write(lambda db: db.execute(sql, (*values, near.embedder, time.time())))
+
+    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
+        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+        sql = "SELECT entry FROM label WHERE asked=? AND NOT verdict"
+        found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
+        return frozenset(id_bytes(number) for (number,) in found)
+
+    def labels(self) -> Rows:
+        """What was said of pairs of questions, newest first."""
+        return self._connections.read(lambda db: rows(db.execute(LABELS)))

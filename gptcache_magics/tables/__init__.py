@@ -1,0 +1,1 @@
+"""From a store to DataFrames: every table and figure that is shown."""

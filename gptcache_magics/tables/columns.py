@@ -1,0 +1,74 @@
+"""The columns of the tables and their dtypes, the same for an empty store and on every pandas."""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gptcache_magics.store.protocol import Match, Outcome
+
+__all__ = ["ENTRIES", "LOOKUPS", "MATCH", "MODELS", "OUTCOME", "STATS", "WIDE", "typed"]
+
+TIME, TEXT, COUNT, NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
+OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))
+MATCH = pd.CategoricalDtype(list(get_args(Match)))
+
+STATS: Final = {
+    **dict.fromkeys(("lookups", "hits", "misses"), COUNT),
+    **dict.fromkeys(("hit_rate", "saved_usd", "paid_usd", "saved_seconds"), NUMBER),
+    "errors": COUNT,
+}
+WIDE: Final = {
+    **dict.fromkeys(("exact_hits", "semantic_hits", "bypassed"), COUNT),
+    **dict.fromkeys(("median_lookup_ms", "p95_lookup_ms", "paid_seconds"), NUMBER),
+    **dict.fromkeys(
+        ("saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"),
+        COUNT,
+    ),
+}
+MODELS: Final = {
+    **{"provider": TEXT, "configurations": COUNT, "temperature": TEXT, "entries": COUNT, "bytes": COUNT},
+    **{"hits": COUNT, "hit_rate": NUMBER, "first_used": TIME, "last_used": TIME},
+}
+ENTRIES: Final = {
+    **{"model": TEXT, "configuration": TEXT, "question": TEXT, "answer": TEXT, "hits": COUNT},
+    **{"created": TIME, "accessed": TIME, "expires": TIME, "paid_seconds": NUMBER},
+    **{"input_tokens": COUNT, "output_tokens": COUNT, "paid_usd": NUMBER, "finish_reason": TEXT},
+    **{"bytes": COUNT, "pinned": "boolean", "edited": "boolean", "tags": TEXT},
+}
+LOOKUPS: Final = {
+    **{"at": TIME, "notebook": TEXT, "run": TEXT, "cell": TEXT, "execution_count": COUNT},
+    **{"model": TEXT, "configuration": TEXT, "mode": TEXT, "question": TEXT},
+    **{"outcome": OUTCOME, "reason": TEXT, "match": MATCH, "similarity": NUMBER, "lookup_ms": NUMBER},
+    **{"input_tokens": COUNT, "output_tokens": COUNT, "saved_seconds": NUMBER, "saved_usd": NUMBER},
+    **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT},
+}
+"""Columns and dtypes of the lookups frame; its index is ``number``."""
+
+
+def typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    """Exactly these columns with these dtypes."""
+    columns_of = {}
+    for name, dtype in columns.items():
+        column = df[name]
+        if dtype == TIME:
+            column = _times(pd.to_numeric(column).to_numpy("float64"), df.index)
+        elif dtype == COUNT:
+            column = pd.to_numeric(column)
+        columns_of[name] = column.astype(dtype)
+    return pd.DataFrame(columns_of, index=df.index)
+
+
+def _times(seconds: npt.NDArray[np.float64], index: pd.Index[Any]) -> pd.Series[Any]:
+    """Moments from seconds since 1970; unknown where there are none.
+
+    Not ``pd.to_datetime``: that of pandas 2.2.0 rounds memory it has not written where a value is missing, and fails
+    by chance.
+    """
+    known = ~np.isnan(seconds)
+    times = np.full(len(seconds), "NaT", dtype="datetime64[us]")
+    times[known] = np.round(seconds[known] * 1e6).astype("int64").astype("datetime64[us]")
+    return pd.Series(times, index=index).dt.tz_localize("UTC")

@@ -1,0 +1,299 @@
+"""From the store to DataFrames: stable columns and dtypes, the same on pandas 2.2 and 3.
+
+Text is ``string``, counts and tokens ``Int64``, seconds, milliseconds and US dollars ``float64`` (unknown is NaN),
+times ``datetime64[us, UTC]``, ``outcome`` and ``match`` categories with fixed levels. An empty store gives empty frames
+with the same columns and dtypes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from gptcache_magics import generations, pricing
+from gptcache_magics.store.protocol import Period, Rows, Selection, Store, Usage
+from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
+
+__all__ = [
+    *("UNATTRIBUTED", "By", "cells", "configurations", "differences", "entries", "lookups", "models", "named"),
+    *("Read", "outcomes", "read_once", "stats", "tally"),
+]
+
+By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
+
+UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
+"""The cell or notebook of a lookup that has none, and the model of one that has none."""
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def stats(
+    store: Store,
+    by: By = "model",
+    *,
+    period: Period = Period(),
+    model: str | None = None,
+    execution_count: int | None = None,
+    wide: bool = False,
+) -> pd.DataFrame:
+    """Hits, misses, money and time, one row for each value of ``by``: days and cells newest first, else most lookups.
+
+    ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored answers cost when they were bought.
+    """
+    return tally(outcomes(store, period=period, model=model, execution_count=execution_count), by, wide=wide)
+
+
+def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
+    """``stats`` of what ``outcomes`` read."""
+    keys = _keys(df, by)
+    hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
+    parts = pd.DataFrame(
+        {
+            "lookups": 1,
+            "hits": hit,
+            "misses": miss,
+            "saved_usd": df["saved_usd"],
+            "paid_usd": df["paid_usd"],
+            "saved_seconds": df["saved_seconds"],
+            "paid_seconds": df["paid_seconds"],
+            "errors": (df["outcome"] == "error") | df["failed"],
+            "exact_hits": hit & (df["match"] == "exact"),
+            "semantic_hits": hit & (df["match"] == "semantic"),
+            "bypassed": df["outcome"] == "bypass",
+            **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
+            **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
+        },
+        index=df.index,
+    )
+    table = parts.groupby(keys, sort=False).sum(min_count=1)
+    for money, happened in (("saved_usd", table["hits"]), ("paid_usd", table["lookups"] - table["hits"])):
+        table[money] = table[money].where(happened > 0, 0.0)  # nothing happened: nothing, not unknown
+    table[["saved_seconds", "paid_seconds"]] = table[["saved_seconds", "paid_seconds"]].fillna(0.0)
+    decided = table["hits"] + table["misses"]
+    table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
+    milliseconds = df["lookup_ms"].groupby(keys, sort=False)
+    table["median_lookup_ms"], table["p95_lookup_ms"] = milliseconds.median(), milliseconds.quantile(0.95)
+    if by == "total" and table.empty:
+        table.loc["total"] = 0
+        table.loc["total", ["hit_rate", "median_lookup_ms", "p95_lookup_ms"]] = float("nan")
+    if by not in ("cell", "day"):  # these are in the order of the lookups, which come newest first
+        table = table.sort_values("lookups", ascending=False, kind="stable")
+    table.index = pd.Index(table.index.astype("string"), name=by)
+    columns = {**STATS, **WIDE} if wide else STATS
+    return table[list(columns)].astype(columns)
+
+
+def models(store: Store) -> pd.DataFrame:
+    """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
+    known = configurations(store).merge(_frame(store.contents()), on="key", how="left")
+    groups = known.merge(_frame(store.tallies()), on="key", how="left").groupby("model", sort=True)
+    hits, misses = (pd.to_numeric(groups[name].sum()).astype("int64") for name in ("hits", "misses"))
+    used = groups[["last_created", "last"]].max().astype("float64").max(axis=1)
+    df = pd.DataFrame(
+        {
+            "provider": groups["provider"].first(),
+            "configurations": groups.size(),
+            "temperature": groups["temperature"].agg(lambda t: ", ".join(sorted({f"{x:g}" for x in t.dropna()}))),
+            **{name: pd.to_numeric(groups[name].sum()) for name in ("entries", "bytes")},
+            "first_used": groups["first_created"].min().astype("float64"),
+        }
+    )
+    df["hits"] = hits
+    df["hit_rate"] = hits / (hits + misses).where(hits + misses > 0)
+    df["last_used"] = used
+    df.index = pd.Index(df.index, name="model", dtype="object").astype("string")
+    return typed(df, MODELS)
+
+
+def differences(store: Store, one: bytes, other: bytes) -> pd.DataFrame:
+    """The parameters in which two configurations differ, by name; a column for each, empty where it is not set."""
+    known = configurations(store).set_index("key")
+    columns = {}
+    for key in (one, other):
+        row = known.loc[key]
+        parameters = {"model": row["model"], "provider": row["provider"], **json.loads(str(row["parameters"]))}
+        columns[row["configuration"]] = pd.Series(
+            {name: each if isinstance(each, str) else json.dumps(each) for name, each in parameters.items()},
+            dtype="object",
+        )
+    df = pd.DataFrame(columns).astype("string").rename_axis("parameter")
+    return df[df.nunique(axis=1, dropna=False) > 1]
+
+
+def entries(
+    store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
+) -> pd.DataFrame:
+    """Stored answers, newest first."""
+    if model is not None:
+        known = configurations(store)
+        selection = replace(selection, configurations=list(known["key"][named(known, model)]))
+    df = _frame(store.entries(selection, limit))
+    df = df.assign(**_model_columns(store, df))
+    full = pd.Series([bytes(key)[:8].hex() for key in df["key"]], index=df.index, dtype="object")
+    short = full.str[:8]
+    df.index = pd.Index(short.where(~short.duplicated(keep=False), full), name="id", dtype="object").astype("string")
+    df["paid_seconds"] = df["seconds"]
+    df["paid_usd"] = _usd(df)
+    df["answer"] = [generations.text_of(answer) for answer in df["answer"]]
+    df["tags"] = df["tags"].str.strip()
+    df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
+    return typed(df, ENTRIES)
+
+
+def lookups(
+    store: Store,
+    *,
+    period: Period = Period(),
+    model: str | None = None,
+    outcome: str | None = None,
+    execution_count: int | None = None,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Every question to the cache, newest first."""
+    filtered = model is not None or outcome is not None or execution_count is not None
+    df = _frame(store.lookups(period, None if filtered else limit))
+    df = df.assign(**_model_columns(store, df))
+    df = df.assign(**_costs(df))
+    df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
+    df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
+    df.index = pd.Index(df["number"].astype("int64"), name="number")
+    wanted = named(df, model) if model is not None else slice(None)
+    df = typed(df, LOOKUPS)[wanted]
+    if outcome is not None:
+        df = df[df["outcome"] == outcome]
+    if execution_count is not None:
+        df = df[(df["execution_count"] == execution_count).fillna(False).astype("bool")]
+    return df if limit is None else df.head(limit)
+
+
+def outcomes(
+    store: Store, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
+) -> pd.DataFrame:
+    """What figures are made of, one row a lookup, newest first."""
+    read = _read.get()
+    df = read.get((id(store), period)) if read is not None else None
+    if df is None:
+        df = _outcomes(store, period)
+        if read is not None:
+            read[id(store), period] = df
+    if model is not None:
+        df = df[named(df, model)]
+    return df if execution_count is None else df[df["execution_count"] == execution_count]
+
+
+Read = dict[tuple[int, Period], pd.DataFrame]
+
+
+@contextmanager
+def read_once(read: Read | None = None) -> Iterator[Read]:
+    """Within this block lookups are read once however many tables are made of them; what was ``read`` before, not."""
+    read = {} if read is None else read
+    token = _read.set(read)
+    try:
+        yield read
+    finally:
+        _read.reset(token)
+
+
+_read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None)
+
+
+def _outcomes(store: Store, period: Period) -> pd.DataFrame:
+    """All lookups of a period, with as little work for each as can be."""
+    names, rows = store.lookups(period, brief=True)
+    cells = np.array(rows, dtype="object").reshape(len(rows), len(names))
+    numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
+    df = pd.DataFrame(
+        {name: cells[:, at].astype("float64" if name in numbers else "object") for at, name in enumerate(names)}
+    )
+    df = df.assign(**_model_columns(store, df))
+    df["outcome"], df["match"] = df["outcome"].astype(OUTCOME), df["match"].astype(MATCH)
+    df["failed"] = df["failed"].astype("bool")
+    df["lookup_ms"] = df["lookup_seconds"] * 1000
+    return df.assign(**_costs(df))
+
+
+def configurations(store: Store) -> pd.DataFrame:
+    """The configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (its label) and more.
+
+    ``model`` is the model's name, with its provider where two have a model of that name.
+    """
+    df = _frame(store.configurations()).rename(columns={"model": "raw_model", "label": "configuration"})
+    pairs = df[["provider", "raw_model"]].drop_duplicates()
+    twice = df["raw_model"].isin(pairs["raw_model"][pairs["raw_model"].duplicated()])
+    provider = df["provider"].where(df["provider"] != "", "?")
+    df["model"] = df["raw_model"].where(~twice, df["raw_model"] + " (" + provider + ")")
+    return df
+
+
+def cells(df: pd.DataFrame) -> pd.Series[str]:
+    """The cell of each lookup of ``outcomes``, by its number: as ``tally`` by cell names it."""
+    return pd.Series(_keys(df, "cell").to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name="cell")
+
+
+def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
+    """Rows of a model, by its name with or without provider, or by the label of one of its configurations."""
+    known = df[["model", "raw_model", "provider", "configuration"]].astype("string")  # of no rows it may be anything
+    full = known["provider"] + "/" + known["raw_model"]
+    names = (known["model"].fillna(UNKNOWN), known["raw_model"], full, known["configuration"])
+    return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
+
+
+def _model_columns(store: Store, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Model and configuration of each row, by the key of its configuration."""
+    known = configurations(store)
+    codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
+    at = pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index)
+    return {name: at.map(known[name]) for name in ("provider", "raw_model", "model", "configuration")}
+
+
+def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Money and time, saved by a hit or paid for anything else."""
+    hit = df["outcome"] == "hit"
+    dollars, seconds = _usd(df), df["seconds"].astype("float64")
+    return {
+        **{"saved_usd": dollars.where(hit), "saved_seconds": seconds.where(hit)},
+        **{"paid_usd": dollars.where(~hit), "paid_seconds": seconds.where(~hit)},
+    }
+
+
+def _frame(rows: Rows) -> pd.DataFrame:
+    return pd.DataFrame.from_records(rows.rows, columns=list(rows.columns))
+
+
+def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
+    if by == "total":
+        return pd.Series("total", index=df.index, dtype="object")
+    if by == "day":
+        here = datetime.now().astimezone().tzinfo  # as --since today
+        return pd.to_datetime(df["at"], unit="s", utc=True).dt.tz_convert(here).dt.strftime("%Y-%m-%d").astype("object")
+    if by == "cell":
+        count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
+        label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()
+        return label.astype("object").where(df["execution_count"].notna(), UNATTRIBUTED)
+    known = df[by].notna() & (df[by] != "")
+    return df[by].astype("object").where(known, UNATTRIBUTED if by == "notebook" else UNKNOWN)
+
+
+def _usd(df: pd.DataFrame) -> pd.Series[float]:
+    """What each row's tokens cost, in US dollars."""
+    tokens = df[list(_TOKENS)].astype("float64")
+    known = tokens[["input_tokens", "output_tokens"]].notna().all(axis=1)
+    tokens = tokens.fillna(0.0)
+    plain = tokens["input_tokens"] - tokens["cache_read_tokens"] - tokens["cache_write_tokens"]
+    parts = np.stack([plain, *(tokens[name] for name in _TOKENS[1:])])
+    dollars = np.full(len(df), np.nan)
+    for pair, where in df.groupby(["provider", "raw_model"]).indices.items():
+        fee, *rates = pricing.rates(*cast(tuple[str, str], pair))
+        dollars[where] = fee + np.array(rates, dtype="float64") @ parts[:, where]
+    for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS).tolist():  # few, and priced by tiers
+        row = df.iloc[at]
+        dollars[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))
+    return pd.Series(dollars, index=df.index).where(known)

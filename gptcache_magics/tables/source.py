@@ -1,0 +1,100 @@
+"""A store to read tables from, and which of its lookups a table is about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import THRESHOLD, strictest
+from gptcache_magics.store.protocol import Period, Store
+from gptcache_magics.text.amounts import seconds_of
+
+if TYPE_CHECKING:
+    from gptcache_magics.lookup.ledger import Ledger
+
+__all__ = ["Source", "place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A store to read tables from: the one that is on, or another place."""
+
+    store: Store
+    ledger: Ledger | None = None
+    """Of the cache that is on; another place has none."""
+    since: str = "all"
+    """What tables are about if nothing else is asked for."""
+
+    @property
+    def where(self) -> str:
+        """The place, as a person would type it."""
+        return place(self.store)
+
+    @property
+    def state(self) -> str:
+        """``on``, ``off``, or ``replaced``: another cache is LangChain's global one now."""
+        if self.ledger is None:
+            return "off"
+        from langchain_core.globals import get_llm_cache
+
+        return "on" if getattr(get_llm_cache(), "ledger", None) is self.ledger else "replaced"
+
+    @property
+    def mode(self) -> str:
+        """What the cache may do."""
+        if self.ledger is None:
+            return "off"
+        mode = self.ledger.settings.kernel.mode
+        return strictest("readonly", mode) if self.store.readonly else mode
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which on a question counts as the same; of another place the default."""
+        return self.ledger.settings.threshold if self.ledger is not None else THRESHOLD
+
+    @property
+    def failures(self) -> int:
+        """How many errors inside the cache there were."""
+        return self.ledger.failures if self.ledger is not None else 0
+
+    def flush(self) -> str:
+        """Bring pending lookups into the store, before it is read; what went wrong, empty if nothing did."""
+        if self.ledger is None:
+            return ""
+        failures = self.ledger.failures
+        self.ledger.flush()
+        return self.ledger.last_error if self.ledger.failures > failures else ""
+
+    def period(self, since: str | None = None) -> Period:
+        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""
+        since = str(since or self.since)
+        if since == "all":
+            return Period()
+        if since == "run":
+            if self.ledger is None:
+                raise CommandError(
+                    "--since run is about the cache that is on, and --at names a store. Type --since all."
+                )
+            return Period(run=self.ledger.run)
+        if since == "today":
+            return Period(after=datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+        return Period(
+            after=time.time() - seconds_of(since, "--since takes run, today, all, or a time such as 1h or 7d")
+        )
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each lookup; returns the way to stop it."""
+        return self.ledger.subscribe(changed) if self.ledger is not None else lambda: None
+
+
+def place(store: Store) -> str:
+    """Where a store is, as short as a person would type it: from here, from home, or in full."""
+    for beginning, short in ((Path.cwd(), ""), (Path.home(), "~")):
+        if Path(store.where).is_relative_to(beginning):
+            return str(Path(short) / Path(store.where).relative_to(beginning))
+    return store.where

@@ -1,0 +1,76 @@
+"""What lookups saved and paid, in a line: of a run, and of a cell for the badge under it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gptcache_magics.store.protocol import Lookup
+from gptcache_magics.tables.source import Source
+from gptcache_magics.text.amounts import money
+
+if TYPE_CHECKING:
+    from gptcache_magics.lookup.ledger import Ledger
+
+__all__ = ["cell_totals", "run_totals", "served_again"]
+
+
+def run_totals(source: Source) -> str:
+    """What the lookups of this run saved and paid, in a line; empty if there were none."""
+    from gptcache_magics.tables import frames
+
+    source.flush()
+    if source.store.readonly and source.ledger is not None:  # nothing is recorded there
+        return cell_totals(source.ledger.recent, source.ledger)
+    row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
+    counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
+    saved, paid = (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"])
+    return _told(counts, int(row["semantic_hits"]), saved, paid)
+
+
+def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
+    """``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
+    from gptcache_magics import pricing
+
+    names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
+    counts = dict.fromkeys(names.values(), 0)
+    saved, paid = [0.0, 0.0], [0.0, 0.0]
+    by_meaning = 0
+    for lookup in lookups:
+        by_meaning += lookup.match == "semantic"
+        counts[names[lookup.outcome]] += 1
+        costs = saved if lookup.outcome == "hit" else paid
+        configuration = ledger.configuration_of(lookup)
+        if configuration is not None:
+            dollars = pricing.usd(configuration.provider, configuration.model, lookup.usage)
+            costs[0] += 0.0 if math.isnan(dollars) else dollars
+        costs[1] += lookup.seconds or 0.0
+    return _told(counts, by_meaning, saved, paid)
+
+
+def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
+    """How often one answer was served to identical calls that sample: no temperature, or one above 0."""
+    times = Counter(
+        lookup.key
+        for lookup in lookups
+        if lookup.key is not None
+        and lookup.match != "semantic"
+        and lookup.outcome in ("hit", "miss")
+        and (configuration := ledger.configuration_of(lookup)) is not None
+        and configuration.temperature != 0
+    )
+    return max(times.values(), default=0)
+
+
+def _told(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:
+    singular = {"hits": "hit", "misses": "miss", "errors": "error"}
+    words = {name: f"{n:,} {singular.get(name, name) if n == 1 else name}" for name, n in counts.items() if n}
+    if by_meaning:
+        words["hits"] += f" ({by_meaning:,} by meaning)"
+    told = [", ".join(words.values())]
+    for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, counts["misses"])):
+        if happened or seconds:
+            told.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{seconds:.1f} s")
+    return " · ".join(told)

@@ -1,0 +1,130 @@
+"""What can be done with the selected entries: pin, unpin, tag, remove, undo; and the words that say what was done.
+
+The same methods of the store do it as under the commands of these names, on the store that the panel shows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import anywidget
+import traitlets
+
+from gptcache_magics.editing import MANY, check_tag, counted
+from gptcache_magics.errors import CommandError
+from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.text.amounts import sized
+from gptcache_magics.widgets.formats import one_line
+
+__all__ = ["MANY", "Actions"]
+
+BEGINNINGS: Final = 500
+"""So many beginnings of ids a store looks for; SQLite takes no thousands of conditions."""
+
+
+class Actions(anywidget.AnyWidget):
+    """Buttons for the selected entries, and a line that says what they did.
+
+    Parameters
+    ----------
+    grid
+        The model id of the table. A button acts on the rows that are seen to be selected when it is pressed, and names
+        them: what the table tells the kernel of its selection may come later than that.
+    acted
+        Called after the store was changed.
+    """
+
+    _esm = Path(__file__).with_name("actions.js")
+    _css = Path(__file__).with_name("actions.css")
+
+    grid = traitlets.Unicode().tag(sync=True)
+    writable = traitlets.Bool(False).tag(sync=True)
+    undoable = traitlets.Bool(False).tag(sync=True)
+    """Whether there is a removal to undo."""
+    said = traitlets.Unicode().tag(sync=True)
+    failed = traitlets.Bool(False).tag(sync=True)
+    """Whether what is said is why nothing was done."""
+    question = traitlets.Unicode().tag(sync=True)
+    """What is to be confirmed; empty if nothing is."""
+
+    def __init__(self, grid: str, acted: Callable[[], None]) -> None:
+        self._acted, self._asked = acted, frozenset[str]()
+        self._store: Store | None = None
+        super().__init__(grid=grid)
+        self.on_msg(lambda _, content, __: self.do(**content))
+
+    def about(self, store: Store) -> None:
+        """Act on this store from now on."""
+        self._store, self.writable, self.undoable = store, not store.readonly, store.removed(limit=1) > 0
+        if store.readonly and not self.said:
+            self.say("This store can only be read.")
+
+    def do(self, action: str, ids: Sequence[str] = (), tag: str = "") -> None:
+        """Do what a button says, with a store that may fail: that is said, and the panel stays."""
+        try:
+            match action:
+                case "pin":
+                    self._change(ids, "pinned", pinned=True)
+                case "unpin":
+                    self._change(ids, "unpinned", pinned=False)
+                case "tag":
+                    self._change(ids, f"tagged {tag}", tag=check_tag(tag))
+                case "remove" if len(ids) > MANY:
+                    self._asked = frozenset(ids)
+                    self.question = f"Remove {counted(len(ids))}"
+                    self.say(f"That is more than {MANY} at once.")
+                case "remove":
+                    self._remove(ids)
+                case "confirm" if self.question and self._asked == frozenset(ids):
+                    self._remove(ids)
+                case "keep" | "confirm":
+                    self.question = ""
+                    self.say("Nothing was removed.")
+                case "undo":
+                    number = self._open().undo()
+                    self._done(f"{counted(number)} came back." if number else "Nothing to bring back.")
+        except Exception as error:
+            self.say(str(error) or type(error).__name__, failed=True)
+
+    def say(self, text: str, *, failed: bool = False) -> None:
+        """Say what was done, or why nothing was."""
+        self.said = ""  # so that the same words, said again, are heard
+        self.said, self.failed = one_line(text, 300), failed
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        selection = self._selection(ids)
+        _, size = self._open().count(selection)
+        number = self._open().remove(selection)
+        self._done(f"{counted(number)} removed, {sized(size)}. Undo brings {'it' if number == 1 else 'them'} back.")
+
+    def _change(self, ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> None:
+        number = self._open().change(self._selection(ids), pinned=pinned, tag=tag)
+        self._done(f"{counted(number)} {done}.")
+
+    def _selection(self, ids: Sequence[str]) -> Selection:
+        """These entries, and surely no others: the table shows the beginnings of their ids."""
+        if not ids:
+            raise CommandError("No entry is selected.")
+        selection = Selection(ids=ids if len(ids) <= BEGINNINGS else self._whole(set(ids)))
+        if self._open().count(selection)[0] > len(ids):
+            raise CommandError("Two entries have ids that begin alike: name the one by its whole id in a command.")
+        return selection
+
+    def _whole(self, beginnings: set[str]) -> list[str]:
+        """The whole ids of entries."""
+        numbers = (row[0] for row in self._open().questions(None, sys.maxsize).rows)
+        ids = (number.to_bytes(8, "big", signed=True).hex() for number in numbers)
+        return [id for id in ids if id in beginnings or id[:8] in beginnings]
+
+    def _open(self) -> Store:
+        if self._store is None or self._store.readonly:
+            raise CommandError("This store can only be read.")
+        return self._store
+
+    def _done(self, text: str) -> None:
+        self.question, self.undoable = "", self._open().removed(limit=1) > 0
+        self.say(text)
+        self._acted()

@@ -1,0 +1,259 @@
+"""Code that asks the same again: the model with its parameters, the messages and the call.
+
+A store keeps the parameters of a model and of its call in one mapping, and a digest over both apart. The digest tells
+which is which: the code is right when what it will ask for has the digest of what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from itertools import combinations
+from keyword import iskeyword
+from typing import Any, Final, NamedTuple
+
+from langchain_core import messages as lc_messages
+from langchain_core.messages import BaseMessage
+
+from gptcache_magics.identity import configuration
+from gptcache_magics.identity.label import MODEL_NAMES
+from gptcache_magics.identity.prompt import canonical, prompt_of
+from gptcache_magics.store.protocol import Configuration, Entry
+from gptcache_magics.text.masking import is_secret, masked
+from gptcache_magics.text.word_diff import printable
+from gptcache_magics.widgets.entry.parts import messages_of
+
+__all__ = ["as_python"]
+
+CHARACTERS: Final = 200_000
+"""Of code; longer conversations are no code that anybody reads."""
+COLUMNS: Final = 88
+MOST_GUESSED: Final = 12
+"""Parameters of which it is found out whether the model or the call had them."""
+
+
+class _Class(NamedTuple):
+    """A class of models: where it is imported from, and where it is."""
+
+    package: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+
+CHAT: Final = {
+    "anthropic": _Class("langchain_anthropic", "langchain_anthropic.chat_models.ChatAnthropic"),
+    "google_genai": _Class("langchain_google_genai", "langchain_google_genai.chat_models.ChatGoogleGenerativeAI"),
+    "groq": _Class("langchain_groq", "langchain_groq.chat_models.ChatGroq"),
+    "mistralai": _Class("langchain_mistralai", "langchain_mistralai.chat_models.ChatMistralAI"),
+    "ollama": _Class("langchain_ollama", "langchain_ollama.chat_models.ChatOllama"),
+    "openai": _Class("langchain_openai", "langchain_openai.chat_models.base.ChatOpenAI"),
+}
+COMPLETION: Final = {
+    "google_genai": _Class("langchain_google_genai", "langchain_google_genai.llms.GoogleGenerativeAI"),
+    "ollama": _Class("langchain_ollama", "langchain_ollama.llms.OllamaLLM"),
+    "openai": _Class("langchain_openai", "langchain_openai.llms.base.OpenAI"),
+}
+ARGUMENT: Final = {"openai_api_base": "base_url", "anthropic_api_url": "base_url", "groq_api_base": "base_url"}
+"""Fields that a constructor knows by a shorter name."""
+OF_THE_CALL: Final = frozenset(
+    {"function_call", "functions", "parallel_tool_calls", "response_format", "stop", "tool_choice", "tools"}
+)
+"""Parameters that are mostly given with the call."""
+MESSAGES: Final = frozenset(
+    {"AIMessage", "ChatMessage", "FunctionMessage", "HumanMessage", "SystemMessage", "ToolMessage"}
+)
+
+
+def as_python(entry: Entry, asked: Configuration) -> str:
+    """Code that asks what this entry answers, without any key.
+
+    Parameters
+    ----------
+    asked
+        The entry's configuration.
+    """
+    messages = messages_of(entry.prompt)
+    kind = (COMPLETION if messages is None else CHAT).get(asked.provider)
+    imports: list[str] = []
+    remarks: list[str] = []
+    asked_for: Any = entry.prompt if messages is None else messages
+    shown = _without_keys(asked_for)
+    if shown != asked_for:
+        remarks.append("What looked like a key is ***: with it this asks something else.")
+    if messages is None:
+        variable, given = "prompt", _literal(shown)
+    else:
+        variable, given = "messages", _messages(shown, imports, remarks)
+    model, call = _model(kind, asked, imports, remarks)
+    if entry.sample:
+        remarks.append(f"Answer {entry.sample + 1} of several to this call: ask in a cell under %%gptcache --samples.")
+    code = "\n".join(
+        [
+            *sorted(imports, key=lambda line: (line.startswith("from"), line)),
+            *([""] if imports else []),
+            *(f"# {' '.join(printable(remark).split())}" for remark in remarks),
+            *model,
+            f"{variable} = {given}",
+            f"{'' if model and kind else '# '}answer = llm.invoke({', '.join([variable, *call])})",
+            "",
+        ]
+    )
+    if len(code) > CHARACTERS:
+        return f"# This conversation makes {len(code):,} characters of code: too long to show.\n"
+    return code
+
+
+def _without_keys(value: Any) -> Any:
+    """The same without what looks like a key or is named as one; parameters are stored without any."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {
+            name: "***" if isinstance(item, str) and is_secret(name) else _without_keys(item)
+            for name, item in value.items()
+        }
+    return [_without_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[str]) -> str:
+    kinds = {str(message["id"][-1]) for message in messages}
+    if not kinds <= MESSAGES:
+        remarks.append(f"Messages of classes that are not LangChain's own: {', '.join(sorted(kinds - MESSAGES))}.")
+        return _literal([message["kwargs"] for message in messages])
+    imports.append(f"from langchain_core.messages import {', '.join(sorted(kinds))}")
+    lines = []
+    for message in messages:
+        kind, fields = str(message["id"][-1]), dict(message["kwargs"])
+        short = _short(fields)
+        if _seen(kind, short) == configuration.dumps([message]):
+            fields = short
+        content = _literal(fields.pop("content", ""), 4)
+        arguments = [content, *_arguments(fields, 4)]
+        lines.append(f"    {kind}({', '.join(arguments)}),\n")
+    return f"[\n{''.join(lines)}]"
+
+
+def _short(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a message that need to be said."""
+    kept = {name: value for name, value in fields.items() if value not in ([], {}, "") or name == "content"}
+    if kept.get("status") == "success":
+        del kept["status"]
+    kept.pop("type", None)
+    if isinstance(kept.get("tool_calls"), list):
+        kept["tool_calls"] = [
+            {name: value for name, value in call.items() if (name, value) != ("type", "tool_call")}
+            for call in kept["tool_calls"]
+        ]
+    return kept
+
+
+def _seen(kind: str, fields: dict[str, Any]) -> bytes:
+    """What a model would see of a message made from these fields; nothing if it cannot be made."""
+    try:
+        message: BaseMessage = getattr(lc_messages, kind)(**fields)
+        return canonical(prompt_of([message]), keep_ids=True)[0]
+    except Exception:  # whatever the class says: then all its fields are written out
+        return b""
+
+
+def _model(
+    kind: _Class | None, asked: Configuration, imports: list[str], remarks: list[str]
+) -> tuple[list[str], list[str]]:
+    """The lines that make the model, and the arguments of the call."""
+    if kind is None:
+        remarks.append(f"Make the model as {asked.label!r} was made, then ask it.")
+        return [], []
+    parameters = json.loads(asked.parameters)
+    call = _of_the_call(kind, asked, parameters)
+    if call is None:
+        call = OF_THE_CALL & parameters.keys()
+        remarks.append("Not sure to be the same: the class or a parameter of the model cannot be written down.")
+    response_format = parameters.get("response_format")
+    if isinstance(response_format, dict) and "properties" in response_format:
+        remarks.append("response_format was a class; this is its schema, which is enough for the cache.")
+    lines = []
+    if kind.package == "langchain_openai" and "base_url" in parameters and "base_url" not in call:
+        # Taken from the environment: as an argument it would be another configuration.
+        imports.append("import os")
+        lines.append(f'os.environ["OPENAI_BASE_URL"] = {_literal(parameters.pop("base_url"))}')
+    imports.append(f"from {kind.package} import {kind.name}")
+    if asked.environment:
+        remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
+    fields = {"model": asked.model} | {
+        ARGUMENT.get(name, name): value for name, value in parameters.items() if name not in call
+    }
+    arguments = _arguments(fields, 4)
+    short = f"llm = {kind.name}({', '.join(arguments)})"
+    if len(short) <= COLUMNS and "\n" not in short:
+        lines.append(short)
+    else:
+        lines += [f"llm = {kind.name}(", *(f"    {argument}," for argument in arguments), ")"]
+    return lines, _arguments({name: value for name, value in parameters.items() if name in call})
+
+
+def _of_the_call(kind: _Class, asked: Configuration, parameters: Mapping[str, Any]) -> frozenset[str] | None:
+    """The names of the parameters that the call was given, the others being the model's; None if neither is so."""
+    if len(parameters) > MOST_GUESSED:
+        guesses = [OF_THE_CALL & parameters.keys()]
+    else:
+        likely = OF_THE_CALL & parameters.keys()
+        changes = [each for n in range(len(parameters) + 1) for each in combinations(sorted(parameters), n)]
+        guesses = [likely.symmetric_difference(change) for change in changes]
+    for call in guesses:
+        kwargs = {name: parameters[name] for name in call}
+        fields = {name: value for name, value in parameters.items() if name not in call}
+        # The field that names the model is not among the parameters; it is unset where it is as the class has it.
+        for named in ({}, *({name: asked.model} for name in MODEL_NAMES[:2])):
+            content = configuration.dumps([kind.path, asked.model, fields | named, kwargs])
+            if blake2b(content, digest_size=16).digest() == asked.key:
+                return call
+    return None
+
+
+def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
+    """Named arguments. A stored name may be foreign, as one of a bundle: only a word of Python is written as one."""
+    return [
+        f"{name}={_literal(value, indent)}"
+        if name.isidentifier() and not iskeyword(name)
+        else f"**{_literal({name: value}, indent)}"
+        for name, value in values.items()
+    ]
+
+
+def _literal(value: Any, indent: int = 0) -> str:
+    """A value as Python writes it, over several lines where it is long."""
+    inside, before = " " * (indent + 4), " " * indent
+    if isinstance(value, str):
+        pieces = value.splitlines(keepends=True)
+        if len(value) <= COLUMNS - indent or len(pieces) < 2:
+            return _quoted(value)
+        return "(\n" + "".join(f"{inside}{_quoted(piece)}\n" for piece in pieces) + f"{before})"
+    short = _flat(value)
+    if not isinstance(value, list | dict) or not value or len(short) <= COLUMNS - indent:
+        return short
+    if isinstance(value, dict):
+        items = [f"{_quoted(str(name))}: {_literal(item, indent + 4)}" for name, item in value.items()]
+    else:
+        items = [_literal(item, indent + 4) for item in value]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return first + "\n" + "".join(f"{inside}{item},\n" for item in items) + before + last
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_quoted(str(name))}: {_flat(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes where that needs no escape; what cannot be seen is escaped."""
+    written = repr(text)
+    return written if '"' in text else f'"{written[1:-1]}"'

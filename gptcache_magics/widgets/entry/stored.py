@@ -1,0 +1,71 @@
+"""Everything a store knows of one entry: what was asked and answered, what it cost, and what was answered before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store, stored_entries
+from gptcache_magics.tables import frames
+
+__all__ = ["StoredEntry", "marks_of", "stored_entry"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One entry with what tables say of it."""
+
+    id: str
+    entry: Entry
+    asked: Configuration
+    row: dict[str, Any]
+    """Its row of ``frames.entries``."""
+    cell: str
+    """``lesson.ipynb [12]``: the cell that paid for the answer, if it is known."""
+    history: Sequence[tuple[float, bytes]]
+    """Earlier answers, newest first: when each was replaced, and its encoded generations."""
+
+
+def stored_entry(store: Store, id: str) -> StoredEntry | None:
+    """Read an entry by its id, as the entries table shows it; None if it is gone."""
+    selection = Selection(ids=[id])
+    entry = next(stored_entries(store.entries(selection, limit=1)), None)
+    table = frames.entries(store, selection, limit=1)
+    if entry is None or table.empty:
+        return None
+    return StoredEntry(
+        id=id,
+        entry=entry,
+        asked=_configuration(store, entry.configuration),
+        row={str(name): value for name, value in table.iloc[0].to_dict().items()},
+        cell=_cell(store, entry.key),
+        history=store.history(entry.key),
+    )
+
+
+def marks_of(row: Mapping[Any, Any]) -> list[str]:
+    """What was put on an entry: ``pinned``, ``edited``, ``#draft``."""
+    tags = "" if pd.isna(row["tags"]) else str(row["tags"])
+    return [*(word for word in ("pinned", "edited") if row[word]), *(f"#{tag}" for tag in tags.split())]
+
+
+def _configuration(store: Store, key: bytes) -> Configuration:
+    columns, rows = store.configurations()
+    for values in rows:
+        row = dict(zip(columns, values, strict=True))
+        if row["key"] == key:
+            return Configuration(**row)
+    return Configuration(key, "", "unknown", "unknown", None, "{}")
+
+
+def _cell(store: Store, key: bytes) -> str:
+    """The cell of the newest lookup that missed: it bought the answer."""
+    columns, rows = store.lookups(Period(key=key), brief=True)
+    outcome, notebook, count = map(columns.index, ("outcome", "notebook", "execution_count"))
+    for row in rows:
+        if row[outcome] != "hit":
+            return f"{row[notebook] or ''} {'' if row[count] is None else f'[{row[count]}]'}".strip()
+    return ""

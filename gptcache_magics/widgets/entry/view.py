@@ -1,0 +1,73 @@
+"""One entry in full, below the table: its conversation, and on request its images and the code that asks it again.
+
+What is only wanted now and then travels in messages, not in the widget's state: so it is not saved with the notebook.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import anywidget
+import traitlets
+
+from gptcache_magics.widgets.entry.as_python import as_python
+from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of
+from gptcache_magics.widgets.entry.stored import StoredEntry
+
+__all__ = ["EntryView"]
+
+IMAGE_BYTES: Final = 10_000_000
+
+
+class EntryView(anywidget.AnyWidget):
+    """Shows one entry, or nothing."""
+
+    _esm = Path(__file__).with_name("view.js")
+    _css = Path(__file__).with_name("view.css")
+
+    key = traitlets.Unicode().tag(sync=True)
+    """The entry's id; empty if none is shown."""
+    facts = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    """The conversation, as HTML in which every foreign text is escaped."""
+    redact = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self) -> None:
+        self._stored: StoredEntry | None = None
+        super().__init__()
+        self.on_msg(self._asked)
+
+    def show(self, stored: StoredEntry | None, *, redact: bool = False) -> None:
+        """Show an entry instead of what is shown; with `redact` the lengths of its texts only."""
+        self._stored = stored
+        with self.hold_sync():  # one message: never one entry's facts over another's conversation
+            self.redact = redact
+            self.key = stored.id if stored else ""
+            self.facts = facts_html(stored) if stored else ""
+            self.value = chat_html(stored, redact=redact) if stored else ""
+
+    def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
+        """Answer the view that asks about this entry; the others know by its name that they are not meant."""
+        if self._stored is None or self.redact or content.get("key") != self.key:
+            return
+        who = {"view": content.get("view"), "key": self.key}
+        if content.get("want") == "python":
+            self.send({**who, "code": as_python(self._stored.entry, self._stored.asked)})
+        elif content.get("want") == "image":
+            mime, data = _image(self._stored, content.get("image"))
+            self.send({**who, "image": content.get("image"), "mime": mime}, buffers=data)
+
+
+def _image(stored: StoredEntry, number: Any) -> tuple[str, Sequence[bytes]]:
+    """The kind and the bytes of an image; no bytes if it cannot be shown."""
+    images = images_of(stored)
+    if not isinstance(number, int) or not 0 <= number < len(images) or images[number].size > IMAGE_BYTES:
+        return "", []
+    try:
+        return images[number].mime, [base64.b64decode(images[number].base64)]
+    except binascii.Error:
+        return "", []

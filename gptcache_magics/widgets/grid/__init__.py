@@ -1,0 +1,1 @@
+"""A table in the browser that shows its rows as one scrolls."""

@@ -1,0 +1,270 @@
+"""A table widget for a DataFrame of any length that sends only the rows being looked at.
+
+The browser holds a scroll area as high as the whole table, but only the rows in sight and five screens on either side.
+It tells Python the first row in sight and gets the rows around it, so a table of a hundred rows and one of a hundred
+thousand cost the same. Each row carries its key, so that an update changes texts in place, and scroll, focus and
+selection stay where they are. Sorting, searching and grouping happen here, on the DataFrame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
+from gptcache_magics.widgets.grid.groups import Groups
+
+SCREENS_AROUND = 5
+HEADING = "\n"  # how the key of a heading begins, and no other
+MOST_VIEWS = 4
+# A pattern of the user's own may backtrack; this bounds how much text it can chew on.
+SEARCHED_CHARACTERS = 10_000
+
+
+class Grid(anywidget.AnyWidget):
+    """Show a DataFrame as an ARIA grid: windowed, sortable, searchable, with keyboard and selection.
+
+    Parameters
+    ----------
+    columns
+        What to show, in this order. Names may be columns or the index of the DataFrame.
+    key
+        The column or index that names a row for good, such as an id.
+    label
+        What the table is called by a screen reader.
+    empty
+        Shown when there are no rows at all.
+    sort
+        Column sorted by at first, and whether ascending; without it the order of the DataFrame.
+    height_rows
+        Rows in sight before the table scrolls.
+    multiple
+        Whether more than one row can be selected.
+    hint
+        What can be done with a row, in a few words.
+    grouping
+        What the box says that puts rows under headings; without it there is none.
+    """
+
+    _esm = Path(__file__).with_name("grid.js")
+    _css = Path(__file__).with_name("grid.css")
+
+    columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    page = traitlets.Dict().tag(sync=True)
+    order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}
+    # The first row in sight of each view of this model: {"first": its place, "key": what names it, "" for the top}
+    windows = traitlets.Dict().tag(sync=True)
+    selection = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    height_rows = traitlets.Int(10).tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+    multiple = traitlets.Bool(True).tag(sync=True)
+    hint = traitlets.Unicode().tag(sync=True)
+    grouping = traitlets.Unicode().tag(sync=True)
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        key: str,
+        label: str,
+        empty: str = "Nothing here yet.",
+        sort: tuple[str, bool] = ("", True),
+        height_rows: int = 10,
+        multiple: bool = True,
+        hint: str = "",
+        grouping: str = "",
+    ) -> None:
+        self._bare: list[str] = []
+        self._digits: dict[str, int] = {}
+        self._shown, self._key, self._empty, self._newest = tuple(columns), key, empty, False
+        self._first_sort = sort
+        self._groups: Groups | None = None
+        self._frame = pd.DataFrame({column.name: [] for column in columns} | {key: []})
+        self._keys = self._frame[key]
+        self._positions: list[int] = []  # rows of the frame as they are shown; a heading is a negative number
+        self._position_keys: list[str] = []
+        self._matches: Callable[[str], bool] | None = None
+        # Updates come from a thread, scrolling and searching from the kernel's message loop.
+        self._lock = threading.RLock()
+        super().__init__(
+            columns=[_heading(column) for column in columns],
+            order={"sort": sort[0], "ascending": sort[1], "query": "", "grouped": False},
+            label=label,
+            height_rows=height_rows,
+            multiple=multiple,
+            hint=hint,
+            grouping=grouping,
+        )
+        self._reorder()
+        self.observe(lambda _: self._reorder(), "order")
+        self.observe(lambda _: self._turn(), "windows")
+        self.on_msg(lambda _, content, __: self._select_range(*content["range"]))
+
+    def update(self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None) -> None:
+        """Show the rows of `frame` instead; what is selected and where the views are scrolled stays.
+
+        `newest` tells the reader that there are more rows than these; `groups` is how they can be grouped.
+        """
+        with self._lock:
+            self._newest, self._groups = newest, groups
+            frame = frame if self._key in frame.columns else frame.reset_index()
+            self._frame = frame.reset_index(drop=True)
+            self._keys = self._frame[self._key].map(_key_text)
+            self._bare = [column.name for column in self._shown if column.level and _is_bare(self._frame[column.name])]
+            self._digits = {
+                column.name: most_digits(self._frame[column.name]) for column in self._shown if column.kind == "money"
+            }
+            there = set(self._keys)
+            self._reorder()
+        # Who hears of a change may wait for somebody who waits for the table. So a row may be selected until here, too.
+        if not there.issuperset(self.selection):
+            self.selection = [key for key in self.selection if key in there]
+
+    def selected(self) -> pd.DataFrame:
+        """Return the selected rows, in the order of the table's DataFrame."""
+        with self._lock:
+            return self._frame[self._keys.isin(self.selection)]
+
+    def select(self, keys: Iterable[object]) -> None:
+        """Select the rows of these keys, as the key column has them."""
+        self.selection = [_key_text(key) for key in keys]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the reader asked for groups."""
+        return bool(self.order.get("grouped"))
+
+    def _select_range(self, one: str, other: str) -> None:
+        """Select from one row to another, between which there are more than the browser holds."""
+        with self._lock:
+            keys = self._position_keys
+            if one in keys and other in keys:
+                low, high = sorted((keys.index(one), keys.index(other)))
+                self.selection = [key for key in keys[low : high + 1] if not key.startswith(HEADING)]
+
+    def _reorder(self) -> None:
+        with self._lock:
+            note = self._understand(self.order.get("query", ""))
+            frame = self._frame
+            if self._matches is not None:
+                frame = frame[self._found(self._matches)]
+            sort = self.order.get("sort", ""), bool(self.order.get("ascending", True))
+            positions = list(_sorted(frame, *sort))
+            if self.grouped and self._groups is not None:
+                positions = self._groups.arranged(positions, leading=sort == self._first_sort)
+            keys, headings = self._keys.tolist(), len(self._groups.headings) if self._groups is not None else 0
+            self._positions = positions
+            # New groups come first, so one keeps its number if these are counted from the last.
+            self._position_keys = [keys[at] if at >= 0 else f"{HEADING}{headings + at}" for at in positions]
+            self._turn(note)
+
+    def _understand(self, query: str) -> str:
+        """Turn what was typed into a test for a text, or return why it cannot be one and keep the last test."""
+        if len(query) > 1 and query.startswith("/") and query.endswith("/"):
+            try:
+                pattern = re.compile(query[1:-1], re.IGNORECASE)
+            except re.error as error:
+                return f"Not a regular expression yet: {error}"
+            self._matches = lambda text: pattern.search(text[:SEARCHED_CHARACTERS]) is not None
+        else:
+            words = query.strip().casefold()
+            self._matches = (lambda text: words in text.casefold()) if words else None
+        return ""
+
+    def _found(self, matches: Callable[[str], bool]) -> list[bool]:
+        searched = [self._key, *(column.name for column in self._shown if column.kind in TEXT_KINDS)]
+        found = [False] * len(self._frame)
+        for name in dict.fromkeys(searched):
+            texts = self._frame[name].astype(object)
+            found = [hit or (isinstance(x, str | int) and matches(str(x))) for hit, x in zip(found, texts, strict=True)]
+        return found
+
+    def _turn(self, note: str | None = None) -> None:
+        """Send the rows that the views look at, and those around them."""
+        with self._lock:
+            total, every = len(self._positions), len(self._frame)
+            count = f"{'newest ' * self._newest}{every:,} {'row' if every == 1 else 'rows'}"
+            if note is None:
+                note = str(self.page.get("note", ""))
+            elif not every:
+                note = self._empty
+            elif not total and not note:
+                note = "No row matches this search."
+            found = sum(at >= 0 for at in self._positions)
+            page = {
+                "total": total,
+                "count": f"{found:,} of {count}" if self._matches else count,
+                "note": note,
+                "bare": self._bare,
+                "order": self.order,  # so that the browser knows whether its wish has been heard
+                "spans": [{"start": low, "rows": self._rows(low, high)} for low, high in self._spans(total)],
+            }
+            if page != self.page:
+                self.page = page
+
+    def _spans(self, total: int) -> list[tuple[int, int]]:
+        """Return the ranges of rows to send: one for each view, joined where they meet."""
+        firsts = sorted(self._place(**window) for window in list(self.windows.values())[-MOST_VIEWS:]) or [0]
+        spans: list[tuple[int, int]] = []
+        for first in firsts:
+            first = max(0, min(first, total - self.height_rows))
+            low = max(0, first - SCREENS_AROUND * self.height_rows)
+            high = min(total, first + (1 + SCREENS_AROUND) * self.height_rows)
+            if spans and low <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(high, spans[-1][1]))
+            else:
+                spans.append((low, high))
+        return spans
+
+    def _place(self, first: int, key: str) -> int:
+        """Return where the first row in sight of a view is now: new rows may have come above it."""
+        return self._position_keys.index(key) if key in self._position_keys else first
+
+    def _rows(self, low: int, high: int) -> list[list[str]]:
+        positions = self._positions[low:high]
+        rows = self._frame.iloc[[at for at in positions if at >= 0]]
+        cells = [
+            [column.text(value, self._digits.get(column.name, 0)) for value in rows[column.name].astype(object)]
+            for column in self._shown
+        ]
+        texts = zip(*cells, strict=True)
+        headings = self._groups.headings if self._groups is not None else ()
+        return [
+            [key, *(next(texts) if at >= 0 else headings[-1 - at])]
+            for key, at in zip(self._position_keys[low:high], positions, strict=True)
+        ]
+
+
+def _is_bare(values: pd.Series) -> bool:
+    """Whether there is nothing to see in a column that has rows."""
+    return len(values) > 0 and all(pd.isna(value) or value == "" for value in values.astype(object))
+
+
+def _heading(column: Column) -> dict[str, Any]:
+    return {name: getattr(column, name) for name in ("name", "label", "kind", "number", "width", "grow", "level")}
+
+
+def _key_text(key: object) -> str:
+    """Return what names a row in the browser: the key itself, or a digest of one that is long or not printable."""
+    text = str(key)
+    if len(text) <= 100 and text.isprintable():
+        return text
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _sorted(frame: pd.DataFrame, name: str, ascending: bool) -> pd.Index:
+    """Return the row labels of `frame`, which are positions in the whole table, in the order asked for."""
+    if name not in frame.columns:
+        return frame.index
+    values = frame[name]
+    if not pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_datetime64_any_dtype(values):
+        values = values.astype(object).map(lambda text: str(text).casefold(), na_action="ignore")
+    return values.sort_values(ascending=ascending, kind="stable", na_position="last").index

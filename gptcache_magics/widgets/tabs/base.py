@@ -1,0 +1,167 @@
+"""What every tab of the panel is: a table, and below it the selected row in full."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets
+import pandas as pd
+
+from gptcache_magics.widgets.formats import Column, one_line, plain
+from gptcache_magics.widgets.grid.grid import Grid
+from gptcache_magics.widgets.grid.groups import Groups
+from gptcache_magics.widgets.redaction import redacted
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import Filter, PanelSource, View
+
+# The newest rows that a tab reads: enough to look through, few enough to be read again while calls go on.
+MOST_ROWS = 5_000
+DETAIL_CHARACTERS = 20_000
+
+
+class TableTab(ipywidgets.VBox):
+    """A tab of the panel. A new one is a subclass in a file of its own, and a line in ``panel.TABS``."""
+
+    title: ClassVar[str]
+    empty: ClassVar[str]
+    key: ClassVar[str]
+    columns: ClassVar[Sequence[Column]]
+    sort: ClassVar[tuple[str, bool]] = ("", True)
+    multiple: ClassVar[bool] = False
+    hint: ClassVar[str] = ""
+    """What can be done with a row, in a few words."""
+    grouping: ClassVar[str] = ""
+    """What the box says that puts rows under headings; `groups` has these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = False
+        self._described = ""
+        self.table = pd.DataFrame()
+        self._source: PanelSource | None = None
+        self._view: View | None = None
+        # A row is selected in the kernel's message loop, and tables come from the panel's thread.
+        self._describing = threading.RLock()
+        # The panel puts its own here: to be about something else (None takes a filter away), and to be read again.
+        self.narrow: Callable[[Filter, Any], None] = lambda name, value: None
+        self.repaint: Callable[[], None] = lambda: None
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The table, which is made when the tab is opened first: a panel that shows one tab sends one."""
+        grid = Grid(
+            self.columns,
+            key=self.key,
+            label=self.title,
+            empty=self.empty,
+            sort=self.sort,
+            multiple=self.multiple,
+            hint=self.hint,
+            grouping=self.grouping,
+        )
+        grid.observe(lambda _: self.selected(), "selection")
+        grid.observe(self._regroup, "order")
+        return grid
+
+    @cached_property
+    def detail(self) -> ipywidgets.HTML:
+        """The selected row in full."""
+        return ipywidgets.HTML()
+
+    @staticmethod
+    @abstractmethod
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
+        """Return the table, from `frames`."""
+
+    def describe(self, row: dict[str, Any]) -> str:
+        """Return the selected row in full, as HTML in which every foreign text is escaped; nothing by default."""
+        return ""
+
+    def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
+        """Read the table again, show what changed, and return it."""
+        self._source, self._view = source, view
+        frame = self.read(source, view)
+        self.table = frame = redacted(frame) if view.redact else frame
+        groups = self.groups(source, view, frame) if self.grid.grouped else None
+        self.grid.update(frame, newest=len(frame) == MOST_ROWS, groups=groups)
+        self._show_detail()
+        if not self.opened:
+            self.children = self.parts()
+            self.opened = True
+        return frame
+
+    def parts(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the widgets of the tab from top to bottom."""
+        return self.grid, self.detail
+
+    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame) -> Groups | None:
+        """Return the headings of the rows of `frame`, if the table has any."""
+        return None
+
+    def narrowed(self, view: View) -> None:
+        """Mark in the table what the panel is about from now on; nothing by default."""
+
+    def selected(self) -> None:
+        """Show the row that has just been selected."""
+        self._show_detail()
+
+    def _regroup(self, change: Any) -> None:
+        if change["new"].get("grouped") and not change["old"].get("grouped"):
+            self.repaint()
+
+    def _show_detail(self) -> None:
+        with self._describing:
+            rows = self.grid.selected().to_dict("records")
+            if repr(rows) == self._described:
+                return
+            try:
+                html = self.describe({str(name): value for name, value in rows[0].items()}) if rows else ""
+            except Exception as error:  # such as a store that is locked: it is tried again when the tab is painted
+                html = error_html(f"This row cannot be shown: {type(error).__name__}: {error}")
+            else:
+                self._described = repr(rows)
+            self.detail.value = html
+
+
+def detail_html(
+    heading: str,
+    facts: Sequence[tuple[str, str]],
+    texts: Sequence[tuple[str, str]],
+    *,
+    sentence: str = "",
+    table: str = "",
+    after: str = "",
+) -> str:
+    """Return a selected row as HTML: a heading, short facts on a line, then long texts, each under its name.
+
+    `sentence` is what the row comes to, and `table`, which is HTML already, what shows it. `after` is HTML as well and
+    comes last.
+    """
+    heading = _escaped(heading)
+    parts = [f'<div class="gptcache-detail" role="region" aria-label="{heading}"><h4>{heading}</h4>']
+    if sentence:
+        parts.append(f"<p>{_escaped(sentence)}</p>")
+    parts.append(table)
+    shown_facts = [f"<div><dt>{_escaped(name)}</dt><dd>{_escaped(value)}</dd></div>" for name, value in facts if value]
+    if shown_facts:
+        parts.append(f"<dl>{''.join(shown_facts)}</dl>")
+    for name, text in texts:
+        if len(text) > DETAIL_CHARACTERS:
+            text = f"{text[:DETAIL_CHARACTERS]}\n… {len(text) - DETAIL_CHARACTERS:,} more characters"
+        parts.append(f'<h5>{_escaped(name)}</h5><pre dir="auto">{_escaped(text)}</pre>')
+    return "".join([*parts, after, "</div>"])
+
+
+def error_html(text: str) -> str:
+    """Return what went wrong as HTML that a screen reader says aloud."""
+    return f'<div class="gptcache-error" role="alert">{escape(one_line(text, 300))}</div>'
+
+
+def _escaped(text: str) -> str:
+    return escape(plain(text))

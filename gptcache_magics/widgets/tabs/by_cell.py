@@ -1,0 +1,57 @@
+"""Lookups under the cells that made them: the newest cell first, and in it what missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gptcache_magics.tables import frames
+from gptcache_magics.widgets.formats import one_line, shown
+from gptcache_magics.widgets.grid.groups import Groups
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource, View
+
+__all__ = ["by_cell"]
+
+COUNTED = {"hits": "hit", "misses": "miss", "errors": "error"}
+PLURALS = {"hit": "hits", "miss": "misses", "error": "errors"}
+
+
+def by_cell(source: PanelSource, view: View, lookups: pd.DataFrame) -> Groups:
+    """Return which of `lookups`, newest first, belong to one cell, and what that cell did in all."""
+    df = frames.outcomes(
+        source.store,
+        period=source.period(view.since),
+        model=view.model,
+        execution_count=view.cell,
+    )
+    names = frames.cells(df).reindex(lookups.index).fillna(frames.UNATTRIBUTED)
+    figures = frames.tally(df, by="cell")
+    groups, cells = pd.factorize(names)
+    return Groups(
+        of=groups.tolist(),
+        headings=[(_name(cell, view.redact), _figures(figures, cell)) for cell in cells],
+        leading=(lookups["outcome"] != "hit").tolist(),
+    )
+
+
+def _name(cell: str, redact: bool) -> str:
+    """Return notebook, number and first line; the first line, which may quote a prompt, can be left out."""
+    if cell == frames.UNATTRIBUTED:
+        return "Not from a cell"
+    return one_line(cell.partition("]")[0] + "]" if redact else cell)
+
+
+def _figures(table: pd.DataFrame, cell: str) -> str:
+    if cell not in table.index:  # its lookups came between one reading and the next
+        return ""
+    row = table.loc[[cell]].fillna({"saved_usd": 0.0, "paid_usd": 0.0}).iloc[0]
+    counts = [_counted(int(row[name]), word) for name, word in COUNTED.items() if row[name]]
+    sums = [f"{name} {shown('money', row[f'{name}_usd'])}" for name in ("saved", "paid") if row[f"{name}_usd"] > 0]
+    return " · ".join([", ".join(counts), *sums])
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word if number == 1 else PLURALS[word]}"

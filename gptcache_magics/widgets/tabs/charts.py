@@ -1,0 +1,45 @@
+"""The Charts tab: hit rate over time, money by model, how long lookups take."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from gptcache_magics.tables.chart_data import Series
+from gptcache_magics.widgets.charts import charts_html
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource, View
+
+__all__ = ["ChartsTab"]
+
+
+class ChartsTab(ipywidgets.VBox):
+    """All charts below each other or side by side, drawn anew when a figure in them changes."""
+
+    title = "Charts"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = False
+
+    @cached_property
+    def drawing(self) -> ipywidgets.HTML:
+        """The charts, which are made when the tab is opened first, and closed with it."""
+        return ipywidgets.HTML()
+
+    @staticmethod
+    def html(source: PanelSource, view: View) -> str:
+        """Return the charts as HTML, for the tab and for where no widget runs."""
+        period = source.period(view.since)
+        return charts_html(Series.read(source.store, period=period, model=view.model, execution_count=view.cell))
+
+    def paint(self, source: PanelSource, view: View) -> str:
+        """Read again, show what changed, and return it."""
+        self.drawing.value = html = self.html(source, view)  # sent only if it is another
+        if not self.opened:
+            self.children = (self.drawing,)
+            self.opened = True
+        return html

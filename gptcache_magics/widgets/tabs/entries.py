@@ -1,0 +1,114 @@
+"""The Entries tab: the stored answers, what each cost when it was bought, and what can be done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.tables import frames
+from gptcache_magics.widgets.entry.actions import Actions
+from gptcache_magics.widgets.entry.search import OlderEntries
+from gptcache_magics.widgets.entry.stored import marks_of, stored_entry
+from gptcache_magics.widgets.entry.view import EntryView
+from gptcache_magics.widgets.formats import BLANK, Column
+from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab
+from gptcache_magics.widgets.view import View
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Search(View):
+    """What the panel is about, and what is searched for in this table."""
+
+    query: str
+    older: OlderEntries
+
+
+class EntriesTab(TableTab):
+    """One row a stored answer; the selected one is shown in full, and selected ones can be marked and removed."""
+
+    title = "Entries"
+    empty = "Nothing is stored yet. Run a cell that calls a model, then run it again."
+    key = "id"
+    sort = ("created", False)
+    multiple = True
+    columns = (
+        Column("id", "Id", width=11, level=5),
+        Column("model", "Model", width=16, level=4),
+        Column("question", "Question", width=20, grow=True, blank=BLANK),
+        Column("answer", "Answer", width=18, level=1, blank=BLANK),
+        Column("marks", "Marks", width=18, level=1),
+        Column("hits", "Hits", "count", 8, level=2),
+        Column("paid_usd", "Cost", "money", 11, level=3),
+        Column("paid_seconds", "Took, s", "seconds", 11, level=5),
+        Column("bytes", "Size", "bytes", 10, level=5),
+        Column("created", "Stored", "time", 11),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._older = OlderEntries()
+
+    @cached_property
+    def detail(self) -> EntryView:
+        """The selected entry in full."""
+        return EntryView()
+
+    @cached_property
+    def actions(self) -> Actions:
+        """What can be done with the selected entries."""
+        return Actions(self.grid.model_id, lambda: self.repaint())
+
+    @staticmethod
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
+        """Return the newest entries, whenever they were stored; for a cell those that its lookups stored or hit."""
+        ids = None
+        if view.cell is not None:
+            asked = frames.lookups(source.store, period=source.period(view.since), execution_count=view.cell)
+            ids = asked["entry"].dropna().unique().tolist()
+        frame = frames.entries(source.store, Selection(ids=ids), model=view.model, limit=MOST_ROWS)
+        if isinstance(view, _Search) and ids is None and len(frame) == MOST_ROWS:
+            older = view.older.of(source.store, view.query, frame, view.model, MOST_ROWS)
+            frame = pd.concat([frame, older[~older.index.isin(frame.index)]])
+        marks = frame[["pinned", "edited", "tags"]].to_dict("records")
+        return frame.assign(marks=[" ".join(marks_of(row)) for row in marks])
+
+    def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
+        """Read the table again, show what changed, and return it. A search looks through the older entries too."""
+        about: dict[str, Any] = {each.name: getattr(view, each.name) for each in fields(view)}
+        return super().paint(source, _Search(**about, query=str(self.grid.order.get("query", "")), older=self._older))
+
+    def parts(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the table, the buttons for its selected rows, and the one entry that is selected."""
+        self.grid.observe(self._search, "order")
+        return self.grid, self.actions, self.detail
+
+    def _search(self, change: Any) -> None:
+        if change["new"].get("query") != change["old"].get("query"):
+            self.repaint()
+
+    def _show_detail(self) -> None:
+        with self._describing:
+            if self._source is None or self._view is None:
+                return
+            rows = self.grid.selected()
+            self.actions.about(self._source.store)
+            described = f"{rows.to_dict('records')} {self._view.redact}" if len(rows) == 1 else ""
+            if described == self._described:
+                return
+            try:
+                stored = stored_entry(self._source.store, rows["id"].iloc[0]) if described else None
+                self.detail.show(stored, redact=self._view.redact)
+                if described and stored is None:
+                    self.actions.say("This entry is not stored any more.", failed=True)
+            except Exception as error:  # such as a store that is locked: it is tried again when the tab is painted
+                self.actions.say(f"This entry cannot be shown: {type(error).__name__}: {error}", failed=True)
+            else:
+                self._described = described

@@ -1,0 +1,200 @@
+"""The Lookups tab: every question to the cache, newest first or by cell, with its outcome and the reason for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import ipywidgets
+import pandas as pd
+
+from gptcache_magics.errors import CommandError
+from gptcache_magics.explain.causes import explain
+from gptcache_magics.explain.closest import records
+from gptcache_magics.explain.view import table_html
+from gptcache_magics.semantic.labels import label
+from gptcache_magics.store.protocol import Period, Selection, entry_id
+from gptcache_magics.tables import frames
+from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown
+from gptcache_magics.widgets.redaction import hidden, without_words
+from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
+from gptcache_magics.widgets.tabs.by_cell import by_cell
+from gptcache_magics.widgets.tabs.pair import pair_html, pair_of, verdict
+from gptcache_magics.widgets.tabs.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.grid.groups import Groups
+    from gptcache_magics.widgets.view import PanelSource, View
+
+
+GONE: Final = "This lookup is not kept any more."
+
+
+class LookupsTab(TableTab):
+    """One row a lookup; the selected one says why it hit or missed."""
+
+    title = "Lookups"
+    empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
+    key = "number"
+    sort = ("at", False)
+    grouping = "Group by cell"
+    columns = (
+        Column("number", "#", "count", 7, level=4),
+        Column("at", "At", "time", 10),
+        Column("outcome", "Outcome", "outcome", 11),
+        Column("model", "Model", width=16, level=2),
+        Column("question", "Question", width=23, grow=True, blank=BLANK),
+        Column("reason", "Reason", width=20, level=1),
+        Column("similarity", "Similar", "similarity", 10, level=4),
+        Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
+        Column("saved_usd", "Saved", "money", 11, level=3),
+        Column("paid_usd", "Paid", "money", 11, level=3),
+    )
+
+    @cached_property
+    def only_cell(self) -> ipywidgets.Button:
+        """The button that makes the panel about the selected lookup's cell."""
+        button = ipywidgets.Button(description="Only this cell", layout={"display": "none"})
+        button.add_class("gptcache-button")
+        button.add_class("gptcache-detail-button")
+        button.on_click(lambda _: self.narrow("cell", self._cell()))
+        return button
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The buttons for a lookup that was near to another question."""
+        return Verdicts(self.grid.model_id, self.judge, shown=False)
+
+    def parts(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the table, the buttons for what was matched by meaning, the selected row, and that about its cell."""
+        return self.grid, self.verdicts, self.detail, self.only_cell
+
+    @staticmethod
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
+        """Return the newest lookups of what the panel is about."""
+        return frames.lookups(
+            source.store,
+            period=source.period(view.since),
+            model=view.model,
+            execution_count=view.cell,
+            limit=MOST_ROWS,
+        )
+
+    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame) -> Groups:
+        """Return a heading for each cell."""
+        return by_cell(source, view, frame)
+
+    def describe(self, row: dict[str, Any]) -> str:
+        """Return why the lookup went as it went, what was asked and where, and what it cost."""
+        tokens = [_text(row[name], "count") for name in ("input_tokens", "output_tokens")]
+        facts = [
+            ("Match", _text(row["match"])),
+            ("Similarity", _text(row["similarity"], "similarity")),
+            ("Model", _text(row["configuration"]) or _text(row["model"])),
+            ("Cell", f"[{count}]" if (count := _text(row["execution_count"])) else ""),
+            ("Notebook", _text(row["notebook"])),
+            ("Lookup", f"{shown('ms', row['lookup_ms'])} ms"),
+            ("Tokens", f"{tokens[0]} in, {tokens[1]} out" if all(tokens) else ""),
+            ("Saved" if row["outcome"] == "hit" else "Paid", _cost(row)),
+            ("Entry", _text(row["entry"])),
+        ]
+        heading = f"Lookup {row['number']}: {row['outcome']}, {shown('time', row['at'])}"
+        assert self._source is not None
+        assert self._view is not None
+        store = self._source.store
+        lookup = self._lookup(row["number"])
+        pair = pair_of(store, lookup) if lookup is not None else None
+        sentence, table = self._why(lookup)
+        if pair is None:
+            asked = "" if pd.isna(row["question"]) else str(row["question"])
+            texts = [("Question", BLANK if asked.isspace() else asked), ("Answer", self._answer(_text(row["entry"])))]
+            return detail_html(heading, facts, [each for each in texts if each[1]], sentence=sentence, table=table)
+        facts.append(("Verdict", verdict(pair["right"])))
+        if self._view.redact:
+            pair |= {name: hidden(pair[name]) for name in ("asked", "stored")}
+        beside = pair_html(store, pair, redact=self._view.redact)
+        return detail_html(heading, facts, [], sentence=sentence, table=table, after=beside)
+
+    def judge(self, keys: Sequence[str], right: bool) -> str:
+        """Label the selected lookup's match; a sentence about it."""
+        assert self._source is not None
+        lookup = self._lookup(keys[0])
+        if lookup is None:
+            raise CommandError(GONE)
+        said = label(self._source.store, lookup, right=right)
+        self._described = ""  # what is shown of the lookup has changed, though its row has not
+        self.repaint()
+        return said
+
+    def selected(self) -> None:
+        """Show the selected lookup, and the buttons that there is something to be done with."""
+        super().selected()
+        self._offer_cell()
+        if self.opened:
+            self._offer_verdicts()
+
+    def narrowed(self, view: View) -> None:
+        """Offer the cell no more that the panel is about."""
+        self._view = view
+        self._offer_cell()
+
+    def _offer_cell(self) -> None:
+        if self.opened and self._view is not None:
+            self.only_cell.layout.display = "none" if self._cell() in (None, self._view.cell) else ""
+
+    def _cell(self) -> int | None:
+        counts = self.grid.selected()["execution_count"].dropna()
+        return int(counts.iloc[0]) if len(counts) else None
+
+    def _offer_verdicts(self) -> None:
+        rows = self.grid.selected()
+        self.verdicts.shown = bool(rows["similarity"].notna().any())
+        self.verdicts.writable = self._source is not None and not self._source.store.readonly
+
+    def _lookup(self, number: object) -> dict[str, Any] | None:
+        assert self._source is not None
+        return next(records(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
+
+    def _why(self, lookup: dict[str, Any] | None) -> tuple[str, str]:
+        """Return the cause of what became of a lookup, and as a table what shows it."""
+        assert self._source is not None
+        assert self._view is not None
+        if lookup is None:
+            return GONE, ""
+        explanation = explain(self._source.store, lookup)
+        sentence, closest = explanation.sentence, explanation.nearest
+        # The pair below shows these words, unless something else is closest.
+        is_pair = closest is not None and lookup["near"] is not None and _short(lookup["near"]) == closest.id
+        if self._view.redact and explanation.cause == "guard":
+            sentence = f"A stored question is near, but blocked by the guard “{without_words(lookup['objection'])}”."
+        texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
+        return sentence, table_html(explanation, without=texts)
+
+    def _answer(self, entry: str) -> str:
+        """Return the answer that is stored now under an id, if there is one."""
+        assert self._source is not None
+        assert self._view is not None
+        if not entry:
+            return ""
+        found = frames.entries(self._source.store, Selection(ids=[entry]), limit=1)
+        answer = str(found["answer"].iloc[0]) if len(found) else ""
+        return hidden(answer) if self._view.redact else answer
+
+
+def _short(id: int) -> str:
+    return entry_id(id.to_bytes(8, "big", signed=True))[:8]
+
+
+def _text(value: Any, kind: Kind = "text") -> str:
+    """Return a fact as text, empty when it is not known."""
+    if pd.isna(value):
+        return ""
+    return str(value) if kind == "text" else shown(kind, value)
+
+
+def _cost(row: dict[str, Any]) -> str:
+    """Return what a hit saved or a miss cost, in money and seconds, as far as it is known."""
+    name = "saved" if row["outcome"] == "hit" else "paid"
+    seconds = _text(row[f"{name}_seconds"], "seconds")
+    return ", ".join(part for part in (_text(row[f"{name}_usd"], "money"), seconds and f"{seconds} s") if part)

@@ -1,0 +1,65 @@
+"""The Models tab: what each model cost and saved in the period, and what is stored for it; all models, always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gptcache_magics.tables import frames
+from gptcache_magics.widgets.formats import Column, shown
+from gptcache_magics.widgets.tabs.base import TableTab, detail_html
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource, View
+
+
+class ModelsTab(TableTab):
+    """One row a model: the figures of the period beside the entries stored at any time."""
+
+    title = "Models"
+    empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
+    key = "model"
+    sort = ("saved_usd", False)
+    hint = "Select a model to filter every tab."
+    columns = (
+        Column("model", "Model", width=11, grow=True),
+        Column("provider", "Provider", width=12, level=5),
+        Column("lookups", "Lookups", "count", 12, level=2),
+        Column("hits", "Hits", "count", 8, level=3),
+        Column("hit_rate", "Hit rate", "percent", 11),
+        Column("saved_usd", "Saved", "money", 11),
+        Column("paid_usd", "Paid", "money", 11, level=1),
+        Column("saved_seconds", "Saved, s", "seconds", 10, level=2),
+        Column("entries", "Entries", "count", 10, level=3),
+        Column("bytes", "Size", "bytes", 9, level=4),
+        Column("last_used", "Last used", "time", 11, level=4),
+    )
+
+    @staticmethod
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
+        """Return the statistics of the period joined with what is stored, for models that have either."""
+        stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
+        stats = frames.stats(source.store, by="model", period=source.period(view.since))
+        table = stats.join(stored, how="outer").rename_axis("model")
+        if view.model is not None and view.model not in table.index:  # so that it can be seen, and be let go
+            table = table.reindex([*table.index, view.model]).rename_axis("model")
+        counts = ["lookups", "hits", "misses", "errors", "entries", "bytes"]
+        return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
+
+    def selected(self) -> None:
+        """Make the panel about the selected model, or about all again."""
+        models = self.grid.selected()["model"]
+        if len(models) or not self.grid.selection:  # else it is a model that the table will have when it is read anew
+            self.narrow("model", str(models.iloc[0]) if len(models) else None)
+        super().selected()
+
+    def narrowed(self, view: View) -> None:
+        """Mark the model that the panel is about."""
+        if self.opened:
+            self.grid.select([] if view.model is None else [view.model])
+
+    def describe(self, row: dict[str, Any]) -> str:
+        """Return every figure of the model, those too for which the table has no room."""
+        facts = [(column.label, shown(column.kind, row[column.name])) for column in self.columns[1:]]
+        return detail_html(str(row["model"]), facts, [])

@@ -1,0 +1,88 @@
+"""Two similar questions side by side, each with its answer: what it takes to say whether one answer does for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from gptcache_magics.explain.closest import records
+from gptcache_magics.store.protocol import Selection, Store, entry_id
+from gptcache_magics.tables import frames
+from gptcache_magics.text.masking import masked
+from gptcache_magics.text.word_diff import as_html, printable, word_diff
+from gptcache_magics.widgets.redaction import hidden
+from gptcache_magics.widgets.tabs.base import DETAIL_CHARACTERS
+
+__all__ = ["pair_html", "pair_of", "verdict"]
+
+
+def pair_html(store: Store, row: Mapping[str, Any], *, redact: bool = False) -> str:
+    """Return both questions and answers as HTML in which every foreign text is escaped.
+
+    Parameters
+    ----------
+    row
+        As one of ``tuning.pairs``: ``asked, stored`` and their ids, and whether the stored answer was ``served``.
+    redact
+        Whether answers are hidden; the questions of ``row`` are then signs already.
+    """
+    stored, asked = masked(row["stored"]), masked(row["asked"])
+    differing = "" if redact else as_html(word_diff(stored, asked))
+    answers = [_answer(store, int(row[name])) for name in ("stored_id", "asked_id")]
+    if redact:
+        answers = list(map(hidden, answers))
+    not_asked = "The model was not asked." if row["served"] else "The model's own answer is not stored."
+    sides = (("Stored", stored, answers[0], "It is not stored any more."), ("Asked", asked, answers[1], not_asked))
+    return (
+        (f'<h5>Words that differ</h5><p class="gptcache-words">{differing}</p>' if differing else "")
+        + '<div class="gptcache-pair">'
+        + "".join(
+            f"<section><h5>{name}</h5>{_text(question)}"
+            f"<h5>Answer</h5>{_text(answer) if answer else f'<p>{none}</p>'}</section>"
+            for name, question, answer, none in sides
+        )
+        + "</div>"
+    )
+
+
+def pair_of(store: Store, lookup: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The pair that a lookup came upon, as a row of ``tuning.pairs`` has it; None if it was near to no question."""
+    asked = lookup["asked"] if lookup["asked"] is not None else lookup["entry"]
+    if lookup["near"] is None or asked is None:
+        return None
+    return {
+        "asked": lookup["question"] or "",
+        "stored": next((text for _, text in store.questions_of([lookup["near"]]).rows), ""),
+        "asked_id": asked,
+        "stored_id": lookup["near"],
+        "served": lookup["match"] == "semantic",
+        "right": next((row["right"] for row in records(store.labels()) if _is_about(row, asked, lookup["near"])), None),
+    }
+
+
+def verdict(right: object) -> str:
+    """What was said of a pair, in a word."""
+    if right is None or right is pd.NA:
+        return "unlabelled"
+    return "right" if right else "wrong"
+
+
+def _is_about(row: Mapping[str, Any], asked: int, stored: int) -> bool:
+    return bool(row["asked"] == asked and row["entry"] == stored)
+
+
+def _answer(store: Store, id: int) -> str:
+    """The answer that is stored now under an id, if there is one."""
+    found = frames.entries(store, Selection(ids=[entry_id(id.to_bytes(8, "big", signed=True))]), limit=1)
+    answers: Sequence[str] = found["answer"].tolist()
+    return masked(answers[0]) if answers else ""
+
+
+def _text(text: str) -> str:
+    more = len(text) - DETAIL_CHARACTERS
+    left_out = f"\n… {more:,} more characters" if more > 0 else ""
+    shown = printable(text[:DETAIL_CHARACTERS].replace("\r\n", "\n"))
+    return f'<pre dir="auto">{escape(shown)}{left_out}</pre>'

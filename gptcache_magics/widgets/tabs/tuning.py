@@ -1,0 +1,144 @@
+"""The Tuning tab: what the threshold serves by what people called right or wrong, and the pairs to be called so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+
+from gptcache_magics.semantic import tuning
+from gptcache_magics.semantic.labels import label
+from gptcache_magics.tables import frames
+from gptcache_magics.text.amounts import cosine
+from gptcache_magics.widgets.formats import Column, shown
+from gptcache_magics.widgets.tabs.base import TableTab, detail_html
+from gptcache_magics.widgets.tabs.pair import pair_html, verdict
+from gptcache_magics.widgets.tabs.verdicts import Verdicts
+from gptcache_magics.widgets.threshold_report import Tuned
+
+if TYPE_CHECKING:
+    from gptcache_magics.widgets.view import PanelSource, View
+
+__all__ = ["TuningTab"]
+
+
+class TuningTab(TableTab):
+    """One row a pair of questions, those nearest to the threshold first; selected ones can be called right or wrong."""
+
+    title = "Tuning"
+    empty = (
+        "No lookup was near to another question here. To match by meaning: `%gptcache on --match semantic`. To serve "
+        "nothing that way yet, and compare both answers: `%gptcache tune --shadow on`. Or look at a longer time."
+    )
+    key = "pair"
+    sort = ("distance", True)
+    multiple = True
+    columns = (
+        Column("asked", "Asked", width=20, grow=True),
+        Column("stored", "Stored", width=20, grow=True, level=1),
+        Column("similarity", "Cosine", "cosine", 10),
+        Column("distance", "Distance", "cosine", 12, level=4),
+        Column("blocked", "Blocked by", width=20, level=2),
+        Column("verdict", "Verdict", "outcome", 14),
+        Column("served", "Served", width=10, level=3),
+    )
+
+    @cached_property
+    def drawing(self) -> ipywidgets.HTML:
+        """What the labels say, and the charts."""
+        return ipywidgets.HTML()
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The buttons for the selected pairs."""
+        return Verdicts(self.grid.model_id, self.judge)
+
+    @staticmethod
+    def read(source: PanelSource, view: View) -> pd.DataFrame:
+        """Return the pairs of what the panel is about."""
+        pairs = _pairs(source, view)
+        ids = pairs[["asked_id", "stored_id"]].astype("object")
+        return pairs.assign(
+            pair=pd.Series([f"{asked}/{stored}" for asked, stored in ids.itertuples(index=False)], dtype="string"),
+            distance=(pairs["similarity"] - source.threshold).abs(),
+            verdict=pd.Series([verdict(each) for each in pairs["right"].astype("object")], dtype="string"),
+            served=pairs["served"].astype("object").map({True: "yes", False: "no"}).astype("string"),
+        )
+
+    @staticmethod
+    def charts(source: PanelSource, view: View) -> str:
+        """Return what the labels say and the charts, for where no widget runs; empty if there are no pairs."""
+        pairs = _pairs(source, view)
+        return _told(Tuned(pairs, source.threshold), source) if len(pairs) else ""
+
+    def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
+        """Read the pairs again, show what changed, and return them."""
+        frame = super().paint(source, view)
+        self.drawing.value = _told(Tuned(frame, source.threshold), source) if len(frame) else ""
+        self.verdicts.shown = len(frame) > 0
+        self.verdicts.writable = not source.store.readonly
+        return frame
+
+    def parts(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the charts, the table, the buttons for its selected rows, and the one pair that is selected."""
+        return self.drawing, self.grid, self.verdicts, self.detail
+
+    def judge(self, keys: Sequence[str], right: bool) -> str:
+        """Label pairs; a sentence about it."""
+        assert self._source is not None
+        said, table = "", self.table[self.table["pair"].isin(keys)]
+        for row in table.to_dict("records"):
+            lookup = {name: row[name] for name in ("number", "similarity", "embedder")}
+            lookup |= {"asked": int(row["asked_id"]), "near": int(row["stored_id"]), "objection": row["blocked"]}
+            said = label(self._source.store, lookup, right=right)
+        self.repaint()
+        if len(table) == 1 and pd.notna(table["number"].iloc[0]):
+            return said
+        pairs = f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}"
+        if right:
+            return f"{pairs} labelled right."
+        return f"{pairs} labelled wrong. Nothing is served by meaning for these questions any more."
+
+    def describe(self, row: dict[str, Any]) -> str:
+        """Return both questions and both answers side by side."""
+        assert self._source is not None
+        assert self._view is not None
+        if len(self.grid.selection) > 1:
+            return ""
+        facts = [
+            ("Blocked by", row["blocked"]),
+            ("Served", row["served"] if pd.notna(row["served"]) else ""),
+            ("Lookup", str(row["number"]) if pd.notna(row["number"]) else ""),
+            ("Asked", shown("time", row["at"])),
+            ("Embedder", str(row["embedder"])),
+        ]
+        pair = pair_html(self._source.store, row | {"served": row["served"] == "yes"}, redact=self._view.redact)
+        return detail_html(f"Cosine {cosine(row['similarity'])}, {row['verdict']}", facts, [], after=pair)
+
+
+def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
+    configurations = None
+    if view.model is not None:
+        known = frames.configurations(source.store)
+        configurations = list(known["key"][frames.named(known, view.model)])
+    return tuning.pairs(
+        source.store,
+        period=source.period(view.since),
+        configurations=configurations,
+        execution_count=view.cell,
+    )
+
+
+def _told(tuned: Tuned, source: PanelSource) -> str:
+    elsewhere = len(source.store.labels().rows) - int(tuned.pairs["right"].notna().sum())
+    labels = "1 more label is" if elsewhere == 1 else f"{elsewhere:,} more labels are"
+    more = f" {labels} about other times, models or cells." if elsewhere > 0 else ""
+    return (
+        f'<div style="padding-bottom:10px"><b>{escape(tuned.expected)}</b> {tuned.suggestion_html()}'
+        f'<div style="opacity:.8">{escape(tuned.counts + more)}</div></div>'
+        f'<div style="padding-bottom:10px">{tuned.charts()}</div>'
+    )

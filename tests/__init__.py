@@ -1,0 +1,1 @@
+"""The tests. What several of them need is in :mod:`tests.support`."""

@@ -1,0 +1,232 @@
+"""``doctor``: what is well says so, and each thing that is wrong is found and comes with what to do."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models.fake import FakeStreamingListLLM
+
+import gptcache_magics as gm
+from gptcache_magics.commands import _checks as checkup
+from gptcache_magics.commands._checks import Check
+from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.errors import StoreError
+from gptcache_magics.langchain import hooks as langchain_hooks
+from tests.support.embedder import Embedder
+from tests.support.provider_server import KEY, ProviderServer
+from tests.support.shell import NumberedModel, fresh_shell
+
+OFF = ["versions", "gptcache's import", "gptcache's leaks", "wraps", "methods of their own", "models"]
+ON = [*OFF, "LangChain's cache", "errors in this run", "keys in entries"]
+FILE = ["damaged files", "the file", "writing", "disk space", "file system"]
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Iterator[Path]:
+    """The cache is on; its file."""
+    gm.on(tmp_path / "store")
+    yield tmp_path / "store" / "cache.db"
+    if gm.current() is not None:
+        gm.off()
+    set_llm_cache(None)
+
+
+def check(name: str) -> Check:
+    (found,) = [each for each in gm.doctor().checks if each.check == name]
+    return found
+
+
+def test_all_is_well_at_first_and_one_line_each(on: Path, server: ProviderServer) -> None:
+    server.model("ChatOpenAI").invoke("hello")
+    report = gm.doctor()
+
+    assert [each.check for each in report.checks] == [*ON, *FILE]
+    unwell = [each.check for each in report.checks if not each.ok]
+    assert set(unwell) <= {"models", "methods of their own"}, report  # of tests that ran before this one
+    assert repr(report).count("\n") == len(report.checks) - 1
+    assert repr(report).startswith("✓ versions: python 3.")
+    frame = report.to_frame()
+    assert dict(frame.dtypes.astype(str)) == {
+        "check": "string",
+        "ok": "boolean",
+        "finding": "string",
+        "hint": "string",
+    }
+
+
+def test_it_works_while_the_cache_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [each.check for each in gm.doctor().checks] == OFF
+    gm.on()
+    gm.off()
+    assert [each.check for each in gm.doctor().checks] == [*OFF, *FILE]
+    assert list((tmp_path / ".gptcache").glob("*-wal")) == []
+
+
+def test_the_magic_returns_what_it_prints(tmp_path: Path) -> None:
+    with fresh_shell(tmp_path) as shell:
+        shell.run_line_magic("load_ext", "gptcache_magics")
+        assert "✓ versions" in repr(shell.run_line_magic("gptcache", "doctor"))
+
+
+# What is installed
+
+
+def test_a_version_that_is_too_old_is_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"pandas": "2.1.4", "ipython": "7.34.0"}
+    monkeypatch.setattr(checkup.metadata, "version", lambda name: found.get(name, "99"))
+    old = checkup.versions()
+
+    assert not old.ok
+    assert "pandas 2.1.4" in old.finding
+    assert old.hint == 'Too old: %pip install -U "pandas>=2.2.0"'
+
+
+def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None:
+    code = (
+        "import logging, gptcache, warnings; warnings.simplefilter('ignore'); import gptcache_magics as gm\n"
+        "from gptcache.utils import log\n"
+        "import gptcache.core; gptcache.core.Cache().init(); gptcache.core.Cache().init()\n"
+        "import json; print(json.dumps({row[0]: row[1:] for row in gm.doctor().to_frame().to_numpy().tolist()}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout.splitlines()[-1])
+
+    assert found["gptcache's import"][:2] == [False, "gptcache was imported before gptcache_magics"]
+    ok, finding, hint = found["gptcache's leaks"]
+    assert (ok, hint) == (False, "Take the handlers away: logging.root.handlers.clear()")
+    assert finding == "1 handler of the root logger and 2 functions to call at exit, one for each gptcache.Cache.init"
+    assert not upstream.came_first
+    assert logging.root.handlers is not None
+
+
+# LangChain
+
+
+def test_wraps_that_are_missing_or_left_behind_are_found(on: Path) -> None:
+    langchain_hooks.release()  # one that is not ours to give back
+    assert check("wraps") == Check("wraps", False, "none is in place", "Restart the kernel, then %gptcache on")
+    langchain_hooks.install()
+    gm.off()
+    langchain_hooks.install()
+    try:
+        assert "methods of LangChain's models are wrapped" in checkup.hooks(None).finding
+    finally:
+        langchain_hooks.release()
+    assert checkup.hooks(None).finding == "none, as the cache is off"
+
+
+def test_models_that_go_past_the_cache_are_found(on: Path, server: ProviderServer) -> None:
+    llm: Any = server.model("ChatOpenAI", cache=False)
+    llm.invoke("hello")
+    own = NumberedModel(cache=InMemoryCache())
+    streams = FakeStreamingListLLM(responses=["x"])
+    found = check("models")
+
+    assert not found.ok
+    assert "ChatOpenAI with cache=False" in found.finding
+    assert "NumberedModel with a cache of its own (InMemoryCache)" in found.finding
+    assert "1 call of this run with cache=False" in found.finding
+    assert "FakeStreamingListLLM.stream" in check("methods of their own").finding
+    del own, streams
+
+
+def test_another_cache_over_ours_is_found(on: Path) -> None:
+    set_llm_cache(InMemoryCache())
+    found = check("LangChain's cache")
+    assert repr(found) == "! LangChain's cache: InMemoryCache replaced this one. Take it back: %gptcache on"
+    set_llm_cache(None)
+    assert check("LangChain's cache").finding == "set_llm_cache(None) replaced this one"
+    gm.on()
+    assert check("LangChain's cache").ok
+
+
+def test_errors_inside_the_cache_are_found(on: Path) -> None:
+    cache = gm.current()
+    assert cache is not None
+    cache.ledger.failed(StoreError("disk full"), "storing an answer")
+    found = check("errors in this run")
+    assert (found.ok, found.finding) == (False, "1, the last: StoreError while storing an answer: disk full")
+
+
+# The store
+
+
+def test_an_embedder_that_cannot_be_used_is_found(on: Path) -> None:
+    gm.on(on.parent, match="semantic", embedder=Embedder(), wait=True)
+    assert check("matching").ok
+    assert check("matching").finding.startswith("semantic: Embedder")
+
+    broken = Embedder()
+    broken.fails = RuntimeError("no such model")
+    gm.on(on.parent, match="semantic", embedder=broken, wait=True)
+    found = check("matching")
+    assert not found.ok
+    assert "no such model" in found.finding
+    assert found.hint.startswith("Exact matching works.")
+
+
+def test_keys_in_entries_are_counted(on: Path, server: ProviderServer) -> None:
+    llm = server.model("ChatOpenAI")
+    llm.invoke(f"my key is {KEY}, is it safe?")
+    llm.invoke("hello")
+    found = check("keys in entries")
+    assert (found.ok, found.finding) == (False, "1 of the newest 2 entries hold what looks like a key")
+
+
+def test_damage_is_found_and_what_was_set_aside(on: Path) -> None:
+    gm.off()
+    for name in ("cache.db.damaged-20260101-120000", "cache.db.damaged-20260101-120000-wal"):
+        (on.parent / name).write_bytes(b"")
+    assert checkup.damaged_files(on).finding == "cache.db.damaged-20260101-120000"
+    assert checkup.integrity(on).ok
+    content = bytearray(on.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    on.write_bytes(content)
+    assert not checkup.integrity(on).ok
+    on.write_bytes(b"no database" * 1000)
+    assert "cannot be read" in checkup.integrity(on).finding
+    assert on.read_bytes() == b"no database" * 1000
+
+
+def test_a_large_file_is_checked_for_a_bounded_time(on: Path, server: ProviderServer) -> None:
+    llm = server.model("ChatOpenAI")
+    llm.batch([f"question {n}" for n in range(300)])
+    found = checkup.integrity(on, seconds=-1)
+    assert (found.ok, found.finding) == (True, "no damage found in -1 s, which was not enough for all of it")
+
+
+def test_a_store_that_cannot_be_written_is_found(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkup.writable(on).ok
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    assert checkup.writable(on).hint.endswith(f"chmod u+w {on.parent} {on}")
+
+
+def test_little_disk_space_is_found(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkup.disk_space(on).ok
+    monkeypatch.setattr(checkup, "LITTLE_BYTES", 1e18)
+    assert not checkup.disk_space(on).ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "ok"),
+    [("ext4", True), ("nfs4", False), ("nfs", False), ("cifs", False), ("fuse.sshfs", False), ("overlay", True)],
+)
+def test_a_network_file_system_is_found(tmp_path: Path, kind: str, ok: bool) -> None:
+    folder = tmp_path / "a folder"
+    mounts = f"/dev/sda / ext4 rw 0 0\nhost:/share {str(folder).replace(' ', chr(92) + '040')} {kind} rw 0 0\n"
+    found = checkup.network_mount(folder / "store" / "cache.db", mounts)
+    beside = checkup.network_mount(tmp_path / "cache.db", mounts)
+
+    assert found is not None
+    assert beside is not None
+    assert (found.ok, beside.ok) == (ok, True)
+    assert kind in found.finding
+    assert checkup.network_mount(folder, "") is None

@@ -1,0 +1,398 @@
+"""``%gptcache why`` as a person meets it: after real calls, typed in a shell, in each form it is shown."""
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.lib.pretty import pretty
+from langchain_core.globals import set_llm_cache
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
+
+import gptcache_magics as gm
+from gptcache_magics.errors import CommandError, StoreError
+from gptcache_magics.explain.view import Why
+from gptcache_magics.store.protocol import Found
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.provider_server import Model, ProviderServer
+from tests.support.shell import NumberedModel, ask, fresh_shell
+
+REPORT = "Summarise the 2023 report in three sentences."
+NEWER = "Summarise the 2024 report in three sentences."
+
+
+@pytest.fixture
+def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Turn the cache on in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    gm.on()
+    yield
+    gm.off()
+    set_llm_cache(None)
+
+
+@pytest.fixture
+def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A shell with the cache on."""
+    monkeypatch.chdir(tmp_path)
+    with fresh_shell(tmp_path / ".ipython") as shell:
+        shell.run_line_magic("load_ext", "gptcache_magics")
+        shell.run_line_magic("gptcache", "on")
+        shell.run_cell("from tests.support.shell import NumberedModel, ask")
+        yield shell
+
+
+def run(ip: InteractiveShell, code: str) -> None:
+    ip.run_cell(code, store_history=True).raise_error()
+
+
+def typed(ip: InteractiveShell, line: str = "") -> Why:
+    result = ip.run_line_magic("gptcache", f"why {line}".strip())
+    assert isinstance(result, Why)
+    return result
+
+
+def refused(ip: InteractiveShell, line: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        ip.run_line_magic("gptcache", f"why {line}")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def cause() -> str:
+    return str(gm.why().explanation.cause)
+
+
+# What a real call was missed for
+
+
+@tool
+def search(query: str) -> str:
+    """Find something."""
+    return "found"
+
+
+@tool
+def weather(city: str) -> str:
+    """Return the weather in a city."""
+    return "Sun"
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("class_name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama"])
+def test_a_changed_parameter_of_a_provider(server: ProviderServer, class_name: str) -> None:
+    server.model(class_name, temperature=0.2).invoke(REPORT)
+    server.model(class_name, temperature=0.9).invoke(REPORT)
+
+    assert cause() == "another parameter"
+    assert "changed  temperature 0.2 → 0.9" in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_a_changed_model_of_a_provider(server: ProviderServer) -> None:
+    server.model("ChatOpenAI").invoke(REPORT)
+    server.model("ChatOpenAI", model="gpt-4o").invoke(REPORT)
+
+    assert cause() == "another model"
+    assert "model gpt-4o-mini → gpt-4o" in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_changed_tools_of_a_provider(server: ProviderServer) -> None:
+    model = server.model("ChatOpenAI")
+    for tools in ([], [search], [search, weather], [weather]):
+        (model.bind_tools(tools) if tools else model).invoke(REPORT)
+
+    told = [change.text for number in (2, 3) for change in nearest_of(number).changes]
+    assert told == ["tools added: search", "tools added: weather"]
+    assert gm.why(4).explanation.cause == "other tools"
+
+
+def nearest_of(number: int) -> Any:
+    return gm.why(number).explanation.nearest
+
+
+@pytest.mark.usefixtures("on")
+def test_a_changed_base_url_of_a_provider(server: ProviderServer) -> None:
+    server.model("ChatOpenAI").invoke(REPORT)
+    other = server.openai_url.replace("127.0.0.1", "localhost")
+    server.model("ChatOpenAI", base_url=other).invoke(REPORT)
+
+    assert cause() == "another base URL"
+    assert f"base URL {server.openai_url} → {other}" in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_a_changed_system_prompt_and_an_earlier_turn(server: ProviderServer) -> None:
+    model: Model = server.model("ChatOpenAI")
+    model.invoke([SystemMessage("Be brief."), HumanMessage(REPORT)])
+    model.invoke([SystemMessage("Be thorough."), HumanMessage(REPORT)])
+    assert cause() == "another context"
+    assert "words    Be [-brief-]{+thorough+}." in repr(gm.why())
+
+    before = [SystemMessage("Be brief."), HumanMessage("Hi")]
+    model.invoke([*before, AIMessage("Hello"), HumanMessage(NEWER)])
+    model.invoke([*before, AIMessage("Good day"), HumanMessage(NEWER)])
+    assert "message 3 (ai) differs" in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_the_second_step_of_an_agent(server: ProviderServer) -> None:
+    model: Model = server.model("ChatOpenAI").bind_tools([search])
+    called = model.invoke(REPORT)
+    model.invoke([HumanMessage(REPORT), called, ToolMessage("found", tool_call_id=called.tool_calls[0]["id"])])
+
+    assert cause() == "another context"
+    assert "message 2 (ai) differs" in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_an_answer_that_was_cut_off(server: ProviderServer) -> None:
+    server.finish_reason = "length"
+    model: Model = server.model("ChatOpenAI")
+    model.invoke(REPORT)
+    assert cause() == "first time"
+    assert "Its answer was not stored, so the next call misses as well: cut off (length)" in repr(gm.why())
+
+    model.invoke(REPORT)
+    assert cause() == "not stored"
+    assert "Lookup 1 asked the same, but its answer was not stored: cut off (length)." in repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_a_call_that_failed(server: ProviderServer) -> None:
+    server.fail_next(1)
+    model: Model = server.model("ChatOpenAI")
+    with pytest.raises(Exception, match="fails with 500"):
+        model.invoke(REPORT)
+    model.invoke(REPORT)
+
+    assert cause() == "no answer yet"
+
+
+@pytest.mark.usefixtures("on")
+def test_a_hit_says_what_it_saved(server: ProviderServer) -> None:
+    model: Model = server.model("ChatOpenAI")
+    model.invoke(REPORT)
+    model.invoke(REPORT)
+
+    entry = gm.entries().index[0]
+    assert cause() == "hit"
+    saved = next(line for line in repr(gm.why()).splitlines() if line.startswith("  saved"))
+    assert saved.startswith("  saved    <$0.0001, 0.")
+    assert " tokens in, " in saved
+    assert repr(gm.why()).endswith(f"next     %gptcache show {entry}")
+    assert REPORT in repr(gm.show(entry))
+
+
+@pytest.mark.usefixtures("on")
+def test_removed_and_cleared_entries() -> None:
+    for take_away in (lambda: gm.remove(*gm.entries().index), gm.clear):
+        ask(REPORT)
+        take_away()
+        ask(REPORT)
+        assert cause() == "removed"
+
+
+@pytest.mark.usefixtures("on")
+def test_a_store_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: SQLiteStore, key: bytes) -> Found | None:
+        raise StoreError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteStore, "get", broken)
+        ask(REPORT)
+
+    assert cause() == "error"
+    assert "the disk is gone" in repr(gm.why())
+    assert repr(gm.why()).endswith("next     %gptcache")
+
+
+@pytest.mark.usefixtures("on")
+def test_a_lookup_that_no_hook_saw() -> None:
+    cache = gm.current()
+    assert cache is not None
+    cache.lookup(REPORT, "[('stop', None)]")
+
+    assert cause() == "model unknown"
+
+
+@pytest.mark.usefixtures("on")
+def test_answers_that_a_users_own_gptcache_keeps(tmp_path: Path) -> None:
+    from gptcache.manager.factory import manager_factory
+
+    gm.off()
+    gm.on(init=lambda cache: cache.init(data_manager=manager_factory("map", data_dir=str(tmp_path / "map"))))
+    for question in (REPORT, REPORT, NEWER):
+        ask(question)
+
+    assert [gm.why(number).explanation.cause for number in (1, 2, 3)] == ["first time", "hit", "first time"]
+    assert "not in this store" in repr(gm.why(2))
+
+
+# What is typed
+
+
+def test_the_default_is_the_last_miss_of_the_last_cell(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r})")
+    run(ip, f"ask({NEWER!r}); ask('Who wrote Faust?'); ask({REPORT!r})")
+    run(ip, "1 + 1")
+    assert typed(ip).explanation.question == "Who wrote Faust?"
+
+    run(ip, f"ask({REPORT!r})")
+    assert typed(ip).explanation.cause == "hit"
+    assert typed(ip).explanation.number == 5
+
+
+def test_a_number_is_one_of_the_lookups_table(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r}); ask({NEWER!r})")
+    ip.run_line_magic("gptcache", "off")
+    ip.run_line_magic("gptcache", "on")
+
+    assert typed(ip, "2").explanation.cause == "other words"  # of an earlier run
+    assert repr(typed(ip, "2")) == repr(gm.why(2)) == repr(gm.why("2")) == repr(typed(ip, "#2"))
+    assert refused(ip, "3") == "No lookup has the number 3. The newest is 2. All: %gptcache lookups --since all"
+    assert "number 0" in refused(ip, "0")
+
+
+def test_a_text_is_the_newest_lookup_of_it(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r}); ask({NEWER!r}); ask('{NEWER} Please.')")
+
+    assert typed(ip, f'"{NEWER}"').explanation.number == 2
+    assert typed(ip, NEWER).explanation.number == 2
+    assert typed(ip, '"2024 report"').explanation.number == 3
+    assert gm.why(REPORT).explanation.number == 1
+
+
+def test_a_text_that_nobody_asked_shows_what_is_recorded(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r})")
+
+    shown = repr(typed(ip, '"Summarise the 2025 report in three sentences."'))
+    assert shown.startswith("No recent lookup asked that: the closest recorded question is 98% the same.")
+    assert "Summarise the [-2023-]{+2025+} report" in shown
+    assert typed(ip, "Who wrote Faust").explanation.nearest is None
+
+
+def test_a_text_in_a_variable(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r}); ask('12')")
+
+    assert gm.why(var=REPORT).explanation.number == 1
+    assert gm.why(var="12").explanation.number == 2
+    for given in ({"var": 12}, {"var": ["12"]}):
+        with pytest.raises(CommandError, match="--var names a text"):
+            gm.why(**given)  # type: ignore[arg-type]
+    with pytest.raises(CommandError, match="in place of one"):
+        gm.why(REPORT, var=REPORT)
+
+
+def test_only_lookups_of_a_model(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r}); ask({NEWER!r}, 'large-model'); ask('Who wrote Faust?')")
+
+    assert typed(ip, "-m large-model").explanation.number == 2
+    assert typed(ip, "report -m small-model").explanation.number == 1
+    assert "No model 'larg-model' in this store. Did you mean 'large-model'" in refused(ip, "-m larg-model")
+
+
+def test_a_store_that_is_not_on(ip: InteractiveShell) -> None:
+    run(ip, f"ask({REPORT!r}); ask({NEWER!r})")
+    shown = repr(typed(ip))
+    ip.run_line_magic("gptcache", "off")
+
+    assert "The cache is off" in refused(ip, "")
+    assert repr(typed(ip, "--at .gptcache")) == shown
+    assert repr(typed(ip, "1 --at .gptcache")) == repr(gm.why(1, at=".gptcache"))
+
+
+def test_without_lookups_one_sentence_says_so(ip: InteractiveShell) -> None:
+    for line in ("", "1"):
+        assert refused(ip, line).startswith("No lookups yet.")
+    assert "nothing like it is recorded" in repr(typed(ip, "Who wrote Faust?"))
+
+
+@pytest.mark.parametrize("line", ["--vary x", "--at nowhere", "-m", "-m x -m y"])
+def test_a_wrong_line_is_refused_in_one_sentence(ip: InteractiveShell, line: str) -> None:
+    assert refused(ip, line)
+
+
+# How it is shown
+
+
+HOSTILE = "tall </td><script>alert(1)</script> \x1b[2J\u202e sk-0123456789abcdef"
+
+
+@pytest.mark.usefixtures("on")
+def test_hostile_text_is_neutralised_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(f"{REPORT} {HOSTILE}", "a<b>\x1b[2J")
+    ask(f"{NEWER} {HOSTILE}", "a<b>\x1b[2J")
+
+    assert cause() == "other words"
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    for shown in (repr(gm.why()), pretty(gm.why()), gm.why()._repr_html_()):
+        assert "2024" in shown
+        assert "\\x1b[2J" in shown
+        for hostile in ("\x1b[2J", "\u202e", "sk-01234"):
+            assert hostile not in shown
+    assert "<script" not in gm.why()._repr_html_()
+    assert "a<b>" not in gm.why()._repr_html_()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("on")
+def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(REPORT)
+    ask(NEWER)
+    assert pretty(gm.why()) == repr(gm.why())
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m[-2023-]\x1b[0m\x1b[32m{+2024+}\x1b[0m" in pretty(gm.why())
+    assert "\x1b" not in repr(gm.why())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert pretty(gm.why()) == repr(gm.why())
+
+
+@pytest.mark.usefixtures("on")
+def test_the_plain_form_reads_from_top_to_bottom() -> None:
+    ask(REPORT)
+    ask(NEWER)
+
+    first, second = gm.entries().index[::-1]
+    assert first != second
+    assert repr(gm.why()).splitlines() == [
+        "Lookup 2 (small-model), miss. Asked in other words: the closest question is 98% the same.",
+        f"  asked    {NEWER}",
+        f"  stored   {REPORT}",
+        "  words    Summarise the [-2023-]{+2024+} report in three sentences.",
+        f"  closest  {first} (small-model)",
+        f"  next     %gptcache show {first}",
+    ]
+
+
+@pytest.mark.usefixtures("on")
+def test_the_html_form_marks_the_words() -> None:
+    ask(REPORT)
+    ask(NEWER)
+
+    shown = gm.why()._repr_html_()
+    assert ">2023</del><ins " in shown
+    assert ">2024</ins>" in shown
+    assert "var(--jp-content-font-color1,inherit)" in shown
+
+
+@pytest.mark.usefixtures("on")
+def test_an_explanation_of_long_prompts_is_short() -> None:
+    for year in (2023, 2024):
+        NumberedModel().invoke([HumanMessage(f"{'word ' * 50_000}{year}{' word' * 50_000}")])
+
+    shown = repr(gm.why())
+    assert "[-2023-]{+2024+}" in shown
+    assert len(shown) < 5_000

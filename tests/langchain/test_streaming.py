@@ -1,0 +1,120 @@
+"""Streams through the cache as their readers see them: LangGraph, callbacks, tool calls; and who waits for whom."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.globals import set_llm_cache
+from langchain_core.messages import AIMessageChunk
+from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
+
+import gptcache_magics as gm
+from tests.support.provider_server import Model, ProviderServer
+from tests.support.shell import NumberedModel
+
+QUESTION = "What is the capital of France?"
+
+
+@pytest.fixture(autouse=True)
+def on(tmp_path: Path) -> Iterator[None]:
+    gm.on(tmp_path / "store")
+    yield
+    gm.off()
+    set_llm_cache(None)
+
+
+@tool
+def weather(city: str) -> str:
+    """Return the weather in a city."""
+    return "Sun"
+
+
+class Heard(BaseCallbackHandler):
+    """The events of one model call."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def on_chat_model_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
+        self.events.append("start")
+
+    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        self.events.append("token")
+
+    def on_llm_end(self, *args: Any, **kwargs: Any) -> None:
+        self.events.append("end")
+
+
+def whole(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+    return sum(chunks[1:], chunks[0])  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("class_name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama"])
+def test_a_streamed_hit_has_tool_calls_usage_and_the_usual_callbacks(server: ProviderServer, class_name: str) -> None:
+    llm = server.model(class_name).bind_tools([weather], tool_choice="any" if class_name != "ChatOllama" else None)
+    bought = whole(list(llm.stream(QUESTION)))
+    heard = Heard()
+    served = whole(list(llm.stream(QUESTION, config={"callbacks": [heard]})))
+
+    assert served.tool_calls == bought.tool_calls
+    assert served.usage_metadata == bought.usage_metadata
+    assert served.text == bought.text
+    assert (heard.events[0], heard.events[-1]) == ("start", "end")
+    assert heard.events.count("start") == heard.events.count("end") == 1
+    assert "token" in heard.events
+    assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
+    assert server.calls == 1
+
+
+def graph(llm: Model) -> Any:
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", lambda state: {"messages": [llm.invoke(state["messages"])]})
+    builder.add_edge(START, "model")
+    return builder.compile()
+
+
+@pytest.mark.parametrize("stream_mode", ["values", "messages", "updates"])
+def test_a_graph_streams_the_same_from_the_cache(server: ProviderServer, stream_mode: str) -> None:
+    app, asked = graph(server.model("ChatOpenAI")), {"messages": [("user", QUESTION)]}
+
+    def texts() -> str:
+        found = []
+        for piece in app.stream(asked, stream_mode=stream_mode):
+            if stream_mode == "messages":
+                found.append(piece[0].text)
+            elif stream_mode == "values":
+                found = [piece["messages"][-1].text]
+            else:
+                found = [piece["model"]["messages"][-1].text]
+        return "".join(found)
+
+    bought = texts()
+    assert QUESTION in bought
+    assert texts() == bought
+    assert server.calls == 1
+    assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
+
+
+def test_an_interrupt_while_waiting_for_another_thread_leaves_everything_usable() -> None:
+    model = NumberedModel(seconds=2)
+    first: list[str] = []
+    asking = threading.Thread(target=lambda: first.append(model.invoke(QUESTION).text))
+    asking.start()
+    while not gm.current().ledger.noted:
+        time.sleep(0.01)
+    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.invoke(QUESTION)
+    assert not first, "it waited for the other thread and not for its answer"
+    asking.join()
+    assert model.invoke(QUESTION).text == first[0]
+    assert list(gm.lookups()["outcome"]) == ["hit", "miss"]

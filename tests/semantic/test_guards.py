@@ -1,0 +1,254 @@
+"""Why two questions that look alike may not share an answer: what each guard blocks, and what none may."""
+
+import pytest
+
+from gptcache_magics.semantic.guards import GUARDS, Blocked, blocked
+from gptcache_magics.semantic.guards.numbers import with_digits
+
+# Pairs that one guard alone objects to, with what it says.
+CAUGHT = {
+    "number": [
+        ("Print rows 3 to 5 of the table", "Print rows 4 to 6 of the table", "3, 5 / 4, 6"),
+        ("Name the lakes of Finland", "Name five lakes of Finland", "– / 5"),
+        ("How long did Ramesses II reign?", "How long did the old Ramesses III reign?", "2 / 3"),
+        ("Draw 1 circle and one square", "Draw 3 red circles and one square", "1 / 3"),
+        ("What is -5 in Fahrenheit for a cook?", "What is 5 in Fahrenheit?", "-5 / 5"),
+        ("When is it 9 am in Oslo?", "When is it 9 pm in Oslo?", "9 am / 9 pm"),
+        ("A bus comes at 9:30 am and goes at 1:15 pm", "A bus comes at 9:30 p.m. and goes at 1:15 a.m.", None),
+        ("Is $40 a day enough for a guide?", "Is £40 a day enough for a local guide?", "40 dollars / 40 pounds"),
+        ("Is 40€ a day enough for a guide?", "Is 40£ a day enough for a local guide?", "40 euros / 40 pounds"),
+        ("How big is a 256 GB disk?", "How big is a 256 MB hard disk?", "256 gigabytes / 256 megabytes"),
+    ],
+    "date": [
+        ("Which shops close from monday to thursday?", "Which shops close from tuesday to friday?", None),
+        ("How was the weather in may in the north?", "How was the weather in the north?", "may / –"),
+    ],
+    "negation": [
+        ("Write the query with a join", "Write the query without a join", "– / without"),
+        ("Which birds can fly?", "Which birds can't fly?", "– / not"),
+        ("Use loops in the answer", "Don't use loops in the answer", "– / not"),
+        ("Which rows are old and not archived?", "Which rows are not old and archived?", "not, archived / not, old"),
+        ("Welche Vögel können fliegen?", "Welche Vögel können nicht fliegen?", "– / nicht"),
+        ("Ce fichier est vide ?", "Ce fichier n'est pas vide ?", None),
+    ],
+    "opposite": [
+        ("How do I quickly import the contacts?", "What is a fast way to export contacts?", "import / export"),
+        ("Draw the upper bound as a dashed line", "Draw the lower bound as a line of dots", "upper / lower"),
+        ("Is it healthy to skip lunch?", "Is skipping lunch every day unhealthy?", "healthy / unhealthy"),
+        ("List birds that swim and fly", "List birds that swim or fly", "and / or"),
+        ("How do I move files to Oslo?", "How do I move files from Oslo?", "to / from"),
+        ("How do I zoom in on a figure?", "How do I zoom out of a figure?", "in / out"),
+        ("What does my name mean?", "What does your name mean?", "my / your"),
+        ("Did he say that to her?", "Did she say that to him?", "he, her / she, him"),
+        ("Write a for loop", "Write a while loop", "for / while"),
+    ],
+    "limit": [
+        ("Print the lines that match", "Print only the lines that match", "– / only"),
+        ("Delete all of the rows", "Delete any of the rows", "all / any"),
+        ("Print every row", "Print every other row", "– / every other"),
+        ("Write an if statement", "Write an if else statement", "– / if else"),
+        ("What is the income of Norway?", "What is the income per capita of Norway?", "– / per capita"),
+    ],
+    "format": [
+        ("Describe the planets", "Describe the planets as a table", "– / table"),
+        ("Describe the planets", "Describe the planets in a single sentence", "– / sentence"),
+        ("Give me the planets as json", "Give me the planets", "json / –"),
+    ],
+    "language": [("Write a greeting for the guests", "Write a greeting for the guests in french", "– / french")],
+    "quoted text": [
+        ('Split the line at each ","', 'Split the line at each ";"', ", / ;"),
+        ("What does 'set up the tent' mean?", "What does 'set the tent up' mean?", None),
+    ],
+    "code": [
+        ("Keep the rows where x > 5", "Keep the rows where x >= 5", "x > 5 / x >= 5"),
+        ("Compute a - b for me", "Compute b - a for me", "a - b / b - a"),
+        ("What does git push do with --dry-run?", "What does git push do with -n?", "--dry-run / -n"),
+        ("Why does fit_line(points) fail?", "Why does fit_line(points) fail in draw_axes(figure)?", None),
+        ("What is 7 // 2 in Python?", "What is 7 / 2 in Python?", "7 // 2 / 7 / 2"),
+        ("What is 6 & 3 in Python?", "What is 6 | 3 in Python?", "6 & 3 / 6 | 3"),
+        ("What does [0-9] match?", "What does [^0-9] match?", "0-9 / ^0-9"),
+        ("What does x[1:] return?", "What does x[:1] return?", "1: / :1"),
+        ("What does df[~mask] return?", "What does df[mask] return?", "~mask / mask"),
+    ],
+    "name": [
+        ("What should I see in New Zealand?", "What should I see in Peru?", "New, Zealand / Peru"),
+        ("Which trees lose their leaves?", "Which trees lose their leaves in Sweden?", "– / Sweden"),
+        ("Which poems did Anna Seward write?", "Which poems did Anna B. Seward write?", "– / B"),
+        ("Who is the wife of Carl Emanuel Bach?", "Who is the wife of Carl Bach?", "Emanuel / –"),
+        ("What does UNION do?", "What does UNION ALL do?", "– / ALL"),
+    ],
+    "list": [("List the pros and cons of tabs", "List the pros of tabs", "cons / –")],
+    "order": [
+        ("How do I turn miles into feet?", "How can I turn feet into miles?", "miles into feet / feet into miles"),
+        ("Do cats chase dogs?", "Do dogs chase cats?", "cats chase dogs / dogs chase cats"),
+        ("Sort by age and then by name", "Sort by name and then by age", None),
+        ("Bring tea to Tom and milk to Jane", "Bring milk to Tom and tea to Jane", None),
+        ("Move it from here to Rome and from Bonn to Oslo", "Move it from here to Oslo and from Bonn to Rome", None),
+        ("Draw a grid of shape (3, 5)", "Draw a grid of shape (5, 3)", "3 5 / 5 3"),
+        ("Mix sand and lime in a ratio of 1:3", "Mix sand and lime in a ratio of 3:1", "1 3 / 3 1"),
+        ("Is every square a rectangle?", "Is every rectangle a square?", "square rectangle / rectangle square"),
+        ("Subtract column A from column B", "Subtract column B from column A", None),
+        ("Add milk to eggs with butter", "Add eggs to butter with milk", None),
+    ],
+    "question word": [
+        ("When does the museum open?", "Where does the museum open?", "when / where"),
+        ("Is the museum closed?", "Why is the museum closed?", "yes or no / why"),
+    ],
+    "one word": [
+        ("How do I rotate the picture?", "How can I crop the picture?", "rotate / crop"),
+        ("How do I sort the pictures?", "How do I crop the pictures?", "sort / crop"),
+        ("Return the rows of the matrix", "Return the columns of the matrix", "rows / columns"),
+        ("Did group A recover?", "Did group B recover?", "A / B"),
+        ("Draw A Horse", "Draw a cow", "Horse / cow"),
+        ("Show the state of the car", "Show the stats of the car", "state / stats"),
+    ],
+}
+
+SAME = [
+    ("Sort the words by length", "Hi! Can you please sort the words by their length? Thanks!"),
+    ("How do I rotate a picture?", "What's the best way to rotate a picture?"),
+    ("How do I rotate a picture?", "how to rotate pictures"),
+    ("Why isn't the sky green?", "Why is the sky not green?"),
+    ("Is a tomato a fruit or not?", "Is a tomato a fruit?"),
+    ("Which colours does the flag have?", "Which colors does the flag have?"),
+    ("Organise the files by date", "Please organize files by date"),
+    ("In Iceland, how many volcanoes are active?", "How many volcanoes are active in Iceland?"),
+    ("What is the number of volcanoes in Iceland?", "How many volcanoes are there in Iceland?"),
+    ("Is tea or coffee healthier?", "Is coffee or tea healthier?"),
+    ("What is the difference between a crow and a raven?", "What is the difference between a raven and a crow?"),
+    ("Name twenty five birds", "Name 25 birds"),
+    ("Can I walk there in one day?", "Can I walk there in 1 day?"),
+    ("Is 1,000 a lot?", "Is 1k a lot?"),
+    ("Say it in one sentence", "Say it in a single sentence"),
+    ("What happened on 3rd March?", "What happened on Mar 3?"),
+    ("What is natural language processing?", "What is NLP?"),
+    ("Which dataset is on GitHub?", "which dataset is on github"),
+    ("What does the word 'hygge' mean?", "What does the word hygge mean?"),
+    ("Describe a glacier", "Explain a glacier"),
+    ("Write a limerick about rain", "Create a limerick about rain"),
+    ("Write “hello” in the middle", 'Write "hello" in the middle'),
+    ("Explain the U.S. senate", "Explain the US senate"),
+    ("What sort of bird is a wren?", "What kind of bird is a wren?"),
+    ("Why did the second crusade fail?", "Why did Crusade II fail?"),
+    ("Who was Seward?", "Who was Anna Seward?"),
+    ("Does it rain in Rome or in Oslo?", "Does it rain in Oslo or in Rome?"),
+    ("Compare the north coast and the south coast", "Compare the south coast and the north coast"),
+    ("Mix red, green and blue", "Mix green, red and blue"),
+    ("What is the best advice your father ever gave you?", "What is the best advice ever your father gave you?"),
+    ("How do I reset my phone?", "How do you reset your phone?"),
+    ("Which country has never been ruled or occupied?", "Which country has never been occupied and ruled?"),
+    ("Is There A Way To Swim?", "Is there a way to swim?"),
+    ("How reliable are trams?", "Are trams reliable?"),
+    ("Is there any way to swim in Oslo?", "How do I swim in Oslo?"),
+    ("Is there a cure for hay fever?", "Where can I find a cure for hay fever?"),
+    ("Why isnt the sky green?", "Why is the sky not green?"),
+    ("Why can't birds swim?", "Why cannot birds swim?"),
+    ("Is a tomato a fruit, yes/no?", "Is a tomato a fruit?"),
+    ("What is 20 per cent of 60?", "What is 20% of 60?"),
+    ("Print rows 3 -5", "Print rows 3-5"),
+    ("What is Covid-19?", "What is Covid 19?"),
+    ("SAVE ENERGY AT HOME", "Save energy"),
+    ("What costs 20€?", "What costs 20 euros?"),
+    ("What costs $5 million?", "What costs 5 million dollars?"),
+    ("What is sin x at 0?", "What is the value of the sine of x at 0?"),
+    ("See if the key exists", "See whether the key exists"),
+    ("Explain tides in simple terms", "Explain tides simply"),
+    ("How large is the United States?", "How large are the United States of America?"),
+    ("Who governs the United States?", "Who governs the US?"),
+    ("Run 5 km", "Run 5 kilometers"),
+    ("Lift 1 kg", "Lift 1 kilogram"),
+    ("Wait 20 ms", "Wait 20 milliseconds"),
+    ("Wait 1 sec", "Wait 1 second"),
+    ("Play songs of the 1990s", "Play some songs of the 1990's"),
+    ("What costs $20?", "What costs 20 dollars?"),
+    ("Open at 9 am", "Open at 9 a.m."),
+    ("How do I use groupby?", "How do I use df.groupby?"),
+    ("What does a[0, 1] return?", "What does a[0,1] return?"),
+    ("How do I care for a dog?", "caring for a dog"),
+]
+
+ODD = {
+    "empty": "",
+    "spaces": " \n\t ",
+    "emoji": "🙂🙃 👩‍👩‍👧 🏳️‍🌈",
+    "right to left": "‏שלום‎ \u202eabc\u202c how are you",
+    "combining": "a" + "\u0301" * 500,
+    "digits of others": "٣ ३ ３ ² ½ Ⅷ 10² ١٬٠٠٠",
+    "lone surrogate": "what is \ud800 this",
+    "zero bytes": "\x00what\x00is\x00this",
+    "only quotes": "\"'`" * 400,
+    "long number": "9" * 100_000,
+    "many numbers": "1,234" * 20_000,
+    "one word": "a" * 100_000,
+    "underscores": "a_" * 50_000,
+    "dots": "a.b" * 33_000,
+    "quotes": " 'a'b" * 20_000,
+    "operators": "a = " * 25_000,
+    "brackets": "f(" * 50_000,
+    "names": "Ab " * 33_000,
+    "capitals": "AB " * 33_000,
+    "letters": "A " * 50_000,
+    "negations": "not " * 25_000,
+    "cut short": "n't cannot " * 10_000,
+    "signs": "-1 $-1 $ 1" * 10_000,
+    "amounts": "$1,1.1" * 20_000,
+    "open brackets": "[a" * 50_000,
+    "per": "per every other " * 7_000,
+    "different words": " ".join(f"w{at}x" for at in range(15_000)),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_each_guard_alone_blocks_its_pairs(guard: str) -> None:
+    others = {name: each for name, each in GUARDS.items() if name != guard}
+    for stored, asked, difference in CAUGHT[guard]:
+        caught = blocked(stored, asked)
+        assert caught is not None, (stored, asked)
+        assert caught.guard == guard
+        assert difference in (None, caught.difference)
+        assert blocked(stored, asked, others) is None
+
+
+@pytest.mark.parametrize(("stored", "asked"), SAME)
+def test_the_same_in_other_words_is_served(stored: str, asked: str) -> None:
+    assert blocked(stored, asked) is None
+
+
+@pytest.mark.parametrize(("stored", "asked"), [*SAME, *(pair[:2] for pairs in CAUGHT.values() for pair in pairs)])
+def test_the_verdict_is_the_same_both_ways(stored: str, asked: str) -> None:
+    for guard in GUARDS.items():
+        assert bool(blocked(stored, asked, dict([guard]))) == bool(blocked(asked, stored, dict([guard])))
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_text_is_read(text: str) -> None:
+    assert blocked(text, text) is None
+    for guard in GUARDS.items():
+        blocked(text, text[1:], dict([guard]))
+
+
+def test_the_first_guard_that_objects_is_named_with_the_difference() -> None:
+    caught = blocked("Summarise the report of 2023", "Summarise the report of 2024")
+    assert caught == Blocked("number", "2023 / 2024")
+    assert str(caught) == "number: 2023 / 2024"
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ("two hundred rows", "200 rows"),
+        ("twenty five", "25"),
+        ("a thousand", "a 1000"),
+        ("thousands of rows", "thousands of rows"),
+        ("1.5 million", "1500000"),
+        ("5 k", "5000"),
+        ("3 rd", "3"),
+        ("third", "3"),
+        ("one day", "one day"),
+        ("half a dozen", "0.5 a 12"),
+        ("3.10 and 2.0 and 007", "3.10 and 2 and 7"),
+        ("1.2.3 thousand", "1.2.3 thousand"),
+    ],
+)
+def test_numbers_in_words_are_read(words: str, numbers: str) -> None:
+    assert list(with_digits(words.split())) == numbers.split()

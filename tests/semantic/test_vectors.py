@@ -1,0 +1,165 @@
+"""Nearest neighbours: the same as comparing with every vector, however they come and go."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gptcache_magics.semantic import vectors
+from gptcache_magics.semantic.vectors import Contexts, Vector, Vectors
+from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.store_contract import GPT, key, make_entry
+
+DIMENSION = 96
+random = np.random.default_rng(7)
+
+
+def unit(*near: Vector, noise: float = 1.0) -> Vector:
+    """A direction at random, or one near to another."""
+    vector = (near[0] if near else 0) + noise * random.standard_normal(DIMENSION) / DIMENSION**0.5
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def name(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("few", [4_000, 0], ids=["in full", "by their heads"])
+@pytest.mark.parametrize("at_least", [0.5, 0.9, 0.95])
+def test_the_nearest_are_those_that_every_comparison_finds(
+    monkeypatch: pytest.MonkeyPatch, few: int, at_least: float
+) -> None:
+    monkeypatch.setattr(vectors, "FEW", few)
+    middle = [unit() for _ in range(20)]
+    all_of_them = [unit(middle[n % 20], noise=0.1 + 0.5 * (n % 7) / 7) for n in range(1_500)]
+    found = Vectors(DIMENSION)
+    for number, vector in enumerate(all_of_them):
+        found.add([name(number)], vector[None])
+
+    for asked in [*middle, unit(all_of_them[3], noise=0.05), unit()]:
+        cosines = np.stack(all_of_them) @ asked
+        best = [number for number in np.argsort(-cosines)[:5].tolist() if cosines[number] >= at_least]
+        nearest = found.nearest(asked, 5, at_least)
+        assert [each.id for each in nearest] == [name(number) for number in best]
+        assert [each.cosine for each in nearest] == pytest.approx(cosines[best].tolist(), abs=1e-5)
+
+
+def test_a_forgotten_vector_is_not_found_and_the_others_are() -> None:
+    all_of_them = {name(number): unit() for number in range(50)}
+    found = Vectors(DIMENSION)
+    for id, vector in all_of_them.items():
+        found.add([id], vector[None])
+    for gone in (0, 49, 20, 20, 99):
+        found.discard(name(gone))
+        all_of_them.pop(name(gone), None)
+
+    assert len(found) == len(all_of_them) == 47
+    for id, vector in all_of_them.items():
+        assert [each.id for each in found.nearest(vector, 1, 0.99)] == [id]
+
+
+def test_a_vector_can_be_replaced() -> None:
+    old, new = unit(), unit()
+    found = Vectors(DIMENSION)
+    found.add([name(1)], old[None])
+    found.add([name(1)], new[None])
+
+    assert len(found) == 1
+    assert found.nearest(old, 1, 0.9) == []
+    assert [each.id for each in found.nearest(new, 1, 0.9)] == [name(1)]
+
+
+def test_an_empty_context_has_no_nearest() -> None:
+    assert Vectors(DIMENSION).nearest(unit(), 5, 0.0) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[tuple[SQLiteStore, SQLiteStore]]:
+    """Two kernels on one store."""
+    one, two = SQLiteStore(tmp_path), SQLiteStore(tmp_path)
+    yield one, two
+    one.close()
+    two.close()
+
+
+def put(store: SQLiteStore, number: int, vector: Vector, context: bytes = b"context") -> None:
+    store.put(make_entry(number), GPT)
+    store.put_vectors("e", [(key(number), context, vector.astype("<f4").tobytes())])
+
+
+def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    mine, theirs = folder
+    contexts = Contexts(mine, "e", DIMENSION)
+    first, second = unit(), unit()
+    put(mine, 1, first)
+    assert [each.id for each in contexts.nearest(b"context", first, 1, 0.9)] == [key(1)[:8]]
+
+    put(theirs, 2, second)
+    assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(2)[:8]]
+    assert contexts.nearest(b"other", second, 1, 0.9) == []
+    assert Contexts(mine, "f", DIMENSION).nearest(b"context", second, 1, 0.9) == []
+
+
+def test_another_file_in_place_of_the_first_is_read_anew(
+    folder: tuple[SQLiteStore, SQLiteStore], tmp_path: Path
+) -> None:
+    mine, theirs = folder
+    contexts = Contexts(mine, "e", DIMENSION)
+    first, second = unit(), unit()
+    for number in range(3):
+        put(mine, number, first if number == 2 else unit())
+    assert contexts.nearest(b"context", first, 1, 0.9)
+
+    theirs.close()
+    shutil.rmtree(tmp_path)
+    put(theirs, 7, second)
+    assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(7)[:8]]
+    assert contexts.nearest(b"context", first, 1, 0.9) == []
+
+
+def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    store, _ = folder
+    contexts = Contexts(store, "e", DIMENSION)
+    vector = unit()
+    contexts.add(b"context", key(1)[:8], vector)
+    assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
+
+    put(store, 1, vector)
+    assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
+
+
+def test_a_context_without_questions_takes_no_room(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    contexts = Contexts(folder[0], "e", DIMENSION)
+    for number in range(100):
+        assert contexts.nearest(b"%d" % number, unit(), 5, 0.0) == []
+
+    assert not contexts._contexts
+
+
+def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+    store, _ = folder
+    good = unit()
+    put(store, 1, unit()[:10])
+    put(store, 2, good)
+
+    assert [each.id for each in Contexts(store, "e", DIMENSION).nearest(b"context", good, 5, -1.0)] == [key(2)[:8]]
+
+
+def test_only_so_many_vectors_are_kept_in_memory(
+    folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "MOST_VECTORS", 3)
+    store, _ = folder
+    contexts = Contexts(store, "e", DIMENSION)
+    all_of_them = [unit() for _ in range(6)]
+    for number, vector in enumerate(all_of_them):
+        put(store, number, vector, context=b"%d" % number)
+        contexts.nearest(b"%d" % number, vector, 1, 0.9)
+
+    assert sum(len(each.vectors) for each in contexts._contexts.values()) == contexts._total <= 3
+    for number, vector in enumerate(all_of_them):  # thrown away, and read again
+        assert [each.id for each in contexts.nearest(b"%d" % number, vector, 1, 0.9)] == [key(number)[:8]]
+    store.remove(Selection(ids=[entry_id(key(0))]))

@@ -1,0 +1,480 @@
+"""Tables: columns and dtypes, figures that add up, money against the price list."""
+
+import math
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from genai_prices import Usage as Tokens
+from genai_prices import calc_price
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
+
+import gptcache_magics as gm
+from gptcache_magics import generations
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Match, Outcome, Period, Selection, Usage
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.tables import columns, frames
+from tests.support.provider_server import ProviderServer
+from tests.support.shell import NumberedModel, ask
+
+BYS = ("model", "configuration", "cell", "notebook", "day", "total")
+COLUMNS = {
+    "stats": "lookups=Int64 hits=Int64 misses=Int64 hit_rate=float64 saved_usd=float64 paid_usd=float64"
+    " saved_seconds=float64 errors=Int64",
+    "wide": "exact_hits=Int64 semantic_hits=Int64 bypassed=Int64 median_lookup_ms=float64 p95_lookup_ms=float64"
+    " paid_seconds=float64 saved_input_tokens=Int64 saved_output_tokens=Int64 paid_input_tokens=Int64"
+    " paid_output_tokens=Int64",
+    "models": "provider=string configurations=Int64 temperature=string entries=Int64 bytes=Int64 hits=Int64"
+    " hit_rate=float64 first_used=time last_used=time",
+    "entries": "model=string configuration=string question=string answer=string hits=Int64 created=time accessed=time"
+    " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 paid_usd=float64 finish_reason=string"
+    " bytes=Int64 pinned=boolean edited=boolean tags=string",
+    "lookups": "at=time notebook=string run=string cell=string execution_count=Int64 model=string configuration=string"
+    " mode=string question=string outcome=category reason=string match=category similarity=float64 lookup_ms=float64"
+    " input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64 paid_seconds=float64"
+    " paid_usd=float64 entry=string",
+}
+NOON = 1_767_268_800.0
+"""Noon of the first of January 2026, UTC."""
+
+
+def configuration(provider: str, model: str, temperature: float | None = None) -> Configuration:
+    label = model if temperature is None else f"{model} · T {temperature:g}"
+    return Configuration(f"{provider}{label}".encode(), provider, model, label, temperature, "{}")
+
+
+MINI = configuration("openai", "gpt-4o-mini", 0.0)
+MINI_HOT = configuration("openai", "gpt-4o-mini", 0.7)
+CLAUDE = configuration("anthropic", "claude-sonnet-4-0")
+LLAMA = configuration("ollama", "llama3")
+USAGE = Usage(1_000, 500, 400, 0)
+
+
+def usd(of: Configuration, usage: Usage) -> float:
+    """What the price list says."""
+    tokens = Tokens(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens or None,
+        cache_write_tokens=usage.cache_write_tokens or None,
+    )
+    return float(calc_price(tokens, model_ref=of.model, provider_id=of.provider).total_price)
+
+
+class Filled(SQLiteStore):
+    """A store that is filled by hand."""
+
+    def __init__(self, where: str | Path = ":memory:") -> None:
+        super().__init__(where)
+        self._number = 0
+
+    def look(
+        self,
+        outcome: Outcome = "miss",
+        of: Configuration | None = MINI,
+        *,
+        usage: Usage = Usage(),
+        seconds: float | None = None,
+        at: float = NOON,
+        run: str = "run",
+        reason: str = "",
+        match: Match | None = None,
+        key: bytes = b"k" * 16,
+        cell: int | None = None,
+        line: str = "",
+        notebook: str = "",
+        lookup_seconds: float = 0.001,
+    ) -> None:
+        """Record one lookup."""
+        self._number += 1
+        lookup = Lookup(
+            *(at, run, self._number, outcome, reason),
+            match=match or ("exact" if outcome == "hit" else None),
+            configuration=of.key if of else None,
+            key=key,
+            question="question",
+            lookup_seconds=lookup_seconds,
+            seconds=seconds,
+            usage=usage,
+            notebook=notebook,
+            cell_line=line,
+            execution_count=cell,
+        )
+        self.record([lookup], [of] if of else [], keep=1_000)
+
+    def keep(
+        self, of: Configuration = MINI, *, key: bytes = b"k" * 16, created: float = NOON, usage: Usage = USAGE
+    ) -> None:
+        """Store one entry."""
+        answer = generations.encode([ChatGeneration(message=AIMessage("the answer"))])
+        self.put(Entry(key, of.key, "prompt", "question", answer, created, 1.5, usage, "stop"), of)
+
+
+@pytest.fixture
+def store() -> Iterator[Filled]:
+    """An empty store in memory."""
+    store = Filled()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def filled(store: Filled) -> Filled:
+    """Three models, two configurations of one, every outcome, two cells, two notebooks, two days."""
+    store.keep(MINI)
+    store.keep(CLAUDE, key=b"c" * 16, created=NOON + 60)
+    store.look("miss", MINI, usage=USAGE, seconds=2.0, cell=3, line="ask(1)", notebook="a.ipynb")
+    for _ in range(2):
+        store.look("hit", MINI, usage=USAGE, seconds=2.0, cell=4, line="ask(1)", notebook="a.ipynb", at=NOON + 60)
+    store.look("hit", MINI_HOT, match="semantic", usage=USAGE, seconds=1.0, cell=4, line="ask(1)", notebook="b.ipynb")
+    store.look("miss", CLAUDE, usage=Usage(2_000, 100, 500, 300), seconds=3.0, at=NOON + 86_400)
+    store.look("miss", LLAMA, usage=Usage(10, 5), seconds=4.0, reason="not stored: cut off")
+    store.look("error", CLAUDE, reason="error: OSError while looking up an answer: disk", lookup_seconds=0.009)
+    store.look("miss", CLAUDE, reason="error: OSError while storing an answer: disk")
+    store.look("bypass", MINI, cell=5, line="ask(2)")
+    store.look("error", None, reason="error: TypeError while reading the model's parameters: x", key=b"")
+    return store
+
+
+def table(store: SQLiteStore, name: str) -> pd.DataFrame:
+    """The frame that a person sees under this name."""
+    if name in BYS:
+        return frames.stats(store, name)  # type: ignore[arg-type]
+    if name == "wide":
+        return frames.stats(store, wide=True)
+    frame: pd.DataFrame = getattr(frames, name)(store)
+    return frame
+
+
+def dtypes_of(df: pd.DataFrame) -> str:
+    names = {"datetime64[us, UTC]": "time"}
+    return " ".join(f"{column}={names.get(str(dtype), str(dtype))}" for column, dtype in df.dtypes.items())
+
+
+def expected_dtypes(name: str) -> str:
+    if name in BYS:
+        return COLUMNS["stats"]
+    return f"{COLUMNS['stats']} {COLUMNS['wide']}" if name == "wide" else COLUMNS[name]
+
+
+INDEXES = {name: (name, "string") for name in BYS} | {
+    "wide": ("model", "string"),
+    "models": ("model", "string"),
+    "entries": ("id", "string"),
+    "lookups": ("number", "int64"),
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+@pytest.mark.parametrize("content", ["empty", "filled"])
+def test_columns_dtypes_and_index_are_the_same_empty_or_filled(
+    name: str, content: str, request: pytest.FixtureRequest
+) -> None:
+    df = table(request.getfixturevalue("store" if content == "empty" else content), name)
+
+    assert dtypes_of(df) == expected_dtypes(name)
+    assert (df.index.name, str(df.index.dtype)) == INDEXES[name]
+    assert len(df) == 0 or content == "filled" or name == "total"
+    assert df.index.is_unique
+
+
+def test_the_categories_are_fixed(store: Filled, filled: Filled) -> None:
+    for df in (frames.lookups(store, outcome="bypass"), frames.lookups(filled)):
+        assert list(df["outcome"].cat.categories) == ["hit", "miss", "bypass", "error"]
+        assert list(df["match"].cat.categories) == ["exact", "semantic"]
+
+
+def test_the_columns_are_documented() -> None:
+    for name, of_frame in (
+        ("stats", columns.STATS),
+        ("wide", columns.WIDE),
+        ("models", columns.MODELS),
+        ("entries", columns.ENTRIES),
+        ("lookups", columns.LOOKUPS),
+    ):
+        assert list(of_frame) == [each.split("=")[0] for each in COLUMNS[name].split()]
+
+
+def test_stats_count_add_and_sort(filled: Filled) -> None:
+    df = frames.stats(filled, wide=True)
+
+    assert df.index.tolist()[:2] == ["gpt-4o-mini", "claude-sonnet-4-0"]
+    df = df.loc[["gpt-4o-mini", "claude-sonnet-4-0", "llama3", "unknown"]]
+    counts = ["lookups", "hits", "misses", "errors", "exact_hits", "semantic_hits", "bypassed"]
+    assert df.loc["gpt-4o-mini", counts].tolist() == [5, 3, 1, 0, 2, 1, 1]
+    assert df.loc["claude-sonnet-4-0", counts].tolist() == [3, 0, 2, 2, 0, 0, 0]
+    assert df.loc["unknown", counts].tolist() == [1, 0, 0, 1, 0, 0, 0]
+    assert df["hit_rate"].round(2).tolist()[:3] == [0.75, 0, 0]
+    assert math.isnan(df["hit_rate"]["unknown"])
+    assert df["saved_seconds"].tolist() == [5.0, 0, 0, 0]
+    assert df["paid_seconds"].tolist() == [2.0, 3.0, 4.0, 0]
+    tokens = ["saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"]
+    assert df.loc["gpt-4o-mini", tokens].tolist() == [3_000, 1_500, 1_000, 500]
+    assert df.loc["llama3", tokens[2:]].tolist() == [10, 5]
+    assert df["median_lookup_ms"].round(3).tolist()[:2] == [1.0, 1.0]
+    assert df["p95_lookup_ms"].round(1).tolist()[:2] == [1.0, 8.2]
+
+
+def test_money_is_what_the_price_list_says(filled: Filled) -> None:
+    df = frames.stats(filled)
+
+    assert df["saved_usd"]["gpt-4o-mini"] == pytest.approx(3 * usd(MINI, USAGE))
+    assert df["paid_usd"]["gpt-4o-mini"] == pytest.approx(usd(MINI, USAGE))
+    assert df["paid_usd"]["claude-sonnet-4-0"] == pytest.approx(usd(CLAUDE, Usage(2_000, 100, 500, 300)))
+    lookups = frames.lookups(filled)
+    assert lookups["saved_usd"].sum() == pytest.approx(3 * usd(MINI, USAGE))
+    assert frames.entries(filled)["paid_usd"].tolist() == pytest.approx([usd(CLAUDE, USAGE), usd(MINI, USAGE)])
+
+
+@pytest.mark.parametrize("tokens", [100, 31_999, 32_000, 150_000, 250_000])
+@pytest.mark.parametrize("of", [MINI, CLAUDE, configuration("google_genai", "gemini-2.5-pro")], ids=lambda of: of.model)
+def test_money_is_right_in_every_tier_of_a_price(store: Filled, of: Configuration, tokens: int) -> None:
+    usage = Usage(tokens, 50, tokens // 2)
+    store.look("miss", of, usage=usage)
+
+    listed = configuration(of.provider.removesuffix("_genai"), of.model)
+    assert frames.stats(store)["paid_usd"].tolist() == pytest.approx([usd(listed, usage)])
+
+
+@pytest.mark.parametrize(("of", "usage"), [(LLAMA, USAGE), (MINI, Usage()), (MINI, Usage(None, 7)), (None, USAGE)])
+def test_an_unknown_price_is_unknown_and_nothing_happened_is_nothing(
+    store: Filled, of: Configuration | None, usage: Usage
+) -> None:
+    store.look("miss", of, usage=usage)
+
+    df = frames.stats(store)
+    assert math.isnan(df["paid_usd"].item())
+    assert df["saved_usd"].item() == 0.0
+    assert math.isnan(frames.lookups(store)["paid_usd"].item())
+    store.look("hit", of, usage=usage)
+    df = frames.stats(store)
+    assert math.isnan(df["saved_usd"].item())
+    assert math.isnan(frames.lookups(store)["saved_usd"].iloc[0])
+
+
+def test_the_total_of_nothing_is_nothing(store: Filled) -> None:
+    row = frames.stats(store, "total", wide=True).loc["total"]
+
+    money = ["lookups", "hits", "misses", "saved_usd", "paid_usd", "saved_seconds", "errors", "paid_input_tokens"]
+    assert row[money].tolist() == [0] * len(money)
+    assert row[["hit_rate", "median_lookup_ms"]].isna().all()
+
+
+def test_two_providers_with_one_model_name_are_told_apart(store: Filled) -> None:
+    groq, together = configuration("groq", "llama-3.1-8b-instant"), configuration("somebody", "llama-3.1-8b-instant")
+    store.keep(groq)
+    store.keep(together, key=b"t" * 16)
+    store.look("miss", groq, usage=USAGE)
+    store.look("miss", together, usage=USAGE)
+    store.look("hit", together, usage=USAGE)
+    names = ["llama-3.1-8b-instant (groq)", "llama-3.1-8b-instant (somebody)"]
+
+    df = frames.stats(store)
+    assert sorted(df.index) == sorted(frames.models(store).index) == names
+    assert df["lookups"][names].tolist() == [1, 2]
+    assert df["paid_usd"][names[0]] == pytest.approx(usd(groq, Usage(1_000, 500)), rel=0.5)
+    assert math.isnan(df["paid_usd"][names[1]])
+    assert set(frames.entries(store)["model"]) == set(frames.lookups(store)["model"]) == set(names)
+    assert frames.models(store)["hits"][names].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("by", BYS)
+def test_lookups_rebuild_stats_by_groupby(filled: Filled, by: str) -> None:
+    lookups = frames.lookups(filled)
+    keys = {
+        "model": lookups["model"].fillna("unknown"),
+        "configuration": lookups["configuration"].fillna("unknown"),
+        "notebook": lookups["notebook"].replace("", "unattributed"),
+        "day": lookups["at"].dt.strftime("%Y-%m-%d"),
+        "cell": lookups["execution_count"].map(lambda n: "unattributed" if pd.isna(n) else f"[{int(n)}]"),
+        "total": pd.Series("total", index=lookups.index),
+    }[by]
+    groups = lookups.assign(
+        hits=lookups["outcome"] == "hit",
+        misses=lookups["outcome"] == "miss",
+        errors=lookups["reason"].str.startswith("error"),
+    ).groupby(keys.astype("string"))
+    money = ["saved_usd", "paid_usd", "saved_seconds"]
+    rebuilt = groups[["hits", "misses", "errors"]].sum().assign(lookups=groups.size())
+
+    df = table(filled, by)
+    if by == "cell":
+        df.index = df.index.str.extract(r"(\[\d+\]|unattributed)", expand=False)
+        df = df.groupby(level=0).sum()
+    for column in ("lookups", "hits", "misses", "errors"):
+        assert rebuilt[column].to_dict() == df[column].to_dict()
+    assert groups[money].sum().to_dict() == {
+        column: pytest.approx(df[column].fillna(0.0).to_dict()) for column in money
+    }
+
+
+def test_a_cell_is_named_by_notebook_number_and_first_line(filled: Filled) -> None:
+    df = frames.stats(filled, "cell")
+
+    assert df["hits"].drop("unattributed").to_dict() == {
+        "a.ipynb [3] ask(1)": 0,
+        "a.ipynb [4] ask(1)": 2,
+        "b.ipynb [4] ask(1)": 1,
+        "[5] ask(2)": 0,
+    }
+    newest = frames.lookups(filled).groupby(["notebook", "execution_count"], sort=False, dropna=False).size()
+    assert list(df["lookups"]) == list(newest)
+
+
+def test_hits_of_a_removed_entry_are_still_counted(store: Filled) -> None:
+    store.keep()
+    store.look("miss", usage=USAGE)
+    store.look("hit", usage=USAGE)
+    before = frames.stats(store)
+    store.clear()
+
+    pd.testing.assert_frame_equal(frames.stats(store), before)
+    assert frames.models(store)[["entries", "bytes", "hits", "hit_rate"]].loc["gpt-4o-mini"].tolist() == [0, 0, 1, 0.5]
+
+
+def test_models_tell_configurations_sizes_and_times(filled: Filled) -> None:
+    df = frames.models(filled)
+
+    assert df.index.tolist() == ["claude-sonnet-4-0", "gpt-4o-mini", "llama3"]
+    assert df["provider"].tolist() == ["anthropic", "openai", "ollama"]
+    assert df["configurations"].tolist() == [1, 2, 1]
+    assert df["temperature"].tolist() == ["", "0, 0.7", ""]
+    assert df["entries"].tolist() == [1, 1, 0]
+    assert df["bytes"].sum() == frames.entries(filled)["bytes"].sum() > 0
+    assert df["hits"].tolist() == [0, 3, 0]
+    assert df["first_used"]["gpt-4o-mini"] == pd.Timestamp(NOON, unit="s", tz="UTC")
+    assert df["last_used"]["gpt-4o-mini"] == pd.Timestamp(NOON + 60, unit="s", tz="UTC")
+    assert df["first_used"].isna().tolist() == [False, False, True]
+
+
+def test_entries_are_listed_newest_first_with_what_they_cost(filled: Filled) -> None:
+    df = frames.entries(filled)
+
+    assert df["model"].tolist() == ["claude-sonnet-4-0", "gpt-4o-mini"]
+    newest = df.iloc[0]
+    assert newest[["question", "answer", "finish_reason", "tags"]].tolist() == ["question", "the answer", "stop", ""]
+    assert newest[["paid_seconds", "input_tokens", "output_tokens", "hits"]].tolist() == [1.5, 1_000, 500, 0]
+    assert newest["created"] == pd.Timestamp(NOON + 60, unit="s", tz="UTC")
+    assert df["accessed"].isna().tolist() == [True, False]
+    assert len(frames.entries(filled, limit=1)) == 1
+    assert frames.entries(filled, Selection(pinned=True)).empty
+
+
+def test_ids_are_short_unless_two_begin_alike(store: Filled) -> None:
+    store.keep(key=b"\x01" * 16)
+    assert frames.entries(store).index.tolist() == ["01010101"]
+    store.keep(key=b"\x01" * 4 + b"\x02" * 12)
+    store.keep(key=b"\xff" * 16)
+
+    assert sorted(frames.entries(store).index) == ["0101010101010101", "0101010102020202", "ffffffff"]
+
+
+def test_lookups_name_their_entry_as_the_entries_table_does(store: Filled) -> None:
+    store.keep(key=b"\xff" * 16)
+    store.look("hit", key=b"\xff" * 16)
+    joined = frames.lookups(store).join(frames.entries(store), on="entry", rsuffix="_of_entry")
+
+    assert joined["answer"].tolist() == ["the answer"]
+
+
+def test_lookups_are_listed_newest_first_and_filtered(filled: Filled) -> None:
+    df = frames.lookups(filled)
+
+    assert df.index.tolist() == list(range(10, 0, -1))
+    assert frames.lookups(filled, limit=3).index.tolist() == [10, 9, 8]
+    assert frames.lookups(filled, outcome="hit", limit=2).index.tolist() == [4, 3]
+    assert frames.lookups(filled, execution_count=4).index.tolist() == [4, 3, 2]
+    assert frames.lookups(filled, model="gpt-4o-mini").index.tolist() == [9, 4, 3, 2, 1]
+    assert frames.lookups(filled, model=MINI_HOT.label).index.tolist() == [4]
+    assert frames.lookups(filled, model="anthropic/claude-sonnet-4-0", outcome="error").index.tolist() == [7]
+    assert df["lookup_ms"].round(3)[7] == 9.0
+    assert df["entry"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("period", "lookups"),
+    [
+        (Period(), 3),
+        (Period(run="second"), 2),
+        (Period(run="no such run"), 0),
+        (Period(after=NOON), 2),
+        (Period(after=NOON + 0.001), 1),
+        (Period(run="first", after=NOON), 0),
+    ],
+    ids=str,
+)
+def test_a_period_is_a_run_or_what_came_after_a_moment(store: Filled, period: Period, lookups: int) -> None:
+    store.look(run="first", at=NOON - 1)
+    store.look(run="second", at=NOON)
+    store.look(run="second", at=NOON + 1)
+
+    assert frames.stats(store, "total", period=period)["lookups"].item() == lookups
+    assert len(frames.lookups(store, period=period)) == lookups
+
+
+def test_today_begins_at_midnight(tmp_path: Path) -> None:
+    store = Filled(tmp_path)
+    midnight = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    for at in (midnight - 1, midnight, midnight + 1):
+        store.look(at=at)
+    store.close()
+
+    assert len(gm.lookups(since="today", at=tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("since", "lookups"), [("1m", 1), ("1h", 2), ("7d", 4), ("2w", 5), ("all", 5)])
+def test_a_time_is_counted_back_from_now(tmp_path: Path, since: str, lookups: int) -> None:
+    store = Filled(tmp_path)
+    for age in (30, 3_500, 3_700, 6 * 86_400, 8 * 86_400):
+        store.look(at=time.time() - age)
+    store.close()
+
+    assert len(gm.lookups(since=since, at=tmp_path)) == lookups
+    assert gm.stats("total", since=since, at=tmp_path)["lookups"].item() == lookups
+
+
+def test_tokens_of_a_batch_are_those_of_each_answer(server: ProviderServer, cache: gm.GPTCache) -> None:
+    model = server.model("ChatOpenAI")
+    answers = model.batch([f"question {n}" for n in range(4)])
+    model.batch([f"question {n}" for n in range(4)])
+    cache.ledger.flush()
+
+    row = frames.stats(cache.store, wide=True).loc["gpt-4o-mini"]
+    paid = [answer.usage_metadata for answer in answers]
+    for way in ("paid", "saved"):
+        assert row[f"{way}_input_tokens"] == sum(usage["input_tokens"] for usage in paid) > 0
+        assert row[f"{way}_output_tokens"] == sum(usage["output_tokens"] for usage in paid) > 0
+        costs = [usd(MINI, Usage(usage["input_tokens"], usage["output_tokens"])) for usage in paid]
+        assert row[f"{way}_usd"] == pytest.approx(sum(costs))
+    assert row["paid_seconds"] >= row["saved_seconds"] > 0
+    assert frames.entries(cache.store)["hits"].tolist() == [1] * 4
+
+
+def test_a_model_that_tells_no_tokens_has_unknown_money_and_known_time(cache: gm.GPTCache) -> None:
+    NumberedModel(model="gpt-4o-mini", seconds=0.05).invoke("question")
+    for _ in range(2):
+        NumberedModel(model="gpt-4o-mini", seconds=0.05).invoke("question")
+    ask("another")
+    cache.ledger.flush()
+
+    df = frames.stats(cache.store)
+    assert df["hits"]["gpt-4o-mini"] == 2
+    assert df["saved_seconds"]["gpt-4o-mini"] >= 0.1
+    assert math.isnan(df["saved_usd"]["gpt-4o-mini"])
+    assert math.isnan(df["paid_usd"]["gpt-4o-mini"])
+
+
+def test_two_configurations_differ_in_the_parameters_that_are_shown(store: Filled) -> None:
+    warm = Configuration(b"w" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.9", 0.9, '{"temperature":0.9,"n":2}')
+    plain = Configuration(b"p" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", 0.2, '{"n":2,"stop":["."]}')
+    store.record([], [warm, plain], 10)
+
+    df = frames.differences(store, plain.key, warm.key)
+    assert list(df.columns) == ["gpt-4o-mini", "gpt-4o-mini · T 0.9"]
+    assert df.index.name == "parameter"
+    assert df["gpt-4o-mini"].dropna().to_dict() == {"stop": '["."]'}
+    assert df["gpt-4o-mini · T 0.9"].dropna().to_dict() == {"temperature": "0.9"}
