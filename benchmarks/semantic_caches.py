@@ -75,7 +75,7 @@ class Ours:
         cache = gm.current()
         assert cache is not None
         assert cache.similar is not None
-        self.embedding, self._indexing = cache.similar.embedding, cache.similar.indexing
+        self.embedding, self._backfill = cache.similar.embedding, cache.similar.backfill
         if not self.embedding.wait(SECONDS):
             raise SystemExit(self.embedding.trouble or "The embedder was not loaded in time.")
         self._models = (Echo(number=number) for number in itertools.count())
@@ -90,8 +90,8 @@ class Ours:
         with gm.using(mode="refresh"):
             for conversation in conversations:
                 self._model.invoke(list(conversation))
-        if not self._indexing.wait(SECONDS) or self._indexing.trouble:
-            raise SystemExit(self._indexing.trouble or "What was stored did not become searchable in time.")
+        if not self._backfill.wait(SECONDS) or self._backfill.trouble:
+            raise SystemExit(self._backfill.trouble or "What was stored did not become searchable in time.")
 
     def ask(self, conversation: Conversation) -> str | None:
         """What the model or the cache answers: the model would say back what it was asked."""

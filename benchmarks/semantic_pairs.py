@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.semantic import guards
-from gptcache_magics.semantic.embedders.runner import Embedding
-from gptcache_magics.semantic.question import meaning_of
+from gptcache_magics.semantic.embedders.runner import EmbedderRunner
+from gptcache_magics.semantic.question import searchable_question
 
 __all__ = ["HALVES", "Embedded", "Half", "Measured", "Pair", "percent", "read", "share", "show"]
 
@@ -61,7 +61,7 @@ def _half(text: str) -> Half:
 class Embedded:
     """The vectors of texts, each made once, in batches of texts of like length."""
 
-    def __init__(self, embedding: Embedding) -> None:
+    def __init__(self, embedding: EmbedderRunner) -> None:
         self.embedding = embedding
         self._vectors: dict[str, NDArray[np.float32]] = {}
 
@@ -78,7 +78,7 @@ class Embedded:
     def searchable(self, text: str) -> bool:
         """Whether our cache would look for this question by its meaning."""
         try:
-            self.embedding.check(meaning_of(text.encode("utf-8", "surrogatepass"), b"").question)
+            self.embedding.check(searchable_question(text.encode("utf-8", "surrogatepass"), b"").question)
         except ExactOnly:
             return False
         return True

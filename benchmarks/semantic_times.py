@@ -28,7 +28,7 @@ from gptcache_magics.identity.key import identify
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic import options as matching
 from gptcache_magics.semantic.embedders.minilm import MiniLM
-from gptcache_magics.semantic.question import meaning_of
+from gptcache_magics.semantic.question import searchable_question
 from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Entry, Usage
 
@@ -96,7 +96,7 @@ class _Timed:
         self, served: list[Pair], others: list[str], embedded: Embedded, folder: Path, threshold: float
     ) -> None:
         self.cache = gm.GPTCache(store=folder / "times")
-        matching.use(self.cache, matching.Wanted(match="semantic", threshold=threshold))
+        matching.apply(self.cache, matching.MatchOptions(match="semantic", threshold=threshold))
         similar = self.cache.similar
         assert similar is not None
         similar.embedding.wait(LOADING_SECONDS)
@@ -107,7 +107,7 @@ class _Timed:
         for pair in served:
             prompt = _prompt(pair.stored)
             self._asking.update(prompt, llm_string(), answer(1))
-        similar.indexing.wait(LOADING_SECONDS)
+        similar.backfill.wait(LOADING_SECONDS)
         self.asked = {"hit": [pair.asked for pair in served], "miss": self._misses(others)}
         """Questions by kind of lookup."""
 
@@ -127,7 +127,7 @@ class _Timed:
                 entries.append(
                     Entry(who.key, who.configuration.key, who.prompt, who.question, encoded, 1.0, 1.0, USAGE)
                 )
-                context = meaning_of(who.seen, who.configuration.key).context
+                context = searchable_question(who.seen, who.configuration.key).context
                 vectors.append((who.key, context, vector.astype("<f4").tobytes()))
             store.put_all(entries, [who.configuration], replace=False)
             store.put_vectors(name, vectors)

@@ -93,13 +93,13 @@ class Controller:
         self.cache = cache
         set_llm_cache(cache)
 
-    def _on_locked(self, where: str | Path | None, elsewhere: bool) -> None:
+    def _on_locked(self, where: str | Path | None, external_cache: bool) -> None:
         """What a notebook that is being verified asks for is read; what was on only makes room, and is not closed."""
         from langchain_core.globals import set_llm_cache
 
         place = where or self._place or self.default_store or DEFAULT_STORE
         store = open_store(place)
-        if elsewhere and not store.where.endswith(BUNDLE):
+        if external_cache and not store.where.endswith(BUNDLE):
             raise CommandError(
                 "on: --init and --wrap keep the answers where they cannot be read without a trace. "
                 "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gptcache_magics.langchain.cache import GPTCache
-    from gptcache_magics.semantic.search import Similar
+    from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = [
     *("Check", "Checkup", "alive"),
@@ -207,9 +207,9 @@ def replaced(cache: GPTCache, installed: object) -> Check:
     return Check("LangChain's cache", False, f"{name} replaced this one", "Take it back: %gptcache on")
 
 
-def matches(cache: GPTCache, similar: Similar) -> Check:
+def matches(cache: GPTCache, similar: SemanticSearch) -> Check:
     """Whether questions in other words are matched, as was asked for."""
-    trouble = similar.embedding.trouble or similar.indexing.trouble
+    trouble = similar.embedding.trouble or similar.backfill.trouble
     hint = "Exact matching works. Try the embedder anew: %gptcache on --match semantic" if trouble else ""
     return Check("matching", not trouble, searchable(cache.store, cache.settings, similar), hint)
 

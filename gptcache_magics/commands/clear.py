@@ -28,13 +28,13 @@ def add_arguments(parser: Parser) -> None:
 def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.DataFrame | str:
     """Remove all entries; ``log`` removes the lookups too, which ``undo`` does not bring back."""
     cache = controller.cache
-    if cache is not None and cache.elsewhere:
+    if cache is not None and cache.external_cache:
         if dry_run or not yes:
             raise CommandError(
-                f"clear: the answers are in {cache.elsewhere}, which does not list them and cannot bring them back. "
-                "To clear it: %gptcache clear --yes"
+                f"clear: the answers are in {cache.external_cache}, which does not list them and cannot bring them "
+                "back. To clear it: %gptcache clear --yes"
             )
-        result: pd.DataFrame | str = f"{cache.elsewhere} is cleared.{cache.empty()} That cannot be undone."
+        result: pd.DataFrame | str = f"{cache.external_cache} is cleared.{cache.empty()} That cannot be undone."
     else:
         result = removed(Selection(), dry_run=dry_run, yes=yes)
     if log and not dry_run:

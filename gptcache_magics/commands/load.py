@@ -38,9 +38,9 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     store = controller.source().store
     cache = controller.cache
     assert cache is not None
-    if cache.elsewhere:
+    if cache.external_cache:
         raise CommandError(
-            f"load: the answers come from {cache.elsewhere} here. "
+            f"load: the answers come from {cache.external_cache} here. "
             "To use those of a file: %gptcache off, then %gptcache on"
         )
     kind = from_ or KINDS[langchain_sqlite.is_sqlite(os.path.expanduser(path))]

@@ -10,7 +10,7 @@ from typing import Any
 from gptcache_magics.commands._parser import Parser, check_one_of, check_positive, positive
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.semantic.options import MATCHES, Match, Wanted, threshold_of, use
+from gptcache_magics.semantic.options import MATCHES, Match, MatchOptions, apply, threshold_of
 from gptcache_magics.settings import MODES, Mode
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of, sized
@@ -106,14 +106,14 @@ def on(
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
     if seconds == 0 or size == 0:
         raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
-    elsewhere = wrap or init is not None or (controller.cache is not None and bool(controller.cache.elsewhere))
+    elsewhere = wrap or init is not None or (controller.cache is not None and bool(controller.cache.external_cache))
     if elsewhere:
         _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
     check_one_of("match", match, MATCHES)
     cosine = None if threshold is None else threshold_of(threshold)
-    wanted = Wanted(match, cosine, embedder, any_temperature, reembed, wait)
-    wanted.check(controller.cache, elsewhere=elsewhere)
+    wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait)
+    wanted.check(controller.cache, external_cache=elsewhere)
 
     was_on, before = controller.cache, get_llm_cache()
     controller.on(where, init, wrap=wrap)
@@ -130,7 +130,7 @@ def on(
     if budget is not None:
         settings.budget = _budget(dollars)
     again = " again" if was_on is cache and before is not cache else ""
-    told = use(cache, wanted)
+    told = apply(cache, wanted)
     aside = "" if was_on is cache else _aside()
     over = "" if size is None else _over(cache.store, size)
     return f"Cache on{again}: {controller.described()}.{told}{controller.placed}{aside}{over}"

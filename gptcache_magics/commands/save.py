@@ -45,9 +45,9 @@ def save(
     if controller.settings.locked:
         return f"{path} was not written: this notebook is being verified."
     cache = controller.cache
-    if at is None and cache is not None and cache.elsewhere:
+    if at is None and cache is not None and cache.external_cache:
         raise CommandError(
-            f"save: the answers are in {cache.elsewhere}, and a bundle is made of a store of ours. "
+            f"save: the answers are in {cache.external_cache}, and a bundle is made of a store of ours. "
             "From now on in a store: %gptcache off, then %gptcache on"
         )
     source = controller.source(at)

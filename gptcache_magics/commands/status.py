@@ -82,8 +82,8 @@ def status() -> Status:
         warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
     return Status(
         source.state,
-        f"answers in {cache.elsewhere}, lookups in {source.where}"
-        if cache.elsewhere
+        f"answers in {cache.external_cache}, lookups in {source.where}"
+        if cache.external_cache
         else f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
         ", ".join([source.mode, *_bounds(cache.settings)]),
         "exact" if cache.similar is None else searchable(cache.store, cache.settings, cache.similar),

@@ -101,13 +101,13 @@ def _of_file(path: str | Path) -> pd.DataFrame:
     """The labelled pairs of a file, with the cosines of the embedder in use, or of MiniLM."""
     from gptcache_magics.semantic import tuning
     from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker
-    from gptcache_magics.semantic.embedders.runner import Embedding
+    from gptcache_magics.semantic.embedders.runner import EmbedderRunner
 
     rows = list(_rows(Path(path).expanduser()))
     cache = controller.cache
     embedding = cache.similar.embedding if cache is not None and cache.similar is not None else None
     if embedding is None:
-        embedding = Embedding(embedder_maker(DEFAULT).make)
+        embedding = EmbedderRunner(embedder_maker(DEFAULT).make)
     embedding.wait(60)
     vectors = embedding.embed_all([text for row in rows for text in row[:2]])
     cosines = (vectors[::2] * vectors[1::2]).sum(axis=1).tolist()

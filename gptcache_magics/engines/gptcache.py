@@ -20,7 +20,7 @@ from gptcache.manager.scalar_data.base import Answer, CacheData
 from gptcache.similarity_evaluation import SimilarityEvaluation
 
 from gptcache_magics.identity.key import Identity
-from gptcache_magics.semantic.search import Candidate, Similar, Sought
+from gptcache_magics.semantic.search import Candidate, SemanticQuery, SemanticSearch
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Store
 
 __all__ = ["Engine"]
@@ -39,7 +39,7 @@ class Engine:
         found: Found | None = api.get(identity, cache_obj=self._cache(identity.configuration))
         return found
 
-    def find_similar(self, sought: Sought, similar: Similar) -> Found | None:
+    def find_similar(self, sought: SemanticQuery, similar: SemanticSearch) -> Found | None:
         """The entry of a question of the same meaning, or of the same key if it came just now.
 
         Raises
@@ -125,7 +125,7 @@ class _StoreManager(DataManager):
 class _SimilarManager(_StoreManager):
     """The same by meaning. The "embedding" is the question on its way, with its vector."""
 
-    def __init__(self, store: Store, configuration: Configuration, similar: Similar) -> None:
+    def __init__(self, store: Store, configuration: Configuration, similar: SemanticSearch) -> None:
         super().__init__(store, configuration)
         self._similar = similar
 
@@ -139,7 +139,7 @@ class _SimilarManager(_StoreManager):
 class _SameMeaning(SimilarityEvaluation):
     """The cosine of two questions, if the answer of one is served for the other."""
 
-    def __init__(self, similar: Similar) -> None:
+    def __init__(self, similar: SemanticSearch) -> None:
         self._similar = similar
 
     def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
@@ -204,8 +204,8 @@ def _new_cache(manager: DataManager) -> Cache:
     return cache
 
 
-def _semantic_cache(manager: DataManager, similar: Similar) -> Cache:
-    """A cache that finds what has the same meaning. Whether that is served is decided by ``Similar`` alone."""
+def _semantic_cache(manager: DataManager, similar: SemanticSearch) -> Cache:
+    """A cache that finds what has the same meaning. Whether that is served is decided by ``SemanticSearch`` alone."""
     cache = _new_cache(manager)
     cache.pre_embedding_func = _prompt
     cache.embedding_func = _embedded(similar)
@@ -214,8 +214,8 @@ def _semantic_cache(manager: DataManager, similar: Similar) -> Cache:
     return cache
 
 
-def _embedded(similar: Similar) -> Any:
-    def embed(sought: Sought, **kwargs: Any) -> Sought:
+def _embedded(similar: SemanticSearch) -> Any:
+    def embed(sought: SemanticQuery, **kwargs: Any) -> SemanticQuery:
         similar.embed(sought)
         return sought
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from gptcache_magics.explain.closest import Asked, Nearest, compared_with
+from gptcache_magics.explain.closest import Closest, Question, compared_with
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Store, id_bytes
@@ -30,11 +30,11 @@ class Found:
 
     cause: MeaningCause
     sentence: str
-    nearest: Nearest | None
+    nearest: Closest | None
     """None if its entry is not there any more."""
 
 
-def found_by_meaning(store: Store, asked: Asked, lookup: Mapping[str, Any]) -> Found | None:
+def found_by_meaning(store: Store, asked: Question, lookup: Mapping[str, Any]) -> Found | None:
     """What a lookup found by meaning; None if that was not on, or nothing was near."""
     if lookup["near"] is None:
         return None

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from gptcache_magics.explain.by_meaning import found_by_meaning, noted
-from gptcache_magics.explain.closest import Asked, Nearest, configurations, nearest, records
+from gptcache_magics.explain.closest import Closest, Question, configurations, find_closest, records
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage, entry_id, id_bytes
 from gptcache_magics.text.amounts import cosine
@@ -87,7 +87,7 @@ class Explanation:
     """Of the lookup; None if nobody asked."""
     outcome: str = ""
     configuration: Configuration | None = None
-    nearest: Nearest | None = None
+    nearest: Closest | None = None
     entry: str = ""
     """The id of the entry that was hit."""
     saved: tuple[float | None, Usage] | None = None
@@ -118,7 +118,7 @@ def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
         if known is None and lookup["reason"] == reasons.MODEL_UNKNOWN:
             known = "model unknown", UNKNOWN
         searched = known is None or known[0] in ("model unknown", "budget reached")
-        closest = nearest(store, asked) if searched else None
+        closest = find_closest(store, asked) if searched else None
         # What is the same but for a parameter says more than what is similar.
         if known is None and meant is not None and not (closest is not None and closest.same_prompt):
             known, closest = (meant.cause, meant.sentence), meant.nearest or closest
@@ -139,7 +139,7 @@ def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
 
 def not_asked(store: Store, text: str) -> Explanation:
     """What is closest to a question that no lookup asked."""
-    closest = nearest(store, Asked(question=text))
+    closest = find_closest(store, Question(question=text))
     if closest is None:
         told = "nothing like it is recorded."
     elif closest.similarity == 1.0:
@@ -156,10 +156,10 @@ def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next(records(store.entries(Selection(ids=[entry_id(id_bytes(lookup["entry"]))]), limit=1)), None)
 
 
-def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Asked:
+def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Question:
     if lookup["asked"] is not None:  # by meaning: the entry is that of another question
-        return Asked(lookup["question"] or "", configuration, id_bytes(lookup["asked"]))
-    return Asked(
+        return Question(lookup["question"] or "", configuration, id_bytes(lookup["asked"]))
+    return Question(
         question=entry["question"] if entry else lookup["question"] or "",
         configuration=configuration,
         key=id_bytes(lookup["entry"]) if lookup["entry"] is not None else b"",
@@ -215,7 +215,7 @@ def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any])
     return GONE.get(store.gone(id_bytes(lookup["entry"]))) or GONE[reasons.REMOVED]
 
 
-def _told(asked: Asked, closest: Nearest | None) -> tuple[Cause, str]:
+def _told(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
     """The cause that the closest entry shows."""
     if closest is None:
         return "first time", "Asked for the first time: nothing like it was stored."
@@ -233,7 +233,7 @@ def _told(asked: Asked, closest: Nearest | None) -> tuple[Cause, str]:
     return "other words", f"Asked in other words: the closest question is {shared} the same.{more}"
 
 
-def _of_changes(what: str, closest: Nearest) -> tuple[Cause, str]:
+def _of_changes(what: str, closest: Closest) -> tuple[Cause, str]:
     changes = ", ".join(printable(change.text) for change in closest.changes)
     if not closest.changes:
         changes = "the model's class, or a parameter that is not written down"

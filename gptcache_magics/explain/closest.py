@@ -17,7 +17,7 @@ from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
 
-__all__ = ["SIMILAR", "Asked", "Nearest", "compared_with", "configurations", "nearest", "records"]
+__all__ = ["SIMILAR", "Closest", "Question", "compared_with", "configurations", "find_closest", "records"]
 
 SIMILAR: Final = 0.6
 """From here on a person would call two questions similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
@@ -41,7 +41,7 @@ _Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """What was looked up."""
 
     question: str
@@ -55,7 +55,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
+class Closest:
     """The recorded entry closest to what was asked. Its texts are masked."""
 
     id: str
@@ -82,7 +82,7 @@ class Nearest:
         return f"{self.id} ({printable(self.configuration.label)}){where}: {shown}{told}"
 
 
-def nearest(store: Store, asked: Asked, at_least: float = SIMILAR) -> Nearest | None:
+def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Closest | None:
     """The closest entry that was recorded before; None if not even its question is similar.
 
     Parameters
@@ -95,7 +95,7 @@ def nearest(store: Store, asked: Asked, at_least: float = SIMILAR) -> Nearest | 
         found = _same_prompt(store, asked, known)
         if found is not None:
             return found
-    best: Nearest | None = None
+    best: Closest | None = None
     own = [asked.configuration.key] if asked.configuration and len(known) > 1 else []
     for configuration in [*own, None]:
         found = _most_similar(store, asked, known, configuration, at_least)
@@ -106,7 +106,7 @@ def nearest(store: Store, asked: Asked, at_least: float = SIMILAR) -> Nearest | 
     return best
 
 
-def compared_with(store: Store, asked: Asked, key: bytes, similarity: float) -> Nearest | None:
+def compared_with(store: Store, asked: Question, key: bytes, similarity: float) -> Closest | None:
     """A named entry beside what was asked; None if it is not there any more. ``key``: the first 8 bytes are enough."""
     row = next(records(store.entries(Selection(ids=[entry_id(key)]), limit=1)), None)
     return _compared(asked, row, configurations(store), similarity) if row is not None else None
@@ -122,7 +122,7 @@ def records(rows: Rows) -> Iterator[dict[str, Any]]:
     return (dict(zip(rows.columns, row, strict=True)) for row in rows.rows)
 
 
-def _same_prompt(store: Store, asked: Asked, known: Mapping[bytes, Configuration]) -> Nearest | None:
+def _same_prompt(store: Store, asked: Question, known: Mapping[bytes, Configuration]) -> Closest | None:
     """The same canonical prompt, under the configuration that takes the fewest changes."""
     rows = records(store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT))
     there = [row for row in rows if _was_there(store, asked, row)]
@@ -130,8 +130,8 @@ def _same_prompt(store: Store, asked: Asked, known: Mapping[bytes, Configuration
 
 
 def _most_similar(
-    store: Store, asked: Asked, known: Mapping[bytes, Configuration], configuration: bytes | None, at_least: float
-) -> Nearest | None:
+    store: Store, asked: Question, known: Mapping[bytes, Configuration], configuration: bytes | None, at_least: float
+) -> Closest | None:
     """The entry whose question is most similar; of several with one question, the one that differs least."""
     there: list[_Row] = []
     best = 0.0
@@ -164,14 +164,14 @@ def _ranked(store: Store, question: str, configuration: bytes | None, at_least: 
     return [(int(rows[at][0]).to_bytes(8, "big", signed=True).hex(), score / 100) for _, score, at in found]
 
 
-def _was_there(store: Store, asked: Asked, row: _Row) -> bool:
+def _was_there(store: Store, asked: Question, row: _Row) -> bool:
     """Whether an entry, or an earlier answer in its place, was stored before; never the entry of the lookup itself."""
     if asked.key and entry_id(row["key"]) == entry_id(asked.key):
         return False
     return row["created"] < asked.at or any(replaced <= asked.at for replaced, _ in store.history(row["key"]))
 
 
-def _least_changed(asked: Asked, rows: Sequence[_Row], known: Mapping[bytes, Configuration]) -> _Row:
+def _least_changed(asked: Question, rows: Sequence[_Row], known: Mapping[bytes, Configuration]) -> _Row:
     """The entry with the fewest changed parameters and the prompt that is nearest in length."""
     length = len(asked.prompt or "")
 
@@ -181,11 +181,11 @@ def _least_changed(asked: Asked, rows: Sequence[_Row], known: Mapping[bytes, Con
     return min(rows, key=changed)
 
 
-def _compared(asked: Asked, row: _Row, known: Mapping[bytes, Configuration], similarity: float) -> Nearest:
+def _compared(asked: Question, row: _Row, known: Mapping[bytes, Configuration], similarity: float) -> Closest:
     configuration = _configuration(row, known)
     same_prompt = bool(asked.prompt_digest) and row["prompt_digest"] == _number(asked.prompt_digest)
     where, old, new = ("", "", "") if same_prompt else _differing(asked, row)
-    return Nearest(
+    return Closest(
         id=entry_id(row["key"])[:8],
         configuration=configuration,
         question=cut(masked(row["question"])),
@@ -197,7 +197,7 @@ def _compared(asked: Asked, row: _Row, known: Mapping[bytes, Configuration], sim
     )
 
 
-def _differing(asked: Asked, row: _Row) -> tuple[str, str, str]:
+def _differing(asked: Question, row: _Row) -> tuple[str, str, str]:
     """Which message differs, and its texts; no message where it is the question itself."""
     old, new = row["question"], asked.question
     if old != new and not (len(new) == QUESTION_CHARACTERS and old.startswith(new)):
@@ -211,7 +211,7 @@ def _configuration(row: _Row, known: Mapping[bytes, Configuration]) -> Configura
     return known.get(row["configuration"]) or Configuration(row["configuration"], "", "?", "?", None, "{}")
 
 
-def _changes(asked: Asked, configuration: Configuration) -> tuple[Change, ...]:
+def _changes(asked: Question, configuration: Configuration) -> tuple[Change, ...]:
     return changes(configuration, asked.configuration) if asked.configuration else ()
 
 

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from pydantic_core import PydanticUndefined
 
-from gptcache_magics.identity.label import BASE_URLS, MODEL_NAMES, described, provider_of
+from gptcache_magics.identity.label import BASE_URLS, MODEL_NAMES, configuration_from_json, provider_of
 from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, plain_url, without_secrets
@@ -114,7 +114,9 @@ def configuration_of(call: Call) -> Configuration:
     if url:
         fields["base_url"] = url
     content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
-    return described(content, provider_of(cast(Hashable, kind)), name or kind.__name__, _environment(model))
+    return configuration_from_json(
+        content, provider_of(cast(Hashable, kind)), name or kind.__name__, _environment(model)
+    )
 
 
 def _environment(model: Any) -> str:

@@ -12,7 +12,7 @@ import orjson
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import masked
 
-__all__ = ["BASE_URLS", "MODEL_NAMES", "described", "provider_of"]
+__all__ = ["BASE_URLS", "MODEL_NAMES", "configuration_from_json", "provider_of"]
 
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "repo_id", "model_path")
 BASE_URLS: Final = frozenset(
@@ -21,7 +21,7 @@ BASE_URLS: Final = frozenset(
 
 
 @lru_cache(maxsize=512)
-def described(content: bytes, provider: str, model: str, environment: str) -> Configuration:
+def configuration_from_json(content: bytes, provider: str, model: str, environment: str) -> Configuration:
     """A configuration as tables show it.
 
     Parameters

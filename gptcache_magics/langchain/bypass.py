@@ -26,13 +26,13 @@ from gptcache_magics.lookup.single_flight import SingleFlight
 from gptcache_magics.settings import Call, Scope, Settings
 from gptcache_magics.store.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
 
-__all__ = ["CallWatch"]
+__all__ = ["BypassWatch"]
 
 BASES: Final = ("BaseChatModel", "BaseLLM")
 """LangChain's own two, whose ``_stream`` only says that there is none."""
 
 
-class CallWatch:
+class BypassWatch:
     """Hears of each model call on behalf of one cache."""
 
     def __init__(self, cache: BaseCache, settings: Settings, ledger: Ledger, flights: SingleFlight) -> None:

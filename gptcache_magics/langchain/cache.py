@@ -20,10 +20,10 @@ from gptcache_magics import generations
 from gptcache_magics.engines import safe_import as upstream
 from gptcache_magics.errors import CacheMiss, NotStorable
 from gptcache_magics.langchain import hooks as langchain_hooks
-from gptcache_magics.langchain.bypass import CallWatch
+from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.pending import Asked, asked_now, asked_then
+from gptcache_magics.lookup.pending import PendingLookup, identify, identity_of_answer
 from gptcache_magics.lookup.refusal import refusal
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.settings import CALL, Scope, Settings, strictest
@@ -31,7 +31,7 @@ from gptcache_magics.store import open_store, reasons
 from gptcache_magics.store.protocol import Found, Lookup, Outcome, Store, Usage
 
 if TYPE_CHECKING:
-    from gptcache_magics.semantic.search import Similar
+    from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
 
@@ -68,7 +68,7 @@ class GPTCache(BaseCache):
         self.init_func = init_func
         self._answers = Answers(self.store, init_func, wrapped)
         self._flights = SingleFlight()
-        self.watch = CallWatch(self, self.ledger.settings, self.ledger, self._flights)
+        self.watch = BypassWatch(self, self.ledger.settings, self.ledger, self._flights)
         langchain_hooks.install()
         stop = langchain_hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
@@ -85,12 +85,12 @@ class GPTCache(BaseCache):
         self.ledger.settings = self.watch.settings = settings
 
     @property
-    def similar(self) -> Similar | None:
+    def similar(self) -> SemanticSearch | None:
         """What finds a question asked in other words, while that is on."""
         return self._answers.similar
 
     @similar.setter
-    def similar(self, similar: Similar | None) -> None:
+    def similar(self, similar: SemanticSearch | None) -> None:
         if self._answers.similar is not None:
             self._answers.similar.close()
         self._answers.similar = similar
@@ -101,7 +101,7 @@ class GPTCache(BaseCache):
         return self._answers.wrapped is not None
 
     @property
-    def elsewhere(self) -> str:
+    def external_cache(self) -> str:
         """What keeps the answers, where that is no store of ours; empty if it is one."""
         if self._answers.wrapped is not None:
             return type(self._answers.wrapped).__name__
@@ -161,7 +161,7 @@ class GPTCache(BaseCache):
         lookup = seconds = who = None
         reason, used = "", Usage()
         try:
-            who = asked_then(call, prompt, llm_string, self.settings)
+            who = identity_of_answer(call, prompt, llm_string, self.settings)
             lookup = call.misses.pop(who.key, None) if call else None
             scope = self.scope
             seconds = time.time() - lookup.at if lookup else None
@@ -170,7 +170,7 @@ class GPTCache(BaseCache):
                 self.settings.budget.paid(who.configuration, used)
             if (lookup.mode if lookup else scope.mode) in ("auto", "refresh"):
                 expires = time.time() + self.settings.ttl if self.settings.ttl is not None else None
-                asked = Asked(call, who, prompt, llm_string, scope)
+                asked = PendingLookup(call, who, prompt, llm_string, scope)
                 self._answers.save(asked, return_val, seconds, used, expires)
                 self.ledger.stored = True
                 if asked.trouble is not None:
@@ -210,11 +210,13 @@ class GPTCache(BaseCache):
 
     # One lookup, step by step
 
-    def _ask(self, prompt: str, llm_string: str) -> Asked | None:
+    def _ask(self, prompt: str, llm_string: str) -> PendingLookup | None:
         """The lookup to make; None if the model is to be asked without one."""
         call, scope = CALL.get(), self.scope
         try:
-            asked = Asked(call, asked_now(call, prompt, llm_string, scope, self.settings), prompt, llm_string, scope)
+            asked = PendingLookup(
+                call, identify(call, prompt, llm_string, scope, self.settings), prompt, llm_string, scope
+            )
         except Exception as error:
             self.ledger.note("error", reason := self.ledger.failed(error, "reading a model"), 0.0, scope=scope)
             if scope.mode == "replay":
@@ -226,7 +228,7 @@ class GPTCache(BaseCache):
             return None
         return asked
 
-    def _answer(self, asked: Asked) -> list[Generation] | None:
+    def _answer(self, asked: PendingLookup) -> list[Generation] | None:
         """A fresh answer, noted as a hit; None for a miss, and for an error, which is noted."""
         who = asked.identity
         started, asked.looked = time.perf_counter(), self._flights.landings
@@ -249,7 +251,7 @@ class GPTCache(BaseCache):
             self._note("hit", asked, who.reason if found.similarity is None else asked.reason, found)
         return answer
 
-    def _join(self, asked: Asked, *, waits: bool = False) -> Flight | None:
+    def _join(self, asked: PendingLookup, *, waits: bool = False) -> Flight | None:
         """The identical call under way to wait for, or None if this lookup is to call the model itself."""
         if asked.call is None or asked.failed or asked.scope.mode == "replay" or not self.settings.single_flight:
             return None
@@ -257,7 +259,7 @@ class GPTCache(BaseCache):
         flight = self._flights.join(asked.identity.key, asked.call, asked.looked)
         return flight if waits or not runs_event_loop() else None
 
-    def _leave_to_the_model(self, asked: Asked) -> None:
+    def _leave_to_the_model(self, asked: PendingLookup) -> None:
         """Note that the model is to answer, or refuse that."""
         who, call = asked.identity, asked.call
         refused = refusal(asked, self.store, self.ledger)
@@ -272,7 +274,7 @@ class GPTCache(BaseCache):
         if call is not None:
             call.misses[who.key] = lookup
 
-    def _note(self, outcome: Outcome, asked: Asked, reason: str, found: Found | None = None) -> Lookup:
+    def _note(self, outcome: Outcome, asked: PendingLookup, reason: str, found: Found | None = None) -> Lookup:
         who = asked.identity
         return self.ledger.note(
             outcome,

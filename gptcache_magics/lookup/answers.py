@@ -19,7 +19,7 @@ from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity import key as identity
 from gptcache_magics.identity.configuration import model_name
 from gptcache_magics.identity.key import Identity
-from gptcache_magics.lookup.pending import Asked
+from gptcache_magics.lookup.pending import PendingLookup
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, entry_id, stored_entries
 from gptcache_magics.store.reasons import EXACT_ONLY, SIMILAR
 from gptcache_magics.text.amounts import cosine
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gptcache_magics.engines.gptcache import Engine
     from gptcache_magics.engines.init_func import UserEngine
     from gptcache_magics.engines.wrapped import WrappedEngine
-    from gptcache_magics.semantic.search import Similar
+    from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["Answers"]
 
@@ -50,17 +50,17 @@ class Answers:
         self.ours = init_func is None and wrapped is None
         """Whether they are in our store."""
         self._store, self._init_func, self.wrapped = store, init_func, wrapped
-        self.similar: Similar | None = None
+        self.similar: SemanticSearch | None = None
         """Finds what was asked in other words, while that is on."""
         self._opened: _Engine | None = None
         self._opening = threading.Lock()
         self._by_llm_string: dict[str, bytes] = {}
 
-    def in_memory(self, asked: Asked) -> bool:
+    def in_memory(self, asked: PendingLookup) -> bool:
         """Whether ``find`` will answer at once."""
         return self._opened is not None and self.ours and self._store.remembered(asked.identity.key)
 
-    def find(self, asked: Asked) -> Found | None:
+    def find(self, asked: PendingLookup) -> Found | None:
         """The answer to a lookup, or None. Raises what the place of the answers raises."""
         if not self.ours:
             if asked.call is not None and asked.call.streams:  # has no llm_string
@@ -76,7 +76,7 @@ class Answers:
 
     def save(
         self,
-        asked: Asked,
+        asked: PendingLookup,
         answer: Sequence[Generation],
         seconds: float | None,
         usage: Usage,
@@ -117,14 +117,14 @@ class Answers:
         if self._opened is not None:
             self._opened.close()
 
-    def _find_by_llm_string(self, asked: Asked) -> Found | None:
+    def _find_by_llm_string(self, asked: PendingLookup) -> Found | None:
         """An answer that was stored without a model at hand."""
         if asked.call is None or not self._means_the_model(asked):
             return None
         plain = identity.identify_by_llm_string(asked.prompt, asked.llm_string)
         return self._engine.find(plain, asked.prompt, asked.llm_string)
 
-    def _means_the_model(self, asked: Asked) -> bool:
+    def _means_the_model(self, asked: PendingLookup) -> bool:
         """Whether ``llm_string`` surely means the model that asks, as it is now."""
         call, llm_string, key = asked.call, asked.llm_string, asked.identity.configuration.key
         if call is None or not llm_string:
@@ -135,17 +135,17 @@ class Answers:
         name = model_name(call.model, call.kwargs)
         return not name or identity.identify_by_llm_string("", llm_string).configuration.model == name
 
-    def _unambiguous(self, asked: Asked) -> str:
+    def _unambiguous(self, asked: PendingLookup) -> str:
         """``llm_string``; in another cache, which knows nothing else of the model, with what it does not say."""
         if self.wrapped is None or asked.call is None or self._means_the_model(asked):
             return asked.llm_string
         return f"{asked.llm_string}---{asked.identity.configuration.key.hex()}"
 
-    def _find_similar(self, asked: Asked, similar: Similar) -> Found | None:
+    def _find_similar(self, asked: PendingLookup, similar: SemanticSearch) -> Found | None:
         """The answer to a question of the same meaning; why there is none is noted."""
-        from gptcache_magics.semantic.search import Sought
+        from gptcache_magics.semantic.search import SemanticQuery
 
-        sought = Sought(asked.identity, asked.scope.mode == "replay", asked.scope.several)
+        sought = SemanticQuery(asked.identity, asked.scope.mode == "replay", asked.scope.several)
         try:
             found = cast("Engine", self._engine).find_similar(sought, similar)
         except ExactOnly as reason:

@@ -9,11 +9,11 @@ from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Call, Scope, Settings
 from gptcache_magics.store.protocol import Near
 
-__all__ = ["Asked", "asked_now", "asked_then"]
+__all__ = ["PendingLookup", "identify", "identity_of_answer"]
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class PendingLookup:
     """One lookup on its way."""
 
     call: Call | None
@@ -32,7 +32,7 @@ class Asked:
     """What matching by meaning failed with; the lookup went on without."""
 
 
-def asked_now(call: Call | None, prompt: str, llm_string: str, scope: Scope, settings: Settings) -> Identity:
+def identify(call: Call | None, prompt: str, llm_string: str, scope: Scope, settings: Settings) -> Identity:
     """What a lookup asks; where identical calls are to have different answers, which of them."""
     if call is None:
         return _sampled(identity.identify_by_llm_string(prompt, llm_string), scope, settings)
@@ -42,11 +42,11 @@ def asked_now(call: Call | None, prompt: str, llm_string: str, scope: Scope, set
     return before[-1]
 
 
-def asked_then(call: Call | None, prompt: str, llm_string: str, settings: Settings) -> Identity:
+def identity_of_answer(call: Call | None, prompt: str, llm_string: str, settings: Settings) -> Identity:
     """What an answer answers."""
     asked = call.identities.get((prompt, llm_string)) if call is not None else None
     if call is None or not asked:
-        return asked_now(call, prompt, llm_string, Scope(), settings)
+        return identify(call, prompt, llm_string, Scope(), settings)
     return next((who for who in asked if who.key in call.misses), asked[-1])
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.explain.closest import Asked as Recorded
-from gptcache_magics.explain.closest import nearest
+from gptcache_magics.explain.closest import Question as Recorded
+from gptcache_magics.explain.closest import find_closest
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.pending import Asked
+from gptcache_magics.lookup.pending import PendingLookup
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.word_diff import shown
@@ -14,7 +14,7 @@ from gptcache_magics.text.word_diff import shown
 __all__ = ["refusal"]
 
 
-def refusal(asked: Asked, store: Store, ledger: Ledger) -> CacheMiss | BudgetReached | None:
+def refusal(asked: PendingLookup, store: Store, ledger: Ledger) -> CacheMiss | BudgetReached | None:
     """The error to raise instead of asking the model; None if it may be asked."""
     if asked.scope.mode == "replay":
         return _cache_miss(asked, store, ledger)
@@ -27,7 +27,7 @@ def refusal(asked: Asked, store: Store, ledger: Ledger) -> CacheMiss | BudgetRea
     return None
 
 
-def _cache_miss(asked: Asked, store: Store, ledger: Ledger) -> CacheMiss:
+def _cache_miss(asked: PendingLookup, store: Store, ledger: Ledger) -> CacheMiss:
     """What was asked, and the closest that is recorded."""
     who = asked.identity
     told = f"nothing is recorded for “{shown(who.question)}” ({shown(who.configuration.label)}), and mode replay calls "
@@ -36,7 +36,7 @@ def _cache_miss(asked: Asked, store: Store, ledger: Ledger) -> CacheMiss:
         return CacheMiss(f"{told} {asked.reason}")
     wanted = Recorded(who.question, who.configuration, who.key, who.prompt_digest, prompt=who.prompt)
     try:
-        closest = nearest(store, wanted, at_least=0)
+        nearest = find_closest(store, wanted, at_least=0)
     except Exception as error:
         return CacheMiss(f"{told} {ledger.failed(error, 'searching the closest')}")
-    return CacheMiss(f"{told} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))
+    return CacheMiss(f"{told} " + (f"Closest is {nearest}" if nearest else "Nothing at all is recorded."))

@@ -11,7 +11,7 @@ from gptcache_magics.tables.totals import served_again
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
-    from gptcache_magics.semantic.backfill import Indexing
+    from gptcache_magics.semantic.backfill import Backfill
     from gptcache_magics.store.protocol import Lookup
 
 __all__ = ["Remarks", "show_badge", "show_progress"]
@@ -60,7 +60,7 @@ def show_badge(text: str) -> None:
     display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def show_progress(indexing: Indexing) -> None:
+def show_progress(indexing: Backfill) -> None:
     """Show a bar that follows the embedding of earlier entries, with a button that stops it."""
     from IPython.display import display
 

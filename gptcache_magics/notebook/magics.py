@@ -99,8 +99,8 @@ class GPTCacheMagics(Magics):
         """Show how far earlier entries are searchable, where there is someone to see it and something to do."""
         similar = controller.cache.similar if controller.cache is not None else None
         seen = any(getattr(each, "cell_id", None) for each in self._running)
-        if similar is not None and similar.indexing.pending and seen:
-            showing.show_progress(similar.indexing)
+        if similar is not None and similar.backfill.pending and seen:
+            showing.show_progress(similar.backfill)
 
     def _run(self, line: str) -> Any:
         name, *rest = commands.words(line) or ["status"]

@@ -12,23 +12,23 @@ from typing import Final
 
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.semantic.embedders.runner import EmbedderFailed, Embedding
-from gptcache_magics.semantic.question import Meaning, meaning_of
+from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
+from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.vectors import Vector
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.masking import masked
 
-__all__ = ["Indexing"]
+__all__ = ["Backfill"]
 
 BATCH: Final = 16
 LOWEST_ID: Final = -(2**63)
 PAUSE_SECONDS: Final = 0.02
 """Between two batches, so that a cell that computes is not slowed much."""
 
-_Entry = tuple[bytes, Meaning | None, Vector | None]
+_Entry = tuple[bytes, SearchableQuestion | None, Vector | None]
 
 
-class Indexing:
+class Backfill:
     """A thread that embeds what is stored and has no vector yet. It ends with ``close``.
 
     Parameters
@@ -42,7 +42,7 @@ class Indexing:
     def __init__(
         self,
         store: Store,
-        embedding: Embedding,
+        embedding: EmbedderRunner,
         found: Callable[[bytes, bytes, Vector], None],
         failed: Callable[[Exception, str], object],
     ) -> None:
@@ -69,7 +69,7 @@ class Indexing:
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 
-    def add(self, key: bytes, meaning: Meaning | None, vector: Vector | None) -> None:
+    def add(self, key: bytes, meaning: SearchableQuestion | None, vector: Vector | None) -> None:
         """An entry was stored just now; without a meaning it is one that no search may find."""
         if not self._thread.is_alive():
             return
@@ -178,7 +178,7 @@ class Indexing:
                 raise
             return one_by_one
 
-    def _covered(self, meaning: Meaning | None) -> Meaning | None:
+    def _covered(self, meaning: SearchableQuestion | None) -> SearchableQuestion | None:
         """The meaning, if the embedder can tell what it is."""
         if meaning is None:
             return None
@@ -195,11 +195,11 @@ class Indexing:
         self._failed(error, "making answers searchable")
 
 
-def _meaning(prompt: str | bytes, configuration: bytes) -> Meaning | None:
+def _meaning(prompt: str | bytes, configuration: bytes) -> SearchableQuestion | None:
     """What may be searched of a stored prompt; None if that is nothing."""
     text = prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass")
     seen, *_ = canonical(text, keep_ids=True)
     try:
-        return meaning_of(seen, configuration)
+        return searchable_question(seen, configuration)
     except ExactOnly:
         return None

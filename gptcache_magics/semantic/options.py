@@ -12,9 +12,9 @@ from gptcache_magics.store.protocol import Store
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
-    from gptcache_magics.semantic.search import Similar
+    from gptcache_magics.semantic.search import SemanticSearch
 
-__all__ = ["MATCHES", "PRESETS", "Match", "Wanted", "described", "resume", "searchable", "threshold_of", "use"]
+__all__ = ["MATCHES", "PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "searchable", "threshold_of"]
 
 Match = Literal["exact", "semantic"]
 MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
@@ -24,7 +24,7 @@ CAREFUL: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MatchOptions:
     """What ``on`` was told about matching; None is as before."""
 
     match: Match | None = None
@@ -37,9 +37,9 @@ class Wanted:
     @property
     def nothing(self) -> bool:
         """Whether nothing was said."""
-        return self == Wanted()
+        return self == MatchOptions()
 
-    def check(self, cache: GPTCache | None, *, elsewhere: bool) -> None:
+    def check(self, cache: GPTCache | None, *, external_cache: bool) -> None:
         """Find what is wrong before anything is changed.
 
         Parameters
@@ -69,7 +69,7 @@ class Wanted:
             )
         if self.nothing or not semantic:
             return
-        if elsewhere:
+        if external_cache:
             raise CommandError(
                 "on: --match semantic searches a store of ours, and with --init or --wrap the answers are elsewhere."
             )
@@ -97,7 +97,7 @@ def threshold_of(value: Any) -> float:
     raise CommandError(f"--threshold is a cosine between 0 and 1 (1 = identical). Got {value}.{meant}")
 
 
-def use(cache: GPTCache, wanted: Wanted) -> str:
+def apply(cache: GPTCache, wanted: MatchOptions) -> str:
     """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
     if wanted.match == "exact":
         cache.similar, cache.settings.any_temperature = None, False
@@ -105,7 +105,7 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
     if wanted.nothing:
         return ""
     from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker
-    from gptcache_magics.semantic.search import Similar
+    from gptcache_magics.semantic.search import SemanticSearch
 
     settings, similar = cache.settings, cache.similar
     if similar is None or similar.embedding.trouble or _is_other(wanted.embedder, similar.maker.given):
@@ -113,7 +113,7 @@ def use(cache: GPTCache, wanted: Wanted) -> str:
         maker = embedder_maker(before if wanted.embedder is None else wanted.embedder)
         if similar is None or similar.embedder != maker.name:
             settings.threshold = _chosen(cache.store, maker.name)
-        similar = Similar(cache.store, settings, maker, cache.ledger.failed)
+        similar = SemanticSearch(cache.store, settings, maker, cache.ledger.failed)
         cache.similar = similar
     if wanted.threshold is not None:
         settings.threshold = wanted.threshold
@@ -141,10 +141,10 @@ def described(settings: Settings, embedder: str) -> str:
     return told + (", wrong answers are to be expected" if settings.threshold < CAREFUL else "")
 
 
-def searchable(store: Store, settings: Settings, similar: Similar) -> str:
+def searchable(store: Store, settings: Settings, similar: SemanticSearch) -> str:
     """How questions are matched, and how much of what is stored can be found so."""
     told = f"semantic: {described(settings, similar.embedder)}"
-    embedding, indexing = similar.embedding, similar.indexing
+    embedding, indexing = similar.embedding, similar.backfill
     if embedding.trouble:
         return f"exact: {embedding.trouble}"
     if not embedding.name:
@@ -165,21 +165,21 @@ def _chosen(store: Store, embedder: str) -> float:
     return THRESHOLD if chosen is None else float(chosen)
 
 
-def resume(store: Store, similar: Similar, *, reembed: bool = False, wait: bool = False) -> str:
+def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait: bool = False) -> str:
     """Embed what was stored earlier, in the background or until that is done; of that, a sentence.
 
     What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
     machine.
     """
-    similar.indexing.start(anew=reembed)
+    similar.backfill.start(anew=reembed)
     told = ""
     if wait:
-        similar.indexing.wait()
+        similar.backfill.wait()
     elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
         told = " Earlier entries become searchable in the background: %gptcache tells how far."
-    elsewhere = 0 if reembed else store.count_elsewhere(similar.embedder)
-    if elsewhere:
-        told += f" {_entries(elsewhere)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"
+    others = 0 if reembed else store.count_elsewhere(similar.embedder)
+    if others:
+        told += f" {_entries(others)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"
     return told
 
 

@@ -18,7 +18,7 @@ import orjson
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.configuration import dumps
 
-__all__ = ["Meaning", "meaning_of"]
+__all__ = ["SearchableQuestion", "searchable_question"]
 
 FEWEST_WORDS: Final = 3
 """Shorter ones say too little: "and now?"."""
@@ -31,7 +31,7 @@ CANONICAL: Final = b'[{"id"'
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class SearchableQuestion:
     """A question that may be matched by its meaning."""
 
     question: str
@@ -39,7 +39,7 @@ class Meaning:
     """blake2b-128 over the configuration and everything of the prompt but the question."""
 
 
-def meaning_of(seen: bytes, configuration: bytes) -> Meaning:
+def searchable_question(seen: bytes, configuration: bytes) -> SearchableQuestion:
     """The question of a canonical prompt, and the context it stands in.
 
     Raises
@@ -104,10 +104,10 @@ def _check(message: dict[str, Any]) -> None:
             raise ExactOnly(f"the conversation holds more than text ({block.get('type', '?')})")
 
 
-def _meaning(question: str, configuration: bytes, rest: bytes) -> Meaning:
+def _meaning(question: str, configuration: bytes, rest: bytes) -> SearchableQuestion:
     words = len(question.split())
     if words < FEWEST_WORDS:
         raise ExactOnly(f"fewer than {FEWEST_WORDS} words")
     if words > MOST_WORDS:
         raise ExactOnly(f"more than {MOST_WORDS} words")
-    return Meaning(question, blake2b(configuration + rest, digest_size=16).digest())
+    return SearchableQuestion(question, blake2b(configuration + rest, digest_size=16).digest())

@@ -21,16 +21,16 @@ from cachetools import LRUCache
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic import guards
-from gptcache_magics.semantic.backfill import Indexing
+from gptcache_magics.semantic.backfill import Backfill
 from gptcache_magics.semantic.embedders import Maker
-from gptcache_magics.semantic.embedders.runner import Embedding
-from gptcache_magics.semantic.question import Meaning, meaning_of
-from gptcache_magics.semantic.vectors import Contexts, Vector
+from gptcache_magics.semantic.embedders.runner import EmbedderRunner
+from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
+from gptcache_magics.semantic.vectors import ContextIndex, Vector
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import Entry, Found, Near, Selection, Store, stored_entries
 from gptcache_magics.store.reasons import BELOW, JUDGED_WRONG, SHADOW
 
-__all__ = ["Candidate", "Similar", "Sought"]
+__all__ = ["Candidate", "SemanticQuery", "SemanticSearch"]
 
 LOOKED_AT: Final = 10
 """Nearest questions: where the first is blocked, expired or what was asked itself, the next may do."""
@@ -44,14 +44,14 @@ SAME_EMBEDDER: Final = 0.99
 
 
 @dataclass(slots=True, eq=False)
-class Sought:
+class SemanticQuery:
     """A question on its way, and what came of it."""
 
     identity: Identity
     replay: bool = False
     several: bool = False
     """Whether identical calls are to have different answers."""
-    meaning: Meaning | None = None
+    meaning: SearchableQuestion | None = None
     vector: Vector | None = None
     near: Near | None = None
     """The nearest question, if one is near."""
@@ -77,7 +77,7 @@ class Candidate:
         return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, self.similarity)
 
 
-class Similar:
+class SemanticSearch:
     """Finds the answer to a question that was asked in other words, and keeps what is stored searchable."""
 
     def __init__(
@@ -88,17 +88,17 @@ class Similar:
         failed: Callable[[Exception, str], object] = lambda error, doing: None,
     ) -> None:
         self._store, self._settings = store, settings
-        self.maker, self.embedding = maker, Embedding(maker.make, known_as=self._known_as)
+        self.maker, self.embedding = maker, EmbedderRunner(maker.make, known_as=self._known_as)
         self._begin()
         self._patient = True
         """Whether waiting for the embedder has not been in vain before."""
-        self.indexing = Indexing(store, self.embedding, lambda *found: self._followed.add(*found), failed)
+        self.backfill = Backfill(store, self.embedding, lambda *found: self._followed.add(*found), failed)
 
     def _begin(self) -> None:
         """With nothing in memory: at first, and in a forked child, which cannot tell what its parent was doing."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._contexts: Contexts | None = None
+        self._contexts: ContextIndex | None = None
         self._vectors: LRUCache[bytes, Vector | None] = LRUCache(REMEMBERED)
         """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call.
 
@@ -117,11 +117,11 @@ class Similar:
 
     def close(self) -> None:
         """End what goes on in the background."""
-        self.indexing.close()
+        self.backfill.close()
 
     # A lookup, in the steps that gptcache asks for
 
-    def embed(self, sought: Sought) -> Vector:
+    def embed(self, sought: SemanticQuery) -> Vector:
         """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
         self._check_process()
         who = sought.identity
@@ -130,9 +130,9 @@ class Similar:
         temperature = who.configuration.temperature
         if temperature is not None and temperature > 0 and not self._settings.any_temperature:
             raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
-        sought.meaning = meaning_of(who.seen, who.configuration.key)
+        sought.meaning = searchable_question(who.seen, who.configuration.key)
         if sought.replay and self._patient:
-            self._patient = self.indexing.wait(REPLAY_WAITS)
+            self._patient = self.backfill.wait(REPLAY_WAITS)
         self.embedding.check(sought.meaning.question)
         with self._lock:
             vector = self._vectors.get(who.key)
@@ -145,7 +145,7 @@ class Similar:
         sought.vector = vector
         return vector
 
-    def search(self, sought: Sought) -> Iterator[Candidate]:
+    def search(self, sought: SemanticQuery) -> Iterator[Candidate]:
         """The nearest stored answers, the nearest first, until one is served or no more can be."""
         assert sought.meaning is not None
         assert sought.vector is not None
@@ -164,7 +164,7 @@ class Similar:
                     if sought.served or cosine < self.threshold:
                         return
 
-    def serves(self, sought: Sought, candidate: Candidate) -> bool:
+    def serves(self, sought: SemanticQuery, candidate: Candidate) -> bool:
         """Whether this answer is served; if none is, the nearest is noted with what speaks against it."""
         if sought.served:
             return False
@@ -174,7 +174,7 @@ class Similar:
             sought.near = Near(candidate.entry.key, candidate.similarity, self.embedding.name, objection)
         return sought.served
 
-    def _objection(self, sought: Sought, candidate: Candidate) -> str:
+    def _objection(self, sought: SemanticQuery, candidate: Candidate) -> str:
         assert sought.meaning is not None
         if candidate.similarity < self.threshold:
             return f"{BELOW}{self.threshold:g}"
@@ -201,12 +201,12 @@ class Similar:
         if failed:
             return
         try:
-            meaning: Meaning | None = meaning_of(identity.seen, identity.configuration.key)
+            meaning: SearchableQuestion | None = searchable_question(identity.seen, identity.configuration.key)
         except ExactOnly:
             meaning = None
         if meaning is not None and vector is not None:
             self._followed.add(meaning.context, identity.key[:8], vector)
-        self.indexing.add(identity.key, meaning, vector)
+        self.backfill.add(identity.key, meaning, vector)
 
     def _known_as(self, name: str, probe: Vector) -> str:
         """The name of an embedder; with a number, if one of that name was here that gives other vectors."""
@@ -226,8 +226,8 @@ class Similar:
             self._begin()
 
     @property
-    def _followed(self) -> Contexts:
+    def _followed(self) -> ContextIndex:
         with self._lock:
             if self._contexts is None:
-                self._contexts = Contexts(self._store, self.embedding.name, self.embedding.dimension)
+                self._contexts = ContextIndex(self._store, self.embedding.name, self.embedding.dimension)
             return self._contexts

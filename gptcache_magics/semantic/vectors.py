@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gptcache_magics.store.protocol import Store, id_bytes
 
-__all__ = ["Contexts", "Neighbour", "Vectors"]
+__all__ = ["ContextIndex", "Neighbour", "VectorTable"]
 
 Vector = NDArray[np.float32]
 HEAD: Final = 64
@@ -39,7 +39,7 @@ class Neighbour(NamedTuple):
     cosine: float
 
 
-class Vectors:
+class VectorTable:
     """Unit vectors in one matrix that grows and shrinks in place, as ``list`` does."""
 
     def __init__(self, dimension: int) -> None:
@@ -120,12 +120,12 @@ def _products(matrix: Vector, vector: Vector) -> Vector:
 
 @dataclass(slots=True)
 class _Context:
-    vectors: Vectors
+    vectors: VectorTable
     read: int = 0
     """Up to which sequence number they were read."""
 
 
-class Contexts:
+class ContextIndex:
     """The vectors of one embedder, by context: read from the store when first asked for, and followed from then on."""
 
     def __init__(self, store: Store, embedder: str, dimension: int) -> None:
@@ -168,7 +168,7 @@ class Contexts:
 
     def _followed(self, context: bytes) -> _Context:
         """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
-        kept = self._contexts.get(context) or _Context(Vectors(self._dimension))
+        kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
         rows = self._store.vectors(self._embedder, context, kept.read).rows
         if self._epoch != self._store.epoch:  # another file, in which sequence numbers begin anew
             self._epoch, self._total = self._store.epoch, 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 if TYPE_CHECKING:
-    from gptcache_magics.semantic.backfill import Indexing
+    from gptcache_magics.semantic.backfill import Backfill
 
 __all__ = ["Progress"]
 
@@ -16,7 +16,7 @@ STEP_SECONDS = 0.25
 
 
 class Progress(ipywidgets.HBox):
-    """A bar that follows ``Indexing`` until it is done or stopped.
+    """A bar that follows ``Backfill`` until it is done or stopped.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ class Progress(ipywidgets.HBox):
         Has been told to ``start``.
     """
 
-    def __init__(self, indexing: Indexing) -> None:
-        self._indexing = indexing
+    def __init__(self, indexing: Backfill) -> None:
+        self._backfill = indexing
         self._bar = ipywidgets.IntProgress(value=0, max=1, layout={"width": "240px"})
         self._words = ipywidgets.HTML("Loading the embedder…")
         self._stop = ipywidgets.Button(description="Stop", tooltip="What is done stays; the rest is for another time")
@@ -34,15 +34,15 @@ class Progress(ipywidgets.HBox):
         threading.Thread(target=self._follow, name="gptcache-progress", daemon=True).start()
 
     def _follow(self) -> None:
-        while not self._indexing.wait(STEP_SECONDS):
+        while not self._backfill.wait(STEP_SECONDS):
             self._show()
         self._show()
         self._stop.layout.display = "none"
 
     def _show(self) -> None:
-        done, total = self._indexing.done, self._indexing.total
+        done, total = self._backfill.done, self._backfill.total
         if total:
             self._bar.max, self._bar.value = total, done
             self._words.value = f"{done:,} of {total:,} earlier entries are searchable"
-        elif self._indexing.settled:
+        elif self._backfill.settled:
             self._words.value = "Nothing to embed"

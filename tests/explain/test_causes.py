@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gptcache_magics.explain.causes import Explanation, explain, not_asked
-from gptcache_magics.explain.closest import Asked, Nearest, nearest
+from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.explain.parameters import changes
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period, Selection, Usage
@@ -115,7 +115,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     store.close()
 
 
-def closest(explanation: Explanation) -> Nearest:
+def closest(explanation: Explanation) -> Closest:
     assert explanation.nearest is not None
     return explanation.nearest
 
@@ -451,7 +451,9 @@ def test_a_question_that_nobody_asked(log: Log) -> None:
 
 def test_the_closest_entry_reads_as_one_line(log: Log) -> None:
     entry = log.store_entry(REPORT, configured(temperature=0.2))
-    found = nearest(log.store, Asked(NEWER, configured(temperature=0.9), digest("new"), digest(NEWER, 8)), at_least=0)
+    found = find_closest(
+        log.store, Question(NEWER, configured(temperature=0.9), digest("new"), digest(NEWER, 8)), at_least=0
+    )
 
     label = "gpt-4o-mini · temperature 0.2"
     words = "Summarise the [-2023-]{+2024+} report in three sentences."
@@ -459,11 +461,11 @@ def test_the_closest_entry_reads_as_one_line(log: Log) -> None:
 
 
 def test_the_closest_entry_is_found_however_little_it_has_in_common(log: Log) -> None:
-    assert nearest(log.store, Asked(REPORT), at_least=0) is None
+    assert find_closest(log.store, Question(REPORT), at_least=0) is None
     log.ask("zzz", configured("gpt-5"))
 
-    assert nearest(log.store, Asked(REPORT, PLAIN)) is None
-    found = nearest(log.store, Asked(REPORT, PLAIN), at_least=0)
+    assert find_closest(log.store, Question(REPORT, PLAIN)) is None
+    found = find_closest(log.store, Question(REPORT, PLAIN), at_least=0)
     assert found is not None
     assert found.question == "zzz"
 

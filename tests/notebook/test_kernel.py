@@ -348,7 +348,7 @@ def test_matching_by_meaning_in_a_notebook(kernel: Kernel) -> None:
     assert "Earlier entries become searchable in the background" in turned_on.text
     [bar] = turned_on.shown
     assert "application/vnd.jupyter.widget-view+json" in bar
-    kernel.run("import gptcache_magics as gm\ngm.current().similar.indexing.wait(30)")
+    kernel.run("import gptcache_magics as gm\ngm.current().similar.backfill.wait(30)")
     assert "Match     semantic: Embedder, threshold 0.93\n" in kernel.run("%gptcache").text
 
     hit = kernel.run(f"answer = ask({REWORDED!r})\nassert answer == stored", cell_id="b")

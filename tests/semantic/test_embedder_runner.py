@@ -18,7 +18,7 @@ from gptcache_magics.errors import CommandError, ExactOnly, GPTCacheMagicsError,
 from gptcache_magics.semantic.embedders import embedder_maker, minilm
 from gptcache_magics.semantic.embedders.langchain import LangChainEmbedder
 from gptcache_magics.semantic.embedders.minilm import MiniLM
-from gptcache_magics.semantic.embedders.runner import EmbedderFailed, Embedding
+from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
 
 
 class Counted(Embeddings):
@@ -35,8 +35,8 @@ class Counted(Embeddings):
         raise AssertionError("questions are embedded as documents, so that both sides are alike")
 
 
-def embedding(embeddings: Embeddings, patience: float = 10.0) -> Embedding:
-    made = Embedding(embedder_maker(embeddings).make, patience)
+def embedding(embeddings: Embeddings, patience: float = 10.0) -> EmbedderRunner:
+    made = EmbedderRunner(embedder_maker(embeddings).make, patience)
     assert made._loaded.wait(10)
     return made
 
@@ -82,7 +82,7 @@ def test_it_says_what_it_cannot_read(model: MiniLM, text: str, reason: str) -> N
 
 def test_a_file_that_is_not_what_was_measured_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minilm, "MODEL", minilm.MODEL._replace(sha256="0" * 64))
-    made = Embedding(embedder_maker("minilm").make)
+    made = EmbedderRunner(embedder_maker("minilm").make)
 
     assert not made.wait(10)
     assert "not the file that was measured" in made.trouble
@@ -152,7 +152,7 @@ def test_what_is_no_vector_fails_that_call_and_no_other(vector: Callable[[str], 
 
 
 def test_one_that_cannot_be_made_is_given_up() -> None:
-    made = Embedding(embedder_maker(Counted(lambda text: [])).make)
+    made = EmbedderRunner(embedder_maker(Counted(lambda text: [])).make)
 
     assert not made.wait(10)
     assert "shape" in made.trouble
@@ -173,7 +173,7 @@ def test_one_that_hangs_is_waited_for_once() -> None:
 def test_one_that_hangs_from_the_start_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gptcache_magics.semantic.embedders.runner.LOADING_SECONDS", 0.2)
     release = threading.Event()
-    made = Embedding(embedder_maker(Counted(lambda text: release.wait(60) and [1.0])).make, patience=0.2)
+    made = EmbedderRunner(embedder_maker(Counted(lambda text: release.wait(60) and [1.0])).make, patience=0.2)
 
     assert not made.wait(10)
     assert "did not answer in 0.2 s" in made.trouble
@@ -203,7 +203,7 @@ def test_while_it_loads_nothing_waits() -> None:
         release.wait(30)
         return Slow()
 
-    made = Embedding(make)
+    made = EmbedderRunner(make)
     for use in (made.check, lambda text: made.embed([text])):
         with pytest.raises(ExactOnly, match="loading"):
             use("text")
@@ -218,7 +218,7 @@ def test_an_error_of_ours_is_told_as_it_is() -> None:
     def make() -> Any:
         raise GPTCacheMagicsError("Type this.")
 
-    made = Embedding(make)
+    made = EmbedderRunner(make)
     assert not made.wait(10)
     assert made.trouble == "Type this."
 

@@ -7,15 +7,15 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMe
 
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.prompt import canonical, prompt_of
-from gptcache_magics.semantic.question import Meaning, meaning_of
+from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 
 GPT = b"configuration"
 QUESTION = "Which city is the capital of France?"
 CALL = {"name": "search", "args": {}, "id": "1", "type": "tool_call"}
 
 
-def meaning(*messages: BaseMessage, configuration: bytes = GPT) -> Meaning:
-    return meaning_of(canonical(prompt_of(messages), keep_ids=True)[0], configuration)
+def meaning(*messages: BaseMessage, configuration: bytes = GPT) -> SearchableQuestion:
+    return searchable_question(canonical(prompt_of(messages), keep_ids=True)[0], configuration)
 
 
 def test_the_question_is_the_last_human_message() -> None:
@@ -25,8 +25,11 @@ def test_the_question_is_the_last_human_message() -> None:
 
 
 def test_a_completion_prompt_is_the_question_as_it_is() -> None:
-    assert meaning_of(QUESTION.encode(), GPT).question == QUESTION
-    assert meaning_of(b'[{"not": "messages"}, {"of": "LangChain"}]', GPT).context == meaning_of(b"a b c", GPT).context
+    assert searchable_question(QUESTION.encode(), GPT).question == QUESTION
+    assert (
+        searchable_question(b'[{"not": "messages"}, {"of": "LangChain"}]', GPT).context
+        == searchable_question(b"a b c", GPT).context
+    )
 
 
 def test_other_words_have_the_same_context() -> None:
@@ -60,7 +63,7 @@ def test_the_configuration_is_part_of_the_context() -> None:
 
 
 def test_what_differs_between_a_model_s_and_a_cache_s_answer_does_not_count() -> None:
-    def asked(**fields: Any) -> Meaning:
+    def asked(**fields: Any) -> SearchableQuestion:
         return meaning(HumanMessage("Of Paris."), AIMessage("Yes?", **fields), HumanMessage(QUESTION))
 
     assert asked().context == asked(id="run-1", response_metadata={"model": "x"}).context
@@ -115,10 +118,10 @@ def test_what_is_more_than_words_is_found_exactly_alone(messages: list[BaseMessa
 def test_a_conversation_in_one_text_is_found_exactly_alone() -> None:
     turns = "Human: I love cats and hate dogs.\nAI: Ok.\nHuman: Which animal should I buy?\nAI:"
     with pytest.raises(ExactOnly, match="a conversation in one text"):
-        meaning_of(turns.encode(), b"c")
-    assert meaning_of(b"Question: Which animal should I buy?", b"c")
+        searchable_question(turns.encode(), b"c")
+    assert searchable_question(b"Question: Which animal should I buy?", b"c")
 
 
 def test_text_that_is_not_valid_unicode_is_found_exactly_alone() -> None:
     with pytest.raises(ExactOnly, match="Unicode"):
-        meaning_of("half \ud83d of a pair".encode("utf-8", "surrogatepass"), GPT)
+        searchable_question("half \ud83d of a pair".encode("utf-8", "surrogatepass"), GPT)

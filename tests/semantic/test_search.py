@@ -17,7 +17,7 @@ from langchain_core.outputs import Generation
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.embedders import embedder_maker
-from gptcache_magics.semantic.search import Similar
+from gptcache_magics.semantic.search import SemanticSearch
 from tests.support.embedder import Embedder
 from tests.support.provider_server import Model, ProviderServer
 from tests.support.store_contract import eventually
@@ -34,15 +34,15 @@ def embedder() -> Embedder:
 
 
 @pytest.fixture
-def on(tmp_path: Path, embedder: Embedder) -> Iterator[Callable[..., Similar]]:
+def on(tmp_path: Path, embedder: Embedder) -> Iterator[Callable[..., SemanticSearch]]:
     """Turn the cache on, matching by meaning, and wait for the embedder."""
 
-    def turn_on(where: str | Path = tmp_path / "store", **options: Any) -> Similar:
+    def turn_on(where: str | Path = tmp_path / "store", **options: Any) -> SemanticSearch:
         gm.on(where, match="semantic", **{"embedder": embedder, **options})
         similar = gm.current().similar  # type: ignore[union-attr]
         assert similar is not None
         assert similar.embedding._loaded.wait(20)
-        assert similar.indexing.wait(20)
+        assert similar.backfill.wait(20)
         return similar
 
     yield turn_on
@@ -52,7 +52,7 @@ def on(tmp_path: Path, embedder: Embedder) -> Iterator[Callable[..., Similar]]:
 
 
 @pytest.fixture
-def similar(on: Callable[..., Similar]) -> Similar:
+def similar(on: Callable[..., SemanticSearch]) -> SemanticSearch:
     return on()
 
 
@@ -72,7 +72,7 @@ def last() -> Any:
 @pytest.mark.parametrize("class_name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama", "OpenAI", "OllamaLLM"])
 @pytest.mark.parametrize("how", ["invoke", "stream", "batch", "ainvoke"])
 async def test_other_words_get_the_stored_answer(
-    server: ProviderServer, similar: Similar, class_name: str, how: str
+    server: ProviderServer, similar: SemanticSearch, class_name: str, how: str
 ) -> None:
     model = server.model(class_name)
 
@@ -95,7 +95,7 @@ async def test_other_words_get_the_stored_answer(
     assert row["entry"] in row["reason"]
 
 
-def test_a_hit_says_how_similar_it_was(model: Model, similar: Similar) -> None:
+def test_a_hit_says_how_similar_it_was(model: Model, similar: SemanticSearch) -> None:
     model.invoke(ASKED)
     marked = model.invoke(REWORDED).response_metadata["gptcache"]
 
@@ -106,7 +106,7 @@ def test_a_hit_says_how_similar_it_was(model: Model, similar: Similar) -> None:
     assert (exact["match"], exact["similarity"]) == ("exact", 1.0)
 
 
-def test_exact_comes_first_and_embeds_nothing(model: Model, similar: Similar, embedder: Embedder) -> None:
+def test_exact_comes_first_and_embeds_nothing(model: Model, similar: SemanticSearch, embedder: Embedder) -> None:
     for question in (ASKED, REWORDED):
         model.invoke(question)
     before = list(embedder.texts)
@@ -117,14 +117,16 @@ def test_exact_comes_first_and_embeds_nothing(model: Model, similar: Similar, em
     assert last()["match"] == "exact"
 
 
-def test_a_prompt_is_embedded_once_for_lookup_and_update(model: Model, similar: Similar, embedder: Embedder) -> None:
+def test_a_prompt_is_embedded_once_for_lookup_and_update(
+    model: Model, similar: SemanticSearch, embedder: Embedder
+) -> None:
     model.batch([ASKED, OTHER])
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
 
     assert sorted(embedder.texts[1:]) == sorted([ASKED, OTHER])  # the first was to learn the dimension
 
 
-def test_stats_keep_exact_and_semantic_apart(model: Model, similar: Similar) -> None:
+def test_stats_keep_exact_and_semantic_apart(model: Model, similar: SemanticSearch) -> None:
     for question in (ASKED, ASKED, REWORDED, OTHER):
         model.invoke(question)
     row = gm.stats(by="total", wide=True).iloc[0]
@@ -134,7 +136,7 @@ def test_stats_keep_exact_and_semantic_apart(model: Model, similar: Similar) -> 
 
 
 def test_the_default_embedder_serves_other_words_and_guards_block_another_number(
-    model: Model, on: Callable[..., Similar], server: ProviderServer
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     on(embedder="minilm")
     stored = model.invoke("What was the population of Norway in 2023?").content
@@ -149,7 +151,7 @@ def test_the_default_embedder_serves_other_words_and_guards_block_another_number
 # What is not served
 
 
-def test_a_guard_is_named_in_the_reason(model: Model, similar: Similar, server: ProviderServer) -> None:
+def test_a_guard_is_named_in_the_reason(model: Model, similar: SemanticSearch, server: ProviderServer) -> None:
     for question in BLOCKED:
         model.invoke(question)
 
@@ -163,7 +165,7 @@ def test_a_guard_is_named_in_the_reason(model: Model, similar: Similar, server: 
     assert "{+4+}" in repr(told)
 
 
-def test_below_the_threshold_the_model_is_asked(model: Model, on: Callable[..., Similar]) -> None:
+def test_below_the_threshold_the_model_is_asked(model: Model, on: Callable[..., SemanticSearch]) -> None:
     on(threshold=0.999)
     for question in (ASKED, REWORDED):
         model.invoke(question)
@@ -196,7 +198,7 @@ def conversation(*earlier: str, question: str = REWORDED) -> list[BaseMessage]:
     ],
 )
 def test_no_conversation_is_answered_from_another(
-    model: Model, similar: Similar, server: ProviderServer, other: list[BaseMessage]
+    model: Model, similar: SemanticSearch, server: ProviderServer, other: list[BaseMessage]
 ) -> None:
     model.invoke(conversation("I use Julia.", "Fine.", question=ASKED))
     model.invoke(other)
@@ -212,7 +214,9 @@ def test_no_conversation_is_answered_from_another(
     [{"model": "gpt-5"}, {"temperature": 0.0}, {"seed": 2}, {"stop": ["x"]}],
     ids=lambda fields: next(iter(fields)),
 )
-def test_no_model_is_answered_from_another(similar: Similar, server: ProviderServer, fields: dict[str, Any]) -> None:
+def test_no_model_is_answered_from_another(
+    similar: SemanticSearch, server: ProviderServer, fields: dict[str, Any]
+) -> None:
     server.model("ChatOpenAI").invoke(ASKED)
     server.model("ChatOpenAI", **fields).invoke(REWORDED)
 
@@ -225,7 +229,7 @@ def test_no_model_is_answered_from_another(similar: Similar, server: ProviderSer
     ids=["short", "long"],
 )
 def test_what_says_too_little_or_too_much_is_found_exactly_alone(
-    model: Model, similar: Similar, server: ProviderServer, question: str, reason: str
+    model: Model, similar: SemanticSearch, server: ProviderServer, question: str, reason: str
 ) -> None:
     for each in (question, f"{question.strip()}  ", question):
         model.invoke(each)
@@ -236,7 +240,9 @@ def test_what_says_too_little_or_too_much_is_found_exactly_alone(
     assert f"Not matched by meaning: {reason}" in repr(gm.why(2))
 
 
-def test_a_temperature_above_0_asks_for_different_answers(server: ProviderServer, on: Callable[..., Similar]) -> None:
+def test_a_temperature_above_0_asks_for_different_answers(
+    server: ProviderServer, on: Callable[..., SemanticSearch]
+) -> None:
     on()
     warm, cold = (server.model("ChatOpenAI", temperature=temperature) for temperature in (0.7, 0))
     for model in (warm, cold):
@@ -251,7 +257,7 @@ def test_a_temperature_above_0_asks_for_different_answers(server: ProviderServer
 
 
 def test_with_samples_each_call_has_an_answer_of_its_own(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     with gm.using(samples=2):
         model.batch([ASKED, ASKED])
@@ -262,7 +268,9 @@ def test_with_samples_each_call_has_an_answer_of_its_own(
 
 
 @pytest.mark.parametrize("mode", ["refresh", "bypass"])
-def test_in_these_modes_nothing_is_looked_up(model: Model, similar: Similar, server: ProviderServer, mode: Any) -> None:
+def test_in_these_modes_nothing_is_looked_up(
+    model: Model, similar: SemanticSearch, server: ProviderServer, mode: Any
+) -> None:
     model.invoke(ASKED)
     with gm.using(mode=mode):
         model.invoke(REWORDED)
@@ -271,7 +279,7 @@ def test_in_these_modes_nothing_is_looked_up(model: Model, similar: Similar, ser
 
 
 def test_an_expired_or_removed_answer_is_not_served(
-    model: Model, on: Callable[..., Similar], server: ProviderServer
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     on(ttl="1h")
     model.invoke(ASKED)
@@ -288,7 +296,7 @@ def test_an_expired_or_removed_answer_is_not_served(
     gm.undo()
 
 
-def test_a_lookup_without_a_model_at_hand_is_exact(similar: Similar) -> None:
+def test_a_lookup_without_a_model_at_hand_is_exact(similar: SemanticSearch) -> None:
     cache = gm.current()
     assert cache is not None
     cache.update(ASKED, "[('model', 'small'), ('temperature', 0.9)]", [Generation(text="stored")])
@@ -297,12 +305,12 @@ def test_a_lookup_without_a_model_at_hand_is_exact(similar: Similar) -> None:
 
 
 def test_what_was_removed_takes_no_place_of_what_is_there(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     with gm.using(mode="refresh"):
         for word in ["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op"]:
             model.invoke(f"How do I reverse a list in Python {word}")
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     model.invoke("How do I reverse a list in Python qr")
     gm.clear(yes=True)
     kept = model.invoke("How do we reverse a list in Python?").content
@@ -316,11 +324,11 @@ def test_what_was_removed_takes_no_place_of_what_is_there(
 
 
 def test_a_wrong_match_is_never_served_for_that_question_again(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     with gm.using(mode="refresh"):
         stored = {model.invoke(each).content for each in (ASKED, "How do we reverse a list in Python?")}
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     model.invoke(REWORDED)
     number = int(gm.lookups().index[0])
     assert gm.label(number, "wrong").endswith("for this question any more; the next call asks the model.")
@@ -335,7 +343,7 @@ def test_a_wrong_match_is_never_served_for_that_question_again(
     assert gm.label(number + 1, "wrong") == f"Lookup {number + 1}: wrong."
 
 
-def test_a_label_can_be_taken_back(model: Model, similar: Similar, server: ProviderServer) -> None:
+def test_a_label_can_be_taken_back(model: Model, similar: SemanticSearch, server: ProviderServer) -> None:
     for question in (ASKED, REWORDED):
         model.invoke(question)
     number = int(gm.lookups().index[0])
@@ -356,7 +364,7 @@ def test_a_label_can_be_taken_back(model: Model, similar: Similar, server: Provi
     ],
 )
 def test_what_cannot_be_labelled_says_why(
-    model: Model, similar: Similar, number: Any, verdict: Any, message: str
+    model: Model, similar: SemanticSearch, number: Any, verdict: Any, message: str
 ) -> None:
     model.invoke(ASKED)
     with pytest.raises(CommandError, match=message):
@@ -364,7 +372,7 @@ def test_what_cannot_be_labelled_says_why(
 
 
 def test_in_shadow_nothing_is_served_and_both_answers_are_kept(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     gm.tune(shadow="on")
     stored, mine = (model.invoke(each).content for each in (ASKED, REWORDED))
@@ -385,23 +393,23 @@ def test_in_shadow_nothing_is_served_and_both_answers_are_kept(
 
 
 def test_what_was_stored_before_becomes_searchable(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     for question in (ASKED, "hi", OTHER):
         model.invoke(question)
     assert "searchable" not in repr(gm.status())
     similar = on(None)
-    assert (similar.indexing.done, similar.indexing.total) == (3, 3)
+    assert (similar.backfill.done, similar.backfill.total) == (3, 3)
 
     model.invoke(REWORDED)
     assert server.calls == 3
     gm.off()
-    assert on().indexing.total == 0, "what is searchable, or never will be, is remembered"
+    assert on().backfill.total == 0, "what is searchable, or never will be, is remembered"
 
 
 def test_stopping_leaves_the_rest_for_later(
-    model: Model, on: Callable[..., Similar], embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], embedder: Embedder, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     model.batch([f"How deep is the lake number {n}?" for n in range(40)])
@@ -410,20 +418,20 @@ def test_stopping_leaves_the_rest_for_later(
     gm.on(match="semantic", embedder=embedder)
     similar = gm.current().similar  # type: ignore[union-attr]
     assert similar is not None
-    assert eventually(lambda: similar.indexing.done > 0)
-    similar.indexing.stop()
+    assert eventually(lambda: similar.backfill.done > 0)
+    similar.backfill.stop()
     go.set()
-    assert similar.indexing.wait(10)
-    assert 0 < similar.indexing.done < 40
+    assert similar.backfill.wait(10)
+    assert 0 < similar.backfill.done < 40
     assert "entries are not searchable" in repr(gm.status())
 
-    similar.indexing.start()
-    assert similar.indexing.wait(10)
+    similar.backfill.start()
+    assert similar.backfill.wait(10)
     assert "not searchable" not in repr(gm.status())
 
 
 def test_off_ends_what_has_not_begun(
-    model: Model, on: Callable[..., Similar], embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], embedder: Embedder, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     model.batch([f"How deep is the lake number {n}?" for n in range(40)])
@@ -436,7 +444,7 @@ def test_off_ends_what_has_not_begun(
 
 
 def test_a_question_that_the_embedder_refuses_stops_no_other(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     model.batch([OTHER, *(f"How deep is the lake number {n}?" for n in range(20)), ASKED])
@@ -460,17 +468,17 @@ def test_a_question_that_the_embedder_refuses_stops_no_other(
 
 
 def test_another_kernel_s_answers_are_found(
-    model: Model, similar: Similar, server: ProviderServer, tmp_path: Path
+    model: Model, similar: SemanticSearch, server: ProviderServer, tmp_path: Path
 ) -> None:
     mine = gm.current()
     assert mine is not None
     theirs = gm.GPTCache(store=str(tmp_path / "store"))
-    theirs.similar = Similar(theirs.store, theirs.settings, embedder_maker(Embedder()))
+    theirs.similar = SemanticSearch(theirs.store, theirs.settings, embedder_maker(Embedder()))
     assert theirs.similar.embedding.wait(10)
     theirs.watch.in_charge, mine.watch.in_charge = True, False
     set_llm_cache(theirs)
     model.invoke(ASKED)
-    assert theirs.similar.indexing.wait(10)
+    assert theirs.similar.backfill.wait(10)
     theirs.close()
     set_llm_cache(mine)
 
@@ -479,11 +487,11 @@ def test_another_kernel_s_answers_are_found(
 
 
 def test_two_embedders_keep_vectors_and_thresholds_apart(
-    model: Model, on: Callable[..., Similar], server: ProviderServer
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     on(threshold=0.91)
     model.invoke(ASKED)
-    assert gm.current().similar.indexing.wait(10)  # type: ignore[union-attr]
+    assert gm.current().similar.backfill.wait(10)  # type: ignore[union-attr]
     other = Embedder(size=300)
     other.model = "other"  # type: ignore[attr-defined]
     told = gm.on(match="semantic", embedder=other)
@@ -495,21 +503,21 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     assert server.calls == 2, "its vectors do not compare"
 
     gm.on(threshold=0.93)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     assert ASKED not in other.texts, "not sent anywhere without being asked to"
     gm.on(reembed=True)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     model.invoke("How to reverse a list in Python?")
     assert server.calls == 2
     assert "threshold 0.91" in gm.on(embedder=Embedder())
 
 
 def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
-    model: Model, on: Callable[..., Similar], server: ProviderServer
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     first = on()
     model.invoke(ASKED)
-    assert first.indexing.wait(10)
+    assert first.backfill.wait(10)
     backwards = Embedder()
     backwards.gives = lambda vector: vector[::-1]
     other = on(embedder=backwards)
@@ -525,11 +533,11 @@ def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
 
 
 def test_what_no_embedder_has_seen_waits_for_nobody_s_consent(
-    model: Model, on: Callable[..., Similar], server: ProviderServer
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     first = on()
     model.invoke(OTHER)
-    assert first.indexing.wait(10)
+    assert first.backfill.wait(10)
     gm.on(match="exact")
     model.invoke(ASKED)
     mine = Embedder(size=300)
@@ -541,12 +549,12 @@ def test_what_no_embedder_has_seen_waits_for_nobody_s_consent(
     assert OTHER not in mine.texts
     assert "1 entry is not searchable" in repr(gm.status())
     gm.on(reembed=True)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     assert OTHER in mine.texts
 
 
 def test_a_bundle_answers_other_words_in_replay(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     stored = model.invoke(ASKED).content
@@ -561,7 +569,7 @@ def test_a_bundle_answers_other_words_in_replay(
 
 
 def test_replay_waits_for_the_embedder(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:
     on()
     stored = model.invoke(ASKED).content
@@ -573,7 +581,7 @@ def test_replay_waits_for_the_embedder(
 
 
 def test_a_read_only_store_is_searched(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     model.invoke(ASKED)
@@ -590,7 +598,7 @@ def test_a_read_only_store_is_searched(
 
 
 def test_threads_and_tasks_share_one_call_and_then_the_answer(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     server.delay = 0.2
     with ThreadPoolExecutor(8) as pool:
@@ -601,7 +609,7 @@ def test_threads_and_tasks_share_one_call_and_then_the_answer(
 
 
 async def test_the_event_loop_runs_while_a_question_is_embedded(
-    model: Model, similar: Similar, embedder: Embedder
+    model: Model, similar: SemanticSearch, embedder: Embedder
 ) -> None:
     embedder.gives = lambda vector: time.sleep(0.3) or vector
     ticks = 0
@@ -632,7 +640,7 @@ async def test_the_event_loop_runs_while_a_question_is_embedded(
 )
 def test_an_embedder_that_fails_costs_the_search_and_nothing_else(
     model: Model,
-    similar: Similar,
+    similar: SemanticSearch,
     server: ProviderServer,
     embedder: Embedder,
     breaks: Callable[[Embedder], None],
@@ -653,27 +661,29 @@ def test_an_embedder_that_fails_costs_the_search_and_nothing_else(
 
 
 def test_an_embedder_that_has_recovered_is_not_called_broken(
-    model: Model, similar: Similar, server: ProviderServer, embedder: Embedder
+    model: Model, similar: SemanticSearch, server: ProviderServer, embedder: Embedder
 ) -> None:
     embedder.fails = RuntimeError("no quota")
     model.invoke(ASKED)
     gm.on(reembed=True)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     assert "try again with %gptcache on --reembed: RuntimeError: no quota" in repr(gm.status()).replace(
         "EmbedderFailed: ", ""
     )
 
     embedder.fails = None
     model.invoke(OTHER)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     assert "1 entry is not searchable: %gptcache on --reembed" in repr(gm.status())
     gm.on(reembed=True)
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
     model.invoke(REWORDED)
     assert server.calls == 2
 
 
-def test_samples_get_no_answer_of_another_question(model: Model, similar: Similar, server: ProviderServer) -> None:
+def test_samples_get_no_answer_of_another_question(
+    model: Model, similar: SemanticSearch, server: ProviderServer
+) -> None:
     model.invoke(ASKED)
     gm.on(samples=2)
     answers = {model.invoke(REWORDED).content for _ in range(2)}
@@ -686,7 +696,7 @@ def test_samples_get_no_answer_of_another_question(model: Model, similar: Simila
 
 
 def test_an_embedder_that_hangs_is_waited_for_once(
-    model: Model, similar: Similar, server: ProviderServer, embedder: Embedder
+    model: Model, similar: SemanticSearch, server: ProviderServer, embedder: Embedder
 ) -> None:
     release = threading.Event()
     embedder.gives = lambda vector: release.wait(30) and vector
@@ -705,7 +715,7 @@ def test_an_embedder_that_hangs_is_waited_for_once(
 
 
 def test_until_the_embedder_is_loaded_lookups_are_exact(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:
     release = threading.Event()
     embedder.gives = lambda vector: release.wait(30) and vector
@@ -717,14 +727,14 @@ def test_until_the_embedder_is_loaded_lookups_are_exact(
     release.set()
     similar = gm.current().similar  # type: ignore[union-attr]
     assert similar is not None
-    assert similar.indexing.wait(10)
+    assert similar.backfill.wait(10)
 
     model.invoke(REWORDED)
     assert server.calls == 1
 
 
 def test_on_can_wait_until_everything_is_searchable(
-    model: Model, on: Callable[..., Similar], server: ProviderServer, embedder: Embedder, tmp_path: Path
+    model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
     model.invoke(ASKED)
@@ -739,7 +749,7 @@ def test_on_can_wait_until_everything_is_searchable(
 
 
 def test_any_temperature_is_told_and_ends_with_matching_by_meaning(
-    server: ProviderServer, on: Callable[..., Similar]
+    server: ProviderServer, on: Callable[..., SemanticSearch]
 ) -> None:
     on(any_temperature=True)
     assert "threshold 0.93, at any temperature" in repr(gm.status())
@@ -755,7 +765,7 @@ class Broken(Embedder):
         raise RuntimeError("no such model")
 
 
-def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callable[..., Similar]) -> None:
+def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callable[..., SemanticSearch]) -> None:
     on(embedder="minilm")
     model.invoke("Как перевернуть список в Python?")
 
@@ -791,7 +801,7 @@ def test_what_does_not_go_together_is_said_and_nothing_is_changed(
 
 
 def test_exact_again_ends_what_goes_on_in_the_background(
-    model: Model, similar: Similar, server: ProviderServer
+    model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     model.invoke(ASKED)
     assert "Matching exactly" in gm.on(match="exact")
@@ -805,7 +815,7 @@ def test_exact_again_ends_what_goes_on_in_the_background(
 # Tuning, over what was asked
 
 
-def test_tune_tells_what_was_near_and_what_labels_say(model: Model, similar: Similar) -> None:
+def test_tune_tells_what_was_near_and_what_labels_say(model: Model, similar: SemanticSearch) -> None:
     for question in (ASKED, REWORDED, *BLOCKED, OTHER):
         model.invoke(question)
     for number in (2, 4):
@@ -820,7 +830,7 @@ def test_tune_tells_what_was_near_and_what_labels_say(model: Model, similar: Sim
     assert "48 more" in repr(tuned)
 
 
-def test_tune_takes_labels_from_a_file(on: Callable[..., Similar], tmp_path: Path) -> None:
+def test_tune_takes_labels_from_a_file(on: Callable[..., SemanticSearch], tmp_path: Path) -> None:
     on()
     file = tmp_path / "labels.jsonl"
     rows = [(ASKED, REWORDED, True), (*BLOCKED, False), (ASKED, OTHER, False)]
@@ -846,7 +856,7 @@ def test_tune_takes_labels_from_a_file(on: Callable[..., Similar], tmp_path: Pat
         ({"shadow": "maybe"}, "shadow is one of on, off"),
     ],
 )
-def test_tune_says_what_it_wants(similar: Similar, options: dict[str, Any], message: str) -> None:
+def test_tune_says_what_it_wants(similar: SemanticSearch, options: dict[str, Any], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         gm.tune(**options)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gptcache_magics.semantic import vectors
-from gptcache_magics.semantic.vectors import Contexts, Vector, Vectors
+from gptcache_magics.semantic.vectors import ContextIndex, Vector, VectorTable
 from gptcache_magics.store.protocol import Selection, entry_id
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.store_contract import GPT, key, make_entry
@@ -35,7 +35,7 @@ def test_the_nearest_are_those_that_every_comparison_finds(
     monkeypatch.setattr(vectors, "FEW", few)
     middle = [unit() for _ in range(20)]
     all_of_them = [unit(middle[n % 20], noise=0.1 + 0.5 * (n % 7) / 7) for n in range(1_500)]
-    found = Vectors(DIMENSION)
+    found = VectorTable(DIMENSION)
     for number, vector in enumerate(all_of_them):
         found.add([name(number)], vector[None])
 
@@ -49,7 +49,7 @@ def test_the_nearest_are_those_that_every_comparison_finds(
 
 def test_a_forgotten_vector_is_not_found_and_the_others_are() -> None:
     all_of_them = {name(number): unit() for number in range(50)}
-    found = Vectors(DIMENSION)
+    found = VectorTable(DIMENSION)
     for id, vector in all_of_them.items():
         found.add([id], vector[None])
     for gone in (0, 49, 20, 20, 99):
@@ -63,7 +63,7 @@ def test_a_forgotten_vector_is_not_found_and_the_others_are() -> None:
 
 def test_a_vector_can_be_replaced() -> None:
     old, new = unit(), unit()
-    found = Vectors(DIMENSION)
+    found = VectorTable(DIMENSION)
     found.add([name(1)], old[None])
     found.add([name(1)], new[None])
 
@@ -73,7 +73,7 @@ def test_a_vector_can_be_replaced() -> None:
 
 
 def test_an_empty_context_has_no_nearest() -> None:
-    assert Vectors(DIMENSION).nearest(unit(), 5, 0.0) == []
+    assert VectorTable(DIMENSION).nearest(unit(), 5, 0.0) == []
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def put(store: SQLiteStore, number: int, vector: Vector, context: bytes = b"cont
 
 def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     mine, theirs = folder
-    contexts = Contexts(mine, "e", DIMENSION)
+    contexts = ContextIndex(mine, "e", DIMENSION)
     first, second = unit(), unit()
     put(mine, 1, first)
     assert [each.id for each in contexts.nearest(b"context", first, 1, 0.9)] == [key(1)[:8]]
@@ -100,14 +100,14 @@ def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, 
     put(theirs, 2, second)
     assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(2)[:8]]
     assert contexts.nearest(b"other", second, 1, 0.9) == []
-    assert Contexts(mine, "f", DIMENSION).nearest(b"context", second, 1, 0.9) == []
+    assert ContextIndex(mine, "f", DIMENSION).nearest(b"context", second, 1, 0.9) == []
 
 
 def test_another_file_in_place_of_the_first_is_read_anew(
     folder: tuple[SQLiteStore, SQLiteStore], tmp_path: Path
 ) -> None:
     mine, theirs = folder
-    contexts = Contexts(mine, "e", DIMENSION)
+    contexts = ContextIndex(mine, "e", DIMENSION)
     first, second = unit(), unit()
     for number in range(3):
         put(mine, number, first if number == 2 else unit())
@@ -122,7 +122,7 @@ def test_another_file_in_place_of_the_first_is_read_anew(
 
 def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     store, _ = folder
-    contexts = Contexts(store, "e", DIMENSION)
+    contexts = ContextIndex(store, "e", DIMENSION)
     vector = unit()
     contexts.add(b"context", key(1)[:8], vector)
     assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
@@ -132,7 +132,7 @@ def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLit
 
 
 def test_a_context_without_questions_takes_no_room(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
-    contexts = Contexts(folder[0], "e", DIMENSION)
+    contexts = ContextIndex(folder[0], "e", DIMENSION)
     for number in range(100):
         assert contexts.nearest(b"%d" % number, unit(), 5, 0.0) == []
 
@@ -145,7 +145,7 @@ def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]
     put(store, 1, unit()[:10])
     put(store, 2, good)
 
-    assert [each.id for each in Contexts(store, "e", DIMENSION).nearest(b"context", good, 5, -1.0)] == [key(2)[:8]]
+    assert [each.id for each in ContextIndex(store, "e", DIMENSION).nearest(b"context", good, 5, -1.0)] == [key(2)[:8]]
 
 
 def test_only_so_many_vectors_are_kept_in_memory(
@@ -153,7 +153,7 @@ def test_only_so_many_vectors_are_kept_in_memory(
 ) -> None:
     monkeypatch.setattr(vectors, "MOST_VECTORS", 3)
     store, _ = folder
-    contexts = Contexts(store, "e", DIMENSION)
+    contexts = ContextIndex(store, "e", DIMENSION)
     all_of_them = [unit() for _ in range(6)]
     for number, vector in enumerate(all_of_them):
         put(store, number, vector, context=b"%d" % number)

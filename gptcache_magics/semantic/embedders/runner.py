@@ -18,7 +18,7 @@ from gptcache_magics.errors import ExactOnly, GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
 from gptcache_magics.text.masking import masked
 
-__all__ = ["EmbedderFailed", "Embedding"]
+__all__ = ["EmbedderFailed", "EmbedderRunner"]
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 10.0
@@ -36,7 +36,7 @@ class EmbedderFailed(GPTCacheMagicsError):
     """The embedder raised, did not answer, or gave something that is no vector."""
 
 
-class Embedding:
+class EmbedderRunner:
     """Texts to unit vectors, by an embedder that may still be loading or may fail.
 
     Parameters
