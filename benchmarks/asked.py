@@ -13,8 +13,8 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
+from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.lookup.single_flight import current_task_or_thread
-from gptcache_magics.settings import CALL, Call
 
 __all__ = ["Asked"]
 

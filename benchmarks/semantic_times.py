@@ -24,12 +24,12 @@ from semantic_pairs import Embedded, Pair
 
 import gptcache_magics as gm
 from gptcache_magics import generations
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import identify
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic import options as matching
 from gptcache_magics.semantic.embedders.minilm import MiniLM
 from gptcache_magics.semantic.question import searchable_question
-from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Entry, Usage
 
 __all__ = ["run"]

@@ -15,8 +15,9 @@ from payloads import answer, messages, model, prompt, words
 
 import gptcache_magics as gm
 from gptcache_magics import bundle
+from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.identity.key import identify
-from gptcache_magics.settings import CALL, CELL, Call, Cell, Scope
+from gptcache_magics.settings import CELL, Cell, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Period, Selection
 

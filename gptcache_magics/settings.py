@@ -1,6 +1,6 @@
-"""What holds at this moment: the mode, the cell that is running, the model that is asking, and what was configured.
+"""What holds at this moment: the mode, the cell that is running, and what was configured.
 
-A cell, a block and a call are context variables, so they follow the code through ``batch``, ``asyncio`` and executors.
+A cell and a block are context variables, so they follow the code through ``batch``, ``asyncio`` and executors.
 They do not reach a thread that the user starts; a lookup from there says "unattributed" rather than name a wrong cell.
 What a cell asks for with ``%%gptcache`` holds for the whole kernel while the cell runs, so that such a thread cannot
 slip past it.
@@ -12,14 +12,13 @@ import itertools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from gptcache_magics.identity.key import Identity
     from gptcache_magics.lookup.budget import Budget
-    from gptcache_magics.store.protocol import Configuration, Lookup
+    from gptcache_magics.store.protocol import Lookup
 
-__all__ = ["BLOCK", "CALL", "CELL", "MODES", "THRESHOLD", "Call", "Cell", "Mode", "Scope", "Settings", "strictest"]
+__all__ = ["BLOCK", "CELL", "MODES", "THRESHOLD", "Cell", "Mode", "Scope", "Settings", "strictest"]
 
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
@@ -64,36 +63,6 @@ class Cell:
     first_line: str
     asked: dict[bytes, Iterator[int]] = field(default_factory=dict, compare=False)
     """How often each call was made in this run of the cell, by key."""
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One call of a public method of a model that may reach the provider: which model asks, and with what.
-
-    What makes the call the same as another (its configuration and the identity of each prompt) is taken once, at the
-    lookup, and reused by the update: a model may change its own fields while it answers.
-    """
-
-    model: Any
-    kwargs: dict[str, Any]
-    chat: bool
-    who: object
-    """The asyncio task or the thread that called."""
-    method: str = "generate"
-    inputs: Any = ()
-    """What the method was given: lists of messages or texts for ``generate``, one input for a stream."""
-    configuration: Configuration | None = None
-    identities: dict[tuple[str, str], list[Identity]] = field(default_factory=dict)
-    """By prompt and ``llm_string``; several only where identical calls are to have different answers."""
-    misses: dict[bytes, Lookup] = field(default_factory=dict)
-    """Lookups that the model is to answer, by key."""
-    past: list[Lookup] = field(default_factory=list)
-    """Of a call that goes past the cache, in the order of its prompts."""
-
-    @property
-    def streams(self) -> bool:
-        """Whether the answer comes in pieces."""
-        return "stream" in self.method
 
 
 @dataclass(slots=True)
@@ -151,4 +120,3 @@ class Settings:
 
 BLOCK: ContextVar[Scope | None] = ContextVar("gptcache_magics_block", default=None)
 CELL: ContextVar[Cell | None] = ContextVar("gptcache_magics_cell", default=None)
-CALL: ContextVar[Call | None] = ContextVar("gptcache_magics_call", default=None)

@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 import orjson
 from pydantic_core import PydanticUndefined
 
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.label import BASE_URLS, MODEL_NAMES, configuration_from_json, provider_of
-from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, plain_url, without_secrets
 

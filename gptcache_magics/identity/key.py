@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["Identity", "identify", "identify_by_llm_string"]

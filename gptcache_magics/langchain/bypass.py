@@ -18,12 +18,13 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from gptcache_magics import generations
 from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity import key as identity
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.single_flight import SingleFlight
-from gptcache_magics.settings import Call, Scope, Settings
+from gptcache_magics.settings import Scope, Settings
 from gptcache_magics.store.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
 
 __all__ = ["BypassWatch"]

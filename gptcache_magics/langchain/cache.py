@@ -19,6 +19,7 @@ from langchain_core.runnables import run_in_executor
 from gptcache_magics import generations
 from gptcache_magics.engines import safe_import as upstream
 from gptcache_magics.errors import CacheMiss, NotStorable
+from gptcache_magics.identity.call import CALL
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.lookup.answers import Answers
@@ -26,7 +27,7 @@ from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.pending import PendingLookup, identify, identity_of_answer
 from gptcache_magics.lookup.refusal import refusal
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
-from gptcache_magics.settings import CALL, Scope, Settings, strictest
+from gptcache_magics.settings import Scope, Settings, strictest
 from gptcache_magics.store import open_store, reasons
 from gptcache_magics.store.protocol import Found, Lookup, Outcome, Store, Usage
 

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any, Final, Protocol
 
 from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.lookup.single_flight import current_task_or_thread
-from gptcache_magics.settings import CALL, Call
 
 __all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 

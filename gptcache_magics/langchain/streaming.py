@@ -21,8 +21,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
+from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.identity.prompt import prompt_of
-from gptcache_magics.settings import CALL, Call
 
 __all__ = ["astream", "stream"]
 

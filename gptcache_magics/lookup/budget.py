@@ -9,7 +9,7 @@ from typing import Final
 
 from gptcache_magics import pricing
 from gptcache_magics.errors import BudgetReached
-from gptcache_magics.settings import Call
+from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Configuration, Usage
 from gptcache_magics.text.amounts import money
 

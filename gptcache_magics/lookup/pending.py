@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptcache_magics.identity import key as identity
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity
-from gptcache_magics.settings import Call, Scope, Settings
+from gptcache_magics.settings import Scope, Settings
 from gptcache_magics.store.protocol import Near
 
 __all__ = ["PendingLookup", "identify", "identity_of_answer"]

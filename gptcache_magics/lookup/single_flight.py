@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from gptcache_magics.settings import Call
+from gptcache_magics.identity.call import Call
 
 __all__ = ["Flight", "SingleFlight", "current_task_or_thread", "runs_event_loop"]
 

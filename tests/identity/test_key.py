@@ -38,8 +38,8 @@ from langchain_core.outputs import ChatResult
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 import gptcache_magics
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity, identify, identify_by_llm_string
-from gptcache_magics.settings import Call
 
 SECRET = "correct-horse-battery-staple"
 USAGE = UsageMetadata(input_tokens=1, output_tokens=2, total_tokens=3)

@@ -22,8 +22,8 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTestSuite
 
 import gptcache_magics as gm
+from gptcache_magics.identity.call import Call
 from gptcache_magics.langchain import hooks as langchain_hooks
-from gptcache_magics.settings import Call
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -488,7 +488,7 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, FakeListLLM
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.language_models.llms import BaseLLM
-from gptcache_magics.settings import CALL
+from gptcache_magics.identity.call import CALL
 
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
 
