@@ -22,36 +22,21 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics.errors import NotStorable
+from gptcache_magics.identity.providers import (
+    CUT_OFF,
+    CUT_OFF_STATUSES,
+    EXTRAS_OF_EMPTY,
+    FINISH_REASONS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    TEXT_BLOCKS,
+)
 from gptcache_magics.store.protocol import Usage
 
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
 MARK: Final = "gptcache"
 """Where in ``response_metadata`` a hit says that it is one."""
-
-CUT_OFF: Final = frozenset(
-    [
-        "length",
-        "max_tokens",
-        "max_output_tokens",
-        "model_length",
-        "model_context_window_exceeded",
-        "incomplete",
-        "content_filter",
-        "content-filter",
-        "safety",
-        "recitation",
-        "blocklist",
-        "prohibited_content",
-        "spii",
-        "refusal",
-        "error",
-        "error_toxic",
-        "failed",
-        "cancelled",
-    ]
-)
-"""Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
 
 _FAST, _SLOW = b"F", b"S"
 _ALLOWED: Final = [
@@ -173,10 +158,10 @@ def finish_reason(generation: Generation) -> str:
     """Why the model stopped, in the provider's word, or an empty text."""
     metadata = getattr(getattr(generation, "message", None), "response_metadata", None) or {}
     for source in (metadata, generation.generation_info or {}):
-        for name in ("finish_reason", "stop_reason", "done_reason"):
+        for name in FINISH_REASONS:
             if isinstance(source.get(name), str):
                 return str(source[name])
-    return str(metadata["status"]) if metadata.get("status") in ("incomplete", "failed", "cancelled") else ""
+    return str(metadata["status"]) if metadata.get("status") in CUT_OFF_STATUSES else ""
 
 
 def usage(generations: Sequence[Generation]) -> Usage:
@@ -191,9 +176,9 @@ def usage(generations: Sequence[Generation]) -> Usage:
                 details.get("cache_read") or None,
                 details.get("cache_creation") or None,
             )
-        info = getattr(generation, "generation_info", None) or {}  # Ollama's completion models
-        if isinstance(info.get("eval_count"), int):
-            return Usage(info.get("prompt_eval_count"), info["eval_count"])
+        info = getattr(generation, "generation_info", None) or {}
+        if isinstance(info.get(OUTPUT_TOKENS), int):
+            return Usage(info.get(INPUT_TOKENS), info[OUTPUT_TOKENS])
     return Usage()
 
 
@@ -251,12 +236,8 @@ def _new_id() -> str:
 def _empty(message: BaseMessage) -> bool:
     extra = {name for name, value in message.additional_kwargs.items() if value}
     calls = getattr(message, "tool_calls", None) or getattr(message, "invalid_tool_calls", None)
-    blocks = [
-        b for b in message.content if not isinstance(b, dict) or b.get("type") not in ("text", "reasoning", "thinking")
-    ]
-    return (
-        not calls and not (isinstance(message.content, list) and blocks) and extra <= {"refusal", "reasoning_content"}
-    )
+    blocks = [b for b in message.content if not isinstance(b, dict) or b.get("type") not in TEXT_BLOCKS]
+    return not calls and not (isinstance(message.content, list) and blocks) and extra <= EXTRAS_OF_EMPTY
 
 
 def _shown(generation: Generation) -> str:

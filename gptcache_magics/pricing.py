@@ -10,19 +10,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from gptcache_magics.identity.providers import PROVIDERS
 from gptcache_magics.store.protocol import Usage
 
 __all__ = ["TIER_TOKENS", "rates", "usd"]
-
-_PROVIDERS: Final = {
-    "azure_openai": "azure",
-    "aws": "aws",
-    "google_genai": "google",
-    "google_vertexai": "google",
-    "mistralai": "mistral",
-    "xai": "x-ai",
-}
-"""Names of LangChain packages where genai-prices has another name for the provider."""
 
 TIER_TOKENS: Final = 32_000
 """Below so many input tokens no model in the list of genai-prices 0.2.3 changes its price per token."""
@@ -60,11 +51,11 @@ def _price(provider: str, model: str, tokens: Sequence[int]) -> float:
 
     names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     used = {name: number for name, number in zip(names, tokens, strict=True) if number}
+    known = PROVIDERS.get(provider)
+    provider_id = (known and known.price_id) or provider
     try:
         return float(
-            calc_price(
-                Tokens(**used), model_ref=model.removeprefix("models/"), provider_id=_PROVIDERS.get(provider, provider)
-            ).total_price
+            calc_price(Tokens(**used), model_ref=model.removeprefix("models/"), provider_id=provider_id).total_price
         )
     except (LookupError, ValueError):
         return math.nan

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
-from gptcache_magics.identity.label import BASE_URLS
+from gptcache_magics.identity.providers import BASE_URLS
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import masked
 

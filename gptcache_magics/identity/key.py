@@ -15,6 +15,7 @@ from typing import Final
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
 from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.identity.providers import PREVIOUS_RESPONSE
 from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["Identity", "identify", "identify_by_llm_string"]
@@ -59,7 +60,7 @@ def identify(call: Call, prompt: str) -> Identity:
         call.configuration = configuration_of(call)
     if not call.chat:
         return _identity(call.configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
-    keep_ids = bool(vars(call.model).get("use_previous_response_id"))
+    keep_ids = bool(vars(call.model).get(PREVIOUS_RESPONSE))
     return _identity(call.configuration, *canonical(prompt, keep_ids))
 
 

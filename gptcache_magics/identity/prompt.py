@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from langchain_core.load import dumps
+from langchain_core import load
 from langchain_core.messages import BaseMessage
 
-from gptcache_magics.identity import configuration
+from gptcache_magics.identity.canonical import dumps
+from gptcache_magics.identity.providers import RESPONSE_ID
 
 __all__ = ["canonical", "prompt_of"]
 
@@ -23,7 +24,7 @@ _CHAT_PROMPT: Final = '[{"lc"'
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
     """The prompt as LangChain hands it to a cache when a chat model is invoked."""
-    return dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
+    return load.dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
 def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
@@ -39,7 +40,7 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             question = kwargs.get("content")
         metadata = kwargs.pop("response_metadata", None)
         changed |= bool(metadata)
-        if keep_ids and metadata and str(metadata.get("id", "")).startswith("resp_"):
+        if keep_ids and metadata and str(metadata.get("id", "")).startswith(RESPONSE_ID):
             kwargs["response_metadata"] = {"id": metadata["id"]}
         for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
             changed |= kwargs.pop(name, None) is not None
@@ -47,7 +48,7 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
             changed = True
-    return configuration.dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
+    return dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
 
 
 def _bytes(prompt: str) -> bytes:

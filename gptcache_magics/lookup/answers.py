@@ -17,8 +17,8 @@ from langchain_core.outputs import Generation
 from gptcache_magics import generations
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity import key as identity
-from gptcache_magics.identity.configuration import model_name
 from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.model import model_name
 from gptcache_magics.lookup.pending import PendingLookup
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, entry_id, stored_entries
 from gptcache_magics.store.reasons import EXACT_ONLY, SIMILAR

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import Final
 
+from gptcache_magics.identity.providers import KEY_VARIABLE
 from gptcache_magics.store.protocol import Store
 
 __all__ = ["put", "take_away"]
 
 PLACEHOLDER: Final = "no-key-needed-in-replay"
-# A store or bundle may come from somebody else: nothing but the variables of keys is set.
-_OF_A_KEY = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET)")
 
 
 def put(store: Store) -> list[str]:
     """Set the variables from which the models of a store read their keys, where they are unset; their names."""
     columns, rows = store.configurations()
     at = columns.index("environment")
-    names = {name for row in rows for name in row[at].split() if _OF_A_KEY.fullmatch(name)}
+    # A store or bundle may come from somebody else: only the variables of keys are set.
+    names = {name for row in rows for name in row[at].split() if KEY_VARIABLE.fullmatch(name)}
     missing = sorted(name for name in names if not os.environ.get(name))
     os.environ.update(dict.fromkeys(missing, PLACEHOLDER))
     return missing

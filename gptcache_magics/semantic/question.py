@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from gptcache_magics.errors import ExactOnly
-from gptcache_magics.identity.configuration import dumps
+from gptcache_magics.identity.canonical import dumps
 
 __all__ = ["SearchableQuestion", "searchable_question"]
 

@@ -409,8 +409,8 @@ def test_an_argument_that_changes_no_answer_leaves_the_key(kwargs: dict[str, Any
 
 def schema(*properties: str) -> dict[str, Any]:
     """A tool with these properties."""
-    configuration_from_json = {name: {"type": "string", "description": f"the {name}"} for name in properties}
-    parameters = {"type": "object", "properties": configuration_from_json}
+    described = {name: {"type": "string", "description": f"the {name}"} for name in properties}
+    parameters = {"type": "object", "properties": described}
     return {"type": "function", "function": {"name": "login", "parameters": parameters}}
 
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import combinations
 from keyword import iskeyword
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from langchain_core import messages as lc_messages
 from langchain_core.messages import BaseMessage
 
-from gptcache_magics.identity import configuration
-from gptcache_magics.identity.label import MODEL_NAMES
+from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.prompt import canonical, prompt_of
+from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.text.masking import is_secret, masked
 from gptcache_magics.text.word_diff import printable
@@ -33,36 +33,6 @@ MOST_GUESSED: Final = 12
 """Parameters of which it is found out whether the model or the call had them."""
 
 
-class _Class(NamedTuple):
-    """A class of models: where it is imported from, and where it is."""
-
-    package: str
-    path: str
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition(".")[2]
-
-
-CHAT: Final = {
-    "anthropic": _Class("langchain_anthropic", "langchain_anthropic.chat_models.ChatAnthropic"),
-    "google_genai": _Class("langchain_google_genai", "langchain_google_genai.chat_models.ChatGoogleGenerativeAI"),
-    "groq": _Class("langchain_groq", "langchain_groq.chat_models.ChatGroq"),
-    "mistralai": _Class("langchain_mistralai", "langchain_mistralai.chat_models.ChatMistralAI"),
-    "ollama": _Class("langchain_ollama", "langchain_ollama.chat_models.ChatOllama"),
-    "openai": _Class("langchain_openai", "langchain_openai.chat_models.base.ChatOpenAI"),
-}
-COMPLETION: Final = {
-    "google_genai": _Class("langchain_google_genai", "langchain_google_genai.llms.GoogleGenerativeAI"),
-    "ollama": _Class("langchain_ollama", "langchain_ollama.llms.OllamaLLM"),
-    "openai": _Class("langchain_openai", "langchain_openai.llms.base.OpenAI"),
-}
-ARGUMENT: Final = {"openai_api_base": "base_url", "anthropic_api_url": "base_url", "groq_api_base": "base_url"}
-"""Fields that a constructor knows by a shorter name."""
-OF_THE_CALL: Final = frozenset(
-    {"function_call", "functions", "parallel_tool_calls", "response_format", "stop", "tool_choice", "tools"}
-)
-"""Parameters that are mostly given with the call."""
 MESSAGES: Final = frozenset(
     {"AIMessage", "ChatMessage", "FunctionMessage", "HumanMessage", "SystemMessage", "ToolMessage"}
 )
@@ -77,7 +47,8 @@ def as_python(entry: Entry, asked: Configuration) -> str:
         The entry's configuration.
     """
     messages = messages_of(entry.prompt)
-    kind = (COMPLETION if messages is None else CHAT).get(asked.provider)
+    provider = PROVIDERS.get(asked.provider, Provider())
+    path = provider.completion if messages is None else provider.chat
     imports: list[str] = []
     remarks: list[str] = []
     asked_for: Any = entry.prompt if messages is None else messages
@@ -88,7 +59,7 @@ def as_python(entry: Entry, asked: Configuration) -> str:
         variable, given = "prompt", _literal(shown)
     else:
         variable, given = "messages", _messages(shown, imports, remarks)
-    model, call = _model(kind, asked, imports, remarks)
+    model, call = _model(provider, path, asked, imports, remarks)
     if entry.sample:
         remarks.append(f"Answer {entry.sample + 1} of several to this call: ask in a cell under %%gptcache --samples.")
     code = "\n".join(
@@ -98,7 +69,7 @@ def as_python(entry: Entry, asked: Configuration) -> str:
             *(f"# {' '.join(printable(remark).split())}" for remark in remarks),
             *model,
             f"{variable} = {given}",
-            f"{'' if model and kind else '# '}answer = llm.invoke({', '.join([variable, *call])})",
+            f"{'' if model else '# '}answer = llm.invoke({', '.join([variable, *call])})",
             "",
         ]
     )
@@ -129,7 +100,7 @@ def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[
     for message in messages:
         kind, fields = str(message["id"][-1]), dict(message["kwargs"])
         short = _short(fields)
-        if _seen(kind, short) == configuration.dumps([message]):
+        if _seen(kind, short) == dumps([message]):
             fields = short
         content = _literal(fields.pop("content", ""), 4)
         arguments = [content, *_arguments(fields, 4)]
@@ -161,46 +132,49 @@ def _seen(kind: str, fields: dict[str, Any]) -> bytes:
 
 
 def _model(
-    kind: _Class | None, asked: Configuration, imports: list[str], remarks: list[str]
+    provider: Provider, path: str, asked: Configuration, imports: list[str], remarks: list[str]
 ) -> tuple[list[str], list[str]]:
     """The lines that make the model, and the arguments of the call."""
-    if kind is None:
+    if not path:
         remarks.append(f"Make the model as {asked.label!r} was made, then ask it.")
         return [], []
     parameters = json.loads(asked.parameters)
-    call = _of_the_call(kind, asked, parameters)
+    call = _of_the_call(path, asked, parameters)
     if call is None:
-        call = OF_THE_CALL & parameters.keys()
+        call = CALL_PARAMETERS & parameters.keys()
         remarks.append("Not sure to be the same: the class or a parameter of the model cannot be written down.")
     response_format = parameters.get("response_format")
     if isinstance(response_format, dict) and "properties" in response_format:
         remarks.append("response_format was a class; this is its schema, which is enough for the cache.")
     lines = []
-    if kind.package == "langchain_openai" and "base_url" in parameters and "base_url" not in call:
+    if provider.url_variable and provider.url_field != "base_url" and "base_url" in parameters.keys() - call:
         # Taken from the environment: as an argument it would be another configuration.
         imports.append("import os")
-        lines.append(f'os.environ["OPENAI_BASE_URL"] = {_literal(parameters.pop("base_url"))}')
-    imports.append(f"from {kind.package} import {kind.name}")
+        lines.append(f'os.environ["{provider.url_variable}"] = {_literal(parameters.pop("base_url"))}')
+    name = path.rpartition(".")[2]
+    imports.append(f"from {path.partition('.')[0]} import {name}")
     if asked.environment:
         remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
     fields = {"model": asked.model} | {
-        ARGUMENT.get(name, name): value for name, value in parameters.items() if name not in call
+        "base_url" if field == provider.url_field else field: value
+        for field, value in parameters.items()
+        if field not in call
     }
     arguments = _arguments(fields, 4)
-    short = f"llm = {kind.name}({', '.join(arguments)})"
+    short = f"llm = {name}({', '.join(arguments)})"
     if len(short) <= COLUMNS and "\n" not in short:
         lines.append(short)
     else:
-        lines += [f"llm = {kind.name}(", *(f"    {argument}," for argument in arguments), ")"]
+        lines += [f"llm = {name}(", *(f"    {argument}," for argument in arguments), ")"]
     return lines, _arguments({name: value for name, value in parameters.items() if name in call})
 
 
-def _of_the_call(kind: _Class, asked: Configuration, parameters: Mapping[str, Any]) -> frozenset[str] | None:
+def _of_the_call(path: str, asked: Configuration, parameters: Mapping[str, Any]) -> frozenset[str] | None:
     """The names of the parameters that the call was given, the others being the model's; None if neither is so."""
     if len(parameters) > MOST_GUESSED:
-        guesses = [OF_THE_CALL & parameters.keys()]
+        guesses = [CALL_PARAMETERS & parameters.keys()]
     else:
-        likely = OF_THE_CALL & parameters.keys()
+        likely = CALL_PARAMETERS & parameters.keys()
         changes = [each for n in range(len(parameters) + 1) for each in combinations(sorted(parameters), n)]
         guesses = [likely.symmetric_difference(change) for change in changes]
     for call in guesses:
@@ -208,7 +182,7 @@ def _of_the_call(kind: _Class, asked: Configuration, parameters: Mapping[str, An
         fields = {name: value for name, value in parameters.items() if name not in call}
         # The field that names the model is not among the parameters; it is unset where it is as the class has it.
         for named in ({}, *({name: asked.model} for name in MODEL_NAMES[:2])):
-            content = configuration.dumps([kind.path, asked.model, fields | named, kwargs])
+            content = dumps([path, asked.model, fields | named, kwargs])
             if blake2b(content, digest_size=16).digest() == asked.key:
                 return call
     return None
