@@ -39,6 +39,9 @@ MARK: Final = "gptcache"
 """Where in ``response_metadata`` a hit says that it is one."""
 
 _FAST, _SLOW = b"F", b"S"
+_MESSAGE: Final = AIMessage(content="")
+_FIELDS: Final = vars(_MESSAGE).keys()
+_CONTAINERS: Final = [(name, type(value)) for name, value in vars(_MESSAGE).items() if isinstance(value, list | dict)]
 _ALLOWED: Final = [
     ChatGeneration,
     ChatGenerationChunk,
@@ -83,7 +86,9 @@ def encode(generations: Sequence[Generation]) -> bytes:
     return data
 
 
-def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = None) -> list[Generation]:
+def decode(
+    data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = None, validate: bool = False
+) -> list[Generation]:
     """Decode generations into new objects.
 
     Parameters
@@ -92,6 +97,8 @@ def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = 
         Whether a message that has an id gets a new one, so that LangGraph adds it instead of replacing the first.
     mark
         What to say in ``response_metadata["gptcache"]``.
+    validate
+        Whether pydantic validates the fields of a message. :func:`encode` did that; a file of a stranger needs it.
     """
     if data[:1] == _SLOW:
         return [_marked(_loaded(text), fresh, mark) for text in json.loads(data[1:])]
@@ -104,8 +111,20 @@ def decode(data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = 
             body["id"] = _new_id()
         if mark is not None:
             body["response_metadata"] = {**body.get("response_metadata", {}), MARK: dict(mark)}
-        generations.append(ChatGeneration(message=AIMessage(**body), generation_info=info))
+        generations.append(ChatGeneration(message=_message(body, validate), generation_info=info))
     return generations
+
+
+def _message(body: dict[str, Any], validate: bool) -> AIMessage:
+    """Return a new message with these fields: a copy of an empty one, which pydantic has validated once for all."""
+    if validate or "content" not in body or not body.keys() <= _FIELDS:
+        return AIMessage(**body)
+    message = _MESSAGE.model_copy(update=body)
+    values = vars(message)
+    for name, container in _CONTAINERS:
+        if name not in body:
+            values[name] = container()  # the copy is shallow: no two messages may share one
+    return message
 
 
 def load(text: str) -> Generation:

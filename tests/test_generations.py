@@ -453,3 +453,15 @@ warnings.simplefilter("error")  # after langchain_core, which shows warnings of 
 assert generations.load(dumps(Generation(text="a"))).text == "a"
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_two_hits_share_nothing_that_can_be_changed() -> None:
+    data = generations.encode([chat(AIMessage("Hi"))])
+    [first] = generations.decode(data)
+    first.message.tool_calls.append(tool_call(name="f", args={}, id=None))
+    first.message.invalid_tool_calls.append(invalid_tool_call(name="f", args="{", id=None, error=None))
+    first.message.additional_kwargs["mine"] = first.message.response_metadata["mine"] = 1
+
+    [second] = generations.decode(data)
+    assert second.message == AIMessage("Hi")
+    assert second.message.model_fields_set == AIMessage("Hi").model_fields_set

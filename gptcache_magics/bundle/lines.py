@@ -168,7 +168,7 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         raise ValueError("'answer' is missing")
     try:
         data = answer_bytes(answer)
-        generations.check_storable(generations.decode(data))
+        generations.check_storable(generations.decode(data, validate=True))
     except NotStorable as refusal:
         raise ValueError(str(refusal).removeprefix("not stored: ")) from refusal
     except Exception as error:  # whatever a class of LangChain raises for what it is given
