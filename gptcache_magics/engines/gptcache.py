@@ -2,8 +2,8 @@
 
 A lookup goes through ``gptcache.adapter.api.get``, a save through one ``put``: gptcache asks our ``DataManager``, which
 asks the store. What passes through is a key and an entry of the store, so nothing is serialised twice. A question that
-may be found by its meaning goes through a chain of two caches, an exact and a semantic one; a save never does, for
-gptcache would store in the last of them alone.
+may be found by its meaning goes through a second cache, whose "embedding" is the question with its vector; it is asked
+only after the first has missed, and nothing is saved through it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Any
 
 from gptcache import Cache, Config
 from gptcache.adapter import api
-from gptcache.adapter.adapter import adapt
 from gptcache.manager.data_manager import DataManager
 from gptcache.manager.scalar_data.base import Answer, CacheData
 from gptcache.similarity_evaluation import SimilarityEvaluation
 
 from gptcache_magics.identity.key import Identity
-from gptcache_magics.semantic.search import Candidate, SemanticQuery, SemanticSearch
+from gptcache_magics.semantic.search import EmbeddedQuestion, SemanticMatch, SemanticQuery, SemanticSearch
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Store
 
 __all__ = ["Engine"]
@@ -39,20 +38,17 @@ class Engine:
         found: Found | None = api.get(identity, cache_obj=self._cache(identity.configuration))
         return found
 
-    def find_similar(self, sought: SemanticQuery, similar: SemanticSearch) -> Found | None:
-        """The entry of a question of the same meaning, or of the same key if it came just now.
+    def find_similar(self, query: SemanticQuery, search: SemanticSearch) -> SemanticMatch:
+        """Return the nearest stored question, and its answer where that is served.
 
         Raises
         ------
         ExactOnly, EmbedderFailed
-            If it cannot be searched.
+            If the question cannot be searched.
         """
-        configuration = sought.identity.configuration
-        chain = _new_cache(self._cache(configuration).data_manager)
-        chain.next_cache = _semantic_cache(_SimilarManager(self._store, configuration, similar), similar)
-        # Not api.get: it hands what the second cache found to a callback that drops it.
-        found: Found | None = adapt(_no_model, _same, _unchanged, prompt=sought, cache_obj=chain)
-        return found
+        manager = _SemanticManager(self._store, query.identity.configuration, search)
+        api.get(query, cache_obj=_semantic_cache(manager, search))
+        return manager.match
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an entry durably. Raises what the store raises, though gptcache itself would only log it."""
@@ -122,29 +118,25 @@ class _StoreManager(DataManager):
         """The store is closed by who opened it."""
 
 
-class _SimilarManager(_StoreManager):
-    """The same by meaning. The "embedding" is the question on its way, with its vector."""
+class _SemanticManager(_StoreManager):
+    """gptcache's view of one semantic search. The "embedding" is the question with its vector."""
 
-    def __init__(self, store: Store, configuration: Configuration, similar: SemanticSearch) -> None:
+    def __init__(self, store: Store, configuration: Configuration, search: SemanticSearch) -> None:
         super().__init__(store, configuration)
-        self._similar = similar
+        self._search = search
+        self.match = SemanticMatch()
 
     def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
-        return self._similar.search(embedding_data)
-
-    def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
-        return CacheData(question=res_data, answers=Answer(res_data.found))
+        self.match = self._search.search(embedding_data)
+        return [] if self.match.found is None else [self.match.found]
 
 
-class _SameMeaning(SimilarityEvaluation):
-    """The cosine of two questions, if the answer of one is served for the other."""
-
-    def __init__(self, similar: SemanticSearch) -> None:
-        self._similar = similar
+class _Cosine(SimilarityEvaluation):
+    """The cosine of two questions; whether it is enough was decided by the search."""
 
     def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
-        candidate: Candidate = cache_dict["question"]
-        return candidate.similarity if self._similar.serves(src_dict["question"], candidate) else -1.0
+        similarity: float = cache_dict["search_result"].similarity
+        return similarity
 
     def range(self) -> tuple[float, float]:
         return -1.0, 1.0
@@ -172,15 +164,6 @@ def _same(data: Any, **kwargs: Any) -> Any:
     return data
 
 
-def _no_model(**kwargs: Any) -> None:
-    """No cache of the chain has an answer."""
-
-
-def _unchanged(found: Any, save: Any, **kwargs: Any) -> Any:
-    """What the second cache found is not saved in the first."""
-    return found
-
-
 def _first(messages: list[Any]) -> Any:
     return messages[0]
 
@@ -204,19 +187,15 @@ def _new_cache(manager: DataManager) -> Cache:
     return cache
 
 
-def _semantic_cache(manager: DataManager, similar: SemanticSearch) -> Cache:
-    """A cache that finds what has the same meaning. Whether that is served is decided by ``SemanticSearch`` alone."""
+def _semantic_cache(manager: DataManager, search: SemanticSearch) -> Cache:
+    """A cache that finds what has the same meaning."""
+
+    def embed(query: SemanticQuery, **kwargs: Any) -> EmbeddedQuestion:
+        return search.embed(query)
+
     cache = _new_cache(manager)
     cache.pre_embedding_func = _prompt
-    cache.embedding_func = _embedded(similar)
-    cache.similarity_evaluation = _SameMeaning(similar)
+    cache.embedding_func = embed
+    cache.similarity_evaluation = _Cosine()
     cache.config = Config(disable_report=True, similarity_threshold=0.0)
     return cache
-
-
-def _embedded(similar: SemanticSearch) -> Any:
-    def embed(sought: SemanticQuery, **kwargs: Any) -> SemanticQuery:
-        similar.embed(sought)
-        return sought
-
-    return embed

@@ -147,18 +147,18 @@ class Answers:
 
         sought = SemanticQuery(asked.identity, asked.scope.mode == "replay", asked.scope.several)
         try:
-            found = cast("Engine", self._engine).find_similar(sought, similar)
+            match = cast("Engine", self._engine).find_similar(sought, similar)
         except ExactOnly as reason:
             asked.reason = f"{EXACT_ONLY}{reason}"
             return None
         except Exception as error:
             asked.trouble = error
             return None
-        near = asked.near = sought.near
+        near = asked.near = match.near
         if near is not None:
             told = f"{SIMILAR}{cosine(near.similarity)} to {entry_id(near.key)[:8]}"
             asked.reason = f"{told}, {near.objection}" if near.objection else told
-        return found
+        return match.found
 
     def _find_portable(self, who: Identity) -> Found | None:
         """The answer that was recorded for the same model elsewhere, unless two of them differ."""

@@ -30,7 +30,7 @@ from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import Entry, Found, Near, Selection, Store, stored_entries
 from gptcache_magics.store.reasons import BELOW, JUDGED_WRONG, SHADOW
 
-__all__ = ["Candidate", "SemanticQuery", "SemanticSearch"]
+__all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch"]
 
 LOOKED_AT: Final = 10
 """Nearest questions: where the first is blocked, expired or what was asked itself, the next may do."""
@@ -43,38 +43,34 @@ SAME_EMBEDDER: Final = 0.99
 """The cosine of two vectors of one text by one embedder: those of a server vary in the fourth digit."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class SemanticQuery:
-    """A question on its way, and what came of it."""
+    """A call whose question may have been asked in other words."""
 
     identity: Identity
     replay: bool = False
+    """Whether a miss is an error, so that it pays to wait for the embedder."""
     several: bool = False
     """Whether identical calls are to have different answers."""
-    meaning: SearchableQuestion | None = None
-    vector: Vector | None = None
-    near: Near | None = None
-    """The nearest question, if one is near."""
-    served: bool = False
-
-    @property
-    def key(self) -> bytes:
-        """Of an exact match."""
-        return self.identity.key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A stored answer that may do."""
+class EmbeddedQuestion:
+    """The question of a call, with its vector."""
 
-    entry: Entry
-    similarity: float
+    identity: Identity
+    question: SearchableQuestion
+    vector: Vector
 
-    @property
-    def found(self) -> Found:
-        """The answer as a lookup gives it."""
-        entry = self.entry
-        return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, self.similarity)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SemanticMatch:
+    """The result of a search."""
+
+    near: Near | None = None
+    """The stored question that is nearest, with what speaks against it; None if none is near."""
+    found: Found | None = None
+    """The answer to serve, if one is served: that of ``near``."""
 
 
 class SemanticSearch:
@@ -119,69 +115,78 @@ class SemanticSearch:
         """End what goes on in the background."""
         self.backfill.close()
 
-    # A lookup, in the steps that gptcache asks for
+    # A lookup: the two steps that gptcache asks for
 
-    def embed(self, sought: SemanticQuery) -> Vector:
-        """The vector of a question that may be matched by its meaning. Raises ``ExactOnly``, ``EmbedderFailed``."""
+    def embed(self, query: SemanticQuery) -> EmbeddedQuestion:
+        """Return the question of a call with its vector.
+
+        Raises
+        ------
+        ExactOnly
+            If the question may not be matched by its meaning, or the embedder cannot be used.
+        EmbedderFailed
+            If the embedder fails now.
+        """
         self._check_process()
-        who = sought.identity
-        if sought.several:
+        identity = query.identity
+        if query.several:
             raise ExactOnly("with samples each identical call has an answer of its own")
-        temperature = who.configuration.temperature
+        temperature = identity.configuration.temperature
         if temperature is not None and temperature > 0 and not self._settings.any_temperature:
             raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
-        sought.meaning = searchable_question(who.seen, who.configuration.key)
-        if sought.replay and self._patient:
+        question = searchable_question(identity.seen, identity.configuration.key)
+        if query.replay and self._patient:
             self._patient = self.backfill.wait(REPLAY_WAITS)
-        self.embedding.check(sought.meaning.question)
+        self.embedding.check(question.question)
         with self._lock:
-            vector = self._vectors.get(who.key)
+            vector = self._vectors.get(identity.key)
         if vector is None:
             try:
-                [vector] = self.embedding.embed([sought.meaning.question])
+                [vector] = self.embedding.embed([question.question])
             finally:
                 with self._lock:
-                    self._vectors[who.key] = vector
-        sought.vector = vector
-        return vector
+                    self._vectors[identity.key] = vector
+        return EmbeddedQuestion(identity, question, vector)
 
-    def search(self, sought: SemanticQuery) -> Iterator[Candidate]:
-        """The nearest stored answers, the nearest first, until one is served or no more can be."""
-        assert sought.meaning is not None
-        assert sought.vector is not None
+    def search(self, asked: EmbeddedQuestion) -> SemanticMatch:
+        """Return the nearest answer that may be served; if none may, the nearest with what speaks against it."""
+        nearest: Near | None = None
+        for entry, similarity in self._neighbours(asked):
+            objection = self._objection(asked, entry, similarity)
+            near = Near(entry.key, similarity, self.embedding.name, objection)
+            if not objection:
+                found = Found(
+                    entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity
+                )
+                return SemanticMatch(near, found)
+            nearest = nearest or near
+            if similarity < self.threshold:
+                break
+        return SemanticMatch(nearest)
+
+    def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[Entry, float]]:
+        """The stored entries with the nearest questions, the nearest first, and the cosine of each."""
         at_least = min(NEAR, self.threshold) if self._settings.shadow else self.threshold
-        context = sought.meaning.context
+        context = asked.question.context
         gone = True
         while gone:  # what was removed must not take the place of what is there
             gone = False
-            for id, cosine in self._followed.nearest(context, sought.vector, LOOKED_AT, at_least, near=NEAR):
+            for id, cosine in self._followed.nearest(context, asked.vector, LOOKED_AT, at_least, near=NEAR):
                 entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
                 if entry is None:
                     self._followed.discard(context, id)
                     gone = True
-                elif id != sought.key[:8] and (entry.expires is None or entry.expires > time.time()):
-                    yield Candidate(entry, cosine)
-                    if sought.served or cosine < self.threshold:
-                        return
+                elif id != asked.identity.key[:8] and (entry.expires is None or entry.expires > time.time()):
+                    yield entry, cosine
 
-    def serves(self, sought: SemanticQuery, candidate: Candidate) -> bool:
-        """Whether this answer is served; if none is, the nearest is noted with what speaks against it."""
-        if sought.served:
-            return False
-        objection = self._objection(sought, candidate)
-        sought.served = not objection
-        if sought.near is None or sought.served:
-            sought.near = Near(candidate.entry.key, candidate.similarity, self.embedding.name, objection)
-        return sought.served
-
-    def _objection(self, sought: SemanticQuery, candidate: Candidate) -> str:
-        assert sought.meaning is not None
-        if candidate.similarity < self.threshold:
+    def _objection(self, asked: EmbeddedQuestion, entry: Entry, similarity: float) -> str:
+        """Return what speaks against serving an entry; empty if nothing does."""
+        if similarity < self.threshold:
             return f"{BELOW}{self.threshold:g}"
-        blocked = guards.blocked(candidate.entry.question, sought.meaning.question)
+        blocked = guards.blocked(entry.question, asked.question.question)
         if blocked is not None:
             return str(blocked)
-        if self._store.judged_wrong(sought.identity.key):
+        if self._store.judged_wrong(asked.identity.key):
             return JUDGED_WRONG
         return SHADOW if self._settings.shadow else ""
 
