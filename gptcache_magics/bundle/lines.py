@@ -37,6 +37,7 @@ _LARGEST: Final = 2.0**33
 
 def configuration_line(configuration: Configuration) -> bytes:
     """A configuration as JSON, without a line break."""
+    call = configuration.call_parameters
     return dumps(
         {
             "configuration": configuration.key.hex(),
@@ -49,6 +50,7 @@ def configuration_line(configuration: Configuration) -> bytes:
                 portable=configuration.portable.hex(),
                 environment=configuration.environment.split(),
             ),
+            **({} if call is None else {"call_parameters": object_of(call)}),
         }
     )
 
@@ -96,10 +98,6 @@ def fields_of(line: bytes) -> dict[str, Any]:
 
 def configuration_from(fields: Mapping[str, Any]) -> Configuration:
     """A configuration, every field checked."""
-    parameters = fields.get("parameters", {})
-    text = parameters if isinstance(parameters, str) else orjson.dumps(parameters).decode()
-    if not isinstance(parsed(text), dict):
-        raise ValueError("'parameters' is no object")
     environment = fields.get("environment", [])
     if not isinstance(environment, list):
         raise ValueError("'environment' is no list")
@@ -111,10 +109,22 @@ def configuration_from(fields: Mapping[str, Any]) -> Configuration:
         model=_text(fields, "model"),
         label=_text(fields, "label"),
         temperature=_number(fields, "temperature", -_LARGEST),
-        parameters=text,
+        parameters=_object(fields, "parameters") or "{}",
         portable=_key(fields, "portable") if fields.get("portable") else b"",
         environment=" ".join(name for name in variables if is_secret(name)),
+        call_parameters=_object(fields, "call_parameters"),
     )
+
+
+def _object(fields: Mapping[str, Any], name: str) -> str | None:
+    """Return the JSON text of an object; None if the field is missing."""
+    if name not in fields:
+        return None
+    value = fields[name]
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    if not isinstance(parsed(text), dict):
+        raise ValueError(f"'{name}' is no object")
+    return text
 
 
 def entry_from(fields: Mapping[str, Any]) -> Entry:

@@ -68,12 +68,17 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         model=model,
         label=label_of(model, parameters),
         temperature=float(temperature) if isinstance(temperature, int | float) else None,
-        parameters=masked(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()),
+        parameters=_masked_json(parameters),
         portable=blake2b(
             orjson.dumps([provider, model, elsewhere], option=orjson.OPT_SORT_KEYS), digest_size=16
         ).digest(),
         environment=environment,
+        call_parameters=_masked_json({name: fields.get(name) for name in kwargs}),
     )
+
+
+def _masked_json(value: Any) -> str:
+    return masked(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
 
 
 def _is_address(name: str, value: Any) -> bool:

@@ -59,6 +59,11 @@ class Configuration:
     """blake2b-128 over provider, model and parameters without addresses: the same on another machine."""
     environment: str = ""
     """Names of the variables that the model's class reads its key from, with spaces between them."""
+    call_parameters: str | None = None
+    """JSON object: the parameters that the call gave, each with the model's own value that it replaced, or null.
+
+    None if unknown, as in what version 0.1 stored.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,6 +307,22 @@ def test_a_line_is_for_people_to_read(path: Path, store: SQLiteStore) -> None:
     assert "¿Cómo está?" in path.read_text("utf-8")
 
 
+@pytest.mark.parametrize("call_parameters", [None, "{}", '{"stop":null}', '{"temperature":0.7}'])
+def test_what_the_call_gave_comes_back_and_is_left_out_where_it_is_unknown(
+    path: Path, store: SQLiteStore, call_parameters: str | None
+) -> None:
+    asked = replace(GPT, call_parameters=call_parameters)
+    store.put_all([entry("How tall is Etna?")], [asked], replace=False)
+    bundle.save(store, EVERYTHING, path)
+
+    _, configuration, _ = lines_of(path)
+    assert configuration.get("call_parameters") == (None if call_parameters is None else json.loads(call_parameters))
+    assert ("call_parameters" in configuration) == (call_parameters is not None)
+    assert bundle.read(path).configurations == [asked]
+    bundle.save(bundle.opened(path), EVERYTHING, path.with_name("again.jsonl"))
+    assert path.with_name("again.jsonl").read_bytes() == path.read_bytes()
+
+
 def test_a_new_answer_changes_one_line(path: Path, store: SQLiteStore) -> None:
     many = [entry(chat(HumanMessage(f"question {n}"))) for n in range(20)]
     bundle.save(filled(store, *many), EVERYTHING, path)
@@ -652,6 +668,8 @@ WRONG: list[tuple[str | bytes | Json, str]] = [
     ({**CONFIGURATION, "parameters": []}, "'parameters' is no object"),
     ({**CONFIGURATION, "parameters": "null"}, "'parameters' is no object"),
     ({**CONFIGURATION, "environment": "PATH"}, "'environment' is no list"),
+    ({**CONFIGURATION, "call_parameters": None}, "'call_parameters' is no object"),
+    ({**CONFIGURATION, "call_parameters": ["stop"]}, "'call_parameters' is no object"),
 ]
 
 

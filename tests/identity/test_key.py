@@ -624,7 +624,7 @@ SECRETS: list[Any] = [
 @pytest.mark.parametrize("value", SECRETS, ids=lambda value: without_address(value).replace(SECRET, "…")[:60])
 def test_a_secret_is_neither_shown_nor_part_of_the_key(value: Any) -> None:
     for found in (identity(Chat(anything=value)), identity(anything=value), identity(Chat(anything={"a": [value]}))):
-        shown = f"{found.configuration.label} {found.configuration.parameters}"
+        shown = f"{found.configuration.label} {found.configuration.parameters} {found.configuration.call_parameters}"
         assert SECRET not in shown
         assert SECRET.encode().hex() not in shown
         json.loads(found.configuration.parameters)
@@ -673,6 +673,13 @@ def test_a_configuration_is_labelled_by_what_is_not_as_usual(
     assert identity(Chat(**fields), **kwargs).configuration.label == label
 
 
+def test_a_configuration_names_what_the_call_gave_and_what_that_replaced() -> None:
+    found = identity(Chat(seed=7), temperature=0.1, stop=["."], seed=8, api_key=SECRET, timeout=1).configuration
+    assert found.call_parameters is not None
+    assert json.loads(found.call_parameters) == {"temperature": None, "stop": None, "seed": 7}
+    assert json.loads(found.parameters) == {"temperature": 0.1, "stop": ["."], "seed": 8}
+
+
 def test_a_configuration_names_model_provider_and_temperature() -> None:
     found = identity(Chat(temperature=0.25, seed=7)).configuration
     assert (found.model, found.temperature, json.loads(found.parameters)) == (
@@ -681,6 +688,7 @@ def test_a_configuration_names_model_provider_and_temperature() -> None:
         {"temperature": 0.25, "seed": 7},
     )
     assert found.provider
+    assert found.call_parameters == "{}"
 
     fake = identity(FakeListChatModel(responses=["a"])).configuration
     assert (fake.provider, fake.model) == ("fake", "FakeListChatModel")

@@ -203,6 +203,7 @@ def test_a_file_of_the_first_schema_is_brought_forward(first_schema: Path) -> No
     assert column(store.entries(EVERYTHING), "sample") == [0, 0]
     assert column(store.configurations(), "portable") == [b""]
     assert column(store.configurations(), "environment") == [""]
+    assert column(store.configurations(), "call_parameters") == [None]
     assert column(store.lookups(Period()), "question") == ["question looked up"]
     assert store.gone(key("removed")) == ""  # the first schema did not say why
     assert store.undo() == 1

@@ -6,6 +6,7 @@ Override ``peer`` too where another kernel can open the same place: what was put
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -601,7 +602,7 @@ class StoreContract:
         assert reader.count() == (2, 20 + len(b"longer than before"))
 
     def test_configurations_are_kept_as_they_are(self, filled: Store, reader: Store) -> None:
-        full = Configuration(b"f" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', b"p" * 16, "A_KEY B_TOKEN")
+        full = Configuration(b"f" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', b"p" * 16, "A_KEY B_TOKEN", '{"a":null}')
         filled.put_all([], [full], replace=False)
         last = dict(zip(reader.configurations().columns, reader.configurations().rows[-1], strict=True))
         assert Configuration(**last) == full
@@ -611,6 +612,12 @@ class StoreContract:
         assert column(found, "label") == [CLAUDE.label, GPT.label]
         assert column(found, "temperature") == [None, 0.2]
         assert column(found, "parameters") == ["{}", '{"temperature":0.2}']
+        assert column(found, "call_parameters") == [None, None]
+
+    def test_parameters_of_the_call_are_learned_and_not_forgotten(self, filled: Store, reader: Store) -> None:
+        for known, expected in ((None, None), ('{"stop":null}', '{"stop":null}'), (None, '{"stop":null}')):
+            filled.put_all([], [replace(GPT, call_parameters=known)], replace=False)
+            assert column(reader.configurations(), "call_parameters")[1] == expected
 
     def test_a_configuration_is_known_from_its_lookups_alone(self, store: Store, reader: Store) -> None:
         store.record([lookup(1, "miss")], [GPT], 1000)

@@ -45,10 +45,11 @@ def only_entry(cache):
     return stored_entry(cache.store, id)
 
 
-def assert_asks_the_same(cache, server):
+def assert_asks_the_same(cache, server, *, known=True):
     """Run the code of the only entry: it must be answered from it, and nothing may be asked or stored anew."""
     stored, calls = only_entry(cache), server.calls
-    code = as_python(stored.entry, stored.asked)
+    assert stored.asked.call_parameters is not None
+    code = as_python(stored.entry, stored.asked if known else replace(stored.asked, call_parameters=None))
     assert KEY not in code
     assert "Not sure" not in code
     names = {}
@@ -93,12 +94,37 @@ def test_the_code_for_a_structured_answer_is_a_hit(cache, server, name):
     assert_asks_the_same(cache, server)
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["stored", "of version 0.1"])
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatAnthropic"])
-def test_parameters_of_the_call_stay_parameters_of_the_call(cache, server, name):
+def test_parameters_of_the_call_stay_parameters_of_the_call(cache, server, name, known):
     server.model(name, max_tokens=50).invoke("hello", temperature=0.2, stop=["x"])
-    code, _ = assert_asks_the_same(cache, server)
+    code, _ = assert_asks_the_same(cache, server, known=known)
     assert 'invoke(messages, stop=["x"], temperature=0.2)' in code
     assert "max_tokens=50" in code
+
+
+@pytest.mark.parametrize("name", ["ChatOpenAI", "ChatAnthropic"])
+@pytest.mark.parametrize(
+    ("fields", "kwargs"),
+    [
+        ({"temperature": 0.7}, {"temperature": 0.2}),
+        ({"temperature": 0.2}, {"temperature": 0.2}),
+        ({}, {"model": "another"}),
+        ({"model": "one"}, {"model": "one"}),
+    ],
+    ids=["replaced", "repeated", "another model", "the same model"],
+)
+def test_a_call_that_replaces_a_parameter_of_the_model_is_written_as_it_was(cache, server, name, fields, kwargs):
+    server.model(name, **fields).bind(**kwargs).invoke("hello")
+    assert_asks_the_same(cache, server)
+
+
+def test_many_parameters_are_written_where_they_were_given(cache, server):
+    given = dict.fromkeys(["temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "top_logprobs"], 0)
+    named = dict.fromkeys(["user", "service_tier", "prompt_cache_key", "safety_identifier", "verbosity"], "low")
+    llm = server.model("ChatOpenAI", max_tokens=50, model_kwargs={"modalities": ["text"]})
+    llm.bind(**given, **named).invoke("hello", stop=["x"])
+    assert_asks_the_same(cache, server)
 
 
 @pytest.mark.parametrize("name", CHAT_MODELS)

@@ -137,6 +137,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE lookup ADD COLUMN embedder TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE lookup ADD COLUMN objection TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        # NULL: not known yet.
+        "ALTER TABLE configuration ADD COLUMN call_parameters TEXT",
+    ),
 )
 
 

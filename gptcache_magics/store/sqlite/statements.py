@@ -57,7 +57,9 @@ _LOOKUP = (
     *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
     *("prompt_digest", "asked", "near", "embedder", "objection"),
 )
-_CONFIGURATION = ("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment")
+_CONFIGURATION = (
+    *("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment", "call_parameters"),
+)
 
 
 def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
@@ -77,7 +79,10 @@ BRIEF: Final = (
 )
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
-PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key")
+# A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.
+PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key").replace(
+    "=excluded.call_parameters", "=coalesce(excluded.call_parameters, call_parameters)"
+)
 PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
 ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
 """A change of an entry; its values are ``tag_values``."""
@@ -124,6 +129,7 @@ def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
         *(configuration.key, configuration.provider, readable(configuration.model), readable(configuration.label)),
         *(configuration.temperature, readable(configuration.parameters)),
         *(configuration.portable, configuration.environment),
+        configuration.call_parameters and readable(configuration.call_parameters),
     )
 
 

@@ -1,13 +1,14 @@
 """Code that asks the same again: the model with its parameters, the messages and the call.
 
-A store keeps the parameters of a model and of its call in one mapping, and a digest over both apart. The digest tells
-which is which: the code is right when what it will ask for has the digest of what was asked.
+A store keeps the parameters of a model and of its call in one mapping, the names of those that the call gave, and a
+digest over both. The code is right when the request that it makes has the digest of the stored one. Version 0.1 did not
+store the names: for its entries the digest also says which parameters are the call's.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import combinations
 from keyword import iskeyword
@@ -30,12 +31,14 @@ CHARACTERS: Final = 200_000
 """Of code; longer conversations are no code that anybody reads."""
 COLUMNS: Final = 88
 MOST_GUESSED: Final = 12
-"""Parameters of which it is found out whether the model or the call had them."""
-
-
+"""Most parameters of an entry of version 0.1 for which every split between model and call is tried."""
+NAMES: Final = MODEL_NAMES[:2]
+"""Fields that name the model in the classes that can be written down."""
 MESSAGES: Final = frozenset(
     {"AIMessage", "ChatMessage", "FunctionMessage", "HumanMessage", "SystemMessage", "ToolMessage"}
 )
+
+_Parameters = dict[str, Any]
 
 
 def as_python(entry: Entry, asked: Configuration) -> str:
@@ -138,54 +141,59 @@ def _model(
     if not path:
         remarks.append(f"Make the model as {asked.label!r} was made, then ask it.")
         return [], []
-    parameters = json.loads(asked.parameters)
-    call = _of_the_call(path, asked, parameters)
-    if call is None:
-        call = CALL_PARAMETERS & parameters.keys()
+    splits = [*_splits(asked)]
+    # The model's name is not among its parameters. Its field is unset where the name is the class's default.
+    named = [({name: asked.model} | fields, call) for fields, call in splits for name in NAMES]
+    exact = next((split for split in splits + named if _key(path, asked.model, *split) == asked.key), None)
+    fields, call = exact or splits[0]
+    if exact is None:
         remarks.append("Not sure to be the same: the class or a parameter of the model cannot be written down.")
-    response_format = parameters.get("response_format")
+    response_format = {**fields, **call}.get("response_format")
     if isinstance(response_format, dict) and "properties" in response_format:
         remarks.append("response_format was a class; this is its schema, which is enough for the cache.")
     lines = []
-    if provider.url_variable and provider.url_field != "base_url" and "base_url" in parameters.keys() - call:
+    if provider.url_variable and provider.url_field != "base_url" and "base_url" in fields:
         # Taken from the environment: as an argument it would be another configuration.
         imports.append("import os")
-        lines.append(f'os.environ["{provider.url_variable}"] = {_literal(parameters.pop("base_url"))}')
+        lines.append(f'os.environ["{provider.url_variable}"] = {_literal(fields.pop("base_url"))}')
     name = path.rpartition(".")[2]
     imports.append(f"from {path.partition('.')[0]} import {name}")
     if asked.environment:
         remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
-    fields = {"model": asked.model} | {
-        "base_url" if field == provider.url_field else field: value
-        for field, value in parameters.items()
-        if field not in call
-    }
-    arguments = _arguments(fields, 4)
+    if not {**fields, **call}.keys() & {*NAMES}:
+        fields = {"model": asked.model} | fields
+    short_names = {provider.url_field: "base_url", "model_name": "model"}
+    arguments = _arguments({short_names.get(field, field): value for field, value in fields.items()}, 4)
     short = f"llm = {name}({', '.join(arguments)})"
     if len(short) <= COLUMNS and "\n" not in short:
         lines.append(short)
     else:
         lines += [f"llm = {name}(", *(f"    {argument}," for argument in arguments), ")"]
-    return lines, _arguments({name: value for name, value in parameters.items() if name in call})
+    return lines, _arguments(call)
 
 
-def _of_the_call(path: str, asked: Configuration, parameters: Mapping[str, Any]) -> frozenset[str] | None:
-    """The names of the parameters that the call was given, the others being the model's; None if neither is so."""
-    if len(parameters) > MOST_GUESSED:
-        guesses = [CALL_PARAMETERS & parameters.keys()]
-    else:
-        likely = CALL_PARAMETERS & parameters.keys()
-        changes = [each for n in range(len(parameters) + 1) for each in combinations(sorted(parameters), n)]
-        guesses = [likely.symmetric_difference(change) for change in changes]
-    for call in guesses:
-        kwargs = {name: parameters[name] for name in call}
-        fields = {name: value for name, value in parameters.items() if name not in call}
-        # The field that names the model is not among the parameters; it is unset where it is as the class has it.
-        for named in ({}, *({name: asked.model} for name in MODEL_NAMES[:2])):
-            content = dumps([path, asked.model, fields | named, kwargs])
-            if blake2b(content, digest_size=16).digest() == asked.key:
-                return call
-    return None
+def _splits(asked: Configuration) -> Iterator[tuple[_Parameters, _Parameters]]:
+    """Yield the parameters of the model and those of the call; where this is unknown each possible split."""
+    parameters: _Parameters = json.loads(asked.parameters)
+    if asked.call_parameters is not None:
+        replaced: _Parameters = json.loads(asked.call_parameters)
+        own = {name: value for name, value in replaced.items() if value is not None}
+        # A parameter that names the model is not stored among the others.
+        call = {name: parameters.pop(name, asked.model) for name in replaced}
+        yield parameters | own, call
+        return
+    likely = CALL_PARAMETERS & parameters.keys()
+    most = len(parameters) if len(parameters) <= MOST_GUESSED else 0
+    for number in range(most + 1):
+        for change in combinations(sorted(parameters), number):
+            of_call = likely.symmetric_difference(change)
+            call = {name: value for name, value in parameters.items() if name in of_call}
+            yield {name: value for name, value in parameters.items() if name not in of_call}, call
+
+
+def _key(path: str, model: str, fields: _Parameters, call: _Parameters) -> bytes:
+    """Return the configuration's key of a call of a model of this class."""
+    return blake2b(dumps([path, model, fields, call]), digest_size=16).digest()
 
 
 def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
