@@ -17,7 +17,7 @@ import gptcache_magics as gm
 from gptcache_magics import bundle
 from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.identity.key import identify
-from gptcache_magics.settings import CELL, Cell, Scope
+from gptcache_magics.settings import CELL, Cell, Config, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Period, Selection
 
@@ -61,7 +61,7 @@ def _hits(options: Options) -> list[Bar]:
         CELL.reset(cell)
 
     def turn(name: str, number_of_round: int) -> dict[str, float]:
-        cache.settings.single_flight = name == WORKING
+        cache.settings.config = Config(single_flight=name == WORKING)
         with at_work() if name == WORKING else contextlib.nullcontext():
             seconds = seconds_each(options.clock, look, [(text,) for text in asked])
         settle(cache)

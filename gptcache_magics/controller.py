@@ -10,11 +10,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys as placeholders
-from gptcache_magics.settings import THRESHOLD, Mode, Scope, Settings
+from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Controller", "controller"]
 
-DEFAULT_STORE: Final = ".gptcache"
 BUNDLE: Final = ".jsonl"
 
 
@@ -35,16 +34,16 @@ BUNDLE: Final = ".jsonl"
 class Controller:
     """Turns the cache on and off, and knows what it replaced."""
 
-    settings: Settings = field(default_factory=lambda: Settings(mark_hits=True))
-    default_store: str = DEFAULT_STORE
+    settings: Settings = field(default_factory=lambda: Settings(config=Config(mark_hits=True)))
     cache: GPTCache | None = None
     previous: BaseCache | None = None
     on_off: list[Callable[[], None]] = field(default_factory=list)
     """What else must end with the cache, such as an open panel."""
     _placed: list[str] = field(default_factory=list)
     """Variables that hold a placeholder while the mode is replay."""
-    _place: str | Path | None = None
-    """Where a notebook that is being verified turned the cache on; None before that, and after ``off``."""
+
+    verifying: ClassVar[bool] = False
+    """Whether a notebook is being verified, which leaves no trace in files."""
 
     def on(
         self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
@@ -52,13 +51,12 @@ class Controller:
         """Install the cache. Already on at this place: keep it, and take the global cache back."""
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
+        from gptcache_magics.langchain.cache import GPTCache
+
         if init is not None and not callable(init):
             raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
-        if self.settings.locked:
-            self._on_locked(where, init is not None or wrap)
-            return
         if wrap and self.cache is not None and not self.cache.wraps and self.previous is not None and where is None:
-            self._wrap_instead(self.cache.store.where)
+            self._wrap_instead(self.cache)
             return
         if self.cache is not None:
             self._check_same(where, init, wrap)
@@ -68,50 +66,30 @@ class Controller:
         if wrap and (previous is None or init is not None):
             told = "--wrap keeps the cache that is installed, and there is none" if init is None else "--init or --wrap"
             raise CommandError(f"on: {told}. {'Type: %gptcache on' if init is None else 'Give one of them.'}")
-        store = self._store(where or self.default_store or DEFAULT_STORE)
+        store = self._store(self._default(where))
         store.open()
-        self._install(store, init, previous if wrap else None)
+        self._install(GPTCache(init, store=store, wrapped=previous if wrap else None))
         self.previous = previous
         if place(store).endswith(BUNDLE):
             self.set_mode("replay")
 
-    def _wrap_instead(self, where: str) -> None:
-        """From here on let the cache that was set aside keep the answers; what was configured stays."""
-        kept = {name: getattr(self.settings, name) for name in ("kernel", "ttl", "max_size", "budget")}
-        self.off()
-        self.on(where, wrap=True)
-        for name, value in kept.items():
-            setattr(self.settings, name, value)
+    def _default(self, where: str | Path | None) -> str | Path:
+        return where or self.settings.config.store or DEFAULT_STORE
 
-    def _install(self, store: Store, init: Callable[..., None] | None = None, wrapped: BaseCache | None = None) -> None:
+    def _wrap_instead(self, cache: GPTCache) -> None:
+        """Let the cache that was set aside keep the answers from now on; the options and the budget stay."""
+        options, budget = self.settings.options, cache.ledger.budget
+        self.off()
+        self.on(cache.store.where, wrap=True)
+        assert self.cache is not None
+        self.settings.options, self.cache.ledger.budget = options, budget
+
+    def _install(self, cache: GPTCache) -> None:
         from langchain_core.globals import set_llm_cache
 
-        from gptcache_magics.langchain.cache import GPTCache
-
-        cache = GPTCache(init, store=store, wrapped=wrapped)
         cache.settings, cache.watch.in_charge = self.settings, True
         self.cache = cache
         set_llm_cache(cache)
-
-    def _on_locked(self, where: str | Path | None, external_cache: bool) -> None:
-        """What a notebook that is being verified asks for is read; what was on only makes room, and is not closed."""
-        from langchain_core.globals import set_llm_cache
-
-        place = where or self._place or self.default_store or DEFAULT_STORE
-        store = open_store(place)
-        if external_cache and not store.where.endswith(BUNDLE):
-            raise CommandError(
-                "on: --init and --wrap keep the answers where they cannot be read without a trace. "
-                "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"
-            )
-        self._place = place
-        if self.cache is not None and self.cache.store is store:
-            set_llm_cache(self.cache)
-            return
-        if self.cache is not None:
-            self.cache.watch.in_charge = False
-        self._install(store)
-        self.set_mode("replay")
 
     def _check_same(self, where: str | Path | None, init: Callable[..., None] | None, wrap: bool) -> None:
         assert self.cache is not None
@@ -128,9 +106,8 @@ class Controller:
     def set_mode(self, mode: Mode) -> None:
         """What the cache may do from here on, in the whole kernel."""
         assert self.cache is not None
-        if self.settings.locked:
-            mode = "replay"
-        self.settings.kernel = replace(self.settings.kernel, mode=mode)
+        options = self.settings.options
+        self.settings.options = replace(options, kernel=replace(options.kernel, mode=mode))
         placeholders.take_away(self._placed)
         self._placed = placeholders.put(self.cache.store) if mode == "replay" else []
 
@@ -144,18 +121,13 @@ class Controller:
         """Put LangChain back as it was; the line to print."""
         if self.cache is None:
             return "The cache is off already."
-        if self.settings.locked:
-            self._place, self.settings.kernel = None, Scope("replay")
-            return "This notebook is being verified: the cache stays on, in mode replay."
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         cache, previous = self.cache, self.previous
         totals = run_totals(self.source())
         placeholders.take_away(self._placed)
-        self.cache = self.previous = self.settings.cell = self.settings.budget = None
-        self.settings.ttl = self.settings.max_size = None
-        self.settings.threshold, self.settings.any_temperature, self.settings.shadow = THRESHOLD, False, False
-        self.settings.kernel = Scope()
+        self.cache = self.previous = self.settings.cell = None
+        self.settings.options = Options()
         self._placed = []
         ends, self.on_off = self.on_off, []
         for end in ends:
@@ -190,7 +162,7 @@ class Controller:
 
     def _store(self, where: str | Path) -> Store:
         """The store at a place: a bundle is read into memory, anything else opened."""
-        if self.settings.locked or not str(where).endswith(BUNDLE):
+        if not str(where).endswith(BUNDLE):
             return open_store(where)
         from gptcache_magics import bundle
 
@@ -200,11 +172,11 @@ class Controller:
         """Where the cache is on and what it holds, for the line of ``on``."""
         assert self.cache is not None
         entries, _ = self.cache.store.count()
-        mode = self.settings.kernel.mode
+        mode = self.settings.options.kernel.mode
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
         told = f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}"
         return told + (f", mode {mode}" if mode != "auto" else "") + hint
 
 
-controller: Final = Controller()
-"""The one controller of this process."""
+controller = Controller()
+"""The one controller of this process; :mod:`gptcache_magics.replay.kernel` puts another in its place."""

@@ -12,16 +12,16 @@ import itertools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from gptcache_magics.lookup.budget import Budget
-    from gptcache_magics.store.protocol import Lookup
-
-__all__ = ["BLOCK", "CELL", "MODES", "THRESHOLD", "Cell", "Mode", "Scope", "Settings", "strictest"]
+__all__ = [
+    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
+    "strictest",
+]
 
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
+DEFAULT_STORE: Final = ".gptcache"
 THRESHOLD: Final = 0.93
 """The cosine of MiniLM at which, with guards, few wrong answers are served: ``benchmarks/semantic.py``."""
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
@@ -65,10 +65,30 @@ class Cell:
     """How often each call was made in this run of the cell, by key."""
 
 
-@dataclass(slots=True)
-class Settings:
-    """What was configured: by ``on`` and ``mode``, and under ``%config GPTCacheMagics`` what is set once."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``on``, ``mode`` and ``tune`` set, until ``off``. Replaced whole."""
 
+    kernel: Scope = Scope()
+    """What the whole kernel asks for."""
+    threshold: float = THRESHOLD
+    """The smallest cosine at which two questions count as the same, while matching by meaning is on."""
+    any_temperature: bool = False
+    """Whether matching by meaning may answer a call with a temperature above 0."""
+    shadow: bool = False
+    """Whether matches by meaning are noted and not served."""
+    ttl: float | None = None
+    """Seconds after which an answer stored from now on expires."""
+    max_size: int | None = None
+    """Bytes that the answers may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``%config GPTCacheMagics`` sets once; it outlives ``off``. Replaced whole."""
+
+    store: str = DEFAULT_STORE
+    """Where ``on`` keeps the answers when it is given no place."""
     mark_hits: bool = False
     """Whether a hit's message says so in ``response_metadata["gptcache"]``."""
     single_flight: bool = True
@@ -79,36 +99,25 @@ class Settings:
     """How many of the newest lookups are kept in the store."""
     redact: bool = False
     """Whether the panel hides prompts and answers."""
-    kernel: Scope = field(default_factory=Scope)
+
+
+@dataclass(slots=True)
+class Settings:
+    """What holds for one cache now. A cache, its ledger and its search share one object and see each change."""
+
+    options: Options = Options()
+    config: Config = Config()
     cell: Scope | None = None
     """What the running cell asked for with ``%%gptcache``."""
-    threshold: float = THRESHOLD
-    """The cosine from which on a question counts as the same, where matching by meaning is on."""
-    any_temperature: bool = False
-    """Whether a call with a temperature above 0 may be answered by its meaning."""
-    shadow: bool = False
-    """Whether matches by meaning are noted and not served."""
-    ttl: float | None = None
-    """Seconds after which an answer stored from now on expires."""
-    max_size: int | None = None
-    """Bytes that the answers may take."""
-    budget: Budget | None = None
-    journal: list[Lookup] | None = None
-    """Where a notebook is being verified: each of its lookups. Nothing may loosen the mode then."""
     asked: dict[bytes, Iterator[int]] = field(default_factory=dict)
     """As ``Cell.asked``, for lookups of no cell: they count as one run."""
 
-    @property
-    def locked(self) -> bool:
-        """Whether nothing may loosen the mode: a notebook is being verified."""
-        return self.journal is not None
-
     def now(self) -> Scope:
         """What holds for a lookup that is made here and now."""
-        block, cell = BLOCK.get(), self.cell
+        block, cell, kernel = BLOCK.get(), self.cell, self.options.kernel
         if block is None and cell is None:
-            return self.kernel
-        scope = cell.within(self.kernel) if cell is not None else self.kernel
+            return kernel
+        scope = cell.within(kernel) if cell is not None else kernel
         return block.within(scope) if block is not None else scope
 
     def sample(self, key: bytes, samples: int) -> int:

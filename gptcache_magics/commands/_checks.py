@@ -211,7 +211,7 @@ def matches(cache: GPTCache, similar: SemanticSearch) -> Check:
     """Whether questions in other words are matched, as was asked for."""
     trouble = similar.embedding.trouble or similar.backfill.trouble
     hint = "Exact matching works. Try the embedder anew: %gptcache on --match semantic" if trouble else ""
-    return Check("matching", not trouble, searchable(cache.store, cache.settings, similar), hint)
+    return Check("matching", not trouble, searchable(cache.store, cache.settings.options, similar), hint)
 
 
 def errors(cache: GPTCache) -> Check:

@@ -36,7 +36,7 @@ def _checks() -> Iterator[Check]:
     yield checkup.hooks(cache)
     yield checkup.overriding(live)
     yield checkup.models(live, cache)
-    where = controller.default_store
+    where = controller.settings.config.store
     if cache is not None:
         from langchain_core.globals import get_llm_cache
 

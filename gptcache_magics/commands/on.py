@@ -121,14 +121,17 @@ def on(
     assert cache is not None
     if mode is not None:
         controller.set_mode(mode)
+    options = settings.options
     if samples is not None:
-        settings.kernel = replace(settings.kernel, samples=samples)
+        options = replace(options, kernel=replace(options.kernel, samples=samples))
     if ttl is not None:
-        settings.ttl = seconds
+        options = replace(options, ttl=seconds)
     if max_size is not None:
-        settings.max_size, cache.ledger.stored = size, False  # the next answer makes room, so that a slip can be mended
+        options = replace(options, max_size=size)
+        cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
+    settings.options = options
     if budget is not None:
-        settings.budget = _budget(dollars)
+        cache.ledger.budget = _budget(dollars)
     again = " again" if was_on is cache and before is not cache else ""
     told = apply(cache, wanted)
     aside = "" if was_on is cache else _aside()

@@ -42,7 +42,7 @@ def save(
     """
     from gptcache_magics import bundle
 
-    if controller.settings.locked:
+    if controller.verifying:
         return f"{path} was not written: this notebook is being verified."
     cache = controller.cache
     if at is None and cache is not None and cache.external_cache:

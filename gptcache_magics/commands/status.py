@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic.options import searchable
-from gptcache_magics.settings import Settings
+from gptcache_magics.settings import Options
 from gptcache_magics.tables.totals import run_totals
 from gptcache_magics.text.amounts import sized
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gptcache_magics.lookup.budget import Budget
 
 HELP = "Whether the cache is on, where its store is, what this run did, and warnings."
 EXAMPLE = "%gptcache"
@@ -49,16 +51,16 @@ class Status:
         return pd.DataFrame([vars(self)], dtype="string")
 
 
-def _bounds(settings: Settings) -> Iterator[str]:
+def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
     """What ``on`` was told to keep within."""
-    if settings.kernel.several:
-        yield f"samples: {settings.kernel.samples}"
-    if settings.ttl is not None:
-        yield f"ttl: {settings.ttl / 3600:g} h"
-    if settings.max_size is not None:
-        yield f"max-size: {sized(settings.max_size)}"
-    if settings.budget is not None:
-        yield f"budget: {settings.budget}"
+    if options.kernel.several:
+        yield f"samples: {options.kernel.samples}"
+    if options.ttl is not None:
+        yield f"ttl: {options.ttl / 3600:g} h"
+    if options.max_size is not None:
+        yield f"max-size: {sized(options.max_size)}"
+    if budget is not None:
+        yield f"budget: {budget}"
 
 
 def status() -> Status:
@@ -75,7 +77,7 @@ def status() -> Status:
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
-    budget = cache.settings.budget
+    options, budget = cache.settings.options, cache.ledger.budget
     if budget is not None and budget.unknown:
         warnings.append(f"{budget.incomplete}.")
     if cache.ledger.failures:
@@ -85,8 +87,8 @@ def status() -> Status:
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
         else f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
-        ", ".join([source.mode, *_bounds(cache.settings)]),
-        "exact" if cache.similar is None else searchable(cache.store, cache.settings, cache.similar),
+        ", ".join([source.mode, *_bounds(options, budget)]),
+        "exact" if cache.similar is None else searchable(cache.store, options, cache.similar),
         run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
     )

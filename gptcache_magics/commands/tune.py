@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,7 +63,7 @@ def tune(
     if shadow is not None:
         if similar is None or labels is not None or at is not None:
             raise CommandError("tune: --shadow is about matching by meaning. Type: %gptcache on --match semantic")
-        controller.settings.shadow = shadow == "on"
+        controller.settings.options = replace(controller.settings.options, shadow=shadow == "on")
         if shadow == "off":
             return "Shadow mode is off: what is similar enough is served."
         return (
@@ -84,7 +85,7 @@ def tune(
                 "tune: no lookup was near to another question yet. Ask with %gptcache on --match semantic, or give "
                 "labelled pairs: %gptcache tune --labels FILE"
             )
-    return Tuned(pairs, controller.settings.threshold if cache is not None else THRESHOLD, share)
+    return Tuned(pairs, controller.settings.options.threshold if cache is not None else THRESHOLD, share)
 
 
 def _share(target: float | str) -> float:

@@ -65,7 +65,7 @@ class BypassWatch:
 
     def call_ended(self, call: Call, result: Any) -> None:
         """Note what a call that went past did cost, and let go of who waits for one."""
-        budget = self.settings.budget
+        budget = self._ledger.budget
         for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
             used = generations.usage(answer)
             self._ledger.paid(lookup, time.time() - lookup.at, used, lookup.reason)
@@ -76,9 +76,9 @@ class BypassWatch:
         self._flights.land_all(call)
 
     def _spend(self, call: Call, scope: Scope) -> None:
-        if self.settings.budget is not None:
+        if self._ledger.budget is not None:
             try:
-                self.settings.budget.check(call, configuration_of(call))
+                self._ledger.budget.check(call, configuration_of(call))
             except BudgetReached:
                 self._note(call, BUDGET, scope)
                 raise

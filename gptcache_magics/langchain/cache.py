@@ -111,7 +111,7 @@ class GPTCache(BaseCache):
     @property
     def caches_streams(self) -> bool:
         """Whether ``stream`` and ``astream`` ask this cache."""
-        return self._answers.ours and (self.settings.stream or self.scope.mode == "replay")
+        return self._answers.ours and (self.settings.config.stream or self.scope.mode == "replay")
 
     @property
     def scope(self) -> Scope:
@@ -167,10 +167,11 @@ class GPTCache(BaseCache):
             scope = self.scope
             seconds = time.time() - lookup.at if lookup else None
             used = generations.usage(return_val)  # paid, whether it is stored or not
-            if self.settings.budget is not None:
-                self.settings.budget.paid(who.configuration, used)
+            if self.ledger.budget is not None:
+                self.ledger.budget.paid(who.configuration, used)
             if (lookup.mode if lookup else scope.mode) in ("auto", "refresh"):
-                expires = time.time() + self.settings.ttl if self.settings.ttl is not None else None
+                ttl = self.settings.options.ttl
+                expires = time.time() + ttl if ttl is not None else None
                 asked = PendingLookup(call, who, prompt, llm_string, scope)
                 self._answers.save(asked, return_val, seconds, used, expires)
                 self.ledger.stored = True
@@ -206,8 +207,7 @@ class GPTCache(BaseCache):
 
     def close(self) -> None:
         """Write what is pending, close the store and take LangChain's wraps away if no other cache needs them."""
-        if not self.settings.locked:
-            self._finalizer()
+        self._finalizer()
 
     # One lookup, step by step
 
@@ -254,7 +254,7 @@ class GPTCache(BaseCache):
 
     def _join(self, asked: PendingLookup, *, waits: bool = False) -> Flight | None:
         """The identical call under way to wait for, or None if this lookup is to call the model itself."""
-        if asked.call is None or asked.failed or asked.scope.mode == "replay" or not self.settings.single_flight:
+        if asked.call is None or asked.failed or asked.scope.mode == "replay" or not self.settings.config.single_flight:
             return None
         # A sync lookup on a thread that runs an event loop (a notebook's main thread) must not block that loop.
         flight = self._flights.join(asked.identity.key, asked.call, asked.looked)
@@ -292,7 +292,7 @@ class GPTCache(BaseCache):
         )
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
-        if not self.settings.mark_hits:
+        if not self.settings.config.mark_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
         return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 from uuid import uuid4
 
+from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.text.masking import masked
@@ -41,6 +42,10 @@ class Ledger:
         """Errors inside the cache that the user's calls did not notice."""
         self._store = store
         self.settings = settings
+        self.budget: Budget | None = None
+        """What the run may spend, if that is bounded."""
+        self.journal: list[Lookup] | None = None
+        """Every lookup, for the report on a notebook that is being verified."""
         self._pending: dict[tuple[str, int], Lookup] = {}
         self._configurations: dict[bytes, Configuration] = {}
         self._known: dict[bytes, Configuration] = {}
@@ -99,8 +104,8 @@ class Ledger:
             lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line
             lookup.execution_count = cell.execution_count
         self.recent.append(lookup)
-        if self.settings.journal is not None:
-            self.settings.journal.append(lookup)
+        if self.journal is not None:
+            self.journal.append(lookup)
         self.noted += 1
         self._add(lookup, configuration)
         return lookup
@@ -140,10 +145,11 @@ class Ledger:
         if self._store.readonly or not pending:
             return
         try:
-            self._store.record(pending.values(), configurations.values(), self.settings.keep_lookups)
-            if self.stored and self.settings.max_size is not None:
+            self._store.record(pending.values(), configurations.values(), self.settings.config.keep_lookups)
+            max_size = self.settings.options.max_size
+            if self.stored and max_size is not None:
                 self.stored = False
-                self._store.evict(self.settings.max_size)
+                self._store.evict(max_size)
         except Exception as error:
             self.failed(error, "writing lookups")
             with self._lock:

@@ -18,9 +18,9 @@ def refusal(asked: PendingLookup, store: Store, ledger: Ledger) -> CacheMiss | B
     """The error to raise instead of asking the model; None if it may be asked."""
     if asked.scope.mode == "replay":
         return _cache_miss(asked, store, ledger)
-    if ledger.settings.budget is not None:
+    if ledger.budget is not None:
         try:
-            ledger.settings.budget.check(asked.call, asked.identity.configuration)
+            ledger.budget.check(asked.call, asked.identity.configuration)
         except BudgetReached as reached:
             asked.reason = reasons.BUDGET
             return reached

@@ -30,10 +30,10 @@ class Remarks:
         if modes:
             yield f"mode {', '.join(modes)}"
         times = served_again(lookups, cache.ledger)
-        if times > 1 and not self._warned and not cache.settings.kernel.several:
+        if times > 1 and not self._warned and not cache.settings.options.kernel.several:
             self._warned = True
             yield f"1 answer served {times} times. For different ones: %%gptcache --samples {times}"
-        budget = cache.settings.budget
+        budget = cache.ledger.budget
         if budget is not None and budget.unknown:
             yield budget.incomplete
         trouble = _trouble(lookups, cache)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Int, TraitError, Unicode
-from traitlets.config import Config
+from traitlets.config import Config as IPythonConfig
 
 from gptcache_magics import commands, widgets
 from gptcache_magics.commands._cell import cell_scope
@@ -22,7 +23,7 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.lookup import placeholder_keys as placeholders
 from gptcache_magics.notebook import badge as showing
 from gptcache_magics.notebook.completion import completions
-from gptcache_magics.settings import CELL, Cell
+from gptcache_magics.settings import CELL, DEFAULT_STORE, Cell, Config
 from gptcache_magics.tables.totals import cell_totals
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["GPTCacheMagics", "load", "unload"]
 
 FIRST_LINE_CHARACTERS: Final = 60
+CONFIG: Final = [each.name for each in fields(Config)]
+"""The traits that are not about the magics themselves."""
 CELL_LINE: Final = "%%"
 """How a line of ``%gptcache`` begins that a cell's first line was turned into."""
 CELL_MAGIC: Final = re.compile(r"%%gptcache(?![\w?])[ \t]*([^\n?]*)$")
@@ -40,7 +43,7 @@ CELL_MAGIC: Final = re.compile(r"%%gptcache(?![\w?])[ \t]*([^\n?]*)$")
 class GPTCacheMagics(Magics):
     """``%gptcache``; its traits are the options of ``%config GPTCacheMagics``."""
 
-    store = Unicode(".gptcache", help="Where `on` keeps the answers when no place is named.").tag(config=True)
+    store = Unicode(DEFAULT_STORE, help="Where `on` keeps the answers when no place is named.").tag(config=True)
     badge = Bool(True, help="A line under each cell that asked the cache.").tag(config=True)
     stream = Bool(True, help="Whether stream and astream use the cache.").tag(config=True)
     single_flight = Bool(True, help="Whether identical calls at the same time share one model call.").tag(config=True)
@@ -51,7 +54,7 @@ class GPTCacheMagics(Magics):
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
         self._shell = shell
-        self.observe(self._configure, ["stream", "single_flight", "mark_hits", "keep_lookups", "redact", "store"])
+        self.observe(self._configure, CONFIG)
         self._configure()
         self._first_lookup = 0
         self._remarks = showing.Remarks()
@@ -158,9 +161,7 @@ class GPTCacheMagics(Magics):
         return result.result
 
     def _configure(self, change: object = None) -> None:
-        controller.default_store = str(self.store)
-        for name in ("stream", "single_flight", "mark_hits", "keep_lookups", "redact"):
-            setattr(controller.settings, name, getattr(self, name))
+        controller.settings.config = Config(**{name: getattr(self, name) for name in CONFIG})
         widgets.repaint()
 
     # Around a cell
@@ -198,7 +199,7 @@ class GPTCacheMagics(Magics):
             return
         cache.ledger.flush()
         interactive = result.info.cell_id or getattr(self._shell, "kernel", None) is None
-        if self.badge and interactive and not cache.settings.locked:  # nbconvert and papermill send no cell id
+        if self.badge and interactive:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
             told = cell_totals(lookups, cache.ledger)
             noted = cache.ledger.noted - self._first_lookup
@@ -269,7 +270,7 @@ def _drop_bad_values(shell: InteractiveShell) -> None:
     section = shell.config.get(GPTCacheMagics.__name__, {})
     for name, value in list(section.items()):
         try:
-            GPTCacheMagics(config=Config({GPTCacheMagics.__name__: {name: value}}))
+            GPTCacheMagics(config=IPythonConfig({GPTCacheMagics.__name__: {name: value}}))
         except TraitError as error:
             del section[name]
             print(f"GPTCacheMagics.{name} is ignored: {error}")  # noqa: T201

@@ -13,22 +13,29 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from langchain_core.globals import set_llm_cache
+
+from gptcache_magics import controller as controllers
 from gptcache_magics import store as stores
-from gptcache_magics.controller import BUNDLE, controller
-from gptcache_magics.errors import CacheMiss
+from gptcache_magics.controller import BUNDLE, Controller
+from gptcache_magics.errors import CacheMiss, CommandError
+from gptcache_magics.langchain.cache import GPTCache
 from gptcache_magics.replay.report import MIME
+from gptcache_magics.settings import Mode, Options, Scope
+from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.sqlite.snapshot import snapshot
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-__all__ = ["NetworkClosed", "close_network", "lock", "run"]
+__all__ = ["LockedController", "NetworkClosed", "close_network", "lock", "run"]
 
 
 _NAMES: Final = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
@@ -45,10 +52,10 @@ def run() -> None:
 
     bundle, *arguments = sys.argv[1:]
     attempts = close_network()
-    lock(bundle)
+    journal = lock(bundle)
     app: Any = IPKernelApp.instance()
     app.initialize(arguments)
-    _Notes(app.shell, attempts)
+    _Notes(app.shell, journal, attempts)
     app.start()
 
 
@@ -72,8 +79,11 @@ def close_network() -> list[str]:
     return tried
 
 
-def lock(bundle: str) -> None:
-    """Turn the cache on in mode replay, for good. With a bundle it takes the place of every store."""
+def lock(bundle: str) -> list[Lookup]:
+    """Turn the cache on in mode replay, for good; returns the list that every lookup is added to.
+
+    A bundle takes the place of every store.
+    """
     opened: dict[str, Store] = {}
 
     def read(where: str | Path) -> Store:
@@ -84,9 +94,11 @@ def lock(bundle: str) -> None:
         return opened[place]
 
     stores.open_with(read)
-    controller.settings.journal = []
-    controller.on(":memory:")
-    controller.off()  # the notebook has not turned it on
+    locked = LockedController()
+    controllers.controller = locked  # before any command is imported: each binds the controller that it finds
+    locked.on(":memory:")
+    locked.off()  # the notebook has not turned it on
+    return locked.journal
 
 
 def _opened(place: str) -> Store:
@@ -97,11 +109,63 @@ def _opened(place: str) -> Store:
     return bundle.opened(place)
 
 
+class _OpenCache(GPTCache):
+    """A cache that the notebook cannot close."""
+
+    def close(self) -> None:
+        """Do nothing: LangChain's wraps stay in place."""
+
+
+@dataclass
+class LockedController(Controller):
+    """The controller of a notebook that is being verified: the cache stays on, in mode replay."""
+
+    verifying: ClassVar[bool] = True
+    journal: list[Lookup] = field(default_factory=list)
+    """Every lookup of the caches that were on."""
+    _place: str | Path | None = None
+    """Where the notebook turned the cache on; None before that, and after ``off``."""
+
+    def on(
+        self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
+    ) -> None:
+        """Read the store that the notebook names. The cache of another store makes room and is not closed."""
+        place = where or self._place or self._default(None)
+        store = self._store(place)
+        if (wrap or init is not None) and not store.where.endswith(BUNDLE):
+            raise CommandError(
+                "on: --init and --wrap keep the answers where they cannot be read without a trace. "
+                "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"
+            )
+        self._place = place
+        if self.cache is not None and self.cache.store is store:
+            set_llm_cache(self.cache)
+            return
+        if self.cache is not None:
+            self.cache.watch.in_charge = False
+        cache = _OpenCache(store=store)
+        cache.ledger.journal = self.journal
+        self._install(cache)
+        self.set_mode("replay")
+
+    def set_mode(self, mode: Mode) -> None:
+        """Stay in mode replay."""
+        super().set_mode("replay")
+
+    def off(self) -> str:
+        """Forget what the notebook asked for; the line to print."""
+        self._place, self.settings.options = None, Options(kernel=Scope("replay"))
+        return "This notebook is being verified: the cache stays on, in mode replay."
+
+    def _store(self, where: str | Path) -> Store:
+        return open_store(where)
+
+
 class _Notes:
     """What happened in each cell, shown at its end where nobody but the report looks."""
 
-    def __init__(self, shell: InteractiveShell, attempts: list[str]) -> None:
-        self._shell, self._attempts = shell, attempts
+    def __init__(self, shell: InteractiveShell, journal: list[Lookup], attempts: list[str]) -> None:
+        self._shell, self._journal, self._attempts = shell, journal, attempts
         shell.events.register("post_run_cell", self.show)
 
     def show(self, result: ExecutionResult | None) -> None:
@@ -110,7 +174,7 @@ class _Notes:
         if info is not None and not info.store_history:
             return  # a cell within a cell
         error = (result.error_before_exec or result.error_in_exec) if result is not None else None
-        lookups = _taken(controller.settings.journal or [])
+        lookups = _taken(self._journal)
         notes = {
             "hits": sum(lookup.outcome == "hit" for lookup in lookups),
             "misses": [(each.execution_count, _told(each)) for each in lookups if each.outcome != "hit"],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import THRESHOLD, Settings
+from gptcache_magics.settings import THRESHOLD, Options
 from gptcache_magics.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def threshold_of(value: Any) -> float:
 def apply(cache: GPTCache, wanted: MatchOptions) -> str:
     """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
     if wanted.match == "exact":
-        cache.similar, cache.settings.any_temperature = None, False
+        cache.similar = None
+        cache.settings.options = replace(cache.settings.options, any_temperature=False)
         return " Matching exactly."
     if wanted.nothing:
         return ""
@@ -108,19 +109,21 @@ def apply(cache: GPTCache, wanted: MatchOptions) -> str:
     from gptcache_magics.semantic.search import SemanticSearch
 
     settings, similar = cache.settings, cache.similar
+    any_temperature = settings.options.any_temperature or wanted.any_temperature
+    options = replace(settings.options, any_temperature=any_temperature)
     if similar is None or similar.embedding.trouble or _is_other(wanted.embedder, similar.maker.given):
         before = similar.maker.given if similar is not None else DEFAULT
         maker = embedder_maker(before if wanted.embedder is None else wanted.embedder)
         if similar is None or similar.embedder != maker.name:
-            settings.threshold = _chosen(cache.store, maker.name)
+            options = replace(options, threshold=_chosen(cache.store, maker.name))
         similar = SemanticSearch(cache.store, settings, maker, cache.ledger.failed)
         cache.similar = similar
     if wanted.threshold is not None:
-        settings.threshold = wanted.threshold
+        options = replace(options, threshold=wanted.threshold)
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
-    settings.any_temperature |= wanted.any_temperature
-    told = f" Matching by meaning: {described(settings, similar.embedder)}."
+    settings.options = options
+    told = f" Matching by meaning: {described(options, similar.embedder)}."
     more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
     if similar.embedding.trouble:
         return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
@@ -132,18 +135,18 @@ def _is_other(embedder: Any, given: Any) -> bool:
     return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 
-def described(settings: Settings, embedder: str) -> str:
+def described(options: Options, embedder: str) -> str:
     """How questions are matched by meaning, in a few words."""
-    told = f"{embedder}, threshold {settings.threshold:g}"
-    if settings.shadow:
+    told = f"{embedder}, threshold {options.threshold:g}"
+    if options.shadow:
         return f"{told}, in shadow (nothing is served by meaning)"
-    told += ", at any temperature" if settings.any_temperature else ""
-    return told + (", wrong answers are to be expected" if settings.threshold < CAREFUL else "")
+    told += ", at any temperature" if options.any_temperature else ""
+    return told + (", wrong answers are to be expected" if options.threshold < CAREFUL else "")
 
 
-def searchable(store: Store, settings: Settings, similar: SemanticSearch) -> str:
+def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     """How questions are matched, and how much of what is stored can be found so."""
-    told = f"semantic: {described(settings, similar.embedder)}"
+    told = f"semantic: {described(options, similar.embedder)}"
     embedding, indexing = similar.embedding, similar.backfill
     if embedding.trouble:
         return f"exact: {embedding.trouble}"

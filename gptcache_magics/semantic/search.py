@@ -109,7 +109,7 @@ class SemanticSearch:
     @property
     def threshold(self) -> float:
         """The cosine from which on a question counts as the same."""
-        return self._settings.threshold
+        return self._settings.options.threshold
 
     def close(self) -> None:
         """End what goes on in the background."""
@@ -132,7 +132,7 @@ class SemanticSearch:
         if query.several:
             raise ExactOnly("with samples each identical call has an answer of its own")
         temperature = identity.configuration.temperature
-        if temperature is not None and temperature > 0 and not self._settings.any_temperature:
+        if temperature is not None and temperature > 0 and not self._settings.options.any_temperature:
             raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
         question = searchable_question(identity.seen, identity.configuration.key)
         if query.replay and self._patient:
@@ -166,7 +166,7 @@ class SemanticSearch:
 
     def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[Entry, float]]:
         """The stored entries with the nearest questions, the nearest first, and the cosine of each."""
-        at_least = min(NEAR, self.threshold) if self._settings.shadow else self.threshold
+        at_least = min(NEAR, self.threshold) if self._settings.options.shadow else self.threshold
         context = asked.question.context
         gone = True
         while gone:  # what was removed must not take the place of what is there
@@ -188,7 +188,7 @@ class SemanticSearch:
             return str(blocked)
         if self._store.judged_wrong(asked.identity.key):
             return JUDGED_WRONG
-        return SHADOW if self._settings.shadow else ""
+        return SHADOW if self._settings.options.shadow else ""
 
     # What is stored
 

@@ -49,13 +49,13 @@ class Source:
         """What the cache may do."""
         if self.ledger is None:
             return "off"
-        mode = self.ledger.settings.kernel.mode
+        mode = self.ledger.settings.options.kernel.mode
         return strictest("readonly", mode) if self.store.readonly else mode
 
     @property
     def threshold(self) -> float:
         """The cosine from which on a question counts as the same; of another place the default."""
-        return self.ledger.settings.threshold if self.ledger is not None else THRESHOLD
+        return self.ledger.settings.options.threshold if self.ledger is not None else THRESHOLD
 
     @property
     def failures(self) -> int:

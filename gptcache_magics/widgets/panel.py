@@ -187,7 +187,7 @@ class Panel(ipywidgets.VBox):
             return not trouble
 
     def _read(self, tab: Tab) -> None:
-        source, view = self._source, replace(self._view, redact=self._settings.redact)
+        source, view = self._source, replace(self._view, redact=self._settings.config.redact)
         with frames.read_once() as self._just_read:
             shown_figures = figures(source, view)
             self._head.value = head_html(source)

@@ -105,7 +105,7 @@ class Static:
     """
 
     def __init__(self, source: PanelSource, settings: Settings | None = None) -> None:
-        redact = settings is not None and settings.redact
+        redact = settings is not None and settings.config.redact
         self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab), redact=redact)
         self._charts = ChartsTab.html(source, self._snapshot.view) + TuningTab.charts(source, self._snapshot.view)
 

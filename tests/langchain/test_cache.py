@@ -617,7 +617,6 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 import gptcache_magics as gm
 from gptcache_magics.lookup.budget import Budget
-from gptcache_magics.settings import Settings
 
 def unused(thing):
     "In a cycle: it lives until the garbage collector comes by."
@@ -643,7 +642,7 @@ def collect(frame, event, argument):
 faulthandler.dump_traceback_later(90, exit=True)
 product, places = os.path.dirname(gm.__file__), set()
 cache = gm.GPTCache(store=":memory:")
-cache.settings = Settings(budget=Budget(100.0, {}))
+cache.ledger.budget = Budget(100.0, {})
 set_llm_cache(cache)
 gc.collect()
 gc.freeze()

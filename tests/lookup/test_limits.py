@@ -15,6 +15,7 @@ from langchain_core.messages import HumanMessage
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import Options
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
 
@@ -108,7 +109,7 @@ def test_a_call_over_the_budget_is_not_sent_and_hits_still_work(server: Provider
     gm.on(budget=f"{cost * 10:.9f}usd")
     llm.invoke("question 2")
     gm.on(budget="none")
-    assert gm.current().settings.budget is None
+    assert gm.current().ledger.budget is None
     assert server.calls == 3
 
 
@@ -148,7 +149,7 @@ def test_a_price_that_nobody_knows_is_said(server: ProviderServer) -> None:
 def test_a_budget_that_is_no_money_is_refused(wrong: str) -> None:
     with pytest.raises(CommandError, match=f"--budget takes US dollars such as 2usd or 0.50usd. Got '{wrong}'."):
         gm.on(budget=wrong)
-    assert gm.current().settings.budget is None
+    assert gm.current().ledger.budget is None
 
 
 # Several answers
@@ -306,7 +307,7 @@ def test_wrap_without_a_cache_is_refused() -> None:
 def test_an_amount_that_cannot_be_meant_changes_nothing(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(CommandError, match=re.escape(sentence)):
         gm.on(**options)
-    assert gm.current().settings.budget is gm.current().settings.ttl is gm.current().settings.max_size is None
+    assert (gm.current().ledger.budget, gm.current().settings.options) == (None, Options())
 
 
 def test_a_bound_that_lets_answers_go_warns_before_they_do() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,8 @@ def test_off_forgets_the_mode_and_everything_else_that_on_was_told(tmp_path: Pat
     gm.on(tmp_path / "store")
 
     assert gm.status().mode == "auto"
-    settings = gm.current().settings
-    assert (settings.ttl, settings.max_size, settings.budget, settings.kernel.samples) == (None, None, None, None)
+    options, budget = gm.current().settings.options, gm.current().ledger.budget
+    assert (options.ttl, options.max_size, budget, options.kernel.samples) == (None, None, None, None)
 
 
 def test_on_again_changes_what_is_given_and_keeps_everything_else(server: ProviderServer) -> None:
@@ -132,9 +133,9 @@ def test_on_again_changes_what_is_given_and_keeps_everything_else(server: Provid
     line = gm.on(mode="readonly")
 
     assert line.endswith("store, 1 entry, mode readonly.")
-    assert gm.current().settings.ttl == 3600
+    assert gm.current().settings.options.ttl == 3600
     gm.on(ttl="none")
-    assert gm.current().settings.ttl is None
+    assert gm.current().settings.options.ttl is None
     assert gm.status().mode == "readonly"
 
 
@@ -312,7 +313,8 @@ async def test_replay_reaches_no_model_from_async_code(server: ProviderServer, w
 def test_replay_serves_what_is_recorded_streams_too(server: ProviderServer, setting: bool) -> None:
     llm = server.model("ChatOpenAI")
     first = llm.invoke(RECORDED).text
-    gm.current().settings.stream = setting
+    settings, before = gm.current().settings, gm.current().settings.config
+    settings.config = replace(before, stream=setting)
     try:
         gm.mode("replay")
         assert llm.invoke(RECORDED).text == first
@@ -320,7 +322,7 @@ def test_replay_serves_what_is_recorded_streams_too(server: ProviderServer, sett
         with pytest.raises(gm.CacheMiss):
             list(llm.stream(NEW))
     finally:
-        gm.current().settings.stream = True
+        settings.config = before
     assert server.calls == 1
 
 

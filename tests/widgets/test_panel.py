@@ -18,7 +18,7 @@ from langchain_core.language_models import FakeListChatModel
 import gptcache_magics as gm
 from gptcache_magics import widgets
 from gptcache_magics.controller import controller
-from gptcache_magics.settings import CELL, Cell, Settings
+from gptcache_magics.settings import CELL, Cell, Config, Settings
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.widgets.panel import _within, open_panels
 from gptcache_magics.widgets.static import Snapshot
@@ -483,7 +483,7 @@ def test_the_widget_state_holds_no_prompts_but_those_in_sight(panel):
 
 
 def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
-    panel = widgets.Panel(source, settings=Settings(redact=True))
+    panel = widgets.Panel(source, settings=Settings(config=Config(redact=True)))
     with cell(12, "ask('a secret question')"):
         ask("a secret question", "a secret answer")
         ask("another secret question", "a secret answer")
@@ -498,7 +498,11 @@ def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
             assert "Asked in other words" in tab.detail.value
     state = state_of(panel)
     assert "••• 17 characters" in state
-    for form in (state, widgets.Static(source, Settings(redact=True))._repr_html_(), str(panel._repr_mimebundle_())):
+    for form in (
+        state,
+        widgets.Static(source, Settings(config=Config(redact=True)))._repr_html_(),
+        str(panel._repr_mimebundle_()),
+    ):
         assert "secret" not in form
 
 
@@ -508,7 +512,7 @@ def test_redaction_reaches_an_open_panel_at_once(panel, source):
         tab = open_tab(panel, title)
         wait_until(lambda tab=tab: "a secret question" in str(tab.grid.page))
         tab.grid.selection = rows_of(tab)[:1]
-    panel._settings.redact = True
+    panel._settings.config = Config(redact=True)
     widgets.repaint()
     assert "secret" not in state_of(panel)
 

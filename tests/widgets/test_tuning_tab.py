@@ -16,7 +16,7 @@ from gptcache_magics import generations
 from gptcache_magics.commands.panel import TABS
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic import tuning
-from gptcache_magics.settings import Settings
+from gptcache_magics.settings import Options, Settings
 from gptcache_magics.store import SQLiteStore
 from gptcache_magics.store.protocol import Configuration, Lookup, Near
 from gptcache_magics.tables.source import Source
@@ -281,7 +281,7 @@ def test_the_tab_can_be_named_in_the_command() -> None:
 def test_the_threshold_is_that_of_the_cache_that_is_on(tmp_path: Any) -> None:
     gm.on(tmp_path)
     try:
-        controller.settings.threshold = 0.88
+        controller.settings.options = Options(threshold=0.88)
         assert controller.source().threshold == 0.88
     finally:
         gm.off()
