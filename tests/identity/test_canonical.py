@@ -1,0 +1,148 @@
+"""Values as canonical JSON: different for different values, the same for equal ones in every process."""
+
+import functools
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gptcache_magics
+from tests.support.calls import Chat, Color, Login, Open, Pair, Persona, Plain, Slotted, key, suffixed, without_address
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (1, 2),
+        (1, 1.5),
+        (0, False),
+        ("a", "A"),
+        ("half \ud83d", "half \ud83e"),
+        (2**70, 2**70 + 1),
+        ({"a": 2**70}, {"a": -(2**70)}),
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        ({("a", "b"): 1}, {("a", "b"): 2}),
+        ({("a", "b"): 1}, {("a", "c"): 1}),
+        ([1, 2], [2, 1]),
+        ({"a", "b"}, {"a", "c"}),
+        (frozenset({1}), frozenset({2})),
+        (Color.RED, Color.BLUE),
+        (Persona(name="Ada"), Persona(name="Bob")),
+        (Persona(tags=["a"]), Persona(tags=["b"])),
+        ([Persona(name="Ada")], [Persona(name="Bob")]),
+        (Persona, Login),
+        (Login(user="ada"), Login(user="bob")),
+        (Login(more={"a": 1}), Login(more={"a": 2})),
+        (Pair("ada", ""), Pair("bob", "")),
+        (Plain(a=1), Plain(a=2)),
+        (Plain(a=[1]), Plain(a=[2])),
+        (Slotted(1), Slotted(2)),
+        (Open(mood="good"), Open(mood="bad")),  # type: ignore[call-arg]
+        (Plain(a=Plain(b=1)), Plain(a=Plain(b=2))),
+        (b"one", b"two"),
+        (1 + 2j, 1 + 3j),
+        (str.upper, str.lower),
+        (lambda text: text.upper(), lambda text: text.lower()),
+        (lambda text: text + "a", lambda text: text + "b"),
+        (lambda text="a": text, lambda text="b": text),
+        (suffixed("a"), suffixed("b")),
+        (functools.partial(suffixed, "a"), functools.partial(suffixed, "b")),
+        (functools.partial(str.upper), functools.partial(str.lower)),
+        (functools.partial(suffixed("a")), functools.partial(suffixed("b"))),
+        (Plain(a=1).method, Plain(a=2).method),
+        ("Read https://x/#one and answer.", "Read https://x/#two and answer."),
+        ("https://x/?page=1", "https://x/?page=2"),
+        ("https://x/one", "https://x/two"),
+        ("https://x/#one", "https://x/#two"),
+    ],
+    ids=lambda value: without_address(value)[:40],
+)
+def test_two_values_of_a_field_differ(one: Any, two: Any) -> None:
+    assert key(Chat(anything=one)) != key(Chat(anything=two))
+    assert key(anything=one) != key(anything=two)
+    assert key(Chat(anything={"nested": [one]})) != key(Chat(anything={"nested": [two]}))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}),
+        ({"a", "b", "c"}, {"c", "b", "a"}),
+        (Plain(), Plain()),
+        (Plain(a=1), Plain(a=1)),
+        ([Plain()], [Plain()]),
+        (Persona(name="Ada"), Persona(name="Ada")),
+        (Login(), Login()),
+        (suffixed("a"), suffixed("a")),
+        (math.nan, float("nan")),
+        ({"api_key": "one"}, {"api_key": "two"}),
+        ({"headers": {"Authorization": "one"}}, {"headers": {"Authorization": "two"}}),
+        (Login(password="one"), Login(password="two")),
+        ("https://ada:one@x/v1", "https://ada:two@x/v1"),
+    ],
+    ids=lambda value: without_address(value)[:40],
+)
+def test_equal_values_of_a_field_share_a_key(one: Any, two: Any) -> None:
+    assert key(Chat(anything=one)) == key(Chat(anything=two))
+    assert key(anything=one) == key(anything=two)
+
+
+def test_any_value_of_a_field_has_a_key() -> None:
+    """Even what pydantic has no schema for, or what JSON has no word for."""
+    values = (
+        Chat,
+        Plain,
+        object,
+        json,
+        len,
+        math.nan,
+        range(3),
+        {1: 2**70, "a": 1},
+        {"\ud83d": "\ud83d"},
+        ...,
+    )
+
+    assert len({key(Chat(anything=value)) for value in values}) == len(values)
+
+
+PROCESS = """
+import functools, os
+from tests.support.calls import *
+source = '''
+def has(text):
+    return [word for word in text.split() if word in {"one", "two", "three"} or (lambda: word)()]
+'''
+space = {"__name__": "__main__"}
+exec(compile(source, f"/tmp/kernel_{os.getpid()}/1.py", "exec"), space)  # as a notebook's cell is compiled
+values = [
+    {"a", "b", "c", "d"}, frozenset("abcdef"), {"a": {"x", "y", "z"}}, Plain(), Plain(a={"x", "y"}), object(),
+    str.upper, space["has"], functools.partial(space["has"], "text"), Persona(), Persona, Login(), Color.RED,
+    suffixed("a"), 2**70,
+]
+for value in values:
+    print(key(Chat(anything=value)).hex(), repr(value)[:60].partition(" at 0x")[0].split("{")[0])
+"""
+
+
+def test_the_key_is_the_same_in_every_process() -> None:
+    def keys(seed: int) -> list[str]:
+        path = str(Path(gptcache_magics.__file__).parents[1])
+        done = subprocess.run(
+            [sys.executable, "-c", PROCESS],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return [line.partition(" ")[0] for line in done.stdout.splitlines()]
+
+    one, two = keys(1), keys(2)
+    assert len(set(one)) == len(one) > 10
+    assert one == two

@@ -1,0 +1,195 @@
+"""The configuration of a call: which arguments count, and what a table may show of it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from pydantic import SecretStr
+
+from gptcache_magics.identity.key import identify_by_llm_string
+from tests.support.calls import (
+    SECRET,
+    Chat,
+    Color,
+    Login,
+    OtherChat,
+    Pair,
+    Persona,
+    Plain,
+    identity,
+    key,
+    schema,
+    without_address,
+)
+
+
+def test_another_class_is_another_model() -> None:
+    assert key(OtherChat()) != key(Chat())
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"stop": ["."]},
+        {"temperature": 0.2},
+        {"model": "large"},
+        {"tools": [{"type": "function", "function": {"name": "weather"}}]},
+        {"tool_choice": "any"},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": Persona},
+        {"logit_bias": {50256: -100}},
+        {"anything": Color.RED},
+    ],
+    ids=without_address,
+)
+def test_an_argument_that_can_change_an_answer_changes_the_key(kwargs: dict[str, Any]) -> None:
+    assert key(**kwargs) != key()
+    assert key(**kwargs) == key(**kwargs)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"stop": None},
+        {"callbacks": [object()], "tags": ["a"], "metadata": {"a": 1}, "run_name": "a", "run_id": 7},
+        {"stream": True},
+        {"timeout": 7},
+        {"api_key": SECRET},
+        {"ls_structured_output_format": {"kwargs": {}}},
+    ],
+    ids=without_address,
+)
+def test_an_argument_that_changes_no_answer_leaves_the_key(kwargs: dict[str, Any]) -> None:
+    assert key(**kwargs) == key()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tool: {"tools": [tool]},
+        lambda tool: {"functions": [tool["function"]]},
+        lambda tool: {"response_format": {"type": "json_schema", "json_schema": tool["function"]["parameters"]}},
+        lambda tool: {"format": tool["function"]["parameters"]},
+        lambda tool: {"extra_body": {"tools": [tool]}},
+    ],
+    ids=["tools", "functions", "response_format", "format", "extra_body"],
+)
+@pytest.mark.parametrize("name", ["password", "api_key", "token", "secret", "cookie", "authorization", "auth"])
+def test_tools_that_differ_in_a_property_named_like_a_secret_differ(wrap: Callable[[Any], Any], name: str) -> None:
+    assert key(**wrap(schema("user", name))) != key(**wrap(schema("user")))
+    other = json.loads(json.dumps(schema("user", name)).replace(f"the {name}", "another"))
+    assert key(**wrap(schema("user", name))) != key(**wrap(other))
+
+
+def test_a_configuration_names_what_the_call_gave_and_what_that_replaced() -> None:
+    found = identity(Chat(seed=7), temperature=0.1, stop=["."], seed=8, api_key=SECRET, timeout=1).configuration
+    assert found.call_parameters is not None
+    assert json.loads(found.call_parameters) == {"temperature": None, "stop": None, "seed": 7}
+    assert json.loads(found.parameters) == {"temperature": 0.1, "stop": ["."], "seed": 8}
+
+
+def test_a_configuration_names_model_provider_and_temperature() -> None:
+    found = identity(Chat(temperature=0.25, seed=7)).configuration
+    assert (found.model, found.temperature, json.loads(found.parameters)) == (
+        "small",
+        0.25,
+        {"temperature": 0.25, "seed": 7},
+    )
+    assert found.provider
+    assert found.call_parameters == "{}"
+
+    fake = identity(FakeListChatModel(responses=["a"])).configuration
+    assert (fake.provider, fake.model) == ("fake", "FakeListChatModel")
+
+
+# Without a model
+
+
+def test_an_llm_string_that_names_a_model_is_labelled_by_it() -> None:
+    for llm_string in ('{"kwargs": {"model_name": "gpt-4o-mini"}}---[]', "[('model', 'gpt-4o-mini'), ('stop', None)]"):
+        found = identify_by_llm_string("prompt", llm_string)
+        assert (found.configuration.model, found.reason) == ("gpt-4o-mini", "")
+
+    unnamed = identify_by_llm_string("prompt", "[('_type', 'chat-ollama'), ('stop', None)]")
+    assert (unnamed.configuration.model, unnamed.reason) == ("chat-ollama", "model unknown")
+
+
+@pytest.mark.parametrize("llm_string", ["", "x" * 5000, "a/b", "half \ud83d", "\0"])
+def test_any_llm_string_will_do(llm_string: str) -> None:
+    one, two = identify_by_llm_string("prompt", llm_string), identify_by_llm_string("prompt", llm_string + ".")
+
+    assert one.key == identify_by_llm_string("prompt", llm_string).key != two.key
+    assert len(one.configuration.label) < 100
+
+
+def test_addresses_in_an_llm_string_do_not_count() -> None:
+    one, two = (identify_by_llm_string("prompt", f"[('f', <function f at 0x7f{n:010x}>)]") for n in (1, 2))
+
+    assert one.key == two.key
+
+
+# Secrets
+
+
+SECRETS: list[Any] = [
+    {"api_key": SECRET},
+    {"headers": {"Authorization": SECRET, "X-Api-Key": SECRET, "Cookie": SECRET}},
+    {"headers": [("Authorization", SECRET), ("x-api-key", SECRET)]},
+    {"headers": [[b"Authorization", SECRET.encode()]]},
+    {"auth": ("ada", SECRET)},
+    {"auth": {"user": "ada", "pass": SECRET}},
+    {"cookies": {"sid": SECRET}},
+    {"passwords": [SECRET]},
+    {"secrets": {"a": SECRET}},
+    {"credentials": {"type": "service", "key": SECRET}},
+    {"proxy": f"http://ada:{SECRET}@proxy:8080"},
+    {"proxies": {"https://": f"http://ada:{SECRET}@proxy:8080"}},
+    {"urls": [f"https://x/v1?api_key={SECRET}"]},
+    {"deep": [{"deeper": ({"client_secret": SECRET},)}]},
+    {"password": SECRET.encode()},
+    {"token": SecretStr(SECRET)},
+    {"plain": SecretStr(SECRET)},
+    {SecretStr("a"): {"access_token": SECRET}},
+    Login(password=SECRET),
+    [Login(password=SECRET)],
+    Login(more={"token": SECRET}),
+    Pair("ada", SECRET),
+    [Pair("ada", SECRET)],
+    Plain(password=SECRET),
+    Persona(api_key=SecretStr(SECRET)),
+    {Color.RED: Persona(api_key=SecretStr(SECRET))},
+    SecretStr(SECRET),
+    {"authorization": f"Bearer {SECRET}"},
+    f"https://ada:{SECRET}@x/v1",
+    f"https://x/v1?token={SECRET}&page=1",
+]
+
+
+@pytest.mark.parametrize("value", SECRETS, ids=lambda value: without_address(value).replace(SECRET, "…")[:60])
+def test_a_secret_is_neither_shown_nor_part_of_the_key(value: Any) -> None:
+    for found in (identity(Chat(anything=value)), identity(anything=value), identity(Chat(anything={"a": [value]}))):
+        shown = f"{found.configuration.label} {found.configuration.parameters} {found.configuration.call_parameters}"
+        assert SECRET not in shown
+        assert SECRET.encode().hex() not in shown
+        json.loads(found.configuration.parameters)
+
+
+@pytest.mark.parametrize("looks", ["sk-abcdefgh12345678", "Bearer abcdefgh123456", "hf_abcdefgh12345678"])
+def test_what_looks_like_a_key_is_not_shown(looks: str) -> None:
+    for found in (
+        identity(Chat(anything=looks)),
+        identity(user=looks),
+        identify_by_llm_string("prompt", f"[('a', '{looks}')]"),
+    ):
+        assert looks not in found.configuration.parameters
+        assert looks not in found.configuration.label
+
+
+def test_a_secret_in_an_llm_string_is_not_shown() -> None:
+    for llm_string in (
+        f"[('api_key', '{SECRET}'), ('headers', {{'X-Api-Key': '{SECRET}'}})]",
+        f'{{"kwargs": {{"openai_api_key": "{SECRET}"}}}}---[]',
+    ):
+        assert SECRET not in identify_by_llm_string("prompt", llm_string).configuration.parameters

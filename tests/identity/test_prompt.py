@@ -1,0 +1,157 @@
+"""The canonical prompt: what of it changes the key, and what a person asked."""
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListLLM
+from langchain_core.load import dumps
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    ChatMessageChunk,
+    FunctionMessage,
+    FunctionMessageChunk,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessage,
+    ToolMessageChunk,
+)
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
+
+from tests.support.calls import Plain, identity, key, key_of, without_address
+
+USAGE = UsageMetadata(input_tokens=1, output_tokens=2, total_tokens=3)
+
+TOOL_CALL = {"name": "weather", "args": {"city": "Paris"}, "id": "call_1", "type": "tool_call"}
+
+CALL_CHUNK = tool_call_chunk(name="weather", args='{"city": "Paris"}', id="call_1", index=0)
+
+HISTORY = (
+    SystemMessage("Be brief."),
+    HumanMessage("Weather in Paris?"),
+    AIMessage("", tool_calls=[TOOL_CALL]),
+    ToolMessage("Sun", tool_call_id="call_1"),
+    AIMessage("Sunny."),
+    HumanMessage("And tomorrow?"),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "update"),
+    [
+        (0, {"content": "Be long."}),
+        (1, {"content": "Weather in Rome?"}),
+        (1, {"name": "Ada"}),
+        (1, {"additional_kwargs": {"cache_control": {"type": "ephemeral"}}}),
+        (1, {"content": [{"type": "text", "text": "Weather in Paris?"}, {"type": "image_url", "image_url": "data:1"}]}),
+        (2, {"tool_calls": [{**TOOL_CALL, "args": {"city": "Rome"}}]}),
+        (2, {"tool_calls": [{**TOOL_CALL, "id": "call_2"}]}),
+        (3, {"content": "Rain"}),
+        (3, {"tool_call_id": "call_2"}),
+        (4, {"content": "Rainy."}),
+        (5, {"content": "And tomorrow? "}),
+        (5, {"content": "half \ud83d"}),
+    ],
+    ids=without_address,
+)
+def test_what_the_model_sees_of_a_chat_changes_the_key(place: int, update: dict[str, Any]) -> None:
+    changed = list(HISTORY)
+    changed[place] = changed[place].model_copy(update=update)
+
+    assert key_of(*changed) != key_of(*HISTORY)
+    assert key_of(*changed) == key_of(*changed)
+
+
+@pytest.mark.parametrize(
+    ("place", "update"),
+    [
+        (0, {"id": "1"}),
+        (1, {"id": "2"}),
+        (2, {"id": "lc_run--3"}),
+        (4, {"id": "lc_run--4", "usage_metadata": USAGE}),
+        (4, {"usage_metadata": {**USAGE, "total_cost": 0}}),
+        (4, {"response_metadata": {"model_name": "small", "finish_reason": "stop", "id": "resp_1"}}),
+        (4, {"response_metadata": {"gptcache": {"entry": "a41f"}}}),
+        (3, {"artifact": Plain()}),
+        (3, {"artifact": {"rows": [1, 2]}}),
+    ],
+    ids=without_address,
+)
+def test_what_the_model_does_not_see_of_a_chat_leaves_the_key(place: int, update: dict[str, Any]) -> None:
+    changed = list(HISTORY)
+    changed[place] = changed[place].model_copy(update=update)
+
+    assert key_of(*changed) == key_of(*HISTORY)
+
+
+def test_the_order_and_the_roles_of_messages_count() -> None:
+    one, two = HumanMessage("one"), HumanMessage("two")
+
+    assert len({key_of(one, two), key_of(two, one), key_of(one), key_of(AIMessage("one")), key_of(one, one)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("chunk", "message"),
+    [
+        (AIMessageChunk(content="Hi", id="1", usage_metadata=USAGE, chunk_position="last"), AIMessage("Hi")),
+        (AIMessageChunk(content="", tool_call_chunks=[CALL_CHUNK]), AIMessage("", tool_calls=[TOOL_CALL])),
+        (HumanMessageChunk(content="Hi", id="1"), HumanMessage("Hi")),
+        (SystemMessageChunk(content="Hi"), SystemMessage("Hi")),
+        (ToolMessageChunk(content="Hi", tool_call_id="1"), ToolMessage("Hi", tool_call_id="1")),
+        (ChatMessageChunk(content="Hi", role="critic"), ChatMessage(content="Hi", role="critic")),
+        (FunctionMessageChunk(content="Hi", name="weather"), FunctionMessage(content="Hi", name="weather")),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_chunk_kept_in_a_history_is_the_message(chunk: BaseMessage, message: BaseMessage) -> None:
+    question = HumanMessage("And?")
+
+    assert key_of(chunk, question) == key_of(message, question)
+
+
+def test_the_previous_response_counts_where_the_request_names_it() -> None:
+    def keys(**fields: Any) -> int:
+        answers = [AIMessage("Hi", response_metadata={"id": f"resp_{n}"}) for n in range(3)]
+        return len({key_of(answer, HumanMessage("And?"), **fields) for answer in answers})
+
+    assert keys(use_previous_response_id=True) == 3
+    assert keys() == 1
+
+
+@pytest.mark.parametrize("prompt", ["", "plain", "[]", "[{", '[{"lc": 1}]', '[{"lc": 1, "kwargs": 3}]', "\0", "\ud83d"])
+def test_a_prompt_that_is_no_chat_is_taken_as_it_is(prompt: str) -> None:
+    found = identity(question=prompt)
+
+    assert (found.prompt, found.question) == (prompt, prompt)
+    assert found.key not in (key(question=prompt + " "), key(FakeListLLM(responses=["a"]), prompt))
+    assert identity(FakeListLLM(responses=["a"]), prompt).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("messages", "question"),
+    [
+        (HISTORY, "And tomorrow?"),
+        ((SystemMessage("Be brief."),), "Be brief."),
+        ((HumanMessage("One?"), HumanMessage("Two?"), AIMessage("Well.")), "Two?"),
+        ((HumanMessage([{"type": "text", "text": "What is"}, {"type": "text", "text": "this?"}]),), "What is\nthis?"),
+        ((HumanMessage(["What?", {"type": "image_url", "image_url": {"url": "data:"}}]),), "What?\n[image_url]"),
+        ((HumanMessage("half \ud83d"),), "half \ud83d"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else str(len(value)),
+)
+def test_the_question_is_what_a_person_asked_last(messages: tuple[BaseMessage, ...], question: str) -> None:
+    assert identity(question=dumps(list(messages))).question == question
+
+
+def test_a_prompt_without_ids_reaches_gptcache_as_langchain_wrote_it() -> None:
+    plain = dumps(list(HISTORY))
+    with_ids = dumps([message.model_copy(update={"id": "1"}) for message in HISTORY])
+
+    assert identity(question=plain).prompt == plain
+    assert json.loads(identity(question=with_ids).prompt) == json.loads(plain)
