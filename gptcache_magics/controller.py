@@ -19,6 +19,7 @@ from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
 from gptcache_magics.tables.totals import run_totals
+from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -174,7 +175,7 @@ class Controller:
         entries, _ = self.cache.store.count()
         mode = self.settings.options.kernel.mode
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
-        told = f"{place(self.cache.store)}, {entries:,} {'entry' if entries == 1 else 'entries'}"
+        told = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
         return told + (f", mode {mode}" if mode != "auto" else "") + hint
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["MANY", "check_tag", "counted"]
+__all__ = ["MANY", "check_tag"]
 
 MANY: Final = 20
 """Above so many a removal is to be confirmed: ``%gptcache remove`` wants its ``--yes``, the panel a second click."""
@@ -17,8 +17,3 @@ def check_tag(tag: str) -> str:
     if not tag.strip() or any(character.isspace() for character in tag):
         raise CommandError(f"A tag is one word, such as lesson-1. Got '{tag}'.")
     return tag
-
-
-def counted(number: int, one: str = "entry", many: str = "entries") -> str:
-    """``1 entry``, ``1,234 entries``."""
-    return f"{number:,} {one if number == 1 else many}"

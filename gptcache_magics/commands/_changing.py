@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.text.amounts import counted
 
 __all__ = ["change"]
 
@@ -21,4 +21,4 @@ def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: st
         raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
     keys = named_keys(store, ids)
     number = store.change(Selection(ids=[entry_id(key) for key in keys]), pinned=pinned, tag=tag)
-    return f"{counted(number)} {done}."
+    return f"{counted(number, 'entry')} {done}."

@@ -25,6 +25,7 @@ from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.store.sqlite.snapshot import damage
+from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.text.masking import masked
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def gptcache_leaks() -> Check:
     # atexit keeps no list that can be read, but it keeps the functions alive.
     hooks = [each for each in alive("types", "FunctionType") if each.__qualname__ == "Cache.init.<locals>.close"]
     hooks = [each for each in hooks if each.__module__ == "gptcache.core"]
-    parts = [f"{_counted(len(handlers), 'handler')} of the root logger"] * bool(handlers)
-    parts += [f"{_counted(len(hooks), 'function')} to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
+    parts = [f"{counted(len(handlers), 'handler')} of the root logger"] * bool(handlers)
+    parts += [f"{counted(len(hooks), 'function')} to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
     hint = "Take the handlers away: logging.root.handlers.clear()" if handlers else ""
     return Check("gptcache's leaks", not handlers, " and ".join(parts) or "none", hint)
 
@@ -194,7 +195,7 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
             past[f"{type(model).__name__} with a cache of its own ({type(own).__name__})"] += 1
     told = [f"{number} {name}" for name, number in past.items()]
     calls = sum(each.reason == "cache=False" for each in list(cache.ledger.recent)) if cache is not None else 0
-    told += [f"{_counted(calls, 'call')} of this run with cache=False"] * bool(calls)
+    told += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
     hint = "They are paid for each time: leave cache= out" if told else ""
     return Check("models", not told, ", ".join(told) or f"{len(live)} in use, none goes past the cache", hint)
 
@@ -240,7 +241,7 @@ def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
     except StoreError as error:
         return Check("the file", False, str(error), "The next use sets a damaged file aside")
     hint = "Save what can be read: %gptcache save FILE --all" if found else ""
-    return Check("the file", not found, found or f"no damage in {path.stat().st_size / 1e6:.1f} MB", hint)
+    return Check("the file", not found, found or f"no damage in {byte_size(path.stat().st_size)}", hint)
 
 
 def network_mount(path: Path, mounts: str) -> Check | None:
@@ -273,7 +274,7 @@ def disk_space(path: Path) -> Check:
     """Whether there is room for more answers."""
     free = shutil.disk_usage(path.parent).free
     hint = "" if free > LITTLE_BYTES else "Make room, or bound the store: %gptcache on --max-size 100MB"
-    return Check("disk space", not hint, f"{free / 1e9:,.1f} GB free", hint)
+    return Check("disk space", not hint, f"{byte_size(free)} free", hint)
 
 
 def secrets(store: Store) -> Check:
@@ -295,7 +296,3 @@ def _holds_a_key(texts: Iterable[str | bytes]) -> bool:
         if masked(text) != text:
             return True
     return False
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"

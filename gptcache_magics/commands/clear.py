@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from gptcache_magics.commands._parser import Parser
 from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection
+from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,5 +39,5 @@ def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.
         result = removed(Selection(), dry_run=dry_run, yes=yes)
     if log and not dry_run:
         number = controller.source().store.forget_lookups()
-        return f"{counted(number, 'lookup', 'lookups')} removed. {result}"
+        return f"{counted(number, 'lookup')} removed. {result}"
     return result

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gptcache_magics.commands._parser import Parser, check_one_of
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import resume
+from gptcache_magics.text.amounts import counted
 
 HELP = "Take the entries of a bundle, or of LangChain's SQLiteCache, into the store."
 EXAMPLE = "%gptcache load lesson.jsonl"
@@ -49,11 +49,11 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     if cache.similar is not None:
         resume(store, cache.similar)
     same = len(contents.entries) - taken
-    told = [f"{counted(taken)} {'added or replaced' if replace else 'added'}"]
+    told = [f"{counted(taken, 'entry')} {'added or replaced' if replace else 'added'}"]
     if same:
         told.append(f"{same:,} {'the same already' if replace else 'kept as in the store'}")
     if contents.refused:
         told.append(contents.told)
     masked = sum(bundle.MASKED_PROMPT in entry.tags.split() for entry in contents.entries)
-    note = f" {counted(masked, 'prompt', 'prompts')} held what looked like a key and cannot match." if masked else ""
+    note = f" {counted(masked, 'prompt')} held what looked like a key and cannot match." if masked else ""
     return f"{path}: {', '.join(told)}.{note}"

@@ -13,7 +13,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import MATCHES, Match, MatchOptions, apply, threshold_of
 from gptcache_magics.settings import MODES, Mode
 from gptcache_magics.store.protocol import Store
-from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of, sized
+from gptcache_magics.text.amounts import byte_size, bytes_of, dollars_of, seconds_of
 
 HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
@@ -145,7 +145,7 @@ def _over(store: Store, limit: int) -> str:
     if held <= limit:
         return ""
     return (
-        f" The store holds {sized(held)}: what was unused for longest goes for good with the next answer. "
+        f" The store holds {byte_size(held)}: what was unused for longest goes for good with the next answer. "
         "Keep all: %gptcache on --max-size none"
     )
 

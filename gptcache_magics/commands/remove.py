@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from gptcache_magics.commands._parser import Parser
 from gptcache_magics.commands._selection import configurations_of, named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import MANY, counted
+from gptcache_magics.editing import MANY
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, entry_id
-from gptcache_magics.text.amounts import seconds_of, sized
+from gptcache_magics.text.amounts import byte_size, counted, seconds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,8 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
 
         return frames.entries(source.store, selection)
     if number > MANY and not yes:
-        raise CommandError(f"This removes {counted(number)}. Add --yes, or --dry-run to list them.")
+        raise CommandError(f"This removes {counted(number, 'entry')}. Add --yes, or --dry-run to list them.")
     if not number:
         return "Nothing to remove."
     source.store.remove(selection)
-    return f"{counted(number)} removed, {sized(size)}. Bring them back: %gptcache undo"
+    return f"{counted(number, 'entry')} removed, {byte_size(size)}. Bring them back: %gptcache undo"

@@ -8,10 +8,9 @@ from pathlib import Path
 from gptcache_magics.commands._parser import Parser, cell_option, place
 from gptcache_magics.commands._selection import configurations_of, looked_up
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection
-from gptcache_magics.text.amounts import sized
+from gptcache_magics.text.amounts import byte_size, counted
 
 HELP = "Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class."
 EXAMPLE = "%gptcache save lesson.jsonl"
@@ -60,7 +59,7 @@ def save(
     saved = bundle.save(source.store, selection, path)
     if not saved.entries:
         return "Nothing to save: no entry fits." + ("" if every else " Those of other runs too: --all")
-    told = [f"Saved {counted(saved.entries)} to {path} ({sized(saved.bytes)})."]
+    told = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)})."]
     others = source.store.count(everywhere)[0] - saved.entries
     if others and (model or tag) and cell is None:
         told.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
@@ -72,9 +71,9 @@ def _masked(prompts: int, answers: int) -> list[str]:
     if prompts:
         one = prompts == 1
         told.append(
-            f"{counted(prompts, 'prompt', 'prompts')} held what looks like a key: "
+            f"{counted(prompts, 'prompt')} held what looks like a key: "
             f"{'it is' if one else 'they are'} masked in the file and will not match."
         )
     if answers:
-        told.append(f"{counted(answers, 'answer', 'answers')} held what looks like a key, masked in the file.")
+        told.append(f"{counted(answers, 'answer')} held what looks like a key, masked in the file.")
     return told

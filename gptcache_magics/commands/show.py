@@ -11,9 +11,8 @@ from typing import Any
 from gptcache_magics.commands._parser import Parser, place
 from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
 from gptcache_magics.store.protocol import Selection, Store, entry_id
-from gptcache_magics.text.amounts import money
+from gptcache_magics.text.amounts import counted, duration, money, tokens
 
 HELP = "One entry: the conversation, the answer, what it cost, its history."
 EXAMPLE = "%gptcache show a41f"
@@ -64,14 +63,13 @@ def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
 
     row = frames.entries(store, Selection(ids=[entry_id(key)])).iloc[0]
     cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"
-    tokens = "tokens unknown"
-    if entry["input_tokens"] is not None:
-        tokens = f"{entry['input_tokens']:,} tokens in, {entry['output_tokens']:,} out"
-    seconds = "" if entry["seconds"] is None else f", {entry['seconds']:.1f} s"
+    known = entry["input_tokens"] is not None
+    used = tokens(entry["input_tokens"], entry["output_tokens"]) if known else "tokens unknown"
+    took = "" if entry["seconds"] is None else f", {duration(entry['seconds'])}"
     marks = [word for word in ("pinned", "edited") if entry[word]] + [f"#{tag}" for tag in entry["tags"].split()]
     return [
         f"{entry_id(key)[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
-        f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit', 'hits')}; paid: {tokens}{cost}{seconds}",
+        f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit')}; paid: {used}{cost}{took}",
     ]
 
 

@@ -11,7 +11,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Options
 from gptcache_magics.tables.totals import run_totals
-from gptcache_magics.text.amounts import sized
+from gptcache_magics.text.amounts import byte_size, counted, duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +56,9 @@ def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
     if options.kernel.several:
         yield f"samples: {options.kernel.samples}"
     if options.ttl is not None:
-        yield f"ttl: {options.ttl / 3600:g} h"
+        yield f"ttl: {duration(options.ttl)}"
     if options.max_size is not None:
-        yield f"max-size: {sized(options.max_size)}"
+        yield f"max-size: {byte_size(options.max_size)}"
     if budget is not None:
         yield f"budget: {budget}"
 
@@ -81,12 +81,14 @@ def status() -> Status:
     if budget is not None and budget.unknown:
         warnings.append(f"{budget.incomplete}.")
     if cache.ledger.failures:
-        warnings.append(f"{cache.ledger.failures} errors inside the cache, the last: {cache.ledger.last_error}")
+        warnings.append(
+            f"{counted(cache.ledger.failures, 'error')} inside the cache, the last: {cache.ledger.last_error}"
+        )
     return Status(
         source.state,
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
-        else f"{source.where} ({entries:,} {'entry' if entries == 1 else 'entries'}, {sized(size)})",
+        else f"{source.where} ({counted(entries, 'entry')}, {byte_size(size)})",
         ", ".join([source.mode, *_bounds(options, budget)]),
         "exact" if cache.similar is None else searchable(cache.store, options, cache.similar),
         run_totals(source) or "no lookups yet",

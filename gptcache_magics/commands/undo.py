@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import counted
+from gptcache_magics.text.amounts import counted
 
 HELP = "Bring back the entries that the last remove or clear took away."
 EXAMPLE = "%gptcache undo"
@@ -17,4 +17,4 @@ def add_arguments(parser: Parser) -> None:
 def undo() -> str:
     """Bring the last removal back. An answer stored since then is kept."""
     number = controller.source().store.undo()
-    return f"{counted(number)} came back." if number else "Nothing to bring back."
+    return f"{counted(number, 'entry')} came back." if number else "Nothing to bring back."

@@ -15,7 +15,7 @@ from gptcache_magics.explain.by_meaning import found_by_meaning, noted
 from gptcache_magics.explain.closest import Closest, Question, configurations, find_closest, records
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage, entry_id, id_bytes
-from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
 
@@ -145,7 +145,7 @@ def not_asked(store: Store, text: str) -> Explanation:
     elif closest.similarity == 1.0:
         told = "an answer is recorded all the same."
     else:
-        told = f"the closest recorded question is {_percent(closest.similarity)} the same."
+        told = f"the closest recorded question is {_share(closest.similarity)} the same."
     return Explanation("not asked", f"No recent lookup asked that: {told}", cut(masked(text)), nearest=closest)
 
 
@@ -229,7 +229,7 @@ def _told(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
     if same_question:
         where = closest.where or "something else in the prompt"
         return "another context", f"The same question was stored, but {where} differs.{more}"
-    shared = _percent(closest.similarity)
+    shared = _share(closest.similarity)
     return "other words", f"Asked in other words: the closest question is {shared} the same.{more}"
 
 
@@ -264,8 +264,8 @@ def _notes(lookup: Mapping[str, Any]) -> tuple[str, ...]:
     return (*notes, _shown(told)) if told else tuple(notes)
 
 
-def _percent(similarity: float) -> str:
-    return f"{min(similarity, 0.99):.0%}"
+def _share(similarity: float) -> str:
+    return percent(min(similarity, 0.999))  # another question is never the same in all its words
 
 
 def _usage(lookup: Mapping[str, Any]) -> Usage:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gptcache_magics import pricing
 from gptcache_magics.explain.causes import Explanation
-from gptcache_magics.text.amounts import money
+from gptcache_magics.text.amounts import duration, money, tokens
 from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, printable
 
 __all__ = ["Why", "table_html"]
@@ -102,7 +102,7 @@ def _saved(explanation: Explanation) -> str:
     if explanation.configuration is not None:
         dollars = pricing.usd(explanation.configuration.provider, explanation.configuration.model, usage)
         parts += [] if isnan(dollars) else [money(dollars)]
-    parts += [f"{seconds:.1f} s"] if seconds is not None else []
+    parts += [duration(seconds)] if seconds is not None else []
     if usage.input_tokens is not None and usage.output_tokens is not None:
-        parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+        parts.append(tokens(usage.input_tokens, usage.output_tokens))
     return ", ".join(parts) or "unknown"

@@ -11,12 +11,12 @@ from gptcache_magics import pricing
 from gptcache_magics.errors import BudgetReached
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Configuration, Usage
-from gptcache_magics.text.amounts import money
+from gptcache_magics.text.amounts import counted, money
 
 __all__ = ["Budget"]
 
-LITTLE: Final = 0.01
-"""US dollars: what is less is shown with more digits, and no smaller budget is proposed."""
+LEAST: Final = 0.01
+"""US dollars: no smaller budget is proposed."""
 
 
 class Budget:
@@ -37,12 +37,12 @@ class Budget:
         self._lock = threading.RLock()
 
     def __str__(self) -> str:
-        return f"{_dollars(self.spent)} of {_dollars(self.limit)}"
+        return f"{money(self.spent)} of {money(self.limit)}"
 
     @property
     def incomplete(self) -> str:
         """How many calls are not counted, in words."""
-        calls = "1 call of unknown price is" if self.unknown == 1 else f"{self.unknown} calls of unknown price are"
+        calls = counted(self.unknown, "call of unknown price is", "calls of unknown price are")
         return f"{calls} not in the budget"
 
     def check(self, call: Call | None, configuration: Configuration) -> None:
@@ -74,10 +74,6 @@ class Budget:
     def _told(self, expected: float) -> str:
         spent = f"{self} spent in this run"
         if self.spent < self.limit:
-            spent += f", and this call is expected to cost {_dollars(expected)} beside those under way"
-        more = max(2 * self.limit, LITTLE)
+            spent += f", and this call is expected to cost {money(expected)} beside those under way"
+        more = max(2 * self.limit, LEAST)
         return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {more:.2f}usd"
-
-
-def _dollars(amount: float) -> str:
-    return money(amount) if 0 < amount < LITTLE else f"${amount:,.2f}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from gptcache_magics.text.amounts import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -79,13 +81,13 @@ class Report:
 
     def __repr__(self) -> str:
         name = Path(self.notebook).name
-        ran = f"{_number(self.cells, 'cell', 'cells')} run, {_number(self.hits, 'call', 'calls')} answered"
+        ran = f"{counted(self.cells, 'cell')} run, {counted(self.hits, 'call')} answered"
         ran += f" from {Path(self.bundle).name}" if self.bundle else ""
         if self.ok:
             lines = [f"{name} replays: {ran}, none by a model."]
         else:
             kinds = Counter(each.kind for each in self.problems)
-            told = ", ".join(_number(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
+            told = ", ".join(counted(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
             lines = [f"{name} does not replay: {told}. {ran[0].upper()}{ran[1:]}."]
         for each in self.problems:
             cell = f"[{each.cell}]" if each.cell is not None else "[ ]"
@@ -96,7 +98,3 @@ class Report:
         if self.attempts:
             lines.append(f"Tried and done without: {', '.join(self.attempts)}")
         return "\n".join(lines)
-
-
-def _number(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, Options
 from gptcache_magics.store.protocol import Store
+from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
@@ -157,7 +158,9 @@ def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     if indexing.trouble:
         return f"{told} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
     left = 0 if store.readonly or indexing.pending else store.count_unembedded(embedding.name, anew=True)
-    return f"{told} ({_entries(left)} not searchable: %gptcache on --reembed)" if left else told
+    return (
+        f"{told} ({counted(left, 'entry is', 'entries are')} not searchable: %gptcache on --reembed)" if left else told
+    )
 
 
 def _chosen(store: Store, embedder: str) -> float:
@@ -182,14 +185,11 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
         told = " Earlier entries become searchable in the background: %gptcache tells how far."
     others = 0 if reembed else store.count_elsewhere(similar.embedder)
     if others:
-        told += f" {_entries(others)} embedded by another embedder alone. Embed them anew: %gptcache on --reembed"
+        of_another = f"{counted(others, 'entry is', 'entries are')} embedded by another embedder alone"
+        told += f" {of_another}. Embed them anew: %gptcache on --reembed"
     return told
 
 
 def _kept(store: Store, embedder: str) -> str:
     """The name under which the vectors of an embedder that is still loading are likely kept."""
     return next((name for name, *_ in store.embedders().rows if name.startswith(f"{embedder}/")), "")
-
-
-def _entries(number: int) -> str:
-    return "1 entry is" if number == 1 else f"{number:,} entries are"

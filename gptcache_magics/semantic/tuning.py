@@ -14,10 +14,10 @@ from typing import Final, cast
 import numpy as np
 import pandas as pd
 
-from gptcache_magics.editing import counted
 from gptcache_magics.semantic import guards
 from gptcache_magics.store.protocol import Period, Rows, Store
 from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
+from gptcache_magics.text.amounts import counted
 
 __all__ = [
     *("FEW_LABELS", "PAIRS", "SURE_LABELS", "THRESHOLDS", "Suggestion"),
@@ -182,7 +182,7 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
     labels = int(pairs["right"].notna().sum())
     if labels < FEW_LABELS:
         more = FEW_LABELS - labels
-        return Suggestion(None, f"{counted(labels, 'label', 'labels')}: {more} more, and a threshold can be suggested.")
+        return Suggestion(None, f"{counted(labels, 'label')}: {more} more, and a threshold can be suggested.")
     table = thresholds(pairs)
     allowed = 1 - target
     now = _at(table, step_of(table, threshold))
@@ -200,10 +200,12 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
         higher = [each for each in good.index if each > threshold]
         best = float(min(higher)) if higher else None
         if best is None:
-            return Suggestion(None, f"No threshold makes {target:.0%} of the hits right: {_of_100(now)}.")
+            return Suggestion(None, f"No threshold makes {100 * target:g}% of the hits right: {_of_100(now)}.")
     if best is None:
-        return Suggestion(None, f"The threshold {threshold:g} is right for a target of {target:.0%}: {_of_100(now)}.")
-    told = f"For {target:.0%} right hits: threshold {best:g} ({_of_100(_at(table, best))})."
+        return Suggestion(
+            None, f"The threshold {threshold:g} is right for a target of {100 * target:g}%: {_of_100(now)}."
+        )
+    told = f"For {100 * target:g}% right hits: threshold {best:g} ({_of_100(_at(table, best))})."
     caution = "" if labels >= SURE_LABELS else f" {labels} labels; from {SURE_LABELS} on the range is narrower."
     return Suggestion(best, f"{told}{caution} To use it: %gptcache on --threshold {best:g}")
 

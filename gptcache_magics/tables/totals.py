@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.store.protocol import Lookup
 from gptcache_magics.tables.source import Source
-from gptcache_magics.text.amounts import money
+from gptcache_magics.text.amounts import counted, duration, money
 
 if TYPE_CHECKING:
     from gptcache_magics.lookup.ledger import Ledger
@@ -65,12 +65,12 @@ def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
 
 
 def _told(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:
-    singular = {"hits": "hit", "misses": "miss", "errors": "error"}
-    words = {name: f"{n:,} {singular.get(name, name) if n == 1 else name}" for name, n in counts.items() if n}
+    nouns = {"hits": "hit", "misses": "miss", "errors": "error"}
+    words = {name: counted(n, nouns[name]) if name in nouns else f"{n:,} {name}" for name, n in counts.items() if n}
     if by_meaning:
         words["hits"] += f" ({by_meaning:,} by meaning)"
     told = [", ".join(words.values())]
     for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, counts["misses"])):
         if happened or seconds:
-            told.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{seconds:.1f} s")
+            told.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{duration(seconds)}")
     return " · ".join(told)

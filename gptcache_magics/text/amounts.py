@@ -1,4 +1,18 @@
-"""Amounts as a person types and reads them: ``7d``, ``500MB``, ``2usd``."""
+"""Amounts as a person reads and types them: money, time, size, number, share and similarity.
+
+Every amount on every surface is written here, so that the badge, the panel, a table and a chart say the same:
+
+- **Two significant digits**, and whole numbers whole: ``0.031``, ``4.2``, ``42``, ``1,234``. Nobody acts on the third
+  digit of a duration or a size, and `duration` and `byte_size` change the unit before the figure grows long.
+- **Money** has four digits below a dollar, because one call costs about a hundredth of a cent, and two above. Whole
+  cents have two digits, as a person types a budget. Less than the last digit is ``<$0.0001``, never ``$0.0000``.
+- **Rounding makes no claim**: a few are not ``0%``, nearly all are not ``100%``, and a cosine is cut, because only the
+  same question is ``1.00``.
+- A number that a person typed, such as a threshold, is written back with ``:g``. The ticks of an axis have the digits
+  of their step. Neither is measured.
+
+The readers accept what the writers write where somebody types it: ``7d``, ``500MB``, ``2usd``.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +23,103 @@ from typing import Final
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["bytes_of", "cosine", "dollars_of", "money", "seconds_of", "sized"]
+__all__ = [
+    "UNKNOWN",
+    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens"),
+    *("bytes_of", "dollars_of", "seconds_of"),
+]
 
-_SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+UNKNOWN: Final = "–"
+"""Stands for an amount that nobody knows, which is not zero."""
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_LONG: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
+_SECONDS: Final = {"m": _MINUTE, "h": _HOUR, "d": _DAY, "w": 7 * _DAY}
 _BYTES: Final = {"kb": 1e3, "mb": 1e6, "gb": 1e9}
 _DOLLARS: Final = {"usd": 1, "": 1}
 
 
+def figure(number: float) -> str:
+    """Write a number that is not negative: ``0``, ``0.031``, ``4.2``, ``42``, ``1,234``."""
+    if not number:
+        return "0"
+    rounded = float(f"{number:.1e}")  # 9.96 is 10, which has no digit behind the point
+    return f"{number:,.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
+
+
+def money(dollars: float) -> str:
+    """Write US dollars: ``$0``, ``<$0.0001``, ``$0.0041``, ``$0.50``, ``$12.34``."""
+    if math.isnan(dollars):
+        return UNKNOWN
+    if 0 < dollars < 0.00005:
+        return "<$0.0001"
+    text = f"${dollars:,.4f}"
+    return "$0" if not dollars else text if dollars < 1 and not text.endswith("00") else f"${dollars:,.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time: ``31 ms``, ``0.23 s``, ``4.2 s``, ``3 min 20 s``, ``3 h 5 min``, ``7 d``."""
+    if math.isnan(seconds):
+        return UNKNOWN
+    if 0 < seconds < 0.0995:
+        return f"{figure(seconds * 1000)} ms"
+    if seconds < 59.5:
+        return f"{figure(seconds)} s"
+    size, unit, part, unit_of_part = next(each for each in _LONG if round(seconds) >= each[0])
+    whole, rest = divmod(round(seconds / part), size // part)
+    return f"{whole:,} {unit}" + (f" {rest} {unit_of_part}" if rest else "")
+
+
+def byte_size(number: float) -> str:
+    """Write a size: ``840 B``, ``1.5 kB``, ``34 kB``, ``1.2 MB``, ``3.4 GB``."""
+    if number < 999.5:
+        return f"{number:.0f} B"
+    for unit in ("kB", "MB"):
+        number /= 1000
+        if number < 999.5:
+            return f"{figure(number)} {unit}"
+    return f"{figure(number / 1000)} GB"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: ``1 entry``, ``1,234 entries``; `many` is the plural where no rule gives it."""
+    if number == 1:
+        return f"1 {one}"
+    if not many:
+        many = f"{one[:-1]}ies" if one.endswith("ry") else f"{one}es" if one.endswith("s") else f"{one}s"
+    return f"{number:,} {many}"
+
+
+def tokens(sent: int, received: int) -> str:
+    """Write what a call sent and received: ``1,234 tokens in, 56 out``."""
+    return f"{counted(sent, 'token')} in, {received:,} out"
+
+
+def percent(share: float) -> str:
+    """Write a share from 0 to 1 in percent: ``<1%``, ``62%``, ``>99%``, and ``0%`` and ``100%`` for none and all."""
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def cosine(similarity: float, digits: int = 2) -> str:
+    """Write a similarity: ``0.95``, cut and not rounded."""
+    return f"{math.floor(similarity * 10**digits + 1e-6) / 10**digits:.{digits}f}"
+
+
 def seconds_of(text: str, allowed: str) -> float:
-    """Seconds in ``30m``, ``1h``, ``7d`` or ``2w``; ``allowed`` begins the sentence about anything else."""
+    """Read seconds from ``30m``, ``1h``, ``7d`` or ``2w``; `allowed` begins the error about anything else."""
     return _amount(text, _SECONDS, allowed)
 
 
 def bytes_of(text: str) -> float:
-    """Bytes in ``800kB``, ``500MB`` or ``2GB``."""
+    """Read bytes from ``800kB``, ``500MB`` or ``2GB``."""
     return _amount(text, _BYTES, "--max-size takes a size such as 500MB or 2GB")
 
 
 def dollars_of(text: str) -> float:
-    """US dollars in ``2usd``, ``0.50usd`` or ``$2``."""
+    """Read US dollars from ``2usd``, ``0.50usd`` or ``$2``."""
     return _amount(text.removeprefix("$"), _DOLLARS, "--budget takes US dollars such as 2usd or 0.50usd")
-
-
-def sized(number: float) -> str:
-    """``840 B``, ``34 kB`` or ``1.2 MB``."""
-    if number < 1_000:
-        return f"{number:.0f} B"
-    return f"{number / 1e3:.0f} kB" if number < 999_500 else f"{number / 1e6:,.1f} MB"
-
-
-def money(dollars: float) -> str:
-    """``$0.0041``, ``$12.34``, or ``<$0.0001``."""
-    if 0 < dollars < 0.00005:
-        return "<$0.0001"
-    return f"${dollars:,.4f}" if dollars < 1 else f"${dollars:,.2f}"
-
-
-def cosine(similarity: float, digits: int = 2) -> str:
-    """``0.95``, cut and not rounded: only the same question is ``1.00``."""
-    return f"{math.floor(similarity * 10**digits + 1e-6) / 10**digits:.{digits}f}"
 
 
 def _amount(text: str, units: Mapping[str, float], allowed: str) -> float:

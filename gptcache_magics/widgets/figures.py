@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gptcache_magics.tables import frames
-from gptcache_magics.widgets.formats import UNKNOWN, duration, shown
+from gptcache_magics.text.amounts import counted
+from gptcache_magics.widgets.formats import shown
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource, View
@@ -41,12 +42,11 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
         wide=True,
     )
     total = table.iloc[0].to_dict() if len(table) else {}
-    saved_seconds = total.get("saved_seconds")
     return (
         Figure("Saved", shown("money", total.get("saved_usd")), "by cache hits"),
         Figure("Paid", shown("money", total.get("paid_usd")), "for model calls"),
         Figure("Hit rate", shown("percent", total.get("hit_rate")), _counted(total)),
-        Figure("Time saved", UNKNOWN if saved_seconds is None else duration(float(saved_seconds)), "of waiting"),
+        Figure("Time saved", shown("duration", total.get("saved_seconds")), "of waiting"),
     )
 
 
@@ -55,7 +55,7 @@ def _counted(total: Mapping[Any, Any]) -> str:
     hits, misses, bypassed, errors = (int(total.get(name, 0)) for name in ("hits", "misses", "bypassed", "errors"))
     decided = hits + misses
     left_out = [f"{bypassed:,} bypassed"] * bool(bypassed)
-    left_out += [f"{errors:,} {'error' if errors == 1 else 'errors'}"] * bool(errors)
+    left_out += [counted(errors, "error")] * bool(errors)
     if not left_out:
-        return f"{hits:,} of {decided:,} {'lookup' if decided == 1 else 'lookups'}" if decided else "no lookups yet"
+        return f"{hits:,} of {counted(decided, 'lookup')}" if decided else "no lookups yet"
     return ", ".join([f"{hits:,} of {decided:,}"] * bool(decided) + left_out)

@@ -13,12 +13,24 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.amounts import UNKNOWN, byte_size, cosine, duration, figure, money, percent
 from gptcache_magics.text.word_diff import printable
 
-Kind = Literal["text", "outcome", "count", "money", "ms", "seconds", "similarity", "cosine", "percent", "bytes", "time"]
+Kind = Literal[
+    "text",
+    "outcome",
+    "time",
+    "count",
+    "money",
+    "ms",
+    "seconds",
+    "duration",
+    "similarity",
+    "cosine",
+    "percent",
+    "bytes",
+]
 
-UNKNOWN = "–"
 CELL_CHARACTERS = 160
 TEXT_KINDS = frozenset({"text", "outcome"})
 BLANK = "(blank)"
@@ -72,19 +84,19 @@ def shown(kind: Kind, value: Any) -> str:
         case "count":
             return f"{int(value):,}"
         case "money":
-            return _money(float(value))
-        case "ms":
-            return _digits(float(value))
-        case "seconds":
-            return f"{float(value):,.1f}"
+            return money(float(value))
+        case "ms" | "seconds":  # the unit stands in the heading
+            return figure(float(value))
+        case "duration":
+            return duration(float(value))
         case "similarity":
             return cosine(float(value))
         case "cosine":
             return cosine(float(value), 3)
         case "percent":
-            return f"{float(value):.0%}"
+            return percent(float(value))
         case "bytes":
-            return _bytes(float(value))
+            return byte_size(float(value))
         case "time":
             return _time(value)
         case _:
@@ -103,37 +115,9 @@ def one_line(text: str, characters: int = CELL_CHARACTERS) -> str:
     return line if len(line) <= characters and len(text) <= 2 * characters else line[: characters - 1] + "…"
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as a person would say them: ``31 ms``, ``4.2 s``, ``8 min 28 s``, ``3 h 5 min``."""
-    if seconds != seconds:
-        return UNKNOWN
-    if 0 < seconds < 0.1:
-        return f"{_digits(seconds * 1000)} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds else "0 s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min"
-
-
 def most_digits(dollars: Iterable[Any]) -> int:
     """Return how many digits stand behind the point in a column of money."""
-    return max((_decimals(each) for each in dollars if pd.notna(each) and each > 0), default=0)
-
-
-def _money(dollars: float) -> str:
-    if dollars == 0:
-        return "$0"
-    if dollars < 0.000001:
-        return "<$0.000001"
-    return f"${dollars:,.{_decimals(dollars)}f}"
-
-
-def _decimals(dollars: float) -> int:
-    # One call of a small model costs less than a hundredth of a cent.
-    return 2 if dollars >= 1 else 4 if dollars >= 0.0001 else 6
+    return max((len(money(each).partition(".")[2]) for each in dollars if pd.notna(each)), default=0)
 
 
 def _aligned(text: str, digits: int) -> str:
@@ -141,20 +125,6 @@ def _aligned(text: str, digits: int) -> str:
         return text
     _, point, behind = text.partition(".")
     return text + ("" if point else _POINT) + _DIGIT * (digits - len(behind))
-
-
-def _digits(number: float) -> str:
-    if number >= 10:
-        return f"{number:,.0f}"
-    return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} GB"
 
 
 def _time(moment: datetime) -> str:

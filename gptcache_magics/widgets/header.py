@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.widgets.figures import Figure
-from gptcache_magics.widgets.formats import one_line, shown
+from gptcache_magics.widgets.formats import one_line
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource
@@ -28,7 +29,7 @@ def head_html(source: PanelSource) -> str:
     if mode not in ("auto", "off"):
         parts.append(f'<div class="gptcache-mode">{escape(mode)}</div>')
     parts.append(f'<div class="gptcache-where" title="{where}">{where}</div>')
-    held = f"{entries:,} {'entry' if entries == 1 else 'entries'}, {shown('bytes', size)}"
+    held = f"{counted(entries, 'entry')}, {byte_size(size)}"
     parts.append(f'<div class="gptcache-entries">{held}</div>')
     return "".join(parts)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.reasons import SIMILAR
+from gptcache_magics.text.amounts import counted
 
 __all__ = ["hidden", "redacted", "without_words"]
 
@@ -19,7 +20,7 @@ REASONS: Final = ("blocked", "reason")
 
 def hidden(text: str) -> str:
     """The sign for a text: ``••• 1,204 characters``."""
-    return f"••• {len(text):,} {'character' if len(text) == 1 else 'characters'}" if text else ""
+    return f"••• {counted(len(text), 'character')}" if text else ""
 
 
 def without_words(reason: str) -> str:

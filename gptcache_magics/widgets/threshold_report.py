@@ -13,11 +13,11 @@ import pandas as pd
 from gptcache_magics.semantic import tuning
 from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.semantic.tuning import Suggestion
-from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.amounts import UNKNOWN, cosine, counted
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_html, printable, word_diff
 from gptcache_magics.widgets.charts import tuning_html
-from gptcache_magics.widgets.formats import UNKNOWN, one_line
+from gptcache_magics.widgets.formats import one_line
 
 __all__ = ["TARGET", "Tuned"]
 
@@ -65,7 +65,7 @@ class Tuned:
         blocked = int((self.pairs["blocked"] != "").sum())
         embedder = next(iter(self.pairs["embedder"].dropna()), "")
         by = f" by {one_line(embedder)}" if embedder else ""
-        pairs = f"{len(self.pairs):,} {'pair' if len(self.pairs) == 1 else 'pairs'}{by}"
+        pairs = f"{counted(len(self.pairs), 'pair')}{by}"
         return f"{pairs}: {told}" + (f"; a guard blocks {blocked:,}" if blocked else "") + "."
 
     @property

@@ -185,7 +185,7 @@ def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Magic, path: P
 
     assert used("save lesson.jsonl").startswith("Saved 2 entries to lesson.jsonl (")
     assert questions(path) == {"How tall is Etna?", "What is the capital of Chad?"}
-    assert used("save lesson.jsonl --all").startswith("Saved 4 entries to lesson.jsonl (2 kB).")
+    assert used("save lesson.jsonl --all").startswith("Saved 4 entries to lesson.jsonl (1.8 kB).")
     assert len(bundle.read(path).entries) == 4
 
 

@@ -6,10 +6,10 @@ import math
 from datetime import UTC, datetime
 
 from gptcache_magics.tables.chart_data import STEPS, bucket_start
-from gptcache_magics.widgets.formats import UNKNOWN
+from gptcache_magics.text.amounts import counted
 
 __all__ = [
-    *("clock", "decades", "lasting", "milliseconds", "moment", "number", "round_ticks", "span", "time_ticks", "usd"),
+    *("clock", "decades", "lasting", "moment", "number", "round_ticks", "span", "time_ticks", "usd"),
 ]
 
 # Not strftime's, which follow the locale of the process.
@@ -77,8 +77,7 @@ def span(start: float, end: float) -> str:
 def lasting(seconds: float) -> str:
     """Return the length of a bucket in words, such as ``10 minutes``."""
     size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size)
-    count = round(seconds / size)
-    return f"{count} {unit}" if count == 1 else f"{count:,} {unit}s"
+    return counted(round(seconds / size), unit)
 
 
 def usd(dollars: float, step: float) -> str:
@@ -90,14 +89,6 @@ def usd(dollars: float, step: float) -> str:
 def number(value: float, step: float) -> str:
     """Return the label of a tick, with the digits that its step needs."""
     return f"{value:,.{_digits(step)}f}" if value else "0"
-
-
-def milliseconds(value: float) -> str:
-    """Return milliseconds with two significant digits: ``0.012``, ``0.31``, ``4.2``, ``310``, ``1,200``."""
-    if not value > 0:
-        return UNKNOWN if math.isnan(value) else "0"
-    value = float(f"{value:.1e}")
-    return f"{value:,.{max(1 - math.floor(math.log10(value) + 1e-9), 0)}f}"
 
 
 def _digits(step: float) -> int:

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 import pandas as pd
 
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.charts import words
 from gptcache_magics.widgets.charts.axes import number, round_ticks, usd
 from gptcache_magics.widgets.charts.drawing import WIDTH, Box, bars, legend, note, rule, svg, text
@@ -55,7 +56,7 @@ def costs_chart(costs: pd.DataFrame) -> str:
         parts += drawn
         told += [_told(row, unit) for row in rows[:MOST_MODELS]]
         if len(rows) > MOST_MODELS:
-            told.append(f"{words.plural(len(rows) - MOST_MODELS, 'more model')}.")
+            told.append(f"{counted(len(rows) - MOST_MODELS, 'more model')}.")
             parts.append(text(0, y + 14, told[-1].removesuffix("."), soft=True))
             y += 20
     return svg("Saved and paid, by model", " ".join(told), y + 2, parts) if told else note(words.NO_COSTS)

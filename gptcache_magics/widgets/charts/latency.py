@@ -7,8 +7,9 @@ import math
 import pandas as pd
 
 from gptcache_magics.tables.chart_data import BINS_PER_DECADE
+from gptcache_magics.text.amounts import counted, duration
 from gptcache_magics.widgets.charts import words
-from gptcache_magics.widgets.charts.axes import decades, milliseconds, number, round_ticks
+from gptcache_magics.widgets.charts.axes import decades, number, round_ticks
 from gptcache_magics.widgets.charts.drawing import (
     LEFT,
     RIGHT,
@@ -41,7 +42,7 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
         return LEFT + (RIGHT - LEFT) * share
 
     ticks = {x(tick): number(tick, tick) for tick in decades(low, high)}
-    bins = [f"{milliseconds(start)} to {milliseconds(end)} ms" for start, end in zip(starts, ends, strict=True)]
+    bins = [f"{duration(start / 1000)} to {duration(end / 1000)}" for start, end in zip(starts, ends, strict=True)]
     places = [(x(start), x(end) - x(start)) for start, end in zip(starts, ends, strict=True)]
     parts, y = [legend(34, ("mark", "median"), ("dashed", "95% are faster"))], 40.0
     for outcome, name, kind in _OUTCOMES:
@@ -54,9 +55,7 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
         shares = [100 * count / asked for count in counts]
         levels = round_ticks(max(shares), 2)
         field = Field(top=y, height=58, most=levels[-1])
-        told = [
-            f"{of}: {words.plural(count, outcome)}" if count else "" for of, count in zip(bins, counts, strict=True)
-        ]
+        told = [f"{of}: {counted(count, outcome)}" if count else "" for of, count in zip(bins, counts, strict=True)]
         parts += [
             field.levels({level: f"{number(level, levels[1])}%" for level in levels}),
             bars([field.box(at, wide - 1, 0, share) for (at, wide), share in zip(places, shares, strict=True)], kind),

@@ -7,10 +7,10 @@ import math
 import pandas as pd
 
 from gptcache_magics.tables.chart_data import Series
+from gptcache_magics.text.amounts import UNKNOWN, counted, duration
 from gptcache_magics.widgets.charts import words
-from gptcache_magics.widgets.charts.axes import clock, lasting, milliseconds, span
+from gptcache_magics.widgets.charts.axes import clock, lasting, span
 from gptcache_magics.widgets.charts.costs import MOST_MODELS, UNITS, costs_of
-from gptcache_magics.widgets.formats import UNKNOWN
 
 __all__ = ["charts_text"]
 
@@ -57,7 +57,7 @@ def _costs(costs: pd.DataFrame) -> list[str]:
                 lines.append(f"  {label}  {which:<5}  {bar:<{_BAR}}  {words.amount(value, unit)}")
                 label = " " * _NAME
         if len(rows) > MOST_MODELS:
-            lines.append(f"  {words.plural(len(rows) - MOST_MODELS, 'more model')}")
+            lines.append(f"  {counted(len(rows) - MOST_MODELS, 'more model')}")
     return lines if len(lines) > 1 else [words.NO_COSTS]
 
 
@@ -70,7 +70,7 @@ def _latencies(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> list[str]:
         if any(counts):
             low, high = latencies["from_ms"].iloc[0], latencies["to_ms"].iloc[-1]
             heights = "".join(_HEIGHTS[math.ceil(8 * count / max(counts))] for count in counts)
-            lines.append(f"  {milliseconds(low)} ms {heights} {milliseconds(high)} ms")
+            lines.append(f"  {duration(low / 1000)} {heights} {duration(high / 1000)}")
         lines.append(f"  {words.latency(outcome, quantiles)}")
     return lines
 

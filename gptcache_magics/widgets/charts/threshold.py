@@ -8,6 +8,7 @@ import pandas as pd
 
 from gptcache_magics.semantic import tuning
 from gptcache_magics.semantic.options import PRESETS
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.charts import cosines
 from gptcache_magics.widgets.charts.axes import round_ticks
 from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, Field, hover, legend, line, svg, text
@@ -58,5 +59,5 @@ def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
 
 
 def _told(hits: int, wrong: int, unguarded_hits: int, unguarded_wrong: int) -> str:
-    told = f"{hits:,} {'hit' if hits == 1 else 'hits'}, {wrong:,} labelled wrong"
+    told = f"{counted(hits, 'hit')}, {wrong:,} labelled wrong"
     return f"{told}; without guards {unguarded_hits:,} and {unguarded_wrong:,}"

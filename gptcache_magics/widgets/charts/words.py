@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 import pandas as pd
 
-from gptcache_magics.widgets.charts.axes import lasting, milliseconds, moment, span
-from gptcache_magics.widgets.formats import duration, one_line, shown
+from gptcache_magics.text.amounts import counted, duration, money, percent
+from gptcache_magics.widgets.charts.axes import lasting, moment, span
+from gptcache_magics.widgets.formats import one_line
 
 __all__ = [
     *("EMPTY", "NO_COSTS", "NO_LATENCIES", "NO_RATES"),
@@ -22,8 +23,6 @@ __all__ = [
         "fitted",
         "latency",
         "overall",
-        "percent",
-        "plural",
         "quantiles_of",
         "rates",
         "wide",
@@ -39,21 +38,9 @@ NO_LATENCIES: Final = "No hit and no miss here, so there is no latency to draw."
 NO_COSTS: Final = "What these answers cost, or how long they took, is not known, so there is nothing to compare."
 
 
-def plural(count: int, name: str) -> str:
-    """Return a count with its noun: ``1 miss``, ``2,000 misses``."""
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}{'es' if name.endswith('s') else 's'}"
-
-
-def percent(share: float) -> str:
-    """Return a share in percent: neither "0%" for some nor "100%" for nearly all."""
-    if 0 < share < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
-
-
 def figures(hits: int, misses: int) -> str:
     """Return a hit rate and what it is made of: ``75%: 3 hits, 1 miss``."""
-    return f"{percent(hits / (hits + misses))}: {plural(hits, 'hit')}, {plural(misses, 'miss')}"
+    return f"{percent(hits / (hits + misses))}: {counted(hits, 'hit')}, {counted(misses, 'miss')}"
 
 
 def bucket(start: float, step: float, hits: int, misses: int) -> str:
@@ -90,7 +77,7 @@ def amount(value: float, unit: Literal["usd", "seconds"]) -> str:
     """Return dollars or a length of time; what is not known is said to be unknown."""
     if math.isnan(value):
         return "unknown"
-    return shown("money", value) if unit == "usd" else duration(value)
+    return money(value) if unit == "usd" else duration(value)
 
 
 def quantiles_of(outcome: str, table: pd.DataFrame) -> tuple[int, float, float]:
@@ -104,4 +91,4 @@ def latency(outcome: str, table: pd.DataFrame) -> str:
     count, median, p95 = quantiles_of(outcome, table)
     if not count:
         return f"No {outcome}"
-    return f"{plural(count, outcome)}: median {milliseconds(median)} ms, 95% within {milliseconds(p95)} ms"
+    return f"{counted(count, outcome)}: median {duration(median / 1000)}, 95% within {duration(p95 / 1000)}"

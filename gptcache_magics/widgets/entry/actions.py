@@ -13,10 +13,10 @@ from typing import Final
 import anywidget
 import traitlets
 
-from gptcache_magics.editing import MANY, check_tag, counted
+from gptcache_magics.editing import MANY, check_tag
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, Store
-from gptcache_magics.text.amounts import sized
+from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.widgets.formats import one_line
 
 __all__ = ["MANY", "Actions"]
@@ -74,7 +74,7 @@ class Actions(anywidget.AnyWidget):
                     self._change(ids, f"tagged {tag}", tag=check_tag(tag))
                 case "remove" if len(ids) > MANY:
                     self._asked = frozenset(ids)
-                    self.question = f"Remove {counted(len(ids))}"
+                    self.question = f"Remove {counted(len(ids), 'entry')}"
                     self.say(f"That is more than {MANY} at once.")
                 case "remove":
                     self._remove(ids)
@@ -85,7 +85,7 @@ class Actions(anywidget.AnyWidget):
                     self.say("Nothing was removed.")
                 case "undo":
                     number = self._open().undo()
-                    self._done(f"{counted(number)} came back." if number else "Nothing to bring back.")
+                    self._done(f"{counted(number, 'entry')} came back." if number else "Nothing to bring back.")
         except Exception as error:
             self.say(str(error) or type(error).__name__, failed=True)
 
@@ -98,11 +98,12 @@ class Actions(anywidget.AnyWidget):
         selection = self._selection(ids)
         _, size = self._open().count(selection)
         number = self._open().remove(selection)
-        self._done(f"{counted(number)} removed, {sized(size)}. Undo brings {'it' if number == 1 else 'them'} back.")
+        removed = f"{counted(number, 'entry')} removed, {byte_size(size)}"
+        self._done(f"{removed}. Undo brings {'it' if number == 1 else 'them'} back.")
 
     def _change(self, ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> None:
         number = self._open().change(self._selection(ids), pinned=pinned, tag=tag)
-        self._done(f"{counted(number)} {done}.")
+        self._done(f"{counted(number, 'entry')} {done}.")
 
     def _selection(self, ids: Sequence[str]) -> Selection:
         """These entries, and surely no others: the table shows the beginnings of their ids."""

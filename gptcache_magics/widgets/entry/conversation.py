@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import pandas as pd
 
+from gptcache_magics.text.amounts import UNKNOWN, byte_size, duration
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import printable
 from gptcache_magics.widgets.entry.parts import Call, Image, Part, Said, Text, said_in_answer, said_in_prompt
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
-from gptcache_magics.widgets.formats import BLANK, UNKNOWN, shown
+from gptcache_magics.widgets.formats import BLANK, shown
 from gptcache_magics.widgets.redaction import hidden
 
 __all__ = ["chat_html", "facts_html", "images_of"]
@@ -40,7 +41,7 @@ def facts_html(stored: StoredEntry) -> str:
     facts = [
         ("Configuration", " · ".join(filter(None, (asked.provider, asked.label)))),
         ("Cost", shown("money", row["paid_usd"])),
-        ("Took", "" if pd.isna(row["paid_seconds"]) else f"{shown('seconds', row['paid_seconds'])} s"),
+        ("Took", "" if pd.isna(row["paid_seconds"]) else duration(row["paid_seconds"])),
         ("Tokens", "" if tokens == [UNKNOWN, UNKNOWN] else f"{tokens[0]} in, {tokens[1]} out"),
         ("Finished", _text(row["finish_reason"])),
         ("Hits", shown("count", row["hits"])),
@@ -105,7 +106,7 @@ class _Writer:
 
     def _image(self, mime: str, size: int) -> str:
         number, self._images = self._images, self._images + 1
-        label = f"[{mime.partition('/')[2]} image, {shown('bytes', size)}]"
+        label = f"[{mime.partition('/')[2]} image, {byte_size(size)}]"
         button = (
             f'<button type="button" class="gptcache-button" data-image="{number}" aria-expanded="false">Show</button>'
         )

@@ -19,6 +19,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
 from gptcache_magics.widgets.grid.groups import Groups
 
@@ -191,7 +192,7 @@ class Grid(anywidget.AnyWidget):
         """Send the rows that the views look at, and those around them."""
         with self._lock:
             total, every = len(self._positions), len(self._frame)
-            count = f"{'newest ' * self._newest}{every:,} {'row' if every == 1 else 'rows'}"
+            count = f"{'newest ' * self._newest}{counted(every, 'row')}"
             if note is None:
                 note = str(self.page.get("note", ""))
             elif not every:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gptcache_magics.tables import frames
-from gptcache_magics.widgets.formats import one_line, shown
+from gptcache_magics.text.amounts import counted, money
+from gptcache_magics.widgets.formats import one_line
 from gptcache_magics.widgets.grid.groups import Groups
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["by_cell"]
 
 COUNTED = {"hits": "hit", "misses": "miss", "errors": "error"}
-PLURALS = {"hit": "hits", "miss": "misses", "error": "errors"}
 
 
 def by_cell(source: PanelSource, view: View, lookups: pd.DataFrame) -> Groups:
@@ -48,10 +48,6 @@ def _figures(table: pd.DataFrame, cell: str) -> str:
     if cell not in table.index:  # its lookups came between one reading and the next
         return ""
     row = table.loc[[cell]].fillna({"saved_usd": 0.0, "paid_usd": 0.0}).iloc[0]
-    counts = [_counted(int(row[name]), word) for name, word in COUNTED.items() if row[name]]
-    sums = [f"{name} {shown('money', row[f'{name}_usd'])}" for name in ("saved", "paid") if row[f"{name}_usd"] > 0]
+    counts = [counted(int(row[name]), word) for name, word in COUNTED.items() if row[name]]
+    sums = [f"{name} {money(row[f'{name}_usd'])}" for name in ("saved", "paid") if row[f"{name}_usd"] > 0]
     return " · ".join([", ".join(counts), *sums])
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word if number == 1 else PLURALS[word]}"

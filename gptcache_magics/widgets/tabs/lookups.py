@@ -94,7 +94,7 @@ class LookupsTab(TableTab):
             ("Model", _text(row["configuration"]) or _text(row["model"])),
             ("Cell", f"[{count}]" if (count := _text(row["execution_count"])) else ""),
             ("Notebook", _text(row["notebook"])),
-            ("Lookup", f"{shown('ms', row['lookup_ms'])} ms"),
+            ("Lookup", shown("duration", row["lookup_ms"] / 1000)),
             ("Tokens", f"{tokens[0]} in, {tokens[1]} out" if all(tokens) else ""),
             ("Saved" if row["outcome"] == "hit" else "Paid", _cost(row)),
             ("Entry", _text(row["entry"])),
@@ -196,5 +196,4 @@ def _text(value: Any, kind: Kind = "text") -> str:
 def _cost(row: dict[str, Any]) -> str:
     """Return what a hit saved or a miss cost, in money and seconds, as far as it is known."""
     name = "saved" if row["outcome"] == "hit" else "paid"
-    seconds = _text(row[f"{name}_seconds"], "seconds")
-    return ", ".join(part for part in (_text(row[f"{name}_usd"], "money"), seconds and f"{seconds} s") if part)
+    return ", ".join(filter(None, (_text(row[f"{name}_usd"], "money"), _text(row[f"{name}_seconds"], "duration"))))

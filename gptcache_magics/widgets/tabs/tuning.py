@@ -13,7 +13,7 @@ import pandas as pd
 from gptcache_magics.semantic import tuning
 from gptcache_magics.semantic.labels import label
 from gptcache_magics.tables import frames
-from gptcache_magics.text.amounts import cosine
+from gptcache_magics.text.amounts import cosine, counted
 from gptcache_magics.widgets.formats import Column, shown
 from gptcache_magics.widgets.tabs.base import TableTab, detail_html
 from gptcache_magics.widgets.tabs.pair import pair_html, verdict
@@ -98,7 +98,7 @@ class TuningTab(TableTab):
         self.repaint()
         if len(table) == 1 and pd.notna(table["number"].iloc[0]):
             return said
-        pairs = f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}"
+        pairs = counted(len(table), "pair")
         if right:
             return f"{pairs} labelled right."
         return f"{pairs} labelled wrong. Nothing is served by meaning for these questions any more."
@@ -135,7 +135,7 @@ def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
 
 def _told(tuned: Tuned, source: PanelSource) -> str:
     elsewhere = len(source.store.labels().rows) - int(tuned.pairs["right"].notna().sum())
-    labels = "1 more label is" if elsewhere == 1 else f"{elsewhere:,} more labels are"
+    labels = counted(elsewhere, "more label is", "more labels are")
     more = f" {labels} about other times, models or cells." if elsewhere > 0 else ""
     return (
         f'<div style="padding-bottom:10px"><b>{escape(tuned.expected)}</b> {tuned.suggestion_html()}'
