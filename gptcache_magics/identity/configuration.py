@@ -1,7 +1,7 @@
 """The configuration of a call: the model with everything about it and the call that can change an answer.
 
 A configuration is read from the live model for each call, because LangChain's ``llm_string`` is a snapshot that may not
-even name the model.
+even name the model. What a model's values became is remembered under those values, compared by content each time.
 """
 
 from __future__ import annotations
@@ -10,32 +10,52 @@ import re
 from collections.abc import Hashable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.canonical import ADDRESS, dumps
 from gptcache_magics.identity.label import label_of
-from gptcache_magics.identity.model import key_variables, model_fields, model_name, url_from_environment
+from gptcache_magics.identity.model import key_variables, model_fields, model_name, plain_values, url_from_environment
 from gptcache_magics.identity.providers import BASE_URLS, CALL_LEFT_OUT, MODEL_NAMES, provider_of
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, without_secrets
 
 __all__ = ["configuration_from_json", "configuration_of", "configuration_of_llm_string"]
 
+REMEMBERED: Final = 512
+"""Configurations; a notebook has a few."""
+
 
 def configuration_of(call: Call) -> Configuration:
     """Return the configuration of a call, as its model and arguments are now."""
-    model, kind = call.model, type(call.model)
+    model = call.model
     kwargs = {
-        name: value if name in SCHEMAS else without_secrets(value)
+        name: value
         for name, value in call.kwargs.items()
         if value is not None and name not in CALL_LEFT_OUT and not is_secret(name)
     }
+    url = url_from_environment(model)
+    values = plain_values(model, kwargs)
+    if values is None:  # some are no plain data: read in full
+        return _configuration(model, kwargs, url)
+    known = _known.get((url, values))
+    if known is None:
+        if len(_known) >= REMEMBERED:
+            _known.clear()
+        known = _known[url, values] = _configuration(model, kwargs, url)
+    return known
+
+
+_known: dict[tuple[str, Hashable], Configuration] = {}
+
+
+def _configuration(model: Any, kwargs: dict[str, Any], url: str) -> Configuration:
+    kind = type(model)
+    kwargs = {name: value if name in SCHEMAS else without_secrets(value) for name, value in kwargs.items()}
     fields = model_fields(model)
     name = model_name(model, kwargs)
-    url = url_from_environment(model)
     if url:
         fields["base_url"] = url
     content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
@@ -44,7 +64,7 @@ def configuration_of(call: Call) -> Configuration:
     )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=REMEMBERED)
 def configuration_from_json(content: bytes, provider: str, model: str, environment: str) -> Configuration:
     """Return the configuration that canonical JSON describes.
 

@@ -9,6 +9,7 @@ So the configuration is read from the live model, afresh for each call, and the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -21,6 +22,9 @@ from gptcache_magics.store.protocol import Configuration
 __all__ = ["Identity", "identify", "identify_by_llm_string"]
 
 KEY_VERSION: Final = b"1"
+REMEMBERED: Final = 1_000
+LONG_PROMPT: Final = 16_000
+"""Characters; longer prompts are not remembered, so that all remembered ones take at most about 50 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,21 @@ class Identity:
 
 
 def identify(call: Call, prompt: str) -> Identity:
-    """The identity of one prompt of a call. The configuration of the call is taken at its first prompt."""
+    """Return the identity of one prompt of a call, whose configuration is taken at its first prompt."""
     if call.configuration is None:
         call.configuration = configuration_of(call)
-    if not call.chat:
-        return _identity(call.configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
-    keep_ids = bool(vars(call.model).get(PREVIOUS_RESPONSE))
-    return _identity(call.configuration, *canonical(prompt, keep_ids))
+    keep_ids = call.chat and bool(vars(call.model).get(PREVIOUS_RESPONSE))
+    identity = _remembered if len(prompt) <= LONG_PROMPT else _identity_in_call
+    return identity(call.configuration, prompt, call.chat, keep_ids)
+
+
+def _identity_in_call(configuration: Configuration, prompt: str, chat: bool, keep_ids: bool) -> Identity:
+    if not chat:
+        return _identity(configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
+    return _identity(configuration, *canonical(prompt, keep_ids))
+
+
+_remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
 
 
 def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:

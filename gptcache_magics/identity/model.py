@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
+import orjson
 from pydantic_core import PydanticUndefined
 
 from gptcache_magics.identity.providers import (
@@ -24,7 +25,7 @@ from gptcache_magics.identity.providers import (
 )
 from gptcache_magics.text.masking import is_secret, plain_url, without_secrets
 
-__all__ = ["key_variables", "model_fields", "model_name", "url_from_environment"]
+__all__ = ["key_variables", "model_fields", "model_name", "plain_values", "url_from_environment"]
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
@@ -67,6 +68,30 @@ def _field_defaults(kind: Any) -> list[tuple[str, Any]]:
         for name, field in getattr(kind, "model_fields", {}).items()
         if name not in left_out and not is_secret(name)
     ]
+
+
+def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
+    """Return all that :func:`model_fields` and :func:`model_name` read, and the arguments, by content and type.
+
+    Returns
+    -------
+    A value that is equal only where theirs are; None if something is no plain data, which must be read in full.
+    """
+    kind = type(model)
+    values = tuple(map(vars(model).get, _value_names(cast(Hashable, kind))))
+    try:
+        content = orjson.dumps((values, getattr(model, "model_extra", None), kwargs), option=_PLAIN)
+    except TypeError:
+        return None
+    return kind, tuple(map(type, values)), content  # the types tell NaN, which JSON has not, from None
+
+
+_PLAIN: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+@lru_cache(maxsize=1024)
+def _value_names(kind: Any) -> tuple[str, ...]:
+    return *(name for name, _ in _field_defaults(kind)), *MODEL_NAMES
 
 
 def url_from_environment(model: Any) -> str:

@@ -65,6 +65,9 @@ class Configuration:
     None if unknown, as in what version 0.1 stored.
     """
 
+    def __hash__(self) -> int:
+        return hash(self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -66,3 +66,30 @@ def test_the_fields_are_read_anew_for_each_call() -> None:
 
     model.anything["a"].pop()
     assert key(model) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [(1, True), (0, 0.0), (0.0, -0.0), (0, False), (None, math.nan), ("1", 1), ({"a": 1}, {"a": 1.0})],
+)
+def test_values_that_python_calls_equal_have_keys_of_their_own(one: Any, two: Any) -> None:
+    """Also where the key of one was asked for just before, on the same object."""
+    llm = Chat(anything="before")
+    keys = []
+    for value in (one, two, one, two):
+        llm.anything = value
+        keys.append(key(llm))
+
+    assert keys[:2] == keys[2:]
+    assert keys[0] != keys[1]
+
+
+def test_a_container_changed_in_place_changes_the_key() -> None:
+    llm = Chat(anything={"deep": [{"a": 1}]})
+    before = key(llm)
+    llm.anything["deep"][0]["a"] = 2
+    changed = key(llm)
+    llm.anything["deep"][0]["a"] = 1
+
+    assert changed != before
+    assert key(llm) == before
