@@ -67,7 +67,7 @@ def run(options: Options) -> list[Bar]:
 
 def _fill(store: Store, entries: int, lookups: int) -> None:
     configurations = [
-        Configuration(bytes([number]) * 16, provider, model, model, 0.0, "{}")
+        Configuration(f"{number:02x}" * 16, provider, model, model, 0.0, "{}")
         for number, (provider, model) in enumerate(MODELS)
     ]
     encoded = generations.encode(answer(1))
@@ -100,14 +100,14 @@ def _fill(store: Store, entries: int, lookups: int) -> None:
         store.record(batch, (), 10 * lookups)
 
 
-def _key(number: int) -> bytes:
-    return number.to_bytes(8, "big") * 2
+def _key(number: int) -> str:
+    return f"{number:016x}" * 2
 
 
 def _recording(store: Store, options: Options) -> tuple[float, float]:
     """Seconds for one hit: to note it in the lookup, and to write it later with its neighbours."""
     ledger = Ledger(store, Settings())
-    configuration = Configuration(bytes(16), *MODELS[0], "gpt-4o-mini", 0.0, "{}")
+    configuration = Configuration("0" * 32, *MODELS[0], "gpt-4o-mini", 0.0, "{}")
     found = [Found(_key(number), b"", 0.0, 1.5, USAGE) for number in range(FLUSHED)]
 
     def turn(name: str, number_of_round: int) -> dict[str, float]:

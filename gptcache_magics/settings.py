@@ -61,7 +61,7 @@ class Cell:
     cell_id: str
     execution_count: int
     first_line: str
-    asked: dict[bytes, Iterator[int]] = field(default_factory=dict, compare=False)
+    asked: dict[str, Iterator[int]] = field(default_factory=dict, compare=False)
     """How often each call was made in this run of the cell, by key."""
 
 
@@ -109,7 +109,7 @@ class Settings:
     config: Config = Config()
     cell: Scope | None = None
     """What the running cell asked for with ``%%gptcache``."""
-    asked: dict[bytes, Iterator[int]] = field(default_factory=dict)
+    asked: dict[str, Iterator[int]] = field(default_factory=dict)
     """As ``Cell.asked``, for lookups of no cell: they count as one run."""
 
     def now(self) -> Scope:
@@ -120,7 +120,7 @@ class Settings:
         scope = cell.within(kernel) if cell is not None else kernel
         return block.within(scope) if block is not None else scope
 
-    def sample(self, key: bytes, samples: int) -> int:
+    def sample(self, key: str, samples: int) -> int:
         """Which of ``samples`` answers the next identical call gets: in turn, from the first in each run of a cell."""
         cell = CELL.get()
         asked = cell.asked if cell is not None else self.asked

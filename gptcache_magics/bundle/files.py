@@ -98,7 +98,7 @@ def read(path: str | Path) -> Contents:
         If it cannot be read, or was written by a newer version.
     """
     contents = Contents()
-    configurations: dict[bytes, Configuration] = {}
+    configurations: dict[str, Configuration] = {}
     found: list[tuple[int, Entry]] = []
     with _told(path, "read"), _open(path) as file:
         _check_header(file.readline(HEADER_BYTES), path)
@@ -161,7 +161,7 @@ def _configurations(store: Store) -> list[Configuration]:
 
 
 def _lines(entries: Iterable[Entry], configurations: Sequence[Configuration]) -> Iterator[bytes]:
-    groups: defaultdict[bytes, list[Entry]] = defaultdict(list)
+    groups: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         groups[entry.configuration].append(entry)
     yield HEADER

@@ -33,7 +33,7 @@ def read_langchain(path: str | Path) -> Contents:
         raise CommandError(f"There is no file {path}. LangChain's SQLiteCache calls it .langchain.db")
     created = file.stat().st_mtime  # the file does not say when each was stored
     contents = Contents(unit="row")
-    configurations: dict[bytes, Configuration] = {}
+    configurations: dict[str, Configuration] = {}
     for each in answered(file):
         try:
             entry, configuration = _entry(each, created)

@@ -40,14 +40,14 @@ def configuration_line(configuration: Configuration) -> bytes:
     call = configuration.call_parameters
     return dumps(
         {
-            "configuration": configuration.key.hex(),
+            "configuration": configuration.key,
             "provider": configuration.provider,
             "model": configuration.model,
             "label": configuration.label,
             **_given(
                 temperature=configuration.temperature,
                 parameters=object_of(configuration.parameters),
-                portable=configuration.portable.hex(),
+                portable=configuration.portable,
                 environment=configuration.environment.split(),
             ),
             **({} if call is None else {"call_parameters": object_of(call)}),
@@ -60,7 +60,7 @@ def entry_line(entry: Entry) -> bytes:
     messages = messages_of(entry.prompt)
     return dumps(
         {
-            "entry": entry.key.hex(),
+            "entry": entry.key,
             **({"prompt": entry.prompt} if messages is None else {"messages": messages}),
             "answer": answer_form(entry.answer),
             "created": entry.created,
@@ -72,7 +72,7 @@ def entry_line(entry: Entry) -> bytes:
                 edited=entry.edited,
                 tags=entry.tags.split(),
             ),
-            "configuration": entry.configuration.hex(),
+            "configuration": entry.configuration,
         }
     )
 
@@ -110,7 +110,7 @@ def configuration_from(fields: Mapping[str, Any]) -> Configuration:
         label=_text(fields, "label"),
         temperature=_number(fields, "temperature", -_LARGEST),
         parameters=_object(fields, "parameters") or "{}",
-        portable=_key(fields, "portable") if fields.get("portable") else b"",
+        portable=_key(fields, "portable") if fields.get("portable") else "",
         environment=" ".join(name for name in variables if is_secret(name)),
         call_parameters=_object(fields, "call_parameters"),
     )
@@ -156,7 +156,7 @@ def entry_from(fields: Mapping[str, Any]) -> Entry:
         seconds=_number(fields, "seconds"),
         usage=Usage(*(_count(usage, name) for name in _TOKENS)),
         finish_reason=_text(fields, "finish_reason"),
-        prompt_digest=b"" if MASKED_PROMPT in tags else blake2b(seen, digest_size=8).digest(),
+        prompt_digest="" if MASKED_PROMPT in tags else blake2b(seen, digest_size=8).hexdigest(),
         sample=_count(fields, "sample") or 0,
         edited=edited,
         tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
@@ -186,11 +186,11 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
     return data
 
 
-def _key(fields: Mapping[str, Any], name: str) -> bytes:
+def _key(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not _KEY.fullmatch(value):
         raise ValueError(f"'{name}' is not 32 hexadecimal digits")
-    return bytes.fromhex(value)
+    return value
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -29,8 +29,8 @@ def without_secrets(entry: Entry) -> Entry:
     if answer != entry.answer:
         entry = replace(entry, answer=answer, tags=_tagged(entry.tags, MASKED_ANSWER))
     if prompt != entry.prompt:
-        content = f"masked\0{entry.configuration.hex()}\0{entry.created!r}\0{entry.sample}\0{prompt}"
-        key = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        content = f"masked\0{entry.configuration}\0{entry.created!r}\0{entry.sample}\0{prompt}"
+        key = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         entry = replace(entry, key=key, prompt=prompt, tags=_tagged(entry.tags, MASKED_PROMPT))
     return entry
 

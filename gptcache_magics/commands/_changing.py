@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.store.protocol import Selection
 from gptcache_magics.text.amounts import counted
 
 __all__ = ["change"]
@@ -20,5 +20,5 @@ def change(ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: st
     if not ids:
         raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
     keys = named_keys(store, ids)
-    number = store.change(Selection(ids=[entry_id(key) for key in keys]), pinned=pinned, tag=tag)
+    number = store.change(Selection(ids=keys), pinned=pinned, tag=tag)
     return f"{counted(number, 'entry')} {done}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.commands._parser import LAST, nearest
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, Store, entry_id
+from gptcache_magics.store.protocol import Selection, Store
 
 if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["cell_number", "configurations_of", "looked_up", "named_keys"]
 
 
-def configurations_of(store: Store, model: str | None) -> list[bytes] | None:
+def configurations_of(store: Store, model: str | None) -> list[str] | None:
     """The keys of a model's configurations; None if no model is named.
 
     Raises
@@ -37,18 +37,18 @@ def configurations_of(store: Store, model: str | None) -> list[bytes] | None:
     return list(found)
 
 
-def named_keys(store: Store, ids: Sequence[str]) -> list[bytes]:
+def named_keys(store: Store, ids: Sequence[str]) -> list[str]:
     """The keys of entries named by the beginnings of their ids; each must fit exactly one entry."""
     return [_named_key(store, each) for each in ids]
 
 
-def _named_key(store: Store, beginning: str) -> bytes:
+def _named_key(store: Store, beginning: str) -> str:
     columns, rows = store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)
-    keys: list[bytes] = [row[columns.index("key")] for row in rows]
+    keys: list[str] = [row[columns.index("key")] for row in rows]
     if not keys:
         raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")
     if len(keys) > 1:
-        fitting = ", ".join(sorted(entry_id(key)[: len(beginning) + 2] for key in keys[:5]))
+        fitting = ", ".join(sorted(key[: len(beginning) + 2] for key in keys[:5]))
         more = " and more" if len(keys) > 5 else ""
         count = f"{len(keys)} entries" if len(keys) < 6 else "many entries"
         raise CommandError(f"Id '{beginning}' fits {count}: {fitting}{more}. Type more.")
@@ -89,10 +89,7 @@ def _lookups(source: Source) -> list[tuple[str, str, int | None]]:
     period = source.period("run" if source.ledger is not None else "all")
     if source.ledger is not None and source.store.readonly:  # nothing is recorded there
         recent = reversed(list(source.ledger.recent))
-        return [(entry_id(each.key) if each.key else "", each.outcome, each.execution_count) for each in recent]
+        return [((each.key or "")[:16], each.outcome, each.execution_count) for each in recent]
     columns, rows = source.store.lookups(period)
     entry, outcome, count = map(columns.index, ("entry", "outcome", "execution_count"))
-    return [
-        (row[entry].to_bytes(8, "big", signed=True).hex() if row[entry] is not None else "", row[outcome], row[count])
-        for row in rows
-    ]
+    return [(row[entry] or "", row[outcome], row[count]) for row in rows]

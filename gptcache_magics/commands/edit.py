@@ -9,7 +9,7 @@ from gptcache_magics.commands._parser import Parser
 from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, entry_id, stored_entries
+from gptcache_magics.store.protocol import Selection, stored_entries
 
 HELP = "Put another text in the place of a stored answer. It is marked, and the model's own stays in the history."
 EXAMPLE = '%gptcache edit a41f "Paris."'
@@ -32,10 +32,10 @@ def edit(id: str, text: str | None = None, *, var: str | None = None) -> str:
     source = controller.source()
     source.flush()
     (key,) = named_keys(source.store, [str(id)])
-    (entry,) = stored_entries(source.store.entries(Selection(ids=[entry_id(key)]), limit=1))
+    (entry,) = stored_entries(source.store.entries(Selection(ids=[key]), limit=1))
     answer = generations.with_text(entry.answer, new)
     if answer == entry.answer:
-        return f"{entry_id(key)[:8]} says that already."
+        return f"{key[:8]} says that already."
     edited = replace(entry, answer=answer, edited=True, created=time.time())
     source.store.put_all([edited], [], replace=True)
-    return f"{entry_id(key)[:8]} edited. What the model said is kept: %gptcache show {entry_id(key)[:8]}"
+    return f"{key[:8]} edited. What the model said is kept: %gptcache show {key[:8]}"

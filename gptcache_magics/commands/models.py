@@ -42,7 +42,7 @@ def models(*, diff: Sequence[str] | None = None, at: str | Path | None = None) -
     return frames.differences(source.store, *(_one(source.store, str(name)) for name in diff))
 
 
-def _one(store: Store, name: str) -> bytes:
+def _one(store: Store, name: str) -> str:
     """The key of the only configuration that a name means."""
     from gptcache_magics.tables import frames
 

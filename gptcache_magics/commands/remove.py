@@ -10,7 +10,7 @@ from gptcache_magics.commands._selection import configurations_of, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.editing import MANY
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.store.protocol import Selection
 from gptcache_magics.text.amounts import byte_size, counted, seconds_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def remove(
             f"Example: {EXAMPLE}"
         )
     selection = Selection(
-        ids=[entry_id(key) for key in named_keys(store, ids)] if ids else None,
+        ids=named_keys(store, ids) if ids else None,
         configurations=configurations_of(store, model),
         grep=grep,
         tag=tag,

@@ -11,7 +11,7 @@ from typing import Any
 from gptcache_magics.commands._parser import Parser, place
 from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.store.protocol import Selection, Store, entry_id
+from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 
 HELP = "One entry: the conversation, the answer, what it cost, its history."
@@ -40,7 +40,7 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
     source = controller.source(at)
     source.flush()
     (key,) = named_keys(source.store, [str(id)])
-    columns, rows = source.store.entries(Selection(ids=[entry_id(key)]), limit=1)
+    columns, rows = source.store.entries(Selection(ids=[key]), limit=1)
     entry = dict(zip(columns, rows[0], strict=True))
     if isinstance(entry["prompt"], bytes):
         entry["prompt"] = entry["prompt"].decode("utf-8", "replace")
@@ -58,17 +58,17 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
     )
 
 
-def _facts(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
+def _facts(store: Store, key: str, entry: dict[str, Any]) -> list[str]:
     from gptcache_magics.tables import frames
 
-    row = frames.entries(store, Selection(ids=[entry_id(key)])).iloc[0]
+    row = frames.entries(store, Selection(ids=[key])).iloc[0]
     cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"
     known = entry["input_tokens"] is not None
     used = tokens(entry["input_tokens"], entry["output_tokens"]) if known else "tokens unknown"
     took = "" if entry["seconds"] is None else f", {duration(entry['seconds'])}"
     marks = [word for word in ("pinned", "edited") if entry[word]] + [f"#{tag}" for tag in entry["tags"].split()]
     return [
-        f"{entry_id(key)[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
+        f"{key[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
         f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit')}; paid: {used}{cost}{took}",
     ]
 
@@ -94,7 +94,7 @@ def _content(kwargs: dict[str, Any]) -> str:
     return "\n".join([content, *calls] if content else calls)
 
 
-def _answers(store: Store, key: bytes, entry: dict[str, Any]) -> list[str]:
+def _answers(store: Store, key: str, entry: dict[str, Any]) -> list[str]:
     from gptcache_magics import generations
 
     lines = [f"answer: {generations.text_of(entry['answer'])}"]

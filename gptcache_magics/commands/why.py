@@ -75,7 +75,7 @@ def why(*words: int | str, model: str | None = None, var: str | None = None, at:
     return Why(explain(store, row))
 
 
-def _lookups(store: Store, period: Period, limit: int, keys: Sequence[bytes] | None) -> list[Mapping[str, Any]]:
+def _lookups(store: Store, period: Period, limit: int, keys: Sequence[str] | None) -> list[Mapping[str, Any]]:
     from gptcache_magics.explain.closest import records
 
     found = records(store.lookups(period, limit))

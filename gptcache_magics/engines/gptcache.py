@@ -30,7 +30,7 @@ class Engine:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._caches: dict[bytes, Cache] = {}
+        self._caches: dict[str, Cache] = {}
         self._lock = threading.Lock()
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
@@ -95,7 +95,7 @@ class _StoreManager(DataManager):
     def get_scalar_data(self, res_data: Any, **kwargs: Any) -> CacheData:
         return CacheData(question=res_data.key, answers=Answer(res_data))
 
-    def save(self, question: bytes, answer: _Saving, embedding_data: bytes, **kwargs: Any) -> None:
+    def save(self, question: str, answer: _Saving, embedding_data: str, **kwargs: Any) -> None:
         try:
             self._store.put(answer.entry, self._configuration)
         except Exception as error:

@@ -113,7 +113,7 @@ class UserEngine:
         return folder / f"data_map-{blake2b(name.encode(), digest_size=8).hexdigest()}.txt"
 
     def _prefix(self, identity: Identity) -> str:
-        return f"{identity.configuration.key.hex()}-{self._store.generation()}\n"
+        return f"{identity.configuration.key}-{self._store.generation()}\n"
 
 
 class _UserCache(Cache):

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from gptcache_magics.explain.closest import Closest, Question, compared_with
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store import reasons
-from gptcache_magics.store.protocol import Store, id_bytes
+from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import cosine
 
 __all__ = ["Found", "MeaningCause", "found_by_meaning", "noted"]
@@ -39,7 +39,7 @@ def found_by_meaning(store: Store, asked: Question, lookup: Mapping[str, Any]) -
     if lookup["near"] is None:
         return None
     similarity, objection = lookup["similarity"], lookup["objection"]
-    nearest = compared_with(store, asked, id_bytes(lookup["near"]), similarity)
+    nearest = compared_with(store, asked, lookup["near"], similarity)
     is_near = f"A stored question is {cosine(similarity)} similar"
     if not objection:
         return Found("hit", f"{is_near}, and its answer was served.", nearest)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from gptcache_magics.explain.by_meaning import found_by_meaning, noted
 from gptcache_magics.explain.closest import Closest, Question, configurations, find_closest, records
 from gptcache_magics.store import reasons
-from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage, entry_id, id_bytes
+from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
@@ -131,7 +131,7 @@ def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
         outcome=lookup["outcome"],
         configuration=configuration,
         nearest=closest,
-        entry=entry_id(asked.key)[:8] if cause == "hit" else "",
+        entry=asked.key[:8] if cause == "hit" else "",
         saved=(lookup["seconds"], _usage(lookup)) if cause == "hit" else None,
         notes=_notes(lookup),
     )
@@ -153,17 +153,17 @@ def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
     if lookup["entry"] is None:
         return None
-    return next(records(store.entries(Selection(ids=[entry_id(id_bytes(lookup["entry"]))]), limit=1)), None)
+    return next(records(store.entries(Selection(ids=[lookup["entry"]]), limit=1)), None)
 
 
 def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Question:
     if lookup["asked"] is not None:  # by meaning: the entry is that of another question
-        return Question(lookup["question"] or "", configuration, id_bytes(lookup["asked"]))
+        return Question(lookup["question"] or "", configuration, lookup["asked"])
     return Question(
         question=entry["question"] if entry else lookup["question"] or "",
         configuration=configuration,
-        key=id_bytes(lookup["entry"]) if lookup["entry"] is not None else b"",
-        prompt_digest=id_bytes(lookup["prompt_digest"]) if lookup["prompt_digest"] is not None else b"",
+        key=lookup["entry"] or "",
+        prompt_digest=lookup["prompt_digest"] or "",
         at=lookup["at"],
         prompt=entry["prompt"] if entry else None,
     )
@@ -185,7 +185,7 @@ def _earlier(store: Store, lookup: Mapping[str, Any]) -> tuple[Cause, str] | Non
     """What became of the same call the last time; None if it was never asked."""
     if lookup["entry"] is None:
         return None
-    before = Period(asked=id_bytes(lookup["entry"]), below=lookup["number"])
+    before = Period(asked=lookup["entry"], below=lookup["number"])
     last = next(records(store.lookups(before, 1)), None)
     # What was answered by its meaning has no entry of its own that could have gone.
     return _last_time(store, last, lookup) if last is not None and last["match"] != "semantic" else None
@@ -212,7 +212,7 @@ def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any])
         return "no answer yet", f"{before} and got no answer: that call failed, was interrupted, or is still under way."
     if last["outcome"] != "hit" and last["at"] + last["seconds"] > lookup["at"]:
         return "no answer yet", f"{before} at the same time, and its answer had not come yet."
-    return GONE.get(store.gone(id_bytes(lookup["entry"]))) or GONE[reasons.REMOVED]
+    return GONE.get(store.gone(lookup["entry"])) or GONE[reasons.REMOVED]
 
 
 def _told(asked: Question, closest: Closest | None) -> tuple[Cause, str]:

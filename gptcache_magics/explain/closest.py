@@ -12,7 +12,7 @@ from math import inf
 from typing import Any, Final
 
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.store.protocol import Configuration, Rows, Selection, Store, entry_id
+from gptcache_magics.store.protocol import Configuration, Rows, Selection, Store
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
@@ -46,8 +46,8 @@ class Question:
 
     question: str
     configuration: Configuration | None = None
-    key: bytes = b""
-    prompt_digest: bytes = b""
+    key: str = ""
+    prompt_digest: str = ""
     at: float = inf
     """Only what was stored before is compared."""
     prompt: str | bytes | None = None
@@ -106,13 +106,13 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Cl
     return best
 
 
-def compared_with(store: Store, asked: Question, key: bytes, similarity: float) -> Closest | None:
-    """A named entry beside what was asked; None if it is not there any more. ``key``: the first 8 bytes are enough."""
-    row = next(records(store.entries(Selection(ids=[entry_id(key)]), limit=1)), None)
+def compared_with(store: Store, asked: Question, key: str, similarity: float) -> Closest | None:
+    """A named entry beside what was asked; None if it is not there any more."""
+    row = next(records(store.entries(Selection(ids=[key]), limit=1)), None)
     return _compared(asked, row, configurations(store), similarity) if row is not None else None
 
 
-def configurations(store: Store) -> dict[bytes, Configuration]:
+def configurations(store: Store) -> dict[str, Configuration]:
     """All configurations of a store by their keys."""
     return {row["key"]: Configuration(**row) for row in records(store.configurations())}
 
@@ -122,7 +122,7 @@ def records(rows: Rows) -> Iterator[dict[str, Any]]:
     return (dict(zip(rows.columns, row, strict=True)) for row in rows.rows)
 
 
-def _same_prompt(store: Store, asked: Question, known: Mapping[bytes, Configuration]) -> Closest | None:
+def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuration]) -> Closest | None:
     """The same canonical prompt, under the configuration that takes the fewest changes."""
     rows = records(store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT))
     there = [row for row in rows if _was_there(store, asked, row)]
@@ -130,7 +130,7 @@ def _same_prompt(store: Store, asked: Question, known: Mapping[bytes, Configurat
 
 
 def _most_similar(
-    store: Store, asked: Question, known: Mapping[bytes, Configuration], configuration: bytes | None, at_least: float
+    store: Store, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
 ) -> Closest | None:
     """The entry whose question is most similar; of several with one question, the one that differs least."""
     there: list[_Row] = []
@@ -145,7 +145,7 @@ def _most_similar(
     return _compared(asked, _least_changed(asked, there, known), known, best) if there else None
 
 
-def _ranked(store: Store, question: str, configuration: bytes | None, at_least: float) -> list[tuple[str, float]]:
+def _ranked(store: Store, question: str, configuration: str | None, at_least: float) -> list[tuple[str, float]]:
     """Ids of the entries with the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
@@ -161,17 +161,17 @@ def _ranked(store: Store, question: str, configuration: bytes | None, at_least: 
         limit=CANDIDATES,
         score_cutoff=100 * at_least,
     )
-    return [(int(rows[at][0]).to_bytes(8, "big", signed=True).hex(), score / 100) for _, score, at in found]
+    return [(rows[at][0], score / 100) for _, score, at in found]
 
 
 def _was_there(store: Store, asked: Question, row: _Row) -> bool:
     """Whether an entry, or an earlier answer in its place, was stored before; never the entry of the lookup itself."""
-    if asked.key and entry_id(row["key"]) == entry_id(asked.key):
+    if asked.key and row["key"][:16] == asked.key[:16]:
         return False
     return row["created"] < asked.at or any(replaced <= asked.at for replaced, _ in store.history(row["key"]))
 
 
-def _least_changed(asked: Question, rows: Sequence[_Row], known: Mapping[bytes, Configuration]) -> _Row:
+def _least_changed(asked: Question, rows: Sequence[_Row], known: Mapping[str, Configuration]) -> _Row:
     """The entry with the fewest changed parameters and the prompt that is nearest in length."""
     length = len(asked.prompt or "")
 
@@ -181,12 +181,12 @@ def _least_changed(asked: Question, rows: Sequence[_Row], known: Mapping[bytes, 
     return min(rows, key=changed)
 
 
-def _compared(asked: Question, row: _Row, known: Mapping[bytes, Configuration], similarity: float) -> Closest:
+def _compared(asked: Question, row: _Row, known: Mapping[str, Configuration], similarity: float) -> Closest:
     configuration = _configuration(row, known)
-    same_prompt = bool(asked.prompt_digest) and row["prompt_digest"] == _number(asked.prompt_digest)
+    same_prompt = bool(asked.prompt_digest) and row["prompt_digest"] == asked.prompt_digest
     where, old, new = ("", "", "") if same_prompt else _differing(asked, row)
     return Closest(
-        id=entry_id(row["key"])[:8],
+        id=row["key"][:8],
         configuration=configuration,
         question=cut(masked(row["question"])),
         similarity=similarity,
@@ -207,13 +207,9 @@ def _differing(asked: Question, row: _Row) -> tuple[str, str, str]:
     return first_difference(conversation(row["prompt"]), conversation(asked.prompt)) or ("", "", "")
 
 
-def _configuration(row: _Row, known: Mapping[bytes, Configuration]) -> Configuration:
+def _configuration(row: _Row, known: Mapping[str, Configuration]) -> Configuration:
     return known.get(row["configuration"]) or Configuration(row["configuration"], "", "?", "?", None, "{}")
 
 
 def _changes(asked: Question, configuration: Configuration) -> tuple[Change, ...]:
     return changes(configuration, asked.configuration) if asked.configuration else ()
-
-
-def _number(digest: bytes) -> int:
-    return int.from_bytes(digest, "big", signed=True)

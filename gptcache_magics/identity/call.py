@@ -36,7 +36,7 @@ class Call:
     configuration: Configuration | None = None
     identities: dict[tuple[str, str], list[Identity]] = field(default_factory=dict)
     """By prompt and ``llm_string``; several only where identical calls are to have different answers."""
-    misses: dict[bytes, Lookup] = field(default_factory=dict)
+    misses: dict[str, Lookup] = field(default_factory=dict)
     """Lookups that the model is to answer, by key."""
     past: list[Lookup] = field(default_factory=list)
     """Of a call that goes past the cache, in the order of its prompts."""

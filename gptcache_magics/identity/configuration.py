@@ -83,7 +83,7 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
             del parameters[name]
     elsewhere = {name: value for name, value in parameters.items() if not _is_address(name, value)}
     return Configuration(
-        key=blake2b(content, digest_size=16).digest(),
+        key=blake2b(content, digest_size=16).hexdigest(),
         provider=provider,
         model=model,
         label=label_of(model, parameters),
@@ -91,7 +91,7 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         parameters=_masked_json(parameters),
         portable=blake2b(
             orjson.dumps([provider, model, elsewhere], option=orjson.OPT_SORT_KEYS), digest_size=16
-        ).digest(),
+        ).hexdigest(),
         environment=environment,
         call_parameters=_masked_json({name: fields.get(name) for name in kwargs}),
     )
@@ -112,6 +112,6 @@ def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
     named = re.search(r"""["'](?:model_name|model|model_id)["'](?:: |, )["']([^"']+)["']""", scrubbed)
     kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)
     model = named.group(1) if named else kind.group(1) if kind else "unknown"
-    digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     parameters = dumps({"llm_string": masked(scrubbed)[:2000]}).decode()
     return Configuration(digest, "", model, model, None, parameters), named is not None

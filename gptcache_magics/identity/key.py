@@ -31,7 +31,7 @@ LONG_PROMPT: Final = 16_000
 class Identity:
     """What one lookup asks for."""
 
-    key: bytes
+    key: str
     """blake2b-128 over key version, configuration, canonical prompt and, from the second on, the sample's number."""
     configuration: Configuration
     prompt: str
@@ -46,15 +46,15 @@ class Identity:
     """Which of several answers to identical calls is asked for."""
 
     @property
-    def prompt_digest(self) -> bytes:
-        """First 64 bits of blake2b over the canonical prompt."""
-        return blake2b(self.seen, digest_size=8).digest()
+    def prompt_digest(self) -> str:
+        """blake2b-64 over the canonical prompt."""
+        return blake2b(self.seen, digest_size=8).hexdigest()
 
     def sample(self, number: int) -> Identity:
         """The same call once more, where each is to have an answer of its own; number 0 is this one."""
         if number == 0:
             return self
-        key = blake2b(b"%s sample %d" % (self.key, number), digest_size=16).digest()
+        key = blake2b(b"%s sample %d" % (bytes.fromhex(self.key), number), digest_size=16).hexdigest()
         return replace(self, key=key, number=number)
 
 
@@ -83,5 +83,5 @@ def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
 
 
 def _identity(configuration: Configuration, seen: bytes, prompt: str, question: str, reason: str = "") -> Identity:
-    key = blake2b(KEY_VERSION + configuration.key + seen, digest_size=16).digest()
+    key = blake2b(KEY_VERSION + bytes.fromhex(configuration.key) + seen, digest_size=16).hexdigest()
     return Identity(key, configuration, prompt, question, seen, reason)

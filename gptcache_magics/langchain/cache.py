@@ -286,7 +286,7 @@ class GPTCache(BaseCache):
             question=who.question,
             configuration=who.configuration,
             found=found,
-            prompt_digest=who.prompt_digest if found is None or found.similarity is not None else b"",
+            prompt_digest=who.prompt_digest if found is None or found.similarity is not None else "",
             asked=who.key,
             near=asked.near,
         )

@@ -20,7 +20,7 @@ from gptcache_magics.identity import key as identity
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.model import model_name
 from gptcache_magics.lookup.pending import PendingLookup
-from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, entry_id, stored_entries
+from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, stored_entries
 from gptcache_magics.store.reasons import EXACT_ONLY, SIMILAR
 from gptcache_magics.text.amounts import cosine
 
@@ -54,7 +54,7 @@ class Answers:
         """Finds what was asked in other words, while that is on."""
         self._opened: _Engine | None = None
         self._opening = threading.Lock()
-        self._by_llm_string: dict[str, bytes] = {}
+        self._by_llm_string: dict[str, str] = {}
 
     def in_memory(self, asked: PendingLookup) -> bool:
         """Whether ``find`` will answer at once."""
@@ -139,7 +139,7 @@ class Answers:
         """``llm_string``; in another cache, which knows nothing else of the model, with what it does not say."""
         if self.wrapped is None or asked.call is None or self._means_the_model(asked):
             return asked.llm_string
-        return f"{asked.llm_string}---{asked.identity.configuration.key.hex()}"
+        return f"{asked.llm_string}---{asked.identity.configuration.key}"
 
     def _find_similar(self, asked: PendingLookup, similar: SemanticSearch) -> Found | None:
         """The answer to a question of the same meaning; why there is none is noted."""
@@ -156,7 +156,7 @@ class Answers:
             return None
         near = asked.near = match.near
         if near is not None:
-            told = f"{SIMILAR}{cosine(near.similarity)} to {entry_id(near.key)[:8]}"
+            told = f"{SIMILAR}{cosine(near.similarity)} to {near.key[:8]}"
             asked.reason = f"{told}, {near.objection}" if near.objection else told
         return match.found
 

@@ -47,8 +47,8 @@ class Ledger:
         self.journal: list[Lookup] | None = None
         """Every lookup, for the report on a notebook that is being verified."""
         self._pending: dict[tuple[str, int], Lookup] = {}
-        self._configurations: dict[bytes, Configuration] = {}
-        self._known: dict[bytes, Configuration] = {}
+        self._configurations: dict[str, Configuration] = {}
+        self._known: dict[str, Configuration] = {}
         self._lock = threading.RLock()  # close() may run from the garbage collector, in the middle of flush()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._closed = False
@@ -71,12 +71,12 @@ class Ledger:
         lookup_seconds: float,
         *,
         scope: Scope = Scope(),
-        key: bytes | None = None,
+        key: str | None = None,
         question: str = "",
         configuration: Configuration | None = None,
         found: Found | None = None,
-        prompt_digest: bytes = b"",
-        asked: bytes | None = None,
+        prompt_digest: str = "",
+        asked: str | None = None,
         near: Near | None = None,
     ) -> Lookup:
         """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
@@ -124,7 +124,7 @@ class Ledger:
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:
         """The configuration of a lookup of this run, if it is known."""
-        return self._known.get(lookup.configuration or b"")
+        return self._known.get(lookup.configuration or "")
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""

@@ -68,14 +68,14 @@ class SingleFlight:
     """The flights of one cache, by key."""
 
     def __init__(self) -> None:
-        self._flights: dict[bytes, Flight] = {}
-        self._landed: dict[bytes, int] = {}
+        self._flights: dict[str, Flight] = {}
+        self._landed: dict[str, int] = {}
         """The last landings: the how manieth each was."""
         self.landings = 0
         """How many flights have landed."""
         self._lock = threading.RLock()
 
-    def join(self, key: bytes, call: Call, looked: int) -> Flight | None:
+    def join(self, key: str, call: Call, looked: int) -> Flight | None:
         """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call.
 
         ``looked`` is the number of ``landings`` before the caller looked for the answer: what landed since is a flight,
@@ -92,7 +92,7 @@ class SingleFlight:
                 return None
             return None if any(each.call.who == call.who for each in [*self._flights.values()]) else flight
 
-    def land(self, key: bytes, call: Call) -> None:
+    def land(self, key: str, call: Call) -> None:
         """The answer to a key that ``call`` owns is stored, or will not come."""
         with self._lock:
             flight = self._flights.get(key)

@@ -11,7 +11,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.semantic.labels import VERDICTS
 from gptcache_magics.semantic.options import PRESETS
-from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.store.protocol import Selection
 
 __all__ = ["completions"]
 
@@ -85,4 +85,4 @@ def _ids() -> list[str]:
         columns, rows = controller.cache.store.entries(Selection(), limit=IDS)
     except GPTCacheMagicsError:
         return []
-    return [entry_id(row[columns.index("key")])[:8] for row in rows]
+    return [row[columns.index("key")][:8] for row in rows]

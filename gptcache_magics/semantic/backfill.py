@@ -21,11 +21,10 @@ from gptcache_magics.text.masking import masked
 __all__ = ["Backfill"]
 
 BATCH: Final = 16
-LOWEST_ID: Final = -(2**63)
 PAUSE_SECONDS: Final = 0.02
 """Between two batches, so that a cell that computes is not slowed much."""
 
-_Entry = tuple[bytes, SearchableQuestion | None, Vector | None]
+_Entry = tuple[str, SearchableQuestion | None, Vector | None]
 
 
 class Backfill:
@@ -43,7 +42,7 @@ class Backfill:
         self,
         store: Store,
         embedding: EmbedderRunner,
-        found: Callable[[bytes, bytes, Vector], None],
+        found: Callable[[str, str, Vector], None],
         failed: Callable[[Exception, str], object],
     ) -> None:
         self._store, self._embedding, self._found, self._failed = store, embedding, found, failed
@@ -69,7 +68,7 @@ class Backfill:
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 
-    def add(self, key: bytes, meaning: SearchableQuestion | None, vector: Vector | None) -> None:
+    def add(self, key: str, meaning: SearchableQuestion | None, vector: Vector | None) -> None:
         """An entry was stored just now; without a meaning it is one that no search may find."""
         if not self._thread.is_alive():
             return
@@ -132,7 +131,7 @@ class Backfill:
             self._put([self._new.popleft() for _ in range(min(BATCH, len(self._new)))])
 
     def _embed_earlier(self) -> None:
-        name, anew, after = self._embedding.name, self._anew, LOWEST_ID
+        name, anew, after = self._embedding.name, self._anew, ""
         self.done, self.total = 0, self._store.count_unembedded(name, anew=anew)
         while self._scanning:
             rows = self._store.unembedded(name, after, BATCH, anew=anew).rows
@@ -151,7 +150,7 @@ class Backfill:
         checked = [(key, self._covered(meaning), vector) for key, meaning, vector in entries]
         missing = [meaning.question for _, meaning, vector in checked if meaning is not None and vector is None]
         made = iter(self._vectors(missing) if missing else ())
-        rows: list[tuple[bytes, bytes | None, bytes | None]] = []
+        rows: list[tuple[str, str | None, bytes | None]] = []
         for key, meaning, vector in checked:
             if meaning is None:
                 rows.append((key, None, None))
@@ -161,7 +160,7 @@ class Backfill:
                 continue
             rows.append((key, meaning.context, vector.astype("<f4").tobytes()))
             if self._store.readonly:
-                self._found(meaning.context, key[:8], vector)
+                self._found(meaning.context, key[:16], vector)
         if not self._store.readonly and not self._closed:
             self._store.put_vectors(self._embedding.name, rows)
 
@@ -195,7 +194,7 @@ class Backfill:
         self._failed(error, "making answers searchable")
 
 
-def _meaning(prompt: str | bytes, configuration: bytes) -> SearchableQuestion | None:
+def _meaning(prompt: str | bytes, configuration: str) -> SearchableQuestion | None:
     """What may be searched of a stored prompt; None if that is nothing."""
     text = prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass")
     seen, *_ = canonical(text, keep_ids=True)

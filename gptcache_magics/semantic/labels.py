@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Near, Store, id_bytes
+from gptcache_magics.store.protocol import Near, Store
 
 __all__ = ["VERDICTS", "label"]
 
@@ -33,8 +33,8 @@ def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
             f"label: lookup {number} was near to no other question, so there is nothing to judge. "
             "Those that were have a similarity in %gptcache lookups"
         )
-    near = Near(id_bytes(lookup["near"]), lookup["similarity"], lookup["embedder"], lookup["objection"])
-    store.put_label(id_bytes(asked), near, right)
+    near = Near(lookup["near"], lookup["similarity"], lookup["embedder"], lookup["objection"])
+    store.put_label(asked, near, right)
     told = f"Lookup {number}: {VERDICTS[not right]}."
     if right or near.objection:  # it was not served
         return told

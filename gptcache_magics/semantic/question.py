@@ -35,11 +35,11 @@ class SearchableQuestion:
     """A question that may be matched by its meaning."""
 
     question: str
-    context: bytes
+    context: str
     """blake2b-128 over the configuration and everything of the prompt but the question."""
 
 
-def searchable_question(seen: bytes, configuration: bytes) -> SearchableQuestion:
+def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     """The question of a canonical prompt, and the context it stands in.
 
     Raises
@@ -104,10 +104,10 @@ def _check(message: dict[str, Any]) -> None:
             raise ExactOnly(f"the conversation holds more than text ({block.get('type', '?')})")
 
 
-def _meaning(question: str, configuration: bytes, rest: bytes) -> SearchableQuestion:
+def _meaning(question: str, configuration: str, rest: bytes) -> SearchableQuestion:
     words = len(question.split())
     if words < FEWEST_WORDS:
         raise ExactOnly(f"fewer than {FEWEST_WORDS} words")
     if words > MOST_WORDS:
         raise ExactOnly(f"more than {MOST_WORDS} words")
-    return SearchableQuestion(question, blake2b(configuration + rest, digest_size=16).digest())
+    return SearchableQuestion(question, blake2b(bytes.fromhex(configuration) + rest, digest_size=16).hexdigest())

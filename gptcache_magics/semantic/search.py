@@ -95,7 +95,7 @@ class SemanticSearch:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._contexts: ContextIndex | None = None
-        self._vectors: LRUCache[bytes, Vector | None] = LRUCache(REMEMBERED)
+        self._vectors: LRUCache[str, Vector | None] = LRUCache(REMEMBERED)
         """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call.
 
         None where the embedder failed.
@@ -172,11 +172,11 @@ class SemanticSearch:
         while gone:  # what was removed must not take the place of what is there
             gone = False
             for id, cosine in self._followed.nearest(context, asked.vector, LOOKED_AT, at_least, near=NEAR):
-                entry = next(stored_entries(self._store.entries(Selection(ids=[id.hex()]), 1)), None)
+                entry = next(stored_entries(self._store.entries(Selection(ids=[id]), 1)), None)
                 if entry is None:
                     self._followed.discard(context, id)
                     gone = True
-                elif id != asked.identity.key[:8] and (entry.expires is None or entry.expires > time.time()):
+                elif id != asked.identity.key[:16] and (entry.expires is None or entry.expires > time.time()):
                     yield entry, cosine
 
     def _objection(self, asked: EmbeddedQuestion, entry: Entry, similarity: float) -> str:
@@ -210,7 +210,7 @@ class SemanticSearch:
         except ExactOnly:
             meaning = None
         if meaning is not None and vector is not None:
-            self._followed.add(meaning.context, identity.key[:8], vector)
+            self._followed.add(meaning.context, identity.key[:16], vector)
         self.backfill.add(identity.key, meaning, vector)
 
     def _known_as(self, name: str, probe: Vector) -> str:

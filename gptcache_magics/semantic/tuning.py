@@ -26,7 +26,7 @@ __all__ = [
 
 PAIRS: Final = {
     **{"asked": TEXT, "stored": TEXT, "similarity": NUMBER, "blocked": TEXT, "right": "boolean", "served": "boolean"},
-    **{"number": COUNT, "asked_id": COUNT, "stored_id": COUNT, "at": TIME, "embedder": TEXT},
+    **{"number": COUNT, "asked_id": TEXT, "stored_id": TEXT, "at": TIME, "embedder": TEXT},
 }
 """One row a pair of questions. ``blocked``: what a guard objects, empty if none does; ``right`` is NA without a label;
 ``number`` is that of the lookup, to label it by; the ids are those of the store, NA of a pair from elsewhere."""
@@ -59,7 +59,7 @@ def pairs(
     embedder: str = "",
     period: Period = Period(),
     *,
-    configurations: Collection[bytes] | None = None,
+    configurations: Collection[str] | None = None,
     execution_count: int | None = None,
 ) -> pd.DataFrame:
     """The pairs that lookups by meaning came upon, each once, the newest first.
@@ -82,8 +82,8 @@ def pairs(
     seen, labels = seen[seen["embedder"] == embedder], labels[labels["embedder"] == embedder]
     looked = pd.DataFrame(
         {
-            "asked_id": seen["asked"].where(seen["asked"].notna(), seen["entry"]).astype("Int64"),
-            "stored_id": seen["near"].astype("Int64"),
+            "asked_id": seen["asked"].where(seen["asked"].notna(), seen["entry"]),
+            "stored_id": seen["near"],
             "asked": seen["question"],
             "similarity": seen["similarity"],
             "served": seen["match"] == "semantic",
@@ -91,12 +91,12 @@ def pairs(
             "at": seen["at"],
         }
     ).drop_duplicates(["asked_id", "stored_id"])
-    questions = dict(store.questions_of(looked["stored_id"].dropna().astype("int64").tolist()).rows)
+    questions = dict(store.questions_of(looked["stored_id"].tolist()).rows)
     looked["stored"] = [questions.get(each) for each in looked["stored_id"]]
     said = pd.DataFrame(
         {
-            "asked_id": labels["asked"].astype("Int64"),
-            "stored_id": labels["entry"].astype("Int64"),
+            "asked_id": labels["asked"],
+            "stored_id": labels["entry"],
             "asked": labels["asked_question"],
             "stored": labels["stored_question"],
             "similarity": labels["similarity"],

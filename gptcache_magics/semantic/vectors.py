@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptcache_magics.store.protocol import Store, id_bytes
+from gptcache_magics.store.protocol import Store
 
 __all__ = ["ContextIndex", "Neighbour", "VectorTable"]
 
@@ -34,8 +34,8 @@ MOST_CONTEXTS: Final = 5_000
 class Neighbour(NamedTuple):
     """A stored question near to one that is asked."""
 
-    id: bytes
-    """First 8 bytes of its entry's key."""
+    id: str
+    """Of its entry."""
     cosine: float
 
 
@@ -47,13 +47,13 @@ class VectorTable:
         self._heads = np.empty((1, min(HEAD, dimension)), np.float32)
         self._tails = np.empty(1, np.float32)
         """Length of each vector without its head."""
-        self._ids: list[bytes] = []
-        self._rows: dict[bytes, int] = {}
+        self._ids: list[str] = []
+        self._rows: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, ids: Sequence[bytes], vectors: Vector) -> None:
+    def add(self, ids: Sequence[str], vectors: Vector) -> None:
         """Add vectors, of shape ``(len(ids), dimension)``; each takes the place of the one with its id."""
         rows = [self._rows.setdefault(id, len(self._rows)) for id in ids]
         self._ids += list(self._rows)[len(self._ids) :]
@@ -63,7 +63,7 @@ class VectorTable:
         self._heads[rows] = vectors[:, :HEAD]
         self._tails[rows] = np.linalg.norm(vectors[:, HEAD:], axis=1)
 
-    def discard(self, id: bytes) -> None:
+    def discard(self, id: str) -> None:
         """Forget a vector, if it is here: the last one takes its place."""
         row = self._rows.pop(id, None)
         if row is None:
@@ -130,14 +130,14 @@ class ContextIndex:
 
     def __init__(self, store: Store, embedder: str, dimension: int) -> None:
         self._store, self._embedder, self._dimension = store, embedder, dimension
-        self._contexts: OrderedDict[bytes, _Context] = OrderedDict()
+        self._contexts: OrderedDict[str, _Context] = OrderedDict()
         self._total = 0
         """How many vectors there are in all."""
         self._epoch = store.epoch
         self._lock = threading.Lock()
 
     def nearest(
-        self, context: bytes, vector: Vector, limit: int, at_least: float, *, near: float = 1.0
+        self, context: str, vector: Vector, limit: int, at_least: float, *, near: float = 1.0
     ) -> list[Neighbour]:
         """The nearest questions of a context, with what other kernels stored until now.
 
@@ -152,12 +152,12 @@ class ContextIndex:
             vectors = self._followed(context).vectors
             return vectors.nearest(vector, limit, min(at_least, near) if len(vectors) <= FEW else at_least)
 
-    def add(self, context: bytes, id: bytes, vector: Vector) -> None:
+    def add(self, context: str, id: str, vector: Vector) -> None:
         """Make an entry searchable at once, before its vector is in the store."""
         with self._lock:
             self._put(context, self._followed(context), [id], vector[None])
 
-    def discard(self, context: bytes, id: bytes) -> None:
+    def discard(self, context: str, id: str) -> None:
         """Forget an entry that is not there any more."""
         with self._lock:
             kept = self._contexts.get(context)
@@ -166,7 +166,7 @@ class ContextIndex:
                 kept.vectors.discard(id)
                 self._total += len(kept.vectors) - before
 
-    def _followed(self, context: bytes) -> _Context:
+    def _followed(self, context: str) -> _Context:
         """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
         kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
         rows = self._store.vectors(self._embedder, context, kept.read).rows
@@ -177,13 +177,13 @@ class ContextIndex:
         whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
-            self._put(context, kept, [id_bytes(id) for id in whole], matrix)
+            self._put(context, kept, list(whole), matrix)
             kept.read = rows[-1][0]
         elif context in self._contexts:
             self._contexts.move_to_end(context)
         return kept
 
-    def _put(self, context: bytes, kept: _Context, ids: Sequence[bytes], vectors: Vector) -> None:
+    def _put(self, context: str, kept: _Context, ids: Sequence[str], vectors: Vector) -> None:
         """Add vectors; what was interrupted half way is thrown away, and read again when it is asked for."""
         self._total -= len(kept.vectors) if self._contexts.pop(context, None) is not None else 0
         kept.vectors.add(ids, vectors)

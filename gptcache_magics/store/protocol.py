@@ -20,8 +20,6 @@ from gptcache_magics.store.records import (
     Rows,
     Selection,
     Usage,
-    entry_id,
-    id_bytes,
     stored_entries,
 )
 
@@ -38,8 +36,6 @@ __all__ = [
     "Selection",
     "Store",
     "Usage",
-    "entry_id",
-    "id_bytes",
     "stored_entries",
 ]
 
@@ -69,10 +65,10 @@ class Store(Protocol):
     def open(self) -> None:
         """Open now, to hear of what is wrong; otherwise the first use opens."""
 
-    def get(self, key: bytes) -> Found | None:
+    def get(self, key: str) -> Found | None:
         """The entry under this exact key. Never writes."""
 
-    def remembered(self, key: bytes) -> bool:
+    def remembered(self, key: str) -> bool:
         """Whether ``get`` will answer from memory, without touching a disk."""
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
@@ -84,7 +80,7 @@ class Store(Protocol):
         Without ``replace`` an entry whose key is there already stays as it is.
         """
 
-    def gone(self, key: bytes) -> str:
+    def gone(self, key: str) -> str:
         """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
 
     def evict(self, limit: int) -> int:
@@ -123,17 +119,17 @@ class Store(Protocol):
     def entries(self, selection: Selection, limit: int | None = None) -> Rows:
         """Entries, newest first."""
 
-    def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
+    def history(self, key: str) -> Sequence[tuple[float, bytes]]:
         """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
 
     def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
 
-    def questions(self, configuration: bytes | None, limit: int) -> Rows:
+    def questions(self, configuration: str | None, limit: int) -> Rows:
         """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
 
-    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
-        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``.
+    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, after the id ``after``.
 
         Without ``anew`` none that has a vector of another embedder.
         """
@@ -144,10 +140,10 @@ class Store(Protocol):
     def count_elsewhere(self, embedder: str) -> int:
         """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
 
-    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
         """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
 
-    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+    def vectors(self, embedder: str, context: str, after: int) -> Rows:
         """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
 
     def embedders(self) -> Rows:
@@ -162,11 +158,11 @@ class Store(Protocol):
     def choose_threshold(self, embedder: str, threshold: float) -> None:
         """Remember which cosine is enough with this embedder."""
 
-    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+    def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
 
-    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
-        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+    def judged_wrong(self, asked: str) -> frozenset[str]:
+        """The ids of entries whose answer a person called wrong for what was asked."""
 
     def labels(self) -> Rows:
         """``asked, entry`` (ids), ``right, similarity, objection, embedder, at``, and both questions, newest first.
@@ -174,7 +170,7 @@ class Store(Protocol):
         The questions are ``asked_question`` and ``stored_question``.
         """
 
-    def questions_of(self, ids: Sequence[int]) -> Rows:
+    def questions_of(self, ids: Sequence[str]) -> Rows:
         """``id, question`` (2,000 characters of it) of what was asked or stored under these ids."""
 
     def configurations(self) -> Rows:

@@ -2,6 +2,8 @@
 
 An *entry* is one stored answer, a *lookup* one question to the cache, a *configuration* one model with one set of
 answer-changing parameters.
+
+Every key is lower-case hexadecimal text: 32 digits, and the first 16 of an entry's key are its id.
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ __all__ = [
     "Rows",
     "Selection",
     "Usage",
-    "entry_id",
-    "id_bytes",
     "stored_entries",
 ]
 
@@ -31,21 +31,11 @@ Outcome = Literal["hit", "miss", "bypass", "error"]
 Match = Literal["exact", "semantic"]
 
 
-def entry_id(key: bytes) -> str:
-    """The full hexadecimal id of an entry: the first 64 bits of its 128-bit key, 16 digits."""
-    return key[:8].hex()
-
-
-def id_bytes(number: int) -> bytes:
-    """The first 8 bytes of the key that has this row number."""
-    return number.to_bytes(8, "big", signed=True)
-
-
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """A model with one set of answer-changing parameters: one partition of the store, one gptcache."""
 
-    key: bytes
+    key: str
     """blake2b-128 over everything that can change an answer."""
     provider: str
     model: str
@@ -55,7 +45,7 @@ class Configuration:
     temperature: float | None
     parameters: str
     """JSON of the answer-changing parameters, without secrets."""
-    portable: bytes = b""
+    portable: str = ""
     """blake2b-128 over provider, model and parameters without addresses: the same on another machine."""
     environment: str = ""
     """Names of the variables that the model's class reads its key from, with spaces between them."""
@@ -83,9 +73,9 @@ class Usage:
 class Entry:
     """One answer to store: the prompt it answers, the encoded generations, and what it cost."""
 
-    key: bytes
-    """128-bit exact key."""
-    configuration: bytes
+    key: str
+    """Exact key: 32 digits, of which the first 16 are the entry's id."""
+    configuration: str
     prompt: str
     question: str
     """What a person asked: the text of the last human message, or the prompt itself."""
@@ -97,8 +87,8 @@ class Entry:
     """How long the model took."""
     usage: Usage = Usage()
     finish_reason: str = ""
-    prompt_digest: bytes = b""
-    """First 64 bits of blake2b over the canonical prompt: finds the same prompt under another configuration."""
+    prompt_digest: str = ""
+    """blake2b-64 over the canonical prompt, 16 digits: finds the same prompt under another configuration."""
     sample: int = 0
     """Which of several answers to identical calls this is."""
     expires: float | None = None
@@ -112,7 +102,7 @@ class Entry:
 class Found:
     """What the hot path needs of a stored entry."""
 
-    key: bytes
+    key: str
     answer: bytes
     created: float
     seconds: float | None
@@ -127,14 +117,14 @@ class Found:
         return "exact" if self.similarity is None else "semantic"
 
     def __str__(self) -> str:  # gptcache calls str() on an answer it returns
-        return entry_id(self.key)
+        return self.key[:16]
 
 
 class Near(NamedTuple):
     """The stored question that is most similar to one that was asked, as a semantic lookup saw it."""
 
-    key: bytes
-    """Of its entry."""
+    key: str
+    """Of its entry, or its first 16 digits."""
     similarity: float
     """The cosine of both questions, 0 to 1."""
     embedder: str
@@ -158,8 +148,8 @@ class Lookup:
     reason: str = ""
     mode: str = "auto"
     match: Match | None = None
-    configuration: bytes | None = None
-    key: bytes | None = None
+    configuration: str | None = None
+    key: str | None = None
     question: str = ""
     lookup_seconds: float | None = None
     seconds: float | None = None
@@ -168,13 +158,13 @@ class Lookup:
     cell_id: str = ""
     cell_line: str = ""
     execution_count: int | None = None
-    prompt_digest: bytes = b""
+    prompt_digest: str = ""
     """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
     tag: str = ""
     """Put on the entry when the lookup is recorded."""
     refusal: str = ""
     """What the caller was told in place of an answer; not recorded."""
-    asked: bytes | None = None
+    asked: str | None = None
     """For a semantic hit the key of what was asked; ``key`` is then that of the entry served."""
     near: Near | None = None
     """What a semantic lookup found; None if nothing was near, or nothing was searched."""
@@ -190,10 +180,10 @@ class Period:
     number: int | None = None
     below: int | None = None
     """With a smaller number."""
-    key: bytes | None = None
-    """Of this entry."""
-    asked: bytes | None = None
-    """Of exactly the call that has this key, whichever entry answered it."""
+    key: str | None = None
+    """Of this entry, by its key or id."""
+    asked: str | None = None
+    """Of exactly the call that has this key or id, whichever entry answered it."""
     question: str | None = None
     """Of exactly this question."""
     near: bool = False
@@ -205,8 +195,8 @@ class Selection:
     """Which entries a command is about. Every condition that is given must hold; none at all means every entry."""
 
     ids: Sequence[str] | None = None
-    """Beginnings of hexadecimal ids."""
-    configurations: Sequence[bytes] | None = None
+    """Beginnings of ids; a whole key names its entry."""
+    configurations: Sequence[str] | None = None
     grep: str | None = None
     """Regular expression searched in question and prompt, ignoring case."""
     tag: str | None = None
@@ -217,7 +207,7 @@ class Selection:
     """Not hit, and not created, after this moment."""
     expired_at: float | None = None
     """Expired by this moment."""
-    prompt_digest: bytes | None = None
+    prompt_digest: str | None = None
 
 
 class Rows(NamedTuple):
@@ -231,7 +221,7 @@ def stored_entries(rows: Rows) -> Iterator[Entry]:
     """The entries that ``Store.entries`` found."""
     for values in rows.rows:
         row = dict(zip(rows.columns, values, strict=True))
-        prompt, digest = row["prompt"], row["prompt_digest"]
+        prompt = row["prompt"]
         yield Entry(
             key=row["key"],
             configuration=row["configuration"],
@@ -242,7 +232,7 @@ def stored_entries(rows: Rows) -> Iterator[Entry]:
             seconds=row["seconds"],
             usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
             finish_reason=row["finish_reason"],
-            prompt_digest=id_bytes(digest) if digest is not None else b"",
+            prompt_digest=row["prompt_digest"],
             sample=row["sample"],
             expires=row["expires"],
             edited=bool(row["edited"]),

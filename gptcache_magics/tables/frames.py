@@ -112,7 +112,7 @@ def models(store: Store) -> pd.DataFrame:
     return typed(df, MODELS)
 
 
-def differences(store: Store, one: bytes, other: bytes) -> pd.DataFrame:
+def differences(store: Store, one: str, other: str) -> pd.DataFrame:
     """The parameters in which two configurations differ, by name; a column for each, empty where it is not set."""
     known = configurations(store).set_index("key")
     columns = {}
@@ -136,7 +136,7 @@ def entries(
         selection = replace(selection, configurations=list(known["key"][named(known, model)]))
     df = _frame(store.entries(selection, limit))
     df = df.assign(**_model_columns(store, df))
-    full = pd.Series([bytes(key)[:8].hex() for key in df["key"]], index=df.index, dtype="object")
+    full = df["key"].astype("object").str[:16]
     short = full.str[:8]
     df.index = pd.Index(short.where(~short.duplicated(keep=False), full), name="id", dtype="object").astype("string")
     df["paid_seconds"] = df["seconds"]
@@ -162,7 +162,7 @@ def lookups(
     df = df.assign(**_model_columns(store, df))
     df = df.assign(**_costs(df))
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
-    df["entry"] = [None if pd.isna(n) else int(n).to_bytes(8, "big", signed=True).hex()[:8] for n in df["entry"]]
+    df["entry"] = df["entry"].astype("object").str[:8]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
     wanted = named(df, model) if model is not None else slice(None)
     df = typed(df, LOOKUPS)[wanted]

@@ -17,8 +17,8 @@ from langchain_core.outputs import Generation
 from gptcache_magics import generations
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Near, Usage
-cache, of = controller.cache, Configuration(b"g" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0", 0.0, "{}")
-key = lambda text: blake2b(text.encode(), digest_size=16).digest()
+cache, of = controller.cache, Configuration("67" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0", 0.0, "{}")
+key = lambda text: blake2b(text.encode(), digest_size=16).hexdigest()
 def answer(question):
     said = generations.encode([Generation(text=f"When it was asked {question!r}, the model said this. " * 5)])
     cache.store.put(Entry(key(question), of.key, question, question, said, time.time(), 1.5), of)
@@ -117,7 +117,7 @@ def test_a_pair_is_called_wrong_with_the_keyboard_alone(page):
     page.locator(f"{ROWS} td", has_text="wrong").wait_for()
     detail.locator("h4", has_text="wrong").wait_for()
     assert page.evaluate(FOCUSED) == "Wrong"
-    assert page.evaluate(HOLDS, f"cache.store.judged_wrong(key({asked!r})) == {{key({stored!r})[:8]}}") == "ok"
+    assert page.evaluate(HOLDS, f"cache.store.judged_wrong(key({asked!r})) == {{key({stored!r})[:16]}}") == "ok"
 
 
 def test_a_near_miss_is_called_right_in_the_lookups_tab(page):

@@ -34,16 +34,16 @@ from tests.support.shell import NumberedModel, ask, fresh_shell
 from tests.support.store_contract import EVERYTHING, column
 
 GPT = Configuration(
-    key=b"g" * 16,
+    key="67" * 16,
     provider="openai",
     model="gpt-4o-mini",
     label="gpt-4o-mini · T 0",
     temperature=0.0,
     parameters='{"stop":["Ω"],"temperature":0.0}',
-    portable=b"p" * 16,
+    portable="70" * 16,
     environment="AZURE_OPENAI_AD_TOKEN OPENAI_API_KEY",
 )
-PLAIN = Configuration(b"h" * 16, "", "unknown", "unknown", None, "{}")
+PLAIN = Configuration("68" * 16, "", "unknown", "unknown", None, "{}")
 HEADER = '{"gptcache_magics":"bundle","schema":1}'
 KEY = "sk-proj-0123456789abcdef"
 CAN_WRITE_ANYWHERE = os.geteuid() == 0
@@ -533,13 +533,13 @@ def test_a_key_in_a_prompt_is_masked_and_the_entry_matches_nothing(path: Path, s
     saved = bundle.save(filled(store, original), EVERYTHING, path)
 
     assert (saved.entries, saved.masked_prompts, saved.masked_answers) == (1, 1, 0)
-    assert not any(secret in path.read_text() for secret in (KEY, "tr0ub4dor", original.key.hex()))
+    assert not any(secret in path.read_text() for secret in (KEY, "tr0ub4dor", original.key))
     contents = bundle.read(path)
     [read] = contents.entries
     assert read.tags == " draft masked-prompt "
     assert read.key != original.key
     assert read.key != entry(read.prompt).key  # nor for who asks for the masked prompt
-    assert read.prompt_digest == b""
+    assert read.prompt_digest == ""
     assert read.sample == 2
     assert "***" in read.prompt
 
@@ -687,10 +687,10 @@ def test_a_wrong_line_is_refused_by_its_number_and_the_others_are_taken(
     contents = bundle.read(written(path, CONFIGURATION, line, ENTRY))
 
     assert contents.refused == [(3, reason)]
-    assert [(each.key.hex(), each.question) for each in contents.entries] == [("ab" * 16, "How tall is Etna?")]
+    assert [(each.key, each.question) for each in contents.entries] == [("ab" * 16, "How tall is Etna?")]
     assert len(contents.configurations) == 1
     store = bundle.opened(path)
-    assert store.get(bytes.fromhex("ab" * 16)) is not None
+    assert store.get("ab" * 16) is not None
 
 
 def test_refused_lines_come_in_their_order(path: Path) -> None:

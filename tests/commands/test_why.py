@@ -202,7 +202,7 @@ def test_removed_and_cleared_entries() -> None:
 
 @pytest.mark.usefixtures("on")
 def test_a_store_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: SQLiteStore, key: bytes) -> Found | None:
+    def broken(self: SQLiteStore, key: str) -> Found | None:
         raise StoreError("the disk is gone")
 
     with monkeypatch.context() as patch:

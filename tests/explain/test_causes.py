@@ -24,8 +24,8 @@ REPORT = "Summarise the 2023 report in three sentences."
 NEWER = "Summarise the 2024 report in three sentences."
 
 
-def digest(text: str, size: int = 16) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
+def digest(text: str, size: int = 16) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
 def configured(model: str = "gpt-4o-mini", provider: str = "openai", **parameters: Any) -> Configuration:
@@ -60,7 +60,7 @@ class Log:
         """An answer to a prompt, stored now."""
         said = [message.text for message in conversation(prompt) if message.role in ("human", "prompt")]
         entry = Entry(
-            key=digest(configuration.key.hex() + prompt),
+            key=digest(configuration.key + prompt),
             configuration=configuration.key,
             prompt=prompt,
             question=question or said[-1],
@@ -83,7 +83,7 @@ class Log:
             outcome="miss",
             reason=reasons.NEW,
             configuration=configuration.key,
-            key=digest(configuration.key.hex() + prompt),
+            key=digest(configuration.key + prompt),
             question=said[-1],
             seconds=0.1,
             prompt_digest=digest(prompt, 8),
@@ -221,8 +221,8 @@ def test_a_configuration_that_differs_in_nothing_written_down(log: Log) -> None:
 
 
 def test_an_entry_of_an_older_version_without_a_digest_is_found_by_its_question(log: Log) -> None:
-    log.store_entry(REPORT, configured(temperature=0.2), prompt_digest=b"")
-    log.ask(REPORT, configured(temperature=0.9), prompt_digest=b"")
+    log.store_entry(REPORT, configured(temperature=0.2), prompt_digest="")
+    log.ask(REPORT, configured(temperature=0.9), prompt_digest="")
 
     assert log.why().cause == "another parameter"
     assert "temperature 0.2 → 0.9" in log.why().sentence
@@ -430,7 +430,7 @@ def test_a_hit_names_its_entry_and_what_it_saved(log: Log) -> None:
     explanation = log.why()
     assert (explanation.cause, explanation.nearest) == ("hit", None)
     assert "A hit: the answer was stored 20" in explanation.sentence
-    assert explanation.entry == digest(PLAIN.key.hex() + REPORT)[:4].hex()
+    assert explanation.entry == digest(PLAIN.key + REPORT)[:8]
     assert explanation.saved == (1.5, Usage(10, 5))
 
     log.store.clear()
@@ -457,7 +457,7 @@ def test_the_closest_entry_reads_as_one_line(log: Log) -> None:
 
     label = "gpt-4o-mini · temperature 0.2"
     words = "Summarise the [-2023-]{+2024+} report in three sentences."
-    assert str(found) == f"{entry.key[:4].hex()} ({label}): {words}; temperature 0.2 → 0.9"
+    assert str(found) == f"{entry.key[:8]} ({label}): {words}; temperature 0.2 → 0.9"
 
 
 def test_the_closest_entry_is_found_however_little_it_has_in_common(log: Log) -> None:
@@ -532,7 +532,7 @@ def test_control_characters_and_tags_are_neutralised() -> None:
 def test_keys_are_masked_in_every_text(log: Log) -> None:
     key = "sk-0123456789abcdef"
     log.ask(f"My key is {key}, keep it.", replace(PLAIN, parameters=json.dumps({"note": f"Bearer {key}"})))
-    log.ask(f"My key is {key}, lose it.", replace(PLAIN, key=b"other", parameters=json.dumps({"note": key})))
+    log.ask(f"My key is {key}, lose it.", replace(PLAIN, key="0e" * 16, parameters=json.dumps({"note": key})))
 
     explanation = log.why()
     assert explanation.cause == "other words"

@@ -126,7 +126,7 @@ values = [
     suffixed("a"), 2**70,
 ]
 for value in values:
-    print(key(Chat(anything=value)).hex(), repr(value)[:60].partition(" at 0x")[0].split("{")[0])
+    print(key(Chat(anything=value)), repr(value)[:60].partition(" at 0x")[0].split("{")[0])
 """
 
 

@@ -49,13 +49,13 @@ def test_a_call_has_the_key_that_it_had(
 ) -> None:
     found = identity(model, PROMPT, **kwargs)
 
-    assert found.key.hex() == found.sample(0).key.hex() == key
-    assert found.sample(1).key.hex() == second_sample
-    assert found.configuration.portable.hex() == portable
-    assert found.prompt_digest.hex() == prompt_digest
+    assert found.key == found.sample(0).key == key
+    assert found.sample(1).key == second_sample
+    assert found.configuration.portable == portable
+    assert found.prompt_digest == prompt_digest
 
 
 def test_a_lookup_that_no_hook_saw_has_the_key_that_it_had() -> None:
     found = identify_by_llm_string("Hi", "[('model', 'gpt-4o-mini')]")
 
-    assert found.key.hex() == "7bb71cdba33bd13e1aa79352807218bf"
+    assert found.key == "7bb71cdba33bd13e1aa79352807218bf"

@@ -17,8 +17,8 @@ from gptcache_magics.settings import CELL, Cell, Settings
 from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
-MINI = Configuration(b"m" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
-KEY = b"k" * 16
+MINI = Configuration("6d" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
+KEY = "6b" * 16
 
 
 @pytest.fixture

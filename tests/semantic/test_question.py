@@ -9,12 +9,12 @@ from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 
-GPT = b"configuration"
+GPT = "67" * 16
 QUESTION = "Which city is the capital of France?"
 CALL = {"name": "search", "args": {}, "id": "1", "type": "tool_call"}
 
 
-def meaning(*messages: BaseMessage, configuration: bytes = GPT) -> SearchableQuestion:
+def meaning(*messages: BaseMessage, configuration: str = GPT) -> SearchableQuestion:
     return searchable_question(canonical(prompt_of(messages), keep_ids=True)[0], configuration)
 
 
@@ -59,7 +59,7 @@ def test_everything_but_the_question_is_the_context(other: tuple[BaseMessage, ..
 
 
 def test_the_configuration_is_part_of_the_context() -> None:
-    assert meaning(HumanMessage(QUESTION)).context != meaning(HumanMessage(QUESTION), configuration=b"other").context
+    assert meaning(HumanMessage(QUESTION)).context != meaning(HumanMessage(QUESTION), configuration="0e" * 16).context
 
 
 def test_what_differs_between_a_model_s_and_a_cache_s_answer_does_not_count() -> None:
@@ -118,8 +118,8 @@ def test_what_is_more_than_words_is_found_exactly_alone(messages: list[BaseMessa
 def test_a_conversation_in_one_text_is_found_exactly_alone() -> None:
     turns = "Human: I love cats and hate dogs.\nAI: Ok.\nHuman: Which animal should I buy?\nAI:"
     with pytest.raises(ExactOnly, match="a conversation in one text"):
-        searchable_question(turns.encode(), b"c")
-    assert searchable_question(b"Question: Which animal should I buy?", b"c")
+        searchable_question(turns.encode(), "63" * 16)
+    assert searchable_question(b"Question: Which animal should I buy?", "63" * 16)
 
 
 def test_text_that_is_not_valid_unicode_is_found_exactly_alone() -> None:

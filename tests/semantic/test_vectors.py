@@ -9,7 +9,7 @@ import pytest
 
 from gptcache_magics.semantic import vectors
 from gptcache_magics.semantic.vectors import ContextIndex, Vector, VectorTable
-from gptcache_magics.store.protocol import Selection, entry_id
+from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.store_contract import GPT, key, make_entry
 
@@ -23,8 +23,8 @@ def unit(*near: Vector, noise: float = 1.0) -> Vector:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-def name(number: int) -> bytes:
-    return number.to_bytes(8, "big")
+def name(number: int) -> str:
+    return f"{number:016x}"
 
 
 @pytest.mark.parametrize("few", [4_000, 0], ids=["in full", "by their heads"])
@@ -85,7 +85,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[SQLiteStore, SQLiteStore]]:
     two.close()
 
 
-def put(store: SQLiteStore, number: int, vector: Vector, context: bytes = b"context") -> None:
+def put(store: SQLiteStore, number: int, vector: Vector, context: str = "c0" * 16) -> None:
     store.put(make_entry(number), GPT)
     store.put_vectors("e", [(key(number), context, vector.astype("<f4").tobytes())])
 
@@ -95,12 +95,12 @@ def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, 
     contexts = ContextIndex(mine, "e", DIMENSION)
     first, second = unit(), unit()
     put(mine, 1, first)
-    assert [each.id for each in contexts.nearest(b"context", first, 1, 0.9)] == [key(1)[:8]]
+    assert [each.id for each in contexts.nearest("c0" * 16, first, 1, 0.9)] == [key(1)[:16]]
 
     put(theirs, 2, second)
-    assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(2)[:8]]
-    assert contexts.nearest(b"other", second, 1, 0.9) == []
-    assert ContextIndex(mine, "f", DIMENSION).nearest(b"context", second, 1, 0.9) == []
+    assert [each.id for each in contexts.nearest("c0" * 16, second, 1, 0.9)] == [key(2)[:16]]
+    assert contexts.nearest("0e" * 16, second, 1, 0.9) == []
+    assert ContextIndex(mine, "f", DIMENSION).nearest("c0" * 16, second, 1, 0.9) == []
 
 
 def test_another_file_in_place_of_the_first_is_read_anew(
@@ -111,30 +111,30 @@ def test_another_file_in_place_of_the_first_is_read_anew(
     first, second = unit(), unit()
     for number in range(3):
         put(mine, number, first if number == 2 else unit())
-    assert contexts.nearest(b"context", first, 1, 0.9)
+    assert contexts.nearest("c0" * 16, first, 1, 0.9)
 
     theirs.close()
     shutil.rmtree(tmp_path)
     put(theirs, 7, second)
-    assert [each.id for each in contexts.nearest(b"context", second, 1, 0.9)] == [key(7)[:8]]
-    assert contexts.nearest(b"context", first, 1, 0.9) == []
+    assert [each.id for each in contexts.nearest("c0" * 16, second, 1, 0.9)] == [key(7)[:16]]
+    assert contexts.nearest("c0" * 16, first, 1, 0.9) == []
 
 
 def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     store, _ = folder
     contexts = ContextIndex(store, "e", DIMENSION)
     vector = unit()
-    contexts.add(b"context", key(1)[:8], vector)
-    assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
+    contexts.add("c0" * 16, key(1)[:16], vector)
+    assert len(contexts.nearest("c0" * 16, vector, 5, 0.9)) == 1
 
     put(store, 1, vector)
-    assert len(contexts.nearest(b"context", vector, 5, 0.9)) == 1
+    assert len(contexts.nearest("c0" * 16, vector, 5, 0.9)) == 1
 
 
 def test_a_context_without_questions_takes_no_room(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     contexts = ContextIndex(folder[0], "e", DIMENSION)
     for number in range(100):
-        assert contexts.nearest(b"%d" % number, unit(), 5, 0.0) == []
+        assert contexts.nearest(f"{number:032x}", unit(), 5, 0.0) == []
 
     assert not contexts._contexts
 
@@ -145,7 +145,7 @@ def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]
     put(store, 1, unit()[:10])
     put(store, 2, good)
 
-    assert [each.id for each in ContextIndex(store, "e", DIMENSION).nearest(b"context", good, 5, -1.0)] == [key(2)[:8]]
+    assert [each.id for each in ContextIndex(store, "e", DIMENSION).nearest("c0" * 16, good, 5, -1.0)] == [key(2)[:16]]
 
 
 def test_only_so_many_vectors_are_kept_in_memory(
@@ -156,10 +156,10 @@ def test_only_so_many_vectors_are_kept_in_memory(
     contexts = ContextIndex(store, "e", DIMENSION)
     all_of_them = [unit() for _ in range(6)]
     for number, vector in enumerate(all_of_them):
-        put(store, number, vector, context=b"%d" % number)
-        contexts.nearest(b"%d" % number, vector, 1, 0.9)
+        put(store, number, vector, context=f"{number:032x}")
+        contexts.nearest(f"{number:032x}", vector, 1, 0.9)
 
     assert sum(len(each.vectors) for each in contexts._contexts.values()) == contexts._total <= 3
     for number, vector in enumerate(all_of_them):  # thrown away, and read again
-        assert [each.id for each in contexts.nearest(b"%d" % number, vector, 1, 0.9)] == [key(number)[:8]]
-    store.remove(Selection(ids=[entry_id(key(0))]))
+        assert [each.id for each in contexts.nearest(f"{number:032x}", vector, 1, 0.9)] == [key(number)[:16]]
+    store.remove(Selection(ids=[key(0)]))

@@ -115,12 +115,12 @@ def identity(llm: Any = None, question: str = "prompt", **kwargs: Any) -> Identi
     return identify(Call(llm, kwargs, isinstance(llm, BaseChatModel), 0), question)
 
 
-def key(llm: Any = None, question: str = "prompt", **kwargs: Any) -> bytes:
+def key(llm: Any = None, question: str = "prompt", **kwargs: Any) -> str:
     """The key of a call with these arguments."""
     return identity(llm, question, **kwargs).key
 
 
-def key_of(*messages: BaseMessage, **fields: Any) -> bytes:
+def key_of(*messages: BaseMessage, **fields: Any) -> str:
     """The key of a chat."""
     return key(Chat(**fields), dumps(list(messages)))
 

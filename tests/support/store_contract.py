@@ -24,7 +24,6 @@ from gptcache_magics.store.protocol import (
     Selection,
     Store,
     Usage,
-    entry_id,
 )
 
 __all__ = [
@@ -32,11 +31,11 @@ __all__ = [
     *("lookup", "make_entry", "text"),
 ]
 
-GPT = Configuration(b"g" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, '{"temperature":0.2}')
-CLAUDE = Configuration(b"c" * 16, "anthropic", "claude-haiku-4-5", "claude-haiku-4-5", None, "{}")
+GPT = Configuration("67" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, '{"temperature":0.2}')
+CLAUDE = Configuration("63" * 16, "anthropic", "claude-haiku-4-5", "claude-haiku-4-5", None, "{}")
 NOON = 1_767_225_600.0
 EVERYTHING = Selection()
-D = b"\x80digest!"
+D = b"\x80digest!".hex()
 """The digest of a prompt, with the first bit set: SQLite's integers have a sign."""
 OF_GPT = Selection(configurations=[GPT.key])
 OF_CLAUDE = Selection(configurations=[CLAUDE.key])
@@ -51,9 +50,9 @@ ODD_TEXTS = {
 }
 
 
-def key(name: object) -> bytes:
+def key(name: object) -> str:
     """A 128-bit key."""
-    return blake2b(str(name).encode(), digest_size=16).digest()
+    return blake2b(str(name).encode(), digest_size=16).hexdigest()
 
 
 def make_entry(name: object, answer: bytes = b"answer", configuration: Configuration = GPT, **fields: Any) -> Entry:
@@ -84,7 +83,7 @@ def column(found: Rows, name: str) -> list[Any]:
     return [row[place] for row in found.rows]
 
 
-def keys(found: Rows) -> set[bytes]:
+def keys(found: Rows) -> set[str]:
     """The keys of the entries that were found."""
     return set(column(found, "key"))
 
@@ -119,9 +118,9 @@ class StoreContract:
         store.put(make_entry("b", b"2" * 20, created=NOON + 10, question="Wo liegt Zürich?"), GPT)
         store.put(make_entry("c", b"3" * 30, CLAUDE, created=NOON + 20, prompt="a System prompt"), CLAUDE)
         store.put(make_entry("d", b"4" * 40, CLAUDE, created=NOON + 30), CLAUDE)
-        store.change(Selection(ids=[entry_id(key("a"))]), pinned=True)
-        store.change(Selection(ids=[entry_id(key("b"))]), tag="lesson-1")
-        store.change(Selection(ids=[entry_id(key("b"))]), tag="draft")
+        store.change(Selection(ids=[key("a")]), pinned=True)
+        store.change(Selection(ids=[key("b")]), tag="lesson-1")
+        store.change(Selection(ids=[key("b")]), tag="draft")
         store.record([lookup(100, name="c")], [], 1000)
         return store
 
@@ -135,7 +134,7 @@ class StoreContract:
         assert found is not None
         assert (found.key, found.answer, found.created, found.seconds) == (key("a"), b"\0answer\xff", 12.5, 0.25)
         assert found.usage == usage
-        assert str(found) == entry_id(key("a"))
+        assert str(found) == key("a")[:16]
 
     def test_what_was_not_put_is_not_found(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a"), GPT)
@@ -146,7 +145,7 @@ class StoreContract:
     def test_a_key_that_only_begins_the_same_is_not_found(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a"), GPT)
 
-        assert reader.get(key("a")[:8] + bytes(8)) is None
+        assert reader.get(key("a")[:16] + "0" * 16) is None
 
     def test_what_was_found_is_remembered_until_it_is_removed(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a"), GPT)
@@ -280,8 +279,8 @@ class StoreContract:
 
         assert keys(reader.entries(Selection(tag="draft"))) == {key("a"), key("b"), key("d")}
         assert keys(reader.entries(Selection(tag="lesson-2"))) == {key("a")}
-        assert column(reader.entries(Selection(ids=[entry_id(key("a"))])), "tags") == [" lesson-2 draft "]
-        assert column(reader.entries(Selection(ids=[entry_id(key("c"))])), "tags") == [""]
+        assert column(reader.entries(Selection(ids=[key("a")])), "tags") == [" lesson-2 draft "]
+        assert column(reader.entries(Selection(ids=[key("c")])), "tags") == [""]
 
     # Removing
 
@@ -367,8 +366,8 @@ class StoreContract:
     def test_what_is_gone_says_why(self, filled: Store, reader: Store) -> None:
         filled.put(make_entry("b", b"replaced"), GPT)
         assert reader.gone(key("b")) == ""
-        filled.remove(Selection(ids=[entry_id(key("c"))]))
-        filled.change(Selection(ids=[entry_id(key("d"))]), pinned=True)
+        filled.remove(Selection(ids=[key("c")]))
+        filled.change(Selection(ids=[key("d")]), pinned=True)
         assert filled.evict(10 + 40) == 1
 
         assert [reader.gone(key(name)) for name in "abcd"] == ["", "evicted", "removed", ""]
@@ -402,25 +401,23 @@ class StoreContract:
 
     def test_questions_are_those_of_the_newest_entries(self, filled: Store, reader: Store) -> None:
         filled.put(make_entry("long", question="ü" * 3_000, created=NOON + 40), GPT)
-        filled.remove(Selection(ids=[entry_id(key("d"))]))
+        filled.remove(Selection(ids=[key("d")]))
 
         found = reader.questions(None, 3)
         assert set(found.columns) == {"id", "question"}
         assert {*column(found, "question")} == {"ü" * 2_000, "question c", "Wo liegt Zürich?"}
         assert {*column(reader.questions(GPT.key, 10), "question")} == {"ü" * 2_000, "Wo liegt Zürich?", "question a"}
-        assert [
-            number.to_bytes(8, "big", signed=True).hex() for number in column(reader.questions(CLAUDE.key, 9), "id")
-        ] == [entry_id(key("c"))]
+        assert [*column(reader.questions(CLAUDE.key, 9), "id")] == [key("c")[:16]]
         assert column(reader.questions(GPT.key, 1), "question") == ["ü" * 2_000]
-        assert reader.questions(b"unknown", 10).rows == []
+        assert reader.questions("ab" * 16, 10).rows == []
         assert reader.questions(None, 0).rows == []
 
     # Selecting
 
     def test_thousands_of_ids_are_selected_at_once(self, store: Store, reader: Store) -> None:
         store.put_all([make_entry(n) for n in range(3_000)], [GPT], replace=False)
-        ids = [entry_id(key(n)) for n in range(0, 3_000, 2)]
-        first_digits = entry_id(key(1))[:9]
+        ids = [key(n)[:16] for n in range(0, 3_000, 2)]
+        first_digits = key(1)[:9]
 
         assert reader.count(Selection(ids=[*ids, "0" * 16]))[0] == 1_500
         assert reader.count(Selection(ids=[*map(str.upper, ids), first_digits]))[0] == 1_501
@@ -441,25 +438,25 @@ class StoreContract:
     def test_one_prompt_is_selected_in_every_configuration(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a", prompt_digest=D), GPT)
         store.put(make_entry("b", configuration=CLAUDE, prompt_digest=D), CLAUDE)
-        store.put(make_entry("c", prompt_digest=b"\xff" * 8), GPT)
+        store.put(make_entry("c", prompt_digest="ff" * 8), GPT)
         store.put(make_entry("d"), GPT)
 
         assert keys(reader.entries(Selection(prompt_digest=D))) == {key("a"), key("b")}
         assert keys(reader.entries(Selection(prompt_digest=D, configurations=[GPT.key]))) == {key("a")}
-        assert keys(reader.entries(Selection(prompt_digest=b"\xff" * 8))) == {key("c")}
-        assert reader.count(Selection(prompt_digest=bytes(8)))[0] == 0
+        assert keys(reader.entries(Selection(prompt_digest="ff" * 8))) == {key("c")}
+        assert reader.count(Selection(prompt_digest="0" * 16))[0] == 0
 
     @pytest.mark.parametrize(
         ("selection", "expected"),
         [
             (Selection(), "abcd"),
-            (Selection(ids=[entry_id(key("a"))]), "a"),
-            (Selection(ids=[entry_id(key("a"))[:5], entry_id(key("c"))[:5].upper()]), "ac"),
+            (Selection(ids=[key("a")]), "a"),
+            (Selection(ids=[key("a")[:5], key("c")[:5].upper()]), "ac"),
             (Selection(ids=["0123456789abcdef"]), ""),
             (Selection(ids=[]), ""),
             (Selection(configurations=[GPT.key]), "ab"),
             (Selection(configurations=[CLAUDE.key, GPT.key]), "abcd"),
-            (Selection(configurations=[b"unknown"]), ""),
+            (Selection(configurations=["ab" * 16]), ""),
             (Selection(configurations=[]), ""),
             (Selection(grep="zürich"), "b"),
             (Selection(grep="SYSTEM"), "c"),
@@ -489,12 +486,12 @@ class StoreContract:
 
     @pytest.mark.parametrize("digit", "0123456789abcdef")
     def test_every_first_digit_of_an_id_selects(self, store: Store, digit: str) -> None:
-        chosen = bytes.fromhex(digit + "7" * 31)
+        chosen = digit + "7" * 31
         for first in "0123456789abcdef":
-            store.put(make_entry(first, key=bytes.fromhex(first + "7" * 31)), GPT)
+            store.put(make_entry(first, key=first + "7" * 31), GPT)
 
         assert keys(store.entries(Selection(ids=[digit]))) == {chosen}
-        assert keys(store.entries(Selection(ids=[entry_id(chosen)]))) == {chosen}
+        assert keys(store.entries(Selection(ids=[chosen]))) == {chosen}
 
     @pytest.mark.parametrize("selection", [Selection(ids=["xyz"]), Selection(grep="(")])
     def test_a_selection_that_means_nothing_is_an_error(self, filled: Store, selection: Selection) -> None:
@@ -602,7 +599,7 @@ class StoreContract:
         assert reader.count() == (2, 20 + len(b"longer than before"))
 
     def test_configurations_are_kept_as_they_are(self, filled: Store, reader: Store) -> None:
-        full = Configuration(b"f" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', b"p" * 16, "A_KEY B_TOKEN", '{"a":null}')
+        full = Configuration("66" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', "70" * 16, "A_KEY B_TOKEN", '{"a":null}')
         filled.put_all([], [full], replace=False)
         last = dict(zip(reader.configurations().columns, reader.configurations().rows[-1], strict=True))
         assert Configuration(**last) == full
@@ -660,7 +657,7 @@ class StoreContract:
     @pytest.mark.parametrize(
         ("change", "expected"),
         [
-            (lambda peer: peer.remove(Selection(ids=[entry_id(key("a"))])), None),
+            (lambda peer: peer.remove(Selection(ids=[key("a")])), None),
             (lambda peer: peer.clear(), None),
             (lambda peer: peer.put(make_entry("a", b"replaced"), GPT), b"replaced"),
             (lambda peer: [peer.clear(), peer.undo()], b"1" * 10),
@@ -684,46 +681,46 @@ class StoreContract:
     def test_vectors_come_back_in_the_order_of_their_coming(self, store: Store, peer: Store) -> None:
         for name in "abc":
             store.put(make_entry(name), GPT)
-        store.put_vectors("e/2", [(key("a"), b"context", b"vector a"), (key("b"), b"other", b"vector b")])
-        first, *_ = peer.vectors("e/2", b"context", 0).rows
-        store.put_vectors("e/2", [(key("c"), b"context", b"vector c")])
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector a"), (key("b"), "0e" * 16, b"vector b")])
+        first, *_ = peer.vectors("e/2", "c0" * 16, 0).rows
+        store.put_vectors("e/2", [(key("c"), "c0" * 16, b"vector c")])
 
-        assert [row[2] for row in peer.vectors("e/2", b"context", 0).rows] == [b"vector a", b"vector c"]
-        assert [row[2] for row in peer.vectors("e/2", b"context", first[0]).rows] == [b"vector c"]
-        assert peer.vectors("f/2", b"context", 0).rows == []
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0).rows] == [b"vector a", b"vector c"]
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, first[0]).rows] == [b"vector c"]
+        assert peer.vectors("f/2", "c0" * 16, 0).rows == []
 
     def test_a_vector_is_replaced_and_told_anew(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)
-        store.put_vectors("e/2", [(key("a"), b"context", b"old")])
-        [(sequence, _, _)] = store.vectors("e/2", b"context", 0).rows
-        store.put_vectors("e/2", [(key("a"), b"context", b"new")])
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"old")])
+        [(sequence, _, _)] = store.vectors("e/2", "c0" * 16, 0).rows
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"new")])
 
-        assert [row[2] for row in store.vectors("e/2", b"context", sequence).rows] == [b"new"]
+        assert [row[2] for row in store.vectors("e/2", "c0" * 16, sequence).rows] == [b"new"]
 
-    @pytest.mark.parametrize("takes", [lambda s: s.remove(Selection(ids=[entry_id(key("a"))])), lambda s: s.evict(0)])
+    @pytest.mark.parametrize("takes", [lambda s: s.remove(Selection(ids=[key("a")])), lambda s: s.evict(0)])
     def test_an_entry_takes_its_vector_along(self, store: Store, takes: Callable[[Store], object]) -> None:
         store.put(make_entry("a"), GPT)
-        store.put_vectors("e/2", [(key("a"), b"context", b"vector")])
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector")])
         takes(store)
-        assert store.vectors("e/2", b"context", 0).rows == []
+        assert store.vectors("e/2", "c0" * 16, 0).rows == []
 
-        store.put_vectors("e/2", [(key("a"), b"context", b"too late")])
-        assert store.vectors("e/2", b"context", 0).rows == []
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"too late")])
+        assert store.vectors("e/2", "c0" * 16, 0).rows == []
 
     def test_undo_brings_vectors_back_as_new_ones(self, store: Store, peer: Store) -> None:
         for name in "ab":
             store.put(make_entry(name), GPT)
-        store.put_vectors("e/2", [(key("a"), b"context", b"vector a"), (key("b"), b"context", b"vector b")])
-        *_, (last, _, _) = store.vectors("e/2", b"context", 0).rows
-        store.remove(Selection(ids=[entry_id(key("a"))]))
-        assert [row[2] for row in peer.vectors("e/2", b"context", 0).rows] == [b"vector b"]
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector a"), (key("b"), "c0" * 16, b"vector b")])
+        *_, (last, _, _) = store.vectors("e/2", "c0" * 16, 0).rows
+        store.remove(Selection(ids=[key("a")]))
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0).rows] == [b"vector b"]
         assert [row[1] for row in peer.embedders().rows] == [1]
 
         store.undo()
-        assert [row[2] for row in peer.vectors("e/2", b"context", last).rows] == [b"vector a"]
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, last).rows] == [b"vector a"]
         assert store.count_unembedded("e/2", anew=False) == 0
 
-        store.remove(Selection(ids=[entry_id(key("a"))]))
+        store.remove(Selection(ids=[key("a")]))
         store.forget_removed()
         store.put(make_entry("a"), GPT)
         assert store.count_unembedded("e/2", anew=False) == 1, "a removal that is final takes the vectors along"
@@ -732,12 +729,12 @@ class StoreContract:
         for name in range(5):
             store.put(make_entry(name), GPT)
         store.put(make_entry("sample", sample=1), GPT)
-        store.put_vectors("e/2", [(key(0), b"context", b"vector"), (key(1), None, None)])
+        store.put_vectors("e/2", [(key(0), "c0" * 16, b"vector"), (key(1), None, None)])
 
         assert store.count_unembedded("e/2", anew=False) == store.count_unembedded("e/2", anew=True) == 3
         assert store.count_unembedded("f/2", anew=True) == 5
         assert store.count_unembedded("f/2", anew=False) == 4, "e embedded one"
-        found, after = [], -(2**63)
+        found, after = [], ""
         while rows := store.unembedded("e/2", after, 2, anew=False).rows:
             assert len(rows) <= 2
             found += [row[1] for row in rows]
@@ -746,7 +743,7 @@ class StoreContract:
 
     def test_embedders_are_counted_with_their_thresholds(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)
-        store.put_vectors("e/2", [(key("a"), b"context", b"vector")])
+        store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector")])
         store.choose_threshold("f", 0.8)
         store.choose_threshold("f", 0.9)
 
@@ -757,7 +754,7 @@ class StoreContract:
         store.record([lookup(1, "miss", "b")], [GPT], 100)
         near = Near(key("a"), 0.94, "e/2", "number: 1 / 2")
         store.put_label(key("b"), near, False)
-        assert peer.judged_wrong(key("b")) == {key("a")[:8]}
+        assert peer.judged_wrong(key("b")) == {key("a")[:16]}
         assert peer.judged_wrong(key("c")) == frozenset()
         [row] = [dict(zip(store.labels().columns, each, strict=True)) for each in store.labels().rows]
         told = {name: row[name] for name in ("right", "similarity", "objection", "embedder")}

@@ -190,7 +190,7 @@ def _looked_up(n: int, of: Configuration) -> Lookup:
         *(NOON + 6 * n, "run", n, "hit" if hit else "miss"),
         match="exact" if hit else None,
         configuration=of.key,
-        key=b"k" * 16,
+        key="6b" * 16,
         question="question",
         lookup_seconds=1e-4 * (1 + n % 7) ** 2,
         seconds=1.0,

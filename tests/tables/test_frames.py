@@ -44,7 +44,7 @@ NOON = 1_767_268_800.0
 
 def configuration(provider: str, model: str, temperature: float | None = None) -> Configuration:
     label = model if temperature is None else f"{model} · T {temperature:g}"
-    return Configuration(f"{provider}{label}".encode(), provider, model, label, temperature, "{}")
+    return Configuration(f"{provider}{label}".encode().hex(), provider, model, label, temperature, "{}")
 
 
 MINI = configuration("openai", "gpt-4o-mini", 0.0)
@@ -83,7 +83,7 @@ class Filled(SQLiteStore):
         run: str = "run",
         reason: str = "",
         match: Match | None = None,
-        key: bytes = b"k" * 16,
+        key: str = "6b" * 16,
         cell: int | None = None,
         line: str = "",
         notebook: str = "",
@@ -107,7 +107,7 @@ class Filled(SQLiteStore):
         self.record([lookup], [of] if of else [], keep=1_000)
 
     def keep(
-        self, of: Configuration = MINI, *, key: bytes = b"k" * 16, created: float = NOON, usage: Usage = USAGE
+        self, of: Configuration = MINI, *, key: str = "6b" * 16, created: float = NOON, usage: Usage = USAGE
     ) -> None:
         """Store one entry."""
         answer = generations.encode([ChatGeneration(message=AIMessage("the answer"))])
@@ -126,7 +126,7 @@ def store() -> Iterator[Filled]:
 def filled(store: Filled) -> Filled:
     """Three models, two configurations of one, every outcome, two cells, two notebooks, two days."""
     store.keep(MINI)
-    store.keep(CLAUDE, key=b"c" * 16, created=NOON + 60)
+    store.keep(CLAUDE, key="63" * 16, created=NOON + 60)
     store.look("miss", MINI, usage=USAGE, seconds=2.0, cell=3, line="ask(1)", notebook="a.ipynb")
     for _ in range(2):
         store.look("hit", MINI, usage=USAGE, seconds=2.0, cell=4, line="ask(1)", notebook="a.ipynb", at=NOON + 60)
@@ -267,7 +267,7 @@ def test_the_total_of_nothing_is_nothing(store: Filled) -> None:
 def test_two_providers_with_one_model_name_are_told_apart(store: Filled) -> None:
     groq, together = configuration("groq", "llama-3.1-8b-instant"), configuration("somebody", "llama-3.1-8b-instant")
     store.keep(groq)
-    store.keep(together, key=b"t" * 16)
+    store.keep(together, key="74" * 16)
     store.look("miss", groq, usage=USAGE)
     store.look("miss", together, usage=USAGE)
     store.look("hit", together, usage=USAGE)
@@ -365,17 +365,17 @@ def test_entries_are_listed_newest_first_with_what_they_cost(filled: Filled) -> 
 
 
 def test_ids_are_short_unless_two_begin_alike(store: Filled) -> None:
-    store.keep(key=b"\x01" * 16)
+    store.keep(key="01" * 16)
     assert frames.entries(store).index.tolist() == ["01010101"]
-    store.keep(key=b"\x01" * 4 + b"\x02" * 12)
-    store.keep(key=b"\xff" * 16)
+    store.keep(key="01" * 4 + "02" * 12)
+    store.keep(key="ff" * 16)
 
     assert sorted(frames.entries(store).index) == ["0101010101010101", "0101010102020202", "ffffffff"]
 
 
 def test_lookups_name_their_entry_as_the_entries_table_does(store: Filled) -> None:
-    store.keep(key=b"\xff" * 16)
-    store.look("hit", key=b"\xff" * 16)
+    store.keep(key="ff" * 16)
+    store.look("hit", key="ff" * 16)
     joined = frames.lookups(store).join(frames.entries(store), on="entry", rsuffix="_of_entry")
 
     assert joined["answer"].tolist() == ["the answer"]
@@ -469,8 +469,8 @@ def test_a_model_that_tells_no_tokens_has_unknown_money_and_known_time(cache: gm
 
 
 def test_two_configurations_differ_in_the_parameters_that_are_shown(store: Filled) -> None:
-    warm = Configuration(b"w" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.9", 0.9, '{"temperature":0.9,"n":2}')
-    plain = Configuration(b"p" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", 0.2, '{"n":2,"stop":["."]}')
+    warm = Configuration("77" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.9", 0.9, '{"temperature":0.9,"n":2}')
+    plain = Configuration("70" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", 0.2, '{"n":2,"stop":["."]}')
     store.record([], [warm, plain], 10)
 
     df = frames.differences(store, plain.key, warm.key)

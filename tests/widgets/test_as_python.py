@@ -169,7 +169,7 @@ def test_the_code_is_short_for_a_simple_question(cache, server):
 
 def entry_of(prompt="hello", **values):
     values = {"question": prompt, "answer": b'F[[null,"x",null]]', "created": 0.0, **values}
-    return Entry(key=b"k" * 16, configuration=b"c" * 16, prompt=prompt, **values)
+    return Entry(key="6b" * 16, configuration="63" * 16, prompt=prompt, **values)
 
 
 def configuration_of(provider="acme", **values):
@@ -180,7 +180,7 @@ def configuration_of(provider="acme", **values):
         "parameters": '{"temperature": 0}',
         **values,
     }
-    return Configuration(key=b"c" * 16, provider=provider, **values)
+    return Configuration(key="63" * 16, provider=provider, **values)
 
 
 def test_of_other_providers_the_messages_and_a_remark_are_given():

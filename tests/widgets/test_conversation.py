@@ -24,7 +24,7 @@ from tests.support.provider_server import CHAT_MODELS
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
 HOSTILE = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"'&amp; \u202etxet \x1b[31mred \x00 \u2066 \u200f"
-CONFIGURATION = Configuration(b"c" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, "{}")
+CONFIGURATION = Configuration("63" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, "{}")
 ALLOWED = {"ol", "li", "h4", "h5", "div", "span", "pre", "code", "button", "details", "summary", "dl", "dt", "dd"}
 
 
@@ -45,7 +45,7 @@ def put(store, messages, answer="an answer", **values):
     """Store a conversation and return all that is known of it."""
     answer = answer if isinstance(answer, list) else [AIMessage(answer)] if isinstance(answer, str) else [answer]
     entry = Entry(
-        key=b"k" * 16,
+        key="6b" * 16,
         configuration=CONFIGURATION.key,
         prompt=messages if isinstance(messages, str) else prompt_of(messages),
         question="the question",
@@ -53,7 +53,7 @@ def put(store, messages, answer="an answer", **values):
         **{"created": time.time(), **values},
     )
     store.put(entry, CONFIGURATION)
-    return stored_entry(store, entry.key[:8].hex())
+    return stored_entry(store, entry.key[:16])
 
 
 def chat(store, messages, answer="an answer"):
@@ -108,13 +108,13 @@ def test_hostile_text_is_shown_and_obeyed_nowhere(store, place):
 
 
 def test_hostile_names_of_models_cells_and_tags_are_escaped(store):
-    hostile = Configuration(b"c" * 16, HOSTILE, HOSTILE, HOSTILE, None, "{}")
+    hostile = Configuration("63" * 16, HOSTILE, HOSTILE, HOSTILE, None, "{}")
     put(store, [HumanMessage("x")], finish_reason=HOSTILE)
-    lookup = Lookup(time.time(), "run", 1, "miss", key=b"k" * 16, notebook=HOSTILE, execution_count=3)
+    lookup = Lookup(time.time(), "run", 1, "miss", key="6b" * 16, notebook=HOSTILE, execution_count=3)
     store.record([lookup], [hostile], 10)
-    store.put(Entry(b"k" * 16, hostile.key, "p", "q", generations.encode([Generation(text="a")]), 1.0), hostile)
+    store.put(Entry("6b" * 16, hostile.key, "p", "q", generations.encode([Generation(text="a")]), 1.0), hostile)
     store.change(Selection(), tag="<b>bold</b>")
-    markup = facts_html(stored_entry(store, (b"k" * 8).hex()))
+    markup = facts_html(stored_entry(store, "6b" * 8))
     assert tags(markup) <= ALLOWED
     assert "#&lt;b&gt;bold&lt;/b&gt;" in markup
 
@@ -244,12 +244,12 @@ def test_what_is_known_of_an_entry_is_told(store):
     usage = Usage(1_000, 200)
     put(store, [HumanMessage("x")], answer, usage=usage, seconds=2.0, finish_reason="stop", tags=" draft ", edited=True)
     lookups = [
-        Lookup(time.time(), "run", 1, "miss", key=b"k" * 16, notebook="lesson.ipynb", execution_count=3),
-        Lookup(time.time(), "run", 2, "hit", key=b"k" * 16, notebook="lesson.ipynb", execution_count=4),
+        Lookup(time.time(), "run", 1, "miss", key="6b" * 16, notebook="lesson.ipynb", execution_count=3),
+        Lookup(time.time(), "run", 2, "hit", key="6b" * 16, notebook="lesson.ipynb", execution_count=4),
     ]
     store.record(lookups, [], 10)
     store.change(Selection(), pinned=True)
-    told = words(facts_html(stored_entry(store, (b"k" * 8).hex())))
+    told = words(facts_html(stored_entry(store, "6b" * 8)))
     for text in ("openai · gpt-4o-mini · T 0.2", "$0.0003", "2.0 s", "1,000 in, 200 out", "stop", "lesson.ipynb [3]"):
         assert text in told
     for mark in ("pinned", "edited", "#draft"):

@@ -273,9 +273,9 @@ def test_looking_for_older_entries_happens_once_for_each_search(tab, source, mon
 
 
 def test_thousands_of_selected_entries_are_changed_and_removed_at_once(tab, source):
-    model = Configuration(b"c" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
+    model = Configuration("63" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
     answer = generations.encode([Generation(text="an answer")])
-    keys = [hashlib.blake2b(b"%d" % number, digest_size=16).digest() for number in range(3_000)]
+    keys = [hashlib.blake2b(b"%d" % number, digest_size=16).hexdigest() for number in range(3_000)]
     source.store.put_all((Entry(key, model.key, "p", "q", answer, 1.0) for key in keys), [model], replace=True)
     tab.repaint()
     select_all(tab)

@@ -140,7 +140,7 @@ def test_a_button_labels_the_selected_pair_and_shows_it(asked: Asked, tab: Any) 
     assert not tab.verdicts.failed
     assert rows(tab)[2][5] == "wrong"
     assert "Cosine 0.97, wrong" in tab.detail.value
-    assert asked.store.judged_wrong(key("How can I bake bread?")) == {key("How do I bake bread?")[:8]}
+    assert asked.store.judged_wrong(key("How can I bake bread?")) == {key("How do I bake bread?")[:16]}
     press(tab, True, "How can I bake bread?")
     assert asked.labels() == {"How can I bake bread?": True}
     assert tab.verdicts.said == "Lookup 1: right."

@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Final
 
-from gptcache_magics.store.protocol import id_bytes
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.statements import id_text
 
 __all__ = ["Following"]
 
@@ -47,7 +47,7 @@ class Following:
         if dropped[0][0] - 1 != previous or any(number is None for _, number in dropped):
             self._recent.clear()
         else:
-            self._recent.forget({id_bytes(number) for _, number in dropped if number is not None})
+            self._recent.forget({id_text(number) for _, number in dropped if number is not None})
 
     def _changes(self, db: sqlite3.Connection) -> tuple[int, list[tuple[int, int | None]]]:
         if self._dropped is None:

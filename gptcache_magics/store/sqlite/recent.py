@@ -21,15 +21,15 @@ class Recent:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._found: LRUCache[bytes, Found] = LRUCache(max_bytes, getsizeof=_size)
+        self._found: LRUCache[str, Found] = LRUCache(max_bytes, getsizeof=_size)
         self._lock = threading.RLock()
         self.forgotten = 0
         """Grows whenever something is forgotten."""
 
-    def __contains__(self, key: bytes) -> bool:
+    def __contains__(self, key: str) -> bool:
         return key in self._found
 
-    def get(self, key: bytes) -> Found | None:
+    def get(self, key: str) -> Found | None:
         """The entry, now the most recently used."""
         with self._lock:
             found: Found | None = self._found.get(key)
@@ -50,11 +50,11 @@ class Recent:
             if current and _size(found) < self._max_bytes // 4:
                 self._found[found.key] = found
 
-    def forget(self, beginnings: Container[bytes]) -> None:
-        """Drop the entries whose key begins with one of these 8 bytes."""
+    def forget(self, ids: Container[str]) -> None:
+        """Drop the entries with these ids."""
         with self._lock:
             self.forgotten += 1
-            for key in [key for key in self._found if key[:8] in beginnings]:
+            for key in [key for key in self._found if key[:16] in ids]:
                 del self._found[key]
 
     def clear(self) -> None:

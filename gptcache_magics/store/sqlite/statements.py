@@ -14,7 +14,10 @@ from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period,
 __all__ = [
     "ADD_TAG",
     "BRIEF",
+    "CONFIGURATION",
+    "ENTRY",
     "FIND",
+    "LOOKUP",
     "PUT_CONFIGURATION",
     "PUT_ENTRY",
     "PUT_LOOKUP",
@@ -22,7 +25,10 @@ __all__ = [
     "allow_grep",
     "configuration_values",
     "entry_values",
+    "hex_of",
     "id_number",
+    "id_of",
+    "id_text",
     "lookup_values",
     "question_values",
     "readable",
@@ -71,11 +77,38 @@ def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
     )
 
 
+def hex_of(column: str) -> str:
+    """SQL for the text of a column of keys; the empty key is empty."""
+    return f"lower(hex({column}))"
+
+
+def id_of(column: str) -> str:
+    """SQL for the text of a column of row numbers or digests; NULL where there is none."""
+    return f"CASE WHEN {column} IS NOT NULL THEN printf('%016x', {column}) END"
+
+
 FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
 BRIEF: Final = (
     "l.number, l.at, l.outcome, l.reason LIKE 'error%' OR l.reason LIKE 'exact only: error%' AS failed, l.match, "
-    "l.configuration, l.lookup_seconds, l.seconds, "
+    f"nullif({hex_of('l.configuration')}, '') AS configuration, l.lookup_seconds, l.seconds, "
     + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+)
+ENTRY: Final = (
+    f"{hex_of('e.key')} AS key, {hex_of('e.configuration')} AS configuration, e.prompt, e.question, e.answer, e.bytes, "
+    "e.created, e.accessed, e.hits, e.expires, e.seconds, e.finish_reason, e.pinned, e.edited, e.tags, e.sample, "
+    f"coalesce({id_of('e.prompt_digest')}, '') AS prompt_digest, {', '.join(f'e.{name}' for name in _TOKENS)}"
+)
+"""What is read of ``entry e``."""
+LOOKUP: Final = (
+    "l.number, l.run, l.number_in_run, l.at, l.outcome, l.reason, l.mode, l.match, l.similarity, l.embedder, "
+    f"l.objection, nullif({hex_of('l.configuration')}, '') AS configuration, "
+    + ", ".join(f"{id_of(f'l.{name}')} AS {name}" for name in ("entry", "asked", "near", "prompt_digest"))
+    + ", l.lookup_seconds, l.seconds, l.notebook, l.cell, l.cell_line, l.execution_count, "
+    + ", ".join(f"l.{name}" for name in _TOKENS)
+)
+"""What is read of ``lookup l``."""
+CONFIGURATION: Final = ", ".join(
+    f"{hex_of(name)} AS {name}" if name in ("key", "portable") else name for name in _CONFIGURATION
 )
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
@@ -92,13 +125,14 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
     """The values of ``PUT_ENTRY``."""
     digest = id_number(entry.prompt_digest) if entry.prompt_digest else None
     return (
-        *(id_number(entry.key), entry.key, entry.configuration, _exact(entry.prompt), readable(entry.question)),
-        *(entry.answer, len(entry.answer), entry.created, entry.seconds, *_tokens(entry.usage), entry.finish_reason),
+        *(id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration), _exact(entry.prompt)),
+        *(readable(entry.question), entry.answer, len(entry.answer), entry.created, entry.seconds),
+        *(*_tokens(entry.usage), entry.finish_reason),
         *(entry.expires, entry.edited, digest, entry.sample),
     )
 
 
-def question_values(key: bytes, question: str) -> tuple[int, str]:
+def question_values(key: str, question: str) -> tuple[int, str]:
     """The values of ``PUT_QUESTION``."""
     return id_number(key), readable(question[:QUESTION_CHARACTERS])
 
@@ -114,8 +148,8 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
     return (
         *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome, readable(lookup.reason), lookup.mode),
         *(lookup.match, near.similarity if near else None, lookup.lookup_seconds, lookup.seconds),
-        readable(lookup.notebook),
-        *(readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count, lookup.configuration),
+        *(readable(lookup.notebook), readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count),
+        bytes.fromhex(lookup.configuration) if lookup.configuration else None,
         *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
         id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
         id_number(lookup.asked) if lookup.asked else None,
@@ -126,9 +160,9 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
 def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
     """The values of ``PUT_CONFIGURATION``."""
     return (
-        *(configuration.key, configuration.provider, readable(configuration.model), readable(configuration.label)),
-        *(configuration.temperature, readable(configuration.parameters)),
-        *(configuration.portable, configuration.environment),
+        *(bytes.fromhex(configuration.key), configuration.provider, readable(configuration.model)),
+        *(readable(configuration.label), configuration.temperature, readable(configuration.parameters)),
+        *(bytes.fromhex(configuration.portable), configuration.environment),
         configuration.call_parameters and readable(configuration.call_parameters),
     )
 
@@ -143,7 +177,7 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         values += ids
     if selection.configurations is not None:
         conditions.append(f"e.configuration IN ({', '.join('?' * len(selection.configurations))})")
-        values += selection.configurations
+        values += map(bytes.fromhex, selection.configurations)
     for condition, value in (
         ("instr(e.tags, ' ' || ? || ' ')", selection.tag),
         ("e.pinned=?", selection.pinned),
@@ -190,9 +224,14 @@ def rows(cursor: sqlite3.Cursor) -> Rows:
     return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
 
 
-def id_number(key: bytes) -> int:
-    """The row number of an entry: the first 64 bits of its key, signed as SQLite's integers are."""
-    return int.from_bytes(key[:8], "big", signed=True)
+def id_number(key: str) -> int:
+    """Return the row number of a key or id: its first 64 bits, signed as SQLite's integers are."""
+    return int.from_bytes(bytes.fromhex(key[:16]), "big", signed=True)
+
+
+def id_text(number: int) -> str:
+    """Return the id that has this row number."""
+    return number.to_bytes(8, "big", signed=True).hex()
 
 
 def readable(text: str) -> str:
@@ -242,7 +281,7 @@ def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:
 
 def _id_range(beginning: str) -> tuple[int, int]:
     try:
-        first, last = (bytes.fromhex(beginning.lower().ljust(16, digit)) for digit in "0f")
+        first, last = (bytes.fromhex(beginning.ljust(16, digit)).hex() for digit in "0f")
     except ValueError:
         raise CommandError(
             f"'{beginning}' is not the id of an entry: ids are hexadecimal, as in %gptcache show a41f. "

@@ -47,7 +47,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         self._connections = Connections(folder)
         self._recent = Recent()
         self._following = Following(self._connections, self._recent)
-        self._written: set[tuple[int, bytes]] = set()
+        self._written: set[tuple[int, str]] = set()
         """Configurations known to be in the file, with the epoch of that file."""
 
     @property
@@ -82,7 +82,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         self._connections.close()
         self._recent.clear()
 
-    def get(self, key: bytes) -> Found | None:
+    def get(self, key: str) -> Found | None:
         """The entry under this exact key. Never writes."""
         self._following.look()
         forgotten = self._recent.forgotten
@@ -90,13 +90,13 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         if found is not None:
             return found
         row = self._connections.read(lambda db: db.execute(FIND, (id_number(key),)).fetchone())
-        if row is None or row[0] != key:
+        if row is None or row[0].hex() != key:
             return None
-        found = Found(row[0], row[1], row[2], row[3], Usage(*row[5:]), row[4])
+        found = Found(key, row[1], row[2], row[3], Usage(*row[5:]), row[4])
         self._recent.remember(found, forgotten)
         return found
 
-    def remembered(self, key: bytes) -> bool:
+    def remembered(self, key: str) -> bool:
         """Whether ``get`` will answer from memory."""
         return key in self._recent
 
@@ -144,11 +144,11 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             db.execute("UPDATE entry SET tags=? WHERE id=?", (entry.tags, number))
         return old is not None
 
-    def _answer(self, db: sqlite3.Connection, key: bytes) -> bytes | None:
+    def _answer(self, db: sqlite3.Connection, key: str) -> bytes | None:
         row = db.execute("SELECT answer FROM entry WHERE id=?", (id_number(key),)).fetchone()
         return row[0] if row else None
 
-    def gone(self, key: bytes) -> str:
+    def gone(self, key: str) -> str:
         """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
         sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())

@@ -9,7 +9,19 @@ from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Period, Rows, Selection
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.statements import BRIEF, allow_grep, id_number, rows, where_entries, where_lookups
+from gptcache_magics.store.sqlite.statements import (
+    BRIEF,
+    CONFIGURATION,
+    ENTRY,
+    LOOKUP,
+    allow_grep,
+    hex_of,
+    id_number,
+    id_of,
+    rows,
+    where_entries,
+    where_lookups,
+)
 
 __all__ = ["EVERYTHING", "SQLiteTables"]
 
@@ -43,12 +55,12 @@ class SQLiteTables:
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Rows:
             # Of named entries there are few: going through all by the index would cost more than a sort.
             order = "e.created" if selection.ids is None else "+e.created"
-            sql = f"SELECT e.* FROM entry e WHERE {where} ORDER BY {order} DESC"
+            sql = f"SELECT {ENTRY} FROM entry e WHERE {where} ORDER BY {order} DESC"
             return rows(db.execute(f"{sql} LIMIT ?", (*values, _limit(limit))))
 
         return self._select(self._connections.read, selection, work)
 
-    def history(self, key: bytes) -> Sequence[tuple[float, bytes]]:
+    def history(self, key: str) -> Sequence[tuple[float, bytes]]:
         """Earlier answers under a key, newest first."""
         sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
         return self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchall())
@@ -57,42 +69,42 @@ class SQLiteTables:
         """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
         where, values = where_lookups(period)
         asked = " LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
-        columns, join = (BRIEF, "") if brief else ("l.*, q.question", asked)
+        columns, join = (BRIEF, "") if brief else (f"{LOOKUP}, q.question", asked)
         sql = f"SELECT {columns} FROM lookup l{join} WHERE {where} ORDER BY l.number DESC LIMIT ?"
         return self._connections.read(lambda db: rows(db.execute(sql, (*values, _limit(limit)))))
 
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""
-        sql = "SELECT * FROM configuration ORDER BY provider, model, label"
+        sql = f"SELECT {CONFIGURATION} FROM configuration ORDER BY provider, model, label"
         return self._connections.read(lambda db: rows(db.execute(sql)))
 
     def tallies(self) -> Rows:
         """How often each configuration hit and missed, and when it was asked last."""
         sql = (
-            "SELECT configuration AS key, sum(outcome='hit') AS hits, sum(outcome='miss') AS misses, max(at) AS last"
-            " FROM lookup GROUP BY configuration"
+            f"SELECT nullif({hex_of('configuration')}, '') AS key, sum(outcome='hit') AS hits,"
+            " sum(outcome='miss') AS misses, max(at) AS last FROM lookup GROUP BY configuration"
         )
         return self._connections.read(lambda db: rows(db.execute(sql)))
 
     def contents(self) -> Rows:
         """How many entries each configuration has, how large, the first and the last."""
         sql = (
-            "SELECT configuration AS key, count(*) AS entries, sum(bytes) AS bytes, min(created) AS first_created,"
-            " max(created) AS last_created FROM entry GROUP BY configuration"
+            f"SELECT {hex_of('configuration')} AS key, count(*) AS entries, sum(bytes) AS bytes,"
+            " min(created) AS first_created, max(created) AS last_created FROM entry GROUP BY configuration"
         )
         return self._connections.read(lambda db: rows(db.execute(sql)))
 
-    def questions(self, configuration: bytes | None, limit: int) -> Rows:
+    def questions(self, configuration: str | None, limit: int) -> Rows:
         """The questions of the newest entries, of one configuration or of all, in no order."""
-        where, values = ("configuration=?", (configuration,)) if configuration is not None else ("1", ())
+        where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
         newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index alone
-        sql = f"SELECT id, question FROM question WHERE id IN ({newest})"
+        sql = f"SELECT {id_of('id')} AS id, question FROM question WHERE id IN ({newest})"
         return self._connections.read(lambda db: rows(db.execute(sql, (*values, limit))))
 
-    def questions_of(self, ids: Sequence[int]) -> Rows:
+    def questions_of(self, ids: Sequence[str]) -> Rows:
         """The questions under these ids."""
-        sql = "SELECT id, question FROM question WHERE id IN (SELECT value FROM json_each(?))"
-        return self._connections.read(lambda db: rows(db.execute(sql, (json.dumps(list(ids)),))))
+        sql = f"SELECT {id_of('id')} AS id, question FROM question WHERE id IN (SELECT value FROM json_each(?))"
+        return self._connections.read(lambda db: rows(db.execute(sql, (json.dumps([*map(id_number, ids)]),))))
 
     def _select(
         self,

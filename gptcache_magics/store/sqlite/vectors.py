@@ -7,24 +7,26 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from gptcache_magics.store.protocol import Near, Rows, id_bytes
+from gptcache_magics.store.protocol import Near, Rows
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.statements import id_number, readable, rows
+from gptcache_magics.store.sqlite.statements import hex_of, id_number, id_of, id_text, readable, rows
 
 __all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
+BEFORE_ALL: Final = -(2**63)
 # Not seen by an embedder; with the second value false not by another one either.
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
-UNEMBEDDED: Final = f"SELECT e.id, e.key, e.configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"
+UNEMBEDDED: Final = f"""SELECT {id_of("e.id")} AS id, {hex_of("e.key")} AS key,
+    {hex_of("e.configuration")} AS configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"""
 _STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
     GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
 # Of an entry that was removed meanwhile nothing is kept.
 PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, ?, ?, ? FROM entry WHERE id=?"""
-VECTORS: Final = f"""SELECT sequence, id, vector FROM vector v WHERE embedder=? AND context=? AND sequence>?
-    AND {_STORED} ORDER BY sequence"""
+VECTORS: Final = f"""SELECT sequence, {id_of("id")} AS id, vector FROM vector v
+    WHERE embedder=? AND context=? AND sequence>? AND {_STORED} ORDER BY sequence"""
 # As if they had come just now: who followed them has forgotten them.
 VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, embedder, context, vector FROM vector WHERE id IN (SELECT id FROM removed)"""
@@ -32,8 +34,8 @@ EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, thresho
     (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
     LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
     USING (embedder) LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
-LABELS: Final = """SELECT l.asked, l.entry, l.verdict AS right, l.similarity, l.objection, l.embedder, l.at,
-    a.question AS asked_question, s.question AS stored_question
+LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS entry, l.verdict AS right, l.similarity,
+    l.objection, l.embedder, l.at, a.question AS asked_question, s.question AS stored_question
     FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
 
 
@@ -42,9 +44,10 @@ class SQLiteMeanings:
 
     _connections: Connections
 
-    def unembedded(self, embedder: str, after: int, limit: int, *, anew: bool) -> Rows:
-        """``id, key, configuration, prompt`` of entries that this embedder has not seen, with an id above ``after``."""
-        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, anew, after, limit))))
+    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Rows:
+        """``id, key, configuration, prompt`` of entries that this embedder has not seen, after the id ``after``."""
+        first = id_number(after) if after else BEFORE_ALL
+        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, anew, first, limit))))
 
     def count_unembedded(self, embedder: str, *, anew: bool) -> int:
         """How many entries this embedder has not seen."""
@@ -57,18 +60,21 @@ class SQLiteMeanings:
         number: int = self._connections.read(lambda db: db.execute(ELSEWHERE, (f"{embedder}/",)).fetchone()[0])
         return number
 
-    def put_vectors(self, embedder: str, vectors: Iterable[tuple[bytes, bytes | None, bytes | None]]) -> None:
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
         """Keep ``key, context, vector`` of entries; no context for what no search may find."""
-        values = [(embedder, context, vector, id_number(key)) for key, context, vector in vectors]
+        values = [
+            (embedder, bytes.fromhex(context) if context is not None else None, vector, id_number(key))
+            for key, context, vector in vectors
+        ]
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(PUT_VECTOR, values)
 
         self._connections.write(work)
 
-    def vectors(self, embedder: str, context: bytes, after: int) -> Rows:
+    def vectors(self, embedder: str, context: str, after: int) -> Rows:
         """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
-        return self._connections.read(lambda db: rows(db.execute(VECTORS, (embedder, context, after))))
+        return self._connections.read(lambda db: rows(db.execute(VECTORS, (embedder, bytes.fromhex(context), after))))
 
     def embedders(self) -> Rows:
         """``embedder, vectors, threshold`` of each one that was used here."""
@@ -90,17 +96,17 @@ class SQLiteMeanings:
         sql = "INSERT OR REPLACE INTO threshold VALUES (?,?)"
         self._connections.write(lambda db: db.execute(sql, (embedder, threshold)))
 
-    def put_label(self, asked: bytes, near: Near, right: bool) -> None:
+    def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
         values = (id_number(asked), id_number(near.key), right, near.similarity, readable(near.objection))
         sql = "INSERT OR REPLACE INTO label VALUES (?,?,?,?,?,?,?)"
         self._connections.write(lambda db: db.execute(sql, (*values, near.embedder, time.time())))
 
-    def judged_wrong(self, asked: bytes) -> frozenset[bytes]:
-        """The first 8 bytes of the keys of entries whose answer a person called wrong for what was asked."""
+    def judged_wrong(self, asked: str) -> frozenset[str]:
+        """The ids of entries whose answer a person called wrong for what was asked."""
         sql = "SELECT entry FROM label WHERE asked=? AND NOT verdict"
         found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
-        return frozenset(id_bytes(number) for (number,) in found)
+        return frozenset(id_text(number) for (number,) in found)
 
     def labels(self) -> Rows:
         """What was said of pairs of questions, newest first."""

@@ -116,8 +116,7 @@ class Actions(anywidget.AnyWidget):
 
     def _whole(self, beginnings: set[str]) -> list[str]:
         """The whole ids of entries."""
-        numbers = (row[0] for row in self._open().questions(None, sys.maxsize).rows)
-        ids = (number.to_bytes(8, "big", signed=True).hex() for number in numbers)
+        ids = (id for id, _ in self._open().questions(None, sys.maxsize).rows)
         return [id for id in ids if id in beginnings or id[:8] in beginnings]
 
     def _open(self) -> Store:

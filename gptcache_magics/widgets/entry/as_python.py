@@ -191,9 +191,9 @@ def _splits(asked: Configuration) -> Iterator[tuple[_Parameters, _Parameters]]:
             yield {name: value for name, value in parameters.items() if name not in of_call}, call
 
 
-def _key(path: str, model: str, fields: _Parameters, call: _Parameters) -> bytes:
+def _key(path: str, model: str, fields: _Parameters, call: _Parameters) -> str:
     """Return the configuration's key of a call of a model of this class."""
-    return blake2b(dumps([path, model, fields, call]), digest_size=16).digest()
+    return blake2b(dumps([path, model, fields, call]), digest_size=16).hexdigest()
 
 
 def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:

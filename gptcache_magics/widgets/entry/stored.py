@@ -52,7 +52,7 @@ def marks_of(row: Mapping[Any, Any]) -> list[str]:
     return [*(word for word in ("pinned", "edited") if row[word]), *(f"#{tag}" for tag in tags.split())]
 
 
-def _configuration(store: Store, key: bytes) -> Configuration:
+def _configuration(store: Store, key: str) -> Configuration:
     columns, rows = store.configurations()
     for values in rows:
         row = dict(zip(columns, values, strict=True))
@@ -61,7 +61,7 @@ def _configuration(store: Store, key: bytes) -> Configuration:
     return Configuration(key, "", "unknown", "unknown", None, "{}")
 
 
-def _cell(store: Store, key: bytes) -> str:
+def _cell(store: Store, key: str) -> str:
     """The cell of the newest lookup that missed: it bought the answer."""
     columns, rows = store.lookups(Period(key=key), brief=True)
     outcome, notebook, count = map(columns.index, ("outcome", "notebook", "execution_count"))

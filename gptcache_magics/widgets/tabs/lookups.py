@@ -14,7 +14,7 @@ from gptcache_magics.explain.causes import explain
 from gptcache_magics.explain.closest import records
 from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
-from gptcache_magics.store.protocol import Period, Selection, entry_id
+from gptcache_magics.store.protocol import Period, Selection
 from gptcache_magics.tables import frames
 from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown
 from gptcache_magics.widgets.redaction import hidden, without_words
@@ -165,7 +165,7 @@ class LookupsTab(TableTab):
         explanation = explain(self._source.store, lookup)
         sentence, closest = explanation.sentence, explanation.nearest
         # The pair below shows these words, unless something else is closest.
-        is_pair = closest is not None and lookup["near"] is not None and _short(lookup["near"]) == closest.id
+        is_pair = closest is not None and lookup["near"] is not None and lookup["near"][:8] == closest.id
         if self._view.redact and explanation.cause == "guard":
             sentence = f"A stored question is near, but blocked by the guard “{without_words(lookup['objection'])}”."
         texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
@@ -180,10 +180,6 @@ class LookupsTab(TableTab):
         found = frames.entries(self._source.store, Selection(ids=[entry]), limit=1)
         answer = str(found["answer"].iloc[0]) if len(found) else ""
         return hidden(answer) if self._view.redact else answer
-
-
-def _short(id: int) -> str:
-    return entry_id(id.to_bytes(8, "big", signed=True))[:8]
 
 
 def _text(value: Any, kind: Kind = "text") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gptcache_magics.explain.closest import records
-from gptcache_magics.store.protocol import Selection, Store, entry_id
+from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.tables import frames
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_html, printable, word_diff
@@ -31,7 +31,7 @@ def pair_html(store: Store, row: Mapping[str, Any], *, redact: bool = False) -> 
     """
     stored, asked = masked(row["stored"]), masked(row["asked"])
     differing = "" if redact else as_html(word_diff(stored, asked))
-    answers = [_answer(store, int(row[name])) for name in ("stored_id", "asked_id")]
+    answers = [_answer(store, row[name]) for name in ("stored_id", "asked_id")]
     if redact:
         answers = list(map(hidden, answers))
     not_asked = "The model was not asked." if row["served"] else "The model's own answer is not stored."
@@ -70,13 +70,13 @@ def verdict(right: object) -> str:
     return "right" if right else "wrong"
 
 
-def _is_about(row: Mapping[str, Any], asked: int, stored: int) -> bool:
+def _is_about(row: Mapping[str, Any], asked: str, stored: str) -> bool:
     return bool(row["asked"] == asked and row["entry"] == stored)
 
 
-def _answer(store: Store, id: int) -> str:
+def _answer(store: Store, id: str) -> str:
     """The answer that is stored now under an id, if there is one."""
-    found = frames.entries(store, Selection(ids=[entry_id(id.to_bytes(8, "big", signed=True))]), limit=1)
+    found = frames.entries(store, Selection(ids=[id]), limit=1)
     answers: Sequence[str] = found["answer"].tolist()
     return masked(answers[0]) if answers else ""
 

@@ -93,7 +93,7 @@ class TuningTab(TableTab):
         said, table = "", self.table[self.table["pair"].isin(keys)]
         for row in table.to_dict("records"):
             lookup = {name: row[name] for name in ("number", "similarity", "embedder")}
-            lookup |= {"asked": int(row["asked_id"]), "near": int(row["stored_id"]), "objection": row["blocked"]}
+            lookup |= {"asked": row["asked_id"], "near": row["stored_id"], "objection": row["blocked"]}
             said = label(self._source.store, lookup, right=right)
         self.repaint()
         if len(table) == 1 and pd.notna(table["number"].iloc[0]):
