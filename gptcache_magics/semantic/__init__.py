@@ -1,1 +1,1 @@
-"""Same question, other words: embed, search, let guards object."""
+"""Match the same question in other words: embed it, search for it, let guards object."""

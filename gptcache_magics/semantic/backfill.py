@@ -1,6 +1,6 @@
-"""Give stored questions their vectors, in the background.
+"""Embed stored questions in the background.
 
-What was stored before semantic matching was on becomes searchable little by little; what is stored now does so at once.
+Entries stored before semantic matching was on become searchable little by little; new entries do so at once.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = ["Backfill"]
 
 BATCH: Final = 16
 PAUSE_SECONDS: Final = 0.02
-"""Between two batches, so that a cell that computes is not slowed much."""
+"""Pause between two batches, so that a cell that computes is not slowed much."""
 
 _Entry = tuple[str, SearchableQuestion | None, Vector | None]
 
 
 class Backfill:
-    """A thread that embeds what is stored and has no vector yet. It ends with ``close``.
+    """A thread that embeds the entries that have no vector yet. ``close`` ends it.
 
     Parameters
     ----------
     found
         Takes context, id and vector of an entry where the store cannot keep them.
     failed
-        Counts an error that nobody waits for.
+        Counts an error of the thread.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Backfill:
         self._working = True  # the embedder is loading
         self._wanted = self._anew = self._scanning = self._closed = False
         self.done = self.total = 0
-        """How many of the earlier entries are embedded, and how many there are to embed; both 0 before it begins."""
+        """Earlier entries embedded so far, and earlier entries to embed; both 0 before the thread begins."""
         self.trouble = ""
-        """What the embedder or the store failed with at the last try."""
+        """Error of the embedder or the store at the last try."""
         self._thread = threading.Thread(target=self._run, name="gptcache-indexing", daemon=True)
         self._thread.start()
 
@@ -64,12 +64,12 @@ class Backfill:
 
     @property
     def settled(self) -> bool:
-        """Whether there is nothing left to do, or nobody to do it, as in a forked child."""
+        """Whether nothing is left to do, or no thread to do it, as in a forked child."""
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 
     def add(self, key: str, meaning: SearchableQuestion | None, vector: Vector | None) -> None:
-        """An entry was stored just now; without a meaning it is one that no search may find."""
+        """Take an entry that was just stored; no search may find it if ``meaning`` is None."""
         if not self._thread.is_alive():
             return
         with self._changed:
@@ -77,13 +77,13 @@ class Backfill:
             self._changed.notify_all()
 
     def start(self, *, anew: bool = False) -> None:
-        """Embed what was stored earlier and has no vector; with ``anew`` what has one of another embedder, too."""
+        """Embed earlier entries. Unless ``anew``, skip those that another embedder has embedded."""
         with self._changed:
             self._wanted, self._anew, self.trouble = True, anew, ""
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Leave what is not embedded yet for later; what was done stays."""
+        """Stop embedding earlier entries; the vectors made so far stay."""
         with self._changed:
             self._wanted = self._scanning = False
             self._changed.notify_all()
@@ -97,7 +97,7 @@ class Backfill:
             self._changed.notify_all()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the embedder is loaded and there is nothing left to do; whether that is so."""
+        """Wait until the embedder is loaded and nothing is left to do. Return whether that is so."""
         if not self._thread.is_alive():
             return True
         with self._changed:
@@ -121,7 +121,7 @@ class Backfill:
                 self._embed_new()
                 if self._scanning:
                     self._embed_earlier()
-            except Exception as error:  # such as a store that is locked: what is left is embedded the next time
+            except Exception as error:  # such as a locked store: the next run embeds the rest
                 self._note(error)
             finally:
                 self._scanning = False
@@ -145,7 +145,7 @@ class Backfill:
                 self._changed.wait_for(lambda: not self._scanning, PAUSE_SECONDS)
 
     def _put(self, entries: Sequence[_Entry]) -> None:
-        """Keep the vectors of entries, made now where there is none yet."""
+        """Store the vectors of entries, and make those that are missing."""
         self.trouble = ""
         checked = [(key, self._covered(meaning), vector) for key, meaning, vector in entries]
         missing = [meaning.question for _, meaning, vector in checked if meaning is not None and vector is None]
@@ -156,7 +156,7 @@ class Backfill:
                 rows.append((key, None, None))
                 continue
             vector = vector if vector is not None else next(made)
-            if vector is None:  # the embedder refused this one
+            if vector is None:  # the embedder refused this text
                 continue
             rows.append((key, meaning.context, vector.astype("<f4").tobytes()))
             if self._store.readonly:
@@ -165,7 +165,7 @@ class Backfill:
             self._store.put_vectors(self._embedding.name, rows)
 
     def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | None]:
-        """One vector a text; None for one that the embedder refuses while it takes others."""
+        """Return one vector per text; None for a text that the embedder refuses while it takes others."""
         try:
             return list(self._embedding.embed(texts))
         except EmbedderFailed as error:
@@ -178,7 +178,7 @@ class Backfill:
             return one_by_one
 
     def _covered(self, meaning: SearchableQuestion | None) -> SearchableQuestion | None:
-        """The meaning, if the embedder can tell what it is."""
+        """Return the question, or None if the embedder does not cover it."""
         if meaning is None:
             return None
         try:
@@ -195,7 +195,7 @@ class Backfill:
 
 
 def _meaning(prompt: str | bytes, configuration: str) -> SearchableQuestion | None:
-    """What may be searched of a stored prompt; None if that is nothing."""
+    """Return the searchable question of a stored prompt, or None if it has none."""
     text = prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass")
     seen, *_ = canonical(text, keep_ids=True)
     try:

@@ -1,4 +1,4 @@
-"""What a person says of a match by meaning, whether by a command or by a button of the panel."""
+"""Judge a match by meaning, from a command or a button of the panel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERDICTS: Final = ("right", "wrong")
 
 
 def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
-    """Remember whether the answer that a lookup was near to is right for what it asked; a sentence about it.
+    """Store whether the answer near a lookup is right for its question. Returns a sentence for the user.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""What of a call may be matched by its meaning, and what must be equal.
+"""Split a call into the question, which may be matched by meaning, and the context, which must be equal.
 
-Only the text of the last human message is compared by meaning. Everything else, from the model to the earlier turns, is
-the *context*: two questions are compared within one context and never across, so that "and in winter?" asked of Paris
-is not answered with what was said of Oslo. Embedding LangChain's JSON instead makes unrelated questions look alike: the
-braces outweigh the words, and the median cosine is 0.94.
+The question is the text of the last human message. Everything else, from the model to the earlier turns, is the
+*context*: questions are compared within one context and never across, so that "and in winter?" asked about Paris is not
+answered with what was said about Oslo. Embedding LangChain's JSON instead would make unrelated questions look alike:
+the braces outweigh the words, and the median cosine is 0.94.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from gptcache_magics.identity.canonical import dumps
 __all__ = ["SearchableQuestion", "searchable_question"]
 
 FEWEST_WORDS: Final = 3
-"""Shorter ones say too little: "and now?"."""
+"""Shorter questions say too little: "and now?"."""
 MOST_WORDS: Final = 60
-"""In longer ones a word that matters changes the cosine by less than chance does."""
+"""In longer questions a word that matters changes the cosine by less than chance does."""
 _TURN: Final = re.compile(r"^[ \t]*(?:human|user|ai|assistant|system|bot|question|answer|q|a)[ \t]*:", re.I | re.M)
-"""How a turn begins where a prompt for a completion model holds several."""
+"""Beginning of a turn in a prompt for a completion model that holds several."""
 CANONICAL: Final = b'[{"id"'
-"""How a canonical chat prompt begins."""
+"""Beginning of a canonical chat prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchableQuestion:
-    """A question that may be matched by its meaning."""
+    """A question that may be matched by meaning, with its context."""
 
     question: str
     context: str
@@ -40,12 +40,12 @@ class SearchableQuestion:
 
 
 def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
-    """The question of a canonical prompt, and the context it stands in.
+    """Return the question of a canonical prompt, with its context.
 
     Raises
     ------
     ExactOnly
-        If it may not be matched by meaning, with the reason.
+        If the prompt may not be matched by meaning, with the reason.
     """
     messages = _messages(seen)
     if messages is None:
@@ -69,7 +69,7 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
 
 
 def _messages(seen: bytes) -> list[dict[str, Any]] | None:
-    """The messages of a chat prompt; None for a text, which is the question as it is."""
+    """Return the messages of a chat prompt; None for a text, which is itself the question."""
     if not seen.startswith(CANONICAL):
         return None
     try:
@@ -89,7 +89,7 @@ def _text(seen: bytes) -> str:
 
 
 def _check(message: dict[str, Any]) -> None:
-    """Raise ``ExactOnly`` for a message whose meaning is not all in its words."""
+    """Raise ``ExactOnly`` for a message that says more than its words."""
     extra = message.get("additional_kwargs") or {}
     calls = [
         message.get("tool_calls"),

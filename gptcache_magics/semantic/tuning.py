@@ -1,7 +1,7 @@
-"""Which threshold is right: what labelled pairs of questions say about it.
+"""Find the right threshold from labelled pairs of questions.
 
-A pair is a stored question and one that was asked, with their cosine. A person calls the stored answer right or wrong
-for the question asked; nobody said anything of most pairs. A threshold is never applied from here.
+A pair is a stored question and one that was asked, with their cosine. A person labels the stored answer right or wrong
+for the question asked; most pairs have no label. This module suggests a threshold and never applies one.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ PAIRS: Final = {
     **{"asked": TEXT, "stored": TEXT, "similarity": NUMBER, "blocked": TEXT, "right": "boolean", "served": "boolean"},
     **{"number": COUNT, "asked_id": TEXT, "stored_id": TEXT, "at": TIME, "embedder": TEXT},
 }
-"""One row a pair of questions. ``blocked``: what a guard objects, empty if none does; ``right`` is NA without a label;
-``number`` is that of the lookup, to label it by; the ids are those of the store, NA of a pair from elsewhere."""
+"""Columns of a frame of pairs. ``blocked`` is a guard's objection or an empty text; ``right`` is NA without a label.
+``number`` is that of the lookup, to label it by. The ids are the store's, and NA for a pair from elsewhere."""
 THRESHOLDS: Final = {
     **dict.fromkeys(("hits", "right", "wrong", "unlabelled"), COUNT),
     **dict.fromkeys(("wrong_rate", "wrong_low", "wrong_high"), NUMBER),
     **dict.fromkeys(("unguarded_hits", "unguarded_wrong"), COUNT),
 }
-"""One row a threshold: pairs that it would serve, and of the labelled ones the share that is wrong with its range."""
+"""Columns of a frame of thresholds: the pairs that each would serve, and the share of labelled ones that is wrong."""
 LOWEST: Final = 0.70
 FEW_LABELS, SURE_LABELS = 50, 200
-"""Below the first a curve says little and no threshold is suggested; from the second on a range is not mentioned."""
+"""Below the first no threshold is suggested: a curve would say little. From the second on no range is mentioned."""
 BAND_LABELS: Final = 20
-"""As many labels below the present threshold as it takes to say something about what is there."""
+"""Labels below the present threshold that it takes to suggest a lower one."""
 Z: Final = 1.96
-"""Of the normal distribution: ranges hold with 95 %."""
+"""Quantile of the normal distribution for ranges that hold with 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What the labels say about a threshold."""
+    """A threshold that the labels suggest."""
 
     threshold: float | None
-    """None if they say nothing, or that it is right as it is."""
+    """None if the labels are too few or support the present threshold."""
     sentence: str
 
 
@@ -62,14 +62,14 @@ def pairs(
     configurations: Collection[str] | None = None,
     execution_count: int | None = None,
 ) -> pd.DataFrame:
-    """The pairs that lookups by meaning came upon, each once, the newest first.
+    """Return the pairs that lookups by meaning found, each once, newest first.
 
-    Labels of pairs whose lookups are kept no more are among them unless some lookups only were asked for.
+    Labelled pairs whose lookups are no longer kept are included unless the arguments select lookups.
 
     Parameters
     ----------
     embedder
-        Whose cosines: those of two embedders do not compare. Empty for the one that was used last.
+        Name of the embedder, because cosines of two embedders do not compare. Empty for the one used last.
     """
     seen = _frame(store.lookups(replace(period, near=True)))
     labels = _frame(store.labels())
@@ -113,13 +113,13 @@ def pairs(
 
 
 def made_pairs(rows: Iterable[tuple[str, str, float, bool]], embedder: str) -> pd.DataFrame:
-    """Labelled pairs from elsewhere: ``asked, stored, similarity, right``."""
+    """Return a frame of labelled pairs from elsewhere: ``asked, stored, similarity, right``."""
     df = pd.DataFrame.from_records(list(rows), columns=["asked", "stored", "similarity", "right"])
     return _with_guards(df.assign(embedder=embedder, number=None, asked_id=None, stored_id=None, at=None, served=None))
 
 
 def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
-    """What each threshold would do with these pairs, from 0.70 to 1."""
+    """Return what each threshold from 0.70 to 1 would do with these pairs."""
     cosine, free = pairs["similarity"].to_numpy("float64"), (pairs["blocked"] == "").to_numpy("bool")
     right = pairs["right"].fillna(False).to_numpy("bool")
     wrong = (~pairs["right"].fillna(True)).to_numpy("bool")
@@ -141,9 +141,9 @@ def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
 
 
 def expected(table: pd.DataFrame, threshold: float) -> str:
-    """What a threshold's hits are by ``thresholds``: ``of 100 hits about 3 wrong, between 1 and 9``.
+    """Return what to expect of a threshold's hits: ``of 100 hits about 3 wrong, between 1 and 9``.
 
-    Of few labels the counts say more: ``2 of 10 labelled hits wrong``.
+    Few labels give counts: ``2 of 10 labelled hits wrong``.
     """
     row = _at(table, step_of(table, threshold))
     labelled = row["right"] + row["wrong"]
@@ -153,7 +153,7 @@ def expected(table: pd.DataFrame, threshold: float) -> str:
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:
-    """The range of a share, 0 to 1, that holds with 95 %: Wilson's score interval; from 0 to 1 if nothing is known.
+    """Return Wilson's score interval of a share, 0 to 1, that holds with 95 %; (0, 1) if ``of`` is 0.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
     """
@@ -166,18 +166,18 @@ def wilson(count: int, of: int) -> tuple[float, float]:
 
 
 def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> Suggestion:
-    """Whether these labels ask for another threshold.
+    """Suggest a threshold if these labels ask for a change.
 
-    A higher one is suggested as soon as more hits are wrong than ``target`` allows. A lower one only if even the worst
-    that the labels leave possible is good enough, and if some of them are about pairs below the present one: labels of
-    hits alone say nothing about what was never served.
+    A higher one is suggested as soon as more hits are wrong than ``target`` allows. A lower one is suggested only if
+    the upper end of its range is still good enough, and if enough labels are of pairs below the present threshold:
+    labels of hits say nothing about pairs that were never served.
 
     Parameters
     ----------
     threshold
-        The present one.
+        The present threshold.
     target
-        The share of hits, 0 to 1, that is to be right.
+        The share of hits, 0 to 1, that should be right.
     """
     labels = int(pairs["right"].notna().sum())
     if labels < FEW_LABELS:
@@ -211,7 +211,7 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
 
 
 def worst(pairs: pd.DataFrame, threshold: float, limit: int = 5) -> pd.DataFrame:
-    """The pairs nearest to the threshold on the wrong side: served though wrong first, then kept back though right."""
+    """Return the pairs on the wrong side of the threshold: first wrong ones served, then right ones kept back."""
     free = pairs["blocked"] == ""
     served = (pairs["similarity"] >= threshold) & free
     wrong = pairs[served & ~pairs["right"].fillna(True)].sort_values("similarity", ascending=False)
@@ -226,7 +226,7 @@ def _known(pairs: pd.DataFrame, low: float, high: float) -> bool:
 
 
 def step_of(table: pd.DataFrame, threshold: float) -> float:
-    """The row of a table that is about a threshold, or about the next below it."""
+    """Return the index of a table's row for a threshold, or for the next below it."""
     below = table.index[table.index <= threshold + 1e-9]
     return float(below[-1] if len(below) else table.index[0])
 
@@ -251,5 +251,5 @@ def _with_guards(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _frame(rows: Rows) -> pd.DataFrame:
-    # Not from_records: it makes floats of ids as soon as one is missing, and a float has no room for them.
+    # Not from_records: it makes floats of ids as soon as one is missing, and a float cannot hold them.
     return pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype="object")

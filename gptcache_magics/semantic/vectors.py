@@ -1,6 +1,6 @@
 """Nearest neighbours among the questions of one context.
 
-The store is the record; what is here is made from it, follows it, and may be thrown away at any time.
+The store is the record. The index is made from it, follows its changes, and may be discarded at any time.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ __all__ = ["ContextIndex", "Neighbour", "VectorTable"]
 
 Vector = NDArray[np.float32]
 HEAD: Final = 64
-"""So many numbers of each vector are compared first."""
+"""Numbers of each vector that are compared first."""
 HEADS_FROM: Final = 0.9
-"""Below this cosine too many heads leave it open for a look at them to save time."""
+"""Cosine below which comparing heads saves no time: too many of them are undecided."""
 FEW: Final = 4_000
-"""So many vectors are compared in full, in 0.5 ms."""
+"""Vectors that are compared in full, in 0.5 ms."""
 STEP: Final = 256
 MOST_VECTORS: Final = 400_000
-"""Of all contexts in memory together: 600 MB at 384 numbers each."""
+"""Vectors of all contexts in memory: 600 MB at 384 numbers each."""
 MOST_CONTEXTS: Final = 5_000
 
 
 class Neighbour(NamedTuple):
-    """A stored question near to one that is asked."""
+    """A stored question near the one that is asked."""
 
     id: str
     """Of its entry."""
@@ -40,7 +40,7 @@ class Neighbour(NamedTuple):
 
 
 class VectorTable:
-    """Unit vectors in one matrix that grows and shrinks in place, as ``list`` does."""
+    """Unit vectors in one matrix, which grows and shrinks in place as ``list`` does."""
 
     def __init__(self, dimension: int) -> None:
         self._matrix = np.empty((1, dimension), np.float32)
@@ -54,7 +54,7 @@ class VectorTable:
         return len(self._ids)
 
     def add(self, ids: Sequence[str], vectors: Vector) -> None:
-        """Add vectors, of shape ``(len(ids), dimension)``; each takes the place of the one with its id."""
+        """Add vectors of shape ``(len(ids), dimension)``; each replaces the vector with its id."""
         rows = [self._rows.setdefault(id, len(self._rows)) for id in ids]
         self._ids += list(self._rows)[len(self._ids) :]
         while len(self._ids) > len(self._matrix):
@@ -64,7 +64,7 @@ class VectorTable:
         self._tails[rows] = np.linalg.norm(vectors[:, HEAD:], axis=1)
 
     def discard(self, id: str) -> None:
-        """Forget a vector, if it is here: the last one takes its place."""
+        """Remove a vector if it is here; the last vector moves to its row."""
         row = self._rows.pop(id, None)
         if row is None:
             return
@@ -76,7 +76,7 @@ class VectorTable:
             self._ids[row], self._rows[last] = last, row
 
     def nearest(self, vector: Vector, limit: int, at_least: float) -> list[Neighbour]:
-        """The nearest of at least this cosine, the nearest first."""
+        """Return the nearest vectors of at least this cosine, nearest first."""
         if len(self) <= FEW or at_least < HEADS_FROM:
             cosines = _products(self._matrix[: len(self)], vector)
             rows = np.flatnonzero(cosines >= at_least)
@@ -85,10 +85,10 @@ class VectorTable:
         return self._best(list(self._searched(vector, limit, at_least)), limit)
 
     def _searched(self, vector: Vector, limit: int, at_least: float) -> Iterator[tuple[float, int]]:
-        """All among which the nearest are: cosine and row.
+        """Yield cosine and row of candidates, the nearest among them.
 
-        The heads bound a cosine from above (Cauchy and Schwarz), exactly: those with the highest bound are looked at
-        first, and no more of them once the bound falls below what was found.
+        The heads bound each cosine from above (Cauchy and Schwarz), exactly. The rows with the highest bounds are
+        compared first, and the search ends when the bound falls below the cosines found.
         """
         bounds = _products(self._heads[: len(self)], vector[:HEAD])
         bounds += self._tails[: len(self)] * np.linalg.norm(vector[HEAD:])
@@ -114,7 +114,7 @@ class VectorTable:
 
 
 def _products(matrix: Vector, vector: Vector) -> Vector:
-    """``matrix @ vector``, without BLAS: its threads go on spinning for a while, and slow the embedder down."""
+    """Return ``matrix @ vector`` without BLAS, whose threads spin on for a while and slow the embedder down."""
     return np.asarray(np.einsum("ij,j->i", matrix, vector), np.float32)
 
 
@@ -122,31 +122,31 @@ def _products(matrix: Vector, vector: Vector) -> Vector:
 class _Context:
     vectors: VectorTable
     read: int = 0
-    """Up to which sequence number they were read."""
+    """Sequence number up to which the store was read."""
 
 
 class ContextIndex:
-    """The vectors of one embedder, by context: read from the store when first asked for, and followed from then on."""
+    """The vectors of one embedder by context, read from the store at the first search and followed from then on."""
 
     def __init__(self, store: Store, embedder: str, dimension: int) -> None:
         self._store, self._embedder, self._dimension = store, embedder, dimension
         self._contexts: OrderedDict[str, _Context] = OrderedDict()
         self._total = 0
-        """How many vectors there are in all."""
+        """Number of vectors in all contexts."""
         self._epoch = store.epoch
         self._lock = threading.Lock()
 
     def nearest(
         self, context: str, vector: Vector, limit: int, at_least: float, *, near: float = 1.0
     ) -> list[Neighbour]:
-        """The nearest questions of a context, with what other kernels stored until now.
+        """Return the nearest questions of a context, including those that other kernels have stored.
 
         Parameters
         ----------
         at_least
             The smallest cosine that counts.
         near
-            Where that costs nothing, as in a context of a few thousand questions, a smaller one is enough.
+            A smaller cosine that is enough where it costs nothing, as in a context of a few thousand questions.
         """
         with self._lock:
             vectors = self._followed(context).vectors
@@ -158,7 +158,7 @@ class ContextIndex:
             self._put(context, self._followed(context), [id], vector[None])
 
     def discard(self, context: str, id: str) -> None:
-        """Forget an entry that is not there any more."""
+        """Forget an entry that is gone."""
         with self._lock:
             kept = self._contexts.get(context)
             if kept is not None:
@@ -167,14 +167,14 @@ class ContextIndex:
                 self._total += len(kept.vectors) - before
 
     def _followed(self, context: str) -> _Context:
-        """A context as it is now; one without vectors is not kept, for each turn of a chat is one."""
+        """Return a context as it is now. A context without vectors is not kept: each turn of a chat is one."""
         kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
         rows = self._store.vectors(self._embedder, context, kept.read).rows
-        if self._epoch != self._store.epoch:  # another file, in which sequence numbers begin anew
+        if self._epoch != self._store.epoch:  # another file, whose sequence numbers begin again
             self._epoch, self._total = self._store.epoch, 0
             self._contexts.clear()
             return self._followed(context)
-        whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # all but damage
+        whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # the others are damaged
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
             self._put(context, kept, list(whole), matrix)
@@ -184,7 +184,7 @@ class ContextIndex:
         return kept
 
     def _put(self, context: str, kept: _Context, ids: Sequence[str], vectors: Vector) -> None:
-        """Add vectors; what was interrupted half way is thrown away, and read again when it is asked for."""
+        """Add vectors. A context that is interrupted half way is discarded, and read again at the next search."""
         self._total -= len(kept.vectors) if self._contexts.pop(context, None) is not None else 0
         kept.vectors.add(ids, vectors)
         self._contexts[context] = kept

@@ -1,4 +1,4 @@
-"""What turns texts into vectors: one file for each kind, all behind :class:`.base.Embedder`."""
+"""Embedders turn texts into vectors: one file for each kind, all behind :class:`.base.Embedder`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["DEFAULT", "EMBEDDERS", "Embedder", "Maker", "embedder_maker"]
 
 
 class Maker(NamedTuple):
-    """How to come by an embedder."""
+    """A recipe for an embedder."""
 
     name: str
-    """As the embedder will call itself."""
+    """Name that the embedder will have."""
     make: Callable[[], Embedder]
-    """May load a model, and takes its time."""
+    """Makes the embedder; it may load a model, which takes a while."""
     given: Any
-    """What the user named or gave."""
+    """Name or object that the user gave."""
 
 
 def _minilm() -> Embedder:
@@ -30,18 +30,18 @@ def _minilm() -> Embedder:
 
 DEFAULT: Final = "minilm"
 EMBEDDERS: Final[Mapping[str, Callable[[], Embedder]]] = {DEFAULT: _minilm}
-"""What can be named."""
+"""Embedders that the user can name."""
 
 
 def embedder_maker(embedder: Any) -> Maker:
-    """How to come by the embedder that is meant: by its name, or any LangChain ``Embeddings``.
+    """Return the recipe for an embedder given by its name, or for any LangChain ``Embeddings``.
 
     Raises
     ------
     CommandError
-        If it is neither.
+        If ``embedder`` is neither.
     MissingDependencyError
-        If it needs an extra that is not installed.
+        If the embedder needs an extra that is not installed.
     """
     if isinstance(embedder, str):
         if embedder not in EMBEDDERS:

@@ -1,4 +1,4 @@
-"""What an embedder must be able to do."""
+"""The protocol of embedders."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors, so that those of texts that mean the same point the same way."""
+    """Turns texts into vectors; texts of the same meaning give vectors of the same direction."""
 
     @property
     def name(self) -> str:
-        """What tells it from others; the vectors of two names do not compare."""
+        """Name of the embedder; vectors of two names do not compare."""
 
     @property
     def remote(self) -> bool:
-        """Whether it may be elsewhere, and never answer."""
+        """Whether it may run on another machine, and so never answer."""
 
     def covers(self, text: str) -> str:
-        """Why it cannot tell what a text means; empty if it can."""
+        """Return why the embedder cannot read this text, or an empty text if it can."""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One vector a text, of shape ``(len(texts), dimension)``, of any length."""
+        """Return one vector per text, of shape ``(len(texts), dimension)`` and any length."""

@@ -1,4 +1,4 @@
-"""Any LangChain ``Embeddings`` as an embedder."""
+"""Use any LangChain ``Embeddings`` as an embedder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL_NAMES: Final = ("model", "model_name", "model_id", "repo_id")
 
 
 class LangChainEmbedder:
-    """Asks ``embed_documents``; the name is that of the class and of its model."""
+    """Calls ``embed_documents``; its name is that of the class and of its model."""
 
     remote = True
 
@@ -28,9 +28,9 @@ class LangChainEmbedder:
         self.name = " ".join(filter(None, parts))
 
     def covers(self, text: str) -> str:
-        """Whoever chose the model knows what it covers."""
+        """Return an empty text: the user who chose the model knows what it covers."""
         return ""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One vector a text."""
+        """Return one vector per text."""
         return np.asarray(self._embeddings.embed_documents(list(texts)), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""all-MiniLM-L6-v2, as an int8 ONNX file: sentences of Latin script to 384 numbers, 6 to 10 ms each on one thread.
+"""Embed with all-MiniLM-L6-v2, an int8 ONNX file: 384 numbers per sentence, 6 to 10 ms each on one thread.
 
-The files lie in two packages of the extra ``semantic``. They are read, never imported, and only if they are byte for
-byte what was measured.
+The model reads Latin script. Its files lie in two packages of the extra ``semantic``, which are read and never
+imported. A file is used only if it is byte for byte the one that was measured.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ INSTALL: Final = (
 )
 THREADS: Final = 1
 REMEMBERED: Final = 64
-"""Texts whose tokens are kept: each is looked at before it is embedded."""
+"""Texts whose tokens are kept, because each text is checked before it is embedded."""
 MOST_TOKENS: Final = 256
-"""As many as the model was made for: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2."""
+"""Tokens that the model was made for: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2."""
 FOREIGN_LETTERS: Final = 0.2
-"""The share of letters outside Latin script from which on unrelated texts look alike: of Chinese pairs 15 %."""
+"""Share of letters outside Latin script above which unrelated texts look alike: 15 % of Chinese pairs do."""
 
 
 def missing() -> str:
-    """What to type if the extra is not installed; empty if it is. Imports and reads nothing."""
+    """Return what to type if the extra is not installed, else an empty text. Imports and reads nothing."""
     try:
         for package in (MODEL.package, TOKENIZER.package, "onnxruntime", "tokenizers"):
             distribution(package)
@@ -69,7 +69,7 @@ class MiniLM:
     MissingDependencyError
         If the extra ``semantic`` is not installed.
     GPTCacheMagicsError
-        If a file is not what it should be.
+        If a file is not the one that was measured.
     """
 
     name = "minilm"
@@ -94,7 +94,7 @@ class MiniLM:
         self._encoded = lru_cache(maxsize=REMEMBERED)(self._tokenizer.encode)
 
     def covers(self, text: str) -> str:
-        """Why it cannot tell what a text means: another script, characters it does not know, too long."""
+        """Return why the model cannot read this text: another script, unknown characters, too long."""
         letters = [] if text.isascii() else [each for each in text if each.isalpha()]
         foreign = sum(not unicodedata.name(each, "").startswith("LATIN") for each in letters)
         if foreign > FOREIGN_LETTERS * len(letters):
@@ -105,7 +105,7 @@ class MiniLM:
         return f"more than {MOST_TOKENS} tokens" if len(ids) > MOST_TOKENS else ""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """The mean of the token vectors of each text, as sentence-transformers pools this model."""
+        """Return the mean of the token vectors of each text, as sentence-transformers pools this model."""
         encoded = [self._encoded(text) for text in texts]
         shape = (len(encoded), min(MOST_TOKENS, max((len(each.ids) for each in encoded), default=0)))
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -119,7 +119,7 @@ class MiniLM:
 
 
 def _read(file: _File) -> bytes:
-    """The content of a file, if it is the one that was measured."""
+    """Return the content of a file if it is the one that was measured."""
     try:
         path = Path(str(distribution(file.package).locate_file(file.path)))
         content = path.read_bytes()

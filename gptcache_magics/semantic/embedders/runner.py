@@ -1,7 +1,7 @@
-"""An embedder at work: loaded in the background, watched, and its vectors made comparable.
+"""Run an embedder: load it in the background, limit its time, and scale its vectors to unit length.
 
-Whatever it does wrong, a lookup goes on without it: it is exact only, and says why. One that does not answer is not
-asked again, for each call would have to wait for it.
+A lookup goes on without an embedder that fails: it matches exactly only and says why. An embedder that does not answer
+is not asked again, because each call would have to wait for it.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ __all__ = ["EmbedderFailed", "EmbedderRunner"]
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 10.0
-"""How long an embedder may take for the texts of one call."""
+"""Time that an embedder may take for the texts of one call."""
 LOADING_SECONDS: Final = 120.0
-"""How long it may take for the first one."""
+"""Time that it may take for the first call."""
 BATCH: Final = 16
-"""Texts at once: a thread for each call would cost more than it saves in larger ones."""
+"""Texts of one call: a thread for each call would cost more than larger calls save."""
 PROBE: Final = "How long is a vector?"
 LOADING: Final = "the embedder is loading"
 EXIT_SECONDS: Final = 5.0
 
 
 class EmbedderFailed(GPTCacheMagicsError):
-    """The embedder raised, did not answer, or gave something that is no vector."""
+    """The embedder raised, did not answer, or returned something that is not a vector."""
 
 
 class EmbedderRunner:
-    """Texts to unit vectors, by an embedder that may still be loading or may fail.
+    """Turns texts into unit vectors, with an embedder that may still be loading or may fail.
 
     Parameters
     ----------
     make
-        Makes the embedder; called in a thread of its own.
+        Makes the embedder; called in a separate thread.
     known_as
-        Takes its name with its dimension and its vector of ``PROBE``; the name under which its vectors are kept.
+        Takes the embedder's name with its dimension, and its vector of ``PROBE``. Returns the name to store vectors by.
     patience
-        Seconds that it may take for one call.
+        Seconds that the embedder may take for one call.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class EmbedderRunner:
     ) -> None:
         self.patience = patience
         self.trouble = ""
-        """Why it is not used at all; empty if it is, or will be."""
+        """Why the embedder is not used; empty if it is, or will be."""
         self.dimension = 0
         self.name = ""
         """The embedder's name with its dimension; empty while it is loading."""
@@ -67,11 +67,11 @@ class EmbedderRunner:
         threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is loaded, or cannot be; whether it can be used."""
+        """Wait until the embedder is loaded or has failed. Return whether it can be used."""
         return self._loaded.wait(seconds) and not self.trouble
 
     def check(self, text: str) -> None:
-        """Raise ``ExactOnly`` if it cannot be used, or cannot tell what this text means."""
+        """Raise ``ExactOnly`` if the embedder cannot be used, or cannot read this text."""
         if self.trouble:
             raise ExactOnly(self.trouble)
         if self._embedder is None:
@@ -81,14 +81,14 @@ class EmbedderRunner:
             raise ExactOnly(reason)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One unit vector a text, of shape ``(len(texts), dimension)``.
+        """Return one unit vector per text, of shape ``(len(texts), dimension)``.
 
         Raises
         ------
         ExactOnly
-            While it is loading, and after it was given up.
+            While the embedder is loading, and after it was given up.
         EmbedderFailed
-            If it fails now.
+            If the embedder fails now.
         """
         if self.trouble or self._embedder is None:
             raise ExactOnly(self.trouble or LOADING)
@@ -101,7 +101,7 @@ class EmbedderRunner:
             raise EmbedderFailed(masked(f"{type(error).__name__}: {error}")) from error
 
     def embed_all(self, texts: Sequence[str]) -> Vectors:
-        """As ``embed``, for any number of texts."""
+        """Embed any number of texts."""
         parts = [self.embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
@@ -127,7 +127,7 @@ class EmbedderRunner:
         return self._in_time(lambda: embedder.embed(texts), patience)
 
     def _in_time(self, work: Callable[[], T], patience: float) -> T:
-        """Do something in a thread that can be left behind: nothing else ends a call that hangs."""
+        """Run ``work`` in a thread that can be left behind: nothing else ends a call that hangs."""
         results: list[T] = []
         errors: list[Exception] = []
 
@@ -149,7 +149,7 @@ class EmbedderRunner:
 
 
 class _Work:
-    """What embedders are doing: at exit it is waited for.
+    """The calls of embedders that are under way; Python waits for them at exit.
 
     A thread that Python ends in the middle of a model takes the process with it.
     """
@@ -161,12 +161,12 @@ class _Work:
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Nothing is under way: at first, and in a child, whose parent's threads it has not."""
+        """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""
         self._under_way = 0
         self._changed = threading.Condition()
 
     def on(self, work: Callable[..., T], *given: Any) -> T:
-        """Do something that may be in the middle of a model."""
+        """Run ``work``, which may call a model."""
         with self._changed:
             if self._exiting:
                 raise ExactOnly("the kernel is ending")
@@ -188,7 +188,7 @@ _work: Final = _Work()
 
 
 def _unit(vectors: Vectors, number: int, dimension: int) -> Vectors:
-    """Vectors of length 1, if they are vectors; ``dimension`` 0 takes any."""
+    """Scale vectors to length 1, or raise ``EmbedderFailed``; ``dimension`` 0 accepts any dimension."""
     shape = vectors.shape
     if len(shape) != 2 or shape[0] != number or not shape[1] or (dimension and shape[1] != dimension):
         wanted = f"({number}, {dimension or 'dimension'})"
