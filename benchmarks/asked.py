@@ -13,8 +13,8 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
-from gptcache_magics.identity.call import CALL, Call
-from gptcache_magics.lookup.single_flight import current_task_or_thread
+from gptcache_magics.identity.call import current_owner
+from gptcache_magics.langchain.call import CALL, ModelCall
 
 __all__ = ["Asked"]
 
@@ -27,7 +27,7 @@ class Asked(BaseCache):
 
     def __init__(self, cache: gm.GPTCache) -> None:
         self.cache, self._model = cache, model()
-        self._missed: dict[str, Call] = {}
+        self._missed: dict[str, ModelCall] = {}
 
     def lookup(self, prompt: str, llm_string: str) -> Any:
         """Look up, in a call of its own."""
@@ -46,11 +46,11 @@ class Asked(BaseCache):
         """Clear."""
         self.cache.clear()
 
-    def _call(self) -> Call:
-        return Call(model=self._model, kwargs=ARGUMENTS, chat=True, who=current_task_or_thread())
+    def _call(self) -> ModelCall:
+        return ModelCall(model=self._model, kwargs=ARGUMENTS, chat=True, owner=current_owner())
 
     @staticmethod
-    def _within(call: Call, work: Callable[..., Any], *arguments: Any) -> Any:
+    def _within(call: ModelCall, work: Callable[..., Any], *arguments: Any) -> Any:
         token = CALL.set(call)
         try:
             return work(*arguments)

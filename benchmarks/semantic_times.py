@@ -24,8 +24,8 @@ from semantic_pairs import Embedded, Pair
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import identify
+from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic import options as matching
 from gptcache_magics.semantic.embedders.minilm import MiniLM
@@ -118,7 +118,7 @@ class _Timed:
     def fill(self, size: int) -> None:
         """Add made questions, up to so many."""
         store, name = self.cache.store, self._similar.embedding.name
-        call, encoded = Call(self._model, ARGUMENTS, True, object()), generations.encode(answer(1))
+        call, encoded = ModelCall(self._model, ARGUMENTS, True, object()), generations.encode(answer(1))
         for start in range(self._size, size, BATCH):
             numbers = range(start, min(start + BATCH, size))
             entries, vectors = [], []

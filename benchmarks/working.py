@@ -15,8 +15,8 @@ from payloads import answer, messages, model, prompt, words
 
 import gptcache_magics as gm
 from gptcache_magics import bundle
-from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.identity.key import identify
+from gptcache_magics.langchain.call import CALL, ModelCall
 from gptcache_magics.settings import CELL, Cell, Config, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Period, Selection
@@ -41,12 +41,12 @@ def _hits(options: Options) -> list[Bar]:
     asked = [prompt(number) for number in range(CALLS)]
 
     def look(text: str) -> None:
-        token = CALL.set(Call(chat, {}, True, object()))
+        token = CALL.set(ModelCall(chat, {}, True, object()))
         assert cache.lookup(text, "")
         CALL.reset(token)
 
     for text in asked:
-        token = CALL.set(Call(chat, {}, True, object()))
+        token = CALL.set(ModelCall(chat, {}, True, object()))
         cache.lookup(text, "")
         cache.update(text, "", answer(1))
         CALL.reset(token)
@@ -82,7 +82,7 @@ def _streams(options: Options) -> list[Bar]:
     chat = model()
     questions = [messages(f"Question {number}: {words(number, 300)}") for number in range(CALLS)]
     for question in questions:
-        call = Call(chat, {}, True, object())
+        call = ModelCall(chat, {}, True, object())
         from gptcache_magics.identity.prompt import prompt_of
 
         token = CALL.set(call)
@@ -120,7 +120,7 @@ def _filled(folder: Any, number: int) -> Any:
     from gptcache_magics.store.protocol import Entry, Lookup, Usage
 
     encoded = generations.encode(data)
-    call = Call(chat, {}, True, object())
+    call = ModelCall(chat, {}, True, object())
     whos = (identify(call, prompt(each)) for each in range(number))
     entries, lookups = [], []
     for each, who in enumerate(whos):

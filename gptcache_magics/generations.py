@@ -165,7 +165,7 @@ def check_storable(generations: Sequence[Generation]) -> None:
     for generation in generations:
         if not isinstance(generation, Generation):
             raise NotStorable(f"not stored: a {type(generation).__name__} is no generation")
-        reason = finish_reason(generation)
+        reason = _finish_reason(generation)
         if reason.lower() in CUT_OFF:
             raise NotStorable(f"not stored: cut off ({reason})")
         message = getattr(generation, "message", None)
@@ -173,8 +173,12 @@ def check_storable(generations: Sequence[Generation]) -> None:
             raise NotStorable("not stored: empty answer")
 
 
-def finish_reason(generation: Generation) -> str:
-    """Why the model stopped, in the provider's word, or an empty text."""
+def finish_reason(generations: Sequence[Generation]) -> str:
+    """Return why the model stopped, in the provider's word; empty if it did not say."""
+    return _finish_reason(generations[0])
+
+
+def _finish_reason(generation: Generation) -> str:
     metadata = getattr(getattr(generation, "message", None), "response_metadata", None) or {}
     for source in (metadata, generation.generation_info or {}):
         for name in FINISH_REASONS:

@@ -348,7 +348,7 @@ def test_an_answer_that_is_cut_off_is_not_storable(reason: str, name: str) -> No
     for answer in (in_metadata, in_info, Generation(text="Half of", generation_info={name: reason})):
         with pytest.raises(NotStorable, match=f"cut off \\({reason}\\)"):
             generations.check_storable([chat("whole"), answer])
-        assert generations.finish_reason(answer) == reason
+        assert generations.finish_reason([answer]) == reason
 
 
 @pytest.mark.parametrize("status", ["incomplete", "failed", "cancelled"])

@@ -68,7 +68,7 @@ def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
         answer=data,
         created=created,
         usage=generations.usage(answer),
-        finish_reason=generations.finish_reason(answer[0]),
+        finish_reason=generations.finish_reason(answer),
         prompt_digest=who.prompt_digest,
     )
     return entry, who.configuration

@@ -1,45 +1,34 @@
-"""One call of a model, as a face saw it begin: which model asks, and with what.
-
-A call is a context variable, so it follows the code through ``batch``, ``asyncio`` and executors.
-"""
+"""One call of a model, as a face saw it begin: which model asks, and with what."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import Any
 
-from gptcache_magics.store.protocol import Configuration, Lookup
+from gptcache_magics.store.protocol import Configuration
 
-if TYPE_CHECKING:
-    from gptcache_magics.identity.key import Identity
-
-__all__ = ["CALL", "Call"]
+__all__ = ["Call", "current_owner"]
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call of a public method of a model that may reach the provider: which model asks, and with what.
+    """One call of a public method of a model that may reach the provider.
 
-    What makes the call the same as another (its configuration and the identity of each prompt) is taken once, at the
-    lookup, and reused by the update: a model may change its own fields while it answers.
+    The configuration is taken once, at the first lookup, and reused by the update: a model may change its own fields
+    while it answers.
     """
 
     model: Any
     kwargs: dict[str, Any]
     chat: bool
-    who: object
+    owner: object
     """The asyncio task or the thread that called."""
     method: str = "generate"
     inputs: Any = ()
-    """What the method was given: lists of messages or texts for ``generate``, one input for a stream."""
+    """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
     configuration: Configuration | None = None
-    identities: dict[tuple[str, str], list[Identity]] = field(default_factory=dict)
-    """By prompt and ``llm_string``; several only where identical calls are to have different answers."""
-    misses: dict[str, Lookup] = field(default_factory=dict)
-    """Lookups that the model is to answer, by key."""
-    past: list[Lookup] = field(default_factory=list)
-    """Of a call that goes past the cache, in the order of its prompts."""
 
     @property
     def streams(self) -> bool:
@@ -47,4 +36,9 @@ class Call:
         return "stream" in self.method
 
 
-CALL: ContextVar[Call | None] = ContextVar("gptcache_magics_call", default=None)
+def current_owner() -> object:
+    """Return the asyncio task that runs, or the thread outside of one."""
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:
+        return threading.get_ident()

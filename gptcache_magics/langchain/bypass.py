@@ -7,7 +7,7 @@ these asks LangChain's global cache. Where every answer must be a recorded one t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from weakref import ref
 
@@ -18,13 +18,12 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from gptcache_magics import generations
 from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity import key as identity
-from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.prompt import prompt_of
+from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.single_flight import SingleFlight
-from gptcache_magics.settings import Scope, Settings
+from gptcache_magics.settings import Scope
 from gptcache_magics.store.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
 
 __all__ = ["BypassWatch"]
@@ -36,14 +35,13 @@ BASES: Final = ("BaseChatModel", "BaseLLM")
 class BypassWatch:
     """Hears of each model call on behalf of one cache."""
 
-    def __init__(self, cache: BaseCache, settings: Settings, ledger: Ledger, flights: SingleFlight) -> None:
+    def __init__(self, cache: BaseCache, ledger: Ledger, release: Callable[[ModelCall], None]) -> None:
         self._cache = ref(cache)  # the hooks hold the watch, and must not keep the cache alive
-        self._ledger, self._flights = ledger, flights
-        self.settings = settings
+        self._ledger, self._release = ledger, release
         self.in_charge = False
         """Whether every call is to go through the cache, even after another was installed over it."""
 
-    def call_begins(self, call: Call) -> None:
+    def call_begins(self, call: ModelCall) -> None:
         """Record a call that goes past the cache; refuse it in ``replay`` or when the budget is spent."""
         cache, installed = self._cache(), get_llm_cache()
         if not self.in_charge and installed is not cache:
@@ -51,7 +49,7 @@ class BypassWatch:
         reason = _goes_past(call, cache, installed)
         if not reason:
             return
-        scope = self.settings.now()
+        scope = self._ledger.settings.now()
         if scope.mode == "replay":
             miss = CacheMiss(
                 f"{type(call.model).__name__} was not called: it would go past the cache ({reason}), and mode replay "
@@ -63,8 +61,8 @@ class BypassWatch:
             self._spend(call, scope)
             self._note(call, reason, scope)
 
-    def call_ended(self, call: Call, result: Any) -> None:
-        """Note what a call that went past did cost, and let go of who waits for one."""
+    def call_ended(self, call: ModelCall, result: Any) -> None:
+        """Record the cost of a bypassing call and release its waiters."""
         budget = self._ledger.budget
         for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
             used = generations.usage(answer)
@@ -73,9 +71,9 @@ class BypassWatch:
                 budget.paid(call.configuration, used)
         if budget is not None:
             budget.ended(call)
-        self._flights.land_all(call)
+        self._release(call)
 
-    def _spend(self, call: Call, scope: Scope) -> None:
+    def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:
             try:
                 self._ledger.budget.check(call, configuration_of(call))
@@ -83,7 +81,7 @@ class BypassWatch:
                 self._note(call, BUDGET, scope)
                 raise
 
-    def _note(self, call: Call, reason: str, scope: Scope, refusal: str = "") -> None:
+    def _note(self, call: ModelCall, reason: str, scope: Scope, refusal: str = "") -> None:
         try:
             asked: list[tuple[str | None, str]] = [(who.key, who.question) for who in _identities(call)]
             call.configuration = configuration_of(call)
@@ -98,7 +96,7 @@ class BypassWatch:
             call.past.append(note)
 
 
-def _goes_past(call: Call, cache: BaseCache | None, installed: BaseCache | None) -> str:
+def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | None) -> str:
     """Why a call does not ask ``cache``; empty if it does."""
     own = getattr(call.model, "cache", None)
     if own is False:
@@ -114,14 +112,14 @@ def _goes_past(call: Call, cache: BaseCache | None, installed: BaseCache | None)
     return EVENTS if call.method.endswith("v3") else ""
 
 
-def _streams(call: Call) -> bool:
+def _streams(call: ModelCall) -> bool:
     """Whether the model's class can stream, as most do; LangChain invokes those that cannot."""
     names = ("_stream", "_astream")
     able = any(name in vars(kind) for kind in type(call.model).__mro__ for name in names if kind.__name__ not in BASES)
     return able and getattr(call.model, "disable_streaming", False) is not True
 
 
-def _identities(call: Call) -> Iterator[Identity]:
+def _identities(call: ModelCall) -> Iterator[Identity]:
     """What is asked, as far as it can be told without LangChain's conversions."""
     for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
         if isinstance(each, str):

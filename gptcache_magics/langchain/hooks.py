@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any, Final, Protocol
 
 from gptcache_magics.engines import safe_import as upstream
-from gptcache_magics.identity.call import CALL, Call
-from gptcache_magics.lookup.single_flight import current_task_or_thread
+from gptcache_magics.identity.call import current_owner
+from gptcache_magics.langchain.call import CALL, ModelCall
 
 __all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
@@ -37,10 +37,10 @@ _watchers: list[Watcher] = []
 class Watcher(Protocol):
     """Who hears of each call."""
 
-    def call_begins(self, call: Call) -> None:
+    def call_begins(self, call: ModelCall) -> None:
         """A call begins; whatever is raised here keeps it from the model."""
 
-    def call_ended(self, call: Call, result: Any) -> None:
+    def call_ended(self, call: ModelCall, result: Any) -> None:
         """A call is over; its result, or None where it failed or came in pieces."""
 
 
@@ -164,14 +164,14 @@ def _discard(watcher: Watcher) -> None:
         _watchers.remove(watcher)
 
 
-def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> Call:
-    call = Call(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_task_or_thread(), method, inputs)
+def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> ModelCall:
+    call = ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_owner(), method, inputs)
     for watcher in list(_watchers):  # one may end in between, and the next must not be left out
         watcher.call_begins(call)
     return call
 
 
-def _end(call: Call, result: Any = None) -> None:
+def _end(call: ModelCall, result: Any = None) -> None:
     for watcher in list(_watchers):
         watcher.call_ended(call, result)
 

@@ -21,8 +21,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
-from gptcache_magics.identity.call import CALL, Call
 from gptcache_magics.identity.prompt import prompt_of
+from gptcache_magics.langchain.call import ModelCall, within
 
 __all__ = ["astream", "stream"]
 
@@ -30,14 +30,14 @@ _WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 
 
 def stream(
-    original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
+    original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> Iterator[Any]:
     """``original``, LangChain's ``stream``, with the cache where there is one that wants streams."""
     yield from original(_model(call), input, config, stop=stop, **kwargs)
 
 
 async def astream(
-    original: Callable[..., Any], call: Call, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
+    original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> AsyncGenerator[Any, None]:
     """``original``, LangChain's ``astream``, with the cache where there is one that wants streams."""
     # Closed by us, not some time by the garbage collector: whoever reads the stream may stop in the middle.
@@ -46,7 +46,7 @@ async def astream(
             yield chunk
 
 
-def _model(call: Call) -> Any:
+def _model(call: ModelCall) -> Any:
     """The model to stream from: itself, or a copy that looks into the cache first."""
     model = call.model
     cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
@@ -61,14 +61,11 @@ def _model(call: Call) -> Any:
     return copy
 
 
-def _from_cache(call: Call, cache: Any) -> Callable[..., Iterator[Any]]:
+def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
     def _stream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
         text = prompt_of(prompt) if call.chat else str(prompt)
-        token = CALL.set(call)
-        try:
+        with within(call):
             found = cache.lookup(text, "")
-        finally:
-            CALL.reset(token)
         if found:
             for chunk in _pieces(found[0]):
                 if run_manager and not call.chat:
@@ -81,23 +78,17 @@ def _from_cache(call: Call, cache: Any) -> Callable[..., Iterator[Any]]:
         for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
             chunks.append(chunk)
             yield chunk
-        token = CALL.set(call)
-        try:
+        with within(call):
             cache.update(text, "", _whole(chunks))
-        finally:
-            CALL.reset(token)
 
     return _stream
 
 
-def _afrom_cache(call: Call, cache: Any) -> Callable[..., AsyncIterator[Any]]:
+def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., AsyncIterator[Any]]:
     async def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
         text = prompt_of(prompt) if call.chat else str(prompt)
-        token = CALL.set(call)
-        try:
+        with within(call):
             found = await cache.alookup(text, "")
-        finally:
-            CALL.reset(token)
         if found:
             for chunk in _pieces(found[0]):
                 if run_manager and not call.chat:
@@ -110,11 +101,8 @@ def _afrom_cache(call: Call, cache: Any) -> Callable[..., AsyncIterator[Any]]:
         async for chunk in call.model._astream(prompt, stop=stop, run_manager=run_manager, **kwargs):
             chunks.append(chunk)
             yield chunk
-        token = CALL.set(call)
-        try:
+        with within(call):
             await cache.aupdate(text, "", _whole(chunks))
-        finally:
-            CALL.reset(token)
 
     return _astream
 

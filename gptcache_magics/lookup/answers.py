@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from langchain_core.caches import BaseCache
-from langchain_core.outputs import Generation
-
-from gptcache_magics import generations
 from gptcache_magics.errors import ExactOnly
-from gptcache_magics.identity import key as identity
-from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.key import Identity, identify_by_llm_string
 from gptcache_magics.identity.model import model_name
-from gptcache_magics.lookup.pending import PendingLookup
+from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, stored_entries
-from gptcache_magics.store.reasons import EXACT_ONLY, SIMILAR
+from gptcache_magics.store.reasons import EXACT_ONLY, EXPIRED, SIMILAR
 from gptcache_magics.text.amounts import cosine
 
 if TYPE_CHECKING:
+    from langchain_core.caches import BaseCache
+
     from gptcache_magics.engines.gptcache import Engine
     from gptcache_magics.engines.init_func import UserEngine
     from gptcache_magics.engines.wrapped import WrappedEngine
@@ -44,67 +41,78 @@ class _Engine(Protocol):
 
 
 class Answers:
-    """The answers of one cache: in our store, in gptcache managers of the user's, or in the cache that was there."""
+    """The answers of one cache: in our store, in gptcache managers of the user's, or in the cache that was there.
 
-    def __init__(self, store: Store, init_func: Callable[..., None] | None, wrapped: BaseCache | None) -> None:
+    Parameters
+    ----------
+    failed
+        Counts an error that a lookup survives, and returns the reason to show.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        init_func: Callable[..., None] | None,
+        wrapped: BaseCache | None,
+        failed: Callable[[Exception, str], str],
+    ) -> None:
         self.ours = init_func is None and wrapped is None
         """Whether they are in our store."""
-        self._store, self._init_func, self.wrapped = store, init_func, wrapped
+        self._store, self._init_func, self.wrapped, self._failed = store, init_func, wrapped, failed
         self.similar: SemanticSearch | None = None
-        """Finds what was asked in other words, while that is on."""
+        """The search for questions in other words, while that is on."""
         self._opened: _Engine | None = None
         self._opening = threading.Lock()
         self._by_llm_string: dict[str, str] = {}
 
-    def in_memory(self, asked: PendingLookup) -> bool:
-        """Whether ``find`` will answer at once."""
-        return self._opened is not None and self.ours and self._store.remembered(asked.identity.key)
+    def recall(self, request: Request) -> Found | None:
+        """Return the answer that this kernel holds in memory: it was found or stored through gptcache before."""
+        found = self._store.recall(request.identity.key) if self.ours else None
+        return None if found is None or _expired(found) else found
 
-    def find(self, asked: PendingLookup) -> Found | None:
-        """The answer to a lookup, or None. Raises what the place of the answers raises."""
-        if not self.ours:
-            if asked.call is not None and asked.call.streams:  # has no llm_string
-                return None
-            return self._engine.find(asked.identity, asked.prompt, self._unambiguous(asked))
-        found = self._engine.find(asked.identity, asked.prompt, asked.llm_string) or self._find_by_llm_string(asked)
-        if found is None and asked.scope.mode == "replay":
-            found = self._find_portable(asked.identity)
-        if found is None and self.similar is not None:
-            # Without the model nobody knows its temperature, or what else of it must be equal.
-            found = self._find_similar(asked, self.similar) if asked.call is not None else None
-        return found
+    def find(self, request: Request) -> Search:
+        """Look for an answer: exactly, and then by meaning. Raises what the place of the answers raises."""
+        found = self._exact(request)
+        if found is not None:
+            return Search(reason=EXPIRED) if _expired(found) else Search(found)
+        gone = self._store.gone(request.identity.key)
+        # Without the model nobody knows its temperature, or what else of it must be equal.
+        if self.similar is not None and request.call is not None:
+            return self._similar(request, self.similar, gone)
+        return Search(reason=gone)
 
     def save(
         self,
-        asked: PendingLookup,
-        answer: Sequence[Generation],
+        request: Request,
+        answer: Any,
+        codec: AnswerCodec,
         seconds: float | None,
         usage: Usage,
         expires: float | None,
     ) -> None:
         """Store an answer. Raises ``NotStorable``, and what the place of the answers raises."""
-        generations.check_storable(answer)
-        who = asked.identity
+        codec.check_storable(answer)
+        identity = request.identity
         entry = Entry(
-            key=who.key,
-            configuration=who.configuration.key,
-            prompt=who.prompt,
-            question=who.question,
-            answer=generations.encode(answer),
+            key=identity.key,
+            configuration=identity.configuration.key,
+            prompt=identity.prompt,
+            question=identity.question,
+            answer=codec.encode(answer),
             created=time.time(),
             seconds=seconds,
             usage=usage,
-            finish_reason=generations.finish_reason(answer[0]),
-            prompt_digest=who.prompt_digest,
-            sample=who.number,
+            finish_reason=codec.finish_reason(answer),
+            prompt_digest=identity.prompt_digest,
+            sample=identity.number,
             expires=expires,
         )
-        self._engine.save(entry, who, asked.prompt, self._unambiguous(asked))
+        self._engine.save(entry, identity, request.prompt, self._unambiguous(request))
         if self.similar is not None:
             try:
-                self.similar.saved(who)
-            except Exception as error:  # it is stored, and found exactly
-                asked.trouble = error
+                self.similar.saved(identity)
+            except Exception as error:  # the answer is stored, and found exactly
+                self._failed(error, "making an answer searchable")
 
     def clear(self) -> str:
         """Remove every answer; what is to be said of a gptcache manager that cannot delete."""
@@ -117,59 +125,66 @@ class Answers:
         if self._opened is not None:
             self._opened.close()
 
-    def _find_by_llm_string(self, asked: PendingLookup) -> Found | None:
-        """An answer that was stored without a model at hand."""
-        if asked.call is None or not self._means_the_model(asked):
-            return None
-        plain = identity.identify_by_llm_string(asked.prompt, asked.llm_string)
-        return self._engine.find(plain, asked.prompt, asked.llm_string)
+    def _exact(self, request: Request) -> Found | None:
+        """Return the answer under the key of a request, or under one of the two other keys that it has."""
+        if not self.ours:
+            if request.call is not None and request.call.streams:  # has no llm_string
+                return None
+            return self._engine.find(request.identity, request.prompt, self._unambiguous(request))
+        found = self._engine.find(request.identity, request.prompt, request.llm_string)
+        if found is None and self._means_the_model(request):
+            plain = identify_by_llm_string(request.prompt, request.llm_string)
+            found = self._engine.find(plain, request.prompt, request.llm_string)
+        if found is None and request.scope.mode == "replay":
+            found = self._find_portable(request.identity)
+        return found
 
-    def _means_the_model(self, asked: PendingLookup) -> bool:
-        """Whether ``llm_string`` surely means the model that asks, as it is now."""
-        call, llm_string, key = asked.call, asked.llm_string, asked.identity.configuration.key
+    def _means_the_model(self, request: Request) -> bool:
+        """Return whether ``llm_string`` surely means the model that asks, as it is now."""
+        call, llm_string, key = request.call, request.llm_string, request.identity.configuration.key
         if call is None or not llm_string:
             return False
         # After a model changed its parameters its llm_string is still the old one: then it means nothing.
         if self._by_llm_string.setdefault(llm_string, key) != key:
             return False
         name = model_name(call.model, call.kwargs)
-        return not name or identity.identify_by_llm_string("", llm_string).configuration.model == name
+        return not name or identify_by_llm_string("", llm_string).configuration.model == name
 
-    def _unambiguous(self, asked: PendingLookup) -> str:
-        """``llm_string``; in another cache, which knows nothing else of the model, with what it does not say."""
-        if self.wrapped is None or asked.call is None or self._means_the_model(asked):
-            return asked.llm_string
-        return f"{asked.llm_string}---{asked.identity.configuration.key}"
+    def _unambiguous(self, request: Request) -> str:
+        """Return ``llm_string``; for another cache, which knows nothing else of the model, with what it leaves out."""
+        if self.wrapped is None or request.call is None or self._means_the_model(request):
+            return request.llm_string
+        return f"{request.llm_string}---{request.identity.configuration.key}"
 
-    def _find_similar(self, asked: PendingLookup, similar: SemanticSearch) -> Found | None:
-        """The answer to a question of the same meaning; why there is none is noted."""
+    def _similar(self, request: Request, similar: SemanticSearch, gone: str) -> Search:
+        """Look for the answer to a question of the same meaning; ``gone`` says why there is no exact one any more."""
         from gptcache_magics.semantic.search import SemanticQuery
 
-        sought = SemanticQuery(asked.identity, asked.scope.mode == "replay", asked.scope.several)
+        query = SemanticQuery(request.identity, request.scope.mode == "replay", request.scope.several)
         try:
-            match = cast("Engine", self._engine).find_similar(sought, similar)
-        except ExactOnly as reason:
-            asked.reason = f"{EXACT_ONLY}{reason}"
-            return None
+            match = cast("Engine", self._engine).find_similar(query, similar)
+        except ExactOnly as only:
+            return Search(reason=gone or f"{EXACT_ONLY}{only}")
         except Exception as error:
-            asked.trouble = error
-            return None
-        near = asked.near = match.near
-        if near is not None:
-            told = f"{SIMILAR}{cosine(near.similarity)} to {near.key[:8]}"
-            asked.reason = f"{told}, {near.objection}" if near.objection else told
-        return match.found
+            return Search(reason=EXACT_ONLY + self._failed(error, "matching by meaning"))
+        near = match.near
+        if near is None:
+            return Search(reason=gone)
+        reason = f"{SIMILAR}{cosine(near.similarity)} to {near.key[:8]}"
+        if near.objection:
+            reason = gone or f"{reason}, {near.objection}"
+        return Search(match.found, reason, near)
 
-    def _find_portable(self, who: Identity) -> Found | None:
-        """The answer that was recorded for the same model elsewhere, unless two of them differ."""
+    def _find_portable(self, identity: Identity) -> Found | None:
+        """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""
         columns, rows = self._store.configurations()
         key, portable = columns.index("key"), columns.index("portable")
-        same = [row[key] for row in rows if row[portable] == who.configuration.portable]
+        same = [row[key] for row in rows if row[portable] == identity.configuration.portable]
         if not same:
             return None
-        wanted = Selection(configurations=same, prompt_digest=who.prompt_digest)
+        wanted = Selection(configurations=same, prompt_digest=identity.prompt_digest)
         recorded = stored_entries(self._store.entries(wanted, SAME_PROMPT))
-        found = [entry for entry in recorded if entry.sample == who.number]
+        found = [entry for entry in recorded if entry.sample == identity.number]
         if len({entry.answer for entry in found}) != 1:
             return None
         entry = found[0]
@@ -195,3 +210,7 @@ class Answers:
         from gptcache_magics.engines.gptcache import Engine
 
         return Engine(self._store)
+
+
+def _expired(found: Found) -> bool:
+    return found.expires is not None and found.expires <= time.time()

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.explain.closest import Question as Recorded
-from gptcache_magics.explain.closest import find_closest
+from gptcache_magics.explain.closest import Question, find_closest
+from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.pending import PendingLookup
-from gptcache_magics.store import reasons
+from gptcache_magics.lookup.request import Request, Search
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.word_diff import shown
 
 __all__ = ["refusal"]
 
 
-def refusal(asked: PendingLookup, store: Store, ledger: Ledger) -> CacheMiss | BudgetReached | None:
-    """The error to raise instead of asking the model; None if it may be asked."""
-    if asked.scope.mode == "replay":
-        return _cache_miss(asked, store, ledger)
+def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> CacheMiss | BudgetReached | None:
+    """Return the error to raise in place of asking the model; None if the model may be asked."""
+    if request.scope.mode == "replay":
+        return _cache_miss(request.identity, search, store, ledger)
     if ledger.budget is not None:
         try:
-            ledger.budget.check(asked.call, asked.identity.configuration)
+            ledger.budget.check(request.call, request.identity.configuration)
         except BudgetReached as reached:
-            asked.reason = reasons.BUDGET
             return reached
     return None
 
 
-def _cache_miss(asked: PendingLookup, store: Store, ledger: Ledger) -> CacheMiss:
-    """What was asked, and the closest that is recorded."""
-    who = asked.identity
-    told = f"nothing is recorded for “{shown(who.question)}” ({shown(who.configuration.label)}), and mode replay calls "
-    told += "no model."
-    if asked.failed:
-        return CacheMiss(f"{told} {asked.reason}")
-    wanted = Recorded(who.question, who.configuration, who.key, who.prompt_digest, prompt=who.prompt)
+def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:
+    """Return the error that names what was asked, and the closest recorded prompt."""
+    message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
+    message += "and mode replay calls no model."
+    if search.failed:
+        return CacheMiss(f"{message} {search.reason}")
+    question = Question(
+        identity.question, identity.configuration, identity.key, identity.prompt_digest, prompt=identity.prompt
+    )
     try:
-        nearest = find_closest(store, wanted, at_least=0)
+        closest = find_closest(store, question, at_least=0)
     except Exception as error:
-        return CacheMiss(f"{told} {ledger.failed(error, 'searching the closest')}")
-    return CacheMiss(f"{told} " + (f"Closest is {nearest}" if nearest else "Nothing at all is recorded."))
+        return CacheMiss(f"{message} {ledger.failed(error, 'searching the closest')}")
+    return CacheMiss(f"{message} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))

@@ -17,7 +17,7 @@ from typing import Final
 
 from gptcache_magics.identity.call import Call
 
-__all__ = ["Flight", "SingleFlight", "current_task_or_thread", "runs_event_loop"]
+__all__ = ["Flight", "SingleFlight", "runs_event_loop"]
 
 WAIT_SECONDS: Final = 600.0
 STREAM_WAIT_SECONDS: Final = 30.0
@@ -90,7 +90,7 @@ class SingleFlight:
                     return flight
                 self._flights[key] = Flight(call)
                 return None
-            return None if any(each.call.who == call.who for each in [*self._flights.values()]) else flight
+            return None if any(each.call.owner == call.owner for each in [*self._flights.values()]) else flight
 
     def land(self, key: str, call: Call) -> None:
         """The answer to a key that ``call`` owns is stored, or will not come."""
@@ -121,14 +121,6 @@ def runs_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def current_task_or_thread() -> object:
-    """Who runs: the asyncio task, or the thread outside of one."""
-    try:
-        return asyncio.current_task() or threading.get_ident()
-    except RuntimeError:
-        return threading.get_ident()
 
 
 def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

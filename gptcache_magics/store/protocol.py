@@ -66,10 +66,10 @@ class Store(Protocol):
         """Open now, to hear of what is wrong; otherwise the first use opens."""
 
     def get(self, key: str) -> Found | None:
-        """The entry under this exact key. Never writes."""
+        """Return the entry under this exact key, read from where it is kept. Never writes."""
 
-    def remembered(self, key: str) -> bool:
-        """Whether ``get`` will answer from memory, without touching a disk."""
+    def recall(self, key: str) -> Found | None:
+        """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""

@@ -488,7 +488,7 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, FakeListLLM
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.language_models.llms import BaseLLM
-from gptcache_magics.identity.call import CALL
+from gptcache_magics.langchain.call import CALL
 
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
 

@@ -140,7 +140,7 @@ class StoreContract:
         store.put(make_entry("a"), GPT)
 
         assert reader.get(key("b")) is None
-        assert not reader.remembered(key("b"))
+        assert reader.recall(key("b")) is None
 
     def test_a_key_that_only_begins_the_same_is_not_found(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a"), GPT)
@@ -150,10 +150,12 @@ class StoreContract:
     def test_what_was_found_is_remembered_until_it_is_removed(self, store: Store, reader: Store) -> None:
         store.put(make_entry("a"), GPT)
         reader.get(key("a"))
-        assert reader.remembered(key("a"))
+        remembered = reader.recall(key("a"))
+        assert remembered is not None
+        assert remembered.answer == make_entry("a").answer
 
         reader.remove(EVERYTHING)
-        assert not reader.remembered(key("a"))
+        assert reader.recall(key("a")) is None
         assert reader.get(key("a")) is None
 
     @pytest.mark.parametrize("odd", ODD_TEXTS)

@@ -82,23 +82,21 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         self._connections.close()
         self._recent.clear()
 
+    def recall(self, key: str) -> Found | None:
+        """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
+        self._following.look()
+        return self._recent.get(key)
+
     def get(self, key: str) -> Found | None:
-        """The entry under this exact key. Never writes."""
+        """Return the entry under this exact key, read from the file. Never writes."""
         self._following.look()
         forgotten = self._recent.forgotten
-        found = self._recent.get(key)
-        if found is not None:
-            return found
         row = self._connections.read(lambda db: db.execute(FIND, (id_number(key),)).fetchone())
         if row is None or row[0].hex() != key:
             return None
         found = Found(key, row[1], row[2], row[3], Usage(*row[5:]), row[4])
         self._recent.remember(found, forgotten)
         return found
-
-    def remembered(self, key: str) -> bool:
-        """Whether ``get`` will answer from memory."""
-        return key in self._recent
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""

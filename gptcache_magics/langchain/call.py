@@ -1,0 +1,40 @@
+"""The call of LangChain's that is running, with what the cache has to remember of it until it ends.
+
+It is a context variable, so it follows the code through ``batch``, ``asyncio`` and executors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from gptcache_magics.identity.call import Call
+from gptcache_magics.lookup.request import Pending
+from gptcache_magics.store.protocol import Lookup
+
+__all__ = ["CALL", "ModelCall", "within"]
+
+
+@dataclass(slots=True, eq=False)
+class ModelCall(Call):
+    """One call of a LangChain model."""
+
+    pending: dict[tuple[str, str], list[Pending]] = field(default_factory=dict)
+    """Requests that the model is to answer, by prompt and ``llm_string``, in the order of their lookups."""
+    past: list[Lookup] = field(default_factory=list)
+    """The lookups of a call that goes past the cache, in the order of its prompts."""
+
+
+CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=None)
+
+
+@contextmanager
+def within(call: ModelCall) -> Iterator[None]:
+    """Let ``call`` be the one that runs."""
+    token = CALL.set(call)
+    try:
+        yield
+    finally:
+        CALL.reset(token)

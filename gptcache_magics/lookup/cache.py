@@ -1,0 +1,185 @@
+"""One lookup and one update, each a straight line, whoever asks.
+
+A lookup asks the memory, then the engine; while the same request is under way it waits for that and looks again. An
+error in here never reaches the user's call: it is counted, shown in ``%gptcache status``, and the model is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+from gptcache_magics.errors import BudgetReached, CacheMiss, NotStorable
+from gptcache_magics.identity.call import Call
+from gptcache_magics.lookup.answers import Answers
+from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.refusal import refusal
+from gptcache_magics.lookup.request import (
+    AnswerCodec,
+    Failed,
+    Hit,
+    Miss,
+    Pending,
+    Refused,
+    Request,
+    Result,
+    Search,
+)
+from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
+from gptcache_magics.settings import Scope
+from gptcache_magics.store import reasons
+from gptcache_magics.store.protocol import Found, Lookup, Outcome, Store, Usage
+
+__all__ = ["RequestCache"]
+
+
+class RequestCache:
+    """Answers requests, and stores what the model says to those that it cannot answer."""
+
+    def __init__(self, store: Store, answers: Answers, ledger: Ledger) -> None:
+        self._store, self._answers, self._ledger = store, answers, ledger
+        self._flights = SingleFlight()
+
+    def lookup(self, request: Request, codec: AnswerCodec) -> Result:
+        """Look up an answer. A thread that runs an event loop, as a notebook's main thread does, never waits."""
+        if request.scope.mode in ("refresh", "bypass"):
+            return self._leave_to_the_model(request, Search(reason=reasons.MODE + request.scope.mode))
+        while True:
+            landings = self._flights.landings
+            looked = self._recall(request, codec) or self._search(request, codec)
+            if isinstance(looked, Hit):
+                return looked
+            flight = self._flight(request, looked, landings)
+            if flight is None or runs_event_loop() or not flight.wait():
+                return self._leave_to_the_model(request, looked)
+
+    async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
+        """Look up an answer; one in memory costs no thread, anything else never blocks the event loop."""
+        if request.scope.mode in ("refresh", "bypass"):
+            return self._leave_to_the_model(request, Search(reason=reasons.MODE + request.scope.mode))
+        while True:
+            landings = self._flights.landings
+            looked: Hit | Search | None = self._recall(request, codec)
+            if looked is None:
+                looked = await asyncio.to_thread(self._search, request, codec)
+            if isinstance(looked, Hit):
+                return looked
+            flight = self._flight(request, looked, landings)
+            if flight is None or not await flight.wait_async():
+                return self._leave_to_the_model(request, looked)
+
+    def update(self, pending: Pending, answer: Any, codec: AnswerCodec) -> None:
+        """Store the model's answer, unless it is one that no later call should be given."""
+        request, lookup, ledger = pending.request, pending.lookup, self._ledger
+        seconds = time.time() - lookup.at if lookup is not None else None
+        reason, used = "", Usage()
+        try:
+            used = codec.usage(answer)  # paid, whether it is stored or not
+            if ledger.budget is not None:
+                ledger.budget.paid(request.identity.configuration, used)
+            if request.scope.mode in ("auto", "refresh"):
+                ttl = ledger.settings.options.ttl
+                expires = time.time() + ttl if ttl is not None else None
+                self._answers.save(request, answer, codec, seconds, used, expires)
+                ledger.stored = True
+            elif self._store.readonly:
+                reason = f"{reasons.NOT_STORED}the store is read-only"
+        except NotStorable as refused:
+            reason = str(refused)
+        except Exception as error:
+            reason = ledger.failed(error, "storing an answer")
+        finally:
+            if request.call is not None:
+                self._flights.land(request.identity.key, request.call)
+        if lookup is not None:
+            ledger.paid(lookup, seconds or 0.0, used, reason)
+
+    def unreadable(self, error: Exception, scope: Scope) -> Refused | None:
+        """Note a lookup of a model that cannot be read; the model may be asked in every mode but ``replay``."""
+        reason = self._ledger.failed(error, "reading a model")
+        self._ledger.note("error", reason, 0.0, scope=scope)
+        if scope.mode != "replay":
+            return None
+        return Refused(CacheMiss(f"The model was not called (mode replay): {reason}"))
+
+    def call_ended(self, call: Call) -> None:
+        """Release everyone who waits for what a call will not answer any more."""
+        self._flights.land_all(call)
+
+    def _recall(self, request: Request, codec: AnswerCodec) -> Hit | None:
+        """Return the answer that is in memory; an error is left to the search."""
+        started = time.perf_counter()
+        try:
+            found = self._answers.recall(request)
+            return self._hit(request, codec, Search(found), started) if found is not None else None
+        except Exception:
+            return None
+
+    def _search(self, request: Request, codec: AnswerCodec) -> Hit | Search:
+        started = time.perf_counter()
+        try:
+            search = self._answers.find(request)
+            if search.found is not None:
+                return self._hit(request, codec, search, started)
+        except Exception as error:
+            search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
+        return replace(search, seconds=time.perf_counter() - started)
+
+    def _hit(self, request: Request, codec: AnswerCodec, search: Search, started: float) -> Hit:
+        found = search.found
+        assert found is not None
+        hit = Hit(codec.decode(found.answer, mark=self._mark(found)))
+        reason = request.identity.reason if found.similarity is None else search.reason
+        self._note("hit", request, replace(search, seconds=time.perf_counter() - started), reason)
+        return hit
+
+    def _flight(self, request: Request, search: Search, landings: int) -> Flight | None:
+        """Return the identical request under way; None if this one is to ask the model."""
+        if request.call is None or search.failed or request.scope.mode == "replay":
+            return None
+        if not self._ledger.settings.config.single_flight:
+            return None
+        return self._flights.join(request.identity.key, request.call, landings)
+
+    def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
+        """Note that the model is to answer, or refuse that."""
+        identity = request.identity
+        refused = refusal(request, search, self._store, self._ledger)
+        skipped = request.scope.mode in ("refresh", "bypass")
+        outcome: Outcome = "error" if search.failed else "bypass" if skipped else "miss"
+        reason = search.reason or identity.reason or reasons.NEW
+        if refused is None:
+            pending = Pending(request, self._note(outcome, request, search, reason))
+            return Failed(pending) if search.failed else Miss(pending)
+        lookup = self._note(outcome, request, search, reasons.BUDGET if isinstance(refused, BudgetReached) else reason)
+        lookup.refusal = str(refused)
+        self._ledger.paid(lookup, 0.0, Usage(0, 0), "")
+        if request.call is not None:
+            self._flights.land(identity.key, request.call)
+        return Refused(refused)
+
+    def _note(self, outcome: Outcome, request: Request, search: Search, reason: str) -> Lookup:
+        identity, found = request.identity, search.found
+        exact_hit = found is not None and found.similarity is None
+        return self._ledger.note(
+            outcome,
+            reason,
+            search.seconds,
+            scope=request.scope,
+            key=found.key if found is not None else identity.key,
+            question=identity.question,
+            configuration=identity.configuration,
+            found=found,
+            prompt_digest="" if exact_hit else identity.prompt_digest,
+            asked=identity.key,
+            near=search.near,
+        )
+
+    def _mark(self, found: Found) -> dict[str, Any] | None:
+        """Return what a hit says of itself in ``response_metadata``, if it is to say so."""
+        if not self._ledger.settings.config.mark_hits:
+            return None
+        similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
+        return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}

@@ -1,0 +1,101 @@
+"""One question to the cache, and what came of it, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.identity.call import Call
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.settings import Scope
+from gptcache_magics.store.protocol import Found, Lookup, Near, Usage
+
+__all__ = ["AnswerCodec", "Failed", "Hit", "Miss", "Pending", "Refused", "Request", "Result", "Search"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One question on its way: what is asked, and under which scope."""
+
+    identity: Identity
+    """Provider, model, parameters and canonical messages, with the key that they make."""
+    scope: Scope
+    call: Call | None = None
+    """The call that asks; None where no hook saw it."""
+    prompt: str = ""
+    """LangChain's own words for prompt and model, which other caches are asked with."""
+    llm_string: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """The result of looking for an answer."""
+
+    found: Found | None = None
+    reason: str = ""
+    """Why nothing was found, or why something similar was."""
+    near: Near | None = None
+    """The stored question that is most similar, if meaning was compared."""
+    failed: bool = False
+    seconds: float = 0.0
+
+
+class AnswerCodec(Protocol):
+    """From the answers of one library to bytes and back: :mod:`gptcache_magics.generations` for LangChain."""
+
+    def check_storable(self, answer: Any, /) -> None:
+        """Raise ``NotStorable`` for an answer that no later call should be given."""
+
+    def encode(self, answer: Any, /) -> bytes:
+        """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""
+
+    def decode(self, data: bytes, /, *, mark: Mapping[str, Any] | None = None) -> Any:
+        """Decode an answer into new objects; ``mark`` is what it says of itself."""
+
+    def usage(self, answer: Any, /) -> Usage:
+        """Return the tokens of an answer."""
+
+    def finish_reason(self, answer: Any, /) -> str:
+        """Return why the model stopped, in the provider's word."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A request that the model is to answer, and the lookup that its answer completes."""
+
+    request: Request
+    lookup: Lookup | None = None
+    """None where nobody looked the answer up before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hit:
+    """The stored answer, in new objects."""
+
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Miss:
+    """The model is to be asked: nothing is stored, or the mode forbids to look."""
+
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """The model is to be asked, because looking failed; the error is noted."""
+
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """The model must not be asked."""
+
+    error: CacheMiss | BudgetReached
+
+
+Result = Hit | Miss | Failed | Refused
