@@ -1,8 +1,8 @@
-"""A list of LangChain generations as bytes, and back.
+"""Encode a list of LangChain generations as bytes, and decode it.
 
 The fast form is JSON of the fields of plain messages. It is proved when written: the bytes are decoded and compared
-with the original. What does not come back equal takes LangChain's own serialisation, with an explicit list of classes;
-what does not survive that either is not stored.
+with the original. Generations that do not come back equal take LangChain's own serialisation, with an explicit list of
+classes. Generations that do not survive that either are not stored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from gptcache_magics.store.protocol import Usage
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
 MARK: Final = "gptcache"
-"""Where in ``response_metadata`` a hit says that it is one."""
+"""Name in ``response_metadata`` under which a hit says that it is one."""
 
 _FAST, _SLOW = b"F", b"S"
 _MESSAGE: Final = AIMessage(content="")
@@ -63,12 +63,12 @@ _ALLOWED: Final = [
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
-    """Encode generations, proved to come back equal.
+    """Return encoded generations that decode to equal ones.
 
     Raises
     ------
     NotStorable
-        If no form gives the same generations back.
+        If the generations survive neither form.
     """
     generations = [_with_plain_extras(generation) for generation in generations]
     data = _encode_fast(generations)
@@ -96,9 +96,9 @@ def decode(
     fresh
         Whether a message that has an id gets a new one, so that LangGraph adds it instead of replacing the first.
     mark
-        What to say in ``response_metadata["gptcache"]``.
+        Mapping to put into ``response_metadata["gptcache"]``.
     validate
-        Whether pydantic validates the fields of a message. :func:`encode` did that; a file of a stranger needs it.
+        Whether pydantic validates the fields of a message. :func:`encode` has done so; a stranger's file needs it.
     """
     if data[:1] == _SLOW:
         return [_marked(_loaded(text), fresh, mark) for text in json.loads(data[1:])]
@@ -116,19 +116,19 @@ def decode(
 
 
 def _message(body: dict[str, Any], validate: bool) -> AIMessage:
-    """Return a new message with these fields: a copy of an empty one, which pydantic has validated once for all."""
+    """Return a new message with these fields: a copy of an empty message, which pydantic has validated once."""
     if validate or "content" not in body or not body.keys() <= _FIELDS:
         return AIMessage(**body)
     message = _MESSAGE.model_copy(update=body)
     values = vars(message)
     for name, container in _CONTAINERS:
         if name not in body:
-            values[name] = container()  # the copy is shallow: no two messages may share one
+            values[name] = container()  # the copy is shallow, and messages may not share a container
     return message
 
 
 def load(text: str) -> Generation:
-    """A generation from what LangChain's ``dumps`` wrote; only the classes that an answer consists of are loaded."""
+    """Load a generation that LangChain's ``dumps`` wrote; only classes that an answer consists of are loaded."""
     loaded = _loaded(text)
     if not isinstance(loaded, Generation):
         raise NotStorable(f"not stored: a {type(loaded).__name__} is no generation")
@@ -137,17 +137,17 @@ def load(text: str) -> Generation:
 
 def _loaded(text: str) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that loads() is in beta is no matter of the user's
+        warnings.simplefilter("ignore")  # the user need not know that loads() is in beta
         return loads(text, allowed_objects=_ALLOWED)
 
 
 def text_of(data: bytes) -> str:
-    """The text of encoded generations, for a table; tool calls where there is no text."""
+    """Return the text of encoded generations, for a table; tool calls where there is none."""
     return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
 
 
 def with_text(data: bytes, text: str) -> bytes:
-    """Encoded generations whose first says ``text``; its tool calls and everything else stay."""
+    """Return encoded generations with the text of the first replaced; its tool calls and everything else stay."""
     first, *others = decode(data, fresh=False)
     if isinstance(first, ChatGeneration):
         first = ChatGeneration(
@@ -159,7 +159,7 @@ def with_text(data: bytes, text: str) -> bytes:
 
 
 def check_storable(generations: Sequence[Generation]) -> None:
-    """Raise ``NotStorable`` for an answer that no later call should be given: none, empty, cut off or withheld."""
+    """Raise ``NotStorable`` for an answer that later calls should not get: missing, empty, cut off or withheld."""
     if not generations:
         raise NotStorable("not stored: no answer")
     for generation in generations:
@@ -188,7 +188,7 @@ def _finish_reason(generation: Generation) -> str:
 
 
 def usage(generations: Sequence[Generation]) -> Usage:
-    """The tokens of an answer; several generations of one answer share one usage, which the first carries."""
+    """Return the tokens of an answer. Several generations of one answer share one usage, which the first carries."""
     for generation in generations:
         metadata = getattr(getattr(generation, "message", None), "usage_metadata", None)
         if metadata:
@@ -206,9 +206,10 @@ def usage(generations: Sequence[Generation]) -> Usage:
 
 
 def _with_plain_extras(generation: Generation) -> Generation:
-    """The generation with pydantic objects among its extras as JSON: langchain-openai keeps a parsed answer there.
+    """Return the generation with pydantic objects in ``additional_kwargs`` as JSON.
 
-    langchain-openai itself makes the object from the JSON again (``_oai_structured_outputs_parser``).
+    langchain-openai keeps a parsed answer there, and makes the object from the JSON again
+    (``_oai_structured_outputs_parser``).
     """
     message = getattr(generation, "message", None)
     extras = getattr(message, "additional_kwargs", {})
@@ -246,8 +247,8 @@ def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None)
     return generation
 
 
-# Not uuid4: it asks the system for each id, which took longer than all the rest of a hit. A generator of our own,
-# because the user may seed Python's.
+# Not uuid4: it asks the system for each id, which took longer than the rest of a hit. A separate generator, because
+# the user may seed Python's.
 _ids = Random()
 os.register_at_fork(after_in_child=_ids.seed)
 
@@ -270,7 +271,7 @@ def _shown(generation: Generation) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality that holds for NaN, and for a tuple that came back as a list."""
+    """Whether two values are equal, where NaN equals NaN, and a tuple equals its list."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -1,4 +1,4 @@
-"""Tokens to money, from the price list of the package genai-prices: US dollars, as of the installed release.
+"""Convert tokens to US dollars, by the price list of the installed release of genai-prices.
 
 The list is imported when a table first shows money. It is never updated from the network.
 """
@@ -16,11 +16,11 @@ from gptcache_magics.store.protocol import Usage
 __all__ = ["TIER_TOKENS", "rates", "usd"]
 
 TIER_TOKENS: Final = 32_000
-"""Below so many input tokens no model in the list of genai-prices 0.2.3 changes its price per token."""
+"""Input tokens below which no model in the list of genai-prices 0.2.3 changes its price per token."""
 
 
 def usd(provider: str, model: str, usage: Usage) -> float:
-    """What an answer cost, in US dollars; NaN if the tokens or the price are unknown."""
+    """Return the cost of an answer in US dollars; NaN if the tokens or the price are unknown."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return math.nan
     tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens or 0, usage.cache_write_tokens or 0)
@@ -35,9 +35,9 @@ def usd(provider: str, model: str, usage: Usage) -> float:
 
 @lru_cache(maxsize=1024)
 def rates(provider: str, model: str) -> tuple[float, float, float, float, float]:
-    """US dollars for a request, and for one input, output, cache-read and cache-written token of it.
+    """Return the US dollars for a request, and for one input, output, cache-read and cache-written token of it.
 
-    They hold below ``TIER_TOKENS`` input tokens.
+    The rates hold below ``TIER_TOKENS`` input tokens.
     """
     fee = 2 * _price(provider, model, (500, 0, 0, 0)) - _price(provider, model, (1000, 0, 0, 0))
     units = ((1000, 0, 0, 0), (0, 1000, 0, 0), (1000, 0, 1000, 0), (1000, 0, 0, 1000))

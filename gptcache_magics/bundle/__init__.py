@@ -1,10 +1,10 @@
-"""Entries as a file: a *bundle*, to commit beside a notebook or to hand to a class.
+"""Save entries to a file and load them: a *bundle*, to commit beside a notebook or to hand to a class.
 
-A bundle is JSON Lines: a header, then a line for each configuration and, under it, one for each of its entries by
-prompt. The same entries give the same bytes, so a difference between two bundles is a difference between answers: no
-hits, pins, expiry, history or time of saving are in it. What looks like a key is masked.
+A bundle is JSON Lines: a header, then a line for each configuration and, below it, a line for each of its entries by
+prompt. The same entries give the same bytes, so a difference between two bundles is a difference between answers. Hits,
+pins, expiry, history and the time of saving are not in it. Text that looks like a key is masked.
 
-The file of another cache is read into the same contents.
+LangChain's ``SQLiteCache`` is read into the same contents.
 """
 
 from gptcache_magics.bundle.files import Contents, Saved, is_bundle, opened, read, save

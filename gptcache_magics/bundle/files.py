@@ -37,28 +37,28 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a bundle now holds."""
+    """The result of saving a bundle."""
 
     entries: int
     bytes: int
     masked_prompts: int
-    """Entries whose prompt was masked: they match nothing."""
+    """Number of entries whose prompt was masked: they match nothing."""
     masked_answers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds: entries, their configurations, and what had to be refused."""
+    """The entries of a file with their configurations, and the lines that were refused."""
 
     entries: list[Entry] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
-    """The number of each line that was refused, and what is wrong with it."""
+    """Number of each refused line, and what is wrong with it."""
     unit: str = "line"
 
     @property
-    def told(self) -> str:
-        """``2 refused: line 4 (not JSON), line 7 ('created' is missing)``; empty if nothing was."""
+    def summary(self) -> str:
+        """Summary of the refused lines: ``2 refused: line 4 (not JSON), line 7 ('created' is missing)``, or empty."""
         if not self.refused:
             return ""
         shown = ", ".join(f"{self.unit} {number} ({reason})" for number, reason in self.refused[:_SHOWN])
@@ -66,41 +66,41 @@ class Contents:
 
 
 def save(store: Store, selection: Selection, path: str | Path) -> Saved:
-    """Write the selected entries to a bundle, in place of a bundle that is there; if there are none, write nothing.
+    """Write the selected entries to a bundle, replacing one that is there. Without entries write nothing.
 
     Raises
     ------
     CommandError
-        If the path is no place for a bundle, or holds something else.
+        If the path cannot be a bundle, or holds another file.
     StoreError
-        If it cannot be written.
+        If the file cannot be written.
     """
-    with _told(path, "written"):
+    with _store_errors(path, "written"):
         target = _target(path)
     entries = [without_secrets(entry) for entry in stored_entries(store.entries(selection))]
     if not entries:
         return Saved(0, 0, 0, 0)
     data = b"".join(line + b"\n" for line in _lines(entries, _configurations(store)))
-    with _told(path, "written"):
+    with _store_errors(path, "written"):
         _write(target, data)
     tags = Counter(tag for entry in entries for tag in entry.tags.split())
     return Saved(len(entries), len(data), tags[MASKED_PROMPT], tags[MASKED_ANSWER])
 
 
 def read(path: str | Path) -> Contents:
-    """What a bundle holds. A line that is no entry is refused, the others are taken.
+    """Read a bundle. Wrong lines are refused, and the others are taken.
 
     Raises
     ------
     CommandError
-        If the file is no bundle; a Python pickle is never opened.
+        If the file is not a bundle. A Python pickle is never opened.
     StoreError
-        If it cannot be read, or was written by a newer version.
+        If the file cannot be read, or was written by a newer version.
     """
     contents = Contents()
     configurations: dict[str, Configuration] = {}
     found: list[tuple[int, Entry]] = []
-    with _told(path, "read"), _open(path) as file:
+    with _store_errors(path, "read"), _open(path) as file:
         _check_header(file.readline(HEADER_BYTES), path)
         for number, line in enumerate(file, 2):
             if not line.strip():
@@ -125,15 +125,15 @@ def read(path: str | Path) -> Contents:
 
 
 def opened(path: str | Path) -> SQLiteStore:
-    """A store in memory that holds what a bundle holds, at the place of that bundle; ``read`` says what it raises."""
+    """Return a store in memory with the entries of a bundle. Raises what ``read`` raises."""
     contents = read(path)
-    store = _BundleStore(path, [f"{path}: {contents.told}."] if contents.refused else [])
+    store = _BundleStore(path, [f"{path}: {contents.summary}."] if contents.refused else [])
     store.put_all(contents.entries, contents.configurations, replace=False)
     return store
 
 
 class _BundleStore(SQLiteStore):
-    """A store in memory, filled from a file. What is written to it is gone when it is closed."""
+    """A store in memory, filled from a file. Writes to it are lost when it is closed."""
 
     def __init__(self, path: str | Path, refused: Sequence[str]) -> None:
         super().__init__(":memory:")
@@ -142,14 +142,14 @@ class _BundleStore(SQLiteStore):
 
     @property
     def notices(self) -> Sequence[str]:
-        """What the user must hear about this store."""
+        """Sentences that the user must see about this store."""
         return [*self._refused, *super().notices]
 
 
 def is_bundle(path: str | Path) -> bool:
-    """Whether a file begins as a bundle does, of whatever version."""
+    """Whether a file begins like a bundle of any version."""
     try:
-        with _told(path, "read"), _open(path) as file:
+        with _store_errors(path, "read"), _open(path) as file:
             return _schema(file.readline(HEADER_BYTES)) is not None
     except (CommandError, StoreError):
         return False
@@ -172,7 +172,7 @@ def _lines(entries: Iterable[Entry], configurations: Sequence[Configuration]) ->
 
 
 def _target(path: str | Path) -> Path:
-    """The file to write, which is not there or a bundle."""
+    """Return the file to write, which is missing or a bundle."""
     target = Path(os.path.realpath(os.path.expanduser(path)))  # a link stays a link
     if os.path.isdir(target):
         raise CommandError(f"{path} is a folder. Name a file: %gptcache save {Path(path) / 'lesson.jsonl'}")
@@ -191,7 +191,7 @@ def _target(path: str | Path) -> Path:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write whole or not at all, with the rights that the file had or a new one gets."""
+    """Write the whole file or nothing, with the rights of the old file or of any new one."""
     beside = target.parent / f".gptcache-{uuid4().hex}.tmp"
     file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
@@ -233,7 +233,7 @@ def _check_header(line: bytes, path: str | Path) -> None:
 
 
 def _schema(line: bytes) -> int | None:
-    """The schema that a header names; None if it is no header."""
+    """Return the schema that a header names; None if the line is not a header."""
     try:
         header = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
     except ValueError:
@@ -256,10 +256,10 @@ def _pickle(path: str | Path) -> CommandError:
 
 
 @contextmanager
-def _told(path: str | Path, done: str) -> Iterator[None]:
-    """Say in one sentence what the system has against a file."""
+def _store_errors(path: str | Path, done: str) -> Iterator[None]:
+    """Turn errors of the system about a file into a ``StoreError`` of one sentence."""
     try:
         yield
-    except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # a ValueError: not a possible file name
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise StoreError(f"{path} cannot be {done}: {reason}. Name another file.") from error

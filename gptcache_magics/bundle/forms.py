@@ -1,7 +1,7 @@
-"""How a prompt and an answer look in a bundle, and back to the exact text and bytes.
+"""Convert prompts and answers to the readable forms of a bundle, and back to the exact text and bytes.
 
-A chat prompt is its messages, an answer the JSON that its bytes are: for people to read, and only where that gives back
-exactly what was stored; else each is a JSON string.
+A chat prompt is written as its messages, and an answer as the JSON that its bytes are. Where that would not give back
+exactly what was stored, each is a JSON string.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 __all__ = ["FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "prompt_of", "slow"]
 
 FAST, SLOW = b"F", b"S"
-"""How the two forms of an encoded answer begin (:mod:`gptcache_magics.generations`)."""
+"""First bytes of the two forms of an encoded answer (:mod:`gptcache_magics.generations`)."""
 _MESSAGES: Final = {
     "human": "HumanMessage",
     "ai": "AIMessage",
@@ -27,7 +27,7 @@ _MESSAGES: Final = {
 
 
 def parsed(text: str | bytes) -> Any:
-    """The value of a JSON text, lone surrogates included."""
+    """Return the value of a JSON text, lone surrogates included."""
     try:
         return orjson.loads(text)
     except ValueError:
@@ -35,12 +35,12 @@ def parsed(text: str | bytes) -> Any:
 
 
 def slow(objects: Any) -> bytes:
-    """The slow form of an answer, from what LangChain's ``dumps`` wrote of each generation."""
+    """Return the slow form of an answer, from the objects that LangChain's ``dumps`` wrote of its generations."""
     return SLOW + json.dumps([json.dumps(each) for each in objects]).encode()
 
 
 def dumps(fields: Mapping[str, Any]) -> bytes:
-    """A line, without a line break."""
+    """Return a line, without a line break."""
     try:
         return orjson.dumps(fields)
     except TypeError:  # a lone surrogate, or nested too deep for orjson
@@ -52,7 +52,7 @@ def _no_json(constant: str) -> NoReturn:
 
 
 def object_of(text: str) -> Any:
-    """The object that a JSON text is, if that gives the text again; else the text."""
+    """Return the object of a JSON text if that gives the text again, else the text."""
     try:
         found = orjson.loads(text)
         return found if isinstance(found, dict) and orjson.dumps(found).decode() == text else text
@@ -61,7 +61,7 @@ def object_of(text: str) -> Any:
 
 
 def messages_of(prompt: str) -> list[Any] | None:
-    """The messages of a chat prompt, if they give the prompt again."""
+    """Return the messages of a chat prompt if they give the prompt again."""
     if not prompt.startswith("[{"):
         return None
     try:
@@ -72,7 +72,7 @@ def messages_of(prompt: str) -> list[Any] | None:
 
 
 def prompt_of(messages: Any) -> str:
-    """Messages as LangChain serialises them."""
+    """Return messages as LangChain serialises them."""
     return json.dumps(
         [
             {
@@ -87,7 +87,7 @@ def prompt_of(messages: Any) -> str:
 
 
 def answer_form(data: bytes) -> Any:
-    """A list for the fast form of an answer, an object for the slow one, else the exact text."""
+    """Return a list for the fast form of an answer, an object for the slow form, else the exact text."""
     try:
         if data[:1] == FAST:
             rows = orjson.loads(data[1:])
@@ -103,7 +103,7 @@ def answer_form(data: bytes) -> Any:
 
 
 def answer_bytes(form: Any) -> bytes:
-    """The bytes that ``answer_form`` shows, or an error of whatever kind if it cannot be."""
+    """Return the bytes of an ``answer_form``. Raises any error for a form that has none."""
     if isinstance(form, list):
         return FAST + orjson.dumps(form)
     data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()

@@ -19,14 +19,14 @@ __all__ = ["read_langchain"]
 
 
 def read_langchain(path: str | Path) -> Contents:
-    """The answers of a ``SQLiteCache``, as entries that are found by prompt and ``llm_string``.
+    """Read the answers of a ``SQLiteCache`` as entries that are found by prompt and ``llm_string``.
 
     Raises
     ------
     CommandError
-        If there is no such file.
+        If the file does not exist.
     StoreError
-        If it is none of a ``SQLiteCache``, or cannot be read.
+        If the file is not a ``SQLiteCache``, or cannot be read.
     """
     file = Path(os.path.expanduser(path))
     if not os.path.isfile(file):
@@ -48,34 +48,34 @@ def read_langchain(path: str | Path) -> Contents:
 
 
 def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
-    """One answer of LangChain's cache, found by its prompt and ``llm_string`` as LangChain finds it."""
+    """Return the entry of one answer, found by its prompt and ``llm_string`` as LangChain finds it."""
     if each.refused:
         raise NotStorable(each.refused)
     try:
         answer = [_generation(response) for response in each.responses]
         generations.check_storable(answer)
-        who = identify_by_llm_string(each.prompt, each.llm_string)
+        identity = identify_by_llm_string(each.prompt, each.llm_string)
         data = generations.encode(answer)
     except NotStorable:
         raise
-    except Exception as error:  # whatever a class of LangChain raises for what it is given
+    except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise NotStorable("it cannot be read") from error
     entry = Entry(
-        key=who.key,
-        configuration=who.configuration.key,
-        prompt=who.prompt,
-        question=who.question,
+        key=identity.key,
+        configuration=identity.configuration.key,
+        prompt=identity.prompt,
+        question=identity.question,
         answer=data,
         created=created,
         usage=generations.usage(answer),
         finish_reason=generations.finish_reason(answer),
-        prompt_digest=who.prompt_digest,
+        prompt_digest=identity.prompt_digest,
     )
-    return entry, who.configuration
+    return entry, identity.configuration
 
 
 def _generation(response: str) -> Generation:
-    """What LangChain's ``dumps`` wrote; an early version wrote the text itself."""
+    """Load what LangChain's ``dumps`` wrote; an early version wrote the text itself."""
     try:
         dumped = json.loads(response)
     except ValueError:

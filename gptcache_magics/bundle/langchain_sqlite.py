@@ -1,4 +1,4 @@
-"""What LangChain's ``SQLiteCache`` kept in its file: read, never written."""
+"""Read the file of LangChain's ``SQLiteCache``; it is never written."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _MAGIC: Final = b"SQLite format 3\0"
 
 @dataclass(slots=True)
 class Answered:
-    """One prompt to one model, and what each of its generations is in the file."""
+    """One prompt to one model, with its generations as the file holds them."""
 
     row: int
-    """The number of its first row."""
+    """Number of its first row."""
     prompt: str
     llm_string: str
     responses: list[str] = field(default_factory=list)
     refused: str = ""
-    """Why it cannot be taken."""
+    """Why the answer cannot be taken; empty if it can."""
 
 
 def is_sqlite(path: str | Path) -> bool:
-    """Whether a file begins as every SQLite file does."""
+    """Whether a file begins like every SQLite file."""
     if not os.path.isfile(path):
         return False
     try:
@@ -40,12 +40,12 @@ def is_sqlite(path: str | Path) -> bool:
 
 
 def answered(path: str | Path) -> list[Answered]:
-    """All that the file holds, by prompt and model.
+    """Read all answers of the file, by prompt and model.
 
     Raises
     ------
     StoreError
-        If it is no file of a ``SQLiteCache``, or cannot be read.
+        If the file is not of a ``SQLiteCache``, or cannot be read.
     """
     try:
         db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
@@ -58,7 +58,7 @@ def answered(path: str | Path) -> list[Answered]:
 
 
 def _answered(db: sqlite3.Connection, path: str | Path) -> list[Answered]:
-    # A table and no view, which could hide any query.
+    # A table, because a view could hide any query.
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name='full_llm_cache' AND type='table'").fetchone():
         raise StoreError(
             f"{path} has no answers of LangChain's SQLiteCache. A store of ours is read where it is: "

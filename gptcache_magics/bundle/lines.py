@@ -1,6 +1,6 @@
-"""One line of a bundle: a configuration or an entry as JSON, and back.
+"""Write and read one line of a bundle: a configuration or an entry as JSON.
 
-What is unset is left out of a line. What is read may be anybody's, so every field is checked before it is taken.
+Unset fields are left out of a line. A bundle may come from a stranger, so every field is checked before it is taken.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from gptcache_magics.text.masking import is_secret
 __all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
 
 MASKED_PROMPT: Final = "masked-prompt"
-"""The tag of an entry whose prompt held what looks like a key: nothing that is asked matches it."""
+"""Tag of an entry whose prompt held text that looks like a key: no call matches it."""
 
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _KEY: Final = re.compile("[0-9a-f]{32}")
 _VARIABLE: Final = re.compile("[A-Z][A-Z0-9_]{0,99}")
 _LARGEST: Final = 2.0**33
-"""As seconds since the epoch the year 2242: pandas knows no time after 2262."""
+"""The year 2242 in seconds since the epoch: pandas ends in 2262."""
 
 
 # Writing
 
 
 def configuration_line(configuration: Configuration) -> bytes:
-    """A configuration as JSON, without a line break."""
+    """Return a configuration as JSON, without a line break."""
     call = configuration.call_parameters
     return dumps(
         {
@@ -56,7 +56,7 @@ def configuration_line(configuration: Configuration) -> bytes:
 
 
 def entry_line(entry: Entry) -> bytes:
-    """An entry as JSON, without a line break, and without what its prompt gives again: question and digest."""
+    """Return an entry as JSON, without a line break. Question and digest are left out: the prompt gives them."""
     messages = messages_of(entry.prompt)
     return dumps(
         {
@@ -78,7 +78,7 @@ def entry_line(entry: Entry) -> bytes:
 
 
 def _given(**fields: Any) -> dict[str, Any]:
-    """The fields that say something; zero seconds and a temperature of zero do."""
+    """Return the fields that are set; zero seconds and a temperature of zero are."""
     return {name: value for name, value in fields.items() if value or isinstance(value, float)}
 
 
@@ -86,7 +86,7 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def fields_of(line: bytes) -> dict[str, Any]:
-    """The fields of a line, which is an entry if it has an ``entry``."""
+    """Return the fields of a line, which is an entry if it has the field ``entry``."""
     try:
         fields = parsed(line)
     except (ValueError, RecursionError):
@@ -97,11 +97,11 @@ def fields_of(line: bytes) -> dict[str, Any]:
 
 
 def configuration_from(fields: Mapping[str, Any]) -> Configuration:
-    """A configuration, every field checked."""
+    """Return a configuration after checking every field."""
     environment = fields.get("environment", [])
     if not isinstance(environment, list):
         raise ValueError("'environment' is no list")
-    # Such a variable may be set to a placeholder: never one that is not the name of a key.
+    # Such a variable may be set to a placeholder, so only the names of keys are taken.
     variables = [name for name in environment if isinstance(name, str) and _VARIABLE.fullmatch(name)]
     return Configuration(
         key=_key(fields, "configuration"),
@@ -128,13 +128,13 @@ def _object(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def entry_from(fields: Mapping[str, Any]) -> Entry:
-    """An entry, every field checked and its answer decoded."""
+    """Return an entry after checking every field and decoding its answer."""
     prompt = fields["prompt"] if "prompt" in fields else _read_messages(fields)
     if not isinstance(prompt, str):
         raise ValueError("'prompt' is no text")
     try:
         seen, _, question = canonical(prompt, keep_ids=True)
-    except Exception as error:  # messages of a form that no model takes
+    except Exception as error:  # messages of a form that models do not take
         raise ValueError("the prompt cannot be read") from error
     tags, usage, edited = fields.get("tags", []), fields.get("usage", {}), fields.get("edited", False)
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.split() == [tag] for tag in tags):
@@ -181,7 +181,7 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         generations.check_storable(generations.decode(data, validate=True))
     except NotStorable as refusal:
         raise ValueError(str(refusal).removeprefix("not stored: ")) from refusal
-    except Exception as error:  # whatever a class of LangChain raises for what it is given
+    except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
     return data
 

@@ -1,4 +1,4 @@
-"""What looks like a key in a prompt or an answer does not reach a bundle."""
+"""Mask text that looks like a key in prompts and answers before it reaches a bundle."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from gptcache_magics.text.masking import is_secret, masked
 __all__ = ["MASKED_ANSWER", "without_secrets"]
 
 MASKED_ANSWER: Final = "masked-answer"
-"""The tag of an entry whose answer held what looks like a key."""
+"""Tag of an entry whose answer held text that looks like a key."""
 
 
 def without_secrets(entry: Entry) -> Entry:
-    """The entry with what looks like a key masked, and tagged so; under another key if its prompt was masked.
+    """Return the entry with text that looks like a key masked, and tagged so.
 
-    The new key is made of what the file shows. Made of the old one, it would let a short password be guessed.
+    An entry whose prompt was masked gets another key, made of what the file shows. A key made of the old one would let
+    a short password be guessed.
     """
     prompt, answer = _masked_prompt(entry.prompt), _masked_answer(entry.answer)
     if answer != entry.answer:
@@ -54,14 +55,14 @@ def _masked_answer(data: bytes) -> bytes:
             return data if hidden == rows else FAST + orjson.dumps(hidden)
         objects = [json.loads(text) for text in json.loads(data[1:])]
         hidden = _hidden(objects)
-        # As texts: what holds a NaN is not even equal to itself.
+        # As texts: a value that holds a NaN does not equal itself.
         return data if json.dumps(hidden) == json.dumps(objects) else slow(hidden)
     except (ValueError, TypeError, RecursionError):
         return masked(data.decode()).encode()
 
 
 def _hidden(value: Any, name: str = "") -> Any:
-    """The same JSON, with every text masked that looks like a key or has the name of one."""
+    """Return the JSON value with every text masked that looks like a key or has the name of one."""
     if isinstance(value, str):
         return "***" if value and name and is_secret(name) else masked(value)
     if isinstance(value, list):

@@ -53,7 +53,7 @@ def load(path: str | Path, *, from_: str | None = None, keep: bool = False, repl
     if same:
         told.append(f"{same:,} {'the same already' if replace else 'kept as in the store'}")
     if contents.refused:
-        told.append(contents.told)
+        told.append(contents.summary)
     masked = sum(bundle.MASKED_PROMPT in entry.tags.split() for entry in contents.entries)
     note = f" {counted(masked, 'prompt')} held what looked like a key and cannot match." if masked else ""
     return f"{path}: {', '.join(told)}.{note}"

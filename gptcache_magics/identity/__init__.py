@@ -1,1 +1,1 @@
-"""What makes two calls the same: the key of a call, and the parts that it is made of."""
+"""Identify calls: two calls that may share an answer have the same key."""

@@ -1,4 +1,4 @@
-"""One call of a model, as a face saw it begin: which model asks, and with what."""
+"""One call of a model, as a face saw it begin: the model and its arguments."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What makes two calls the same.
+"""Identify a call by a key: two calls with the same key may share an answer.
 
 LangChain hands a cache two strings. Neither is enough: ``llm_string`` may not name the model (``ChatOllama``), is a
 snapshot of the first use (a changed ``temperature`` keeps it) and leaves out the arguments of a completion call;
 ``prompt`` carries ids and usage figures that differ between an answer from the model and the same answer from a cache.
-So the configuration is read from the live model, afresh for each call, and the prompt reduced to what the model sees.
+So the configuration is read from the live model for each call, and the prompt is reduced to what the model sees.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONG_PROMPT: Final = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What one lookup asks for."""
+    """The key of one lookup, with the parts that it is made of."""
 
     key: str
     """blake2b-128 over key version, configuration, canonical prompt and, from the second on, the sample's number."""
@@ -37,13 +37,13 @@ class Identity:
     prompt: str
     """The prompt as stock GPTCache would see it, without what differs between a model's and a cache's answer."""
     question: str
-    """What a person asked: the text of the last human message, or the prompt itself."""
+    """Text of the last human message, or the prompt itself."""
     seen: bytes
-    """The canonical prompt: what of it the model sees."""
+    """The canonical prompt: the part that the model sees."""
     reason: str = ""
     """A warning about this identity, such as ``model unknown``."""
     number: int = 0
-    """Which of several answers to identical calls is asked for."""
+    """Number of the sample, where identical calls get different answers."""
 
     @property
     def prompt_digest(self) -> str:
@@ -51,7 +51,7 @@ class Identity:
         return blake2b(self.seen, digest_size=8).hexdigest()
 
     def sample(self, number: int) -> Identity:
-        """The same call once more, where each is to have an answer of its own; number 0 is this one."""
+        """Return the identity of a further sample of this call; number 0 is this one."""
         if number == 0:
             return self
         key = blake2b(b"%s sample %d" % (bytes.fromhex(self.key), number), digest_size=16).hexdigest()
@@ -77,7 +77,7 @@ _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
 
 
 def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
-    """The identity of a lookup that no hook saw: all that is known of the model is LangChain's ``llm_string``."""
+    """Return the identity of a lookup that no hook saw: only ``llm_string`` describes its model."""
     configuration, named = configuration_of_llm_string(llm_string)
     return _identity(configuration, *canonical(prompt, keep_ids=True), "" if named else "model unknown")
 

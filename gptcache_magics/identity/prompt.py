@@ -1,4 +1,4 @@
-"""What of a chat prompt the model sees.
+"""Reduce a prompt to its canonical form, the part that the model sees.
 
 LangChain hands a cache the messages as JSON, with ids and usage figures. They differ between an answer from the model
 and the same answer from a cache, so a conversation would miss at every turn if they counted.
@@ -23,12 +23,12 @@ _CHAT_PROMPT: Final = '[{"lc"'
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
-    """The prompt as LangChain hands it to a cache when a chat model is invoked."""
+    """Return the prompt that LangChain hands to a cache when a chat model is invoked."""
     return load.dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
 def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
-    """The bytes that identify a prompt, the prompt as stock GPTCache should see it, and what a person asked."""
+    """Return the canonical prompt, the prompt as stock GPTCache should see it, and the question."""
     messages = _parsed(prompt)
     if messages is None:
         return _bytes(prompt), prompt, prompt
@@ -56,7 +56,7 @@ def _bytes(prompt: str) -> bytes:
 
 
 def _parsed(prompt: str) -> list[dict[str, Any]] | None:
-    """The messages of a chat prompt as LangChain serialises them, or None if it is anything else."""
+    """Return the messages of a chat prompt as LangChain serialises them, or None for any other text."""
     if not prompt.startswith(_CHAT_PROMPT):
         return None
     try:

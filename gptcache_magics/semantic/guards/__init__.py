@@ -1,12 +1,12 @@
-"""Why two questions that look alike may not share an answer.
+"""Guards object where two questions that look alike may not share an answer.
 
 Embedders measure what two texts are about, and one word rarely changes that: "Sort in ascending order" and "Sort in
-descending order" have a cosine of 0.94 (all-MiniLM-L6-v2), and so have reports of 2023 and 2024. So what comes near is
-read again by plain rules of text, one for each way in which such pairs were seen to differ. A rule knows nothing of
-meaning: it only refuses, and a refused answer costs one call of the model where a wrong one would cost trust.
+descending order" have a cosine of 0.94 (all-MiniLM-L6-v2), and so have reports of 2023 and 2024. So plain rules of text
+read near questions again, one rule for each way in which such pairs were seen to differ. A rule knows nothing of
+meaning and only refuses. A refused answer costs one call of the model; a wrong answer would cost trust.
 
-The rules are English; a question in another language that uses Latin letters has the guards of numbers, names,
-quotations, code, order and single words, and of the words that negate in the larger of these languages.
+The rules are English. Questions in other languages with Latin letters have the guards of numbers, names, quotations,
+code, order and single words, and of negating words in the larger of these languages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _prepared = lru_cache(maxsize=64)(Text)
 
 
 class Blocked(NamedTuple):
-    """The guard that objects, and to what."""
+    """An objection: the guard, and the difference that it found."""
 
     guard: str
     difference: str
@@ -44,7 +44,7 @@ def blocked(stored: str, asked: str, guards: Mapping[str, Guard] = GUARDS) -> Bl
     asked
         The question asked now.
     guards
-        The guards to ask, by the names that users see; fewer of them to measure what one is worth.
+        The guards to ask, by the names that users see. Measurements leave some out.
     """
     one, other = _prepared(stored), _prepared(asked)
     objections = (Blocked(name, guard(one, other)) for name, guard in guards.items())

@@ -1,7 +1,7 @@
-"""Numbers in words and in digits as one: ``twenty five`` is ``25``, ``1,000`` is ``1k``, ``third`` is ``3rd``.
+"""Write numbers in one way: ``twenty five`` is ``25``, ``1,000`` is ``1k``, ``third`` is ``3rd``.
 
-A *one* in words is no number: "one sentence", "a single sentence" and "a sentence" are the same, and where the other
-question says two, that two has no counterpart.
+A *one* in words is not a number: "one sentence", "a single sentence" and "a sentence" are the same. Where the other
+question says two, that two lacks a counterpart and the numbers differ.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ ROMAN: Final = {
     "XI": "11",
     "XII": "12",
 }
-"""Roman numbers that are nothing else; a single letter mostly is."""
+"""Roman numbers that are always numbers; a single letter mostly is not."""
 _FACTORS: Final = {"hundred": 100, "thousand": 1_000, "k": 1_000, "million": 10**6, "billion": 10**9, "bn": 10**9}
 _ENDINGS: Final = frozenset({"st", "nd", "rd", "th"})
 _DIGITS: Final = 15
-"""That a float holds exactly: a longer number is compared as it is written."""
+"""Digits that a float holds exactly: longer numbers are compared as they are written."""
 NUMBER_WORDS: Final = frozenset({*_UNITS, *_VALUES, *_FACTORS})
 
 
 def with_digits(words: Iterable[str]) -> Iterator[str]:
-    """The words, in small letters, with each number in digits: ``two hundred rows`` becomes ``200 rows``."""
+    """Yield lower-case words with each number in digits: ``two hundred rows`` becomes ``200 rows``."""
     number = before = ""
     for word in words:
         factor = _FACTORS.get(word)
@@ -63,7 +63,7 @@ def with_digits(words: Iterable[str]) -> Iterator[str]:
 
 
 def _value(word: str) -> str:
-    """The number that a word says, in digits, or an empty text."""
+    """Return the number that a word says in digits, or an empty text."""
     if word[-1].isdecimal():
         sign = "-" if word[0] == "-" else ""
         return sign + (word.removeprefix("-").replace(",", "").removesuffix(".0").lstrip("0") or "0")

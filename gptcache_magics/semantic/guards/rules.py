@@ -1,6 +1,6 @@
-"""The guards: each a small rule of what two questions with one answer do not differ in.
+"""The guards: each is a small rule about a difference that two questions with one answer do not have.
 
-Each takes two questions and returns their difference in words, or an empty text. None cares which question came first.
+A guard takes two questions and returns their difference in words, or an empty text. Their order does not matter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Guard = Callable[[Text, Text], str]
 def number(a: Text, b: Text) -> str:
     """Return the numbers that differ, or what they count: *top 5* / *top ten*, *9 am* / *9 pm*.
 
-    A 1 is also what the other side writes as *one*; a unit may be left out.
+    A 1 equals a *one* of the other side, and a unit may be left out.
     """
     one, other = _apart(a.numbers, b.numbers)
     if not (one or other):
@@ -49,7 +49,7 @@ def date(a: Text, b: Text) -> str:
 
 
 def negation(a: Text, b: Text) -> str:
-    """Return what negates one question more often than the other, *with* / *without*, or another part of it.
+    """Return negations that only one question has, *with* / *without*, or that negate different parts.
 
     *active and not archived* / *not active and archived*; but *isn't the sky green* is *is the sky not green*.
     """
@@ -66,7 +66,7 @@ def negation(a: Text, b: Text) -> str:
 def opposite(a: Text, b: Text) -> str:
     """Return two words that are opposites: *upper* / *lower*, *import* / *export*, *my* / *your*.
 
-    By a list, by how they begin, or as function words of one kind in the same place.
+    Opposites are known by a list, by their prefixes, or as function words of one kind in the same place.
     """
     only_a, only_b = sorted(a.stems - b.stems), b.stems - a.stems
     listed = ((one, other) for one in only_a for other in sorted(OPPOSITES.get(one, frozenset()) & only_b))
@@ -78,7 +78,7 @@ def opposite(a: Text, b: Text) -> str:
 
 
 def limit(a: Text, b: Text) -> str:
-    """Return where one takes all and the other the first, or one takes *only* what the other does not limit to.
+    """Return limits that differ: one question takes all and the other the first, or only one says *only*.
 
     *GDP* / *GDP per capita*, *every row* / *every other row*.
     """
@@ -92,7 +92,7 @@ def limit(a: Text, b: Text) -> str:
 
 
 def answer_format(a: Text, b: Text) -> str:
-    """Return the form of answer that one asks for: *as JSON*, *in a table*, *step by step*."""
+    """Return forms of answer that only one question asks for: *as JSON*, *in a table*, *step by step*."""
     one, other = (
         [each for each in this.formats if each not in that.stems and IN_ONE_WORD.get(each) not in that.stems]
         for this, that in ((a, b), (b, a))
@@ -101,14 +101,14 @@ def answer_format(a: Text, b: Text) -> str:
 
 
 def language(a: Text, b: Text) -> str:
-    """Return the languages that differ; one that only one side names counts if it is asked for: *in French*."""
+    """Return the languages that differ. A language that only one side names counts if it is asked for: *in French*."""
     only_a, only_b = a.languages - b.languages, b.languages - a.languages
     asked_for = (only_a & a.attached) | (only_b & b.attached)
     return _both(sorted(only_a), sorted(only_b)) if asked_for or (only_a and only_b) else ""
 
 
 def quoted_text(a: Text, b: Text) -> str:
-    """Return the quotations that differ; one without quotation marks on the other side is the same."""
+    """Return the quotations that differ; the other side may leave the quotation marks out."""
     one, other = _apart(a.quotations, b.quotations)
     if (one and other) or not all(map(b.mentions, one)) or not all(map(a.mentions, other)):
         return _both(one, other)
@@ -118,7 +118,7 @@ def quoted_text(a: Text, b: Text) -> str:
 def code(a: Text, b: Text) -> str:
     """Return identifiers that the other side does not mention, or operations that differ: *a - b* / *a * b*.
 
-    What stands in square brackets is compared to the letter: *x[1:]* / *x[:1]*, *[0-9]* / *[^0-9]*.
+    Text in square brackets is compared to the letter: *x[1:]* / *x[:1]*, *[0-9]* / *[^0-9]*.
     """
     one, other = ([each for each in this.code if not _mentions(that, each)] for this, that in ((a, b), (b, a)))
     if one or other:
@@ -132,7 +132,7 @@ def code(a: Text, b: Text) -> str:
 def name(a: Text, b: Text) -> str:
     """Return names that differ.
 
-    One that only one side has counts after a preposition, *in Peru*, between two others, *George W. Bush*, and in
+    A name that only one side has counts after a preposition, *in Peru*, between two others, *George W. Bush*, and in
     capitals beside capitals: *UNION* / *UNION ALL*.
     """
     one, other = ([each for each in this.names if not that.knows(each)] for this, that in ((a, b), (b, a)))
@@ -155,9 +155,9 @@ def listed(a: Text, b: Text) -> str:
 
 
 def order(a: Text, b: Text) -> str:
-    """Return what changed places: *miles to feet* / *feet to miles*, *(3, 5)* / *(5, 3)*, but not *tea or milk*.
+    """Return words that changed places: *miles to feet* / *feet to miles*, *(3, 5)* / *(5, 3)*, but not *tea or milk*.
 
-    One part that stands elsewhere as a whole makes no other question: *in Iceland, how many* / *how many in Iceland*.
+    A part that moved as a whole leaves the question the same: *in Iceland, how many* / *how many in Iceland*.
     """
     if a.subject != b.subject:
         return ""
@@ -165,7 +165,7 @@ def order(a: Text, b: Text) -> str:
     if not 1 < len(one) <= _LONGEST or sorted(one) != sorted(other):
         return ""
     if len(one) == 2 and sum(map(ne, a.words, b.words)) > 2:
-        return ""  # words between them moved, too: "your father ever gave you" / "ever your father gave you"
+        return ""  # words between them moved too: "your father ever gave you" / "ever your father gave you"
     swaps = list(_swaps(one, other))
     if any(_same_either_way(start, *swap, end) for swap in swaps) or not (swaps or _around_the_same(one, other)):
         return ""
@@ -173,7 +173,7 @@ def order(a: Text, b: Text) -> str:
 
 
 def question_word(a: Text, b: Text) -> str:
-    """Return the question words that differ; *what* may stand for any, with a noun: *how many* / *what number of*.
+    """Return the question words that differ. *What* with a noun may stand for any: *how many* / *what number of*.
 
     A question that is answered by yes or no has none: *Is it slow?* / *Why is it slow?*
     """
@@ -186,7 +186,7 @@ def question_word(a: Text, b: Text) -> str:
 
 
 def one_word(a: Text, b: Text) -> str:
-    """Return the only word of content that differs, inflections aside: *list of rows* / *list of columns*.
+    """Return the only word of content that differs, without inflections: *list of rows* / *list of columns*.
 
     A capital A beside another word may be the article of a Title Like This.
     """
@@ -212,13 +212,13 @@ GUARDS: Final[Mapping[str, Guard]] = {
 }
 
 _LONGEST: Final = 30
-"""Words between the first and the last that differ; more have other reasons than a swap."""
+"""Most words between the first and the last that differ; longer parts differ by more than a swap."""
 _AROUND: Final = COORDINATING | DIRECTING
 _LONGEST_PREFIX: Final = max(map(len, PREFIXES))
 
 
 def _beginnings(words: Iterable[str]) -> dict[str, str]:
-    """For each ending that a word may have, the prefix that is left."""
+    """Return prefixes by the rest of their words."""
     splits = ((word[:at], word[at:]) for word in words for at in range(min(_LONGEST_PREFIX + 1, len(word) - 2)))
     return {ending: prefix for prefix, ending in splits if not prefix or prefix in PREFIXES}
 
@@ -229,9 +229,9 @@ def _turn(one: str, other: str | None) -> bool:
 
 
 def _contrasting(a: Text, b: Text) -> tuple[list[str], list[str]]:
-    """Function words of one kind in the same place: *to* / *from*, *and* / *or*, *he* / *she*.
+    """Return function words of one kind in the same place: *to* / *from*, *and* / *or*, *he* / *she*.
 
-    Where all else is the same; what is asked of *you* and *your* in general may be asked of *me* and *my*.
+    All other words must be the same. A general *you* and *your* may stand for *me* and *my*.
     """
     if not (a.subject ^ b.subject <= CONTRASTS.keys()) or len(a.contrasting) != len(b.contrasting):
         return [], []
@@ -244,19 +244,19 @@ def _contrasting(a: Text, b: Text) -> tuple[list[str], list[str]]:
 
 
 def _contrast(one: str, other: str) -> str:
-    """The kind of function words that both are of, if they say different things."""
+    """Return the kind of two function words if they share it and mean different things, else an empty text."""
     (kind, pole), (kind_too, pole_too) = CONTRASTS.get(one, ("", "")), CONTRASTS.get(other, ("", ""))
     return kind if kind == kind_too and pole != pole_too else ""
 
 
 def _mentions(text: Text, code: str) -> bool:
-    """Whether a text mentions an identifier, or the method of an object by itself."""
+    """Whether a text mentions an identifier, or only its method if the object is any object."""
     owner, _, method = code.partition(".")
     return text.mentions(code) or (owner in OBJECTS and text.mentions(method))
 
 
 def _apart(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
-    """What each has that the other lacks."""
+    """Return the items that each list has and the other lacks."""
     if one == other:
         return [], []
     a, b = Counter(one), Counter(other)
@@ -264,7 +264,7 @@ def _apart(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _middle(one: list[str], other: list[str]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """What both have in common at the start, what each has then, and what both have in common at the end."""
+    """Return the common start of two lists, the middle of each, and their common end."""
     start = next((at for at, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
     ends = zip(reversed(one[start:]), reversed(other[start:]), strict=False)
     common = next((at for at, (x, y) in enumerate(ends) if x != y), min(len(one), len(other)) - start)
@@ -273,7 +273,7 @@ def _middle(one: list[str], other: list[str]) -> tuple[list[str], list[str], lis
 
 
 def _swaps(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """The ways to make other words of one by letting two parts change places: each part, and what is between."""
+    """Yield the ways to turn one list into the other by swapping two parts: each part, and the words between."""
     for first in range(1, len(one)):
         for last in range(first, len(one)):
             parts = one[:first], one[first:last], one[last:]
@@ -284,8 +284,8 @@ def _swaps(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[s
 def _same_either_way(start: list[str], one: list[str], between: list[str], other: list[str], end: list[str]) -> bool:
     """Whether two parts may change places: *tea or milk*, *by car or by train*, *north coast and south coast*."""
     if not between:
-        # Two words side by side are no part that moved, but in a list of more, "red, green and blue", or as a number
-        # and what it counts: "3 March", "March 3".
+        # Two neighbouring words may swap in a longer list, "red, green and blue", or as a number and what it counts,
+        # "3 March" and "March 3".
         if not len(one) == len(other) == 1:
             return True
         numbers = sum(word[-1].isdecimal() for word in (*one, *other))
@@ -296,7 +296,7 @@ def _same_either_way(start: list[str], one: list[str], between: list[str], other
 
 
 def _around_the_same(one: list[str], other: list[str]) -> bool:
-    """Whether words changed places in some other way around the same *to*, *from* or *than*."""
+    """Whether words changed places in another way around the same *to*, *from* or *than*."""
     small = [(x, y) for x, y in zip(one, other, strict=True) if x in _AROUND or y in _AROUND]
     return not DIRECTING.isdisjoint(one) and all(x == y for x, y in small)
 
@@ -306,6 +306,6 @@ def _differing(one: list[str], other: list[str]) -> str:
 
 
 def _both(one: Iterable[str], other: Iterable[str]) -> str:
-    """Both sides of a difference, or an empty text if there is none."""
+    """Return both sides of a difference, or an empty text if there is none."""
     shown = [", ".join(each) or "–" for each in (one, other)]
     return " / ".join(shown) if shown != ["–", "–"] else ""

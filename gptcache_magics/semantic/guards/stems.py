@@ -1,4 +1,4 @@
-"""Words without their inflection and in one spelling, so that *colours* and *coloring* are one word."""
+"""Reduce words to their stem in one spelling, so that *colours* and *coloring* are one word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["stem"]
 _LONGEST: Final = 30
 _VOWEL = re.compile(r"[aeiouy]")
 _ONE_SYLLABLE = re.compile(r"[^aeiouy]+[aeiouy][^aeiouywx]")
-"""After which an e is no ending: *care* is not *car*, and *caring* is *care*."""
+"""A root whose e is part of the word: *care* is not *car*, and *caring* is *care*."""
 _DOUBLED = re.compile(r"(?<=\w\w)([bdfglmnprt])\1$")
 _BRITISH: Final = (
     ("our", re.compile(r"(?<=\w{3})our"), "or"),
@@ -20,7 +20,7 @@ _BRITISH: Final = (
 
 
 def stem(word: str) -> str:
-    """The word without plural, -ing and -ed, and as Americans spell it. Only the inflection goes: not -er, not -ly."""
+    """Return the word without plural, -ing and -ed, in American spelling. Other endings stay, such as -er and -ly."""
     return _stem(word) if 3 < len(word) < _LONGEST else word
 
 

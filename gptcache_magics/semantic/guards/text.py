@@ -1,8 +1,7 @@
-"""A question taken apart once, for all guards: words, numbers, names, quotations, code.
+"""Take a question apart once for all guards: words, numbers, names, quotations, code.
 
-Words are compared by their stem, and those that carry no subject matter (articles, auxiliaries, politeness) are no
-content: "Can you please list the colours?" has the content of "List colors". All patterns take time in proportion to
-the text, whatever it holds.
+Words are compared by their stem. Articles, auxiliaries and politeness do not count as content: "Can you please list the
+colours?" has the content of "List colors". All patterns take time in proportion to the text, whatever it holds.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ _SPELLINGS: Final[list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]
         for sign, currency in _CURRENCIES.items()
     ),
 ]
-"""How to write what is written in more than one way, each with what it never lacks in small letters."""
+"""Spellings to unify, each with a lower-case part that every match contains."""
 _TOKEN = re.compile(
     r"(?:(?<![\w)\]])(?<!\d )-)?\d++(?:(?:,\d{3}(?!\d))++|(?:\.\d++)*+)|[^\W\d_]++(?:\+\+|#)?|[.!?:;]++(?=\s)|\n++"
 )
@@ -103,18 +102,18 @@ class _Token(NamedTuple):
     written: str
     lower: str
     first: bool
-    """Whether it begins a sentence, where a capital says nothing."""
+    """Whether the word begins a sentence, where a capital says nothing."""
     before: str
-    """The word before, in small letters."""
+    """The word before, in lower case."""
 
     @property
     def capital(self) -> bool:
-        """Whether it begins with a capital where none is due."""
+        """Whether the word begins with a capital that is not due to its place."""
         return self.written[0].isupper() and not self.first
 
     @property
     def date(self) -> str:
-        """The day or month that it names, if any; one of other meanings (may, sun) only where written as a date."""
+        """The day or month that the word names, or an empty text; *may* and *sun* only where written as a date."""
         if self.lower not in DATES:
             return ""
         ambiguous = len(self.lower) == 3 or self.lower == "march"
@@ -123,14 +122,14 @@ class _Token(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """The common name of the unit of measure that it is, if any: of *km* and *kilometres* the same."""
+        """The common name of a unit of measure, or an empty text: the same for *km* and *kilometres*."""
         if self.lower in UNITS_AFTER_NUMBERS and self.before[-1:].isdecimal():
             return UNITS_AFTER_NUMBERS[self.lower]
         return UNITS.get(self.lower, "")
 
     @property
     def is_name(self) -> bool:
-        """Whether it is written as a name or an acronym is."""
+        """Whether the word is written like a name or an acronym."""
         if self.written == self.lower or len(self.lower) == 1 or self.lower in _NO_NAMES:
             return False
         if self.date or self.unit or self.written in ROMAN:
@@ -139,17 +138,17 @@ class _Token(NamedTuple):
 
     @property
     def plain(self) -> str:
-        """In small letters, or in full."""
+        """The word in lower case, or in full."""
         return self.date or self.unit or ROMAN.get(self.written) or self.lower
 
 
 class Text:
-    """A question, prepared for the guards; each part is made when it is first asked for."""
+    """A question, prepared for the guards; each part is made at its first use."""
 
     def __init__(self, written: str) -> None:
         if not written.isascii():
             written = unicodedata.normalize("NFKC", written).translate(_PLAIN)
-            # Marks of direction and the like, which nobody sees.
+            # Invisible characters, such as marks of direction.
             written = "".join(each for each in written if unicodedata.category(each) != "Cf")
         self.written: Final = written
 
@@ -161,7 +160,7 @@ class Text:
                 written = pattern.sub(spelling, written)
         tokens, first, before = [], True, ""
         for token in _TOKEN.findall(written):
-            # A capital A within a sentence is no article, but the name of something.
+            # A capital A within a sentence is a name and not the article.
             lower, end = token if token == "A" and not first else token.lower(), token[0] in _END
             if not end:
                 tokens.append(_Token(token, lower, first, before))
@@ -170,7 +169,7 @@ class Text:
 
     @cached_property
     def words(self) -> list[str]:
-        """All words in small letters, and numbers in digits; a capital A is the name of something."""
+        """All words in lower case, and numbers in digits; a capital A is a name."""
         words = [each.lower if each.lower not in _MAY_BE_SHORT else each.plain for each in self._tokens]
         return words if NUMBER_WORDS.isdisjoint(words) and not _DIGIT.search(self.written) else list(with_digits(words))
 
@@ -180,22 +179,22 @@ class Text:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """All words without their inflections."""
+        """The stems of all words."""
         return frozenset(self._stems)
 
     def spelled(self, stems: Iterable[str]) -> list[str]:
-        """The words as they stand in the text, for those who read them."""
+        """Return the words of these stems as the text has them."""
         words = dict(zip(self._stems, self.words, strict=True))
         return self.as_written([words.get(each, each) for each in stems])
 
     def as_written(self, words: Iterable[str]) -> list[str]:
-        """The words with the capitals that they have as names."""
+        """Return the words with the capitals that they have as names."""
         written = {each.lower: each.written for each in self._tokens if each.capital}
         return [written.get(each, each) for each in words]
 
     @cached_property
     def subject(self) -> frozenset[str]:
-        """The content in no order, and an empty text."""
+        """The content without order, and an empty text."""
         return frozenset(self._contents)
 
     @cached_property
@@ -206,30 +205,30 @@ class Text:
 
     @cached_property
     def _contents(self) -> list[str]:
-        """For each word its stem if it is one of content, or an empty text."""
+        """The stem of each word of content, and an empty text for each other word."""
         return [
             "" if word in FUNCTION_WORDS or each in FRAME_WORDS else each
             for word, each in zip(self.words, self._stems, strict=True)
         ]
 
     def _content_and(self, kept: Container[str]) -> list[str]:
-        """The content, with some function words between."""
+        """Return the content with the function words that are ``kept``."""
         both = (word if word in kept else content for word, content in zip(self.words, self._contents, strict=True))
         return [each for each in both if each]
 
     @cached_property
     def relations(self) -> list[str]:
-        """The content, with the words between that say what is related to what."""
+        """The content, with the words that relate its parts."""
         return self._content_and(_RELATING)
 
     @cached_property
     def contrasting(self) -> list[str]:
-        """The content, with the function words that ask something else than others in their place."""
+        """The content, with the function words that would ask something else if another took their place."""
         return self._content_and(_CONTRASTING)
 
     @cached_property
     def listed(self) -> list[str]:
-        """The stems that stand next to an *and* or an *or*."""
+        """The stems next to an *and* or an *or*."""
         words = self.words
         if COORDINATING.isdisjoint(words):
             return []
@@ -238,7 +237,7 @@ class Text:
 
     @cached_property
     def numbers(self) -> list[str]:
-        """Values: of ``1,000``, ``1000`` and ``1k`` the same."""
+        """The values of numbers: the same for ``1,000``, ``1000`` and ``1k``."""
         return [each for each in self.words if each[-1].isdecimal()]
 
     @cached_property
@@ -266,7 +265,7 @@ class Text:
 
     @cached_property
     def negated(self) -> list[tuple[str, bool]]:
-        """For each word that says *not*, the word of content after it, and whether an *and* or *but* is before it."""
+        """For each word that says *not*: the next word of content, and whether *and* or *but* precedes it."""
         found, after = [], ""
         around = zip(["", *self.words], self.words, self._contents, strict=False)
         for before, word, content in reversed(list(around)):
@@ -278,7 +277,7 @@ class Text:
 
     @cached_property
     def limits(self) -> frozenset[str]:
-        """How much is asked for: all, only, the first, every other."""
+        """Words for how much is asked for: all, only, the first, every other."""
         single = [LIMITS[each] for each in self.words if each in LIMITS]
         if LIMITS_OF_TWO.keys().isdisjoint(self.words):
             return frozenset(single)
@@ -287,20 +286,20 @@ class Text:
 
     @cached_property
     def per(self) -> frozenset[str]:
-        """The stems of what something is counted per: *GDP per capita*."""
+        """The stems after *per*: *GDP per capita*."""
         if "per" not in self.words:
             return frozenset()
         return frozenset(after for word, after in pairwise(self._stems) if word == "per" and after != "cent")
 
     @cached_property
     def attached(self) -> frozenset[str]:
-        """Words after a preposition: what the question is limited to."""
+        """Words after a preposition, which the question is limited to."""
         words = [each for each in self.words if each not in ("a", "an", "the")]
         return frozenset(after for before, after in pairwise(words) if before in ATTACHING)
 
     @cached_property
     def formats(self) -> list[str]:
-        """Forms of an answer, where one is asked for."""
+        """Forms of an answer that the question asks for."""
         if self.stems.isdisjoint(_ALL_FORMATS):
             return []
         words = self.words
@@ -317,7 +316,7 @@ class Text:
 
     @cached_property
     def names(self) -> list[str]:
-        """Words with a capital where none is due; none in a Title Like This One."""
+        """Words with a capital that is not due to their place; empty in a Title Like This One."""
         return self._written_as_names if 2 * len(self._written_as_names) <= len(self._tokens) else []
 
     @cached_property
@@ -326,7 +325,7 @@ class Text:
 
     @cached_property
     def parts_of_names(self) -> frozenset[str]:
-        """What stands between two names, or in capitals beside capitals: an initial, too, and the ALL of UNION ALL."""
+        """Words between two names, or in capitals beside capitals: an initial, or the ALL of UNION ALL."""
         if not self._written_as_names:
             return frozenset()
         tokens, names, parts = self._tokens, frozenset(self._written_as_names), []
@@ -347,12 +346,12 @@ class Text:
         return frozenset(pairs).union(initials[at : at + n] for n in (2, 3, 4, 5) for at in range(len(words)))
 
     def knows(self, name: str) -> bool:
-        """Whether a name occurs: in small letters, in two words, or as ML does in *machine learning*."""
+        """Whether a name occurs in lower case, in two words, or as the initials of others: ML in *machine learning*."""
         return stem(name) in self.stems or name in self._written_apart
 
     @cached_property
     def asks(self) -> str:
-        """The word that it asks with, if any: *what* for *which*, *how* for *what … way*."""
+        """The question word, or an empty text: *what* for *which*, *how* for *what … way*."""
         for word, after in pairwise([*self.words, ""]):
             if word in ("what", "which"):
                 return "how" if "way" in self.stems else "what"
@@ -364,17 +363,17 @@ class Text:
 
     @property
     def asks_whether(self) -> bool:
-        """Whether it asks for a yes or a no."""
+        """Whether the question asks for a yes or a no."""
         return not (self.asks or OPENING.isdisjoint(self.words[:1]))
 
     @property
     def asks_for_more(self) -> bool:
-        """Whether it takes the yes for given: *Why is it slow?*; an answer to *how* may say yes or no."""
+        """Whether the question takes the yes for granted: *Why is it slow?* An answer to *how* may say yes or no."""
         return self.words[:1] == [self.asks] and self.asks in ("why", "when", "where")
 
     @cached_property
     def quotations(self) -> list[str]:
-        """What stands between quotation marks or backticks."""
+        """Texts between quotation marks or backticks."""
         if not _QUOTES.search(self.written):
             return []
         return [" ".join(_QUOTES.sub("", each[0]).split()) for each in _QUOTED.finditer(self.written)]
@@ -395,7 +394,7 @@ class Text:
 
     @cached_property
     def brackets(self) -> list[str]:
-        """What stands in square brackets, without spaces and quotation marks."""
+        """Texts in square brackets, without spaces and quotation marks."""
         if "[" not in self.written:
             return []
         return ["".join(_QUOTES.sub("", each).split()) for each in _BRACKETED.findall(self.written)]
@@ -405,10 +404,10 @@ class Text:
         return frozenset(_PIECE.findall(self.written.lower()))
 
     def mentions(self, literal: str) -> bool:
-        """Whether all words of a piece of code or of a quotation stand in the text."""
+        """Whether the text has all words of a piece of code or of a quotation."""
         return self._pieces.issuperset(_PIECE.findall(literal.lower()))
 
 
 def _loud(token: _Token) -> bool:
-    """Whether it is all in capitals."""
+    """Whether the word is all in capitals."""
     return len(token.written) > 1 and token.written.isupper() and token.written not in ROMAN

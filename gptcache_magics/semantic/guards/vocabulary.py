@@ -1,6 +1,6 @@
-"""The closed classes of English that the guards know: words of which a language has a few and makes no new ones.
+"""The closed word classes of English that the guards know: classes with few words, which get no new ones.
 
-There are no synonyms here, but for the verbs that a request begins with: what two words mean is the embedder's matter.
+The only synonyms here are verbs that a request begins with, because comparing meanings is the embedder's task.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def _stems(text: str) -> frozenset[str]:
 
 
 COORDINATING: Final = _words("and or vs versus")
-"""On the two sides of these words the order does not matter."""
+"""Words whose two sides may be swapped."""
 DIRECTING: Final = _words("to into from than then by of for in on at with over as before after")
-"""What stands on which side of these words does matter."""
+"""Words whose two sides may not be swapped."""
 ATTACHING: Final = _words("in into to at for on near using with from by as")
 """Prepositions that tie a question to a place, a tool or a form."""
 FUNCTION_WORDS: Final = _words(
@@ -69,13 +69,13 @@ FRAME_WORDS: Final = _stems(
     # praise, and nouns that stand for any other: "What is the best way to" asks what "How do I" asks
     "good better best well top great way thing kind type anything something someone anyone everyone people"
 )
-"""Stems that say nothing of the subject."""
+"""Stems that say nothing about the subject."""
 REQUESTS: Final = {
     stem(verb): group.split()[0]
     for group in ("write compose create make generate produce draft", "explain describe", "calculate compute")
     for verb in group.split()
 }
-"""Verbs that ask for the same, where they come first."""
+"""Verbs that ask for the same where they come first."""
 NEGATIONS: Final = _words(
     "not no never none nothing nobody nowhere neither nor without except excluding exclude avoid prevent non unless "
     # German, Dutch, French, Spanish, Portuguese, Italian
@@ -84,7 +84,7 @@ NEGATIONS: Final = _words(
     "nessuna"
 )
 NEGATIONS_ABROAD: Final = _words("pas sans sin sem")
-"""Negations where a word of ``ROMANCE`` stands, too: English has *sin x* and a sans-serif font."""
+"""Negations in texts with a word of ``ROMANCE``: English has *sin x* and a sans-serif font."""
 ROMANCE: Final = _words(
     "el la los las un una uno del al que es en con qué cómo le les des du une est ce je il que comment avec os as da "
     "em como com"
@@ -104,11 +104,11 @@ LIMITS: Final = {
     )
     for word in group.split()
 }
-"""How much of something is asked for."""
+"""Words for how much of something is asked for."""
 LIMITS_OF_TWO: Final = {"other": _words("every each"), "else": _words("if")}
-"""Words that limit after another one: *every other row*, *an if else statement*."""
+"""Words that limit after certain words: *every other row*, *an if else statement*."""
 LIMITING: Final = _words("only first last next") | {"every other", "each other", "if else"}
-"""Limits without which all is meant."""
+"""Limits that may not be left out, because then all is meant."""
 _DAYS: Final = _words(
     "january february march april may june july august september october november december "
     "monday tuesday wednesday thursday friday saturday sunday"
@@ -117,15 +117,15 @@ DATES: Final = {
     **{short: day for day in _DAYS for short in (day[:3], day)},
     **{day: day for day in ("today", "tomorrow", "yesterday")},
 }
-"""Months and days, whole or cut short."""
+"""Months and days, in full or shortened."""
 
 UN: Final = _words("un in im ir il dis non de anti mis")
-"""What turns a word into its opposite: un-safe, dis-connect, de-activate."""
+"""Prefixes that turn a word into its opposite: un-safe, dis-connect, de-activate."""
 PREFIXES: Final = UN | _words(
     "en em as ex over under up down out on off pre post max min hyper hypo macro micro inter intra uni multi a ab sub "
     "super homo hetero pro con ad back front fore after before inner outer"
 )
-"""What may be all that two opposites differ in: en-able dis-able, as-cending de-scending, im-port ex-port."""
+"""Prefixes that may be the only difference of opposites: en-able dis-able, as-cending de-scending, im-port ex-port."""
 _OPPOSITES: Final = (
     "more less,more fewer,most least,best worst,better worse,good bad,high low,higher lower,highest lowest,"
     "large small,larger smaller,largest smallest,big small,bigger smaller,biggest smallest,long short,longer shorter,"
@@ -140,7 +140,7 @@ OPPOSITES: Final = {
     word: frozenset(other for pair in _PAIRS if word in pair for other in pair if other != word)
     for word in {word for pair in _PAIRS for word in pair}
 }
-"""For each stem those that say the opposite, though they share no ending."""
+"""Stems of opposites that share no ending, by stem."""
 
 CONTRASTS: Final = {
     word: (group, pole)
@@ -154,13 +154,13 @@ CONTRASTS: Final = {
     for pole in poles
     for word in pole.split()
 }
-"""Function words by what they tell and what they say of it: one in the place of another makes another question."""
+"""Function words with their kind and their sense within it: another sense makes another question."""
 GENERIC: Final = _words("i you we one")
-"""Who may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
+"""Pronouns that may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
 OPENING: Final = _words("is are was were do does did has had should")
-"""What a question begins with that is answered by yes or no; one with *can* is often meant as *how can*."""
+"""Beginnings of questions that are answered by yes or no. *Can* is left out: it often means *how can*."""
 OBJECTS: Final = _words("df self this obj")
-"""Names of any object: *df.groupby* is *groupby*."""
+"""Names that stand for any object: *df.groupby* is *groupby*."""
 
 UNITS: Final = {
     short: unit
@@ -187,7 +187,7 @@ UNITS: Final = {
     )
     for short in shorts.split()
 }
-"""Units that are written in more than one way, and their common name."""
+"""Units that are written in several ways, and their common name."""
 UNITS_AFTER_NUMBERS: Final = {
     short: unit
     for unit, shorts in (
@@ -202,15 +202,15 @@ UNITS_AFTER_NUMBERS: Final = {
     )
     for short in shorts.split()
 }
-"""Abbreviations that are units only directly after a number."""
+"""Abbreviations that are units only right after a number."""
 UNIT_STEMS: Final = frozenset(map(stem, {*UNITS.values(), *UNITS_AFTER_NUMBERS.values()})) | _stems(
     "am pm mile foot inch yard gallon day week month year degree celsius fahrenheit percent byte"
 )
-"""What a number may count or measure; a time of day is one, too."""
+"""Stems of units and times of day, which a number may count or measure."""
 
 FORMATS: Final = _stems("json yaml yml csv xml toml html markdown latex bullet briefly")
 SHAPES: Final = _stems("table list paragraph sentence word essay poem detail short brief step term line")
-"""Forms of an answer, soon after one of ``ATTACHING``."""
+"""Forms of an answer where they follow a word of ``ATTACHING``."""
 IN_ONE_WORD: Final = {stem("terms"): stem("simply")}
 """*In simple terms* is *simply*."""
 LANGUAGES: Final = _words(
@@ -219,4 +219,4 @@ LANGUAGES: Final = _words(
     "hungarian romanian ukrainian python sql java javascript typescript c++ c# rust golang ruby php perl matlab scala "
     "kotlin swift bash powershell pandas numpy"
 )
-"""Languages, and libraries that are languages of their own: in small letters they are not seen as names."""
+"""Languages, and libraries with a language of their own: in lower case they are not seen as names."""
