@@ -1,16 +1,19 @@
 # Everything runs in .venv, which is made on first use and installed again when pyproject.toml changes.
-# Another interpreter: make test PYTHON=python3.12
+# Another interpreter: make test PYTHON=python3.12. More than two cores: make test WORKERS=8.
 
 PYTHON ?= python3
+WORKERS ?= 2
 PICTURES ?= build/pictures
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
+# Workers keep runs of neighbouring tests, so a module's fixtures are made once or twice.
+PARALLEL = -n $(WORKERS) --dist worksteal
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
 
 .NOTPARALLEL:
-.PHONY: help demo lab test test-lowest lint types contract pictures bench bench-pairs clean chromium
+.PHONY: help demo lab test quick test-lowest lint types contract pictures bench bench-pairs clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,10 +25,14 @@ lab: .venv/notebook.stamp ## open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab $$(test "$$(id -u)" != 0 || echo --allow-root) notebooks/quickstart.ipynb
 
 test: .venv/all.stamp chromium ## every test, the browser's too, on the newest dependencies
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
+
+quick: .venv/all.stamp ## every quick test without a browser or a kernel: under a minute on two cores
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)"
 
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
-	@$(LOWEST)/python -m pytest -m "not browser" --ignore=tests/browser
+	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser
 
 lint: .venv/all.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -14,12 +14,21 @@ pytest.register_assert_rewrite("tests.support.store_contract")  # so that its as
 
 from tests.support.provider_server import ProviderServer  # noqa: E402
 
+ROOT = Path(__file__).parents[1]
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the browser's tests last: Playwright leaves an event loop running, which others cannot share."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def package_under_test() -> Iterator[None]:
+    """Let processes and kernels that a test starts import the package that is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(autouse=True)

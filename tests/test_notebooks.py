@@ -1,14 +1,14 @@
 """The notebooks run from top to bottom in a real kernel, without a key and without a network."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import ipywidgets
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from tests.support.processes import run
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -33,6 +33,8 @@ def cell_with(cells: list[nbformat.NotebookNode], code: str) -> str:
     return [text_of(cell) for cell in cells if code in cell.source][-1]
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_quickstart_hits_what_it_asked_before_and_misses_a_changed_parameter(tmp_path: Path) -> None:
     cells = executed("quickstart.ipynb", tmp_path)
 
@@ -48,6 +50,8 @@ def test_the_quickstart_hits_what_it_asked_before_and_misses_a_changed_parameter
     assert (tmp_path / ".gptcache" / "cache.db").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_prompting_notebook_refreshes_explains_and_counts(tmp_path: Path) -> None:
     cells = executed("prompting.ipynb", tmp_path)
 
@@ -64,6 +68,8 @@ def test_the_prompting_notebook_refreshes_explains_and_counts(tmp_path: Path) ->
     assert "$" in cell_with(cells, "%gptcache off")
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_lesson_replays_without_a_key_and_an_unrecorded_question_is_a_friendly_miss(tmp_path: Path) -> None:
     shutil.copy(NOTEBOOKS / "lesson.jsonl", tmp_path)
     cells = executed("lesson.ipynb", tmp_path)
@@ -78,6 +84,8 @@ def test_the_lesson_replays_without_a_key_and_an_unrecorded_question_is_a_friend
     assert not (tmp_path / ".gptcache").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None:
     cells = executed("panel.ipynb", tmp_path)
 
@@ -90,6 +98,8 @@ def test_the_panel_notebook_saves_figures_and_no_prompts(tmp_path: Path) -> None
     assert "Hit rate over time" in cell_with(cells, "stats --plot")
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_semantic_notebook_serves_by_meaning_and_names_the_guard(tmp_path: Path) -> None:
     cells = executed("semantic.ipynb", tmp_path)
 
@@ -107,9 +117,10 @@ def test_the_semantic_notebook_serves_by_meaning_and_names_the_guard(tmp_path: P
     assert not (tmp_path / ".gptcache").exists()
 
 
-def test_the_lesson_is_verified() -> None:
-    command = [sys.executable, "-m", "gptcache_magics", "verify", str(NOTEBOOKS / "lesson.ipynb")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_the_lesson_is_verified(tmp_path: Path) -> None:
+    done = run("-m", "gptcache_magics", "verify", NOTEBOOKS / "lesson.ipynb", folder=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

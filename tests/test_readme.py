@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from langchain_core.globals import get_llm_cache, set_llm_cache
 
+import gptcache_magics as gm
 from tests.support.shell import ask
 
 ROOT = Path(__file__).parent.parent
@@ -16,6 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_every_magic_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shell = InteractiveShell()
@@ -44,8 +47,14 @@ def test_every_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
+    assert any("set_llm_cache" in block for block in blocks)
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+        cache = get_llm_cache()
+        assert isinstance(cache, gm.GPTCache) == ("set_llm_cache" in block)
+        set_llm_cache(None)
+        if isinstance(cache, gm.GPTCache):
+            cache.close()
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

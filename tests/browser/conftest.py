@@ -18,8 +18,6 @@ from pathlib import Path
 
 import pytest
 
-import gptcache_magics
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOW_TO_GET_IT = "The browser tests need Chromium: apt-get install chromium fonts-dejavu-core, or run: make test"
 CHROMIUM_OPTIONS = [
@@ -70,7 +68,6 @@ class Server:
         places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
         places += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
         self._environment = environment = dict(os.environ) | {place: str(home / place.lower()) for place in places}
-        environment["PYTHONPATH"] = str(Path(gptcache_magics.__file__).parents[1])  # the kernel tests what we test
         self._settings(home / "jupyterlab_settings_dir")
         options = {
             "ServerApp.ip": "127.0.0.1",

@@ -2,10 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
+
+from tests.support.processes import TAG_ALL, output_of
 
 pytestmark = pytest.mark.browser
 
@@ -383,14 +383,6 @@ def test_off_leaves_what_is_saved_of_the_panel(notebook, page):
     assert "small-model" in notebook.cell(1).locator("[class^=gptcache-saved]").inner_text()
 
 
-OTHER_KERNEL = """
-import sys
-from gptcache_magics.store.protocol import Selection
-from gptcache_magics.store.sqlite.store import SQLiteStore
-SQLiteStore(sys.argv[1]).change(Selection(), tag="elsewhere")
-"""
-
-
 def test_commands_and_other_kernels_reach_an_open_panel(open_notebook, jupyter):
     notebook = open_notebook([SETUP.replace(":memory:", ".gptcache-live"), PANEL])
     page = notebook.page
@@ -413,7 +405,7 @@ def test_commands_and_other_kernels_reach_an_open_panel(open_notebook, jupyter):
     page.locator(".gptcache-mode", has_text="refresh").wait_for()
     notebook.execute("gm.mode('auto')")
     page.locator(".gptcache-mode").wait_for(state="detached")
-    subprocess.run([sys.executable, "-c", OTHER_KERNEL, str(jupyter.folder / ".gptcache-live")], check=True)
+    output_of(TAG_ALL, ".gptcache-live", folder=jupyter.folder)
     page.locator(ROWS, has_text="#elsewhere").nth(1).wait_for()
     notebook.execute("from langchain_core.globals import set_llm_cache; set_llm_cache(None)")
     page.locator(".gptcache-state", has_text="replaced").wait_for()

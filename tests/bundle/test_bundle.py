@@ -261,6 +261,7 @@ def test_a_store_that_is_not_on_is_saved_too(used: Magic, path: Path) -> None:
     assert len(bundle.read(path).entries) == 3
 
 
+@pytest.mark.slow
 def test_thousands_of_entries_of_a_run_are_saved(magic: Magic, path: Path) -> None:
     magic("on :memory:")
     NumberedModel().batch([f"question {n}" for n in range(2_500)], {"max_concurrency": 2})

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from gptcache_magics.engines import safe_import as upstream
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from tests.support.embedder import Embedder
+from tests.support.processes import output_of
 from tests.support.provider_server import KEY, ProviderServer
 from tests.support.shell import NumberedModel, fresh_shell
 
@@ -96,8 +95,7 @@ def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None
         "import gptcache.core; gptcache.core.Cache().init(); gptcache.core.Cache().init()\n"
         "import json; print(json.dumps({row[0]: row[1:] for row in gm.doctor().to_frame().to_numpy().tolist()}))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    found = json.loads(ran.stdout.splitlines()[-1])
+    found = json.loads(output_of(code, folder=tmp_path).splitlines()[-1])
 
     assert found["gptcache's import"][:2] == [False, "gptcache was imported before gptcache_magics"]
     ok, finding, hint = found["gptcache's leaks"]
@@ -196,6 +194,7 @@ def test_damage_is_found_and_what_was_set_aside(on: Path) -> None:
     assert on.read_bytes() == b"no database" * 1000
 
 
+@pytest.mark.slow
 def test_a_large_file_is_checked_for_a_bounded_time(on: Path, server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
     llm.batch([f"question {n}" for n in range(300)])

@@ -1,8 +1,5 @@
 """A user's own ``init_func``: the drop-in promise to users of ``langchain_community.cache.GPTCache``."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
@@ -24,6 +21,7 @@ from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics.store.protocol import Period
+from tests.support.processes import output_of
 from tests.support.provider_server import Model, ProviderServer
 
 InitFunc = Callable[..., None]
@@ -127,14 +125,9 @@ class KeepsForEver(DataManager):  # type: ignore[misc]
     def close(self) -> None: ...
 
 
-def run(script: str, folder: Path) -> str:
-    """Run a script in a process and a folder of its own; the last line it printed."""
-    folder.mkdir(exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(Path(gm.__file__).parents[1])}
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return (done.stdout.splitlines() or [""])[-1]
+def last_line_of(script: str, folder: Path) -> str:
+    """Run a script in a folder, and return the last line that it printed."""
+    return output_of(script, folder=folder, options=("-W", "ignore")).splitlines()[-1]
 
 
 def assert_nothing_failed(cache: gm.GPTCache) -> None:
@@ -188,17 +181,19 @@ print(*(llm.invoke("question") for llm in (one, two, one, two)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_line", ["from langchain_community.cache import GPTCache", "from gptcache_magics import GPTCache"]
 )
 def test_the_documented_example_runs_with_one_changed_line(tmp_path: Path, one_line: str) -> None:
     script = EXAMPLE.format(one_line=one_line)
 
-    assert run(script, tmp_path) == "1 3 1 3"
+    assert last_line_of(script, tmp_path) == "1 3 1 3"
     assert len(list(tmp_path.glob("map_cache_*/data_map.txt"))) == 2
-    assert run(script, tmp_path) == "1 3 1 3"  # from the files of the first run
+    assert last_line_of(script, tmp_path) == "1 3 1 3"  # from the files of the first run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [
@@ -215,7 +210,7 @@ cache = gm.GPTCache(store=":memory:")
 print(isinstance(cache, stock.GPTCache), issubclass(gm.GPTCache, stock.GPTCache), isinstance(cache, stock.SQLiteCache))
 """
 
-    assert run(script, tmp_path) == "True True False"
+    assert last_line_of(script, tmp_path) == "True True False"
 
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatOllama", "OpenAI", "OllamaLLM"])
@@ -389,6 +384,7 @@ def test_four_threads_on_sqlite_and_faiss_raise_nothing(
     assert_nothing_failed(cache)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cache.close()", "pass", "del cache; set_llm_cache(None)"])
 def test_answers_in_a_map_survive_the_end_of_the_kernel(tmp_path: Path, end: str) -> None:
     script = f"""
@@ -408,7 +404,7 @@ llm = FakeListLLM(responses=["1", "2", "3"])
 print(*(llm.invoke(question) for question in ("a", "b", "a")), cache.ledger.failures)
 {end}
 """
-    assert [run(script, tmp_path), run(script, tmp_path)] == ["1 2 1 0"] * 2
+    assert [last_line_of(script, tmp_path), last_line_of(script, tmp_path)] == ["1 2 1 0"] * 2
 
 
 # Faults of the user's own

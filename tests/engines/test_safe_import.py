@@ -6,15 +6,13 @@ Every script runs in a process and a folder of its own, because what counts is w
 import json
 import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import gptcache_magics
+from tests.support.processes import output_of
 
 Run = Callable[..., Any]
 
@@ -70,17 +68,7 @@ def run(tmp_path: Path) -> Run:
     def run(script: str, **planted: bytes) -> Any:
         for name, content in planted.items():
             (folder / name.replace("_txt", ".txt").replace("_py", ".py")).write_bytes(content)
-        path = str(Path(gptcache_magics.__file__).parents[1])
-        done = subprocess.run(
-            [sys.executable, "-c", WATCH + script],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(output_of(WATCH + script, folder=folder).splitlines()[-1])
 
     return run
 
@@ -111,6 +99,7 @@ Cache()""",
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", IMPORTS)
 def test_after_this_package_the_import_runs_nothing_and_leaves_nothing(run: Run, how: str) -> None:
     script = f"""
@@ -288,6 +277,7 @@ told(missing=missing, started=started)
         assert f"%pip install {package}" in told["missing"][name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "init_func",
     [

@@ -4,12 +4,11 @@ Every script runs in a process and a folder of its own, because importing gptcac
 If one of these tests fails, upstream has mended something: drop the claim.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import run
 from tests.support.provider_server import ProviderServer
 
 START = """
@@ -69,14 +68,9 @@ except OSError as error:
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_stock_cache_still_has_this_fault(server: ProviderServer, tmp_path: Path, fault: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", START + FAULTS[fault], server.url],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run("-c", START + FAULTS[fault], server.url, folder=tmp_path)
 
     assert done.stdout.strip().endswith("True"), done.stdout + done.stderr

@@ -3,16 +3,13 @@
 import functools
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import gptcache_magics
 from tests.support.calls import Chat, Color, Login, Open, Pair, Persona, Plain, Slotted, key, suffixed, without_address
+from tests.support.processes import output_of
 
 
 @pytest.mark.parametrize(
@@ -130,19 +127,12 @@ for value in values:
 """
 
 
-def test_the_key_is_the_same_in_every_process() -> None:
-    def keys(seed: int) -> list[str]:
-        path = str(Path(gptcache_magics.__file__).parents[1])
-        done = subprocess.run(
-            [sys.executable, "-c", PROCESS],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return [line.partition(" ")[0] for line in done.stdout.splitlines()]
+@pytest.mark.slow
+def test_the_key_is_the_same_in_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keys(seed: str) -> list[str]:
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        return [line.partition(" ")[0] for line in output_of(PROCESS, folder=tmp_path).splitlines()]
 
-    one, two = keys(1), keys(2)
+    one, two = keys("1"), keys("2")
     assert len(set(one)) == len(one) > 10
     assert one == two

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import sqlite3
 import subprocess
 import sys
@@ -28,21 +27,13 @@ from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
+from tests.support.processes import output_of
 from tests.support.provider_server import Model, ProviderServer
 
 STORES = (":memory:", "store")
 QUESTION = "What is the capital of France?"
 KINDS = ("ChatOpenAI", "OllamaLLM")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(gm.__file__).parents[1])}
 LLM_STRINGS = ["", "a/b", "../../etc/passwd", "x" * 300, "\0", "half \ud83d", "[('model', 'small')]"]
-
-
-def run(script: str, folder: Path, *options: str) -> str:
-    """Run a script in a process and a folder of its own; what it printed."""
-    command = [sys.executable, *options, "-c", script]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def text(answer: Any) -> str:
@@ -172,6 +163,7 @@ def test_every_lookup_is_counted_once_with_what_it_saved(cache: gm.GPTCache, ser
     assert "answers" in str(entry["answer"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("close", [True, False])
 def test_lookups_are_written_when_the_kernel_ends(tmp_path: Path, close: bool) -> None:
     script = f"""
@@ -184,7 +176,7 @@ llm = FakeListLLM(responses=["a", "b"])
 print([llm.invoke("question") for _ in range(3)])
 {"cache.close()" if close else ""}
 """
-    assert run(script, tmp_path) == "['a', 'a', 'a']"
+    assert output_of(script, folder=tmp_path) == "['a', 'a', 'a']"
 
     store = SQLiteStore(tmp_path / "store")
     stats = frames.stats(store)
@@ -193,6 +185,7 @@ print([llm.invoke("question") for _ in range(3)])
     store.close()
 
 
+@pytest.mark.slow
 def test_parent_and_child_of_a_fork_count_each_lookup_once(tmp_path: Path) -> None:
     script = """
 import os
@@ -212,7 +205,7 @@ if not child:
 assert os.waitpid(child, 0)[1] == 0
 cache.close()
 """
-    run(script, tmp_path)
+    output_of(script, folder=tmp_path)
 
     store = SQLiteStore(tmp_path / "store")
     stats = frames.stats(store)
@@ -605,11 +598,13 @@ assert all(now is before for now, before in zip(methods()[:4], originals[:4]))
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("life", LIVES)
 def test_the_wraps_end_with_the_last_cache(tmp_path: Path, life: str) -> None:
-    run(WRAPS + LIVES[life], tmp_path)
+    output_of(WRAPS + LIVES[life], folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_what_nobody_uses_any_more_may_be_collected_between_any_two_steps(tmp_path: Path) -> None:
     script = """
 import asyncio, faulthandler, gc, os, sys, threading
@@ -663,7 +658,7 @@ assert len(places) > 500, len(places)
 assert model.invoke("a").text == "answer"
 print(*(cache.ledger.last_error, sum(lookup.outcome == "hit" for lookup in cache.ledger.recent)))
 """
-    assert run(script, tmp_path) == "4"
+    assert output_of(script, folder=tmp_path) == "4"
 
 
 def test_who_stops_watching_keeps_nobody_else_from_hearing_of_a_call(cache: gm.GPTCache) -> None:
@@ -697,6 +692,7 @@ def test_a_wrapped_method_looks_like_the_original(cache: gm.GPTCache) -> None:
     assert BaseLLM.generate.__doc__ == BaseLLM.generate.__wrapped__.__doc__  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_langchain_community_is_not_imported_and_nothing_warns(tmp_path: Path) -> None:
     script = """
 import sys, warnings
@@ -714,7 +710,7 @@ with warnings.catch_warnings(record=True) as warned:
 own = [str(each.message) for each in warned if "gptcache" in each.filename or "angChain" in each.category.__name__]
 print(own, [name for name in sys.modules if name.startswith("langchain_community")], cache.ledger.failures)
 """
-    assert run(script, tmp_path) == "[] [] 0"
+    assert output_of(script, folder=tmp_path) == "[] [] 0"
 
 
 def test_many_threads_may_open_close_and_ask(server: ProviderServer, tmp_path: Path) -> None:
@@ -733,6 +729,7 @@ def test_many_threads_may_open_close_and_ask(server: ProviderServer, tmp_path: P
     assert live(0) in told
 
 
+@pytest.mark.slow
 def test_no_thread_is_left_behind(tmp_path: Path) -> None:
     def writers() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name == "gptcache-ledger"}

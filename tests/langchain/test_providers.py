@@ -6,8 +6,6 @@ The server numbers its answers, so "the same content" means that the stored answ
 import asyncio
 import base64
 import gc
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from pydantic import BaseModel
 
 import gptcache_magics as gm
 from gptcache_magics.lookup import single_flight
+from tests.support.processes import output_of
 from tests.support.provider_server import CHAT_MODELS, COMPLETION_MODELS, Json, Model, ProviderServer
 
 MODELS = CHAT_MODELS + COMPLETION_MODELS
@@ -722,14 +721,12 @@ cache.close()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_store(server: ProviderServer, tmp_path: Path) -> None:
     llm = server.model("ChatOpenAI")
     ours = llm.invoke("Asked here").text
-    command = [sys.executable, "-c", ASK, str(tmp_path / "store"), server.openai_url, "Asked here", "Asked there"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120)
+    there = output_of(ASK, "store", server.openai_url, "Asked here", "Asked there", folder=tmp_path).splitlines()
 
-    assert done.returncode == 0, done.stderr
-    there = done.stdout.splitlines()
     assert there[0] == ours
     assert llm.invoke("Asked there").text == there[1]
     assert server.calls == 2

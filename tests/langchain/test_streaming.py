@@ -103,6 +103,7 @@ def test_a_graph_streams_the_same_from_the_cache(server: ProviderServer, stream_
     assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_waiting_for_another_thread_leaves_everything_usable() -> None:
     model = NumberedModel(seconds=2)
     first: list[str] = []

@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from gptcache_magics.lookup.ledger import RECENT_LOOKUPS, Ledger
 from gptcache_magics.settings import CELL, Cell, Settings
 from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.processes import run
 
 MINI = Configuration("6d" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
 KEY = "6b" * 16
@@ -65,6 +64,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_lookup_is_written_soon_without_being_asked_for(ledger: Ledger, tmp_path: Path) -> None:
     note(ledger)
     assert written(tmp_path) == 0
@@ -87,6 +87,7 @@ def test_flushing_and_closing_write_what_is_pending(
     assert written(tmp_path) == 3
 
 
+@pytest.mark.slow
 def test_closing_ends_the_thread(ledger: Ledger) -> None:
     note(ledger)
     (thread,) = [each for each in threading.enumerate() if each is ledger._thread]
@@ -141,6 +142,7 @@ def failing(folder: Path, *, fails: bool) -> None:
     db.close()
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_loses_no_lookup_and_the_failure_is_counted(
     ledger: Ledger, store: SQLiteStore, tmp_path: Path
 ) -> None:
@@ -262,11 +264,12 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "end"), [("set_llm_cache(gm.GPTCache())", "its end"), *(("gm.on()", end) for end in ENDS)]
 )
 def test_a_process_that_ends_has_written_its_lookups(tmp_path: Path, start: str, end: str) -> None:
-    run(SCRIPT.format(start=start, end=ENDS[end]), tmp_path)
+    run("-c", SCRIPT.format(start=start, end=ENDS[end]), folder=tmp_path)
 
     assert written(tmp_path / ".gptcache") == (4 if end == "a pending task" else 3)
     assert len(gm.entries(at=tmp_path / ".gptcache")) == (3 if end == "a pending task" else 2)
@@ -297,6 +300,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.parametrize(
     ("child", "lookups", "hits"),
@@ -311,16 +315,9 @@ else:
 def test_a_forked_child_writes_its_own_lookups_and_no_other(
     tmp_path: Path, child: str, lookups: int, hits: int
 ) -> None:
-    run(FORK.format(child=child), tmp_path)
+    run("-c", FORK.format(child=child), folder=tmp_path)
 
     df = gm.lookups(at=tmp_path / ".gptcache")
     assert len(df) == lookups
     assert (df["outcome"] == "hit").sum() == hits
     assert gm.entries(at=tmp_path / ".gptcache")["hits"].sum() == hits
-
-
-def run(script: str, folder: Path) -> None:
-    """Run a script in a process and a folder of its own."""
-    paths = (Path(gm.__file__).parent.parent, os.environ.get("PYTHONPATH", ""))
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    subprocess.run([sys.executable, "-c", script], cwd=folder, env=env, capture_output=True, timeout=120, check=False)

@@ -7,6 +7,8 @@ import pytest
 
 from tests.notebook.test_kernel import Kernel, badges
 
+pytestmark = pytest.mark.kernel
+
 MORE = """
 import gptcache_magics as gm
 from concurrent.futures import ThreadPoolExecutor

@@ -17,6 +17,8 @@ from nbclient import NotebookClient
 
 import gptcache_magics as gm
 
+pytestmark = pytest.mark.kernel
+
 SECONDS = 60
 START = """
 import asyncio, os, threading, time

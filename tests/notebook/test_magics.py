@@ -4,12 +4,9 @@ import gc
 import importlib
 import inspect
 import json
-import os
 import pkgutil
 import re
 import sqlite3
-import subprocess
-import sys
 import time
 import weakref
 from collections import Counter
@@ -34,6 +31,7 @@ from gptcache_magics.commands._parser import words
 from gptcache_magics.errors import CommandError
 from gptcache_magics.notebook.completion import completions
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
+from tests.support.processes import output_of
 from tests.support.shell import NumberedModel, ask, fresh_shell
 
 HEAVY = ("gptcache", "langchain", "langchain_core", "langchain_community", "pandas", "numpy", "ipywidgets", "anywidget")
@@ -135,25 +133,13 @@ def id_of(question: str) -> str:
     ids=["import", "load", "help on", "help", "status", "on"],
 )
 def test_nothing_heavy_is_imported_before_a_command_needs_it(
-    tmp_path: Path, code: str, absent: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, absent: tuple[str, ...]
 ) -> None:
     start = "import sys; from IPython.core.interactiveshell import InteractiveShell; shell = InteractiveShell(); "
     end = f"; print('imported:', [name for name in {absent!r} if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", start + code + end],
-        cwd=tmp_path,
-        env={**_environment(), "IPYTHONDIR": str(tmp_path / "ipython")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
-    assert done.stdout.splitlines()[-1] == "imported: []"
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(gm.__file__).parent.parent), *sys.path])}
+    assert output_of(start + code + end, folder=tmp_path).splitlines()[-1] == "imported: []"
 
 
 def registered(shell: InteractiveShell) -> list[object]:
@@ -1127,6 +1113,7 @@ def test_a_wrong_line_shows_one_line_and_no_traceback(magic: Typist, capsys: pyt
     assert shown.strip() == "UsageError: No sub-command 'stat'. Did you mean 'stats' or 'status'? All: %gptcache help"
 
 
+@pytest.mark.slow
 def test_lookups_reach_the_store_within_seconds_and_without_a_table(used: Typist) -> None:
     db = sqlite3.connect(".gptcache/cache.db")
     deadline = time.monotonic() + 10

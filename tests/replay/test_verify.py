@@ -2,8 +2,6 @@
 
 import hashlib
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from gptcache_magics.replay import runner as verification
 from gptcache_magics.replay.report import Kind, Problem, Report
 from gptcache_magics.store.sqlite.snapshot import snapshot
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.processes import run
 from tests.support.provider_server import KEY, ProviderServer
 
 RECORDED = "What is the capital of France?"
@@ -76,6 +75,8 @@ def kinds(report: Report) -> dict[int | None, str]:
 # What replays
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_notebook_whose_answers_are_recorded_replays_without_a_trace(tmp_path: Path, recorded: str) -> None:
     (tmp_path / "beside.py").write_text("number = 42\n")
     shutil.copytree(tmp_path / ".gptcache", tmp_path / "copy")
@@ -134,6 +135,8 @@ LOOSENED = [
 COUNT = "numbers = iter(range(1000))\ndef question(): return f'New question {next(numbers)}?'"
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_nothing_in_a_notebook_loosens_the_replay(tmp_path: Path, recorded: str, server: ProviderServer) -> None:
     other = SQLiteStore(tmp_path / "other")
     other.open()  # and in use
@@ -149,6 +152,8 @@ def test_nothing_in_a_notebook_loosens_the_replay(tmp_path: Path, recorded: str,
     assert {name for name in after if after[name] != before.get(name)} <= {"other/cache.db-shm"}
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_bundle_takes_the_place_of_every_store(tmp_path: Path, recorded: str, capsys: pytest.CaptureFixture) -> None:
     bundle = (tmp_path / "lesson.jsonl").rename(tmp_path / "moved.jsonl")
     lesson = tmp_path / "elsewhere"
@@ -167,6 +172,8 @@ def test_a_bundle_takes_the_place_of_every_store(tmp_path: Path, recorded: str, 
 # What does not
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path: Path, server: ProviderServer) -> None:
     path = notebook(
         tmp_path,
@@ -181,23 +188,23 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
         "import urllib.request\nurllib.request.urlopen(url)",
         "import socket\nsocket.create_connection(('models.example', 443))",
         "try: socket.getaddrinfo('telemetry.example', 443)\nexcept OSError: pass",
-        "import time\ntime.sleep(60)",
         "undefined",
         "%gptcache on --mode wrong",
-        "import threading\nthreading.Timer(0.5, lambda: llm.invoke('in a thread, later')).start()",
-        "time.sleep(1.5)",
+        "import threading\ngo = threading.Event()\n"
+        "thread = threading.Thread(target=lambda: (go.wait(), llm.invoke('in a thread, later')))\nthread.start()",
+        "go.set()\nthread.join()",
         "import os; os._exit(1)",
         "print('never')",
     )
 
-    report = gm.verify(path, timeout=3)
+    report = gm.verify(path)
 
     assert server.calls == 0
     assert kinds(report) == {
         **{3: "miss", 4: "miss", 5: "embeddings", 6: "embeddings", 7: "embeddings", 8: "network", 9: "network"},
-        **{11: "timeout", 12: "error", 13: "error", 15: "miss", 16: "error"},
+        **{11: "error", 12: "error", 14: "miss", 15: "error"},
     }, report
-    assert (report.cells, report.hits, report.attempts) == (16, 0, ("telemetry.example",))
+    assert (report.cells, report.hits, report.attempts) == (15, 0, ("telemetry.example",))
     frame = report.to_frame().set_index("cell")
     assert NEW in frame.loc[3, "message"]
     assert "mode replay" in frame.loc[3, "message"]
@@ -205,8 +212,17 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
     assert frame.loc[6, "message"].startswith("OpenAIEmbeddings.embed_query: ")
     assert frame.loc[7, "message"].startswith("OpenAIEmbeddings.aembed_documents: ")
     assert "127.0.0.1 was not reached" in frame.loc[8, "message"]
-    assert "ended the kernel" in frame.loc[16, "message"]
+    assert "ended the kernel" in frame.loc[15, "message"]
     assert ".gptcache" not in [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_cell_that_takes_too_long_is_interrupted_and_the_next_ones_run(tmp_path: Path) -> None:
+    report = gm.verify(notebook(tmp_path, "import time\ntime.sleep(600)", "undefined"), timeout=3)
+
+    assert kinds(report) == {1: "timeout", 2: "error"}
+    assert report.cells == 2
 
 
 @pytest.mark.parametrize(
@@ -281,9 +297,11 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(tmp_path: Path, capsys: pyt
     assert shell.main(["verfiy"]) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_shell_command_exits_with_one_for_a_miss_and_helps(tmp_path: Path, server: ProviderServer) -> None:
     path = notebook(tmp_path, ON, MODEL.replace("llm = model()", f"model(api_key={KEY!r}).invoke('{NEW}')"))
-    ran = subprocess.run([sys.executable, "-m", "gptcache_magics", "verify", path], capture_output=True, text=True)
+    ran = run("-m", "gptcache_magics", "verify", path, folder=tmp_path)
 
     assert (ran.returncode, ran.stderr) == (1, "")
     assert "does not replay: 1 miss. 2 cells run" in ran.stdout

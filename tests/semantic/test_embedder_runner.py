@@ -1,8 +1,5 @@
 """An embedder that loads, fails, hangs, or gives something that is no vector: a lookup goes on without it."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +16,7 @@ from gptcache_magics.semantic.embedders import embedder_maker, minilm
 from gptcache_magics.semantic.embedders.langchain import LangChainEmbedder
 from gptcache_magics.semantic.embedders.minilm import MiniLM
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
+from tests.support.processes import run
 
 
 class Counted(Embeddings):
@@ -223,10 +221,10 @@ def test_an_error_of_ours_is_told_as_it_is() -> None:
     assert made.trouble == "Type this."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.3])
 def test_a_process_may_end_while_the_model_is_loading(after: float, tmp_path: Path) -> None:
     script = f"import time; import gptcache_magics as gm; gm.on(':memory:', match='semantic'); time.sleep({after})"
-    environment = {**os.environ, "PYTHONPATH": str(Path(minilm.__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = run("-c", script, folder=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -408,6 +408,7 @@ def test_what_was_stored_before_becomes_searchable(
     assert on().backfill.total == 0, "what is searchable, or never will be, is remembered"
 
 
+@pytest.mark.slow
 def test_stopping_leaves_the_rest_for_later(
     model: Model, on: Callable[..., SemanticSearch], embedder: Embedder, tmp_path: Path
 ) -> None:

@@ -306,6 +306,7 @@ for n in range(500):
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exists", [False, True], ids=["new folder", "empty folder"])
 def test_kernels_that_start_together_all_find_a_store(tmp_path: Path, exists: bool) -> None:
     script = """
@@ -362,6 +363,7 @@ store.close()
     store.close()
 
 
+@pytest.mark.slow
 def test_what_the_parent_is_in_the_middle_of_is_not_the_childs(folder: Path) -> None:
     script = """
 import signal

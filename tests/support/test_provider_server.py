@@ -119,6 +119,7 @@ def test_errors_and_overrides_reach_the_client(server: ProviderServer, name: str
     assert "length" in str(result)
 
 
+@pytest.mark.slow
 def test_concurrent_calls_are_counted_one_by_one(server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
     with ThreadPoolExecutor(8) as pool:

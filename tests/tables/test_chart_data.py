@@ -199,6 +199,7 @@ def _looked_up(n: int, of: Configuration) -> Lookup:
     )
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lookups_are_read_once_and_counted(zone: str) -> None:
     store = many(100_000)
     df = frames.outcomes(store)

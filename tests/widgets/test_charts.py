@@ -244,6 +244,7 @@ def test_everything_drawn_is_inside_the_drawing(filled: Filled) -> None:
             assert "nan" not in element.get("d", "")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lookups_take_a_few_kilobytes() -> None:
     store = many(100_000)
     found = charts(Series.read(store))

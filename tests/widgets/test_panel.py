@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from gptcache_magics.settings import CELL, Cell, Config, Settings
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.widgets.panel import _within, open_panels
 from gptcache_magics.widgets.static import Snapshot
+from tests.support.processes import TAG_ALL, output_of
 from tests.support.shell import fresh_shell
 
 HOSTILE_QUESTION = "<script>alert(1)</script> \x1b[31mred \u202etxet"
@@ -102,6 +101,7 @@ def test_a_panel_that_nobody_sees_reads_nothing_until_it_is_seen(panel):
     wait_until(lambda: "1 of 4 lookups" in figures_of(panel))
 
 
+@pytest.mark.slow
 def test_a_busy_cache_is_painted_at_most_four_times_a_second(panel):
     look_at(panel)
     painted = []
@@ -113,6 +113,7 @@ def test_a_busy_cache_is_painted_at_most_four_times_a_second(panel):
     wait_until(lambda: f"1 of {len(gm.lookups()):,} lookups" in figures_of(panel))
 
 
+@pytest.mark.slow
 def test_an_error_while_reading_is_said_and_the_last_tables_stay(panel, source, monkeypatch):
     look_at(panel)
     before = figures_of(panel)
@@ -397,14 +398,7 @@ def test_the_hit_rate_and_the_numbers_beside_it_are_about_the_same_lookups(panel
     assert "<b>33%</b>" in figures_of(panel)
 
 
-OTHER_KERNEL = """
-import sys
-from gptcache_magics.store.protocol import Selection
-from gptcache_magics.store.sqlite.store import SQLiteStore
-SQLiteStore(sys.argv[1]).change(Selection(), tag="elsewhere")
-"""
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["folder", ":memory:"])
 def test_what_is_done_to_the_store_is_seen_without_a_lookup(tmp_path, source, where):
     gm.off()
@@ -425,10 +419,11 @@ def test_what_is_done_to_the_store_is_seen_without_a_lookup(tmp_path, source, wh
     gm.undo()
     seen(2, "pinned")
     if where == "folder":
-        subprocess.run([sys.executable, "-c", OTHER_KERNEL, str(tmp_path / where)], check=True)
+        output_of(TAG_ALL, where, folder=tmp_path)
         seen(2, "#elsewhere")
 
 
+@pytest.mark.slow
 def test_a_panel_looks_only_while_it_is_seen_and_paints_only_what_changed(panel, source, monkeypatch):
     looks, paints = threading.Semaphore(0), []
     version, paint = type(source.store).version, type(panel)._paint
@@ -523,6 +518,7 @@ def test_the_saved_form_has_the_charts(panel):
     assert "Hit rate" in html
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_said_and_heals_by_itself(panel, source, tmp_path, monkeypatch):
     monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
     source.store.close()  # opens again, with that patience

@@ -16,7 +16,7 @@ from gptcache_magics import generations
 from gptcache_magics.commands.panel import TABS
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic import tuning
-from gptcache_magics.settings import Options, Settings
+from gptcache_magics.settings import Config, Options, Settings
 from gptcache_magics.store import SQLiteStore
 from gptcache_magics.store.protocol import Configuration, Lookup, Near
 from gptcache_magics.tables.source import Source
@@ -235,7 +235,7 @@ def state_of(shown: Panel) -> str:
 
 def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
     source = Source(asked.store)
-    shown = Panel(source, "Tuning", Settings(redact=True))
+    shown = Panel(source, "Tuning", Settings(config=Config(redact=True)))
     for title in ("Tuning", "Lookups"):
         tab: Any = next(each for each in shown._tabs if each.title == title)
         shown._paint(tab)
