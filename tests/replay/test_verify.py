@@ -219,10 +219,10 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
 @pytest.mark.slow
 @pytest.mark.kernel
 def test_a_cell_that_takes_too_long_is_interrupted_and_the_next_ones_run(tmp_path: Path) -> None:
-    report = gm.verify(notebook(tmp_path, "import time\ntime.sleep(600)", "undefined"), timeout=3)
+    report = gm.verify(notebook(tmp_path, "import time\ntime.sleep(600)", "%gptcache wrong", "undefined"), timeout=3)
 
-    assert kinds(report) == {1: "timeout", 2: "error"}
-    assert report.cells == 2
+    assert kinds(report) == {1: "timeout", 2: "error", 3: "error"}
+    assert report.cells == 3
 
 
 @pytest.mark.parametrize(

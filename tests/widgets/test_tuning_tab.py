@@ -242,7 +242,7 @@ def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
         for row in tab.grid.page["spans"][0]["rows"]:
             tab.grid.selection = [row[0]]
             assert "Answer" in tab.detail.value
-            for form in (state_of(shown), Static(source, Settings(redact=True))._repr_html_()):
+            for form in (state_of(shown), Static(source, Settings(config=Config(redact=True)))._repr_html_()):
                 form = re.sub("[0-9a-f]{12,}", "", form)  # ids, in which any number may be
                 assert "number" in form
                 for word in ("2023", "2024 ", "Summarise", "bread", "own answer", "<del", "Words"):
