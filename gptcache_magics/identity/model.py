@@ -83,7 +83,10 @@ def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
         content = orjson.dumps((values, getattr(model, "model_extra", None), kwargs), option=_PLAIN)
     except TypeError:
         return None
-    return kind, tuple(map(type, values)), content  # the types tell NaN, which JSON has not, from None
+    types = tuple(map(type, values))
+    if float in types and not all(isfinite(value) for value in values if isinstance(value, float)):
+        return None  # JSON has one word for NaN, infinity and None
+    return kind, types, content
 
 
 _PLAIN: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS

@@ -93,3 +93,9 @@ def test_a_container_changed_in_place_changes_the_key() -> None:
 
     assert changed != before
     assert key(llm) == before
+
+
+def test_numbers_that_json_has_no_word_for_differ() -> None:
+    values = [math.nan, math.inf, -math.inf, None, 0.0]
+
+    assert len({key(Chat(temperature=value)) for value in values}) == len(values)
