@@ -13,7 +13,6 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
-from gptcache_magics.identity.call import current_owner
 from gptcache_magics.langchain.call import CALL, ModelCall
 
 __all__ = ["Asked"]
@@ -47,7 +46,7 @@ class Asked(BaseCache):
         self.cache.clear()
 
     def _call(self) -> ModelCall:
-        return ModelCall(model=self._model, kwargs=ARGUMENTS, chat=True, owner=current_owner())
+        return ModelCall(model=self._model, kwargs=ARGUMENTS, chat=True)
 
     @staticmethod
     def _within(call: ModelCall, work: Callable[..., Any], *arguments: Any) -> Any:

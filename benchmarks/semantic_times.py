@@ -118,7 +118,7 @@ class _Timed:
     def fill(self, size: int) -> None:
         """Add made questions, up to so many."""
         store, name = self.cache.store, self._similar.embedding.name
-        call, encoded = ModelCall(self._model, ARGUMENTS, True, object()), generations.encode(answer(1))
+        call, encoded = ModelCall(self._model, ARGUMENTS, True), generations.encode(answer(1))
         for start in range(self._size, size, BATCH):
             numbers = range(start, min(start + BATCH, size))
             entries, vectors = [], []

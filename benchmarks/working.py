@@ -41,12 +41,12 @@ def _hits(options: Options) -> list[Bar]:
     asked = [prompt(number) for number in range(CALLS)]
 
     def look(text: str) -> None:
-        token = CALL.set(ModelCall(chat, {}, True, object()))
+        token = CALL.set(ModelCall(chat, {}, True))
         assert cache.lookup(text, "")
         CALL.reset(token)
 
     for text in asked:
-        token = CALL.set(ModelCall(chat, {}, True, object()))
+        token = CALL.set(ModelCall(chat, {}, True))
         cache.lookup(text, "")
         cache.update(text, "", answer(1))
         CALL.reset(token)
@@ -82,7 +82,7 @@ def _streams(options: Options) -> list[Bar]:
     chat = model()
     questions = [messages(f"Question {number}: {words(number, 300)}") for number in range(CALLS)]
     for question in questions:
-        call = ModelCall(chat, {}, True, object())
+        call = ModelCall(chat, {}, True)
         from gptcache_magics.identity.prompt import prompt_of
 
         token = CALL.set(call)
@@ -120,7 +120,7 @@ def _filled(folder: Any, number: int) -> Any:
     from gptcache_magics.store.protocol import Entry, Lookup, Usage
 
     encoded = generations.encode(data)
-    call = ModelCall(chat, {}, True, object())
+    call = ModelCall(chat, {}, True)
     whos = (identify(call, prompt(each)) for each in range(number))
     entries, lookups = [], []
     for each, who in enumerate(whos):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from dataclasses import dataclass
 from typing import Any
 
 from gptcache_magics.store.protocol import Configuration
 
-__all__ = ["Call", "current_owner"]
+__all__ = ["Call"]
 
 
 @dataclass(slots=True, eq=False)
@@ -23,8 +21,6 @@ class Call:
     model: Any
     kwargs: dict[str, Any]
     chat: bool
-    owner: object
-    """The asyncio task or the thread that called."""
     method: str = "generate"
     inputs: Any = ()
     """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
@@ -34,11 +30,3 @@ class Call:
     def streams(self) -> bool:
         """Whether the answer comes in pieces."""
         return "stream" in self.method
-
-
-def current_owner() -> object:
-    """Return the asyncio task that runs, or the thread outside of one."""
-    try:
-        return asyncio.current_task() or threading.get_ident()
-    except RuntimeError:
-        return threading.get_ident()

@@ -71,7 +71,8 @@ class BypassWatch:
                 budget.paid(call.configuration, used)
         if budget is not None:
             budget.ended(call)
-        self._release(call)
+        if call.pending:
+            self._release(call)
 
     def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:

@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any, Final, Protocol
 
 from gptcache_magics.engines import safe_import as upstream
-from gptcache_magics.identity.call import current_owner
 from gptcache_magics.langchain.call import CALL, ModelCall
 
 __all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
@@ -165,7 +164,7 @@ def _discard(watcher: Watcher) -> None:
 
 
 def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> ModelCall:
-    call = ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, current_owner(), method, inputs)
+    call = ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, method, inputs)
     for watcher in list(_watchers):  # one may end in between, and the next must not be left out
         watcher.call_begins(call)
     return call

@@ -112,7 +112,7 @@ Pair = namedtuple("Pair", ["user", "password"])
 def identity(llm: Any = None, question: str = "prompt", **kwargs: Any) -> Identity:
     """The identity of a call with these arguments."""
     llm = llm if llm is not None else Chat()
-    return identify(Call(llm, kwargs, isinstance(llm, BaseChatModel), 0), question)
+    return identify(Call(llm, kwargs, isinstance(llm, BaseChatModel)), question)
 
 
 def key(llm: Any = None, question: str = "prompt", **kwargs: Any) -> str:

@@ -1,19 +1,27 @@
-"""The answers this kernel used last, kept in memory as they were encoded, within a bound in bytes."""
+"""The answers this kernel used last, kept in memory as they were encoded, within a bound in bytes.
+
+Other kernels write to the same file: what they removed or replaced is forgotten here too.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Container
 from typing import Final
 
 from cachetools import LRUCache
 
 from gptcache_magics.store.protocol import Found
+from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.statements import id_text
 
-__all__ = ["Recent"]
+__all__ = ["Following", "Recent"]
 
 MAX_BYTES: Final = 64 * 2**20
 OVERHEAD_BYTES: Final = 500
+CHECK_SECONDS: Final = 0.05
 
 
 class Recent:
@@ -62,6 +70,55 @@ class Recent:
         with self._lock:
             self.forgotten += 1
             self._found.clear()
+
+
+class Following:
+    """Keeps what is remembered true to the file."""
+
+    def __init__(self, connections: Connections, recent: Recent) -> None:
+        self._connections, self._recent = connections, recent
+        self._local = threading.local()
+        self._checked = 0.0
+        self._dropped: int | None = None
+        self._epoch = 0
+
+    def look(self) -> None:
+        """Forget what was removed or replaced, at most every ``CHECK_SECONDS``."""
+        now = time.monotonic()
+        if now - self._checked > CHECK_SECONDS:
+            self._checked = now
+            self._follow()
+
+    def get(self, key: str) -> Found | None:
+        """Return what is remembered under a key, as other kernels left it."""
+        self.look()
+        return self._recent.get(key)
+
+    def _follow(self) -> None:
+        if self._epoch != self._connections.epoch:
+            self._epoch = self._connections.epoch
+            self._local = threading.local()
+            self._recent.clear()
+            self._dropped = None
+        version, dropped = self._connections.read(self._changes)
+        self._local.version = version
+        if not dropped:
+            return
+        previous, self._dropped = self._dropped, dropped[-1][0]
+        if dropped[0][0] - 1 != previous or any(number is None for _, number in dropped):
+            self._recent.clear()
+        else:
+            self._recent.forget({id_text(number) for _, number in dropped if number is not None})
+
+    def _changes(self, db: sqlite3.Connection) -> tuple[int, list[tuple[int, int | None]]]:
+        if self._dropped is None:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name='dropped'").fetchone()
+            self._dropped = row[0] if row else 0
+            self._recent.clear()
+        version = db.execute("PRAGMA data_version").fetchone()[0]
+        if version == getattr(self._local, "version", None):
+            return version, []
+        return version, db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()
 
 
 def _size(found: Found) -> int:

@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection, Usage
 from gptcache_magics.store.sqlite.connections import Connections, store_folder
-from gptcache_magics.store.sqlite.following import Following
-from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
@@ -84,8 +83,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
-        self._following.look()
-        return self._recent.get(key)
+        return self._following.get(key)
 
     def get(self, key: str) -> Found | None:
         """Return the entry under this exact key, read from the file. Never writes."""
