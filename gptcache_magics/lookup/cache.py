@@ -30,7 +30,7 @@ from gptcache_magics.lookup.request import (
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.settings import Scope
 from gptcache_magics.store import reasons
-from gptcache_magics.store.protocol import Found, Lookup, Outcome, Store, Usage
+from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
 
 __all__ = ["RequestCache"]
 
@@ -113,7 +113,7 @@ class RequestCache:
         started = time.perf_counter()
         try:
             found = self._answers.recall(request)
-            return self._hit(request, codec, Search(found), started) if found is not None else None
+            return self._hit(request, codec, found, started) if found is not None else None
         except Exception:
             return None
 
@@ -122,18 +122,18 @@ class RequestCache:
         try:
             search = self._answers.find(request)
             if search.found is not None:
-                return self._hit(request, codec, search, started)
+                return self._hit(request, codec, search.found, started, search)
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)
 
-    def _hit(self, request: Request, codec: AnswerCodec, search: Search, started: float) -> Hit:
-        found = search.found
-        assert found is not None
-        hit = Hit(codec.decode(found.answer, mark=self._mark(found)))
+    def _hit(
+        self, request: Request, codec: AnswerCodec, found: Found, started: float, search: Search = Search()
+    ) -> Hit:
+        answer = codec.decode(found.answer, mark=self._mark(found))
         reason = request.identity.reason if found.similarity is None else search.reason
-        self._note("hit", request, replace(search, seconds=time.perf_counter() - started), reason)
-        return hit
+        self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
+        return Hit(answer)
 
     def _flight(self, request: Request, search: Search, landings: int) -> Flight | None:
         """Return the identical request under way; None if this one is to ask the model."""
@@ -151,22 +151,31 @@ class RequestCache:
         outcome: Outcome = "error" if search.failed else "bypass" if skipped else "miss"
         reason = search.reason or identity.reason or reasons.NEW
         if refused is None:
-            pending = Pending(request, self._note(outcome, request, search, reason))
+            pending = Pending(request, self._note(outcome, request, reason, search.seconds, search.near))
             return Failed(pending) if search.failed else Miss(pending)
-        lookup = self._note(outcome, request, search, reasons.BUDGET if isinstance(refused, BudgetReached) else reason)
+        reason = reasons.BUDGET if isinstance(refused, BudgetReached) else reason
+        lookup = self._note(outcome, request, reason, search.seconds, search.near)
         lookup.refusal = str(refused)
         self._ledger.paid(lookup, 0.0, Usage(0, 0), "")
         if request.call is not None:
             self._flights.land(identity.key, request.call)
         return Refused(refused)
 
-    def _note(self, outcome: Outcome, request: Request, search: Search, reason: str) -> Lookup:
-        identity, found = request.identity, search.found
+    def _note(
+        self,
+        outcome: Outcome,
+        request: Request,
+        reason: str,
+        seconds: float,
+        near: Near | None,
+        found: Found | None = None,
+    ) -> Lookup:
+        identity = request.identity
         exact_hit = found is not None and found.similarity is None
         return self._ledger.note(
             outcome,
             reason,
-            search.seconds,
+            seconds,
             scope=request.scope,
             key=found.key if found is not None else identity.key,
             question=identity.question,
@@ -174,7 +183,7 @@ class RequestCache:
             found=found,
             prompt_digest="" if exact_hit else identity.prompt_digest,
             asked=identity.key,
-            near=search.near,
+            near=near,
         )
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
