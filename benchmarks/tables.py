@@ -113,7 +113,7 @@ def _recording(store: Store, options: Options) -> tuple[float, float]:
     def turn(name: str, number_of_round: int) -> dict[str, float]:
         started = options.clock()
         for each in found:
-            ledger.note("hit", "", 50e-6, key=each.key, question="Question", configuration=configuration, found=each)
+            ledger.note("hit", None, 50e-6, key=each.key, question="Question", configuration=configuration, found=each)
         noted = options.clock()
         ledger.flush()
         return {"note": (noted - started) / FLUSHED, "flush": (options.clock() - noted) / FLUSHED}

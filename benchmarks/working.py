@@ -189,10 +189,10 @@ def _why(options: Options) -> list[Bar]:
 
     number = QUESTIONS // 10 if options.quick else QUESTIONS
     cache = _filled(options.folder / "why", number)
-    columns, rows = cache.store.lookups(Period(), 30)
+    rows = cache.store.lookups(Period(), 30)
 
     def turn(name: str, number_of_round: int) -> dict[str, float]:
-        row = dict(zip(columns, rows[number_of_round], strict=True))
+        row = rows[number_of_round]
         return {"s": seconds_each(options.clock, lambda: explain(cache.store, row), [()])}
 
     samples = rounds(["why"], 5 if options.quick else 15, turn)["s"]

@@ -10,6 +10,13 @@ GPTCacheMagicsError
 └── MissingDependencyError
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gptcache_magics.store.reasons import Reason
+
 __all__ = [
     "BudgetReached",
     "CacheMiss",
@@ -30,12 +37,20 @@ class StoreError(GPTCacheMagicsError):
     """The store could not be opened, read or written."""
 
 
-class NotStorable(GPTCacheMagicsError):
-    """The answer is not one a later call may be given. The message is the reason that tables show."""
+class _WithReason(GPTCacheMagicsError):
+    """An error that ends in a lookup's reason. The message is the reason's detail."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.detail)
+        self.reason = reason
 
 
-class ExactOnly(GPTCacheMagicsError):
-    """The question may be found exactly alone. The message is the reason that tables show."""
+class NotStorable(_WithReason):
+    """The answer is not one that a later call may be given."""
+
+
+class ExactOnly(_WithReason):
+    """The question may be found by an exact match only."""
 
 
 class CommandError(GPTCacheMagicsError):

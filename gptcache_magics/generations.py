@@ -21,7 +21,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
-from gptcache_magics.errors import NotStorable
 from gptcache_magics.identity.providers import (
     CUT_OFF,
     CUT_OFF_STATUSES,
@@ -32,6 +31,7 @@ from gptcache_magics.identity.providers import (
     TEXT_BLOCKS,
 )
 from gptcache_magics.store.protocol import Usage
+from gptcache_magics.store.reasons import not_stored
 
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
@@ -80,9 +80,9 @@ def encode(generations: Sequence[Generation]) -> bytes:
             data = _SLOW + json.dumps([dumps(generation) for generation in generations]).encode()
             same = _same(decode(data, fresh=False), list(generations))
     except Exception as error:
-        raise NotStorable(f"not stored: {type(error).__name__} while encoding the answer") from error
+        raise not_stored(f"{type(error).__name__} while encoding the answer") from error
     if not same:
-        raise NotStorable("not stored: the answer holds objects that do not survive saving")
+        raise not_stored("the answer holds objects that do not survive saving")
     return data
 
 
@@ -131,7 +131,7 @@ def load(text: str) -> Generation:
     """Load a generation that LangChain's ``dumps`` wrote; only classes that an answer consists of are loaded."""
     loaded = _loaded(text)
     if not isinstance(loaded, Generation):
-        raise NotStorable(f"not stored: a {type(loaded).__name__} is no generation")
+        raise not_stored(f"a {type(loaded).__name__} is no generation")
     return loaded
 
 
@@ -161,16 +161,16 @@ def with_text(data: bytes, text: str) -> bytes:
 def check_storable(generations: Sequence[Generation]) -> None:
     """Raise ``NotStorable`` for an answer that later calls should not get: missing, empty, cut off or withheld."""
     if not generations:
-        raise NotStorable("not stored: no answer")
+        raise not_stored("no answer")
     for generation in generations:
         if not isinstance(generation, Generation):
-            raise NotStorable(f"not stored: a {type(generation).__name__} is no generation")
+            raise not_stored(f"a {type(generation).__name__} is no generation")
         reason = _finish_reason(generation)
         if reason.lower() in CUT_OFF:
-            raise NotStorable(f"not stored: cut off ({reason})")
+            raise not_stored(f"cut off ({reason})")
         message = getattr(generation, "message", None)
         if not generation.text.strip() and (message is None or _empty(message)):
-            raise NotStorable("not stored: empty answer")
+            raise not_stored("empty answer")
 
 
 def finish_reason(generations: Sequence[Generation]) -> str:

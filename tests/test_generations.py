@@ -30,6 +30,7 @@ from pydantic import BaseModel
 from gptcache_magics import generations
 from gptcache_magics.errors import NotStorable
 from gptcache_magics.store.protocol import Usage
+from gptcache_magics.store.reasons import Kind
 from tests.support.processes import output_of
 
 USAGE = UsageMetadata(
@@ -291,15 +292,18 @@ def test_a_mark_on_plain_text_is_left_out() -> None:
     ids=["response_metadata", "additional_kwargs", "generation_info", "text"],
 )
 def test_what_does_not_come_back_is_refused(make: Callable[[Any], Generation], value: Any) -> None:
-    with pytest.raises(NotStorable, match="not stored: ") as raised:
+    with pytest.raises(NotStorable) as raised:
         generations.encode([chat("fine"), make(value)])
 
+    assert raised.value.reason.kind is Kind.NOT_STORED
     assert "\n" not in str(raised.value)
 
 
 def test_a_message_class_of_a_users_own_is_refused() -> None:
-    with pytest.raises(NotStorable, match="not stored: "):
+    with pytest.raises(NotStorable) as raised:
         generations.encode([chat(OwnMessage(content="Hi", mood="bad"))])
+
+    assert raised.value.reason.kind is Kind.NOT_STORED
 
 
 @pytest.mark.parametrize(
@@ -400,8 +404,10 @@ def test_a_whole_answer_is_storable(answer: Generation) -> None:
     ids=lambda answers: repr(answers)[:70],
 )
 def test_an_empty_answer_is_not_storable(answers: list[Generation]) -> None:
-    with pytest.raises(NotStorable, match="not stored: "):
+    with pytest.raises(NotStorable) as raised:
         generations.check_storable(answers)
+
+    assert raised.value.reason.kind is Kind.NOT_STORED
 
 
 # What tables are told

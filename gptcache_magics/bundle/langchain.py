@@ -14,6 +14,7 @@ from gptcache_magics.bundle.langchain_sqlite import Answered, answered
 from gptcache_magics.errors import CommandError, NotStorable
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.protocol import Configuration, Entry
+from gptcache_magics.store.reasons import not_stored
 
 __all__ = ["read_langchain"]
 
@@ -38,7 +39,7 @@ def read_langchain(path: str | Path) -> Contents:
         try:
             entry, configuration = _entry(each, created)
         except NotStorable as refusal:
-            contents.refused.append((each.row, str(refusal).removeprefix("not stored: ")))
+            contents.refused.append((each.row, refusal.reason.detail))
         else:
             configurations[configuration.key] = configuration
             contents.entries.append(entry)
@@ -50,7 +51,7 @@ def read_langchain(path: str | Path) -> Contents:
 def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
     """Return the entry of one answer, found by its prompt and ``llm_string`` as LangChain finds it."""
     if each.refused:
-        raise NotStorable(each.refused)
+        raise not_stored(each.refused)
     try:
         answer = [_generation(response) for response in each.responses]
         generations.check_storable(answer)
@@ -59,7 +60,7 @@ def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
     except NotStorable:
         raise
     except Exception as error:  # whatever a class of LangChain raises for its arguments
-        raise NotStorable("it cannot be read") from error
+        raise not_stored("it cannot be read") from error
     entry = Entry(
         key=identity.key,
         configuration=identity.configuration.key,

@@ -180,7 +180,7 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         data = answer_bytes(answer)
         generations.check_storable(generations.decode(data, validate=True))
     except NotStorable as refusal:
-        raise ValueError(str(refusal).removeprefix("not stored: ")) from refusal
+        raise ValueError(refusal.reason.detail) from refusal
     except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
     return data

@@ -24,6 +24,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.snapshot import damage
 from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.text.masking import masked
@@ -194,7 +195,8 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
         elif own not in (None, True) and own is not cache:
             past[f"{type(model).__name__} with a cache of its own ({type(own).__name__})"] += 1
     told = [f"{number} {name}" for name, number in past.items()]
-    calls = sum(each.reason == "cache=False" for each in list(cache.ledger.recent)) if cache is not None else 0
+    recent = list(cache.ledger.recent) if cache is not None else []
+    calls = sum(each.reason == Reason(Kind.CACHE_FALSE) for each in recent)
     told += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
     hint = "They are paid for each time: leave cache= out" if told else ""
     return Check("models", not told, ", ".join(told) or f"{len(live)} in use, none goes past the cache", hint)

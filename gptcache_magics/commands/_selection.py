@@ -90,6 +90,4 @@ def _lookups(source: Source) -> list[tuple[str, str, int | None]]:
     if source.ledger is not None and source.store.readonly:  # nothing is recorded there
         recent = reversed(list(source.ledger.recent))
         return [((each.key or "")[:16], each.outcome, each.execution_count) for each in recent]
-    columns, rows = source.store.lookups(period)
-    entry, outcome, count = map(columns.index, ("entry", "outcome", "execution_count"))
-    return [(row[entry] or "", row[outcome], row[count]) for row in rows]
+    return [(each.entry or "", each.outcome, each.execution_count) for each in source.store.lookups(period)]

@@ -39,4 +39,5 @@ def label(number: int | str, verdict: Literal["right", "wrong"]) -> str:
         )
     source = controller.source()
     source.flush()
-    return put(source.store, numbered(source.store, int(text)), right=verdict == "right")
+    lookup = numbered(source.store, int(text))
+    return put(source.store, lookup.number, lookup.question_id, lookup.near, right=verdict == "right")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.commands._parser import Parser, place
 from gptcache_magics.commands._selection import configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Period, Store
+from gptcache_magics.store.protocol import LookupRow, Period, Store
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.view import Why
@@ -75,23 +76,21 @@ def why(*words: int | str, model: str | None = None, var: str | None = None, at:
     return Why(explain(store, row))
 
 
-def _lookups(store: Store, period: Period, limit: int, keys: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    from gptcache_magics.explain.closest import records
-
-    found = records(store.lookups(period, limit))
-    return [row for row in found if keys is None or row["configuration"] in keys]
+def _lookups(store: Store, period: Period, limit: int, keys: Sequence[str] | None) -> list[LookupRow]:
+    found = store.lookups(period, limit)
+    return [row for row in found if keys is None or row.configuration in keys]
 
 
-def _last(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _last(rows: Sequence[LookupRow]) -> LookupRow | None:
     """The newest miss of the newest cell, else the newest lookup."""
-    if not rows or rows[0]["execution_count"] is None:
+    if not rows or rows[0].execution_count is None:
         return next(iter(rows), None)
-    cell = ("run", "notebook", "execution_count")
-    same = (row for row in rows if all(row[name] == rows[0][name] for name in cell))
-    return next((row for row in same if row["outcome"] == "miss"), rows[0])
+    cell = attrgetter("run", "notebook", "execution_count")
+    same = (row for row in rows if cell(row) == cell(rows[0]))
+    return next((row for row in same if row.outcome == "miss"), rows[0])
 
 
-def numbered(store: Store, number: int) -> Mapping[str, Any]:
+def numbered(store: Store, number: int) -> LookupRow:
     """The lookup with a number; ``CommandError`` if there is none."""
     found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
     if found is None:
@@ -99,14 +98,14 @@ def numbered(store: Store, number: int) -> Mapping[str, Any]:
         if newest is None:
             raise CommandError(_nothing(None, False))
         raise CommandError(
-            f"No lookup has the number {number}. The newest is {newest['number']}. All: %gptcache lookups --since all"
+            f"No lookup has the number {number}. The newest is {newest.number}. All: %gptcache lookups --since all"
         )
     return found
 
 
-def _with_text(rows: Sequence[Mapping[str, Any]], text: str) -> Mapping[str, Any] | None:
+def _with_text(rows: Sequence[LookupRow], text: str) -> LookupRow | None:
     """The newest lookup whose question contains a text."""
-    return next((row for row in rows if text in (row["question"] or "")), None)
+    return next((row for row in rows if text in (row.question or "")), None)
 
 
 def _nothing(model: str | None, readonly: bool) -> str:

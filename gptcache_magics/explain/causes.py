@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from gptcache_magics.explain.by_meaning import found_by_meaning, noted
-from gptcache_magics.explain.closest import Closest, Question, configurations, find_closest, records
-from gptcache_magics.store import reasons
-from gptcache_magics.store.protocol import Configuration, Period, Selection, Store, Usage
+from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest, records
+from gptcache_magics.semantic.guards import GUARDS
+from gptcache_magics.store.protocol import Configuration, LookupRow, Near, Period, Selection, Store, Usage
+from gptcache_magics.store.reasons import Kind, ObjectionKind, Reason, sentence
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
@@ -56,23 +56,22 @@ OF_CHANGE: Final[Mapping[str, Cause]] = {
     "tools": "other tools",
     "parameter": "another parameter",
 }
-GONE: Final[Mapping[str, tuple[Cause, str]]] = {
-    reasons.EXPIRED: ("expired", "The answer was stored, but it had expired."),
-    reasons.REMOVED: ("removed", "The answer was stored, but had been removed."),
-    reasons.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
+OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
+    Kind.EXPIRED: ("expired", "The answer was stored, but it had expired."),
+    Kind.REMOVED: ("removed", "The answer was stored, but had been removed."),
+    Kind.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
+    Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
+    Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
+    Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
+    Kind.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
+    Kind.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
 }
-NOTED: Final[Mapping[str, tuple[Cause, str]]] = {
-    "mode refresh": ("mode", "Mode refresh: every call asks the model, and its answer replaces the stored one."),
-    "mode bypass": ("mode", "Mode bypass: every call asks the model; nothing is looked up, nothing is stored."),
-    reasons.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
-    reasons.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
-    reasons.NO_STREAMS: (
-        "not cached",
-        "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init.",
-    ),
-    reasons.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
-    reasons.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
+MODES: Final = {
+    "refresh": "Mode refresh: every call asks the model, and its answer replaces the stored one.",
+    "bypass": "Mode bypass: every call asks the model; nothing is looked up, nothing is stored.",
 }
+PAST: Final = (Kind.OWN_STREAM, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
+"""Kinds of calls that go past the cache, whatever their model."""
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 
 
@@ -96,43 +95,37 @@ class Explanation:
     """What else is to be known about this lookup."""
 
 
-def explain(store: Store, lookup: Mapping[str, Any]) -> Explanation:
-    """Why a lookup went as it went.
-
-    Parameters
-    ----------
-    lookup
-        A row of ``store.lookups``, by column.
-    """
-    configuration = configurations(store).get(lookup["configuration"])
+def explain(store: Store, lookup: LookupRow) -> Explanation:
+    """Explain why a lookup went as it went."""
+    configuration = configurations(store).get(lookup.configuration or "")
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
+    near = _near(store, asked, lookup.near)
     cause: Cause
     closest = None
-    meant = found_by_meaning(store, asked, lookup)
-    if lookup["outcome"] == "hit":
-        cause, sentence = "hit", _hit(lookup, entry)
-        closest = meant.nearest if meant is not None and lookup["match"] == "semantic" else None
+    if lookup.outcome == "hit":
+        cause, told = "hit", _hit(lookup, entry)
+        closest = near[2] if near is not None and lookup.match == "semantic" else None
     else:
         known = _noted(lookup) or _earlier(store, lookup)
-        if known is None and lookup["reason"] == reasons.MODEL_UNKNOWN:
+        if known is None and lookup.reason_kind == Kind.MODEL_UNKNOWN:
             known = "model unknown", UNKNOWN
         searched = known is None or known[0] in ("model unknown", "budget reached")
         closest = find_closest(store, asked) if searched else None
         # What is the same but for a parameter says more than what is similar.
-        if known is None and meant is not None and not (closest is not None and closest.same_prompt):
-            known, closest = (meant.cause, meant.sentence), meant.nearest or closest
-        cause, sentence = known or _told(asked, closest)
+        if known is None and near is not None and not (closest is not None and closest.same_prompt):
+            known, closest = near[:2], near[2] or closest
+        cause, told = known or _told(asked, closest)
     return Explanation(
         cause=cause,
-        sentence=sentence,
+        sentence=told,
         question=cut(masked(asked.question)),
-        number=lookup["number"],
-        outcome=lookup["outcome"],
+        number=lookup.number,
+        outcome=lookup.outcome,
         configuration=configuration,
         nearest=closest,
         entry=asked.key[:8] if cause == "hit" else "",
-        saved=(lookup["seconds"], _usage(lookup)) if cause == "hit" else None,
+        saved=(lookup.seconds, lookup.usage) if cause == "hit" else None,
         notes=_notes(lookup),
     )
 
@@ -149,70 +142,92 @@ def not_asked(store: Store, text: str) -> Explanation:
     return Explanation("not asked", f"No recent lookup asked that: {told}", cut(masked(text)), nearest=closest)
 
 
-def _entry(store: Store, lookup: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _entry(store: Store, lookup: LookupRow) -> Mapping[str, Any] | None:
     """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
-    if lookup["entry"] is None:
+    if lookup.entry is None:
         return None
-    return next(records(store.entries(Selection(ids=[lookup["entry"]]), limit=1)), None)
+    return next(records(store.entries(Selection(ids=[lookup.entry]), limit=1)), None)
 
 
-def _asked(lookup: Mapping[str, Any], configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Question:
-    if lookup["asked"] is not None:  # by meaning: the entry is that of another question
-        return Question(lookup["question"] or "", configuration, lookup["asked"])
+def _asked(lookup: LookupRow, configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Question:
+    if lookup.asked is not None:  # by meaning: the entry is that of another question
+        return Question(lookup.question or "", configuration, lookup.asked)
     return Question(
-        question=entry["question"] if entry else lookup["question"] or "",
+        question=entry["question"] if entry else lookup.question or "",
         configuration=configuration,
-        key=lookup["entry"] or "",
-        prompt_digest=lookup["prompt_digest"] or "",
-        at=lookup["at"],
+        key=lookup.entry or "",
+        prompt_digest=lookup.prompt_digest or "",
+        at=lookup.at,
         prompt=entry["prompt"] if entry else None,
     )
 
 
-def _noted(lookup: Mapping[str, Any]) -> tuple[Cause, str] | None:
+def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str, Closest | None] | None:
+    """Return what was found by meaning, why it was served or not, and its entry if that is still there."""
+    if near is None:
+        return None
+    closest = compared_with(store, asked, near.key, near.similarity)
+    is_near, objection = f"A stored question is {cosine(near.similarity)} similar", near.objection
+    if objection is None:
+        return "hit", f"{is_near}, and its answer was served.", closest
+    match objection.kind:
+        case ObjectionKind.BELOW:
+            return "below threshold", f"{is_near}, below the threshold {objection.detail}.", closest
+        case ObjectionKind.JUDGED_WRONG:
+            told = f"{is_near}, but an answer served by meaning was called wrong for this question."
+            return "called wrong", told, closest
+        case ObjectionKind.SHADOW:
+            told = "in shadow mode the model is asked all the same, so that both answers can be compared."
+            return "shadow mode", f"{is_near}, but {told}", closest
+        case ObjectionKind.GUARD:
+            told = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
+            return "guard", told, closest
+
+
+def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
     """What was known when it was looked up."""
-    reason: str = lookup["reason"]
-    if lookup["outcome"] == "error":
-        then = "was not called (mode replay)" if lookup["mode"] == "replay" else "was asked"
-        return "error", f"The cache failed, and the model {then}: {_shown(reason.removeprefix(reasons.ERROR))}"
-    known = GONE.get(reason) or NOTED.get(reason)
-    if known is None and lookup["outcome"] == "bypass":
-        return "not cached", f"The call went past the cache: {_shown(reason)}."
+    if lookup.outcome == "error":
+        then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
+        return "error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}"
+    reason = lookup.reason
+    if reason is not None and reason.kind is Kind.MODE:
+        return "mode", MODES[reason.detail]
+    known = OF_KIND.get(reason.kind) if reason is not None else None
+    if known is None and lookup.outcome == "bypass":
+        return "not cached", f"The call went past the cache: {_shown(sentence(reason))}."
     return known
 
 
-def _earlier(store: Store, lookup: Mapping[str, Any]) -> tuple[Cause, str] | None:
+def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
     """What became of the same call the last time; None if it was never asked."""
-    if lookup["entry"] is None:
+    if lookup.entry is None:
         return None
-    before = Period(asked=lookup["entry"], below=lookup["number"])
-    last = next(records(store.lookups(before, 1)), None)
+    last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
     # What was answered by its meaning has no entry of its own that could have gone.
-    return _last_time(store, last, lookup) if last is not None and last["match"] != "semantic" else None
+    return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
 
 
-def _last_time(store: Store, last: Mapping[str, Any], lookup: Mapping[str, Any]) -> tuple[Cause, str]:
-    before = f"Lookup {last['number']} asked the same"
-    reason: str = last["reason"]
-    if reason.startswith(reasons.NOT_STORED):
-        refusal = _shown(reason.removeprefix(reasons.NOT_STORED))
-        return "not stored", f"{before}, but its answer was not stored: {refusal}."
-    if reason.startswith(reasons.ERROR):
-        return "error", f"{before}, and the cache failed: {_shown(reason.removeprefix(reasons.ERROR))}"
-    if reason == reasons.BUDGET:
-        return "budget reached", f"{before}, but the budget of its run was spent: the model was not asked."
-    past = (reasons.OWN_STREAM, reasons.EVENTS, reasons.NO_STREAMS)
-    if reason in past or reason.startswith(reasons.OWN_CACHE) or reason.endswith(reasons.REPLACED):
-        return "not cached", f"{before}, and went past the cache: {_shown(reason)}."
-    if reason == reasons.CACHE_FALSE:
-        return "cache=False", f"{before} of a model with cache=False, so its answer was not stored."
-    if last["outcome"] != "hit" and last["mode"] in ("replay", "readonly", "bypass"):
-        return "mode", f"{before} in mode {last['mode']}, which stores nothing."
-    if last["outcome"] != "hit" and last["seconds"] is None:
+def _last_time(store: Store, last: LookupRow, lookup: LookupRow) -> tuple[Cause, str]:
+    before, detail = f"Lookup {last.number} asked the same", _shown(last.reason_detail)
+    match last.reason.kind if last.reason is not None else None:
+        case Kind.NOT_STORED:
+            return "not stored", f"{before}, but its answer was not stored: {detail}."
+        case Kind.ERROR:
+            return "error", f"{before}, and the cache failed: {detail}"
+        case Kind.BUDGET:
+            return "budget reached", f"{before}, but the budget of its run was spent: the model was not asked."
+        case Kind.CACHE_FALSE:
+            return "cache=False", f"{before} of a model with cache=False, so its answer was not stored."
+        case kind if kind in PAST:
+            return "not cached", f"{before}, and went past the cache: {_shown(sentence(last.reason))}."
+    if last.outcome != "hit" and last.mode in ("replay", "readonly", "bypass"):
+        return "mode", f"{before} in mode {last.mode}, which stores nothing."
+    if last.outcome != "hit" and last.seconds is None:
         return "no answer yet", f"{before} and got no answer: that call failed, was interrupted, or is still under way."
-    if last["outcome"] != "hit" and last["at"] + last["seconds"] > lookup["at"]:
+    if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
         return "no answer yet", f"{before} at the same time, and its answer had not come yet."
-    return GONE.get(store.gone(lookup["entry"])) or GONE[reasons.REMOVED]
+    gone = store.gone(lookup.entry) if lookup.entry is not None else None
+    return OF_KIND[gone.kind if gone is not None else Kind.REMOVED]
 
 
 def _told(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
@@ -241,35 +256,35 @@ def _of_changes(what: str, closest: Closest) -> tuple[Cause, str]:
     return cause, f"The same {what} was stored, but under {cause}: {changes}."
 
 
-def _hit(lookup: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
-    how = f" by meaning ({cosine(lookup['similarity'])} similar)" if lookup["match"] == "semantic" else ""
+def _hit(lookup: LookupRow, entry: Mapping[str, Any] | None) -> str:
+    semantic = lookup.match == "semantic" and lookup.similarity is not None
+    how = f" by meaning ({cosine(lookup.similarity or 0.0)} similar)" if semantic else ""
     if entry is None:
         return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry["created"]).strftime("%Y-%m-%d %H:%M:%S")
-    replaced = " and replaced since" if entry["created"] > lookup["at"] else ""
+    replaced = " and replaced since" if entry["created"] > lookup.at else ""
     return f"A hit{how}: the answer was stored {stored}{replaced}."
 
 
-def _notes(lookup: Mapping[str, Any]) -> tuple[str, ...]:
-    """What came of a miss, which is not why it was one."""
-    reason: str = lookup["reason"]
-    notes = []
-    if lookup["outcome"] == "miss" and reason.startswith((reasons.NOT_STORED, reasons.ERROR)):
-        kept = _shown(reason.removeprefix(reasons.NOT_STORED).removeprefix(reasons.ERROR))
-        notes.append(f"Its answer was not stored, so the next call misses as well: {kept}")
-    if lookup["outcome"] == "miss" and lookup["mode"] in ("replay", "readonly"):
-        done = "the model was not called" if lookup["mode"] == "replay" else "its answer was not stored"
-        notes.append(f"Mode {lookup['mode']}: {done}.")
-    told = noted(lookup)
-    return (*notes, _shown(told)) if told else tuple(notes)
+def _notes(lookup: LookupRow) -> tuple[str, ...]:
+    """What came of a miss, which is not why it was one; and what else is to be known of matching by meaning."""
+    reason, notes = lookup.reason, []
+    if lookup.outcome == "miss" and reason is not None and reason.kind in (Kind.NOT_STORED, Kind.ERROR):
+        notes.append(f"Its answer was not stored, so the next call misses as well: {_shown(reason.detail)}")
+    if lookup.outcome == "miss" and lookup.mode in ("replay", "readonly"):
+        done = "the model was not called" if lookup.mode == "replay" else "its answer was not stored"
+        notes.append(f"Mode {lookup.mode}: {done}.")
+    if lookup.match == "semantic":
+        notes.append(f"All {len(GUARDS)} guards passed. Not the same? %gptcache label {lookup.number} wrong")
+    elif reason is not None and reason.kind is Kind.EXACT_ONLY:
+        notes.append(_shown(f"Not matched by meaning: {reason.detail}"))
+    elif reason is not None and reason.kind is Kind.MATCHING_ERROR:
+        notes.append(_shown(f"Not matched by meaning: {sentence(Reason(Kind.ERROR, reason.detail))}"))
+    return tuple(notes)
 
 
 def _share(similarity: float) -> str:
     return percent(min(similarity, 0.999))  # another question is never the same in all its words
-
-
-def _usage(lookup: Mapping[str, Any]) -> Usage:
-    return Usage(*(lookup[f"{name}_tokens"] for name in ("input", "output", "cache_read", "cache_write")))
 
 
 def _shown(text: str) -> str:

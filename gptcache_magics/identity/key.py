@@ -18,6 +18,7 @@ from gptcache_magics.identity.configuration import configuration_of, configurati
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import PREVIOUS_RESPONSE
 from gptcache_magics.store.protocol import Configuration
+from gptcache_magics.store.reasons import Kind, Reason
 
 __all__ = ["Identity", "identify", "identify_by_llm_string"]
 
@@ -40,8 +41,8 @@ class Identity:
     """Text of the last human message, or the prompt itself."""
     seen: bytes
     """The canonical prompt: the part that the model sees."""
-    reason: str = ""
-    """A warning about this identity, such as ``model unknown``."""
+    reason: Reason | None = None
+    """A warning about this identity, such as that the model is unknown."""
     number: int = 0
     """Number of the sample, where identical calls get different answers."""
 
@@ -79,9 +80,11 @@ _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
 def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
     """Return the identity of a lookup that no hook saw: only ``llm_string`` describes its model."""
     configuration, named = configuration_of_llm_string(llm_string)
-    return _identity(configuration, *canonical(prompt, keep_ids=True), "" if named else "model unknown")
+    return _identity(configuration, *canonical(prompt, keep_ids=True), None if named else Reason(Kind.MODEL_UNKNOWN))
 
 
-def _identity(configuration: Configuration, seen: bytes, prompt: str, question: str, reason: str = "") -> Identity:
+def _identity(
+    configuration: Configuration, seen: bytes, prompt: str, question: str, reason: Reason | None = None
+) -> Identity:
     key = blake2b(KEY_VERSION + bytes.fromhex(configuration.key) + seen, digest_size=16).hexdigest()
     return Identity(key, configuration, prompt, question, seen, reason)

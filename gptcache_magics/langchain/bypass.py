@@ -24,7 +24,7 @@ from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
-from gptcache_magics.store.reasons import BUDGET, CACHE_FALSE, EVENTS, NO_STREAMS, OWN_CACHE, OWN_STREAM, REPLACED
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["BypassWatch"]
 
@@ -47,17 +47,17 @@ class BypassWatch:
         if not self.in_charge and installed is not cache:
             return
         reason = _goes_past(call, cache, installed)
-        if not reason:
+        if reason is None:
             return
         scope = self._ledger.settings.now()
         if scope.mode == "replay":
             miss = CacheMiss(
-                f"{type(call.model).__name__} was not called: it would go past the cache ({reason}), and mode replay "
-                "serves recorded answers only."
+                f"{type(call.model).__name__} was not called: it would go past the cache ({sentence(reason)}), and "
+                "mode replay serves recorded answers only."
             )
             self._note(call, reason, scope, refusal=str(miss))
             raise miss
-        if reason != OWN_STREAM:  # which may go on to a method that asks the cache
+        if reason.kind is not Kind.OWN_STREAM:  # which may go on to a method that asks the cache
             self._spend(call, scope)
             self._note(call, reason, scope)
 
@@ -79,10 +79,10 @@ class BypassWatch:
             try:
                 self._ledger.budget.check(call, configuration_of(call))
             except BudgetReached:
-                self._note(call, BUDGET, scope)
+                self._note(call, Reason(Kind.BUDGET), scope)
                 raise
 
-    def _note(self, call: ModelCall, reason: str, scope: Scope, refusal: str = "") -> None:
+    def _note(self, call: ModelCall, reason: Reason, scope: Scope, refusal: str = "") -> None:
         try:
             asked: list[tuple[str | None, str]] = [(who.key, who.question) for who in _identities(call)]
             call.configuration = configuration_of(call)
@@ -97,20 +97,21 @@ class BypassWatch:
             call.past.append(note)
 
 
-def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | None) -> str:
-    """Why a call does not ask ``cache``; empty if it does."""
+def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | None) -> Reason | None:
+    """Return why a call does not ask ``cache``; None if it does."""
     own = getattr(call.model, "cache", None)
     if own is False:
-        return CACHE_FALSE
+        return Reason(Kind.CACHE_FALSE)
     if isinstance(own, BaseCache) and own is not cache:
-        return f"{OWN_CACHE}{type(own).__name__}"
+        return Reason(Kind.OWN_CACHE, type(own).__name__)
     if own is not cache and installed is not cache:
-        return f"{type(installed).__name__ if installed is not None else 'set_llm_cache(None)'}{REPLACED}"
+        name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"
+        return Reason(Kind.REPLACED, name)
     if call.method.startswith("its own"):
-        return OWN_STREAM
+        return Reason(Kind.OWN_STREAM)
     if call.method in ("stream", "astream") and not getattr(cache, "caches_streams", True) and _streams(call):
-        return NO_STREAMS
-    return EVENTS if call.method.endswith("v3") else ""
+        return Reason(Kind.NO_STREAMS)
+    return Reason(Kind.EVENTS) if call.method.endswith("v3") else None
 
 
 def _streams(call: ModelCall) -> bool:

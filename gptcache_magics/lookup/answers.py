@@ -16,8 +16,7 @@ from gptcache_magics.identity.key import Identity, identify_by_llm_string
 from gptcache_magics.identity.model import model_name
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, stored_entries
-from gptcache_magics.store.reasons import EXACT_ONLY, EXPIRED, SIMILAR
-from gptcache_magics.text.amounts import cosine
+from gptcache_magics.store.reasons import Kind, Reason
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -54,7 +53,7 @@ class Answers:
         store: Store,
         init_func: Callable[..., None] | None,
         wrapped: BaseCache | None,
-        failed: Callable[[Exception, str], str],
+        failed: Callable[[Exception, str], Reason],
     ) -> None:
         self.ours = init_func is None and wrapped is None
         """Whether they are in our store."""
@@ -74,7 +73,7 @@ class Answers:
         """Look for an answer: exactly, and then by meaning. Raises what the place of the answers raises."""
         found = self._exact(request)
         if found is not None:
-            return Search(reason=EXPIRED) if _expired(found) else Search(found)
+            return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
         gone = self._store.gone(request.identity.key)
         # Without the model nobody knows its temperature, or what else of it must be equal.
         if self.similar is not None and request.call is not None:
@@ -156,7 +155,7 @@ class Answers:
             return request.llm_string
         return f"{request.llm_string}---{request.identity.configuration.key}"
 
-    def _similar(self, request: Request, similar: SemanticSearch, gone: str) -> Search:
+    def _similar(self, request: Request, similar: SemanticSearch, gone: Reason | None) -> Search:
         """Look for the answer to a question of the same meaning; ``gone`` says why there is no exact one any more."""
         from gptcache_magics.semantic.search import SemanticQuery
 
@@ -164,16 +163,12 @@ class Answers:
         try:
             match = cast("Engine", self._engine).find_similar(query, similar)
         except ExactOnly as only:
-            return Search(reason=gone or f"{EXACT_ONLY}{only}")
+            return Search(reason=gone or only.reason)
         except Exception as error:
-            return Search(reason=EXACT_ONLY + self._failed(error, "matching by meaning"))
-        near = match.near
-        if near is None:
-            return Search(reason=gone)
-        reason = f"{SIMILAR}{cosine(near.similarity)} to {near.key[:8]}"
-        if near.objection:
-            reason = gone or f"{reason}, {near.objection}"
-        return Search(match.found, reason, near)
+            failure = self._failed(error, "matching by meaning")
+            return Search(reason=Reason(Kind.MATCHING_ERROR, failure.detail))
+        similar_reason = Reason(Kind.SIMILAR) if match.near is not None else None
+        return Search(match.found, similar_reason if match.found is not None else gone or similar_reason, match.near)
 
     def _find_portable(self, identity: Identity) -> Found | None:
         """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""

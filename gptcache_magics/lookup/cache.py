@@ -29,8 +29,8 @@ from gptcache_magics.lookup.request import (
 )
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.settings import Scope
-from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["RequestCache"]
 
@@ -45,7 +45,7 @@ class RequestCache:
     def lookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer. A thread that runs an event loop, as a notebook's main thread does, never waits."""
         if request.scope.mode in ("refresh", "bypass"):
-            return self._leave_to_the_model(request, Search(reason=reasons.MODE + request.scope.mode))
+            return self._leave_to_the_model(request, Search(reason=Reason(Kind.MODE, request.scope.mode)))
         while True:
             landings = self._flights.landings
             looked = self._recall(request, codec) or self._search(request, codec)
@@ -58,7 +58,7 @@ class RequestCache:
     async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer; one in memory costs no thread, anything else never blocks the event loop."""
         if request.scope.mode in ("refresh", "bypass"):
-            return self._leave_to_the_model(request, Search(reason=reasons.MODE + request.scope.mode))
+            return self._leave_to_the_model(request, Search(reason=Reason(Kind.MODE, request.scope.mode)))
         while True:
             landings = self._flights.landings
             looked: Hit | Search | None = self._recall(request, codec)
@@ -74,7 +74,8 @@ class RequestCache:
         """Store the model's answer, unless it is one that no later call should be given."""
         request, lookup, ledger = pending.request, pending.lookup, self._ledger
         seconds = time.time() - lookup.at if lookup is not None else None
-        reason, used = "", Usage()
+        reason: Reason | None = None
+        used = Usage()
         try:
             used = codec.usage(answer)  # paid, whether it is stored or not
             if ledger.budget is not None:
@@ -85,9 +86,9 @@ class RequestCache:
                 self._answers.save(request, answer, codec, seconds, used, expires)
                 ledger.stored = True
             elif self._store.readonly:
-                reason = f"{reasons.NOT_STORED}the store is read-only"
+                reason = Reason(Kind.NOT_STORED, "the store is read-only")
         except NotStorable as refused:
-            reason = str(refused)
+            reason = refused.reason
         except Exception as error:
             reason = ledger.failed(error, "storing an answer")
         finally:
@@ -102,7 +103,7 @@ class RequestCache:
         self._ledger.note("error", reason, 0.0, scope=scope)
         if scope.mode != "replay":
             return None
-        return Refused(CacheMiss(f"The model was not called (mode replay): {reason}"))
+        return Refused(CacheMiss(f"The model was not called (mode replay): {sentence(reason)}"))
 
     def call_ended(self, call: Call) -> None:
         """Release everyone who waits for what a call will not answer any more."""
@@ -149,14 +150,14 @@ class RequestCache:
         refused = refusal(request, search, self._store, self._ledger)
         skipped = request.scope.mode in ("refresh", "bypass")
         outcome: Outcome = "error" if search.failed else "bypass" if skipped else "miss"
-        reason = search.reason or identity.reason or reasons.NEW
+        reason = search.reason or identity.reason or Reason(Kind.NEW)
         if refused is None:
             pending = Pending(request, self._note(outcome, request, reason, search.seconds, search.near))
             return Failed(pending) if search.failed else Miss(pending)
-        reason = reasons.BUDGET if isinstance(refused, BudgetReached) else reason
+        reason = Reason(Kind.BUDGET) if isinstance(refused, BudgetReached) else reason
         lookup = self._note(outcome, request, reason, search.seconds, search.near)
         lookup.refusal = str(refused)
-        self._ledger.paid(lookup, 0.0, Usage(0, 0), "")
+        self._ledger.paid(lookup, 0.0, Usage(0, 0), None)
         if request.call is not None:
             self._flights.land(identity.key, request.call)
         return Refused(refused)
@@ -165,7 +166,7 @@ class RequestCache:
         self,
         outcome: Outcome,
         request: Request,
-        reason: str,
+        reason: Reason | None,
         seconds: float,
         near: Near | None,
         found: Found | None = None,

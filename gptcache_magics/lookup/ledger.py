@@ -20,6 +20,7 @@ from uuid import uuid4
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.text.masking import masked
 
 __all__ = ["Ledger"]
@@ -67,7 +68,7 @@ class Ledger:
     def note(
         self,
         outcome: Outcome,
-        reason: str,
+        reason: Reason | None,
         lookup_seconds: float,
         *,
         scope: Scope = Scope(),
@@ -110,17 +111,17 @@ class Ledger:
         self._add(lookup, configuration)
         return lookup
 
-    def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: str) -> None:
+    def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: Reason | None) -> None:
         """Complete a miss with what the model's answer cost, and why it was not stored if it was not."""
         lookup.seconds, lookup.usage = seconds, usage
         lookup.reason = reason or lookup.reason
         self._add(lookup, None)
 
-    def failed(self, error: BaseException, doing: str) -> str:
-        """Count an error that the user's call will not notice; the reason to show."""
+    def failed(self, error: BaseException, doing: str) -> Reason:
+        """Count an error that the user's call will not notice. Return it as the reason of a lookup."""
         self.failures += 1
         self.last_error = masked(f"{type(error).__name__} while {doing}: {error}")
-        return f"error: {self.last_error}"
+        return Reason(Kind.ERROR, self.last_error)
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:
         """The configuration of a lookup of this run, if it is known."""

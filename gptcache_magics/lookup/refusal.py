@@ -8,6 +8,7 @@ from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Request, Search
 from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.reasons import sentence
 from gptcache_magics.text.word_diff import shown
 
 __all__ = ["refusal"]
@@ -30,12 +31,12 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay calls no model."
     if search.failed:
-        return CacheMiss(f"{message} {search.reason}")
+        return CacheMiss(f"{message} {sentence(search.reason)}")
     question = Question(
         identity.question, identity.configuration, identity.key, identity.prompt_digest, prompt=identity.prompt
     )
     try:
         closest = find_closest(store, question, at_least=0)
     except Exception as error:
-        return CacheMiss(f"{message} {ledger.failed(error, 'searching the closest')}")
+        return CacheMiss(f"{message} {sentence(ledger.failed(error, 'searching the closest'))}")
     return CacheMiss(f"{message} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))

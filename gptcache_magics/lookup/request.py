@@ -11,6 +11,7 @@ from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Usage
+from gptcache_magics.store.reasons import Reason
 
 __all__ = ["AnswerCodec", "Failed", "Hit", "Miss", "Pending", "Refused", "Request", "Result", "Search"]
 
@@ -34,7 +35,7 @@ class Search:
     """The result of looking for an answer."""
 
     found: Found | None = None
-    reason: str = ""
+    reason: Reason | None = None
     """Why nothing was found, or why something similar was."""
     near: Near | None = None
     """The stored question that is most similar, if meaning was compared."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from gptcache_magics.store.reasons import ERROR, EXACT_ONLY
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.tables.totals import served_again
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def _trouble(lookups: Sequence[Lookup], cache: GPTCache) -> str:
     """What is wrong with matching by meaning; empty if nothing is."""
     if cache.similar is None:
         return ""
-    failures = (each.reason.removeprefix(EXACT_ONLY) for each in lookups if each.reason.startswith(EXACT_ONLY + ERROR))
-    return cache.similar.embedding.trouble or next(failures, "")
+    reasons = (each.reason for each in lookups)
+    failures = (each.detail for each in reasons if each is not None and each.kind is Kind.MATCHING_ERROR)
+    return cache.similar.embedding.trouble or next((sentence(Reason(Kind.ERROR, each)) for each in failures), "")
 
 
 def show_badge(text: str) -> None:

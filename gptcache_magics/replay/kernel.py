@@ -30,6 +30,7 @@ from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import Mode, Options, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Lookup, Store
+from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _taken(noted: list[Any]) -> list[Any]:
 
 
 def _told(lookup: Lookup) -> str:
-    return lookup.refusal or ": ".join(filter(None, (lookup.reason, lookup.question)))
+    return lookup.refusal or ": ".join(filter(None, (sentence(lookup.reason, lookup.near), lookup.question)))
 
 
 def _named(error: BaseException) -> tuple[str, str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Near, Store
@@ -13,29 +12,30 @@ __all__ = ["VERDICTS", "label"]
 VERDICTS: Final = ("right", "wrong")
 
 
-def label(store: Store, lookup: Mapping[str, Any], *, right: bool) -> str:
-    """Store whether the answer near a lookup is right for its question. Returns a sentence for the user.
+def label(store: Store, number: int | None, asked: str | None, near: Near | None, *, right: bool) -> str:
+    """Store whether the answer of a similar question is right for what was asked. Returns a sentence for the user.
 
     Parameters
     ----------
-    lookup
-        A row of ``store.lookups``, by column.
+    number
+        Number of the lookup.
+    asked
+        Id of what it asked.
+    near
+        The similar question that it found.
 
     Raises
     ------
     CommandError
-        If that lookup was not matched by meaning.
+        If the lookup found none.
     """
-    number = lookup["number"]
-    asked = lookup["asked"] if lookup["asked"] is not None else lookup["entry"]
-    if lookup["near"] is None or asked is None:
+    if near is None or asked is None:
         raise CommandError(
             f"label: lookup {number} was near to no other question, so there is nothing to judge. "
             "Those that were have a similarity in %gptcache lookups"
         )
-    near = Near(lookup["near"], lookup["similarity"], lookup["embedder"], lookup["objection"])
     store.put_label(asked, near, right)
     told = f"Lookup {number}: {VERDICTS[not right]}."
-    if right or near.objection:  # it was not served
+    if right or near.objection is not None:  # it was not served
         return told
     return f"{told} Nothing is served by meaning for this question any more; the next call asks the model."

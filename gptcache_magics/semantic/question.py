@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.canonical import dumps
+from gptcache_magics.store.reasons import exact_only
 
 __all__ = ["SearchableQuestion", "searchable_question"]
 
@@ -51,11 +51,11 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     if messages is None:
         text = _text(seen)
         if len(_TURN.findall(text)) > 1:
-            raise ExactOnly("it is a conversation in one text")
+            raise exact_only("it is a conversation in one text")
         return _meaning(text, configuration, b"")
     *earlier, last = (each["kwargs"] for each in messages)
     if last.get("type") != "human":
-        raise ExactOnly("the last message is not a person's")
+        raise exact_only("the last message is not a person's")
     for each in (*earlier, last):
         _check(each)
     content = last.get("content")
@@ -85,7 +85,7 @@ def _text(seen: bytes) -> str:
     try:
         return seen.decode()
     except UnicodeDecodeError:
-        raise ExactOnly("it is not valid Unicode") from None
+        raise exact_only("it is not valid Unicode") from None
 
 
 def _check(message: dict[str, Any]) -> None:
@@ -97,17 +97,17 @@ def _check(message: dict[str, Any]) -> None:
         *map(extra.get, ("tool_calls", "function_call")),
     ]
     if message.get("type") in ("tool", "function") or any(calls):
-        raise ExactOnly("the conversation uses tools")
+        raise exact_only("the conversation uses tools")
     content = message.get("content")
     for block in content if isinstance(content, list) else ():
         if not isinstance(block, str) and not (block.get("type") == "text" and isinstance(block.get("text"), str)):
-            raise ExactOnly(f"the conversation holds more than text ({block.get('type', '?')})")
+            raise exact_only(f"the conversation holds more than text ({block.get('type', '?')})")
 
 
 def _meaning(question: str, configuration: str, rest: bytes) -> SearchableQuestion:
     words = len(question.split())
     if words < FEWEST_WORDS:
-        raise ExactOnly(f"fewer than {FEWEST_WORDS} words")
+        raise exact_only(f"fewer than {FEWEST_WORDS} words")
     if words > MOST_WORDS:
-        raise ExactOnly(f"more than {MOST_WORDS} words")
+        raise exact_only(f"more than {MOST_WORDS} words")
     return SearchableQuestion(question, blake2b(bytes.fromhex(configuration) + rest, digest_size=16).hexdigest())

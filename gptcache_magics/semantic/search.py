@@ -28,7 +28,7 @@ from gptcache_magics.semantic.question import SearchableQuestion, searchable_que
 from gptcache_magics.semantic.vectors import ContextIndex, Vector
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import Entry, Found, Near, Selection, Store, stored_entries
-from gptcache_magics.store.reasons import BELOW, JUDGED_WRONG, SHADOW
+from gptcache_magics.store.reasons import Objection, ObjectionKind, exact_only
 
 __all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch"]
 
@@ -130,10 +130,10 @@ class SemanticSearch:
         self._check_process()
         identity = query.identity
         if query.several:
-            raise ExactOnly("with samples each identical call has an answer of its own")
+            raise exact_only("with samples each identical call has an answer of its own")
         temperature = identity.configuration.temperature
         if temperature is not None and temperature > 0 and not self._settings.options.any_temperature:
-            raise ExactOnly(f"temperature {temperature:g} asks for different answers (--any-temperature)")
+            raise exact_only(f"temperature {temperature:g} asks for different answers (--any-temperature)")
         question = searchable_question(identity.seen, identity.configuration.key)
         if query.replay and self._patient:
             self._patient = self.backfill.wait(REPLAY_WAITS)
@@ -154,7 +154,7 @@ class SemanticSearch:
         for entry, similarity in self._neighbours(asked):
             objection = self._objection(asked, entry, similarity)
             near = Near(entry.key, similarity, self.embedding.name, objection)
-            if not objection:
+            if objection is None:
                 found = Found(
                     entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity
                 )
@@ -179,16 +179,16 @@ class SemanticSearch:
                 elif id != asked.identity.key[:16] and (entry.expires is None or entry.expires > time.time()):
                     yield entry, cosine
 
-    def _objection(self, asked: EmbeddedQuestion, entry: Entry, similarity: float) -> str:
-        """Return what speaks against serving an entry; empty if nothing does."""
+    def _objection(self, asked: EmbeddedQuestion, entry: Entry, similarity: float) -> Objection | None:
+        """Return what speaks against serving an entry; None if nothing does."""
         if similarity < self.threshold:
-            return f"{BELOW}{self.threshold:g}"
+            return Objection(ObjectionKind.BELOW, f"{self.threshold:g}")
         blocked = guards.blocked(entry.question, asked.question.question)
         if blocked is not None:
-            return str(blocked)
+            return Objection(ObjectionKind.GUARD, blocked.difference, blocked.guard)
         if self._store.judged_wrong(asked.identity.key):
-            return JUDGED_WRONG
-        return SHADOW if self._settings.options.shadow else ""
+            return Objection(ObjectionKind.JUDGED_WRONG)
+        return Objection(ObjectionKind.SHADOW) if self._settings.options.shadow else None
 
     # What is stored
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics.semantic import guards
-from gptcache_magics.store.protocol import Period, Rows, Store
+from gptcache_magics.store.protocol import LookupRow, Period, Rows, Store
 from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
 from gptcache_magics.text.amounts import counted
 
@@ -26,9 +26,11 @@ __all__ = [
 
 PAIRS: Final = {
     **{"asked": TEXT, "stored": TEXT, "similarity": NUMBER, "blocked": TEXT, "right": "boolean", "served": "boolean"},
+    **{"guard": TEXT, "difference": TEXT},
     **{"number": COUNT, "asked_id": TEXT, "stored_id": TEXT, "at": TIME, "embedder": TEXT},
 }
-"""Columns of a frame of pairs. ``blocked`` is a guard's objection or an empty text; ``right`` is NA without a label.
+"""Columns of a frame of pairs. ``blocked`` is a guard's objection or an empty text,
+with its name and the difference in two columns; ``right`` is NA without a label.
 ``number`` is that of the lookup, to label it by. The ids are the store's, and NA for a pair from elsewhere."""
 THRESHOLDS: Final = {
     **dict.fromkeys(("hits", "right", "wrong", "unlabelled"), COUNT),
@@ -71,7 +73,8 @@ def pairs(
     embedder
         Name of the embedder, because cosines of two embedders do not compare. Empty for the one used last.
     """
-    seen = _frame(store.lookups(replace(period, near=True)))
+    found = store.lookups(replace(period, near=True))
+    seen = pd.DataFrame(found, columns=list(LookupRow._fields), dtype="object")
     labels = _frame(store.labels())
     embedder = embedder or next(iter([*seen["embedder"], *labels["embedder"]]), "")
     if configurations is not None:
@@ -83,7 +86,7 @@ def pairs(
     looked = pd.DataFrame(
         {
             "asked_id": seen["asked"].where(seen["asked"].notna(), seen["entry"]),
-            "stored_id": seen["near"],
+            "stored_id": seen["near_entry"],
             "asked": seen["question"],
             "similarity": seen["similarity"],
             "served": seen["match"] == "semantic",
@@ -244,12 +247,14 @@ def _of_100(row: pd.Series[float]) -> str:
 
 
 def _with_guards(df: pd.DataFrame) -> pd.DataFrame:
-    blocked = [
-        str(guards.blocked(stored, asked) or "") for stored, asked in zip(df["stored"], df["asked"], strict=True)
-    ]
-    return typed(df.assign(blocked=blocked).reset_index(drop=True), PAIRS)
+    blocked = [guards.blocked(stored, asked) for stored, asked in zip(df["stored"], df["asked"], strict=True)]
+    told = {
+        "blocked": [str(each or "") for each in blocked],
+        "guard": [each.guard if each else "" for each in blocked],
+        "difference": [each.difference if each else "" for each in blocked],
+    }
+    return typed(df.assign(**told).reset_index(drop=True), PAIRS)
 
 
 def _frame(rows: Rows) -> pd.DataFrame:
-    # Not from_records: it makes floats of ids as soon as one is missing, and a float cannot hold them.
     return pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype="object")

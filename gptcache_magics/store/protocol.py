@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from gptcache_magics.store.reasons import Reason
 from gptcache_magics.store.records import (
     Configuration,
     Entry,
     Found,
     Lookup,
+    LookupRow,
     Match,
     Near,
     Outcome,
@@ -28,6 +30,7 @@ __all__ = [
     "Entry",
     "Found",
     "Lookup",
+    "LookupRow",
     "Match",
     "Near",
     "Outcome",
@@ -80,8 +83,8 @@ class Store(Protocol):
         Without ``replace`` an entry whose key is there already stays as it is.
         """
 
-    def gone(self, key: str) -> str:
-        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
+    def gone(self, key: str) -> Reason | None:
+        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
 
     def evict(self, limit: int) -> int:
         """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
@@ -122,8 +125,11 @@ class Store(Protocol):
     def history(self, key: str) -> Sequence[tuple[float, bytes]]:
         """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
 
-    def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
-        """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+    def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
+        """Return lookups, newest first."""
+
+    def outcomes(self, period: Period) -> Rows:
+        """Return what figures are made of, one row a lookup, newest first."""
 
     def questions(self, configuration: str | None, limit: int) -> Rows:
         """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
@@ -165,7 +171,7 @@ class Store(Protocol):
         """The ids of entries whose answer a person called wrong for what was asked."""
 
     def labels(self) -> Rows:
-        """``asked, entry`` (ids), ``right, similarity, objection, embedder, at``, and both questions, newest first.
+        """``asked, entry`` (ids), ``right, similarity, embedder, at``, the objection and both questions, newest first.
 
         The questions are ``asked_question`` and ``stored_question``.
         """

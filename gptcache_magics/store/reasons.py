@@ -1,40 +1,142 @@
-"""The words a lookup's reason is made of: written where a lookup is noted, read where it is explained."""
+"""Why a lookup went as it went, as data: a kind and a detail, from which a sentence is made where one is shown."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
-__all__ = [
-    *("BUDGET", "CACHE_FALSE", "ERROR", "EVENTS", "EVICTED", "EXPIRED", "MODE", "MODEL_UNKNOWN"),
-    *("BELOW", "EXACT_ONLY", "JUDGED_WRONG", "NEW", "NOT_STORED", "NO_STREAMS", "OWN_CACHE", "OWN_STREAM", "REMOVED"),
-    *("REPLACED", "SHADOW", "SIMILAR"),
-]
+from gptcache_magics.errors import ExactOnly, NotStorable
+from gptcache_magics.text.amounts import cosine
 
-NEW: Final = "nothing stored for it"
-EXPIRED: Final = "expired"
-REMOVED: Final = "removed"
-EVICTED: Final = "evicted"
-MODEL_UNKNOWN: Final = "model unknown"
-MODE: Final = "mode "
-"""Begins ``mode refresh`` and ``mode bypass``."""
-CACHE_FALSE: Final = "cache=False"
-OWN_CACHE: Final = "a cache of its own: "
-"""Begins the name of the cache that a model asks instead."""
-REPLACED: Final = " replaced this cache"
-"""Ends what LangChain asks instead."""
-OWN_STREAM: Final = "a stream of its own"
-NO_STREAMS: Final = "streams are not cached here"
-EVENTS: Final = "events v3"
-BUDGET: Final = "budget reached"
-ERROR: Final = "error: "
-"""Begins the message of an error inside the cache."""
-NOT_STORED: Final = "not stored: "
-"""Begins the reason why the answer to a miss was not kept."""
-EXACT_ONLY: Final = "exact only: "
-"""Begins the reason why a question was not matched by its meaning."""
-SIMILAR: Final = "similar "
-"""Begins ``similar 0.95 to a41f09cc, number: 2023 / 2024``: the nearest question, and why its answer was not served."""
-BELOW: Final = "below "
-"""Begins the objection to a question that is not similar enough, with the threshold."""
-JUDGED_WRONG: Final = "called wrong before"
-SHADOW: Final = "shadow mode"
+if TYPE_CHECKING:
+    from gptcache_magics.store.records import Near
+
+__all__ = ["Kind", "Objection", "ObjectionKind", "Reason", "exact_only", "not_stored", "sentence"]
+
+
+class Kind(StrEnum):
+    """The kinds of reasons. Stores keep these words, so none of them may change."""
+
+    NEW = "new"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+    EVICTED = "evicted"
+    MODEL_UNKNOWN = "model unknown"
+    MODE = "mode"
+    """The detail is ``refresh`` or ``bypass``."""
+    CACHE_FALSE = "cache=False"
+    OWN_CACHE = "own cache"
+    """The detail names the cache that a model asks instead."""
+    REPLACED = "replaced"
+    """The detail names what LangChain asks instead."""
+    OWN_STREAM = "own stream"
+    NO_STREAMS = "no streams"
+    EVENTS = "events"
+    BUDGET = "budget"
+    ERROR = "error"
+    """The detail is the message of an error inside the cache."""
+    NOT_STORED = "not stored"
+    """The detail says why the answer to a miss was not kept."""
+    EXACT_ONLY = "exact only"
+    """The detail says why a question was not matched by its meaning."""
+    MATCHING_ERROR = "matching error"
+    """The detail is the message of an error while a question was matched by its meaning."""
+    SIMILAR = "similar"
+    """A stored question is near; the lookup itself keeps which one, and what speaks against it."""
+    OTHER = "other"
+    """The detail is a sentence that an earlier version wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a lookup went as it went."""
+
+    kind: Kind
+    detail: str = ""
+
+
+class ObjectionKind(StrEnum):
+    """What can speak against the answer to a similar question. Stores keep these words, so none of them may change."""
+
+    GUARD = "guard"
+    BELOW = "below"
+    JUDGED_WRONG = "judged wrong"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why the answer to a similar question was not served."""
+
+    kind: ObjectionKind
+    detail: str = ""
+    """The difference that a guard found (``2023 / 2024``), or the threshold."""
+    guard: str = ""
+    """The name of the guard that objects."""
+
+    def __str__(self) -> str:
+        return self.told()
+
+    def told(self, *, words: bool = True) -> str:
+        """Return the objection as text; unless ``words``, without words of the questions."""
+        if self.kind is ObjectionKind.GUARD:
+            return f"{self.guard}: {self.detail}" if words else self.guard
+        return _OBJECTIONS[self.kind].format(self.detail)
+
+
+_OBJECTIONS: Final[Mapping[ObjectionKind, str]] = {
+    ObjectionKind.BELOW: "below {}",
+    ObjectionKind.JUDGED_WRONG: "called wrong before",
+    ObjectionKind.SHADOW: "shadow mode",
+}
+_SENTENCES: Final[Mapping[Kind, str]] = {
+    Kind.NEW: "nothing stored for it",
+    Kind.EXPIRED: "expired",
+    Kind.REMOVED: "removed",
+    Kind.EVICTED: "evicted",
+    Kind.MODEL_UNKNOWN: "model unknown",
+    Kind.MODE: "mode {}",
+    Kind.CACHE_FALSE: "cache=False",
+    Kind.OWN_CACHE: "a cache of its own: {}",
+    Kind.REPLACED: "{} replaced this cache",
+    Kind.OWN_STREAM: "a stream of its own",
+    Kind.NO_STREAMS: "streams are not cached here",
+    Kind.EVENTS: "events v3",
+    Kind.BUDGET: "budget reached",
+    Kind.ERROR: "error: {}",
+    Kind.NOT_STORED: "not stored: {}",
+    Kind.EXACT_ONLY: "exact only: {}",
+    Kind.MATCHING_ERROR: "exact only: error: {}",
+    Kind.SIMILAR: "similar",
+    Kind.OTHER: "{}",
+}
+
+
+def sentence(reason: Reason | None, near: Near | None = None, *, words: bool = True) -> str:
+    """Return a reason as people read it, empty if there is none.
+
+    Parameters
+    ----------
+    near
+        The similar question that the lookup found: ``similar 0.95 to a41f09cc, number: 2023 / 2024``.
+    words
+        Whether words of the questions may be in it.
+    """
+    if reason is None:
+        return ""
+    if reason.kind is Kind.SIMILAR and near is not None:
+        objection = f", {near.objection.told(words=words)}" if near.objection is not None else ""
+        return f"similar {cosine(near.similarity)} to {near.key[:8]}{objection}"
+    return _SENTENCES[reason.kind].format(reason.detail)
+
+
+def not_stored(detail: str) -> NotStorable:
+    """Return the error to raise for an answer that is not kept."""
+    return NotStorable(Reason(Kind.NOT_STORED, detail))
+
+
+def exact_only(detail: str) -> ExactOnly:
+    """Return the error to raise for a question that may not be matched by its meaning."""
+    return ExactOnly(Reason(Kind.EXACT_ONLY, detail))

@@ -12,11 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
+
 __all__ = [
     "Configuration",
     "Entry",
     "Found",
     "Lookup",
+    "LookupRow",
     "Match",
     "Near",
     "Outcome",
@@ -129,8 +132,8 @@ class Near(NamedTuple):
     """The cosine of both questions, 0 to 1."""
     embedder: str
     """Which one, with its dimension: cosines of two embedders do not compare."""
-    objection: str = ""
-    """Why its answer was not served: ``number: 2023 / 2024``; empty if it was."""
+    objection: Objection | None = None
+    """Why its answer was not served; None if it was."""
 
 
 @dataclass(slots=True, eq=False)
@@ -145,7 +148,7 @@ class Lookup:
     run: str
     number_in_run: int
     outcome: Outcome
-    reason: str = ""
+    reason: Reason | None = None
     mode: str = "auto"
     match: Match | None = None
     configuration: str | None = None
@@ -168,6 +171,70 @@ class Lookup:
     """For a semantic hit the key of what was asked; ``key`` is then that of the entry served."""
     near: Near | None = None
     """What a semantic lookup found; None if nothing was near, or nothing was searched."""
+
+
+class LookupRow(NamedTuple):
+    """One recorded lookup, as a store gives it back."""
+
+    number: int
+    """Its place among all lookups of the store, from 1."""
+    run: str
+    number_in_run: int
+    at: float
+    outcome: Outcome
+    reason_kind: str
+    reason_detail: str
+    mode: str
+    match: Match | None
+    configuration: str | None
+    entry: str | None
+    """The id of the entry that was served, else of what was asked."""
+    asked: str | None
+    """For a semantic hit the id of what was asked."""
+    near_entry: str | None
+    similarity: float | None
+    embedder: str
+    objection_kind: str
+    objection_guard: str
+    objection_detail: str
+    prompt_digest: str | None
+    lookup_seconds: float | None
+    seconds: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    notebook: str
+    cell: str
+    cell_line: str
+    execution_count: int | None
+    question: str | None
+    """The first 2,000 characters of what was asked."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it went as it went."""
+        return Reason(Kind(self.reason_kind), self.reason_detail) if self.reason_kind else None
+
+    @property
+    def near(self) -> Near | None:
+        """The similar question that was found; None if nothing was near, or nothing was searched."""
+        if self.near_entry is None or self.similarity is None:
+            return None
+        objection = None
+        if self.objection_kind:
+            objection = Objection(ObjectionKind(self.objection_kind), self.objection_detail, self.objection_guard)
+        return Near(self.near_entry, self.similarity, self.embedder, objection)
+
+    @property
+    def question_id(self) -> str | None:
+        """The id of what was asked, whichever entry answered it."""
+        return self.asked if self.asked is not None else self.entry
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the answer."""
+        return Usage(self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
-from gptcache_magics.store.protocol import Period, Rows, Selection, Store, Usage
+from gptcache_magics.store.protocol import LookupRow, Period, Rows, Selection, Store, Usage
+from gptcache_magics.store.reasons import sentence
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
 
 __all__ = [
@@ -155,12 +156,15 @@ def lookups(
     outcome: str | None = None,
     execution_count: int | None = None,
     limit: int | None = None,
+    words: bool = True,
 ) -> pd.DataFrame:
-    """Every question to the cache, newest first."""
+    """Every question to the cache, newest first; unless ``words``, a ``reason`` quotes no words of the questions."""
     filtered = model is not None or outcome is not None or execution_count is not None
-    df = _frame(store.lookups(period, None if filtered else limit))
+    rows = store.lookups(period, None if filtered else limit)
+    df = pd.DataFrame.from_records(rows, columns=list(LookupRow._fields))
     df = df.assign(**_model_columns(store, df))
     df = df.assign(**_costs(df))
+    df["reason"] = [sentence(row.reason, row.near, words=words) if row.reason_kind else "" for row in rows]
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
     df["entry"] = df["entry"].astype("object").str[:8]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
@@ -207,7 +211,7 @@ _read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None
 
 def _outcomes(store: Store, period: Period) -> pd.DataFrame:
     """All lookups of a period, with as little work for each as can be."""
-    names, rows = store.lookups(period, brief=True)
+    names, rows = store.outcomes(period)
     cells = np.array(rows, dtype="object").reshape(len(rows), len(names))
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     df = pd.DataFrame(

@@ -200,7 +200,7 @@ class Panel(ipywidgets.VBox):
     def _lost(self) -> bool:
         """Whether the store was taken away and nothing came in its place: then the last tables are better than none."""
         store = self._source.store
-        empty = not store.count()[0] and not store.lookups(Period(), 1).rows
+        empty = not store.count()[0] and not store.lookups(Period(), 1)
         return empty and len(store.notices) > self._noticed
 
     def _ipython_display_(self) -> None:

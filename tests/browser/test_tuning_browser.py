@@ -17,18 +17,19 @@ from langchain_core.outputs import Generation
 from gptcache_magics import generations
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Near, Usage
+from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
 cache, of = controller.cache, Configuration("67" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0", 0.0, "{}")
 key = lambda text: blake2b(text.encode(), digest_size=16).hexdigest()
 def answer(question):
     said = generations.encode([Generation(text=f"When it was asked {question!r}, the model said this. " * 5)])
     cache.store.put(Entry(key(question), of.key, question, question, said, time.time(), 1.5), of)
-def near(number, stored, asked, cosine, objection="", right=None):
+def near(number, stored, asked, cosine, objection=None, right=None):
     found = Near(key(stored), cosine, "minilm/384", objection)
     answer(stored)
     kept = {"key": key(stored), "asked": key(asked), "match": "semantic", "outcome": "hit"}
     if objection:
         answer(asked)
-        kept = {"key": key(asked), "outcome": "miss", "reason": f"similar {cosine:.2f} to 0011aabb, {objection}"}
+        kept = {"key": key(asked), "outcome": "miss", "reason": Reason(Kind.SIMILAR)}
     lookup = Lookup(time.time() - number, cache.ledger.run, number_in_run=100 + number, question=asked, near=found,
                     configuration=of.key, lookup_seconds=0.012, seconds=1.5, usage=Usage(40, 900), **kept)
     cache.store.record([lookup], [of], 100_000)
@@ -39,9 +40,9 @@ for number in range(120):
     topic, cosine = TOPICS[number % 6], 0.74 + (number * 37 % 103) / 410
     right = None if number % 2 else cosine + (number * 53 % 17 - 8) / 100 > 0.867
     near(number, f"How do I make {topic}, in {number + 2} steps?", f"How can I make {topic}, in {number + 2} steps?",
-         cosine, "" if cosine >= 0.93 else "below 0.93", right)
+         cosine, None if cosine >= 0.93 else Objection(ObjectionKind.BELOW, "0.93"), right)
 near(121, "Summarise the 2023 report in three sentences.", "Summarise the 2024 report in three sentences.", 0.97,
-     "number: 2023 / 2024")
+     Objection(ObjectionKind.GUARD, "2023 / 2024", "number"))
 near(122, "Which river flows through Vienna?", "What river flows through Vienna?", 0.931)"""
 PANEL = "%gptcache panel --tab Tuning"
 SEARCHABLE = """\

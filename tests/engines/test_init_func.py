@@ -543,8 +543,7 @@ def test_lookups_are_recorded_though_answers_are_kept_elsewhere(
     cache.ledger.flush()
 
     found = cache.store.lookups(Period())
-    told = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-    assert [each["outcome"] for each in told] == ["hit", "hit", "miss"]
-    assert {each["question"] for each in told} == {QUESTION}
-    assert len({(each["output_tokens"], each["seconds"]) for each in told}) == 1  # saved is what was paid
+    assert [each.outcome for each in found] == ["hit", "hit", "miss"]
+    assert {each.question for each in found} == {QUESTION}
+    assert len({(each.output_tokens, each.seconds) for each in found}) == 1  # saved is what was paid
     assert cache.store.count() == (0, 0)

@@ -13,8 +13,8 @@ import pytest
 from gptcache_magics.explain.causes import Explanation, explain, not_asked
 from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.explain.parameters import changes
-from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period, Selection, Usage
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import as_ansi, as_html, as_text, word_diff
@@ -81,7 +81,7 @@ class Log:
             run="run",
             number_in_run=self.number,
             outcome="miss",
-            reason=reasons.NEW,
+            reason=Reason(Kind.NEW),
             configuration=configuration.key,
             key=digest(configuration.key + prompt),
             question=said[-1],
@@ -94,14 +94,11 @@ class Log:
         self.number += 1
         if stored and lookup.outcome == "miss":
             self.store_entry(prompt, configuration)
-        _, rows = self.store.lookups(Period(), 1)
-        return int(rows[0][0])
+        return self.store.lookups(Period(), 1)[0].number
 
     def why(self, number: int | None = None) -> Explanation:
         """The explanation of a lookup, by default the newest."""
-        columns, rows = self.store.lookups(Period())
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        return explain(self.store, next(row for row in found if number in (None, row["number"])))
+        return explain(self.store, next(row for row in self.store.lookups(Period()) if number in (None, row.number)))
 
     @property
     def now(self) -> float:
@@ -275,7 +272,7 @@ def test_another_image_is_named_by_its_message(log: Log) -> None:
 
 def test_a_context_whose_answer_was_not_stored_is_still_called_one(log: Log) -> None:
     log.ask(chat(("system", "Be brief."), ("human", REPORT)))
-    log.ask(chat(("human", REPORT)), stored=False, reason="not stored: cut off (length)")
+    log.ask(chat(("human", REPORT)), stored=False, reason=Reason(Kind.NOT_STORED, "cut off (length)"))
 
     assert log.why().cause == "another context"
     assert log.why().notes == ("Its answer was not stored, so the next call misses as well: cut off (length)",)
@@ -353,20 +350,22 @@ def test_an_entry_under_the_key_itself_does_not_explain_its_miss(log: Log) -> No
 @pytest.mark.parametrize(
     ("outcome", "reason", "cause", "told"),
     [
-        ("miss", reasons.EXPIRED, "expired", "had expired"),
-        ("miss", reasons.REMOVED, "removed", "removed"),
-        ("miss", reasons.EVICTED, "evicted", "make room"),
-        ("miss", reasons.BUDGET, "budget reached", "budget"),
-        ("miss", reasons.MODEL_UNKNOWN, "model unknown", "did not say which model"),
-        ("bypass", "mode refresh", "mode", "Mode refresh: every call asks the model"),
-        ("bypass", "mode bypass", "mode", "nothing is looked up"),
-        ("bypass", reasons.CACHE_FALSE, "cache=False", "cache=False"),
-        ("miss", reasons.OWN_STREAM, "not cached", "in a way of its own"),
-        ("miss", reasons.EVENTS, "not cached", 'version="v2" are'),
-        ("error", "error: OSError while looking up an answer: disk gone", "error", "disk gone"),
+        ("miss", Reason(Kind.EXPIRED), "expired", "had expired"),
+        ("miss", Reason(Kind.REMOVED), "removed", "removed"),
+        ("miss", Reason(Kind.EVICTED), "evicted", "make room"),
+        ("miss", Reason(Kind.BUDGET), "budget reached", "budget"),
+        ("miss", Reason(Kind.MODEL_UNKNOWN), "model unknown", "did not say which model"),
+        ("bypass", Reason(Kind.MODE, "refresh"), "mode", "Mode refresh: every call asks the model"),
+        ("bypass", Reason(Kind.MODE, "bypass"), "mode", "nothing is looked up"),
+        ("bypass", Reason(Kind.CACHE_FALSE), "cache=False", "cache=False"),
+        ("miss", Reason(Kind.OWN_STREAM), "not cached", "in a way of its own"),
+        ("miss", Reason(Kind.EVENTS), "not cached", 'version="v2" are'),
+        ("error", Reason(Kind.ERROR, "OSError while looking up an answer: disk gone"), "error", "disk gone"),
     ],
 )
-def test_what_was_known_at_the_lookup_is_the_cause(log: Log, outcome: str, reason: str, cause: str, told: str) -> None:
+def test_what_was_known_at_the_lookup_is_the_cause(
+    log: Log, outcome: str, reason: Reason, cause: str, told: str
+) -> None:
     log.ask(REPORT)
     log.ask(NEWER, outcome=outcome, reason=reason)
 
@@ -377,20 +376,28 @@ def test_what_was_known_at_the_lookup_is_the_cause(log: Log, outcome: str, reaso
 @pytest.mark.parametrize(
     ("earlier", "cause", "told"),
     [
-        ({"reason": "not stored: cut off (length)"}, "not stored", "Lookup 2 asked the same, but its answer"),
-        ({"reason": "not stored: empty"}, "not stored", "not stored: empty"),
-        ({"reason": "error: OSError while storing an answer: disk full"}, "error", "disk full"),
-        ({"outcome": "error", "reason": "error: OSError: disk gone", "seconds": None}, "error", "disk gone"),
+        (
+            {"reason": Reason(Kind.NOT_STORED, "cut off (length)")},
+            "not stored",
+            "Lookup 2 asked the same, but its answer",
+        ),
+        ({"reason": Reason(Kind.NOT_STORED, "empty")}, "not stored", "not stored: empty"),
+        ({"reason": Reason(Kind.ERROR, "OSError while storing an answer: disk full")}, "error", "disk full"),
+        (
+            {"outcome": "error", "reason": Reason(Kind.ERROR, "OSError: disk gone"), "seconds": None},
+            "error",
+            "disk gone",
+        ),
         ({"mode": "readonly"}, "mode", "in mode readonly, which stores nothing"),
         ({"mode": "replay", "seconds": None}, "mode", "in mode replay"),
-        ({"outcome": "bypass", "mode": "bypass", "reason": "mode bypass"}, "mode", "in mode bypass"),
-        ({"outcome": "bypass", "reason": reasons.CACHE_FALSE}, "cache=False", "a model with cache=False"),
-        ({"reason": reasons.OWN_STREAM}, "not cached", "a stream of its own"),
-        ({"reason": reasons.BUDGET, "seconds": None}, "budget reached", "budget"),
+        ({"outcome": "bypass", "mode": "bypass", "reason": Reason(Kind.MODE, "bypass")}, "mode", "in mode bypass"),
+        ({"outcome": "bypass", "reason": Reason(Kind.CACHE_FALSE)}, "cache=False", "a model with cache=False"),
+        ({"reason": Reason(Kind.OWN_STREAM)}, "not cached", "a stream of its own"),
+        ({"reason": Reason(Kind.BUDGET), "seconds": None}, "budget reached", "budget"),
         ({"seconds": None}, "no answer yet", "got no answer"),
         ({"seconds": 60.0}, "no answer yet", "at the same time"),
         ({"outcome": "hit"}, "removed", "removed"),
-        ({"outcome": "bypass", "reason": "mode refresh", "mode": "refresh"}, "removed", "removed"),
+        ({"outcome": "bypass", "reason": Reason(Kind.MODE, "refresh"), "mode": "refresh"}, "removed", "removed"),
     ],
 )
 def test_what_became_of_the_same_call_last_time_is_the_cause(
@@ -425,7 +432,7 @@ def test_a_mode_that_stores_nothing_is_said_beside_the_cause(log: Log, mode: str
 
 def test_a_hit_names_its_entry_and_what_it_saved(log: Log) -> None:
     log.ask(REPORT)
-    log.ask(REPORT, outcome="hit", reason="", match="exact", seconds=1.5, usage=Usage(10, 5))
+    log.ask(REPORT, outcome="hit", reason=None, match="exact", seconds=1.5, usage=Usage(10, 5))
 
     explanation = log.why()
     assert (explanation.cause, explanation.nearest) == ("hit", None)

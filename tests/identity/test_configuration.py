@@ -9,6 +9,7 @@ from langchain_core.language_models import FakeListChatModel
 from pydantic import SecretStr
 
 from gptcache_magics.identity.key import identify_by_llm_string
+from gptcache_magics.store.reasons import Kind, Reason
 from tests.support.calls import (
     SECRET,
     Chat,
@@ -110,10 +111,10 @@ def test_a_configuration_names_model_provider_and_temperature() -> None:
 def test_an_llm_string_that_names_a_model_is_labelled_by_it() -> None:
     for llm_string in ('{"kwargs": {"model_name": "gpt-4o-mini"}}---[]', "[('model', 'gpt-4o-mini'), ('stop', None)]"):
         found = identify_by_llm_string("prompt", llm_string)
-        assert (found.configuration.model, found.reason) == ("gpt-4o-mini", "")
+        assert (found.configuration.model, found.reason) == ("gpt-4o-mini", None)
 
     unnamed = identify_by_llm_string("prompt", "[('_type', 'chat-ollama'), ('stop', None)]")
-    assert (unnamed.configuration.model, unnamed.reason) == ("chat-ollama", "model unknown")
+    assert (unnamed.configuration.model, unnamed.reason) == ("chat-ollama", Reason(Kind.MODEL_UNKNOWN))
 
 
 @pytest.mark.parametrize("llm_string", ["", "x" * 5000, "a/b", "half \ud83d", "\0"])

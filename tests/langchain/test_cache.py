@@ -24,6 +24,7 @@ import gptcache_magics as gm
 from gptcache_magics.identity.call import Call
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
@@ -290,7 +291,7 @@ async def test_a_store_that_fails_is_counted_and_no_call_notices(
     failures = cache.ledger.failures
     assert failures
     assert cache.ledger.last_error
-    assert any(lookup.reason.startswith("error: ") for lookup in cache.ledger.recent)
+    assert any(lookup.reason is not None and lookup.reason.kind is Kind.ERROR for lookup in cache.ledger.recent)
     cache.ledger.flush()
 
     heal()
@@ -416,7 +417,9 @@ def test_a_lock_held_for_too_long_costs_the_answer_not_the_call(
     llm = server.model("ChatOpenAI")
     assert "call 1" in text(llm.invoke(QUESTION))
     assert cache.ledger.failures == 1
-    assert "locked" in cache.ledger.recent[-1].reason
+    reason = cache.ledger.recent[-1].reason
+    assert reason is not None
+    assert "locked" in reason.detail
 
     locked()
     assert "call 2" in text(llm.invoke(QUESTION))

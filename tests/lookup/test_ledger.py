@@ -13,6 +13,7 @@ import gptcache_magics as gm
 from gptcache_magics.lookup.ledger import RECENT_LOOKUPS, Ledger
 from gptcache_magics.settings import CELL, Cell, Settings
 from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Usage
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.processes import run
 
@@ -37,7 +38,7 @@ def ledger(store: SQLiteStore) -> Iterator[Ledger]:
 
 def note(ledger: Ledger, question: str = "question", hit: bool = False) -> object:
     """Note one lookup."""
-    return ledger.note("hit" if hit else "miss", "", 0.001, key=KEY, question=question, configuration=MINI)
+    return ledger.note("hit" if hit else "miss", None, 0.001, key=KEY, question=question, configuration=MINI)
 
 
 def hits(store: SQLiteStore) -> int:
@@ -98,15 +99,14 @@ def test_closing_ends_the_thread(ledger: Ledger) -> None:
 
 
 def test_a_miss_is_completed_when_its_answer_comes(ledger: Ledger, store: SQLiteStore) -> None:
-    miss = ledger.note("miss", "", 0.001, key=KEY, configuration=MINI)
+    miss = ledger.note("miss", None, 0.001, key=KEY, configuration=MINI)
     ledger.flush()
-    ledger.paid(miss, 1.5, Usage(10, 5), "not stored: cut off")
+    ledger.paid(miss, 1.5, Usage(10, 5), Reason(Kind.NOT_STORED, "cut off"))
     ledger.flush()
 
-    columns, rows = store.lookups(Period())
-    (row,) = [dict(zip(columns, row, strict=True)) for row in rows]
-    assert (row["seconds"], row["input_tokens"], row["output_tokens"]) == (1.5, 10, 5)
-    assert row["reason"] == "not stored: cut off"
+    (row,) = store.lookups(Period())
+    assert (row.seconds, row.input_tokens, row.output_tokens) == (1.5, 10, 5)
+    assert row.reason == Reason(Kind.NOT_STORED, "cut off")
 
 
 def test_hits_are_counted_on_their_entry_once(ledger: Ledger, store: SQLiteStore) -> None:
@@ -125,10 +125,7 @@ def test_a_lookup_carries_the_running_cell(ledger: Ledger, store: SQLiteStore) -
     note(ledger)
     ledger.flush()
 
-    columns, rows = store.lookups(Period())
-    cells = [
-        [row[columns.index(name)] for name in ("notebook", "cell", "execution_count", "cell_line")] for row in rows
-    ]
+    cells = [[row.notebook, row.cell, row.execution_count, row.cell_line] for row in store.lookups(Period())]
     assert cells == [["", "", None, ""], ["analysis.ipynb", "cell-1", 12, "first line"]]
 
 
@@ -186,29 +183,28 @@ def test_a_new_run_starts_at_nothing_and_keeps_what_was_written(ledger: Ledger, 
     note(ledger)
     note(ledger)
     ledger.flush()
-    assert [len(store.lookups(Period(run=run)).rows) for run in (before, ledger.run)] == [1, 2]
+    assert [len(store.lookups(Period(run=run))) for run in (before, ledger.run)] == [1, 2]
 
 
 def test_an_answer_that_comes_after_a_new_run_began_pushes_no_lookup_out(ledger: Ledger, store: SQLiteStore) -> None:
-    miss = ledger.note("miss", "", 0.001, key=KEY, configuration=MINI)
+    miss = ledger.note("miss", None, 0.001, key=KEY, configuration=MINI)
     before = ledger.run
     ledger.flush()
     ledger.start_run()
     note(ledger)
-    ledger.paid(miss, 1.5, Usage(10, 5), "")
+    ledger.paid(miss, 1.5, Usage(10, 5), None)
     ledger.flush()
 
-    assert [len(store.lookups(Period(run=run)).rows) for run in (before, ledger.run)] == [1, 1]
-    columns, rows = store.lookups(Period(run=before))
-    assert rows[0][columns.index("seconds")] == 1.5
+    assert [len(store.lookups(Period(run=run))) for run in (before, ledger.run)] == [1, 1]
+    assert store.lookups(Period(run=before))[0].seconds == 1.5
 
 
 def test_listeners_hear_of_each_lookup_and_answer_until_they_leave(ledger: Ledger) -> None:
     heard: list[str] = []
     leave = ledger.subscribe(lambda: heard.append("first"))
     ledger.subscribe(lambda: heard.append("second"))
-    miss = ledger.note("miss", "", 0.001)
-    ledger.paid(miss, 1.0, Usage(), "")
+    miss = ledger.note("miss", None, 0.001)
+    ledger.paid(miss, 1.0, Usage(), None)
     assert heard == ["first", "second"] * 2
 
     leave()

@@ -313,7 +313,7 @@ def test_status_counts_every_lookup_of_a_long_run(magic: Typist) -> None:
     cache = gm.current()
     assert cache is not None
     for _ in range(10_050):
-        cache.ledger.note("bypass", "", 0.0)
+        cache.ledger.note("bypass", None, 0.0)
 
     assert magic("stats --by total")["lookups"].tolist() == [10_050]
     assert "10050 bypassed" in magic().run.replace(",", "")

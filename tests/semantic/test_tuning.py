@@ -7,6 +7,7 @@ import pytest
 
 from gptcache_magics.semantic import tuning
 from gptcache_magics.store.protocol import Lookup, Near
+from gptcache_magics.store.reasons import Objection, ObjectionKind
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.store_contract import GPT, NOON, key, make_entry
 
@@ -107,7 +108,7 @@ def test_pairs_come_from_lookups_and_labels_each_once_and_by_embedder() -> None:
     store.put(make_entry("a", question="How deep is lake 7?"), GPT)
 
     def looked(number: int, name: str, similarity: float, embedder: str = E, **fields: object) -> Lookup:
-        near = Near(key("a"), similarity, embedder, "below 0.93")
+        near = Near(key("a"), similarity, embedder, Objection(ObjectionKind.BELOW, "0.93"))
         given = {"key": key(name), "question": f"How deep is lake {name}?", "near": near, **fields}
         return Lookup(NOON + number, "run", number, "miss", configuration=GPT.key, **given)  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ Override ``peer`` too where another kernel can open the same place: what was put
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b
@@ -17,6 +17,7 @@ from gptcache_magics.store.protocol import (
     Configuration,
     Entry,
     Lookup,
+    LookupRow,
     Near,
     Outcome,
     Period,
@@ -25,6 +26,7 @@ from gptcache_magics.store.protocol import (
     Store,
     Usage,
 )
+from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
 
 __all__ = [
     *("CLAUDE", "EVERYTHING", "GPT", "ODD_TEXTS", "StoreContract", "answer", "column", "eventually", "key", "keys"),
@@ -35,6 +37,7 @@ GPT = Configuration("67" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 
 CLAUDE = Configuration("63" * 16, "anthropic", "claude-haiku-4-5", "claude-haiku-4-5", None, "{}")
 NOON = 1_767_225_600.0
 EVERYTHING = Selection()
+EVICTED, REMOVED = Reason(Kind.EVICTED), Reason(Kind.REMOVED)
 D = b"\x80digest!".hex()
 """The digest of a prompt, with the first bit set: SQLite's integers have a sign."""
 OF_GPT = Selection(configurations=[GPT.key])
@@ -77,8 +80,10 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def column(found: Rows, name: str) -> list[Any]:
+def column(found: Rows | Sequence[LookupRow], name: str) -> list[Any]:
     """The values of one column."""
+    if not isinstance(found, Rows):
+        return [getattr(row, name) for row in found]
     place = found.columns.index(name)
     return [row[place] for row in found.rows]
 
@@ -163,7 +168,7 @@ class StoreContract:
         said = ODD_TEXTS[odd]
         answer = said.encode("utf-8", "surrogatepass")
         store.put(make_entry("a", answer, prompt=said, question=said), GPT)
-        store.record([lookup(1, question=said, reason=said)], [], 1000)
+        store.record([lookup(1, question=said, reason=Reason(Kind.NOT_STORED, said))], [], 1000)
 
         found = reader.get(key("a"))
         assert found is not None
@@ -171,7 +176,9 @@ class StoreContract:
         assert text(column(reader.entries(EVERYTHING), "prompt")[0]) == said
         assert reader.count() == (1, len(answer))
         assert column(reader.entries(EVERYTHING), "question")[0] == said.encode("utf-8", "replace").decode()
-        assert column(reader.lookups(Period()), "question")[0] == said.encode("utf-8", "replace").decode()[:2000]
+        (asked,) = reader.lookups(Period())
+        assert asked.question == said.encode("utf-8", "replace").decode()[:2000]
+        assert asked.reason == Reason(Kind.NOT_STORED, said.encode("utf-8", "replace").decode())
 
     def test_odd_text_can_be_searched(self, store: Store, reader: Store) -> None:
         for name, said in ODD_TEXTS.items():
@@ -298,7 +305,7 @@ class StoreContract:
 
         assert reader.get(key("a")) is None
         assert reader.count() == (0, 0)
-        assert len(reader.lookups(Period()).rows) == 1
+        assert len(reader.lookups(Period())) == 1
 
     def test_only_clear_raises_the_generation(self, filled: Store, reader: Store) -> None:
         before = reader.generation()
@@ -367,24 +374,24 @@ class StoreContract:
 
     def test_what_is_gone_says_why(self, filled: Store, reader: Store) -> None:
         filled.put(make_entry("b", b"replaced"), GPT)
-        assert reader.gone(key("b")) == ""
+        assert reader.gone(key("b")) is None
         filled.remove(Selection(ids=[key("c")]))
         filled.change(Selection(ids=[key("d")]), pinned=True)
         assert filled.evict(10 + 40) == 1
 
-        assert [reader.gone(key(name)) for name in "abcd"] == ["", "evicted", "removed", ""]
-        assert reader.gone(key("never stored")) == ""
+        assert [reader.gone(key(name)) for name in "abcd"] == [None, EVICTED, REMOVED, None]
+        assert reader.gone(key("never stored")) is None
         filled.clear()
-        assert [reader.gone(key(name)) for name in "acd"] == ["removed"] * 3
+        assert [reader.gone(key(name)) for name in "acd"] == [REMOVED] * 3
 
     def test_the_last_reason_counts(self, store: Store) -> None:
         for _ in range(2):
             store.put(make_entry("a"), GPT)
             store.remove(EVERYTHING)
-            assert store.gone(key("a")) == "removed"
+            assert store.gone(key("a")) == REMOVED
             store.put(make_entry("a"), GPT)
             store.evict(0)
-            assert store.gone(key("a")) == "evicted"
+            assert store.gone(key("a")) == EVICTED
 
     @pytest.mark.parametrize(
         ("limit", "left"), [(100, "abcd"), (99, "acd"), (80, "acd"), (79, "ac"), (40, "ac"), (39, "a"), (0, "a")]
@@ -533,20 +540,20 @@ class StoreContract:
         assert column(reader.lookups(Period(), 3), "number_in_run") == [7, 6, 5]
         assert column(reader.lookups(Period(run="one")), "number_in_run") == [4, 3, 2, 1, 0]
         assert column(reader.lookups(Period(after=NOON + 6)), "number_in_run") == [7, 6]
-        assert column(reader.lookups(Period(run="two"), 1, brief=True), "at") == [NOON + 7]
-        assert reader.lookups(Period(run="three")).rows == []
+        assert column(reader.outcomes(Period(run="two")), "at") == [NOON + 7, NOON + 6, NOON + 5]
+        assert reader.lookups(Period(run="three")) == []
 
     def test_a_lookup_written_again_is_the_same_lookup(self, store: Store, reader: Store) -> None:
         asked = lookup(1, "miss")
         store.record([asked, lookup(2, "miss")], [GPT], 1000)
-        asked.seconds, asked.usage, asked.reason = 1.5, Usage(7, 8), "told later"
+        asked.seconds, asked.usage, asked.reason = 1.5, Usage(7, 8), Reason(Kind.ERROR, "told later")
         store.record([asked], [], 1000)
 
         found = reader.lookups(Period())
         assert column(found, "number_in_run") == [2, 1]
         assert column(found, "seconds") == [None, 1.5]
         assert column(found, "output_tokens") == [None, 8]
-        assert column(found, "reason") == ["", "told later"]
+        assert column(found, "reason") == [None, Reason(Kind.ERROR, "told later")]
 
     def test_hits_are_counted_where_they_hit(self, filled: Store, reader: Store) -> None:
         filled.record([lookup(1), lookup(3), lookup(2), lookup(4, "miss"), lookup(5, name="gone")], [], 1000)
@@ -569,7 +576,7 @@ class StoreContract:
     def test_forgotten_lookups_leave_the_entries(self, filled: Store, reader: Store) -> None:
         assert filled.forget_lookups() == 1
 
-        assert reader.lookups(Period()).rows == []
+        assert reader.lookups(Period()) == []
         assert reader.count()[0] == 4
         assert filled.forget_lookups() == 0
 
@@ -625,10 +632,11 @@ class StoreContract:
         assert reader.contents().rows == []
 
     def test_an_empty_store_gives_empty_tables(self, store: Store) -> None:
-        tables = (store.entries(EVERYTHING), store.lookups(Period()), store.configurations(), store.contents())
+        tables = (store.entries(EVERYTHING), store.outcomes(Period()), store.configurations(), store.contents())
         for found in tables:
             assert found.columns
             assert list(found.rows) == []
+        assert store.lookups(Period()) == []
         assert store.count() == (0, 0)
         assert (store.remove(EVERYTHING), store.undo(), store.forget_lookups()) == (0, 0, 0)
 
@@ -754,13 +762,14 @@ class StoreContract:
     def test_a_label_is_remembered_and_may_change(self, store: Store, peer: Store) -> None:
         store.put(make_entry("a"), GPT)
         store.record([lookup(1, "miss", "b")], [GPT], 100)
-        near = Near(key("a"), 0.94, "e/2", "number: 1 / 2")
+        near = Near(key("a"), 0.94, "e/2", Objection(ObjectionKind.GUARD, "1 / 2", "number"))
         store.put_label(key("b"), near, False)
         assert peer.judged_wrong(key("b")) == {key("a")[:16]}
         assert peer.judged_wrong(key("c")) == frozenset()
         [row] = [dict(zip(store.labels().columns, each, strict=True)) for each in store.labels().rows]
-        told = {name: row[name] for name in ("right", "similarity", "objection", "embedder")}
-        assert told == {"right": 0, "similarity": 0.94, "objection": "number: 1 / 2", "embedder": "e/2"}
+        told = {name: row[name] for name in ("right", "similarity", "embedder")}
+        assert told == {"right": 0, "similarity": 0.94, "embedder": "e/2"}
+        assert [row[f"objection_{name}"] for name in ("kind", "guard", "detail")] == ["guard", "number", "1 / 2"]
         assert (row["asked_question"], row["stored_question"]) == ("question b", "question a")
 
         store.put_label(key("b"), near, True)
@@ -776,10 +785,11 @@ class StoreContract:
         assert column(found, "question") == ["question b"]
         assert column(found, "similarity") == [0.95]
         assert column(found, "embedder") == ["e/2"]
-        assert store.lookups(Period(key=key("a"))).rows
-        assert store.lookups(Period(asked=key("b"))).rows
-        assert not store.lookups(Period(asked=key("a"))).rows
-        assert store.lookups(Period(question="question b")).rows
+        assert column(found, "near") == [near._replace(key=key("a")[:16])]
+        assert store.lookups(Period(key=key("a")))
+        assert store.lookups(Period(asked=key("b")))
+        assert not store.lookups(Period(asked=key("a")))
+        assert store.lookups(Period(question="question b"))
         assert column(store.entries(EVERYTHING), "hits") == [1]
 
     def test_a_closed_store_can_be_used_again(self, store: Store) -> None:

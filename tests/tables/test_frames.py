@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration
 import gptcache_magics as gm
 from gptcache_magics import generations
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Match, Outcome, Period, Selection, Usage
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import columns, frames
 from tests.support.provider_server import ProviderServer
@@ -81,7 +82,7 @@ class Filled(SQLiteStore):
         seconds: float | None = None,
         at: float = NOON,
         run: str = "run",
-        reason: str = "",
+        reason: Reason | None = None,
         match: Match | None = None,
         key: str = "6b" * 16,
         cell: int | None = None,
@@ -132,11 +133,13 @@ def filled(store: Filled) -> Filled:
         store.look("hit", MINI, usage=USAGE, seconds=2.0, cell=4, line="ask(1)", notebook="a.ipynb", at=NOON + 60)
     store.look("hit", MINI_HOT, match="semantic", usage=USAGE, seconds=1.0, cell=4, line="ask(1)", notebook="b.ipynb")
     store.look("miss", CLAUDE, usage=Usage(2_000, 100, 500, 300), seconds=3.0, at=NOON + 86_400)
-    store.look("miss", LLAMA, usage=Usage(10, 5), seconds=4.0, reason="not stored: cut off")
-    store.look("error", CLAUDE, reason="error: OSError while looking up an answer: disk", lookup_seconds=0.009)
-    store.look("miss", CLAUDE, reason="error: OSError while storing an answer: disk")
+    store.look("miss", LLAMA, usage=Usage(10, 5), seconds=4.0, reason=Reason(Kind.NOT_STORED, "cut off"))
+    store.look(
+        "error", CLAUDE, reason=Reason(Kind.ERROR, "OSError while looking up an answer: disk"), lookup_seconds=0.009
+    )
+    store.look("miss", CLAUDE, reason=Reason(Kind.ERROR, "OSError while storing an answer: disk"))
     store.look("bypass", MINI, cell=5, line="ask(2)")
-    store.look("error", None, reason="error: TypeError while reading the model's parameters: x", key=b"")
+    store.look("error", None, reason=Reason(Kind.ERROR, "TypeError while reading the model's parameters: x"), key="")
     return store
 
 

@@ -17,6 +17,7 @@ import gptcache_magics as gm
 from gptcache_magics import widgets
 from gptcache_magics.controller import controller
 from gptcache_magics.settings import CELL, Cell, Config, Settings
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.widgets.panel import _within, open_panels
 from gptcache_magics.widgets.static import Snapshot
@@ -122,7 +123,7 @@ def test_an_error_while_reading_is_said_and_the_last_tables_stay(panel, source, 
         raise OSError("disk <unplugged>")
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(source.store), "lookups", fail)
+        broken.setattr(type(source.store), "outcomes", fail)
         ask("third")
         wait_until(lambda: "disk &lt;unplugged&gt;" in panel._line.value)
         assert figures_of(panel) == before
@@ -282,7 +283,7 @@ def test_a_selected_model_stays_in_the_table_whatever_the_time(tmp_path, source)
 
 
 def test_lookups_of_an_unknown_model_can_be_looked_at(panel, source):
-    source.ledger.note("error", "error: no model", 0.001)
+    source.ledger.note("error", Reason(Kind.ERROR, "no model"), 0.001)
     models = open_tab(panel, "Models")
     wait_until(lambda: "unknown" in rows_of(models))
     models.grid.selection = ["unknown"]

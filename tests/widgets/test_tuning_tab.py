@@ -19,10 +19,10 @@ from gptcache_magics.semantic import tuning
 from gptcache_magics.settings import Config, Options, Settings
 from gptcache_magics.store import SQLiteStore
 from gptcache_magics.store.protocol import Configuration, Lookup, Near
+from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
 from gptcache_magics.tables.source import Source
 from gptcache_magics.widgets import Panel, Static, panel
 from gptcache_magics.widgets.charts import tuning_html
-from gptcache_magics.widgets.redaction import without_words
 from gptcache_magics.widgets.tabs.lookups import LookupsTab
 from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
@@ -45,15 +45,22 @@ class Asked:
         self.store.put(make_entry(question, encoded, configuration, question=question), configuration)
 
     def near(
-        self, stored: str, asked: str, similarity: float, objection: str = "", *, of: Configuration = GPT, **fields: Any
+        self,
+        stored: str,
+        asked: str,
+        similarity: float,
+        objection: Objection | None = None,
+        *,
+        of: Configuration = GPT,
+        **fields: Any,
     ) -> None:
         """A lookup that found a stored question: a hit, or with an objection a miss that the model answered."""
         self.answer(stored, f"answer to {stored}", of)
         found = Near(key(stored), similarity, EMBEDDER, objection)
         given: dict[str, Any] = {"key": key(asked), "match": None, "outcome": "miss"}
-        if objection:
+        if objection is not None:
             self.answer(asked, f"own answer to {asked}", of)
-            given["reason"] = f"similar {similarity:.2f} to 0011aabb, {objection}"
+            given["reason"] = Reason(Kind.SIMILAR)
         else:
             given = {"key": key(stored), "asked": key(asked), "match": "semantic", "outcome": "hit"}
         self.lookups += 1
@@ -73,8 +80,8 @@ def asked() -> Iterator[Asked]:
     """A hit, a near miss below the threshold and one that a guard blocks."""
     asked = Asked()
     asked.near("How do I bake bread?", "How can I bake bread?", 0.97)
-    asked.near("How do I bake a cake?", "How do I bake my cake?", 0.915, "below 0.93")
-    asked.near(*REPORTS, 0.96, "number: 2023 / 2024")
+    asked.near("How do I bake a cake?", "How do I bake my cake?", 0.915, Objection(ObjectionKind.BELOW, "0.93"))
+    asked.near(*REPORTS, 0.96, Objection(ObjectionKind.GUARD, "2023 / 2024", "number"))
     yield asked
     for each in list(panel.open_panels):
         each.close()
@@ -219,7 +226,7 @@ def test_labels_outside_the_view_are_counted_and_not_shown(asked: Asked) -> None
 
 
 def test_foreign_text_is_escaped(asked: Asked) -> None:
-    asked.near(f"stored {HOSTILE}", f"asked {HOSTILE}", 0.95, "shadow mode")
+    asked.near(f"stored {HOSTILE}", f"asked {HOSTILE}", 0.95, Objection(ObjectionKind.SHADOW))
     tab = painted(asked, TuningTab())
     tab.grid.selection = [next(row[0] for row in tab.grid.page["spans"][0]["rows"] if "img" in row[1])]
     assert "<img" not in tab.detail.value
@@ -247,13 +254,6 @@ def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
                 assert "number" in form
                 for word in ("2023", "2024 ", "Summarise", "bread", "own answer", "<del", "Words"):
                     assert word not in form
-
-
-def test_a_reason_loses_the_words_of_a_guard_and_no_others() -> None:
-    for reason in ("error: KeyError: 'a'", "exact only: temperature 0.7", "below 0.93", "shadow mode", ""):
-        assert without_words(reason) == reason
-    assert without_words("number: 2023 / 2024") == "number"
-    assert without_words("similar 0.96 to 0011aabb, number: 2023 / 2024") == "similar 0.96 to 0011aabb, number"
 
 
 def test_the_state_holds_no_prompts_but_those_in_sight(asked: Asked) -> None:

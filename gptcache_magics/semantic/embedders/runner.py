@@ -16,6 +16,7 @@ import numpy as np
 
 from gptcache_magics.errors import ExactOnly, GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
+from gptcache_magics.store.reasons import exact_only
 from gptcache_magics.text.masking import masked
 
 __all__ = ["EmbedderFailed", "EmbedderRunner"]
@@ -73,12 +74,12 @@ class EmbedderRunner:
     def check(self, text: str) -> None:
         """Raise ``ExactOnly`` if the embedder cannot be used, or cannot read this text."""
         if self.trouble:
-            raise ExactOnly(self.trouble)
+            raise exact_only(self.trouble)
         if self._embedder is None:
-            raise ExactOnly(LOADING)
+            raise exact_only(LOADING)
         reason = self._embedder.covers(text)
         if reason:
-            raise ExactOnly(reason)
+            raise exact_only(reason)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, of shape ``(len(texts), dimension)``.
@@ -91,7 +92,7 @@ class EmbedderRunner:
             If the embedder fails now.
         """
         if self.trouble or self._embedder is None:
-            raise ExactOnly(self.trouble or LOADING)
+            raise exact_only(self.trouble or LOADING)
         embedder = self._embedder
         try:
             return _unit(self._asked(embedder, texts), len(texts), self.dimension)
@@ -169,7 +170,7 @@ class _Work:
         """Run ``work``, which may call a model."""
         with self._changed:
             if self._exiting:
-                raise ExactOnly("the kernel is ending")
+                raise exact_only("the kernel is ending")
             self._under_way += 1
         try:
             return work(*given)

@@ -38,6 +38,55 @@ _ENTRY = """(
 _ALONG: Final = """CREATE TRIGGER {0}_deleted AFTER DELETE ON {0} WHEN NOT EXISTS (SELECT 1 FROM {1} WHERE id=old.id)
     BEGIN DELETE FROM vector WHERE id=old.id; END"""
 
+# The sentences of version 0.1: how they began or what they were, and the kind that they are of.
+_BEGINNINGS: Final = {
+    "exact only: error: ": "matching error",
+    "exact only: ": "exact only",
+    "error: ": "error",
+    "not stored: ": "not stored",
+    "a cache of its own: ": "own cache",
+    "mode ": "mode",
+}
+_WHOLE: Final = {
+    "nothing stored for it": "new",
+    "a stream of its own": "own stream",
+    "streams are not cached here": "no streams",
+    "events v3": "events",
+    "budget reached": "budget",
+}
+_SAME: Final = ("", "expired", "removed", "evicted", "model unknown", "cache=False")
+_KINDS: Final = (*_SAME, *_WHOLE.values(), *_BEGINNINGS.values(), "replaced", "similar")
+_REASONS: Final = (
+    *(
+        f"UPDATE lookup SET reason_kind='{kind}', reason_detail=substr(reason_kind, {len(beginning) + 1})"
+        f" WHERE reason_kind GLOB '{beginning}*'"
+        for beginning, kind in _BEGINNINGS.items()
+    ),
+    *(f"UPDATE lookup SET reason_kind='{kind}' WHERE reason_kind='{whole}'" for whole, kind in _WHOLE.items()),
+    "UPDATE lookup SET reason_kind='replaced', reason_detail=substr(reason_kind, 1, length(reason_kind) - 20)"
+    " WHERE reason_kind GLOB '* replaced this cache'",
+    "UPDATE lookup SET reason_kind='similar' WHERE reason_kind GLOB 'similar *' AND near IS NOT NULL",
+    "UPDATE lookup SET reason_kind='other', reason_detail=reason_kind"
+    f" WHERE reason_kind NOT IN ({', '.join(repr(kind) for kind in _KINDS)})",
+)
+
+
+def _objections(table: str) -> tuple[str, ...]:
+    """Return the steps that cut the objections of a table: ``below 0.93``, ``number: 2023 / 2024``."""
+    return (
+        f"ALTER TABLE {table} RENAME COLUMN objection TO objection_kind",
+        f"ALTER TABLE {table} ADD COLUMN objection_guard TEXT NOT NULL DEFAULT ''",
+        f"ALTER TABLE {table} ADD COLUMN objection_detail TEXT NOT NULL DEFAULT ''",
+        f"UPDATE {table} SET objection_kind='judged wrong' WHERE objection_kind='called wrong before'",
+        f"UPDATE {table} SET objection_kind='shadow' WHERE objection_kind='shadow mode'",
+        f"UPDATE {table} SET objection_kind='below', objection_detail=substr(objection_kind, 7)"
+        " WHERE objection_kind GLOB 'below *'",
+        f"UPDATE {table} SET objection_guard=substr(objection_kind, 1, instr(objection_kind, ': ') - 1),"
+        " objection_detail=substr(objection_kind, instr(objection_kind, ': ') + 2), objection_kind='guard'"
+        " WHERE objection_kind NOT IN ('', 'judged wrong', 'shadow', 'below')",
+    )
+
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE configuration (
@@ -140,6 +189,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         # NULL: not known yet.
         "ALTER TABLE configuration ADD COLUMN call_parameters TEXT",
+    ),
+    (
+        # A reason was a sentence; it is a kind and a detail now, and so is an objection.
+        "ALTER TABLE lookup RENAME COLUMN reason TO reason_kind",
+        "ALTER TABLE lookup ADD COLUMN reason_detail TEXT NOT NULL DEFAULT ''",
+        *_REASONS,
+        *_objections("lookup"),
+        *_objections("label"),
     ),
 )
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period, Rows, Selection, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, LookupRow, Near, Period, Rows, Selection, Usage
+from gptcache_magics.store.reasons import Kind
 
 __all__ = [
     "ADD_TAG",
@@ -30,6 +31,7 @@ __all__ = [
     "id_of",
     "id_text",
     "lookup_values",
+    "objection_values",
     "question_values",
     "readable",
     "rows",
@@ -59,9 +61,19 @@ _ENTRY = (
     "sample",
 )
 _LOOKUP = (
-    *("run", "number_in_run", "at", "outcome", "reason", "mode", "match", "similarity", "lookup_seconds", "seconds"),
-    *("notebook", "cell", "cell_line", "execution_count", "configuration", "entry", *_TOKENS),
-    *("prompt_digest", "asked", "near", "embedder", "objection"),
+    *("run", "number_in_run", "at", "outcome", "reason_kind", "reason_detail", "mode", "match", "similarity"),
+    *(
+        "lookup_seconds",
+        "seconds",
+        "notebook",
+        "cell",
+        "cell_line",
+        "execution_count",
+        "configuration",
+        "entry",
+        *_TOKENS,
+    ),
+    *("prompt_digest", "asked", "near", "embedder", "objection_kind", "objection_guard", "objection_detail"),
 )
 _CONFIGURATION = (
     *("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment", "call_parameters"),
@@ -89,7 +101,7 @@ def id_of(column: str) -> str:
 
 FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
 BRIEF: Final = (
-    "l.number, l.at, l.outcome, l.reason LIKE 'error%' OR l.reason LIKE 'exact only: error%' AS failed, l.match, "
+    f"l.number, l.at, l.outcome, l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}') AS failed, l.match, "
     f"nullif({hex_of('l.configuration')}, '') AS configuration, l.lookup_seconds, l.seconds, "
     + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
 )
@@ -99,14 +111,16 @@ ENTRY: Final = (
     f"coalesce({id_of('e.prompt_digest')}, '') AS prompt_digest, {', '.join(f'e.{name}' for name in _TOKENS)}"
 )
 """What is read of ``entry e``."""
-LOOKUP: Final = (
-    "l.number, l.run, l.number_in_run, l.at, l.outcome, l.reason, l.mode, l.match, l.similarity, l.embedder, "
-    f"l.objection, nullif({hex_of('l.configuration')}, '') AS configuration, "
-    + ", ".join(f"{id_of(f'l.{name}')} AS {name}" for name in ("entry", "asked", "near", "prompt_digest"))
-    + ", l.lookup_seconds, l.seconds, l.notebook, l.cell, l.cell_line, l.execution_count, "
-    + ", ".join(f"l.{name}" for name in _TOKENS)
+LOOKUP: Final = ", ".join(
+    {
+        "configuration": f"nullif({hex_of('l.configuration')}, '')",
+        **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
+        "near_entry": id_of("l.near"),
+        "question": "q.question",
+    }.get(name, f"l.{name}")
+    for name in LookupRow._fields
 )
-"""What is read of ``lookup l``."""
+"""What is read of ``lookup l`` and its ``question q``: the fields of a ``LookupRow``."""
 CONFIGURATION: Final = ", ".join(
     f"{hex_of(name)} AS {name}" if name in ("key", "portable") else name for name in _CONFIGURATION
 )
@@ -144,17 +158,25 @@ def tag_values(tag: str) -> tuple[str, str, str]:
 
 def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
     """The values of ``PUT_LOOKUP``."""
-    near = lookup.near
+    near, reason = lookup.near, lookup.reason
     return (
-        *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome, readable(lookup.reason), lookup.mode),
-        *(lookup.match, near.similarity if near else None, lookup.lookup_seconds, lookup.seconds),
+        *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome),
+        *((reason.kind, readable(reason.detail)) if reason is not None else ("", "")),
+        *(lookup.mode, lookup.match, near.similarity if near else None, lookup.lookup_seconds, lookup.seconds),
         *(readable(lookup.notebook), readable(lookup.cell_id), readable(lookup.cell_line), lookup.execution_count),
         bytes.fromhex(lookup.configuration) if lookup.configuration else None,
         *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
         id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
         id_number(lookup.asked) if lookup.asked else None,
-        *((id_number(near.key), near.embedder, readable(near.objection)) if near else (None, "", "")),
+        *((id_number(near.key), near.embedder) if near else (None, "")),
+        *objection_values(near),
     )
+
+
+def objection_values(near: Near | None) -> tuple[str, str, str]:
+    """Return kind, guard and detail of an objection, empty where there is none."""
+    objection = near.objection if near is not None else None
+    return (objection.kind, objection.guard, readable(objection.detail)) if objection is not None else ("", "", "")
 
 
 def configuration_values(configuration: Configuration) -> tuple[Any, ...]:

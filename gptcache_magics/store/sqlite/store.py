@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection, Usage
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections, store_folder
 from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
@@ -144,11 +145,11 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         row = db.execute("SELECT answer FROM entry WHERE id=?", (id_number(key),)).fetchone()
         return row[0] if row else None
 
-    def gone(self, key: str) -> str:
-        """Why an entry that was here is not: ``removed`` or ``evicted``; empty if neither is known."""
+    def gone(self, key: str) -> Reason | None:
+        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
         sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
-        return row[0] if row else ""
+        return Reason(Kind(row[0])) if row and row[0] else None
 
     def evict(self, limit: int) -> int:
         """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""

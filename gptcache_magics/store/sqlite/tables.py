@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from gptcache_magics.store.protocol import Period, Rows, Selection
+from gptcache_magics.store.protocol import LookupRow, Period, Rows, Selection
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import (
     BRIEF,
@@ -65,13 +65,19 @@ class SQLiteTables:
         sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
         return self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchall())
 
-    def lookups(self, period: Period, limit: int | None = None, *, brief: bool = False) -> Rows:
-        """Lookups, newest first; ``brief`` leaves out what no figure is made of."""
+    def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
+        """Return lookups, newest first."""
         where, values = where_lookups(period)
-        asked = " LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
-        columns, join = (BRIEF, "") if brief else (f"{LOOKUP}, q.question", asked)
-        sql = f"SELECT {columns} FROM lookup l{join} WHERE {where} ORDER BY l.number DESC LIMIT ?"
-        return self._connections.read(lambda db: rows(db.execute(sql, (*values, _limit(limit)))))
+        asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
+        sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
+        found = self._connections.read(lambda db: db.execute(sql, (*values, _limit(limit))).fetchall())
+        return list(map(LookupRow._make, found))
+
+    def outcomes(self, period: Period) -> Rows:
+        """Return what figures are made of, one row a lookup, newest first."""
+        where, values = where_lookups(period)
+        sql = f"SELECT {BRIEF} FROM lookup l WHERE {where} ORDER BY l.number DESC"
+        return self._connections.read(lambda db: rows(db.execute(sql, values)))
 
     def configurations(self) -> Rows:
         """All configurations, by provider, model and label."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from gptcache_magics.store.protocol import Near, Rows
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.statements import hex_of, id_number, id_of, id_text, readable, rows
+from gptcache_magics.store.sqlite.statements import hex_of, id_number, id_of, id_text, objection_values, rows
 
 __all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
@@ -34,8 +34,12 @@ EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, thresho
     (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
     LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
     USING (embedder) LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
-LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS entry, l.verdict AS right, l.similarity,
-    l.objection, l.embedder, l.at, a.question AS asked_question, s.question AS stored_question
+PUT_LABEL: Final = """INSERT OR REPLACE INTO label
+    (asked, entry, verdict, similarity, embedder, at, objection_kind, objection_guard, objection_detail)
+    VALUES (?,?,?,?,?,?,?,?,?)"""
+LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS entry, l.verdict AS right,
+    l.similarity, l.objection_kind, l.objection_guard, l.objection_detail, l.embedder, l.at,
+    a.question AS asked_question, s.question AS stored_question
     FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
 
 
@@ -98,9 +102,9 @@ class SQLiteMeanings:
 
     def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
-        values = (id_number(asked), id_number(near.key), right, near.similarity, readable(near.objection))
-        sql = "INSERT OR REPLACE INTO label VALUES (?,?,?,?,?,?,?)"
-        self._connections.write(lambda db: db.execute(sql, (*values, near.embedder, time.time())))
+        ids = id_number(asked), id_number(near.key)
+        values = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
+        self._connections.write(lambda db: db.execute(PUT_LABEL, values))
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
         """The ids of entries whose answer a person called wrong for what was asked."""

@@ -63,9 +63,7 @@ def _configuration(store: Store, key: str) -> Configuration:
 
 def _cell(store: Store, key: str) -> str:
     """The cell of the newest lookup that missed: it bought the answer."""
-    columns, rows = store.lookups(Period(key=key), brief=True)
-    outcome, notebook, count = map(columns.index, ("outcome", "notebook", "execution_count"))
-    for row in rows:
-        if row[outcome] != "hit":
-            return f"{row[notebook] or ''} {'' if row[count] is None else f'[{row[count]}]'}".strip()
-    return ""
+    bought = next((each for each in store.lookups(Period(key=key)) if each.outcome != "hit"), None)
+    if bought is None:
+        return ""
+    return f"{bought.notebook} {'' if bought.execution_count is None else f'[{bought.execution_count}]'}".strip()

@@ -11,13 +11,12 @@ import pandas as pd
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.explain.causes import explain
-from gptcache_magics.explain.closest import records
 from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
-from gptcache_magics.store.protocol import Period, Selection
+from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.tables import frames
 from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown
-from gptcache_magics.widgets.redaction import hidden, without_words
+from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
 from gptcache_magics.widgets.tabs.by_cell import by_cell
 from gptcache_magics.widgets.tabs.pair import pair_html, pair_of, verdict
@@ -79,6 +78,7 @@ class LookupsTab(TableTab):
             model=view.model,
             execution_count=view.cell,
             limit=MOST_ROWS,
+            words=not view.redact,
         )
 
     def groups(self, source: PanelSource, view: View, frame: pd.DataFrame) -> Groups:
@@ -122,7 +122,7 @@ class LookupsTab(TableTab):
         lookup = self._lookup(keys[0])
         if lookup is None:
             raise CommandError(GONE)
-        said = label(self._source.store, lookup, right=right)
+        said = label(self._source.store, lookup.number, lookup.question_id, lookup.near, right=right)
         self._described = ""  # what is shown of the lookup has changed, though its row has not
         self.repaint()
         return said
@@ -152,11 +152,11 @@ class LookupsTab(TableTab):
         self.verdicts.shown = bool(rows["similarity"].notna().any())
         self.verdicts.writable = self._source is not None and not self._source.store.readonly
 
-    def _lookup(self, number: object) -> dict[str, Any] | None:
+    def _lookup(self, number: object) -> LookupRow | None:
         assert self._source is not None
-        return next(records(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
+        return next(iter(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
 
-    def _why(self, lookup: dict[str, Any] | None) -> tuple[str, str]:
+    def _why(self, lookup: LookupRow | None) -> tuple[str, str]:
         """Return the cause of what became of a lookup, and as a table what shows it."""
         assert self._source is not None
         assert self._view is not None
@@ -165,9 +165,9 @@ class LookupsTab(TableTab):
         explanation = explain(self._source.store, lookup)
         sentence, closest = explanation.sentence, explanation.nearest
         # The pair below shows these words, unless something else is closest.
-        is_pair = closest is not None and lookup["near"] is not None and lookup["near"][:8] == closest.id
+        is_pair = closest is not None and lookup.near is not None and lookup.near.key[:8] == closest.id
         if self._view.redact and explanation.cause == "guard":
-            sentence = f"A stored question is near, but blocked by the guard “{without_words(lookup['objection'])}”."
+            sentence = f"A stored question is near, but blocked by the guard “{lookup.objection_guard}”."
         texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
         return sentence, table_html(explanation, without=texts)
 

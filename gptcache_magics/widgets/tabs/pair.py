@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gptcache_magics.explain.closest import records
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import LookupRow, Selection, Store
 from gptcache_magics.tables import frames
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_html, printable, word_diff
@@ -48,18 +48,18 @@ def pair_html(store: Store, row: Mapping[str, Any], *, redact: bool = False) -> 
     )
 
 
-def pair_of(store: Store, lookup: Mapping[str, Any]) -> dict[str, Any] | None:
+def pair_of(store: Store, lookup: LookupRow) -> dict[str, Any] | None:
     """The pair that a lookup came upon, as a row of ``tuning.pairs`` has it; None if it was near to no question."""
-    asked = lookup["asked"] if lookup["asked"] is not None else lookup["entry"]
-    if lookup["near"] is None or asked is None:
+    near, asked = lookup.near, lookup.question_id
+    if near is None or asked is None:
         return None
     return {
-        "asked": lookup["question"] or "",
-        "stored": next((text for _, text in store.questions_of([lookup["near"]]).rows), ""),
+        "asked": lookup.question or "",
+        "stored": next((text for _, text in store.questions_of([near.key]).rows), ""),
         "asked_id": asked,
-        "stored_id": lookup["near"],
-        "served": lookup["match"] == "semantic",
-        "right": next((row["right"] for row in records(store.labels()) if _is_about(row, asked, lookup["near"])), None),
+        "stored_id": near.key,
+        "served": lookup.match == "semantic",
+        "right": next((row["right"] for row in records(store.labels()) if _is_about(row, asked, near.key)), None),
     }
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 
 from gptcache_magics.semantic import tuning
 from gptcache_magics.semantic.labels import label
+from gptcache_magics.store.protocol import Near
+from gptcache_magics.store.reasons import Objection, ObjectionKind
 from gptcache_magics.tables import frames
 from gptcache_magics.text.amounts import cosine, counted
 from gptcache_magics.widgets.formats import Column, shown
@@ -63,6 +65,7 @@ class TuningTab(TableTab):
         pairs = _pairs(source, view)
         ids = pairs[["asked_id", "stored_id"]].astype("object")
         return pairs.assign(
+            blocked=pairs["guard" if view.redact else "blocked"],
             pair=pd.Series([f"{asked}/{stored}" for asked, stored in ids.itertuples(index=False)], dtype="string"),
             distance=(pairs["similarity"] - source.threshold).abs(),
             verdict=pd.Series([verdict(each) for each in pairs["right"].astype("object")], dtype="string"),
@@ -92,9 +95,9 @@ class TuningTab(TableTab):
         assert self._source is not None
         said, table = "", self.table[self.table["pair"].isin(keys)]
         for row in table.to_dict("records"):
-            lookup = {name: row[name] for name in ("number", "similarity", "embedder")}
-            lookup |= {"asked": row["asked_id"], "near": row["stored_id"], "objection": row["blocked"]}
-            said = label(self._source.store, lookup, right=right)
+            objection = Objection(ObjectionKind.GUARD, row["difference"], row["guard"]) if row["guard"] else None
+            near = Near(row["stored_id"], row["similarity"], row["embedder"], objection)
+            said = label(self._source.store, row["number"], row["asked_id"], near, right=right)
         self.repaint()
         if len(table) == 1 and pd.notna(table["number"].iloc[0]):
             return said
