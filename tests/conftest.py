@@ -12,6 +12,7 @@ import gptcache_magics as gm
 
 pytest.register_assert_rewrite("tests.support.store_contract")  # so that its assertions explain themselves
 
+from tests.support.filled_store import FilledStore  # noqa: E402
 from tests.support.provider_server import ProviderServer  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +65,24 @@ def server(provider_server: ProviderServer) -> ProviderServer:
     """Return the server with nothing counted and nothing overridden."""
     provider_server.reset()
     return provider_server
+
+
+@pytest.fixture
+def store() -> Iterator[FilledStore]:
+    """Return an empty store in memory."""
+    store = FilledStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Iterator[Path]:
+    """Turn the cache on, and return the folder of its store."""
+    gm.on(tmp_path / "store")
+    yield tmp_path / "store"
+    if gm.current() is not None:
+        gm.off()
+    set_llm_cache(None)
 
 
 @pytest.fixture

@@ -100,14 +100,6 @@ def used(magic: Magic) -> Magic:
 
 
 @pytest.fixture
-def store() -> Iterator[SQLiteStore]:
-    """An empty store."""
-    store = SQLiteStore(":memory:")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A bundle that is not there yet."""
     return tmp_path / "lesson.jsonl"

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,9 @@ FILE = ["damaged files", "the file", "writing", "disk space", "file system"]
 
 
 @pytest.fixture
-def on(tmp_path: Path) -> Iterator[Path]:
-    """The cache is on; its file."""
-    gm.on(tmp_path / "store")
-    yield tmp_path / "store" / "cache.db"
-    if gm.current() is not None:
-        gm.off()
-    set_llm_cache(None)
+def file(on: Path) -> Path:
+    """Return the file of the store of the cache that is on."""
+    return on / "cache.db"
 
 
 def check(name: str) -> Check:
@@ -42,7 +37,7 @@ def check(name: str) -> Check:
     return found
 
 
-def test_all_is_well_at_first_and_one_line_each(on: Path, server: ProviderServer) -> None:
+def test_all_is_well_at_first_and_one_line_each(file: Path, server: ProviderServer) -> None:
     server.model("ChatOpenAI").invoke("hello")
     report = gm.doctor()
 
@@ -108,7 +103,7 @@ def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None
 # LangChain
 
 
-def test_wraps_that_are_missing_or_left_behind_are_found(on: Path) -> None:
+def test_wraps_that_are_missing_or_left_behind_are_found(file: Path) -> None:
     langchain_hooks.release()  # one that is not ours to give back
     assert check("wraps") == Check("wraps", False, "none is in place", "Restart the kernel, then %gptcache on")
     langchain_hooks.install()
@@ -121,7 +116,7 @@ def test_wraps_that_are_missing_or_left_behind_are_found(on: Path) -> None:
     assert checkup.hooks(None).finding == "none, as the cache is off"
 
 
-def test_models_that_go_past_the_cache_are_found(on: Path, server: ProviderServer) -> None:
+def test_models_that_go_past_the_cache_are_found(file: Path, server: ProviderServer) -> None:
     llm: Any = server.model("ChatOpenAI", cache=False)
     llm.invoke("hello")
     own = NumberedModel(cache=InMemoryCache())
@@ -136,7 +131,7 @@ def test_models_that_go_past_the_cache_are_found(on: Path, server: ProviderServe
     del own, streams
 
 
-def test_another_cache_over_ours_is_found(on: Path) -> None:
+def test_another_cache_over_ours_is_found(file: Path) -> None:
     set_llm_cache(InMemoryCache())
     found = check("LangChain's cache")
     assert repr(found) == "! LangChain's cache: InMemoryCache replaced this one. Take it back: %gptcache on"
@@ -146,7 +141,7 @@ def test_another_cache_over_ours_is_found(on: Path) -> None:
     assert check("LangChain's cache").ok
 
 
-def test_errors_inside_the_cache_are_found(on: Path) -> None:
+def test_errors_inside_the_cache_are_found(file: Path) -> None:
     cache = gm.current()
     assert cache is not None
     cache.ledger.failed(StoreError("disk full"), "storing an answer")
@@ -157,21 +152,21 @@ def test_errors_inside_the_cache_are_found(on: Path) -> None:
 # The store
 
 
-def test_an_embedder_that_cannot_be_used_is_found(on: Path) -> None:
-    gm.on(on.parent, match="semantic", embedder=Embedder(), wait=True)
+def test_an_embedder_that_cannot_be_used_is_found(file: Path) -> None:
+    gm.on(file.parent, match="semantic", embedder=Embedder(), wait=True)
     assert check("matching").ok
     assert check("matching").finding.startswith("semantic: Embedder")
 
     broken = Embedder()
     broken.fails = RuntimeError("no such model")
-    gm.on(on.parent, match="semantic", embedder=broken, wait=True)
+    gm.on(file.parent, match="semantic", embedder=broken, wait=True)
     found = check("matching")
     assert not found.ok
     assert "no such model" in found.finding
     assert found.hint.startswith("Exact matching works.")
 
 
-def test_keys_in_entries_are_counted(on: Path, server: ProviderServer) -> None:
+def test_keys_in_entries_are_counted(file: Path, server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
     llm.invoke(f"my key is {KEY}, is it safe?")
     llm.invoke("hello")
@@ -179,39 +174,39 @@ def test_keys_in_entries_are_counted(on: Path, server: ProviderServer) -> None:
     assert (found.ok, found.finding) == (False, "1 of the newest 2 entries hold what looks like a key")
 
 
-def test_damage_is_found_and_what_was_set_aside(on: Path) -> None:
+def test_damage_is_found_and_what_was_set_aside(file: Path) -> None:
     gm.off()
     for name in ("cache.db.damaged-20260101-120000", "cache.db.damaged-20260101-120000-wal"):
-        (on.parent / name).write_bytes(b"")
-    assert checkup.damaged_files(on).finding == "cache.db.damaged-20260101-120000"
-    assert checkup.integrity(on).ok
-    content = bytearray(on.read_bytes())
+        (file.parent / name).write_bytes(b"")
+    assert checkup.damaged_files(file).finding == "cache.db.damaged-20260101-120000"
+    assert checkup.integrity(file).ok
+    content = bytearray(file.read_bytes())
     content[4096:12288] = b"\xff" * 8192
-    on.write_bytes(content)
-    assert not checkup.integrity(on).ok
-    on.write_bytes(b"no database" * 1000)
-    assert "cannot be read" in checkup.integrity(on).finding
-    assert on.read_bytes() == b"no database" * 1000
+    file.write_bytes(content)
+    assert not checkup.integrity(file).ok
+    file.write_bytes(b"no database" * 1000)
+    assert "cannot be read" in checkup.integrity(file).finding
+    assert file.read_bytes() == b"no database" * 1000
 
 
 @pytest.mark.slow
-def test_a_large_file_is_checked_for_a_bounded_time(on: Path, server: ProviderServer) -> None:
+def test_a_large_file_is_checked_for_a_bounded_time(file: Path, server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
     llm.batch([f"question {n}" for n in range(300)])
-    found = checkup.integrity(on, seconds=-1)
+    found = checkup.integrity(file, seconds=-1)
     assert (found.ok, found.finding) == (True, "no damage found in -1 s, which was not enough for all of it")
 
 
-def test_a_store_that_cannot_be_written_is_found(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checkup.writable(on).ok
+def test_a_store_that_cannot_be_written_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkup.writable(file).ok
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
-    assert checkup.writable(on).hint.endswith(f"chmod u+w {on.parent} {on}")
+    assert checkup.writable(file).hint.endswith(f"chmod u+w {file.parent} {file}")
 
 
-def test_little_disk_space_is_found(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checkup.disk_space(on).ok
+def test_little_disk_space_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkup.disk_space(file).ok
     monkeypatch.setattr(checkup, "LITTLE_BYTES", 1e18)
-    assert not checkup.disk_space(on).ok
+    assert not checkup.disk_space(file).ok
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessageChunk
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
@@ -20,15 +17,9 @@ import gptcache_magics as gm
 from tests.support.provider_server import Model, ProviderServer
 from tests.support.shell import NumberedModel
 
+pytestmark = pytest.mark.usefixtures("on")
+
 QUESTION = "What is the capital of France?"
-
-
-@pytest.fixture(autouse=True)
-def on(tmp_path: Path) -> Iterator[None]:
-    gm.on(tmp_path / "store")
-    yield
-    gm.off()
-    set_llm_cache(None)
 
 
 @tool

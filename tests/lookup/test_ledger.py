@@ -16,6 +16,7 @@ from gptcache_magics.store.protocol import Configuration, Entry, Period, Selecti
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.processes import run
+from tests.support.waiting import wait_until
 
 MINI = Configuration("6d" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", None, "{}")
 KEY = "6b" * 16
@@ -56,13 +57,6 @@ def written(folder: str | Path) -> int:
         return number
     finally:
         db.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited for 20 seconds in vain"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

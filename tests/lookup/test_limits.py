@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,7 @@ from gptcache_magics.settings import Options
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
 
-
-@pytest.fixture(autouse=True)
-def on(tmp_path: Path) -> Iterator[None]:
-    gm.on(tmp_path / "store")
-    yield
-    if gm.current() is not None:
-        gm.off()
-    set_llm_cache(None)
+pytestmark = pytest.mark.usefixtures("on")
 
 
 def reasons() -> list[str]:

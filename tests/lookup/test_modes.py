@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +25,8 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import MODES, Mode, strictest
 from tests.support.provider_server import KEY, Model, ProviderServer
 
+pytestmark = pytest.mark.usefixtures("on")
+
 RECORDED = "What is the capital of France?"
 NEW = "What is the capital of Spain?"
 
@@ -33,15 +35,6 @@ class Reply(BaseModel):
     """A reply with its text."""
 
     answer: str
-
-
-@pytest.fixture(autouse=True)
-def on(tmp_path: Path) -> Iterator[None]:
-    gm.on(tmp_path / "store")
-    yield
-    if gm.current() is not None:
-        gm.off()
-    set_llm_cache(None)
 
 
 def outcomes() -> list[tuple[str, str]]:

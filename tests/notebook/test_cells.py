@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.notebook.test_kernel import Kernel, badges
+from tests.support.kernel import Kernel, badges
 
 pytestmark = pytest.mark.kernel
 

@@ -1,119 +1,17 @@
 """The cache in a real kernel: which cell a lookup belongs to, the badge, interrupts, other kernels, a killed kernel."""
 
-import os
-import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
-from jupyter_client import KernelManager
-from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
 import gptcache_magics as gm
+from tests.support.kernel import SECONDS, START, Kernel, badges
 
 pytestmark = pytest.mark.kernel
-
-SECONDS = 60
-START = """
-import asyncio, os, threading, time
-from tests.support.shell import NumberedModel, ask
-model = NumberedModel()
-%load_ext gptcache_magics
-%gptcache on
-"""
-
-
-@dataclass
-class Ran:
-    """What came of one cell."""
-
-    count: int = 0
-    status: str = ""
-    error: str = ""
-    """The name of the exception in the reply."""
-    text: str = ""
-    """What it wrote and its last value."""
-    shown: list[dict[str, str]] = field(default_factory=list)
-    tracebacks: list[list[str]] = field(default_factory=list)
-
-
-class Kernel:
-    """A kernel, spoken to as a frontend does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manager: KernelManager
-        env = {**_environment(folder), "JPY_SESSION_NAME": str(folder / "analysis.ipynb")}
-        self.manager, self.client = start_new_kernel(
-            SECONDS, "python3", cwd=str(folder), env=env, stderr=subprocess.DEVNULL
-        )
-
-    def __enter__(self) -> "Kernel":
-        assert self.run(START).status == "ok"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-    def send(self, code: str, cell_id: str | None = None, *, silent: bool = False) -> str:
-        """Send a cell; with ``cell_id`` as JupyterLab does, without as nbconvert and papermill do."""
-        content = {"code": code, "silent": silent, "store_history": not silent, "user_expressions": {}}
-        message = self.client.session.msg("execute_request", {**content, "allow_stdin": False, "stop_on_error": False})
-        if cell_id is not None:
-            message["metadata"]["cellId"] = cell_id
-        self.client.shell_channel.send(message)
-        return str(message["header"]["msg_id"])
-
-    def until(self, asked: str, text: str | None = None) -> Ran:
-        """Read until the cell is done, or until it has written ``text``."""
-        ran = Ran()
-        while True:
-            kind, content = self._next(asked)
-            if kind == "stream":
-                ran.text += content["text"]
-            elif kind == "execute_result":
-                ran.text += content["data"]["text/plain"]
-            elif kind == "display_data":
-                ran.shown.append(content["data"])
-            elif kind == "error":
-                ran.tracebacks.append(content["traceback"])
-            if (text is not None and text in ran.text) or (kind == "status" and content["execution_state"] == "idle"):
-                break
-        while text is None:
-            reply = self.client.get_shell_msg(timeout=SECONDS)
-            if reply["parent_header"]["msg_id"] == asked:
-                done = reply["content"]
-                ran.count, ran.status, ran.error = done.get("execution_count", 0), done["status"], done.get("ename", "")
-                break
-        return ran
-
-    def run(self, code: str, cell_id: str | None = None) -> Ran:
-        """Run a cell to its end."""
-        return self.until(self.send(code, cell_id))
-
-    def lookups(self, question: str) -> pd.DataFrame:
-        """All lookups of questions that begin like this, oldest first, read from the store by this process."""
-        self.until(self.send("import gptcache_magics; gptcache_magics.stats(since='all')", silent=True))
-        df = gm.lookups(at=self.folder / ".gptcache")
-        return df[df["question"].str.startswith(question)][::-1]
-
-    def _next(self, asked: str) -> tuple[str, dict[str, Any]]:
-        while True:
-            message = self.client.get_iopub_msg(timeout=SECONDS)
-            if message["parent_header"].get("msg_id") == asked:
-                return message["msg_type"], message["content"]
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    paths = (Path(gm.__file__).parent.parent, os.environ.get("PYTHONPATH", ""))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "IPYTHONDIR": str(folder / ".ipython")}
 
 
 @pytest.fixture(scope="module")
@@ -185,12 +83,6 @@ def test_a_cell_can_be_asked_for_by_the_number_beside_it(kernel: Kernel) -> None
     assert f"analysis.ipynb [{ran.count}] # a comment" in shown.text.splitlines()
 
 
-def badges(ran: Ran) -> list[str]:
-    """The lines of the cache under a cell, in which every time that a model took is ``0.0 s``."""
-    lines = (data["text/plain"] for data in ran.shown if data["text/plain"].startswith("gptcache: "))
-    return [re.sub(r"\b[\d.]+ m?s\b", "0.0 s", line) for line in lines]
-
-
 def test_the_badge_counts_the_lookups_of_its_cell_alone(kernel: Kernel) -> None:
     first = kernel.run("_ = [ask('badge'), ask('badge'), ask('badge & more')]", cell_id="a")
     assert badges(first)[0].startswith("gptcache: 1 hit, 2 misses · saved 0.0 s · paid 0.0 s")
@@ -232,8 +124,7 @@ def test_the_badge_says_so_where_it_cannot_count_all(kernel: Kernel) -> None:
 
 
 def test_nbclient_runs_a_notebook_without_badges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in _environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / ".ipython"))
     cells = [nbformat.v4.new_code_cell(code) for code in (START, "_ = [ask('a'), ask('a')]", "%gptcache off")]
     notebook = nbformat.v4.new_notebook(cells=cells)
 

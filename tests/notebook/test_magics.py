@@ -7,7 +7,6 @@ import json
 import pkgutil
 import re
 import sqlite3
-import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from gptcache_magics.notebook.completion import completions
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.processes import output_of
 from tests.support.shell import NumberedModel, ask, fresh_shell
+from tests.support.waiting import wait_until
 
 HEAVY = ("gptcache", "langchain", "langchain_core", "langchain_community", "pandas", "numpy", "ipywidgets", "anywidget")
 OFF = "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
@@ -1116,8 +1116,5 @@ def test_a_wrong_line_shows_one_line_and_no_traceback(magic: Typist, capsys: pyt
 @pytest.mark.slow
 def test_lookups_reach_the_store_within_seconds_and_without_a_table(used: Typist) -> None:
     db = sqlite3.connect(".gptcache/cache.db")
-    deadline = time.monotonic() + 10
-    while db.execute("SELECT count(*) FROM lookup").fetchone()[0] < 4:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: db.execute("SELECT count(*) FROM lookup").fetchone()[0] == 4)
     db.close()

@@ -20,7 +20,7 @@ from gptcache_magics.semantic.embedders import embedder_maker
 from gptcache_magics.semantic.search import SemanticSearch
 from tests.support.embedder import Embedder
 from tests.support.provider_server import Model, ProviderServer
-from tests.support.store_contract import eventually
+from tests.support.waiting import wait_until
 
 ASKED = "How do I reverse a list in Python?"
 REWORDED = "How can I reverse a list in Python?"
@@ -419,7 +419,7 @@ def test_stopping_leaves_the_rest_for_later(
     gm.on(match="semantic", embedder=embedder)
     similar = gm.current().similar  # type: ignore[union-attr]
     assert similar is not None
-    assert eventually(lambda: similar.backfill.done > 0)
+    wait_until(lambda: similar.backfill.done > 0)
     similar.backfill.stop()
     go.set()
     assert similar.backfill.wait(10)
@@ -440,7 +440,7 @@ def test_off_ends_what_has_not_begun(
     gm.on(match="semantic", embedder=embedder)
     gm.off()
 
-    assert eventually(lambda: not any(each.name.startswith("gptcache-index") for each in threading.enumerate()))
+    wait_until(lambda: not any(each.name.startswith("gptcache-index") for each in threading.enumerate()))
     assert len(embedder.texts) == 1
 
 
@@ -810,7 +810,7 @@ def test_exact_again_ends_what_goes_on_in_the_background(
 
     assert server.calls == 2
     assert "Match     exact" in repr(gm.status())
-    assert eventually(lambda: not any(each.name == "gptcache-indexing" for each in threading.enumerate()))
+    wait_until(lambda: not any(each.name == "gptcache-indexing" for each in threading.enumerate()))
 
 
 # Tuning, over what was asked

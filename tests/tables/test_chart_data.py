@@ -9,12 +9,21 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
-from gptcache_magics.store.protocol import Configuration, Lookup, Period, Usage
-from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.store.protocol import Period, Usage
 from gptcache_magics.tables import chart_data as series
 from gptcache_magics.tables import frames
 from gptcache_magics.tables.chart_data import Series
-from tests.tables.test_frames import CLAUDE, LLAMA, MINI, MINI_HOT, NOON, USAGE, Filled, dtypes_of
+from tests.support.filled_store import (
+    CLAUDE,
+    LLAMA,
+    MINI,
+    MINI_HOT,
+    NOON,
+    USAGE,
+    FilledStore,
+    dtypes_of,
+    week_of_lookups,
+)
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 FRAMES = {
@@ -36,20 +45,13 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     time.tzset()
 
 
-@pytest.fixture
-def store() -> Iterator[Filled]:
-    store = Filled()
-    yield store
-    store.close()
-
-
 def lengths(df: pd.DataFrame) -> set[float]:
     return set((df["end"] - df["start"]).dt.total_seconds())
 
 
 @pytest.mark.parametrize("name", FRAMES)
 @pytest.mark.parametrize("lookups", [0, 1, 3])
-def test_columns_and_dtypes_are_the_same_empty_or_filled(store: Filled, name: str, lookups: int) -> None:
+def test_columns_and_dtypes_are_the_same_empty_or_filled(store: FilledStore, name: str, lookups: int) -> None:
     for _ in range(lookups):
         store.look("hit")
 
@@ -66,7 +68,7 @@ def test_columns_and_dtypes_are_the_same_empty_or_filled(store: Filled, name: st
         *((200 * 365 * DAY, 8 * 364 * DAY),),
     ],
 )
-def test_a_bucket_is_as_long_as_the_span_needs(store: Filled, span: float, length: float) -> None:
+def test_a_bucket_is_as_long_as_the_span_needs(store: FilledStore, span: float, length: float) -> None:
     for at in (NOON, NOON + span):
         store.look(at=at)
 
@@ -78,7 +80,7 @@ def test_a_bucket_is_as_long_as_the_span_needs(store: Filled, span: float, lengt
     assert df["misses"].sum() == 2
 
 
-def test_days_begin_at_midnight_and_weeks_on_monday_here(store: Filled) -> None:
+def test_days_begin_at_midnight_and_weeks_on_monday_here(store: FilledStore) -> None:
     here = datetime.now().astimezone().tzinfo
     for span, weekdays in ((40 * DAY, set(range(7))), (300 * DAY, {0})):
         store.look(at=NOON + span)
@@ -88,7 +90,7 @@ def test_days_begin_at_midnight_and_weeks_on_monday_here(store: Filled) -> None:
         assert set(start.dt.day_of_week) == weekdays
 
 
-def test_a_hit_rate_is_hits_among_hits_and_misses_and_unknown_where_there_is_neither(store: Filled) -> None:
+def test_a_hit_rate_is_hits_among_hits_and_misses_and_unknown_where_there_is_neither(store: FilledStore) -> None:
     for outcome, at in (("hit", 0), ("hit", 1), ("miss", 2), ("bypass", 61), ("error", 62), ("miss", 121)):
         store.look(outcome, at=NOON + at)  # type: ignore[arg-type]
     store.look("hit", at=NOON + 11 * MINUTE)
@@ -102,7 +104,7 @@ def test_a_hit_rate_is_hits_among_hits_and_misses_and_unknown_where_there_is_nei
     assert df["hit_rate"].iloc[[2, -1]].tolist() == [0.0, 1.0]
 
 
-def test_costs_are_those_of_the_stats_table_the_dearest_model_first(store: Filled) -> None:
+def test_costs_are_those_of_the_stats_table_the_dearest_model_first(store: FilledStore) -> None:
     store.look("miss", MINI, usage=USAGE, seconds=2.0)
     store.look("hit", MINI_HOT, usage=USAGE, seconds=2.0)
     store.look("miss", CLAUDE, usage=USAGE, seconds=3.0)
@@ -116,7 +118,7 @@ def test_costs_are_those_of_the_stats_table_the_dearest_model_first(store: Fille
     pd.testing.assert_frame_equal(df[columns], frames.stats(store, wide=True).loc[df.index, columns])
 
 
-def test_a_model_is_priced_when_dollars_are_known_of_anything(store: Filled) -> None:
+def test_a_model_is_priced_when_dollars_are_known_of_anything(store: FilledStore) -> None:
     store.look("miss", MINI, usage=Usage())
     store.look("hit", MINI, usage=USAGE)
     store.look("miss", CLAUDE, usage=Usage())
@@ -126,7 +128,7 @@ def test_a_model_is_priced_when_dollars_are_known_of_anything(store: Filled) -> 
     assert math.isnan(df["paid_usd"]["gpt-4o-mini"])
 
 
-def test_latencies_are_counted_in_bins_of_a_log_scale(store: Filled) -> None:
+def test_latencies_are_counted_in_bins_of_a_log_scale(store: FilledStore) -> None:
     for seconds, outcome in ((0.0001, "hit"), (0.00011, "hit"), (0.001, "miss"), (0.5, "bypass")):
         store.look(outcome, lookup_seconds=seconds)  # type: ignore[arg-type]
 
@@ -138,12 +140,12 @@ def test_latencies_are_counted_in_bins_of_a_log_scale(store: Filled) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 1e-12, 1e9])
-def test_a_latency_that_no_clock_measures_is_still_counted(store: Filled, seconds: float) -> None:
+def test_a_latency_that_no_clock_measures_is_still_counted(store: FilledStore, seconds: float) -> None:
     store.look("hit", lookup_seconds=seconds)
     assert Series.read(store).latencies["hits"].tolist() == [1]
 
 
-def test_quantiles_are_those_of_the_stats_table(store: Filled) -> None:
+def test_quantiles_are_those_of_the_stats_table(store: FilledStore) -> None:
     for n in range(1, 41):
         store.look("hit", lookup_seconds=n / 1000)
     before = frames.stats(store, "total", wide=True).loc["total"]
@@ -157,7 +159,7 @@ def test_quantiles_are_those_of_the_stats_table(store: Filled) -> None:
     assert Series.read(store, model="none").quantiles["median_ms"].isna().all()
 
 
-def test_the_period_the_model_and_the_cell_filter_every_frame(store: Filled) -> None:
+def test_the_period_the_model_and_the_cell_filter_every_frame(store: FilledStore) -> None:
     store.look("hit", MINI, run="old", cell=1)
     store.look("hit", MINI, cell=1)
     store.look("miss", CLAUDE, cell=1)
@@ -176,32 +178,9 @@ def test_the_period_the_model_and_the_cell_filter_every_frame(store: Filled) -> 
             assert df["hits"].sum() + df["misses"].sum() == lookups
 
 
-def many(lookups: int) -> SQLiteStore:
-    """A store with so many lookups, of three models, over a week."""
-    store = SQLiteStore(":memory:")
-    models = (MINI, CLAUDE, LLAMA)
-    store.record((_looked_up(n, models[n % 3]) for n in range(lookups)), models, lookups)
-    return store
-
-
-def _looked_up(n: int, of: Configuration) -> Lookup:
-    hit = n % 10 < 7
-    return Lookup(
-        *(NOON + 6 * n, "run", n, "hit" if hit else "miss"),
-        match="exact" if hit else None,
-        configuration=of.key,
-        key="6b" * 16,
-        question="question",
-        lookup_seconds=1e-4 * (1 + n % 7) ** 2,
-        seconds=1.0,
-        usage=USAGE,
-        execution_count=n % 50,
-    )
-
-
 @pytest.mark.slow
 def test_a_hundred_thousand_lookups_are_read_once_and_counted(zone: str) -> None:
-    store = many(100_000)
+    store = week_of_lookups(100_000)
     df = frames.outcomes(store)
     read = Series.of(df)
 

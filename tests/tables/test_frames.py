@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -10,15 +9,13 @@ import pandas as pd
 import pytest
 from genai_prices import Usage as Tokens
 from genai_prices import calc_price
-from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration
 
 import gptcache_magics as gm
-from gptcache_magics import generations
-from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Match, Outcome, Period, Selection, Usage
+from gptcache_magics.store.protocol import Configuration, Period, Selection, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import columns, frames
+from tests.support.filled_store import CLAUDE, LLAMA, MINI, MINI_HOT, NOON, USAGE, FilledStore, configuration, dtypes_of
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
 
@@ -39,20 +36,6 @@ COLUMNS = {
     " input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64 paid_seconds=float64"
     " paid_usd=float64 entry=string",
 }
-NOON = 1_767_268_800.0
-"""Noon of the first of January 2026, UTC."""
-
-
-def configuration(provider: str, model: str, temperature: float | None = None) -> Configuration:
-    label = model if temperature is None else f"{model} · T {temperature:g}"
-    return Configuration(f"{provider}{label}".encode().hex(), provider, model, label, temperature, "{}")
-
-
-MINI = configuration("openai", "gpt-4o-mini", 0.0)
-MINI_HOT = configuration("openai", "gpt-4o-mini", 0.7)
-CLAUDE = configuration("anthropic", "claude-sonnet-4-0")
-LLAMA = configuration("ollama", "llama3")
-USAGE = Usage(1_000, 500, 400, 0)
 
 
 def usd(of: Configuration, usage: Usage) -> float:
@@ -66,65 +49,8 @@ def usd(of: Configuration, usage: Usage) -> float:
     return float(calc_price(tokens, model_ref=of.model, provider_id=of.provider).total_price)
 
 
-class Filled(SQLiteStore):
-    """A store that is filled by hand."""
-
-    def __init__(self, where: str | Path = ":memory:") -> None:
-        super().__init__(where)
-        self._number = 0
-
-    def look(
-        self,
-        outcome: Outcome = "miss",
-        of: Configuration | None = MINI,
-        *,
-        usage: Usage = Usage(),
-        seconds: float | None = None,
-        at: float = NOON,
-        run: str = "run",
-        reason: Reason | None = None,
-        match: Match | None = None,
-        key: str = "6b" * 16,
-        cell: int | None = None,
-        line: str = "",
-        notebook: str = "",
-        lookup_seconds: float = 0.001,
-    ) -> None:
-        """Record one lookup."""
-        self._number += 1
-        lookup = Lookup(
-            *(at, run, self._number, outcome, reason),
-            match=match or ("exact" if outcome == "hit" else None),
-            configuration=of.key if of else None,
-            key=key,
-            question="question",
-            lookup_seconds=lookup_seconds,
-            seconds=seconds,
-            usage=usage,
-            notebook=notebook,
-            cell_line=line,
-            execution_count=cell,
-        )
-        self.record([lookup], [of] if of else [], keep=1_000)
-
-    def keep(
-        self, of: Configuration = MINI, *, key: str = "6b" * 16, created: float = NOON, usage: Usage = USAGE
-    ) -> None:
-        """Store one entry."""
-        answer = generations.encode([ChatGeneration(message=AIMessage("the answer"))])
-        self.put(Entry(key, of.key, "prompt", "question", answer, created, 1.5, usage, "stop"), of)
-
-
 @pytest.fixture
-def store() -> Iterator[Filled]:
-    """An empty store in memory."""
-    store = Filled()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def filled(store: Filled) -> Filled:
+def filled(store: FilledStore) -> FilledStore:
     """Three models, two configurations of one, every outcome, two cells, two notebooks, two days."""
     store.keep(MINI)
     store.keep(CLAUDE, key="63" * 16, created=NOON + 60)
@@ -151,11 +77,6 @@ def table(store: SQLiteStore, name: str) -> pd.DataFrame:
         return frames.stats(store, wide=True)
     frame: pd.DataFrame = getattr(frames, name)(store)
     return frame
-
-
-def dtypes_of(df: pd.DataFrame) -> str:
-    names = {"datetime64[us, UTC]": "time"}
-    return " ".join(f"{column}={names.get(str(dtype), str(dtype))}" for column, dtype in df.dtypes.items())
 
 
 def expected_dtypes(name: str) -> str:
@@ -185,7 +106,7 @@ def test_columns_dtypes_and_index_are_the_same_empty_or_filled(
     assert df.index.is_unique
 
 
-def test_the_categories_are_fixed(store: Filled, filled: Filled) -> None:
+def test_the_categories_are_fixed(store: FilledStore, filled: FilledStore) -> None:
     for df in (frames.lookups(store, outcome="bypass"), frames.lookups(filled)):
         assert list(df["outcome"].cat.categories) == ["hit", "miss", "bypass", "error"]
         assert list(df["match"].cat.categories) == ["exact", "semantic"]
@@ -202,7 +123,7 @@ def test_the_columns_are_documented() -> None:
         assert list(of_frame) == [each.split("=")[0] for each in COLUMNS[name].split()]
 
 
-def test_stats_count_add_and_sort(filled: Filled) -> None:
+def test_stats_count_add_and_sort(filled: FilledStore) -> None:
     df = frames.stats(filled, wide=True)
 
     assert df.index.tolist()[:2] == ["gpt-4o-mini", "claude-sonnet-4-0"]
@@ -222,7 +143,7 @@ def test_stats_count_add_and_sort(filled: Filled) -> None:
     assert df["p95_lookup_ms"].round(1).tolist()[:2] == [1.0, 8.2]
 
 
-def test_money_is_what_the_price_list_says(filled: Filled) -> None:
+def test_money_is_what_the_price_list_says(filled: FilledStore) -> None:
     df = frames.stats(filled)
 
     assert df["saved_usd"]["gpt-4o-mini"] == pytest.approx(3 * usd(MINI, USAGE))
@@ -235,7 +156,7 @@ def test_money_is_what_the_price_list_says(filled: Filled) -> None:
 
 @pytest.mark.parametrize("tokens", [100, 31_999, 32_000, 150_000, 250_000])
 @pytest.mark.parametrize("of", [MINI, CLAUDE, configuration("google_genai", "gemini-2.5-pro")], ids=lambda of: of.model)
-def test_money_is_right_in_every_tier_of_a_price(store: Filled, of: Configuration, tokens: int) -> None:
+def test_money_is_right_in_every_tier_of_a_price(store: FilledStore, of: Configuration, tokens: int) -> None:
     usage = Usage(tokens, 50, tokens // 2)
     store.look("miss", of, usage=usage)
 
@@ -245,7 +166,7 @@ def test_money_is_right_in_every_tier_of_a_price(store: Filled, of: Configuratio
 
 @pytest.mark.parametrize(("of", "usage"), [(LLAMA, USAGE), (MINI, Usage()), (MINI, Usage(None, 7)), (None, USAGE)])
 def test_an_unknown_price_is_unknown_and_nothing_happened_is_nothing(
-    store: Filled, of: Configuration | None, usage: Usage
+    store: FilledStore, of: Configuration | None, usage: Usage
 ) -> None:
     store.look("miss", of, usage=usage)
 
@@ -259,7 +180,7 @@ def test_an_unknown_price_is_unknown_and_nothing_happened_is_nothing(
     assert math.isnan(frames.lookups(store)["saved_usd"].iloc[0])
 
 
-def test_the_total_of_nothing_is_nothing(store: Filled) -> None:
+def test_the_total_of_nothing_is_nothing(store: FilledStore) -> None:
     row = frames.stats(store, "total", wide=True).loc["total"]
 
     money = ["lookups", "hits", "misses", "saved_usd", "paid_usd", "saved_seconds", "errors", "paid_input_tokens"]
@@ -267,7 +188,7 @@ def test_the_total_of_nothing_is_nothing(store: Filled) -> None:
     assert row[["hit_rate", "median_lookup_ms"]].isna().all()
 
 
-def test_two_providers_with_one_model_name_are_told_apart(store: Filled) -> None:
+def test_two_providers_with_one_model_name_are_told_apart(store: FilledStore) -> None:
     groq, together = configuration("groq", "llama-3.1-8b-instant"), configuration("somebody", "llama-3.1-8b-instant")
     store.keep(groq)
     store.keep(together, key="74" * 16)
@@ -286,7 +207,7 @@ def test_two_providers_with_one_model_name_are_told_apart(store: Filled) -> None
 
 
 @pytest.mark.parametrize("by", BYS)
-def test_lookups_rebuild_stats_by_groupby(filled: Filled, by: str) -> None:
+def test_lookups_rebuild_stats_by_groupby(filled: FilledStore, by: str) -> None:
     lookups = frames.lookups(filled)
     keys = {
         "model": lookups["model"].fillna("unknown"),
@@ -315,7 +236,7 @@ def test_lookups_rebuild_stats_by_groupby(filled: Filled, by: str) -> None:
     }
 
 
-def test_a_cell_is_named_by_notebook_number_and_first_line(filled: Filled) -> None:
+def test_a_cell_is_named_by_notebook_number_and_first_line(filled: FilledStore) -> None:
     df = frames.stats(filled, "cell")
 
     assert df["hits"].drop("unattributed").to_dict() == {
@@ -328,7 +249,7 @@ def test_a_cell_is_named_by_notebook_number_and_first_line(filled: Filled) -> No
     assert list(df["lookups"]) == list(newest)
 
 
-def test_hits_of_a_removed_entry_are_still_counted(store: Filled) -> None:
+def test_hits_of_a_removed_entry_are_still_counted(store: FilledStore) -> None:
     store.keep()
     store.look("miss", usage=USAGE)
     store.look("hit", usage=USAGE)
@@ -339,7 +260,7 @@ def test_hits_of_a_removed_entry_are_still_counted(store: Filled) -> None:
     assert frames.models(store)[["entries", "bytes", "hits", "hit_rate"]].loc["gpt-4o-mini"].tolist() == [0, 0, 1, 0.5]
 
 
-def test_models_tell_configurations_sizes_and_times(filled: Filled) -> None:
+def test_models_tell_configurations_sizes_and_times(filled: FilledStore) -> None:
     df = frames.models(filled)
 
     assert df.index.tolist() == ["claude-sonnet-4-0", "gpt-4o-mini", "llama3"]
@@ -354,7 +275,7 @@ def test_models_tell_configurations_sizes_and_times(filled: Filled) -> None:
     assert df["first_used"].isna().tolist() == [False, False, True]
 
 
-def test_entries_are_listed_newest_first_with_what_they_cost(filled: Filled) -> None:
+def test_entries_are_listed_newest_first_with_what_they_cost(filled: FilledStore) -> None:
     df = frames.entries(filled)
 
     assert df["model"].tolist() == ["claude-sonnet-4-0", "gpt-4o-mini"]
@@ -367,7 +288,7 @@ def test_entries_are_listed_newest_first_with_what_they_cost(filled: Filled) -> 
     assert frames.entries(filled, Selection(pinned=True)).empty
 
 
-def test_ids_are_short_unless_two_begin_alike(store: Filled) -> None:
+def test_ids_are_short_unless_two_begin_alike(store: FilledStore) -> None:
     store.keep(key="01" * 16)
     assert frames.entries(store).index.tolist() == ["01010101"]
     store.keep(key="01" * 4 + "02" * 12)
@@ -376,7 +297,7 @@ def test_ids_are_short_unless_two_begin_alike(store: Filled) -> None:
     assert sorted(frames.entries(store).index) == ["0101010101010101", "0101010102020202", "ffffffff"]
 
 
-def test_lookups_name_their_entry_as_the_entries_table_does(store: Filled) -> None:
+def test_lookups_name_their_entry_as_the_entries_table_does(store: FilledStore) -> None:
     store.keep(key="ff" * 16)
     store.look("hit", key="ff" * 16)
     joined = frames.lookups(store).join(frames.entries(store), on="entry", rsuffix="_of_entry")
@@ -384,7 +305,7 @@ def test_lookups_name_their_entry_as_the_entries_table_does(store: Filled) -> No
     assert joined["answer"].tolist() == ["the answer"]
 
 
-def test_lookups_are_listed_newest_first_and_filtered(filled: Filled) -> None:
+def test_lookups_are_listed_newest_first_and_filtered(filled: FilledStore) -> None:
     df = frames.lookups(filled)
 
     assert df.index.tolist() == list(range(10, 0, -1))
@@ -410,7 +331,7 @@ def test_lookups_are_listed_newest_first_and_filtered(filled: Filled) -> None:
     ],
     ids=str,
 )
-def test_a_period_is_a_run_or_what_came_after_a_moment(store: Filled, period: Period, lookups: int) -> None:
+def test_a_period_is_a_run_or_what_came_after_a_moment(store: FilledStore, period: Period, lookups: int) -> None:
     store.look(run="first", at=NOON - 1)
     store.look(run="second", at=NOON)
     store.look(run="second", at=NOON + 1)
@@ -420,7 +341,7 @@ def test_a_period_is_a_run_or_what_came_after_a_moment(store: Filled, period: Pe
 
 
 def test_today_begins_at_midnight(tmp_path: Path) -> None:
-    store = Filled(tmp_path)
+    store = FilledStore(tmp_path)
     midnight = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
     for at in (midnight - 1, midnight, midnight + 1):
         store.look(at=at)
@@ -431,7 +352,7 @@ def test_today_begins_at_midnight(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("since", "lookups"), [("1m", 1), ("1h", 2), ("7d", 4), ("2w", 5), ("all", 5)])
 def test_a_time_is_counted_back_from_now(tmp_path: Path, since: str, lookups: int) -> None:
-    store = Filled(tmp_path)
+    store = FilledStore(tmp_path)
     for age in (30, 3_500, 3_700, 6 * 86_400, 8 * 86_400):
         store.look(at=time.time() - age)
     store.close()
@@ -471,7 +392,7 @@ def test_a_model_that_tells_no_tokens_has_unknown_money_and_known_time(cache: gm
     assert math.isnan(df["paid_usd"]["gpt-4o-mini"])
 
 
-def test_two_configurations_differ_in_the_parameters_that_are_shown(store: Filled) -> None:
+def test_two_configurations_differ_in_the_parameters_that_are_shown(store: FilledStore) -> None:
     warm = Configuration("77" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.9", 0.9, '{"temperature":0.9,"n":2}')
     plain = Configuration("70" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini", 0.2, '{"n":2,"stop":["."]}')
     store.record([], [warm, plain], 10)

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,9 +25,8 @@ from gptcache_magics.widgets.charts import (
 )
 from gptcache_magics.widgets.tabs.charts import ChartsTab
 from gptcache_magics.widgets.view import View
+from tests.support.filled_store import CLAUDE, LLAMA, MINI, NOON, USAGE, FilledStore, configuration, week_of_lookups
 from tests.support.shell import ask
-from tests.tables.test_chart_data import many
-from tests.tables.test_frames import CLAUDE, LLAMA, MINI, NOON, USAGE, Filled, configuration
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = (
@@ -44,14 +42,7 @@ HOSTILE = (
 
 
 @pytest.fixture
-def store() -> Iterator[Filled]:
-    store = Filled()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def filled(store: Filled) -> Filled:
+def filled(store: FilledStore) -> FilledStore:
     """Three models, one of which has no price, for twenty minutes."""
     for n in range(20):
         outcome: Outcome = "hit" if n % 4 else "miss"
@@ -73,7 +64,7 @@ def texts(chart: ElementTree.Element) -> list[str]:
     return [element.text or "" for element in chart.iter(f"{SVG}text")]
 
 
-def test_every_chart_is_an_image_with_a_name_and_its_figures_in_words(filled: Filled) -> None:
+def test_every_chart_is_an_image_with_a_name_and_its_figures_in_words(filled: FilledStore) -> None:
     found = charts(Series.read(filled))
 
     assert [chart.findtext(f"{SVG}title") for chart in found] == [
@@ -94,7 +85,7 @@ def test_every_chart_is_an_image_with_a_name_and_its_figures_in_words(filled: Fi
         assert len(ElementTree.tostring(chart)) < 10_000
 
 
-def test_the_words_about_hit_rates_are_the_frame_s(filled: Filled) -> None:
+def test_the_words_about_hit_rates_are_the_frame_s(filled: FilledStore) -> None:
     rates = Series.read(filled).hit_rates
     hits, misses = rates["hits"].sum(), rates["misses"].sum()
     said = told(charts(Series.read(filled))[0])
@@ -107,7 +98,7 @@ def test_the_words_about_hit_rates_are_the_frame_s(filled: Filled) -> None:
     assert said.count("by 30 seconds.") == 1
 
 
-def test_each_bar_says_its_figures_under_the_pointer(filled: Filled) -> None:
+def test_each_bar_says_its_figures_under_the_pointer(filled: FilledStore) -> None:
     chart = charts(Series.read(filled))[0]
     rates = Series.read(filled).hit_rates
     shown = [element.text for element in chart.iter(f"{SVG}title")][1:]
@@ -119,7 +110,7 @@ def test_each_bar_says_its_figures_under_the_pointer(filled: Filled) -> None:
     ]
 
 
-def test_the_words_about_costs_are_the_frame_s(filled: Filled) -> None:
+def test_the_words_about_costs_are_the_frame_s(filled: FilledStore) -> None:
     costs = Series.read(filled).costs
     said = told(charts(Series.read(filled))[1])
 
@@ -131,7 +122,7 @@ def test_the_words_about_costs_are_the_frame_s(filled: Filled) -> None:
     assert said.index("claude") < said.index("gpt") < said.index("llama")
 
 
-def test_the_words_about_latency_are_the_frame_s(filled: Filled) -> None:
+def test_the_words_about_latency_are_the_frame_s(filled: FilledStore) -> None:
     quantiles = Series.read(filled).quantiles
     said = told(charts(Series.read(filled))[2])
 
@@ -142,7 +133,7 @@ def test_the_words_about_latency_are_the_frame_s(filled: Filled) -> None:
     )
 
 
-def test_an_unknown_amount_is_said_to_be_unknown(store: Filled) -> None:
+def test_an_unknown_amount_is_said_to_be_unknown(store: FilledStore) -> None:
     store.look("miss", MINI, usage=Usage())
     store.look("hit", MINI, usage=USAGE)
 
@@ -152,7 +143,7 @@ def test_an_unknown_amount_is_said_to_be_unknown(store: Filled) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_model_name_is_shown_and_cut_and_nothing_else(store: Filled, name: str) -> None:
+def test_a_hostile_model_name_is_shown_and_cut_and_nothing_else(store: FilledStore, name: str) -> None:
     of = configuration("nobody", name)
     store.look("miss", of, usage=USAGE, seconds=2.0)
     store.look("hit", of, usage=USAGE, seconds=2.0)
@@ -169,7 +160,7 @@ def test_a_hostile_model_name_is_shown_and_cut_and_nothing_else(store: Filled, n
     assert max(map(len, text.splitlines())) < 80
 
 
-def test_times_too_short_for_seconds_are_told_in_milliseconds(store: Filled) -> None:
+def test_times_too_short_for_seconds_are_told_in_milliseconds(store: FilledStore) -> None:
     store.look("miss", configuration("nobody", "fast"), seconds=0.0008)
 
     chart = charts_html(Series.read(store))
@@ -177,7 +168,7 @@ def test_times_too_short_for_seconds_are_told_in_milliseconds(store: Filled) -> 
     assert ">milliseconds<" in chart
 
 
-def test_the_text_form_keeps_its_columns_beside_wide_names(store: Filled) -> None:
+def test_the_text_form_keeps_its_columns_beside_wide_names(store: FilledStore) -> None:
     for name in ("模型" * 20, "a", "long-name/" * 9):
         store.look("miss", configuration("nobody", name), seconds=2.0)
 
@@ -186,7 +177,7 @@ def test_the_text_form_keeps_its_columns_beside_wide_names(store: Filled) -> Non
     assert [sum(map(words.wide, text)) for text in before] == [30] * 3
 
 
-def test_nothing_to_draw_is_said_in_a_sentence(store: Filled) -> None:
+def test_nothing_to_draw_is_said_in_a_sentence(store: FilledStore) -> None:
     empty = Series.read(store)
     for form in (charts_html(empty), charts_text(empty), repr(Plot(empty)), Plot(empty)._repr_html_()):
         assert words.EMPTY in form
@@ -199,7 +190,7 @@ def test_nothing_to_draw_is_said_in_a_sentence(store: Filled) -> None:
         assert ElementTree.fromstring(note).get("role") == "note"
 
 
-def test_lookups_without_hit_miss_or_cost_are_no_error(store: Filled) -> None:
+def test_lookups_without_hit_miss_or_cost_are_no_error(store: FilledStore) -> None:
     for outcome in ("bypass", "error"):
         store.look(outcome, LLAMA)  # type: ignore[arg-type]
     series = Series.read(store)
@@ -209,7 +200,7 @@ def test_lookups_without_hit_miss_or_cost_are_no_error(store: Filled) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["hit", "miss"])
-def test_one_lookup_is_drawn(store: Filled, outcome: Outcome) -> None:
+def test_one_lookup_is_drawn(store: FilledStore, outcome: Outcome) -> None:
     store.look(outcome, MINI, usage=USAGE, seconds=1.0)
     rate, costs, latency = charts(Series.read(store))
 
@@ -220,7 +211,7 @@ def test_one_lookup_is_drawn(store: Filled, outcome: Outcome) -> None:
     assert "1 ms" not in texts(rate)
 
 
-def test_more_models_than_there_is_room_for_are_counted(store: Filled) -> None:
+def test_more_models_than_there_is_room_for_are_counted(store: FilledStore) -> None:
     for n in range(11):
         store.look("miss", configuration("nobody", f"model-{n:02}"), seconds=100.0 - n)
 
@@ -232,7 +223,7 @@ def test_more_models_than_there_is_room_for_are_counted(store: Filled) -> None:
     assert "3 more models" in charts_text(series)
 
 
-def test_everything_drawn_is_inside_the_drawing(filled: Filled) -> None:
+def test_everything_drawn_is_inside_the_drawing(filled: FilledStore) -> None:
     for chart in charts(Series.read(filled)):
         height = float(chart.get("viewBox", "").split()[3])
         for element in chart.iter():
@@ -246,7 +237,7 @@ def test_everything_drawn_is_inside_the_drawing(filled: Filled) -> None:
 
 @pytest.mark.slow
 def test_a_hundred_thousand_lookups_take_a_few_kilobytes() -> None:
-    store = many(100_000)
+    store = week_of_lookups(100_000)
     found = charts(Series.read(store))
     store.close()
 
@@ -254,7 +245,7 @@ def test_a_hundred_thousand_lookups_take_a_few_kilobytes() -> None:
     assert all(len(ElementTree.tostring(chart)) < 12_000 for chart in found)
 
 
-def test_the_text_form_has_a_line_for_each_figure(filled: Filled) -> None:
+def test_the_text_form_has_a_line_for_each_figure(filled: FilledStore) -> None:
     series = Series.read(filled)
     rates, costs, latencies = charts_text(series).split("\n\n")
 
@@ -314,14 +305,12 @@ def test_times_have_a_few_marks_that_differ(span: float) -> None:
 
 
 @pytest.fixture
-def used(tmp_path: Path) -> Iterator[Path]:
-    """Turn a cache on in which two models were asked."""
-    gm.on(tmp_path)
+def used(on: Path) -> Path:
+    """Return the store of a cache in which two models were asked."""
     for question in ("first", "second", "first"):
         ask(question)
     ask("third", "large-model")
-    yield tmp_path
-    gm.off()
+    return on
 
 
 def test_stats_draws_what_it_counts(used: Path) -> None:
@@ -362,6 +351,6 @@ def test_the_tab_says_something_to_the_browser_only_if_a_figure_changed(used: Pa
     assert words.EMPTY in charts.value
 
 
-def test_what_is_drawn_does_not_depend_on_when(filled: Filled) -> None:
+def test_what_is_drawn_does_not_depend_on_when(filled: FilledStore) -> None:
     assert pd.Timestamp.now() > pd.Timestamp(NOON, unit="s")
     assert charts_html(Series.read(filled)) == charts_html(Series.read(filled))

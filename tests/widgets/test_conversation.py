@@ -14,7 +14,6 @@ from langchain_core.tools import tool
 import gptcache_magics as gm
 from gptcache_magics import generations
 from gptcache_magics.identity.prompt import prompt_of
-from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Selection, Usage
 from gptcache_magics.tables import frames
 from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of
@@ -32,13 +31,6 @@ ALLOWED = {"ol", "li", "h4", "h5", "div", "span", "pre", "code", "button", "deta
 def weather(city: str) -> str:
     """Return the weather in a city."""
     return "Sun"
-
-
-@pytest.fixture
-def store():
-    store = open_store(":memory:")
-    yield store
-    store.close()
 
 
 def put(store, messages, answer="an answer", **values):

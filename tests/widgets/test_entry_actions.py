@@ -26,13 +26,10 @@ def ask(question):
 
 
 @pytest.fixture
-def source(tmp_path):
-    gm.on(tmp_path)
+def source(on):
     for number in range(25):
         ask(f"question {number}")
-    yield controller.source()
-    if controller.cache is not None:
-        gm.off()
+    return controller.source()
 
 
 @pytest.fixture
@@ -155,14 +152,14 @@ def test_a_confirmation_that_was_not_asked_for_removes_nothing(tab):
     assert len(gm.entries()) == 25
 
 
-def test_a_store_that_is_off_is_changed_and_not_the_one_that_is_on(tab, source, tmp_path):
+def test_a_store_that_is_off_is_changed_and_not_the_one_that_is_on(tab, source, on, tmp_path):
     other = open_store(tmp_path / "other")
     frame = gm.entries()
     gm.off()
     gm.on(tmp_path / "elsewhere")
     ask("question of elsewhere")
     other.close()
-    away = controller.source(str(tmp_path))
+    away = controller.source(str(on))
     tab = EntriesTab()
     tab.repaint = lambda: tab.paint(away, View("all"))
     tab.repaint()

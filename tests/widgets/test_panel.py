@@ -23,6 +23,7 @@ from gptcache_magics.widgets.panel import _within, open_panels
 from gptcache_magics.widgets.static import Snapshot
 from tests.support.processes import TAG_ALL, output_of
 from tests.support.shell import fresh_shell
+from tests.support.waiting import wait_until
 
 HOSTILE_QUESTION = "<script>alert(1)</script> \x1b[31mred \u202etxet"
 HOSTILE_ANSWER = "<img src=x onerror=alert(2)> $a$ " + "word " * 20_000
@@ -39,16 +40,13 @@ def ask(question, answer="an answer", name="plain-model"):
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(on):
     """Return the source of the cache that is on; two misses and a hit were looked up."""
-    gm.on(tmp_path)
     for question in ("first", "second", "first"):
         ask(question)
     yield controller.source()
     for panel in list(open_panels):
         panel.close()
-    if controller.cache is not None:
-        gm.off()
 
 
 @pytest.fixture
@@ -59,13 +57,6 @@ def panel(source):
 def look_at(panel):
     """Make the panel believe that a browser shows it."""
     panel._view_count = 1
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited for 30 seconds in vain"
-        time.sleep(0.01)
 
 
 def figures_of(panel):
@@ -520,11 +511,11 @@ def test_the_saved_form_has_the_charts(panel):
 
 
 @pytest.mark.slow
-def test_a_locked_store_is_said_and_heals_by_itself(panel, source, tmp_path, monkeypatch):
+def test_a_locked_store_is_said_and_heals_by_itself(panel, source, on, monkeypatch):
     monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
     source.store.close()  # opens again, with that patience
     look_at(panel)
-    other = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    other = sqlite3.connect(on / "cache.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     ask("third")
     wait_until(lambda: "database is locked" in panel._line.value)
@@ -535,17 +526,17 @@ def test_a_locked_store_is_said_and_heals_by_itself(panel, source, tmp_path, mon
     wait_until(lambda: panel._line.value == "" and "1 of 4, 1 error" in figures_of(panel))
 
 
-def test_a_store_that_vanished_is_said_and_the_last_tables_stay_until_there_are_others(tmp_path, source):
+def test_a_store_that_vanished_is_said_and_the_last_tables_stay_until_there_are_others(on, source):
     gm.off()
-    panel = gm.panel(at=tmp_path)
+    panel = gm.panel(at=on)
     models = open_tab(panel, "Models")
-    away = tmp_path.with_name(f"{tmp_path.name}-away")
-    tmp_path.rename(away)
+    away = on.with_name("away")
+    on.rename(away)
     panel._painter.hurry()
     wait_until(lambda: "was removed or replaced" in panel._line.value)
     assert "1 of 3 lookups" in figures_of(panel)
     assert models.grid.page["total"] == 1
-    gm.on(tmp_path)
+    gm.on(on)
     ask("fourth")
     gm.current().ledger.flush()
     panel._painter.hurry()
