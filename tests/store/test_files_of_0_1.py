@@ -1,0 +1,120 @@
+"""A store and a bundle that version 0.1 wrote, with what its tables said of them: nothing is lost, nothing changes.
+
+``tests/data/0.1`` was made by the code of commit 2c33be6: models, hits, misses and bypasses of every kind, labels,
+tags, a pin, an edited answer, vectors, and an entry that was removed and can come back. The tables hold no money,
+which follows the price list that is installed.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gptcache_magics import bundle
+from gptcache_magics.explain.causes import explain
+from gptcache_magics.semantic import tuning
+from gptcache_magics.store.protocol import Period, Selection
+from gptcache_magics.store.reasons import Kind
+from gptcache_magics.store.sqlite.schema import MIGRATIONS
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.tables import frames
+
+DATA = Path(__file__).parents[1] / "data" / "0.1"
+SAID: dict[str, Any] = json.loads((DATA / "tables.json").read_text())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLiteStore]:
+    """A copy of the store."""
+    shutil.copy(DATA / "cache.db", tmp_path)
+    store = SQLiteStore(tmp_path)
+    yield store
+    store.close()
+
+
+def rows(df: pd.DataFrame, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a table, with the columns that it had in 0.1."""
+    return [{name: plain(row[name]) for name in like[0]} for row in df.reset_index().to_dict("records")]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def test_every_entry_is_kept(store: SQLiteStore) -> None:
+    assert rows(frames.entries(store).sort_index(), SAID["entries"]) == SAID["entries"]
+    keys = [row[0] for row in store.entries(Selection()).rows]
+    assert all(store.get(key) is not None for key in keys)
+    assert sorted(len(store.history(key)) for key in keys) == SAID["histories"]
+    assert list(store.notices) == []
+
+
+def test_every_lookup_has_the_reason_that_it_had(store: SQLiteStore) -> None:
+    assert rows(frames.lookups(store), SAID["lookups"]) == SAID["lookups"]
+
+
+def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
+    kinds = {lookup.reason.kind for lookup in store.lookups(Period()) if lookup.reason is not None}
+
+    assert kinds == {*Kind} - {Kind.OWN_STREAM, Kind.OTHER}
+
+
+def test_every_lookup_can_be_explained(store: SQLiteStore) -> None:
+    causes = {explain(store, lookup).cause for lookup in store.lookups(Period())}
+
+    assert causes >= {"hit", "guard", "below threshold", "called wrong", "shadow mode", "expired", "removed", "evicted"}
+    assert causes >= {"mode", "cache=False", "not cached", "model unknown", "budget reached", "error"}
+
+
+@pytest.mark.parametrize("by", SAID["stats"])
+def test_stats_are_what_they_were(store: SQLiteStore, by: frames.By) -> None:
+    table = frames.stats(store, by, wide=True).sort_index()
+
+    assert rows(table, SAID["stats"][by]) == SAID["stats"][by]
+
+
+def test_models_are_what_they_were(store: SQLiteStore) -> None:
+    assert rows(frames.models(store), SAID["models"]) == SAID["models"]
+
+
+def test_labels_and_vectors_are_what_they_were(store: SQLiteStore) -> None:
+    assert rows(tuning.pairs(store), SAID["pairs"]) == SAID["pairs"]
+    assert [list(each) for each in store.embedders().rows] == SAID["embedders"]
+
+
+def test_what_was_removed_can_come_back(store: SQLiteStore) -> None:
+    assert store.undo() == SAID["removed"] > 0
+
+
+def test_a_reason_of_no_kind_is_kept_as_it_was(tmp_path: Path) -> None:
+    shutil.copy(DATA / "cache.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS)
+        db.execute("UPDATE lookup SET reason='as no version says' WHERE number=1")
+        db.commit()
+    store = SQLiteStore(tmp_path)
+
+    assert frames.lookups(store).loc[1, "reason"] == "as no version says"
+    assert explain(store, store.lookups(Period(number=1))[0]).outcome == "miss"
+    store.close()
+
+
+def test_the_bundle_is_written_again_byte_by_byte(store: SQLiteStore, tmp_path: Path) -> None:
+    read = bundle.opened(DATA / "bundle.jsonl")
+    bundle.save(read, Selection(), tmp_path / "from the bundle.jsonl")
+    bundle.save(store, Selection(), tmp_path / "from the store.jsonl")
+
+    assert list(read.notices) == []
+    for name in ("from the bundle.jsonl", "from the store.jsonl"):
+        assert (tmp_path / name).read_bytes() == (DATA / "bundle.jsonl").read_bytes()
