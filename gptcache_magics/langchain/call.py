@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gptcache_magics.identity.call import Call
-from gptcache_magics.lookup.request import Pending
-from gptcache_magics.store.protocol import Lookup
+
+if TYPE_CHECKING:  # %gptcache help imports this module, and nothing of LangChain's
+    from gptcache_magics.lookup.request import Pending
+    from gptcache_magics.store.protocol import Lookup
 
 __all__ = ["CALL", "ModelCall", "within"]
 
