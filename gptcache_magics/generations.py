@@ -32,6 +32,7 @@ from gptcache_magics.identity.providers import (
 )
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
+from gptcache_magics.text.messages import call_text
 
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
@@ -266,8 +267,7 @@ def _empty(message: BaseMessage) -> bool:
 
 def _shown(generation: Generation) -> str:
     calls = getattr(getattr(generation, "message", None), "tool_calls", None) or []
-    shown = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False, default=str)})" for call in calls]
-    return "\n".join([generation.text, *shown] if generation.text else shown)
+    return "\n".join(filter(None, (generation.text, *map(call_text, calls))))
 
 
 def _same(one: Any, other: Any) -> bool:

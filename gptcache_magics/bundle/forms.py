@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
-__all__ = ["FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "prompt_of", "slow"]
+from gptcache_magics.text.messages import chat_messages, serialised
+
+__all__ = ["FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
 
 FAST, SLOW = b"F", b"S"
 """First bytes of the two forms of an encoded answer (:mod:`gptcache_magics.generations`)."""
-_MESSAGES: Final = {
-    "human": "HumanMessage",
-    "ai": "AIMessage",
-    "system": "SystemMessage",
-    "tool": "ToolMessage",
-    "chat": "ChatMessage",
-    "function": "FunctionMessage",
-}
 
 
 def parsed(text: str | bytes) -> Any:
@@ -62,28 +56,11 @@ def object_of(text: str) -> Any:
 
 def messages_of(prompt: str) -> list[Any] | None:
     """Return the messages of a chat prompt if they give the prompt again."""
-    if not prompt.startswith("[{"):
-        return None
     try:
-        messages = [message["kwargs"] for message in parsed(prompt)]
-        return messages if prompt_of(messages) == prompt else None
+        messages = [message["kwargs"] for message in chat_messages(prompt) or ()]
+        return messages if messages and serialised(messages) == prompt else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def prompt_of(messages: Any) -> str:
-    """Return messages as LangChain serialises them."""
-    return json.dumps(
-        [
-            {
-                "lc": 1,
-                "type": "constructor",
-                "id": ["langchain", "schema", "messages", _MESSAGES[kwargs["type"]]],
-                "kwargs": kwargs,
-            }
-            for kwargs in messages
-        ]
-    )
 
 
 def answer_form(data: bytes) -> Any:

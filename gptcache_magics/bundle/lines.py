@@ -14,11 +14,12 @@ from typing import Any, Final
 import orjson
 
 from gptcache_magics import generations
-from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed, prompt_of
+from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
 from gptcache_magics.errors import NotStorable
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.text.masking import is_secret
+from gptcache_magics.text.messages import serialised
 
 __all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
 
@@ -167,7 +168,7 @@ def _read_messages(fields: Mapping[str, Any]) -> str:
     if not isinstance(fields.get("messages"), list):
         raise ValueError("'prompt' is missing")
     try:
-        return prompt_of(fields["messages"])
+        return serialised(fields["messages"])
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("'messages' are no messages") from error
 

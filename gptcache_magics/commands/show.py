@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from gptcache_magics.commands._selection import named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
+from gptcache_magics.text.messages import conversation
 
 HELP = "One entry: the conversation, the answer, what it cost, its history."
 EXAMPLE = "%gptcache show a41f"
@@ -51,7 +51,7 @@ def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
             [
                 *_facts(source.store, key, entry),
                 "",
-                *_conversation(entry["prompt"]),
+                *(f"{message.role}: {message.text}" for message in conversation(entry["prompt"])),
                 *_answers(source.store, key, entry),
             ]
         )
@@ -71,27 +71,6 @@ def _facts(store: Store, key: str, entry: dict[str, Any]) -> list[str]:
         f"{key[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
         f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit')}; paid: {used}{cost}{took}",
     ]
-
-
-def _conversation(prompt: str) -> list[str]:
-    try:
-        messages = json.loads(prompt) if prompt.startswith("[{") else None
-        lines = [f"{m['id'][-1].removesuffix('Message').lower()}: {_content(m['kwargs'])}" for m in messages or []]
-    except (ValueError, KeyError, TypeError):
-        lines = []
-    return lines or [f"prompt: {prompt}"]
-
-
-def _content(kwargs: dict[str, Any]) -> str:
-    content = kwargs.get("content", "")
-    if not isinstance(content, str):
-        content = " ".join(
-            block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in content
-        )
-    calls = [
-        f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in kwargs.get("tool_calls") or []
-    ]
-    return "\n".join([content, *calls] if content else calls)
 
 
 def _answers(store: Store, key: str, entry: dict[str, Any]) -> list[str]:

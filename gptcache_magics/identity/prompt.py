@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
 
-import orjson
 from langchain_core import load
 from langchain_core.messages import BaseMessage
 
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.providers import RESPONSE_ID
+from gptcache_magics.text.messages import chat_messages, content_text
 
 __all__ = ["canonical", "prompt_of"]
-
-_CHAT_PROMPT: Final = '[{"lc"'
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
@@ -29,7 +26,7 @@ def prompt_of(messages: Sequence[BaseMessage]) -> str:
 
 def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
     """Return the canonical prompt, the prompt as stock GPTCache should see it, and the question."""
-    messages = _parsed(prompt)
+    messages = chat_messages(prompt)
     if messages is None:
         return _bytes(prompt), prompt, prompt
     changed = False
@@ -48,34 +45,8 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
             changed = True
-    return dumps(messages), json.dumps(messages) if changed else prompt, _text(question)
+    return dumps(messages), json.dumps(messages) if changed else prompt, content_text(question)
 
 
 def _bytes(prompt: str) -> bytes:
     return prompt.encode("utf-8", "surrogatepass")
-
-
-def _parsed(prompt: str) -> list[dict[str, Any]] | None:
-    """Return the messages of a chat prompt as LangChain serialises them, or None for any other text."""
-    if not prompt.startswith(_CHAT_PROMPT):
-        return None
-    try:
-        messages = orjson.loads(prompt)
-    except ValueError:
-        try:
-            messages = json.loads(prompt)
-        except ValueError:
-            return None
-    if all(isinstance(m, dict) and isinstance(m.get("kwargs"), dict) and m.get("id") for m in messages):
-        return messages  # type: ignore[no-any-return]
-    return None
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list) else []
-    texts = [
-        block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]" for block in blocks
-    ]
-    return "\n".join(texts)

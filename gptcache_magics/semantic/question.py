@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-import orjson
-
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.store.reasons import exact_only
+from gptcache_magics.text.messages import chat_messages, more_than_text, uses_tools
 
 __all__ = ["SearchableQuestion", "searchable_question"]
 
@@ -26,7 +25,7 @@ MOST_WORDS: Final = 60
 """In longer questions a word that matters changes the cosine by less than chance does."""
 _TURN: Final = re.compile(r"^[ \t]*(?:human|user|ai|assistant|system|bot|question|answer|q|a)[ \t]*:", re.I | re.M)
 """Beginning of a turn in a prompt for a completion model that holds several."""
-CANONICAL: Final = b'[{"id"'
+CANONICAL: Final = '[{"id"'
 """Beginning of a canonical chat prompt."""
 
 
@@ -47,9 +46,9 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     ExactOnly
         If the prompt may not be matched by meaning, with the reason.
     """
-    messages = _messages(seen)
-    if messages is None:
-        text = _text(seen)
+    messages = chat_messages(seen, CANONICAL)
+    if not messages:
+        text = seen.decode("utf-8", "surrogatepass")
         if len(_TURN.findall(text)) > 1:
             raise exact_only("it is a conversation in one text")
         return _meaning(text, configuration, b"")
@@ -57,7 +56,10 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     if last.get("type") != "human":
         raise exact_only("the last message is not a person's")
     for each in (*earlier, last):
-        _check(each)
+        if uses_tools(each):
+            raise exact_only("the conversation uses tools")
+        if other := more_than_text(each.get("content")):
+            raise exact_only(f"the conversation holds more than text ({other})")
     content = last.get("content")
     if isinstance(content, list):
         texts = [block if isinstance(block, str) else block["text"] for block in content]
@@ -68,43 +70,11 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     return _meaning("\n\n".join(texts), configuration, dumps(messages))
 
 
-def _messages(seen: bytes) -> list[dict[str, Any]] | None:
-    """Return the messages of a chat prompt; None for a text, which is itself the question."""
-    if not seen.startswith(CANONICAL):
-        return None
-    try:
-        messages = orjson.loads(seen)
-    except ValueError:
-        return None
-    if not all(isinstance(each, dict) and isinstance(each.get("kwargs"), dict) for each in messages):
-        return None
-    return messages or None
-
-
-def _text(seen: bytes) -> str:
-    try:
-        return seen.decode()
-    except UnicodeDecodeError:
-        raise exact_only("it is not valid Unicode") from None
-
-
-def _check(message: dict[str, Any]) -> None:
-    """Raise ``ExactOnly`` for a message that says more than its words."""
-    extra = message.get("additional_kwargs") or {}
-    calls = [
-        message.get("tool_calls"),
-        message.get("invalid_tool_calls"),
-        *map(extra.get, ("tool_calls", "function_call")),
-    ]
-    if message.get("type") in ("tool", "function") or any(calls):
-        raise exact_only("the conversation uses tools")
-    content = message.get("content")
-    for block in content if isinstance(content, list) else ():
-        if not isinstance(block, str) and not (block.get("type") == "text" and isinstance(block.get("text"), str)):
-            raise exact_only(f"the conversation holds more than text ({block.get('type', '?')})")
-
-
 def _meaning(question: str, configuration: str, rest: bytes) -> SearchableQuestion:
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise exact_only("it is not valid Unicode") from None
     words = len(question.split())
     if words < FEWEST_WORDS:
         raise exact_only(f"fewer than {FEWEST_WORDS} words")

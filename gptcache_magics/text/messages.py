@@ -1,14 +1,137 @@
-"""Who said what in a stored prompt, and the first message in which two prompts differ."""
+"""Messages as LangChain serialises them: the one reader of prompts, messages and their content blocks.
+
+A chat prompt reaches a cache as JSON: a list of constructors, whose ``kwargs`` are the fields of the messages. All
+functions here read these plain fields and import no LangChain, so that a store can search its prompts without it.
+
+langchain-core's ``content_blocks`` translate the blocks of a provider into standard ones, but only of a message that
+names its provider, as an answer does. A prompt has lost the name, and ``content_blocks`` then leave a thinking, a
+refusal, a tool use or an input image of OpenAI's as they came. So both forms are read here, the standard one and those.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Difference", "Message", "conversation", "first_difference"]
+import orjson
+
+from gptcache_magics.text.masking import is_secret
+
+__all__ = [
+    *(
+        "CHAT_PROMPT",
+        "CLASSES",
+        "call_text",
+        "chat_messages",
+        "content_text",
+        "more_than_text",
+        "serialised",
+        "uses_tools",
+    ),
+    *("Difference", "Message", "conversation", "first_difference"),
+    *("Call", "Image", "Other", "Part", "Said", "Text", "said_in", "said_in_prompt"),
+]
 
 CHAT_PROMPT: Final = '[{"lc"'
+"""Beginning of a chat prompt."""
+CLASSES: Final = {
+    "human": "HumanMessage",
+    "ai": "AIMessage",
+    "system": "SystemMessage",
+    "tool": "ToolMessage",
+    "chat": "ChatMessage",
+    "function": "FunctionMessage",
+}
+"""LangChain's own classes of messages, by the type in their fields."""
+
+IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Kinds of images that are shown: they hold pixels and nothing that runs."""
+MOST_PARTS: Final = 100
+"""Parts of one message that are read; the rest is counted."""
+
+
+def chat_messages(prompt: str | bytes, beginning: str = CHAT_PROMPT) -> list[dict[str, Any]] | None:
+    """Return the messages of a chat prompt, each with its ``id`` and ``kwargs``; None for any other prompt.
+
+    Parameters
+    ----------
+    beginning
+        How the prompt begins if it is one of a chat: a canonical prompt has another order of fields.
+    """
+    if not prompt.startswith(beginning if isinstance(prompt, str) else beginning.encode()):  # type: ignore[arg-type]
+        return None
+    try:
+        messages = orjson.loads(prompt)
+    except ValueError:
+        try:
+            messages = json.loads(prompt)  # a lone surrogate
+        except ValueError:
+            return None
+    if all(isinstance(m, dict) and isinstance(m.get("kwargs"), dict) and m.get("id") for m in messages):
+        return messages  # type: ignore[no-any-return]
+    return None
+
+
+def serialised(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return messages, given by their fields, as the prompt that LangChain makes of them.
+
+    Raises
+    ------
+    KeyError
+        If a message is not of LangChain's own classes.
+    ValueError
+        If a field is a number that JSON does not have.
+    """
+    identity = ("langchain", "schema", "messages")
+    constructors = [
+        {"lc": 1, "type": "constructor", "id": [*identity, CLASSES[kwargs["type"]]], "kwargs": kwargs}
+        for kwargs in messages
+    ]
+    return json.dumps(constructors, allow_nan=False)
+
+
+def content_text(content: Any, *, names: bool = True) -> str:
+    """Return the text of a message's content.
+
+    Parameters
+    ----------
+    names
+        Whether blocks without text are named, as in ``[image]``.
+
+    Raises
+    ------
+    AttributeError, TypeError
+        If a block is of a form that no model takes.
+    """
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else ()
+    texts = (
+        block if isinstance(block, str) else block.get("text") or (f"[{block.get('type', '?')}]" if names else "")
+        for block in blocks
+    )
+    return "\n".join(texts)
+
+
+def call_text(call: Mapping[str, Any]) -> str:
+    """Return a tool call as ``weather({"city": "Paris"})``."""
+    return f"{call.get('name')}({json.dumps(call.get('args'), ensure_ascii=False, default=str)})"
+
+
+def uses_tools(message: Mapping[str, Any]) -> bool:
+    """Return whether a message calls a tool or answers a call."""
+    extra = message.get("additional_kwargs") or {}
+    calls = (message.get("tool_calls"), message.get("invalid_tool_calls"), extra.get("tool_calls"))
+    return message.get("type") in ("tool", "function") or any((*calls, extra.get("function_call")))
+
+
+def more_than_text(content: Any) -> str:
+    """Return the type of the first block of a content that is not a text; empty if all of them are."""
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, str) and not (block.get("type") == "text" and isinstance(block.get("text"), str)):
+            return str(block.get("type", "?"))
+    return ""
 
 
 class Message(NamedTuple):
@@ -31,15 +154,14 @@ class Difference(NamedTuple):
 
 
 def conversation(prompt: str | bytes) -> list[Message]:
-    """The messages of a prompt as the store has it; a single one of role ``prompt`` if it is no chat."""
+    """Return the messages of a prompt as a store has it; one of role ``prompt`` if it is not a chat."""
     if isinstance(prompt, bytes):
         prompt = prompt.decode("utf-8", "surrogatepass")
-    if prompt.startswith(CHAT_PROMPT):
-        try:
-            return [_message(each["kwargs"]) for each in json.loads(prompt)]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-    return [Message("prompt", prompt, prompt)]
+    try:
+        messages = [_message(each["kwargs"]) for each in chat_messages(prompt) or ()]
+    except (AttributeError, TypeError):
+        messages = []
+    return messages or [Message("prompt", prompt, prompt)]
 
 
 def first_difference(old: list[Message], new: list[Message]) -> Difference | None:
@@ -66,16 +188,184 @@ def _where(at: int, role: str) -> str:
 
 
 def _message(kwargs: Mapping[str, Any]) -> Message:
-    content = kwargs.get("content")
-    blocks = content if isinstance(content, list) else [content]
-    said = [
-        block if isinstance(block, str) else block.get("text") or f"[{block.get('type', '?')}]"
-        for block in blocks
-        if block
-    ]
-    calls = [
-        f"{call.get('name')}({json.dumps(call.get('args'), ensure_ascii=False)})"
-        for call in kwargs.get("tool_calls") or ()
-    ]
+    calls = map(call_text, _dicts(kwargs.get("tool_calls")))
     seen = json.dumps({name: value for name, value in kwargs.items() if value}, sort_keys=True)
-    return Message(str(kwargs.get("type") or "message"), "\n".join([*map(str, said), *calls]), seen)
+    text = "\n".join(filter(None, (content_text(kwargs.get("content")), *calls)))
+    return Message(str(kwargs.get("type") or "message"), text, seen)
+
+
+class Text(NamedTuple):
+    """Words; ``kind`` says of which sort if they are not simply said: ``reasoning``, ``refusal``."""
+
+    text: str
+    kind: str = ""
+
+
+class Call(NamedTuple):
+    """A tool that is to be called."""
+
+    name: str
+    arguments: str
+
+
+class Image(NamedTuple):
+    """An image that the message itself holds."""
+
+    mime: str
+    base64: str
+
+    @property
+    def size(self) -> int:
+        """About so many bytes."""
+        return len(self.base64) * 3 // 4
+
+
+class Other(NamedTuple):
+    """What is only named: ``file report.pdf``."""
+
+    label: str
+
+
+Part = Text | Call | Image | Other
+
+
+class Said(NamedTuple):
+    """One message."""
+
+    role: str
+    name: str
+    """Who speaks within the role: the tool, or a person's name."""
+    parts: tuple[Part, ...]
+
+
+def said_in_prompt(prompt: str) -> list[Said]:
+    """The messages of a prompt; a single one of role ``prompt`` if it is no chat."""
+    messages = chat_messages(prompt)
+    if messages is None:
+        return [Said("prompt", "", (Text(prompt),))]
+    tools = {
+        call.get("id"): call.get("name") for m in messages for call in _dicts(m["kwargs"].get("tool_calls")) if call
+    }
+    return [said_in(message["kwargs"], tools) for message in messages]
+
+
+def said_in(kwargs: Mapping[str, Any], tools: Mapping[Any, Any]) -> Said:
+    """Return a message by its fields.
+
+    Parameters
+    ----------
+    tools
+        Names of the tools that the conversation calls, by the id of the call.
+    """
+    role = str(kwargs.get("role") or kwargs.get("type") or "message").removesuffix("MessageChunk").lower()
+    name = kwargs.get("name") or tools.get(kwargs.get("tool_call_id"))
+    if kwargs.get("status") == "error":
+        name = f"{name or ''} failed".strip()
+    parts = tuple(_parts(kwargs))
+    if len(parts) > MOST_PARTS:
+        parts = (*parts[:MOST_PARTS], Other(f"{len(parts) - MOST_PARTS:,} more parts"))
+    return Said(role, str(name or ""), parts)
+
+
+def _parts(kwargs: Mapping[str, Any]) -> Iterator[Part]:
+    extras = kwargs.get("additional_kwargs") or {}
+    if isinstance(extras.get("reasoning_content"), str):
+        yield Text(extras["reasoning_content"], "reasoning")
+    calls = _dicts(kwargs.get("tool_calls"))
+    content = kwargs.get("content")
+    for block in content if isinstance(content, list) else [content]:
+        for part in _block(block):
+            if not (calls and isinstance(part, Call)):  # some providers list the calls among the blocks as well
+                yield part
+    for call in [*calls, *_dicts(kwargs.get("invalid_tool_calls"))]:
+        yield _call(call.get("name"), call.get("args"))
+    if isinstance(extras.get("refusal"), str):
+        yield Text(extras["refusal"], "refusal")
+
+
+def _block(block: Any) -> Iterator[Part]:
+    if isinstance(block, str):
+        if block:
+            yield Text(block)
+        return
+    if not isinstance(block, Mapping):
+        return
+    if block.get("type") == "non_standard":
+        yield from _block(block.get("value"))
+        return
+    kind = str(block.get("type") or "?")
+    nested = block.get("content")
+    if kind in ("text", "output_text", "input_text") and isinstance(block.get("text"), str):
+        yield Text(block["text"])
+    elif kind in ("reasoning", "thinking"):
+        yield Text(_reasoning(block), "reasoning")
+    elif kind == "refusal":
+        yield Text(str(block.get("refusal", "")), "refusal")
+    elif kind in ("tool_use", "tool_call", "function_call", "server_tool_use", "server_tool_call"):
+        arguments: Any = next((block[name] for name in ("args", "input", "arguments") if name in block), {})
+        yield _call(block.get("name"), arguments)
+    elif "image" in kind:
+        yield _image(block)
+    elif kind == "tool_result" and isinstance(nested, str | list):
+        yield Other("tool result")
+        for each in nested if isinstance(nested, list) else [nested]:
+            yield from _block(each)
+    else:
+        yield Other(" ".join(filter(None, (kind, _file_name(block)))))
+
+
+def _call(name: Any, arguments: Any) -> Call:
+    """``weather`` and ``city="Paris"``, without what is named as a secret; as it is if the model wrote no JSON."""
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            return Call(str(name), arguments)
+    if not isinstance(arguments, Mapping):
+        return Call(str(name), _json(arguments))
+    secret = {key for key, value in arguments.items() if isinstance(value, str) and is_secret(str(key))}
+    shown = {key: "***" if key in secret else value for key, value in arguments.items()}
+    return Call(str(name), ", ".join(f"{key}={_json(value)}" for key, value in shown.items()))
+
+
+def _image(block: Mapping[str, Any]) -> Part:
+    """An image as OpenAI, Anthropic, Google, Ollama and LangChain itself write one."""
+    source = block.get("source")
+    source = source if isinstance(source, Mapping) else block
+    url = next((block[name] for name in ("image_url", "url") if block.get(name)), source.get("url", ""))
+    url = str(url.get("url", "") if isinstance(url, Mapping) else url)
+    data = source.get("base64") or source.get("data")
+    mime = source.get("media_type") or source.get("mime_type") or ""
+    if url.startswith("data:"):
+        head, _, data = url.removeprefix("data:").partition(",")
+        mime, _, coding = head.partition(";")
+        data = data if coding == "base64" else ""
+    if isinstance(data, str) and data and str(mime).lower() in IMAGES:
+        return Image(str(mime).lower(), data)
+    # Not fetched: a picture elsewhere would tell its owner who reads the conversation, and when.
+    return Other(f"image at {url}" if url and not url.startswith("data:") else "image")
+
+
+def _reasoning(block: Mapping[str, Any]) -> str:
+    for name in ("reasoning", "thinking"):
+        if isinstance(block.get(name), str):
+            return str(block[name])
+    return "\n".join(str(each.get("text", "")) for each in _dicts(block.get("summary")))
+
+
+def _file_name(block: Mapping[str, Any]) -> str:
+    places = (block, block.get("file"), block.get("source"), block.get("extras"))
+    for place in places:
+        if isinstance(place, Mapping):
+            for name in ("filename", "file_name", "name", "title"):
+                if isinstance(place.get(name), str):
+                    return str(place[name])
+    return ""
+
+
+def _dicts(values: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in values if isinstance(each, Mapping)] if isinstance(values, list) else []
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

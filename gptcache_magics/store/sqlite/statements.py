@@ -11,6 +11,7 @@ from typing import Any, Final
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Configuration, Entry, Lookup, LookupRow, Near, Period, Rows, Selection, Usage
 from gptcache_magics.store.reasons import Kind
+from gptcache_magics.text.messages import chat_messages, content_text
 
 __all__ = [
     "ADD_TAG",
@@ -238,7 +239,7 @@ def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
             search = re.compile(selection.grep, re.IGNORECASE).search
         except re.error as error:
             raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
-        db.create_function("grep", 2, lambda _, text: search(_said(text)) is not None)
+        db.create_function("grep", 2, lambda _, text: search(_searched(text)) is not None)
 
 
 def rows(cursor: sqlite3.Cursor) -> Rows:
@@ -270,22 +271,17 @@ def _exact(text: str) -> str | bytes:
     return text
 
 
-def _said(text: str | bytes) -> str:
-    """What was said in a prompt: of a chat the contents of its messages, not the JSON around them."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogatepass")
-    if not text.startswith('[{"lc"'):
-        return text
+def _searched(prompt: str | bytes) -> str:
+    """Return what a search looks through: of a chat the texts of its messages, not the JSON around them."""
+    if isinstance(prompt, bytes):
+        prompt = prompt.decode("utf-8", "surrogatepass")
+    messages = chat_messages(prompt)
+    if messages is None:
+        return prompt
     try:
-        return "\n".join(_text(message["kwargs"].get("content")) for message in json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return text
-
-
-def _text(content: object) -> str:
-    if isinstance(content, list):
-        return "\n".join(str(block.get("text", "")) if isinstance(block, dict) else str(block) for block in content)
-    return str(content)
+        return "\n".join(content_text(message["kwargs"].get("content"), names=False) for message in messages)
+    except (AttributeError, TypeError):
+        return prompt
 
 
 def _tokens(usage: Usage) -> tuple[int | None, ...]:

@@ -22,8 +22,8 @@ from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.text.masking import is_secret, masked
+from gptcache_magics.text.messages import CLASSES, chat_messages
 from gptcache_magics.text.word_diff import printable
-from gptcache_magics.widgets.entry.parts import messages_of
 
 __all__ = ["as_python"]
 
@@ -34,9 +34,6 @@ MOST_GUESSED: Final = 12
 """Most parameters of an entry of version 0.1 for which every split between model and call is tried."""
 NAMES: Final = MODEL_NAMES[:2]
 """Fields that name the model in the classes that can be written down."""
-MESSAGES: Final = frozenset(
-    {"AIMessage", "ChatMessage", "FunctionMessage", "HumanMessage", "SystemMessage", "ToolMessage"}
-)
 
 _Parameters = dict[str, Any]
 
@@ -49,7 +46,7 @@ def as_python(entry: Entry, asked: Configuration) -> str:
     asked
         The entry's configuration.
     """
-    messages = messages_of(entry.prompt)
+    messages = chat_messages(entry.prompt)
     provider = PROVIDERS.get(asked.provider, Provider())
     path = provider.completion if messages is None else provider.chat
     imports: list[str] = []
@@ -95,8 +92,8 @@ def _without_keys(value: Any) -> Any:
 
 def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[str]) -> str:
     kinds = {str(message["id"][-1]) for message in messages}
-    if not kinds <= MESSAGES:
-        remarks.append(f"Messages of classes that are not LangChain's own: {', '.join(sorted(kinds - MESSAGES))}.")
+    if foreign := kinds - set(CLASSES.values()):
+        remarks.append(f"Messages of classes that are not LangChain's own: {', '.join(sorted(foreign))}.")
         return _literal([message["kwargs"] for message in messages])
     imports.append(f"from langchain_core.messages import {', '.join(sorted(kinds))}")
     lines = []

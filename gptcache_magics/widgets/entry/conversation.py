@@ -11,11 +11,13 @@ from html import escape
 from typing import Any, Final
 
 import pandas as pd
+from langchain_core.outputs import ChatGeneration, Generation
 
+from gptcache_magics import generations
 from gptcache_magics.text.amounts import UNKNOWN, byte_size, duration
 from gptcache_magics.text.masking import masked
+from gptcache_magics.text.messages import Call, Image, Part, Said, Text, said_in, said_in_prompt
 from gptcache_magics.text.word_diff import printable
-from gptcache_magics.widgets.entry.parts import Call, Image, Part, Said, Text, said_in_answer, said_in_prompt
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
 from gptcache_magics.widgets.formats import BLANK, shown
 from gptcache_magics.widgets.redaction import hidden
@@ -57,7 +59,7 @@ def facts_html(stored: StoredEntry) -> str:
 
 def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
     """Return the conversation, the answer and the earlier answers; with `redact` the lengths of the texts only."""
-    asked, answered = said_in_prompt(stored.entry.prompt), said_in_answer(stored.entry.answer)
+    asked, answered = said_in_prompt(stored.entry.prompt), _said_in_answer(stored.entry.answer)
     left_out = max(0, len(asked) - FIRST - LAST)
     first, last = (asked[:FIRST], asked[-LAST:]) if left_out else (asked, [])
     texts = sum(len(each.parts) for each in (*first, *last, *answered)) + len(stored.history)
@@ -72,10 +74,10 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
 
 def images_of(stored: StoredEntry) -> list[Image]:
     """Return the images that can be asked for, in the order of their numbers in the chat."""
-    asked, answered = said_in_prompt(stored.entry.prompt), said_in_answer(stored.entry.answer)
+    asked, answered = said_in_prompt(stored.entry.prompt), _said_in_answer(stored.entry.answer)
     if len(asked) > FIRST + LAST:
         asked = asked[:FIRST] + asked[-LAST:]
-    said = [*asked, *answered, *(each for _, answer in stored.history for each in said_in_answer(answer))]
+    said = [*asked, *answered, *(each for _, answer in stored.history for each in _said_in_answer(answer))]
     return [part for each in said for part in each.parts if isinstance(part, Image)]
 
 
@@ -125,10 +127,27 @@ def _history(stored: StoredEntry, write: _Writer) -> str:
         return ""
     folded = "".join(
         f"<details><summary>until {_moment(replaced)}</summary>"
-        f'<ol class="gptcache-chat">{"".join(map(write.message, said_in_answer(answer)))}</ol></details>'
+        f'<ol class="gptcache-chat">{"".join(map(write.message, _said_in_answer(answer)))}</ol></details>'
         for replaced, answer in stored.history
     )
     return f'<div class="gptcache-history"><h5>Earlier answers</h5>{folded}</div>'
+
+
+def _said_in_answer(answer: bytes) -> list[Said]:
+    """Return every generation of an encoded answer: one, unless several choices were asked for."""
+    return [_said_in_generation(each) for each in generations.decode(answer, fresh=False)]
+
+
+def _said_in_generation(generation: Generation) -> Said:
+    if not isinstance(generation, ChatGeneration):
+        return Said("ai", "", (Text(generation.text),))
+    message = generation.message
+    fields = message.model_dump()
+    try:
+        extras = {**message.additional_kwargs, "reasoning_content": None}  # the blocks hold it
+        return said_in({**fields, "content": message.content_blocks, "additional_kwargs": extras}, {})
+    except Exception:  # blocks that langchain-core's translators do not expect
+        return said_in(fields, {})
 
 
 def _text(value: Any) -> str:
