@@ -162,6 +162,30 @@ def test_tool_calls_and_results_are_shown_as_code(store):
     assert "Tool w failed" in markup
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AIMessage(
+            [{"type": "thinking", "thinking": "I think", "signature": "s"}, {"type": "text", "text": "So it is."}],
+            response_metadata={"model_provider": "anthropic"},
+        ),
+        AIMessage("So it is.", additional_kwargs={"reasoning_content": "I think"}),
+        AIMessage([{"type": "reasoning", "reasoning": "I think"}, {"type": "text", "text": "So it is."}]),
+    ],
+    ids=["anthropic", "deepseek", "standard"],
+)
+def test_reasoning_is_shown_once_and_before_the_words_wherever_a_provider_puts_it(store, answer):
+    assert (
+        " ".join(words(chat(store, [HumanMessage("?")], answer)).split())
+        == "Human ? Answer reasoning I think So it is."
+    )
+
+
+def test_a_refusal_beside_the_content_is_shown(store):
+    answer = AIMessage("", additional_kwargs={"refusal": "I will not"})
+    assert "refusal I will not" in " ".join(words(chat(store, [HumanMessage("?")], [answer, AIMessage("x")])).split())
+
+
 def test_a_call_with_broken_arguments_is_shown_as_it_came(store):
     broken = {"name": "weather", "args": "{city: ", "id": "1", "error": "no JSON"}
     assert "weather({city: )" in words(chat(store, [HumanMessage("?")], AIMessage("", invalid_tool_calls=[broken])))
