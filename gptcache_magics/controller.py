@@ -65,8 +65,10 @@ class Controller:
             return
         previous = get_llm_cache()
         if wrap and (previous is None or init is not None):
-            told = "--wrap keeps the cache that is installed, and there is none" if init is None else "--init or --wrap"
-            raise CommandError(f"on: {told}. {'Type: %gptcache on' if init is None else 'Give one of them.'}")
+            message = (
+                "--wrap keeps the cache that is installed, and there is none" if init is None else "--init or --wrap"
+            )
+            raise CommandError(f"on: {message}. {'Type: %gptcache on' if init is None else 'Give one of them.'}")
         store = self._store(self._default(where))
         store.open()
         self._install(GPTCache(init, store=store, wrapped=previous if wrap else None))
@@ -175,8 +177,8 @@ class Controller:
         entries, _ = self.cache.store.count()
         mode = self.settings.options.kernel.mode
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
-        told = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
-        return told + (f", mode {mode}" if mode != "auto" else "") + hint
+        message = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
+        return message + (f", mode {mode}" if mode != "auto" else "") + hint
 
 
 controller = Controller()

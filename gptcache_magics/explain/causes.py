@@ -104,7 +104,7 @@ def explain(store: Store, lookup: LookupRow) -> Explanation:
     cause: Cause
     closest = None
     if lookup.outcome == "hit":
-        cause, told = "hit", _hit(lookup, entry)
+        cause, sentence = "hit", _hit(lookup, entry)
         closest = near[2] if near is not None and lookup.match == "semantic" else None
     else:
         known = _noted(lookup) or _earlier(store, lookup)
@@ -115,10 +115,10 @@ def explain(store: Store, lookup: LookupRow) -> Explanation:
         # What is the same but for a parameter says more than what is similar.
         if known is None and near is not None and not (closest is not None and closest.same_prompt):
             known, closest = near[:2], near[2] or closest
-        cause, told = known or _told(asked, closest)
+        cause, sentence = known or _cause(asked, closest)
     return Explanation(
         cause=cause,
-        sentence=told,
+        sentence=sentence,
         question=cut(masked(asked.question)),
         number=lookup.number,
         outcome=lookup.outcome,
@@ -134,12 +134,12 @@ def not_asked(store: Store, text: str) -> Explanation:
     """What is closest to a question that no lookup asked."""
     closest = find_closest(store, Question(question=text))
     if closest is None:
-        told = "nothing like it is recorded."
+        message = "nothing like it is recorded."
     elif closest.similarity == 1.0:
-        told = "an answer is recorded all the same."
+        message = "an answer is recorded all the same."
     else:
-        told = f"the closest recorded question is {_share(closest.similarity)} the same."
-    return Explanation("not asked", f"No recent lookup asked that: {told}", cut(masked(text)), nearest=closest)
+        message = f"the closest recorded question is {_share(closest.similarity)} the same."
+    return Explanation("not asked", f"No recent lookup asked that: {message}", cut(masked(text)), nearest=closest)
 
 
 def _entry(store: Store, lookup: LookupRow) -> Mapping[str, Any] | None:
@@ -174,14 +174,14 @@ def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str,
         case ObjectionKind.BELOW:
             return "below threshold", f"{is_near}, below the threshold {objection.detail}.", closest
         case ObjectionKind.JUDGED_WRONG:
-            told = f"{is_near}, but an answer served by meaning was called wrong for this question."
-            return "called wrong", told, closest
+            message = f"{is_near}, but an answer served by meaning was called wrong for this question."
+            return "called wrong", message, closest
         case ObjectionKind.SHADOW:
-            told = "in shadow mode the model is asked all the same, so that both answers can be compared."
-            return "shadow mode", f"{is_near}, but {told}", closest
+            message = "in shadow mode the model is asked all the same, so that both answers can be compared."
+            return "shadow mode", f"{is_near}, but {message}", closest
         case ObjectionKind.GUARD:
-            told = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
-            return "guard", told, closest
+            message = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
+            return "guard", message, closest
 
 
 def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
@@ -230,7 +230,7 @@ def _last_time(store: Store, last: LookupRow, lookup: LookupRow) -> tuple[Cause,
     return OF_KIND[gone.kind if gone is not None else Kind.REMOVED]
 
 
-def _told(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
+def _cause(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
     """The cause that the closest entry shows."""
     if closest is None:
         return "first time", "Asked for the first time: nothing like it was stored."

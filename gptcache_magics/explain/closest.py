@@ -78,8 +78,8 @@ class Closest:
         """What was recorded and what differs, in a line: ``a41f09cc (gpt-4o-mini · T 0.2): the [-2023-]{+2024+} …``."""
         shown = as_text(self.words) or printable(cut(self.question, 200))
         where = f" in {self.where}" if self.where else ""
-        told = printable("".join(f"; {change.text}" for change in self.changes))
-        return f"{self.id} ({printable(self.configuration.label)}){where}: {shown}{told}"
+        differences = printable("".join(f"; {change.text}" for change in self.changes))
+        return f"{self.id} ({printable(self.configuration.label)}){where}: {shown}{differences}"
 
 
 def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Closest | None:

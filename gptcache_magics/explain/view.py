@@ -40,9 +40,11 @@ class Why:
         printer.text(self._plain(as_ansi if coloured else as_text))
 
     def _repr_html_(self) -> str:
-        told = f"<b>{escape(self._title)}</b> {escape(self.explanation.sentence)}"
+        message = f"<b>{escape(self._title)}</b> {escape(self.explanation.sentence)}"
         style = "color:var(--jp-content-font-color1,inherit)"
-        return f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{told}{table_html(self.explanation)}</div>'
+        return (
+            f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{message}{table_html(self.explanation)}</div>'
+        )
 
     @property
     def _title(self) -> str:

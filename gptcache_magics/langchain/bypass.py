@@ -84,7 +84,7 @@ class BypassWatch:
 
     def _note(self, call: ModelCall, reason: Reason, scope: Scope, refusal: str = "") -> None:
         try:
-            asked: list[tuple[str | None, str]] = [(who.key, who.question) for who in _identities(call)]
+            asked: list[tuple[str | None, str]] = [(each.key, each.question) for each in _identities(call)]
             call.configuration = configuration_of(call)
         except Exception as error:
             self._ledger.note("error", self._ledger.failed(error, "reading what a model is asked"), 0.0, scope=scope)

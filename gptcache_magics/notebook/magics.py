@@ -201,11 +201,11 @@ class GPTCacheMagics(Magics):
         interactive = result.info.cell_id or getattr(self._shell, "kernel", None) is None
         if self.badge and interactive:  # nbconvert and papermill send no cell id
             lookups = [each for each in list(cache.ledger.recent) if each.execution_count == cell.execution_count]
-            told = cell_totals(lookups, cache.ledger)
+            totals = cell_totals(lookups, cache.ledger)
             noted = cache.ledger.noted - self._first_lookup
             of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > len(cache.ledger.recent) else ""
-            if told:
-                showing.show_badge(" · ".join([f"gptcache{of}: {told}", *self._remarks.about(lookups, cache)]))
+            if totals:
+                showing.show_badge(" · ".join([f"gptcache{of}: {totals}", *self._remarks.about(lookups, cache)]))
 
 
 def cell_line(lines: list[str]) -> list[str]:

@@ -178,7 +178,7 @@ class _Notes:
         lookups = _taken(self._journal)
         notes = {
             "hits": sum(lookup.outcome == "hit" for lookup in lookups),
-            "misses": [(each.execution_count, _told(each)) for each in lookups if each.outcome != "hit"],
+            "misses": [(each.execution_count, _reason(each)) for each in lookups if each.outcome != "hit"],
             "attempts": sorted(set(_taken(self._attempts))),
             "error": _named(error) if error is not None else None,
         }
@@ -192,7 +192,7 @@ def _taken(noted: list[Any]) -> list[Any]:
     return taken
 
 
-def _told(lookup: Lookup) -> str:
+def _reason(lookup: Lookup) -> str:
     return lookup.refusal or ": ".join(filter(None, (sentence(lookup.reason, lookup.near), lookup.question)))
 
 

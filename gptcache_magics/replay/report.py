@@ -87,8 +87,8 @@ class Report:
             lines = [f"{name} replays: {ran}, none by a model."]
         else:
             kinds = Counter(each.kind for each in self.problems)
-            told = ", ".join(counted(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
-            lines = [f"{name} does not replay: {told}. {ran[0].upper()}{ran[1:]}."]
+            reasons = ", ".join(counted(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
+            lines = [f"{name} does not replay: {reasons}. {ran[0].upper()}{ran[1:]}."]
         for each in self.problems:
             cell = f"[{each.cell}]" if each.cell is not None else "[ ]"
             times = f" ({each.times} times)" if each.times > 1 else ""

@@ -145,8 +145,8 @@ class _Run:
                 self._number = cell.execution_count or self.cells  # a kernel that ends does not say it
                 self._first_lines[self._number] = _first_line(cell.source)
             if ended:
-                told = "went on when it was interrupted" if late else "ended the kernel"
-                self._add("timeout" if late else "error", f"This cell {told}. No cell after it was run.")
+                message = "went on when it was interrupted" if late else "ended the kernel"
+                self._add("timeout" if late else "error", f"This cell {message}. No cell after it was run.")
                 return
             self._note(cell, late, meant)
 

@@ -35,7 +35,7 @@ def label(store: Store, number: int | None, asked: str | None, near: Near | None
             "Those that were have a similarity in %gptcache lookups"
         )
     store.put_label(asked, near, right)
-    told = f"Lookup {number}: {VERDICTS[not right]}."
+    message = f"Lookup {number}: {VERDICTS[not right]}."
     if right or near.objection is not None:  # it was not served
-        return told
-    return f"{told} Nothing is served by meaning for this question any more; the next call asks the model."
+        return message
+    return f"{message} Nothing is served by meaning for this question any more; the next call asks the model."

@@ -124,11 +124,11 @@ def apply(cache: GPTCache, wanted: MatchOptions) -> str:
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.options = options
-    told = f" Matching by meaning: {described(options, similar.embedder)}."
+    message = f" Matching by meaning: {described(options, similar.embedder)}."
     more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
     if similar.embedding.trouble:
-        return f"{told} It cannot be used, so matching is exact: {similar.embedding.trouble}"
-    return told + ("" if similar.embedding.name else " Exact until the embedder is loaded.") + more
+        return f"{message} It cannot be used, so matching is exact: {similar.embedding.trouble}"
+    return message + ("" if similar.embedding.name else " Exact until the embedder is loaded.") + more
 
 
 def _is_other(embedder: Any, given: Any) -> bool:
@@ -138,28 +138,30 @@ def _is_other(embedder: Any, given: Any) -> bool:
 
 def described(options: Options, embedder: str) -> str:
     """How questions are matched by meaning, in a few words."""
-    told = f"{embedder}, threshold {options.threshold:g}"
+    message = f"{embedder}, threshold {options.threshold:g}"
     if options.shadow:
-        return f"{told}, in shadow (nothing is served by meaning)"
-    told += ", at any temperature" if options.any_temperature else ""
-    return told + (", wrong answers are to be expected" if options.threshold < CAREFUL else "")
+        return f"{message}, in shadow (nothing is served by meaning)"
+    message += ", at any temperature" if options.any_temperature else ""
+    return message + (", wrong answers are to be expected" if options.threshold < CAREFUL else "")
 
 
 def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     """How questions are matched, and how much of what is stored can be found so."""
-    told = f"semantic: {described(options, similar.embedder)}"
+    message = f"semantic: {described(options, similar.embedder)}"
     embedding, indexing = similar.embedding, similar.backfill
     if embedding.trouble:
         return f"exact: {embedding.trouble}"
     if not embedding.name:
-        return f"{told} (loading)"
+        return f"{message} (loading)"
     if indexing.pending and indexing.total:
-        return f"{told} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
+        return f"{message} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
     if indexing.trouble:
-        return f"{told} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
+        return f"{message} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
     left = 0 if store.readonly or indexing.pending else store.count_unembedded(embedding.name, anew=True)
     return (
-        f"{told} ({counted(left, 'entry is', 'entries are')} not searchable: %gptcache on --reembed)" if left else told
+        f"{message} ({counted(left, 'entry is', 'entries are')} not searchable: %gptcache on --reembed)"
+        if left
+        else message
     )
 
 
@@ -178,16 +180,16 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
     machine.
     """
     similar.backfill.start(anew=reembed)
-    told = ""
+    message = ""
     if wait:
         similar.backfill.wait()
     elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
-        told = " Earlier entries become searchable in the background: %gptcache tells how far."
+        message = " Earlier entries become searchable in the background: %gptcache tells how far."
     others = 0 if reembed else store.count_elsewhere(similar.embedder)
     if others:
         of_another = f"{counted(others, 'entry is', 'entries are')} embedded by another embedder alone"
-        told += f" {of_another}. Embed them anew: %gptcache on --reembed"
-    return told
+        message += f" {of_another}. Embed them anew: %gptcache on --reembed"
+    return message
 
 
 def _kept(store: Store, embedder: str) -> str:

@@ -208,9 +208,9 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
         return Suggestion(
             None, f"The threshold {threshold:g} is right for a target of {100 * target:g}%: {_of_100(now)}."
         )
-    told = f"For {100 * target:g}% right hits: threshold {best:g} ({_of_100(_at(table, best))})."
+    message = f"For {100 * target:g}% right hits: threshold {best:g} ({_of_100(_at(table, best))})."
     caution = "" if labels >= SURE_LABELS else f" {labels} labels; from {SURE_LABELS} on the range is narrower."
-    return Suggestion(best, f"{told}{caution} To use it: %gptcache on --threshold {best:g}")
+    return Suggestion(best, f"{message}{caution} To use it: %gptcache on --threshold {best:g}")
 
 
 def worst(pairs: pd.DataFrame, threshold: float, limit: int = 5) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def run_totals(source: Source) -> str:
     row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
     counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
     saved, paid = (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"])
-    return _told(counts, int(row["semantic_hits"]), saved, paid)
+    return _sentence(counts, int(row["semantic_hits"]), saved, paid)
 
 
 def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
@@ -47,7 +47,7 @@ def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
             dollars = pricing.usd(configuration.provider, configuration.model, lookup.usage)
             costs[0] += 0.0 if math.isnan(dollars) else dollars
         costs[1] += lookup.seconds or 0.0
-    return _told(counts, by_meaning, saved, paid)
+    return _sentence(counts, by_meaning, saved, paid)
 
 
 def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
@@ -64,13 +64,13 @@ def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
     return max(times.values(), default=0)
 
 
-def _told(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:
+def _sentence(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:
     nouns = {"hits": "hit", "misses": "miss", "errors": "error"}
     words = {name: counted(n, nouns[name]) if name in nouns else f"{n:,} {name}" for name, n in counts.items() if n}
     if by_meaning:
         words["hits"] += f" ({by_meaning:,} by meaning)"
-    told = [", ".join(words.values())]
+    parts = [", ".join(words.values())]
     for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, counts["misses"])):
         if happened or seconds:
-            told.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{duration(seconds)}")
-    return " · ".join(told)
+            parts.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{duration(seconds)}")
+    return " · ".join(parts)

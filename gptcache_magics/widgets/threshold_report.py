@@ -61,12 +61,14 @@ class Tuned:
         """How many pairs there are, and what was said of them."""
         right = self.pairs["right"]
         of = [int((right == verdict).sum()) for verdict in (True, False)] + [int(right.isna().sum())]
-        told = ", ".join(f"{count:,} {name}" for count, name in zip(of, ("right", "wrong", "unlabelled"), strict=True))
+        labels = ", ".join(
+            f"{count:,} {name}" for count, name in zip(of, ("right", "wrong", "unlabelled"), strict=True)
+        )
         blocked = int((self.pairs["blocked"] != "").sum())
         embedder = next(iter(self.pairs["embedder"].dropna()), "")
         by = f" by {one_line(embedder)}" if embedder else ""
         pairs = f"{counted(len(self.pairs), 'pair')}{by}"
-        return f"{pairs}: {told}" + (f"; a guard blocks {blocked:,}" if blocked else "") + "."
+        return f"{pairs}: {labels}" + (f"; a guard blocks {blocked:,}" if blocked else "") + "."
 
     @property
     def expected(self) -> str:
@@ -139,11 +141,11 @@ class Tuned:
     def _rows_html(self) -> str:
         def row(cells: tuple[str, ...], tag: str, style: str = "") -> str:
             sides = ["left", *["right"] * (len(cells) - 1)]
-            told = (
+            columns = (
                 f'<{tag} style="{_CELL.format(side=side)};{style}">{escape(cell)}</{tag}>'
                 for cell, side in zip(cells, sides, strict=True)
             )
-            return f'<tr style="background:none">{"".join(told)}</tr>'
+            return f'<tr style="background:none">{"".join(columns)}</tr>'
 
         return _table(row(_HEADS, "th", "font-weight:600") + "".join(row(cells, "td") for cells in self._rows()))
 

@@ -49,9 +49,9 @@ def embedder_maker(embedder: Any) -> Maker:
                 f"--embedder takes {', '.join(EMBEDDERS)}, or a notebook variable that holds a LangChain Embeddings. "
                 f"Got '{embedder}'."
             )
-        told = minilm.missing()
-        if told:
-            raise MissingDependencyError(told)
+        message = minilm.missing()
+        if message:
+            raise MissingDependencyError(message)
         return Maker(embedder, EMBEDDERS[embedder], embedder)
     if isinstance(embedder, type) or not callable(getattr(embedder, "embed_documents", None)):
         raise CommandError(

@@ -236,11 +236,11 @@ def _contrasting(a: Text, b: Text) -> tuple[list[str], list[str]]:
     if not (a.subject ^ b.subject <= CONTRASTS.keys()) or len(a.contrasting) != len(b.contrasting):
         return [], []
     differing = [(one, other) for one, other in zip(a.contrasting, b.contrasting, strict=True) if one != other]
-    told = [pair for pair in differing if not GENERIC.issuperset(pair)]
-    kinds = {_contrast(*pair) for pair in told}
-    if "" in kinds or ("person" in kinds and len(told) < len(differing)):
+    specific = [pair for pair in differing if not GENERIC.issuperset(pair)]
+    kinds = {_contrast(*pair) for pair in specific}
+    if "" in kinds or ("person" in kinds and len(specific) < len(differing)):
         return [], []
-    return [one for one, _ in told], [other for _, other in told]
+    return [one for one, _ in specific], [other for _, other in specific]
 
 
 def _contrast(one: str, other: str) -> str:

@@ -43,7 +43,7 @@ def costs_of(costs: pd.DataFrame, unit: Unit) -> list[Cost]:
 
 def costs_chart(costs: pd.DataFrame) -> str:
     """Return the chart of a frame ``series.costs``, or a sentence if nothing is known."""
-    y, told = 34.0, []
+    y, sentences = 34.0, []
     parts = [legend(y, ("good", "saved by hits"), ("bad", "paid for calls"))]
     for unit in UNITS:
         rows = costs_of(costs, unit)
@@ -54,12 +54,12 @@ def costs_chart(costs: pd.DataFrame) -> str:
             y += 20
         drawn, y = _compared(rows[:MOST_MODELS], unit, y + 14)
         parts += drawn
-        told += [_told(row, unit) for row in rows[:MOST_MODELS]]
+        sentences += [_sentence(row, unit) for row in rows[:MOST_MODELS]]
         if len(rows) > MOST_MODELS:
-            told.append(f"{counted(len(rows) - MOST_MODELS, 'more model')}.")
-            parts.append(text(0, y + 14, told[-1].removesuffix("."), soft=True))
+            sentences.append(f"{counted(len(rows) - MOST_MODELS, 'more model')}.")
+            parts.append(text(0, y + 14, sentences[-1].removesuffix("."), soft=True))
             y += 20
-    return svg("Saved and paid, by model", " ".join(told), y + 2, parts) if told else note(words.NO_COSTS)
+    return svg("Saved and paid, by model", " ".join(sentences), y + 2, parts) if sentences else note(words.NO_COSTS)
 
 
 def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], float]:
@@ -89,6 +89,6 @@ def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], 
     return [*parts, bars(boxes["saved"], "good"), bars(boxes["paid"], "bad")], base + 24
 
 
-def _told(row: Cost, unit: Unit) -> str:
+def _sentence(row: Cost, unit: Unit) -> str:
     saved, paid = words.amount(row.saved, unit), words.amount(row.paid, unit)
     return f"{words.fitted(row.model, _NAME)}: saved {saved}, paid {paid}."

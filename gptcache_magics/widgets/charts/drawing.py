@@ -73,19 +73,19 @@ class Field:
     def levels(self, labels: Mapping[float, str]) -> str:
         """Return a line at each of these values, with its label."""
         lines = (rule(LEFT, self.y(at), RIGHT, self.y(at), "grid" if at else "axis") for at in labels)
-        told = (text(LEFT - 6, self.y(at) + 4, label, anchor="end", soft=True) for at, label in labels.items())
-        return "".join([*lines, *told])
+        texts = (text(LEFT - 6, self.y(at) + 4, label, anchor="end", soft=True) for at, label in labels.items())
+        return "".join([*lines, *texts])
 
     def ticks(self, labels: Mapping[float, str], caption: str = "") -> str:
         """Return marks below the base, each with its label, and what the axis shows."""
         marks = (rule(x, self.base, x, self.base + 4, "axis") for x in labels)
-        told = [
+        texts = [
             text(min(x, WIDTH), self.base + 17, label, anchor="end" if x > WIDTH - 16 else "middle", soft=True)
             for x, label in labels.items()
         ]
         if caption:
-            told.append(text((LEFT + RIGHT) / 2, self.base + 35, caption, anchor="middle", soft=True))
-        return "".join([*marks, *told])
+            texts.append(text((LEFT + RIGHT) / 2, self.base + 35, caption, anchor="middle", soft=True))
+        return "".join([*marks, *texts])
 
 
 def svg(title: str, words: str, height: float, parts: Iterable[str]) -> str:

@@ -46,6 +46,8 @@ def hit_rate_chart(rates: pd.DataFrame) -> str:
     ticks = {LEFT + (RIGHT - LEFT) * (at - start) / (end - start): label for at, label in time_ticks(start, end)}
     parts.append(below.ticks(ticks, f"{span(start, end)}, one bar is {lasting(step)}"))
     places = [(LEFT + at * room, above.top, room, below.base - above.top) for at in range(len(starts))]
-    told = [words.bucket(at, step, *each) if any(each) else "" for at, *each in zip(starts, hits, misses, strict=True)]
-    parts.append(hover(zip(places, told, strict=True)))
+    descriptions = [
+        words.bucket(at, step, *each) if any(each) else "" for at, *each in zip(starts, hits, misses, strict=True)
+    ]
+    parts.append(hover(zip(places, descriptions, strict=True)))
     return svg("Hit rate over time", words.rates(rates), below.base + 40, parts)

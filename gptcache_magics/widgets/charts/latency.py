@@ -55,14 +55,16 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
         shares = [100 * count / asked for count in counts]
         levels = round_ticks(max(shares), 2)
         field = Field(top=y, height=58, most=levels[-1])
-        told = [f"{of}: {counted(count, outcome)}" if count else "" for of, count in zip(bins, counts, strict=True)]
+        descriptions = [
+            f"{of}: {counted(count, outcome)}" if count else "" for of, count in zip(bins, counts, strict=True)
+        ]
         parts += [
             field.levels({level: f"{number(level, levels[1])}%" for level in levels}),
             bars([field.box(at, wide - 1, 0, share) for (at, wide), share in zip(places, shares, strict=True)], kind),
             rule(x(median), y - 4, x(median), field.base, "mark"),
             rule(x(p95), y - 4, x(p95), field.base, "dashed"),
             field.ticks(ticks),
-            hover(((at, y, wide, field.height), say) for (at, wide), say in zip(places, told, strict=True)),
+            hover(((at, y, wide, field.height), say) for (at, wide), say in zip(places, descriptions, strict=True)),
         ]
         y = field.base + 22
     parts.append(text((LEFT + RIGHT) / 2, y + 13, "milliseconds, log scale", anchor="middle", soft=True))

@@ -32,9 +32,9 @@ def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
         for name, kind in _VERDICTS:
             boxes[kind].append(field.box(at + 0.5, wide - 1, low, low + row[name]))
             low += row[name]
-        told = ", ".join(f"{row[name]:,} {name}" for name in _NAMES if row[name])
+        counts = ", ".join(f"{row[name]:,} {name}" for name in _NAMES if row[name])
         places.append(
-            ((at, field.top, wide, field.height), f"{start:.2f} to {start + 0.01:.2f}: {told}" if told else "")
+            ((at, field.top, wide, field.height), f"{start:.2f} to {start + 0.01:.2f}: {counts}" if counts else "")
         )
     left_out = f"{blocked:,} blocked by a guard {'is' if blocked == 1 else 'are'} left out" if blocked else ""
     parts = [
@@ -46,10 +46,10 @@ def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
         text(0, field.base + 55, left_out, soft=True) if left_out else "",
         hover(places),
     ]
-    told = ", ".join(f"{count:,} {name}" for name, count in zip(_NAMES, every, strict=True))
+    counts = ", ".join(f"{count:,} {name}" for name, count in zip(_NAMES, every, strict=True))
     above = _counts(table, threshold)
     hits = ", ".join(f"{count:,} {name}" for name, count in zip(_NAMES, above, strict=True))
-    words = f"From {cosines.LOWEST:.2f} to 1: {told}. At the threshold {cosines.named(threshold)} or above: {hits}."
+    words = f"From {cosines.LOWEST:.2f} to 1: {counts}. At the threshold {cosines.named(threshold)} or above: {hits}."
     return svg("Similarity of the pairs", f"{words} {left_out}.".removesuffix(" ."), field.base + 60, parts)
 
 

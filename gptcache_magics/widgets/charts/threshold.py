@@ -49,15 +49,17 @@ def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
     wide = (RIGHT - LEFT) / (len(steps) - 1)
     edges = [LEFT, *(cosines.x(at) + wide / 2 for at in steps[:-1]), RIGHT]
     places = [(low, hits.top, high - low, wrong.base - hits.top) for low, high in itertools.pairwise(edges)]
-    told = [_told(*row) for row in zip(*counts.values(), strict=True)]
-    parts.append(hover((place, f"{at:.2f}: {words}") for place, at, words in zip(places, steps, told, strict=True)))
+    descriptions = [_description(*row) for row in zip(*counts.values(), strict=True)]
+    parts.append(
+        hover((place, f"{at:.2f}: {words}") for place, at, words in zip(places, steps, descriptions, strict=True))
+    )
     marked = {threshold, *PRESETS.values()}
     words = " ".join(
-        f"At {cosines.named(at)}: {told[steps.index(tuning.step_of(table, at))]}." for at in sorted(marked)
+        f"At {cosines.named(at)}: {descriptions[steps.index(tuning.step_of(table, at))]}." for at in sorted(marked)
     )
     return svg("What a threshold serves", words, wrong.base + 60, parts)
 
 
-def _told(hits: int, wrong: int, unguarded_hits: int, unguarded_wrong: int) -> str:
-    told = f"{counted(hits, 'hit')}, {wrong:,} labelled wrong"
-    return f"{told}; without guards {unguarded_hits:,} and {unguarded_wrong:,}"
+def _description(hits: int, wrong: int, unguarded_hits: int, unguarded_wrong: int) -> str:
+    message = f"{counted(hits, 'hit')}, {wrong:,} labelled wrong"
+    return f"{message}; without guards {unguarded_hits:,} and {unguarded_wrong:,}"

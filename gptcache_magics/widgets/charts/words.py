@@ -52,13 +52,15 @@ def rates(table: pd.DataFrame) -> str:
     """Return the hit rates of a frame ``series.hit_rates``: of all, the lowest and the highest."""
     starts, ends = (table[name].map(pd.Timestamp.timestamp).tolist() for name in ("start", "end"))
     step, hits, misses = ends[0] - starts[0], int(table["hits"].sum()), int(table["misses"].sum())
-    told = f"Overall {figures(hits, misses)}; {span(starts[0], ends[-1])}, by {lasting(step)}."
+    message = f"Overall {figures(hits, misses)}; {span(starts[0], ends[-1])}, by {lasting(step)}."
     shares = table["hit_rate"].astype("float64").tolist()
     known = [(share, start) for share, start in zip(shares, starts, strict=True) if not math.isnan(share)]
     if len(known) > 1:
         (low, low_at), (high, high_at) = min(known), max(known)
-        told += f" Lowest {percent(low)} at {moment(low_at, step)}, highest {percent(high)} at {moment(high_at, step)}."
-    return told
+        message += (
+            f" Lowest {percent(low)} at {moment(low_at, step)}, highest {percent(high)} at {moment(high_at, step)}."
+        )
+    return message
 
 
 def fitted(name: str, columns: int) -> str:

@@ -54,12 +54,12 @@ class EntryView(anywidget.AnyWidget):
         """Answer the view that asks about this entry; the others know by its name that they are not meant."""
         if self._stored is None or self.redact or content.get("key") != self.key:
             return
-        who = {"view": content.get("view"), "key": self.key}
+        reply = {"view": content.get("view"), "key": self.key}
         if content.get("want") == "python":
-            self.send({**who, "code": as_python(self._stored.entry, self._stored.asked)})
+            self.send({**reply, "code": as_python(self._stored.entry, self._stored.asked)})
         elif content.get("want") == "image":
             mime, data = _image(self._stored, content.get("image"))
-            self.send({**who, "image": content.get("image"), "mime": mime}, buffers=data)
+            self.send({**reply, "image": content.get("image"), "mime": mime}, buffers=data)
 
 
 def _image(stored: StoredEntry, number: Any) -> tuple[str, Sequence[bytes]]:
