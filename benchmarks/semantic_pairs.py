@@ -78,7 +78,7 @@ class Embedded:
     def searchable(self, text: str) -> bool:
         """Whether our cache would look for this question by its meaning."""
         try:
-            self.embedding.check(searchable_question(text.encode("utf-8", "surrogatepass"), b"").question)
+            self.embedding.check(searchable_question(text.encode("utf-8", "surrogatepass"), "").question)
         except ExactOnly:
             return False
         return True

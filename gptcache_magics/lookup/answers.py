@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from gptcache_magics.errors import ExactOnly
@@ -74,11 +75,12 @@ class Answers:
         found = self._exact(request)
         if found is not None:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
-        gone = self._store.gone(request.identity.key)
+        search = Search()
         # Without the model nobody knows its temperature, or what else of it must be equal.
         if self.similar is not None and request.call is not None:
-            return self._similar(request, self.similar, gone)
-        return Search(reason=gone)
+            search = self._similar(request, self.similar)
+        gone = self._store.gone(request.identity.key) if search.found is None else None
+        return replace(search, reason=gone) if gone else search
 
     def save(
         self,
@@ -155,20 +157,19 @@ class Answers:
             return request.llm_string
         return f"{request.llm_string}---{request.identity.configuration.key}"
 
-    def _similar(self, request: Request, similar: SemanticSearch, gone: Reason | None) -> Search:
-        """Look for the answer to a question of the same meaning; ``gone`` says why there is no exact one any more."""
+    def _similar(self, request: Request, similar: SemanticSearch) -> Search:
+        """Look for the answer to a question of the same meaning."""
         from gptcache_magics.semantic.search import SemanticQuery
 
         query = SemanticQuery(request.identity, request.scope.mode == "replay", request.scope.several)
         try:
             match = cast("Engine", self._engine).find_similar(query, similar)
         except ExactOnly as only:
-            return Search(reason=gone or only.reason)
+            return Search(reason=only.reason)
         except Exception as error:
             failure = self._failed(error, "matching by meaning")
             return Search(reason=Reason(Kind.MATCHING_ERROR, failure.detail))
-        similar_reason = Reason(Kind.SIMILAR) if match.near is not None else None
-        return Search(match.found, similar_reason if match.found is not None else gone or similar_reason, match.near)
+        return Search(match.found, Reason(Kind.SIMILAR) if match.near is not None else None, match.near)
 
     def _find_portable(self, identity: Identity) -> Found | None:
         """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""
