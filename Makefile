@@ -54,10 +54,10 @@ pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those
 	@cp $(PICTURES)/panel-tuning-light-1280.png docs/pictures/tuning.png
 	@echo "All pictures are in $(PICTURES), those of the README in docs/pictures"
 
-bench: .venv/all.stamp ## measure lookups and updates
+bench: .venv/bench.stamp ## measure lookups and updates beside other caches (RedisCache where redis-server is)
 	@$(BIN)/python benchmarks/run.py
 
-bench-pairs: .venv/all.stamp ## measure matching by meaning: make bench-pairs PAIRS="pairs.jsonl more.jsonl.gz"
+bench-pairs: .venv/bench.stamp ## measure matching by meaning: make bench-pairs PAIRS="pairs.jsonl more.jsonl.gz"
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)
 
 clean: ## remove the environments and everything that was built
@@ -75,6 +75,10 @@ clean: ## remove the environments and everything that was built
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python $(PIP_INSTALL) -e '.[test,browser,notebook,lint,semantic]'
 	@touch .venv/notebook.stamp $@
+
+.venv/bench.stamp: .venv/all.stamp
+	@$(BIN)/python $(PIP_INSTALL) -e '.[bench]'
+	@touch $@
 
 .venv-lowest/test.stamp: pyproject.toml tests/lowest.txt
 	@echo "Setting up .venv-lowest (about two minutes, once)"

@@ -18,7 +18,7 @@ from peers import FLOOR, MAP, OURS, SQLITE, make
 __all__ = ["run"]
 
 CALLS: Final = 30
-BOUND: Final = 1.4
+BOUND: Final = 1.35
 
 
 class _Answers(BaseHTTPRequestHandler):
