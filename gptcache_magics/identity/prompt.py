@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-
-from langchain_core import load
-from langchain_core.messages import BaseMessage
+from typing import TYPE_CHECKING
 
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.providers import RESPONSE_ID
 from gptcache_magics.text.messages import chat_messages, content_text
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 __all__ = ["canonical", "prompt_of"]
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
     """Return the prompt that LangChain hands to a cache when a chat model is invoked."""
+    from langchain_core import load  # %gptcache help does not wait for it
+
     return load.dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
