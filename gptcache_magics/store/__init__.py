@@ -1,4 +1,4 @@
-"""Where entries and lookups live: one protocol (:mod:`.base`), one file for each kind of store."""
+"""Where entries and lookups live: one protocol (:mod:`.protocol`), one file for each kind of store."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from pathlib import Path
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Store
-from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["open_store", "open_with"]
 
-_opened: Callable[[str | Path], Store] = SQLiteStore
+
+def _sqlite(where: str | Path) -> Store:
+    from gptcache_magics.store.sqlite.store import SQLiteStore  # not for %load_ext
+
+    return SQLiteStore(where)
+
+
+_opened: Callable[[str | Path], Store] = _sqlite
 
 
 def open_with(opened: Callable[[str | Path], Store]) -> None:
