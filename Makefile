@@ -7,13 +7,16 @@ PICTURES ?= build/pictures
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
+NODE = node_modules/.bin
 # Workers keep runs of neighbouring tests, so a module's fixtures are made once or twice.
 PARALLEL = -n $(WORKERS) --dist worksteal
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
+# What checks the widgets' JavaScript and CSS. There is no lock file: it would name the registry of one machine.
+NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest lint types contract pictures bench bench-pairs clean chromium
+.PHONY: help demo lab test quick test-lowest lint types contract pictures bench bench-pairs clean chromium javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,9 +37,11 @@ quick: .venv/all.stamp ## every quick test without a browser or a kernel: under 
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
 	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser
 
-lint: .venv/all.stamp ## ruff: rules and format
+lint: .venv/all.stamp javascript ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@test ! -x $(NODE)/biome || $(NODE)/biome check --error-on-warnings
+	@test ! -x $(NODE)/tsc || $(NODE)/tsc -p jsconfig.json
 
 types: .venv/all.stamp ## mypy, strict
 	@$(BIN)/mypy
@@ -61,7 +66,7 @@ bench-pairs: .venv/bench.stamp ## measure matching by meaning: make bench-pairs 
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)
 
 clean: ## remove the environments and everything that was built
-	@rm -rf .venv .venv-lowest build dist .benchmarks .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-lowest node_modules build dist .benchmarks .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/notebook.stamp: pyproject.toml
@@ -86,6 +91,18 @@ clean: ## remove the environments and everything that was built
 	@$(PYTHON) -m venv .venv-lowest
 	@$(LOWEST)/python $(PIP_INSTALL) --only-binary :all: --no-binary gptcache-magics -c tests/lowest.txt -e '.[test,semantic]'
 	@touch $@
+
+node_modules/lint.stamp: Makefile
+	@npm install --prefix . --no-save --no-package-lock --no-audit --no-fund --loglevel=error $(NPM_PACKAGES) >/dev/null
+	@touch $@
+
+javascript:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -s node_modules/lint.stamp; \
+	else \
+		echo "Checking JavaScript and CSS needs npm: sudo apt-get install nodejs npm" >&2; \
+		echo "Without it they are not checked here, and make lint fails where CI is set." >&2; \
+		test -z "$$CI"; \
+	fi
 
 chromium:
 	@if { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then :; \

@@ -1,7 +1,7 @@
 // One button for each filter of the panel; pressing it asks Python to take the filter away.
-// @ts-check
 
 /** @typedef {{name: string, kind: string, text: string, label: string}} Chip  Its texts are foreign: never HTML. */
+/** @typedef {{chips: Chip[]}} Traits */
 
 /** @param {Chip} chip @param {(name: string) => void} remove */
 function button({ name, kind, text, label }, remove) {
@@ -22,14 +22,14 @@ function button({ name, kind, text, label }, remove) {
   return element;
 }
 
-/** @param {{model: any, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   el.classList.add("gptcache-chips");
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", "Filters");
 
   function draw() {
-    const chips = /** @type {Chip[]} */ (model.get("chips"));
+    const chips = model.get("chips");
     const focused = el.contains(document.activeElement);
     const buttons = chips.map((chip) => button(chip, (name) => model.send({ remove: name })));
     el.replaceChildren(...buttons);

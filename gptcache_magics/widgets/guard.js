@@ -2,14 +2,16 @@
 // With the focus on a tab or a button of an output, pressing d twice would delete the notebook cell. Lab looks for this
 // attribute on the focused element itself, and tabs and buttons come and go, so each one gets it at the moment it gets the
 // focus: before any key can reach it.
-// @ts-check
+
+/** @typedef {{saved: string}} Traits */
 
 /** @param {FocusEvent} event */
 function mark({ target }) {
-  if (target instanceof Element && target.closest(".gptcache-panel")) target.setAttribute("data-lm-suppress-shortcuts", "true");
+  if (target instanceof Element && target.closest(".gptcache-panel"))
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
 }
 
-/** @param {{model: {get(name: string): any}, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   el.style.display = "none";
   document.addEventListener("focusin", mark); // adding it twice, for a second view, adds nothing

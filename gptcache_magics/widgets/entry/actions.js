@@ -1,12 +1,16 @@
 // Buttons for the selected rows. Python does what they say, and says what it did; a removal of many is asked about first.
-// @ts-check
 
-/** @typedef {{get(name: string): any, send(content: object): void, widget_manager: {get_model(id: string): Promise<any>},
- *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
+/** @typedef {{grid: string, writable: boolean, undoable: boolean, said: string, failed: boolean, question: string}} Traits */
+/** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
 
 const HINTS = ["Select a row to read it.", "Ctrl+click or Space adds a row, Shift a range."];
 
-/** @param {string} tag @param {Record<string, string>} attributes @param {...(Node | string)} children @returns {any} */
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -14,15 +18,22 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {{model: Model, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   const button = (/** @type {string} */ action, text = "", style = "") => {
     const made = make("button", { type: "button", class: `gptcache-button ${style}` }, text);
-    made.onclick = () => made.ariaDisabled !== "true" && act(action);
+    made.onclick = () => {
+      if (made.ariaDisabled !== "true") act(action);
+    };
     return made;
   };
   const tag = make("input", { type: "text", placeholder: "tag", "aria-label": "Tag: one word", spellcheck: "false" });
-  const [pin, unpin, put, remove] = [button("pin", "Pin"), button("unpin", "Unpin"), button("tag", "Tag"), button("remove", "Remove")];
+  const [pin, unpin, put, remove] = [
+    button("pin", "Pin"),
+    button("unpin", "Unpin"),
+    button("tag", "Tag"),
+    button("remove", "Remove"),
+  ];
   const undo = button("undo", "Undo");
   const [confirm, keep] = [button("confirm", "", "gptcache-danger"), button("keep", "Keep them")];
   const said = make("span", { role: "status" });
@@ -32,8 +43,8 @@ function render({ model, el }) {
   const root = make("div", { class: "gptcache-actions" }, bar, line);
   el.append(root);
 
-  /** @type {any} */
-  let table = null; // the model of the table, whose selection is known here before the kernel knows it
+  /** @type {Table | undefined} */
+  let table; // the model of the table, whose selection is known here before the kernel knows it
   let heard = true; // whether what was said is about the rows that are selected now
   const ids = () => table?.get("selection") ?? [];
 
@@ -42,14 +53,17 @@ function render({ model, el }) {
     if (action === "tag") tag.value = "";
   }
   function draw() {
-    const had = root.contains(document.activeElement) ? document.activeElement : null;
+    const had = /** @type {HTMLButtonElement | null} */ (
+      root.contains(document.activeElement) ? document.activeElement : null
+    );
     const [selected, writable, question] = [ids().length, model.get("writable"), heard ? model.get("question") : ""];
     const asked = !confirm.hidden;
     for (const each of [pin, unpin, tag, put, remove]) each.disabled = !(selected && writable);
     undo.ariaDisabled = String(!(writable && model.get("undoable"))); // not "disabled": it is where the focus goes
     confirm.hidden = keep.hidden = !question;
     confirm.textContent = question;
-    said.textContent = (heard && model.get("said")) || (HINTS[selected] ?? `${selected} entries selected`);
+    said.textContent =
+      (heard && model.get("said")) || (HINTS[selected] ?? `${selected.toLocaleString("en")} entries selected`);
     said.classList.toggle("is-failed", heard && model.get("failed"));
     // Who works with the keyboard goes on from here, not from the top of the page.
     if (had && question && !asked) keep.focus();
@@ -64,17 +78,22 @@ function render({ model, el }) {
     draw();
   }
 
-  tag.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+  tag.onkeydown = (event) => {
     if (event.key === "Enter") act("tag");
   };
-  root.onkeydown = (/** @type {KeyboardEvent} */ event) => event.stopPropagation();
+  root.onkeydown = (event) => event.stopPropagation();
   model.widget_manager.get_model(model.get("grid")).then((grid) => {
-    table = grid;
+    table = /** @type {Table} */ (grid);
     table.on("change:selection", select);
     draw();
   });
-  const events = { "change:said": hear, "change:failed": draw, "change:question": draw, "change:writable": draw,
-    "change:undoable": draw };
+  const events = {
+    "change:said": hear,
+    "change:failed": draw,
+    "change:question": draw,
+    "change:writable": draw,
+    "change:undoable": draw,
+  };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   draw();
   return () => {

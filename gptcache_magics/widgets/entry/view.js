@@ -1,15 +1,17 @@
 // One entry in full. Python writes the conversation as HTML in which every foreign text is escaped; this file shows it, and
 // asks for an image or for the code only when the button is pressed: the answer comes as a message and is saved nowhere.
-// @ts-check
 
-/** @typedef {{get(name: string): any, send(content: object): void,
- *   on(event: string, callback: (...given: any[]) => void): void,
- *   off(event: string, callback: (...given: any[]) => void): void}} Model */
+/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Traits */
 /** @typedef {{view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
 
 const LINES = 24;
 
-/** @param {string} tag @param {Record<string, string>} attributes @param {...(Node | string)} children @returns {any} */
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -17,7 +19,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {{model: Model, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2, 8);
   const facts = make("div");
@@ -33,7 +35,7 @@ function render({ model, el }) {
   let urls = [];
 
   function forgetImages() {
-    urls.forEach((url) => URL.revokeObjectURL(url));
+    for (const url of urls) URL.revokeObjectURL(url);
     urls = [];
   }
   function draw() {
@@ -59,14 +61,21 @@ function render({ model, el }) {
     code.focus({ preventScroll: true });
     code.select();
     said.textContent = "Selected: press Ctrl+C to copy";
-    navigator.clipboard?.writeText(text).then(() => (said.textContent = "Copied"), () => {});
+    const copied = () => {
+      said.textContent = "Copied";
+    };
+    navigator.clipboard?.writeText(text).then(copied, () => {});
   }
-  /** @param {number} image @param {string} mime @param {ArrayBuffer | DataView} [bytes] */
+  /** @param {number} image @param {string} mime @param {BlobPart} [bytes] */
   function unfold(image, mime, bytes) {
     const button = chat.querySelector(`[data-image="${image}"]`);
     if (!button || button.nextSibling) return;
     if (bytes) urls.push(URL.createObjectURL(new Blob([bytes], { type: mime })));
-    button.after(bytes ? make("img", { src: urls[urls.length - 1], alt: `Image ${image + 1} of the conversation` }) : " cannot be shown");
+    button.after(
+      bytes
+        ? make("img", { src: urls[urls.length - 1], alt: `Image ${image + 1} of the conversation` })
+        : " cannot be shown",
+    );
     button.textContent = "Hide";
     button.setAttribute("aria-expanded", "true");
   }
@@ -87,7 +96,13 @@ function render({ model, el }) {
     if (answer.image !== undefined) unfold(answer.image, answer.mime ?? "", buffers?.[0]);
   };
 
-  const events = { "change:facts": draw, "change:redact": draw, "change:value": drawChat, "change:key": forgetCode, "msg:custom": answered };
+  const events = {
+    "change:facts": draw,
+    "change:redact": draw,
+    "change:value": drawChat,
+    "change:key": forgetCode,
+    "msg:custom": answered,
+  };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   draw();
   drawChat();

@@ -1,14 +1,14 @@
 // A table of any length of which only the rows around the visible ones exist. Python sorts, searches and formats; this file
 // draws. Texts come from prompts and answers: they are set as text, never as HTML.
-// @ts-check
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
 /** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
  *   begins with a line break; its name and its figures follow. */
-/** @typedef {{total: number, count: string, note: string, order: object, spans: Span[],
+/** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],
  *   bare: string[]}} Page  Columns of which every cell is empty are bare. */
-/** @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void, send(content: object): void,
- *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
+/** @typedef {{sort: string, ascending: boolean, query: string, grouped: boolean}} Order */
+/** @typedef {{columns: Column[], label: string, hint: string, grouping: string, height_rows: number, multiple: boolean,
+ *   page: Page, order: Order, windows: Record<string, object>, selection: string[]}} Traits */
 
 const BARE = 6; // the level of a column in which there is nothing to see
 const LATE = 700; // milliseconds after which rows that have not come are missed
@@ -19,10 +19,10 @@ const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 /**
  * Make an element. One that can have the focus says that the notebook's one-letter shortcuts are not meant for it: without
  * that, pressing d twice on a row deletes the notebook cell.
- * @param {string} tag
- * @param {Record<string, string | number>} [attributes]
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | number | boolean>} [attributes]
  * @param {(Node | string)[]} children
- * @returns {any}
  */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -32,10 +32,10 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {{model: Model, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   const view = `view-${Math.random().toString(36).slice(2, 8)}`;
-  const columns = /** @type {Column[]} */ (model.get("columns"));
+  const columns = model.get("columns");
   const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
   const box = make("input", { type: "checkbox" });
   const grouping = make("label", { class: "gptcache-grid-grouping" }, box, model.get("grouping"));
@@ -43,7 +43,8 @@ function render({ model, el }) {
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
   const headings = columns.map(({ label }) => make("th", { scope: "col", tabindex: -1 }, label));
   const head = make("tr", {}, ...headings);
-  const [above, below] = [0, 1].map(() => make("tr", { "aria-hidden": "true" }, make("td", { class: "gptcache-grid-pad" })));
+  const pads = [0, 1].map(() => make("td", { class: "gptcache-grid-pad" })); // as high as the rows that are not drawn
+  const [above, below] = pads.map((pad) => make("tr", { "aria-hidden": "true" }, pad));
   const body = make("tbody", {}, above, below);
   const table = make("table", { role: "grid", "aria-label": model.get("label") }, make("thead", {}, head), body);
   const scroller = make("div", { class: "gptcache-grid-scroller", tabindex: -1 }, table);
@@ -52,8 +53,8 @@ function render({ model, el }) {
   const bar = make("div", { class: "gptcache-grid-bar" }, search, grouping, count, busy);
   bar.append(make("span", { class: "gptcache-grid-hint" }, model.get("hint")));
   const root = make("div", { class: "gptcache-grid" }, bar, scroller, note, probe);
-  root.style.setProperty("--gptcache-rows", model.get("height_rows"));
-  table.setAttribute("aria-multiselectable", model.get("multiple"));
+  root.style.setProperty("--gptcache-rows", String(model.get("height_rows")));
+  table.setAttribute("aria-multiselectable", String(model.get("multiple")));
   grouping.hidden = !model.get("grouping");
   el.append(root);
 
@@ -68,7 +69,7 @@ function render({ model, el }) {
   let [typing, scrolling, late] = [0, 0, 0];
   let pressed = { key: "", y: 0 }; // where the mouse button went down
 
-  const send = (/** @type {string} */ name, /** @type {any} */ value) => {
+  const send = (/** @type {keyof Traits} */ name, /** @type {any} */ value) => {
     model.set(name, value);
     model.save_changes();
   };
@@ -102,15 +103,16 @@ function render({ model, el }) {
 
   /** Let an empty column give way first, and that of the sort late; whether any is ranked in another way than before. */
   function ranked() {
-    const [{ sort }, { bare }] = [model.get("order"), /** @type {Page} */ (model.get("page"))];
+    const [{ sort }, { bare }] = [model.get("order"), model.get("page")];
     const now = columns.map(({ name, level }) =>
       name === sort ? Math.min(level, 1) : level && bare.includes(name) ? BARE : level,
     );
     if (String(now) === String(levels)) return false;
     levels = now;
-    classes = columns.map(({ kind, number }, i) => `is-${kind} level-${levels[i]}` + (number ? " is-number" : ""));
+    classes = columns.map(({ kind, number }, i) => `is-${kind} level-${levels[i]}${number ? " is-number" : ""}`);
     for (const tr of [head, ...drawn.values()]) {
-      if (!isHeading(tr.dataset.key ?? "")) [...tr.cells].forEach((cell, i) => (cell.className = classes[i]));
+      if (isHeading(tr.dataset.key ?? "")) continue;
+      for (const [i, cell] of [...tr.cells].entries()) cell.className = classes[i];
     }
     return true;
   }
@@ -125,7 +127,7 @@ function render({ model, el }) {
     let level = Math.max(...levels);
     while (level && need(level) > scroller.clientWidth) level--;
     table.dataset.level = String(level);
-    headings.forEach((th, i) => (th.style.width = columns[i].grow ? "" : `${wide[i]}px`));
+    for (const [i, th] of headings.entries()) th.style.width = columns[i].grow ? "" : `${wide[i]}px`;
     const shown = levels.filter((each) => each <= level).length;
     if (height === rowHeight && shown === columnsShown) return;
     [rowHeight, columnsShown] = [height, shown];
@@ -150,7 +152,7 @@ function render({ model, el }) {
     }
     if (isHeading(key)) {
       tr.cells[0].colSpan = columnsShown; // one too many would make a column
-      tr.querySelectorAll("span").forEach((span, i) => (span.textContent = texts[i]));
+      for (const [i, span] of tr.querySelectorAll("span").entries()) span.textContent = texts[i];
       tr.title = texts.join("  ");
       return tr;
     }
@@ -165,7 +167,7 @@ function render({ model, el }) {
 
   function draw() {
     if (ranked()) fit();
-    const page = /** @type {Page} */ (model.get("page"));
+    const page = model.get("page");
     const selected = new Set(model.get("selection"));
     const hadFocus = body.contains(document.activeElement);
     const first = firstSeen();
@@ -191,10 +193,10 @@ function render({ model, el }) {
       if (previous.nextSibling !== tr) previous.after(tr);
       previous = tr;
     }
-    above.firstChild.style.height = `${span.start * rowHeight}px`;
-    below.firstChild.style.height = `${(page.total - span.start - span.rows.length) * rowHeight}px`;
+    pads[0].style.height = `${span.start * rowHeight}px`;
+    pads[1].style.height = `${(page.total - span.start - span.rows.length) * rowHeight}px`;
     table.setAttribute("aria-rowcount", String(page.total + 1));
-    count.textContent = page.count + (selected.size > 1 ? `, ${selected.size} selected` : "");
+    count.textContent = page.count + (selected.size > 1 ? `, ${selected.size.toLocaleString("en")} selected` : "");
     say(page.note);
     scroller.hidden = !page.total;
     // New rows above must not push away what is being read.
@@ -212,14 +214,19 @@ function render({ model, el }) {
   }
 
   function wait(/** @type {boolean} */ waiting) {
-    if (waiting) return void (late ||= setTimeout(() => (busy.textContent = BUSY), LATE));
+    if (waiting) {
+      late ||= setTimeout(() => {
+        busy.textContent = BUSY;
+      }, LATE);
+      return;
+    }
     clearTimeout(late);
     [late, busy.textContent] = [0, ""];
   }
 
   /** Tell Python which rows are in sight, once they are a screen away from those last asked for. */
   function look() {
-    const [first, screen, page] = [firstSeen(), model.get("height_rows"), /** @type {Page} */ (model.get("page"))];
+    const [first, screen, page] = [firstSeen(), model.get("height_rows"), model.get("page")];
     const last = Math.min(first + screen, page.total) - 1;
     const unheard = JSON.stringify(page.order) !== JSON.stringify(model.get("order"));
     wait(unheard || first < span.start || last >= span.start + span.rows.length);
@@ -264,7 +271,7 @@ function render({ model, el }) {
     else send("selection", how === "toggle" ? [...selection, key] : [key]);
   }
 
-  root.onkeydown = (/** @type {KeyboardEvent} */ event) => event.stopPropagation();
+  root.onkeydown = (event) => event.stopPropagation();
   search.oninput = () => {
     clearTimeout(typing);
     typing = setTimeout(() => order({ query: search.value }), 200);
@@ -276,9 +283,10 @@ function render({ model, el }) {
       draw();
     }, 60);
   };
-  head.onclick = (/** @type {MouseEvent} */ { target }) => {
-    const { name, number, kind } = columns[headings.indexOf(target)] ?? {};
-    if (!name) return;
+  head.onclick = ({ target }) => {
+    const heading = headings.indexOf(/** @type {HTMLTableCellElement} */ (target));
+    if (heading < 0) return;
+    const { name, number, kind } = columns[heading];
     const { sort, ascending } = model.get("order");
     order({ sort: name, ascending: name === sort ? !ascending : !number && kind !== "time" });
   };
@@ -307,7 +315,14 @@ function render({ model, el }) {
   body.onkeydown = (/** @type {any} */ event) => {
     const [at, screen, last] = [indexOf(focusKey), model.get("height_rows"), model.get("page").total - 1];
     /** @type {Record<string, number>} */
-    const goals = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + screen, PageUp: at - screen, Home: 0, End: last };
+    const goals = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + screen,
+      PageUp: at - screen,
+      Home: 0,
+      End: last,
+    };
     if (event.key in goals) {
       if (event.shiftKey && !anchorKey && !isHeading(focusKey)) anchorKey = focusKey;
       ranging = event.shiftKey && model.get("multiple");

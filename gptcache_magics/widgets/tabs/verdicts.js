@@ -1,13 +1,20 @@
 // Two buttons for the selected rows: is the stored answer right for what was asked? Python labels, and says what it did.
-// @ts-check
 
-/** @typedef {{get(name: string): any, send(content: object): void, widget_manager: {get_model(id: string): Promise<any>},
- *   on(event: string, callback: () => void): void, off(event: string, callback: () => void): void}} Model */
+/** @typedef {{grid: string, shown: boolean, writable: boolean, said: string, failed: boolean}} Traits */
+/** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
 
-const HINTS = ["Select a pair to compare both answers; Space or Ctrl+click adds one.", "Is the stored answer right for what was asked?"];
+const HINTS = [
+  "Select a pair to compare both answers; Space or Ctrl+click adds one.",
+  "Is the stored answer right for what was asked?",
+];
 const READONLY = "This store can only be read.";
 
-/** @param {string} tag @param {Record<string, string>} attributes @param {...(Node | string)} children @returns {any} */
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -15,16 +22,18 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {{model: Model, el: HTMLElement}} context */
+/** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
-  /** @type {any} */
-  let table = null; // the model of the table, whose selection is known here before the kernel knows it
+  /** @type {Table | undefined} */
+  let table; // the model of the table, whose selection is known here before the kernel knows it
   let heard = true; // whether what was said is about the rows that are selected now
   const ids = () => table?.get("selection") ?? [];
   const can = () => model.get("writable") && ids().length > 0;
   const button = (/** @type {boolean} */ right, /** @type {string} */ text) => {
     const made = make("button", { type: "button", class: "gptcache-button" }, text);
-    made.onclick = () => can() && model.send({ ids: ids(), right });
+    made.onclick = () => {
+      if (can()) model.send({ ids: ids(), right });
+    };
     return made;
   };
   const buttons = [button(true, "Right"), button(false, "Wrong")];
@@ -38,7 +47,9 @@ function render({ model, el }) {
     root.hidden = !model.get("shown");
     // Not "disabled", which would take away the focus: the next key would be meant for the notebook.
     for (const each of buttons) each.setAttribute("aria-disabled", String(!can()));
-    const hint = model.get("writable") ? (HINTS[ids().length] ?? `${ids().length} pairs selected`) : READONLY;
+    const hint = model.get("writable")
+      ? (HINTS[ids().length] ?? `${ids().length.toLocaleString("en")} pairs selected`)
+      : READONLY;
     said.textContent = (heard && model.get("said")) || hint;
     said.classList.toggle("is-failed", heard && model.get("failed"));
   }
@@ -51,9 +62,9 @@ function render({ model, el }) {
     draw();
   }
 
-  root.onkeydown = (/** @type {KeyboardEvent} */ event) => event.stopPropagation();
+  root.onkeydown = (event) => event.stopPropagation();
   model.widget_manager.get_model(model.get("grid")).then((grid) => {
-    table = grid;
+    table = /** @type {Table} */ (grid);
     table.on("change:selection", select);
     draw();
   });
