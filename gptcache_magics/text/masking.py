@@ -1,4 +1,4 @@
-"""Keep keys, tokens and passwords out of everything that is written: known by their name, or by their looks."""
+"""Keep keys, tokens and passwords out of everything that is written, by their name or by their form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET = re.compile(
 _ALWAYS = frozenset({"auth", "authorization", "cookie", "cookies", "credentials"})
 _NAMED_IN_TEXT = re.compile(r"""(["'])([\w-]+)\1(: ?|, ?)(["'])(.*?)\4""")
 SCHEMAS = frozenset({"tools", "functions", "response_format", "format"})
-"""Parameters that describe data and hold none: a property named ``password`` is no password."""
+"""Parameters that describe data and hold no values: a property named ``password`` is not a password."""
 
 _URL = re.compile(r"\w[\w+.-]*://\S+")
 _KEY_IN_TEXT = re.compile(
@@ -29,12 +29,12 @@ _KEY_IN_TEXT = re.compile(
 
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
-    """Whether a parameter of this name holds a secret."""
+    """Return whether a parameter of this name holds a secret."""
     return _SECRET.search(name) is not None
 
 
 def without_secrets(value: Any) -> Any:
-    """The same value without what its name says is secret, and with plain URLs."""
+    """Return a value without the parts whose names say that they are secret, and with plain URLs."""
     if isinstance(value, str):
         return plain_url(value) if _URL.fullmatch(value) else value
     if isinstance(value, Mapping):
@@ -55,14 +55,14 @@ def without_secrets(value: Any) -> Any:
 def _hides(name: str, value: Any) -> bool:
     if name.lower() in _ALWAYS:
         return True
-    # A mapping with a type describes the values of that name and holds none.
+    # A mapping with a type is a schema: it describes the values of that name.
     holds = isinstance(value, str | bytes | list | tuple) or (isinstance(value, Mapping) and "type" not in value)
     return holds and is_secret(name)
 
 
 @lru_cache(maxsize=1024)
 def plain_url(url: str) -> str:
-    """A URL without user name, password and secret parameters, and without a final slash."""
+    """Return a URL without user name, password and secret parameters, and without a final slash."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -72,7 +72,7 @@ def plain_url(url: str) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with whatever looks like a key, or is named as one, replaced."""
+    """Return a text in which stars replace whatever looks like a key or is named as one."""
 
     def hide(match: re.Match[str]) -> str:
         quote, name, between, other, _ = match.groups()

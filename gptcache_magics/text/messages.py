@@ -139,9 +139,9 @@ class Message(NamedTuple):
 
     role: str
     text: str
-    """What was said and which tools were called."""
+    """The words and the tool calls."""
     seen: str
-    """All that the model may see of it."""
+    """Every field that the model may see, as JSON."""
 
 
 class Difference(NamedTuple):
@@ -165,14 +165,14 @@ def conversation(prompt: str | bytes) -> list[Message]:
 
 
 def first_difference(old: list[Message], new: list[Message]) -> Difference | None:
-    """The first message that one prompt has and the other has not; None if the model sees the same."""
+    """Return the first message that only one of two prompts has; None if the model sees the same."""
     start = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a.seen != b.seen), None)
     if start is None:
         if len(old) == len(new):
             return None
         start = min(len(old), len(new))
     longer, other = (new, old) if len(new) >= len(old) else (old, new)
-    # A message more in one of them, as an added system message, is the difference; not all that it moves.
+    # An added message, such as a system message, is the difference; the messages that it moves are not.
     moved = len(longer) != len(other) and [m.seen for m in longer[start + 1 :]][: len(other) - start] == [
         m.seen for m in other[start:]
     ]
@@ -195,14 +195,14 @@ def _message(kwargs: Mapping[str, Any]) -> Message:
 
 
 class Text(NamedTuple):
-    """Words; ``kind`` says of which sort if they are not simply said: ``reasoning``, ``refusal``."""
+    """Words. ``kind`` is empty for an ordinary answer, else ``reasoning`` or ``refusal``."""
 
     text: str
     kind: str = ""
 
 
 class Call(NamedTuple):
-    """A tool that is to be called."""
+    """A call of a tool."""
 
     name: str
     arguments: str
@@ -216,12 +216,12 @@ class Image(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About so many bytes."""
+        """Approximate number of bytes."""
         return len(self.base64) * 3 // 4
 
 
 class Other(NamedTuple):
-    """What is only named: ``file report.pdf``."""
+    """A block that is named and not shown: ``file report.pdf``."""
 
     label: str
 
@@ -230,16 +230,16 @@ Part = Text | Call | Image | Other
 
 
 class Said(NamedTuple):
-    """One message."""
+    """One message in its parts."""
 
     role: str
     name: str
-    """Who speaks within the role: the tool, or a person's name."""
+    """The speaker within the role: a tool, or a person."""
     parts: tuple[Part, ...]
 
 
 def said_in_prompt(prompt: str) -> list[Said]:
-    """The messages of a prompt; a single one of role ``prompt`` if it is no chat."""
+    """Return the messages of a prompt in their parts; one of role ``prompt`` if it is not a chat."""
     messages = chat_messages(prompt)
     if messages is None:
         return [Said("prompt", "", (Text(prompt),))]
@@ -275,7 +275,7 @@ def _parts(kwargs: Mapping[str, Any]) -> Iterator[Part]:
     content = kwargs.get("content")
     for block in content if isinstance(content, list) else [content]:
         for part in _block(block):
-            if not (calls and isinstance(part, Call)):  # some providers list the calls among the blocks as well
+            if not (calls and isinstance(part, Call)):  # some providers also list the calls among the blocks
                 yield part
     for call in [*calls, *_dicts(kwargs.get("invalid_tool_calls"))]:
         yield _call(call.get("name"), call.get("args"))
@@ -315,7 +315,7 @@ def _block(block: Any) -> Iterator[Part]:
 
 
 def _call(name: Any, arguments: Any) -> Call:
-    """``weather`` and ``city="Paris"``, without what is named as a secret; as it is if the model wrote no JSON."""
+    """Return ``weather`` and ``city="Paris"`` without values named as secret; the raw text if it is not JSON."""
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
@@ -329,7 +329,7 @@ def _call(name: Any, arguments: Any) -> Call:
 
 
 def _image(block: Mapping[str, Any]) -> Part:
-    """An image as OpenAI, Anthropic, Google, Ollama and LangChain itself write one."""
+    """Return an image in the forms of OpenAI, Anthropic, Google, Ollama and LangChain."""
     source = block.get("source")
     source = source if isinstance(source, Mapping) else block
     url = next((block[name] for name in ("image_url", "url") if block.get(name)), source.get("url", ""))
@@ -342,7 +342,7 @@ def _image(block: Mapping[str, Any]) -> Part:
         data = data if coding == "base64" else ""
     if isinstance(data, str) and data and str(mime).lower() in IMAGES:
         return Image(str(mime).lower(), data)
-    # Not fetched: a picture elsewhere would tell its owner who reads the conversation, and when.
+    # Not fetched: the owner of the picture would learn who reads the conversation, and when.
     return Other(f"image at {url}" if url and not url.startswith("data:") else "image")
 
 

@@ -1,4 +1,4 @@
-"""The words in which two texts differ, small enough to read however long the texts are.
+"""The words in which two texts differ, short enough to read however long the texts are.
 
 Control characters and what turns the direction of writing are shown as escapes: a prompt is not trusted.
 """
@@ -19,12 +19,12 @@ Kind = Literal["same", "removed", "added"]
 Words = tuple[tuple[Kind, str], ...]
 
 COMPARED: Final = 400
-"""Words of each text that are compared, from the first that differs."""
+"""Number of words of each text that are compared, from the first that differs."""
 AROUND: Final = 8
-"""Words shown on either side of a difference."""
+"""Number of words shown on either side of a difference."""
 DIFFERENCES: Final = 20
 CHARACTERS: Final = 600
-"""Of one piece; longer ones lose their middle."""
+"""Characters shown of one piece; longer ones lose their middle."""
 
 # A word with the space after it; of scripts without spaces each character is one.
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]\s*|[^\W\u2e80-\u9fff\uac00-\ud7af]+\s*|[^\w\s]\s*|\s+")
@@ -37,7 +37,7 @@ _INS: Final = "background:rgba(46,160,67,.25);color:inherit;text-decoration:none
 
 
 def word_diff(old: str, new: str) -> Words:
-    """What of ``old`` is the same, removed or added in ``new``, with a few words around each difference.
+    """Return the words of ``old`` and ``new`` that are the same, removed or added, around each difference.
 
     Time grows with the length of the texts, never with its square.
     """
@@ -49,17 +49,17 @@ def word_diff(old: str, new: str) -> Words:
 
 
 def as_text(words: Words) -> str:
-    """As git shows it: ``the [-2023-]{+2024+} report``."""
+    """Return differences as git shows them: ``the [-2023-]{+2024+} report``."""
     return _joined(words, lambda text: f"[-{text}-]", lambda text: f"{{+{text}+}}", str)
 
 
 def as_ansi(words: Words) -> str:
-    """For a terminal: red and green, and marked as in plain text for whoever cannot tell these apart."""
+    """Return differences for a terminal: in red and green, and also marked as in plain text."""
     return _joined(words, lambda t: f"\033[31m[-{t}-]\033[0m", lambda t: f"\033[32m{{+{t}+}}\033[0m", str)
 
 
 def as_html(words: Words) -> str:
-    """``<del>`` and ``<ins>``, readable on light and dark; everything else is escaped."""
+    """Return differences as ``<del>`` and ``<ins>``, readable on light and dark; all text is escaped."""
     return _joined(
         words,
         lambda text: f'<del style="{_DEL}">{text}</del>',
@@ -69,17 +69,17 @@ def as_html(words: Words) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters and what turns the direction of writing as escapes."""
+    """Return a text with escapes for control characters and for those that change the direction of writing."""
     return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def shown(text: str, characters: int = 120) -> str:
-    """A text in a message: without what looks like a key, printable, and short."""
+    """Return a text for a message: printable, short, and without whatever looks like a key."""
     return printable(cut(masked(text), characters))
 
 
 def cut(text: str, characters: int = CHARACTERS) -> str:
-    """The text, or its beginning and its end."""
+    """Return a text, or its beginning and its end."""
     if len(text) <= characters:
         return text
     return f"{text[: characters * 2 // 3]} … {text[-characters // 3 :]}"
@@ -87,7 +87,7 @@ def cut(text: str, characters: int = CHARACTERS) -> str:
 
 @dataclass(slots=True)
 class _Difference:
-    """What is the same before it, what was removed and what was added."""
+    """The words before a difference, those removed and those added."""
 
     same: list[str]
     removed: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class _Difference:
 
 
 def _common(a: list[str], b: list[str]) -> int:
-    """How many words two lists have in common from the start."""
+    """Return how many words two lists have in common from the start."""
     shorter = min(len(a), len(b))
     return next((at for at in range(shorter) if a[at] != b[at]), shorter)
 
@@ -119,7 +119,7 @@ def _compared(a: list[str], b: list[str]) -> list[tuple[Kind, list[str]]]:
 
 
 def _readable(first: _Difference, pieces: Iterable[tuple[Kind, list[str]]]) -> Iterator[tuple[Kind, str]]:
-    """One removed and one added text for each difference, and the words next to it."""
+    """Return one removed and one added text for each difference, with the words next to them."""
     differences = [first]
     for kind, words in pieces:
         if kind != "same":
@@ -143,7 +143,7 @@ def _readable(first: _Difference, pieces: Iterable[tuple[Kind, list[str]]]) -> I
 
 
 def _around(words: list[str], *, first: bool, last: bool) -> str:
-    """The words next to the differences on either side."""
+    """Return the words next to the differences on either side."""
     if len(words) <= 2 * AROUND:
         return "".join(words)
     left = "" if first else "".join(words[:AROUND])
@@ -152,7 +152,7 @@ def _around(words: list[str], *, first: bool, last: bool) -> str:
 
 
 def _apart(removed: str, added: str) -> tuple[str, str, str]:
-    """Both texts without the space that ends both, and that space; spaces made visible where all else is the same."""
+    """Return both texts without their common final space, and that space; show spaces if nothing else differs."""
     if removed.split() == added.split():
         return removed.translate(_SPACES), added.translate(_SPACES), ""
     ends = [text[len(text.rstrip()) :] for text in (removed, added)]

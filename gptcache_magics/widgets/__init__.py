@@ -20,7 +20,7 @@ _MODULES = {"Panel": "panel", "Progress": "progress", "Static": "static"}
 
 
 def repaint() -> None:
-    """Let panels that are open follow what was configured; imports nothing if there is none."""
+    """Repaint the open panels after a change of options; import nothing if none is open."""
     module = sys.modules.get(f"{__name__}.panel")
     for panel in list(module.open_panels) if module is not None else ():
         panel.repaint()

@@ -1,4 +1,4 @@
-"""Chips below the panel's head: what it is about besides everything, each a button that takes one filter away."""
+"""Chips below the panel's head: one button for each filter that is set. Pressing it removes the filter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell"
 
 
 class Chips(anywidget.AnyWidget):
-    """A row of buttons, one for each filter that is set; nothing at all when none is.
+    """A row of buttons, one for each filter that is set; empty if none is.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Chips(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: remove(content["remove"]))
 
     def show(self, view: View, periods: Mapping[str, str]) -> None:
-        """Show the filters of `view`; the first of `periods`, which have names, is where a panel begins."""
+        """Show the filters of `view`; the first of `periods`, with their names, is the default and has no chip."""
         texts: dict[Filter, str] = {}
         if view.model is not None:
             texts["model"] = one_line(view.model)

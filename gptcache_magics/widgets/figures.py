@@ -1,4 +1,4 @@
-"""The four figures above the tables: money saved, money paid all the same, hit rate and time saved."""
+"""The four figures above the tables: money saved, money paid, hit rate and time saved."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SINCE = {"run": "This run", "today": "Today", "7d": "7 days", "all": "All"}
 
 
 def periods(source: PanelSource) -> dict[str, str]:
-    """Return the periods to choose from, the first of them first, with their names; a store that is off has no run."""
+    """Return the names of the periods to choose from, the default first; a store that is off has no run."""
     others = [since for since in _SINCE if since != source.since and not (since == "run" and source.mode == "off")]
     return {since: _SINCE[since] for since in (source.since, *others)}
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure: what it is called, how it reads, and a remark in small."""
+    """One figure: its label, its value as text, and a small remark."""
 
     label: str
     value: str
@@ -32,7 +32,7 @@ class Figure:
 
 
 def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
-    """Return the figures of what the panel is about."""
+    """Return the figures for the filters of `view`."""
     table = frames.stats(
         source.store,
         by="total",
@@ -51,7 +51,7 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
 
 
 def _counted(total: Mapping[Any, Any]) -> str:
-    """What the hit rate is about, and what it leaves out: ``2 of 5, 4 bypassed, 1 error``."""
+    """Return what the hit rate counts and leaves out: ``2 of 5, 4 bypassed, 1 error``."""
     hits, misses, bypassed, errors = (int(total.get(name, 0)) for name in ("hits", "misses", "bypassed", "errors"))
     decided = hits + misses
     left_out = [f"{bypassed:,} bypassed"] * bool(bypassed)

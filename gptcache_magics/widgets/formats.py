@@ -34,7 +34,7 @@ Kind = Literal[
 CELL_CHARACTERS = 160
 TEXT_KINDS = frozenset({"text", "outcome"})
 BLANK = "(blank)"
-_DIGIT, _POINT = "\u2007", "\u2008"  # spaces as wide as these
+_DIGIT, _POINT = "\u2007", "\u2008"  # spaces as wide as a digit and a point
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Column:
     kind
         Decides the format and the side: texts and times stand left, numbers right.
     width
-        In characters. The column marked ``grow`` takes what is left over.
+        Width in characters. The column marked ``grow`` takes the rest.
     level
-        How soon the column gives way when the table is narrow: 5 goes first, 0 always stays.
+        Order in which columns are hidden when the table is narrow: 5 goes first, 0 always stays.
     blank
-        What stands for a text in which there is nothing.
+        Sign for an empty text.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Column:
     blank: str = ""
 
     def text(self, value: Any, digits: int = 0) -> str:
-        """Return `value` as the text of a cell, money so that the points stand below each other."""
+        """Return `value` as the text of a cell, padding money so that the points stand below each other."""
         text = shown(self.kind, value)
         return _aligned(text, digits) if self.kind == "money" else text or self.blank
 
@@ -104,12 +104,12 @@ def shown(kind: Kind, value: Any) -> str:
 
 
 def plain(text: str) -> str:
-    """Return `text` with nothing in it that a terminal or a browser would obey instead of showing it."""
+    """Return `text` without characters that a terminal or a browser would obey instead of showing."""
     return printable(text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, characters: int = CELL_CHARACTERS) -> str:
-    """Return the beginning of `text` on one line, with an ellipsis where something was left out."""
+    """Return the beginning of `text` on one line, with an ellipsis where it was cut."""
     # Cut before cleaning: a stored answer may be one line of megabytes.
     line = " ".join(plain(text[: 2 * characters]).split())
     return line if len(line) <= characters and len(text) <= 2 * characters else line[: characters - 1] + "…"

@@ -1,4 +1,4 @@
-"""The head of the panel: what it shows, in which mode and where; and its four figures."""
+"""The head of the panel: state, mode, place and size of the cache, and four figures."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def figures_html(shown_figures: Sequence[Figure]) -> str:
 
 
 def notices_of(source: PanelSource) -> list[str]:
-    """Return what the user should hear of the cache beside what its store has to say."""
+    """Return notices about the cache itself, beside those of its store."""
     if source.state != "replaced":
         return []
     return ["Another cache is LangChain's global one: lookups go there. Take it back: %gptcache on"]
 
 
 def notice_html(notices: Sequence[str]) -> str:
-    """Return the newest of what the store wants its user to hear, such as that its file was removed."""
+    """Return the newest notice as HTML, such as that the store's file was removed."""
     return f'<div class="gptcache-notice" role="status">{escape(one_line(notices[-1], 300))}</div>' if notices else ""

@@ -1,7 +1,7 @@
-"""When a panel is painted: in a thread of its own, at most four times a second and for a small share of the time.
+"""The thread that paints a panel, at most four times a second and for a small share of the time.
 
-A lookup must not wait for a widget, so it only raises a flag here. What commands and other kernels change says nothing:
-while somebody looks at the panel, the thread looks by itself whether anything is another than it was.
+A lookup must not wait for a widget, so it only raises a flag here. Commands and other kernels raise none: while the
+panel is visible, the thread polls for their changes.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from collections.abc import Callable
 __all__ = ["Painter"]
 
 SHORTEST_PAUSE = 0.25
-# A pause is so many times as long as the painting before it took: while cells compute, and while they wait.
+# Length of a pause, as a multiple of the painting before it: while cells compute, and while they wait.
 PAUSE_WHEN_BUSY, PAUSE_WHEN_QUIET = 30, 8
-QUIET = 0.25  # the share of a processor that cells may use and still count as waiting
+QUIET = 0.25  # largest share of a processor with which cells count as waiting
 LONGEST_TAKEN = 0.5  # seconds; a painting that took longer waited for something else, such as a locked file
 PAUSE_AFTER_ERROR = 2.0
 LONGEST_PAINTING = 10.0
 
 
 class Painter:
-    """A thread that paints when something changed. It ends with whom it paints for.
+    """A thread that paints when something changed. It ends with the object that it paints.
 
     Parameters
     ----------
     paint
         A method that paints and returns whether it could; its object is not kept alive.
     outdated
-        A method of the same object that says whether what was painted is not true any more, though nobody said so.
-        It is asked four times a second while `watching`.
+        A method of the same object that says whether the painting is out of date although no lookup raised the flag.
+        The thread calls it four times a second while `watching`.
     """
 
     def __init__(self, paint: Callable[[], bool], outdated: Callable[[], bool]) -> None:
@@ -42,17 +42,17 @@ class Painter:
         self.thread.start()
 
     def note(self) -> None:
-        """Paint when it is time: something changed."""
+        """Paint at the next chance, because something changed."""
         self._changed = True
         self._woken.set()
 
     def hurry(self) -> None:
-        """Paint as soon as possible: somebody is waiting."""
+        """Paint as soon as possible, because a person is waiting."""
         self.note()
         self._now.set()
 
     def watch(self, watching: bool) -> None:
-        """Look for changes that nobody notes, from now on or no more."""
+        """Start or stop polling for changes that raise no flag."""
         self._watching = watching
         self._woken.set()
 
@@ -62,7 +62,7 @@ class Painter:
         return self._changed
 
     def close(self) -> None:
-        """End the thread, and wait for it: who closes a panel may close its store next."""
+        """End the thread and wait for it, because the store may be closed next."""
         self._end()
         if threading.current_thread() is not self.thread:
             self.thread.join(LONGEST_PAINTING)
@@ -77,7 +77,7 @@ class Painter:
             self._woken.clear()
             paint, outdated = self._paint(), self._outdated()
             if paint is None or outdated is None or self._ended:
-                return  # asked last, so that a panel closed meanwhile is not waited for
+                return  # asked last, so that a panel closed in the meantime is not waited for
             due = self._changed or (self._watching and outdated())
             if due:
                 self._changed = False
@@ -93,7 +93,7 @@ class Painter:
                 self._rest(took)
 
     def _rest(self, took: float) -> None:
-        """Wait before painting again: shortly if that takes nothing from a running cell, else for a small share."""
+        """Wait before painting again: briefly if cells are idle, else long enough to take a small share of the time."""
         if self._now.wait(max(SHORTEST_PAUSE, PAUSE_WHEN_QUIET * took)):
             return
         end = time.monotonic() + (PAUSE_WHEN_BUSY - PAUSE_WHEN_QUIET) * took

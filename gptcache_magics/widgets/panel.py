@@ -1,7 +1,7 @@
 """The live panel: what the cache does, while it does it.
 
-It paints the tab that is open, and nothing while no browser shows the panel. What it is about is one `View`, which
-every tab follows.
+It paints the tab that is open, and nothing while no browser shows the panel. One `View` holds the filters, and every
+tab follows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 
 
 class _Guard(anywidget.AnyWidget):
-    """Not seen: carries the panel's style, keeps the notebook's shortcuts away, and the saved form out of sight."""
+    """An invisible widget with the panel's style; it keeps shortcuts away and hides the saved form."""
 
     _esm = Path(__file__).with_name("guard.js")
     _css = Path(__file__).with_name("panel.css")
@@ -57,7 +57,7 @@ class Panel(ipywidgets.VBox):
     Parameters
     ----------
     source
-        Where to read.
+        The source to read.
     tab
         Title of the tab that is open at first.
     settings
@@ -69,13 +69,13 @@ class Panel(ipywidgets.VBox):
             panel.close()
         self._source, self._settings = source, settings or Settings()
         self._closed = False
-        self._behind = False  # whether something changed while nobody looked
-        self._seen: object = None  # what the store and its cache were like when they were read last
+        self._behind = False  # whether something changed while the panel was hidden
+        self._seen: object = None  # state of the store and its cache at the last reading
         self._snapshot: Snapshot | None = None
         self._just_read: frames.Read | None = None
         self._context = contextvars.copy_context()
         self._painting = threading.Lock()
-        self._noticed = len(source.store.notices)  # what happened to the store before is not this panel's to say
+        self._noticed = len(source.store.notices)  # earlier notices of the store are not this panel's
         self._periods = periods(source)
         self._view = View(next(iter(self._periods)))
         self._head, self._figures, self._line = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
@@ -117,7 +117,7 @@ class Panel(ipywidgets.VBox):
         super().close()
 
     def narrow(self, name: Filter, value: Any) -> None:
-        """Be about one model, time or cell, in the figures and in every tab; ``None`` takes that filter away."""
+        """Filter the figures and every tab by one model, time or cell; ``None`` removes that filter."""
         if name == "since" and value is None:
             value = next(iter(self._periods))
         view = replace(self._view, **{name: value})
@@ -132,7 +132,7 @@ class Panel(ipywidgets.VBox):
         self._painter.hurry()
 
     def repaint(self) -> None:
-        """Show everything anew, what is not in sight as well: what may be shown has changed."""
+        """Show everything again, hidden tabs too, after a change of what may be shown."""
         for tab in self._tabs:
             if tab.opened:
                 self._paint(tab)
@@ -140,8 +140,8 @@ class Panel(ipywidgets.VBox):
     def _shown(self, _: object = None) -> None:
         """Paint for a view that has come, and stay within reach while a cell runs.
 
-        A kernel with subshells hears the browser on the loop from which a widget spoke last, at first the one that runs
-        cells. This message of the browser came with the other loop's name: what is said in its context moves there.
+        A kernel with subshells hears the browser on the loop from which a widget sent last, at first the loop that
+        runs cells. This message came with the name of the other loop: sending in its context moves the widget there.
         """
         context = contextvars.copy_context()
         for widget in _within(self):
@@ -152,7 +152,7 @@ class Panel(ipywidgets.VBox):
             self._painter.hurry()
 
     def _paint_in_sight(self) -> bool:
-        """Paint what a browser shows; without one remember that it is not up to date."""
+        """Paint if a browser shows the panel; else remember that it is out of date."""
         self._behind = True
         if not self._view_count:
             return True
@@ -160,17 +160,17 @@ class Panel(ipywidgets.VBox):
         return self._context.run(self._paint)
 
     def _outdated(self) -> bool:
-        """Whether a command, a function or another kernel changed what is shown: only lookups say so themselves."""
+        """Return whether a command, a function or another kernel changed what is shown; only lookups raise a flag."""
         try:
             return self._state() != self._seen
         except Exception:
-            return True  # painting says what is wrong
+            return True  # the painting will say what is wrong
 
     def _state(self) -> object:
-        """What is another one whenever there is something to show; it costs microseconds."""
+        """Return a value that differs whenever there is something new to show; it costs microseconds."""
         source = self._source
         cache = source.state, source.mode, source.threshold, source.failures
-        return threading.get_ident(), source.store.version(), cache  # versions are one thread's own
+        return threading.get_ident(), source.store.version(), cache  # each thread has its own versions
 
     def _paint(self, tab: Tab | None = None) -> bool:
         """Read and show everything in sight; keep the last tables and say so if that fails."""
@@ -180,7 +180,7 @@ class Panel(ipywidgets.VBox):
                 self._seen = self._state()
                 if not self._lost():
                     self._read(tab or self._tabs[self._tab.selected_index or 0])
-            except Exception as error:  # whatever it is, the panel stays and the cell that runs goes on
+            except Exception as error:  # of any kind: the panel stays and the running cell goes on
                 trouble = _named(error)
             notices = [*self._source.store.notices[self._noticed :], *notices_of(self._source)]
             self._line.value = error_html(_not_up_to_date(trouble)) if trouble else notice_html(notices)
@@ -198,7 +198,7 @@ class Panel(ipywidgets.VBox):
             self._snapshot = Snapshot.of(source, view, shown_figures, {ModelsTab: tab.table})
 
     def _lost(self) -> bool:
-        """Whether the store was taken away and nothing came in its place: then the last tables are better than none."""
+        """Return whether the store is gone without a successor: then the last tables stay."""
         store = self._source.store
         empty = not store.count()[0] and not store.lookups(Period(), 1)
         return empty and len(store.notices) > self._noticed
@@ -211,11 +211,11 @@ class Panel(ipywidgets.VBox):
         display(view_of(self.model_id), raw=True)  # type: ignore[no-untyped-call]
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Return the widget and what can be saved of it, for who does not let it display itself."""
+        """Return the widget and its saved form, for front ends that do not let it display itself."""
         return view_of(self.model_id) | self._saved()
 
     def _saved(self) -> dict[str, Any]:
-        """Return, for where widgets do not run, the figures and models, without prompts or answers."""
+        """Return the figures and models without prompts and answers, for places where widgets do not run."""
         try:
             current = not (self._behind or self._painter.behind)
             just_read, self._just_read = self._just_read, None  # for once: it is large
@@ -223,7 +223,7 @@ class Panel(ipywidgets.VBox):
                 snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
                 html = snapshot.html(ChartsTab.html(self._source, snapshot.view))
                 text = snapshot.text()
-        except Exception as error:  # the panel says so itself
+        except Exception as error:  # the panel shows the error itself
             text = _not_up_to_date(_named(error))
             html = error_html(text)
         return {"text/html": saved_html(html, self._mark), "text/plain": text}
@@ -240,7 +240,7 @@ def _within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
 
 
 def _weakly(method: Callable[[Filter, Any], None]) -> Callable[[Filter, Any], None]:
-    """Return what calls a method as long as its object is there: anywidget keeps some widgets for ever."""
+    """Return a function that calls a method while its object exists: anywidget keeps some widgets forever."""
     found = weakref.WeakMethod(method)
 
     def call(name: Filter, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""How far what was stored earlier is searchable by its meaning, with a button to stop that."""
+"""A bar that shows how many earlier entries are embedded, with a button to stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Progress(ipywidgets.HBox):
     Parameters
     ----------
     indexing
-        Has been told to ``start``.
+        The backfill, already started.
     """
 
     def __init__(self, indexing: Backfill) -> None:

@@ -1,7 +1,7 @@
-"""What of a panel stays in a saved notebook, as an output of its own above the widget.
+"""The saved form of a panel, as a separate output above the widget.
 
-An output that holds both would show the widget wherever the notebook is trusted, and with a new kernel, which does not
-know it, only an error. So the figures come first and hide while the panel lives; where it does not, the error hides.
+One output with both forms would show the widget wherever the notebook is trusted, and with a new kernel, which does not
+know the widget, only an error. So the figures come first and are hidden while the panel lives; else the error is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
 
 def saved_html(html: str, mark: str) -> str:
-    """Return HTML that ``guard.js`` of the panel with this `mark`, a CSS class, hides as long as a browser shows it."""
-    # JupyterLab and Notebook 7 put their "model not found" as mere text into the next output. Where a notebook is not
-    # trusted they show no widget, and take the style away.
+    """Return HTML that is hidden while a browser shows the panel with this `mark`, a CSS class."""
+    # JupyterLab and Notebook 7 put their "model not found" as plain text into the next output. In a notebook that is
+    # not trusted they show no widget and remove the style.
     error = f".jp-OutputArea-child:has(> * > .{mark}) + .jp-OutputArea-child > .jupyter-widgets:not(:has(*))"
     return f'<div class="{mark}"><style>{error} {{ display: none }}</style>{html}</div>'
 
 
 def view_of(model_id: str) -> dict[str, object]:
-    """Return the output that shows a widget, and nothing where it cannot."""
+    """Return the output that shows a widget, and is empty where widgets do not run."""
     return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": model_id}, "text/html": ""}

@@ -1,8 +1,8 @@
 """The panel without widgets: the same figures as HTML for a saved notebook, or as text for a terminal.
 
 The HTML carries its style in the elements, has no script and follows the colours around it, because it is shown where
-nothing of ours runs: in a notebook opened elsewhere, on a code host, in an exported page. What is saved that way may be
-published, so prompts and answers are left out unless everything was asked for.
+none of our code runs: in a notebook opened elsewhere, on a code host, in an exported page. A saved notebook may be
+published, so prompts and answers are left out unless the user asked for everything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SMALL = "font-size:.85em;opacity:.75"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Figures and tables of one moment, of the period a panel begins with."""
+    """Figures and tables of one moment, for the period with which a panel begins."""
 
     view: View
     mode: str
@@ -59,7 +59,7 @@ class Snapshot:
         shown_figures: Sequence[Figure],
         tables: Mapping[type[TableTab], pd.DataFrame],
     ) -> Snapshot:
-        """Return a snapshot of what was just read from a source."""
+        """Return a snapshot of figures and tables that were just read from a source."""
         period = periods(source)[view.since].lower()
         mode = source.mode if source.state == "on" else source.state
         return cls(view, one_line(mode), one_line(source.where), period, datetime.now(), shown_figures, tables)
@@ -68,7 +68,7 @@ class Snapshot:
     def take(
         cls, source: PanelSource, tabs: Sequence[type[TableTab]] = (ModelsTab,), *, redact: bool = False
     ) -> Snapshot:
-        """Read a source now."""
+        """Return a snapshot of a source, read now."""
         source.flush()
         view = View(next(iter(periods(source))), redact=redact)
         tables = {tab: tab.read(source, view) for tab in tabs}
@@ -77,7 +77,7 @@ class Snapshot:
         return cls.of(source, view, figures(source, view), tables)
 
     def html(self, charts: str = "") -> str:
-        """Return everything in the snapshot as HTML, and below it the charts, which are HTML."""
+        """Return the snapshot as HTML, with `charts`, which are HTML, below it."""
         caption = escape(f"GPTCache, {self.mode}, {self.period}, as of {self.at:%Y-%m-%d %H:%M:%S}")
         tables = "".join(_table_html(tab, table) for tab, table in self.tables.items())
         # Typesetting would read two dollar amounts, or a model name with dollars, as a formula.
@@ -94,12 +94,12 @@ class Snapshot:
 
 
 class Static:
-    """Everything as it is now, for where no widget runs: HTML in a notebook, text in a terminal.
+    """Figures, tables and charts of this moment without a widget: HTML in a notebook, text in a terminal.
 
     Parameters
     ----------
     source
-        Where to read.
+        The source to read.
     settings
         Their ``redact`` hides prompts and answers.
     """

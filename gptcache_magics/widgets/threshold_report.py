@@ -1,4 +1,4 @@
-"""What labelled pairs of questions say about a threshold: charts in a notebook, a table in a terminal."""
+"""A report on a threshold from labelled pairs of questions: charts in a notebook, a table in a terminal."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SOFT: Final = "color:var(--jp-content-font-color2,gray)"
 
 
 class Tuned:
-    """Pairs of questions, and what each threshold would do with them.
+    """Pairs of questions, with the hits and errors of each threshold.
 
     Parameters
     ----------
     pairs
-        As ``tuning.pairs`` gives them.
+        The frame that ``tuning.pairs`` returns.
     threshold
-        The present one.
+        The present threshold.
     target
         The share of hits that is to be right.
     """
@@ -48,17 +48,17 @@ class Tuned:
         self.pairs, self.threshold, self.target = pairs, threshold, target
 
     def to_frame(self) -> pd.DataFrame:
-        """What each threshold from 0.70 to 1 would do: ``tuning.thresholds``."""
+        """Return the hits and errors of each threshold from 0.70 to 1: ``tuning.thresholds``."""
         return self._table.copy()
 
     @property
     def suggestion(self) -> Suggestion:
-        """Whether the labels ask for another threshold; it is never applied from here."""
+        """The threshold that the labels ask for, if it is another; the report never applies it."""
         return tuning.suggestion(self.pairs, self.threshold, self.target)
 
     @property
     def counts(self) -> str:
-        """How many pairs there are, and what was said of them."""
+        """Number of pairs, and of each label."""
         right = self.pairs["right"]
         of = [int((right == verdict).sum()) for verdict in (True, False)] + [int(right.isna().sum())]
         labels = ", ".join(
@@ -72,16 +72,16 @@ class Tuned:
 
     @property
     def expected(self) -> str:
-        """How many hits of the present threshold are wrong."""
+        """Share of wrong hits at the present threshold."""
         name = next((f" ({name})" for name, cosine in PRESETS.items() if cosine == self.threshold), "")
         return f"Threshold {self.threshold:g}{name}: {tuning.expected(self._table, self.threshold)}."
 
     def charts(self) -> str:
-        """Both charts, as HTML."""
+        """Return both charts as HTML."""
         return tuning_html(self._table, self.threshold)
 
     def suggestion_html(self) -> str:
-        """The suggestion, with its command as code."""
+        """Return the suggestion, with its command as code."""
         sentence, command, number = self.suggestion.sentence.partition(_COMMAND)
         return escape(sentence) + (f"<code>{escape(command + number)}</code>" if command else "")
 
@@ -124,7 +124,7 @@ class Tuned:
         return tuning.thresholds(self.pairs)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        """The short table, cell by cell."""
+        """Yield the rows of the short table."""
         now = tuning.step_of(self._table, self.threshold)
         names = {cosine: [name] for name, cosine in PRESETS.items()}
         names.setdefault(now, []).append("now" if now == self.threshold else f"now {self.threshold:g}")
@@ -156,7 +156,7 @@ class Tuned:
 
 
 def _verdict(row: Mapping[str, Any], threshold: float) -> str:
-    """What is wrong with a pair: ``0.95, served though wrong``."""
+    """Return what is wrong with a pair: ``0.95, served though wrong``."""
     similar = cosine(row["similarity"])
     if not row["right"]:
         return f"{similar}, served though wrong"

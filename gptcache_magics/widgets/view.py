@@ -1,4 +1,4 @@
-"""What the panel and its tabs agree upon: what they are about, where they read, and what a tab can do."""
+"""The contracts of the panel and its tabs: the filters, the source they read, and the methods of a tab."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Filter = Literal["model", "since", "cell"]
 
 @dataclass(frozen=True)
 class View:
-    """What the panel is about, as the person chose it: its tiles and every tab follow."""
+    """The filters that a person chose; the tiles and every tab follow them."""
 
     since: str
     """``run``, ``today``, ``7d`` or ``all``; ``source.period(view.since)`` is the period."""
     model: str | None = None
-    """As a row of the models table is named."""
+    """Name of a row of the models table."""
     cell: int | None = None
     """The number in brackets beside a cell."""
     redact: bool = False
@@ -30,7 +30,7 @@ class View:
 
 
 class PanelSource(Protocol):
-    """Where a panel reads: a store, and what is known about the cache that fills it."""
+    """The source of a panel: a store, with the state of the cache that fills it."""
 
     @property
     def store(self) -> Store:
@@ -46,37 +46,37 @@ class PanelSource(Protocol):
 
     @property
     def mode(self) -> str:
-        """What the cache may do, or ``off``."""
+        """The mode of the cache, or ``off``."""
 
     @property
     def threshold(self) -> float:
-        """The cosine from which on a question counts as the same."""
+        """The least cosine at which a question counts as the same."""
 
     @property
     def since(self) -> str:
-        """What tables are about at first: ``run``, or ``all``."""
+        """The period of the tables at first: ``run`` or ``all``."""
 
     @property
     def failures(self) -> int:
-        """How many errors inside the cache there were."""
+        """Number of errors inside the cache."""
 
     def flush(self) -> str:
-        """Write pending lookups to the store, and return what went wrong, empty if nothing did."""
+        """Write pending lookups to the store, and return the error, empty if there was none."""
 
     def period(self, since: str) -> Period:
         """Return the period called ``run``, ``today``, ``7d`` or ``all``."""
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after lookups, from any thread, and return what ends that."""
+        """Call `changed` after lookups, from any thread, and return a function that ends that."""
 
 
 class Tab(Protocol):
     """A tab of the panel: an ipywidgets box that paints itself. It is made without arguments."""
 
     title: str
-    """On the tab."""
+    """The title on the tab."""
     opened: bool
-    """Whether it was painted before: until then it is empty and sends nothing."""
+    """Whether the tab was painted before: until then it is empty and sends nothing."""
 
     def paint(self, source: PanelSource, view: View) -> object:
-        """Read again and show what changed. Called from the panel's thread, for the tab in sight only."""
+        """Read again and show what changed. The panel's thread calls this for the visible tab only."""

@@ -1,7 +1,7 @@
 """The charts as SVG, one function each, from a frame of :mod:`gptcache_magics.tables.chart_data` to a string.
 
 The same strings are in the panel, in a saved notebook and in what ``%gptcache stats --plot`` and ``%gptcache tune``
-return. Every chart says its figures twice: drawn, and in words for who does not see it.
+return. Every chart gives its figures twice: drawn, and in words for people who do not see it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def charts_html(series: Series) -> str:
-    """Return all charts beside each other, or below where there is no room; a sentence if there is nothing."""
+    """Return all charts, side by side if there is room; a sentence if there is nothing to draw."""
     if series.costs.empty:
         return note(EMPTY)
     return _beside(
@@ -36,7 +36,7 @@ def charts_html(series: Series) -> str:
 
 
 def tuning_html(table: pd.DataFrame, threshold: float) -> str:
-    """Return the charts of a frame ``tuning.thresholds`` beside each other, with the present threshold in them."""
+    """Return the charts of a frame ``tuning.thresholds`` side by side, with the present threshold marked."""
     return _beside(similarity_chart(table, threshold), threshold_chart(table, threshold))
 
 

@@ -1,4 +1,4 @@
-"""Where the ticks of an axis go and how they read: round numbers, decades, and times as a clock shows them."""
+"""The ticks of an axis and their labels: round numbers, decades, and times as a clock shows them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def round_ticks(top: float, most: int = 4, *, whole: bool = False) -> list[float
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Return the ticks of a log axis: powers of ten, and some multiples of them where these alone would be few."""
+    """Return the ticks of a log axis: powers of ten, and some multiples of them where the powers would be few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):
         ticks = [factor * 10.0**exponent for exponent in exponents for factor in factors]

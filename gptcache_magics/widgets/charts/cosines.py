@@ -1,4 +1,4 @@
-"""The axis of the charts about a threshold: cosines from 0.70 to 1, with the present one and the presets on it."""
+"""The axis of the charts about a threshold: cosines from 0.70 to 1, with marks for the threshold and the presets."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, WIDTH, Field, ru
 __all__ = ["LOWEST", "MARKS", "axis", "marks", "named", "x"]
 
 LOWEST: Final = 0.70
-_HALF: Final = 52.0  # of what stands at the present threshold
+_HALF: Final = 52.0  # half the width of the words at the present threshold
 MARKS: Final = 34.0
-"""So much room above a field the names of its marks take."""
+"""Height of the names of the marks, above a field."""
 
 
 def x(cosine: float) -> float:
-    """Where a cosine is."""
+    """Return the place of a cosine."""
     return LEFT + (RIGHT - LEFT) * (cosine - LOWEST) / (1 - LOWEST)
 
 
 def axis(field: Field, caption: str = "") -> str:
-    """The ticks below a field."""
+    """Return the ticks below a field."""
     return field.ticks({x(percent / 100): f"{percent / 100:.2f}" for percent in range(70, 101, 5)}, caption)
 
 
 def marks(threshold: float, top: float, base: float, *, labels: bool = True) -> Iterator[str]:
-    """A dashed line for each preset and a solid one for the present threshold, with their names above."""
+    """Yield a dashed line for each preset and a solid one for the present threshold, with their names above."""
     names = sorted(PRESETS, key=lambda name: -PRESETS[name])
     for place, name in enumerate(names):
         at, cosine = x(PRESETS[name]), PRESETS[name]
         if cosine != threshold:
             yield rule(at, top, at, base, "soft")
         if labels:
-            # The two highest stand close to each other: their names go apart.
+            # The two highest presets are close together, so their names go to different sides.
             anchor: Literal["start", "middle", "end"] = "start" if place == 0 else "end" if place == 1 else "middle"
             yield text(at, top - 5, name, anchor=anchor, soft=True)
     if LOWEST <= threshold <= 1:
@@ -45,6 +45,6 @@ def marks(threshold: float, top: float, base: float, *, labels: bool = True) -> 
 
 
 def named(threshold: float) -> str:
-    """A threshold with its name: ``0.93 (balanced)``."""
+    """Return a threshold with its name: ``0.93 (balanced)``."""
     name = next((name for name, cosine in PRESETS.items() if cosine == threshold), "")
     return f"{threshold:.2f} ({name})" if name else f"{threshold:g}"

@@ -1,4 +1,4 @@
-"""What each model saved and was paid: in dollars, or where no price is known in time."""
+"""Saved and paid by model, in dollars, or in time where the price is not known."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Unit = Literal["usd", "seconds"]
 
 UNITS: Final[tuple[Unit, ...]] = ("usd", "seconds")
 MOST_MODELS: Final = 8
-_LEFT, _RIGHT = 1.0, WIDTH - 120.0  # beside the longest bar is room for what it says
+_LEFT, _RIGHT = 1.0, WIDTH - 120.0  # leaves room for the label of the longest bar
 _BAR, _MODEL = 11, 52
 _NAME = 50
 _TIMES = ((7_200.0, "hours", 3_600.0), (120.0, "minutes", 60.0), (0.1, "seconds", 1.0), (0.0, "milliseconds", 0.001))
 
 
 class Cost(NamedTuple):
-    """Two bars of a chart, NaN where it is not known how long they are."""
+    """Two bars of a chart, NaN where the length is not known."""
 
     model: str
     saved: float
@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
 
 def costs_of(costs: pd.DataFrame, unit: Unit) -> list[Cost]:
-    """Return the models of a frame ``series.costs`` that are told in this unit."""
+    """Return the models of a frame ``series.costs`` that are shown in this unit."""
     some = costs[costs["priced"] == (unit == "usd")]
     saved, paid = (some[f"{which}_{unit}"].astype("float64").tolist() for which in ("saved", "paid"))
     rows = map(Cost, some.index.astype("object").tolist(), saved, paid)
@@ -63,7 +63,7 @@ def costs_chart(costs: pd.DataFrame) -> str:
 
 
 def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], float]:
-    """Two bars a model from `top` on, and where they end."""
+    """Return two bars for each model from `top` down, and their lower end."""
     most = max(value for row in rows for value in (row.saved, row.paid) if not math.isnan(value))
     size, name = 1.0, "US dollars"
     if unit == "seconds":

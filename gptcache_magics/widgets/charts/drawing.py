@@ -1,9 +1,8 @@
-"""The few things a chart is drawn with, as SVG that stands on its own.
+"""The shapes of a chart, as self-contained SVG.
 
-There is no script, no id and no style sheet in it: it may be shown many times on a page, saved in a notebook and
-printed. Text and lines have the colour of the text around it. What is good is filled, what is bad is outlined and
-tinted, what is neither is outlined alone: so they differ without their colours, which are those of the theme if there
-is one.
+The SVG has neither script nor id nor style sheet: a page may show it many times, and a notebook may save and print it.
+Text and lines have the colour of the surrounding text. Good bars are filled, bad bars are outlined and tinted, other
+bars are only outlined: they differ even without colours. The colours come from the theme if there is one.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ __all__ = [
 ]
 
 WIDTH = 440
-"""Of every chart, in the units of its drawing: about as many pixels, so that its letters are as large as others."""
+"""Width of every chart in units of the drawing: about one pixel each, so that letters have their usual size."""
 _MOST_PIXELS = 500
 LEFT, RIGHT = 42.0, WIDTH - 6.0
-"""Between them values are drawn; what their heights mean stands left of them."""
+"""Edges of the drawing; the labels of the heights stand left of it."""
 
 Kind = Literal["good", "bad", "open"]
 RuleKind = Literal["grid", "axis", "mark", "dashed", "soft"]
 Box = tuple[float, float, float, float]
 """Left, top, width, height."""
 
-# Blue and vermilion: told apart with any colour vision, and dark enough on white as well as light enough on black.
+# Blue and vermilion differ in any colour vision, are dark enough on white and light enough on black.
 _COLOURS = {"good": "var(--jp-brand-color1,#1976d2)", "bad": "var(--jp-warn-color0,#e65100)"}
 _STYLES = {
     "good": f"fill:{_COLOURS['good']}",
@@ -58,16 +57,16 @@ class Field:
 
     @property
     def base(self) -> float:
-        """Where 0 is."""
+        """Vertical place of 0."""
         return self.top + self.height
 
     def y(self, value: float) -> float:
-        """Return where a value is."""
+        """Return the vertical place of a value."""
         return self.base - self.height * value / self.most
 
     def box(self, x: float, width: float, low: float, high: float) -> Box:
         """Return a bar from one value up to another."""
-        height = max(self.y(low) - self.y(high), 1) if high > low else 0  # a little is not nothing
+        height = max(self.y(low) - self.y(high), 1) if high > low else 0  # a small value stays visible
         return (x, self.y(low) - height, width, height)
 
     def levels(self, labels: Mapping[float, str]) -> str:
@@ -77,7 +76,7 @@ class Field:
         return "".join([*lines, *texts])
 
     def ticks(self, labels: Mapping[float, str], caption: str = "") -> str:
-        """Return marks below the base, each with its label, and what the axis shows."""
+        """Return marks below the base, each with its label, and the caption of the axis."""
         marks = (rule(x, self.base, x, self.base + 4, "axis") for x in labels)
         texts = [
             text(min(x, WIDTH), self.base + 17, label, anchor="end" if x > WIDTH - 16 else "middle", soft=True)
@@ -89,9 +88,9 @@ class Field:
 
 
 def svg(title: str, words: str, height: float, parts: Iterable[str]) -> str:
-    """Return a chart: its title, drawn and told, `words` with its figures for who does not see it, and its parts."""
+    """Return a chart of a title and parts; `words` gives its figures to people who do not see it."""
     head = text(0, 15, title, size=15, weight=600)
-    # A code host or a sanitizer may keep the text only: then it begins with these sentences.
+    # A code host or a sanitizer may keep only the text, which then begins with these sentences.
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {_n(height)}" role="img" font-size="12" '
         f'fill="currentColor" style="display:block;width:100%;max-width:{_MOST_PIXELS}px;height:auto;'
@@ -111,7 +110,7 @@ def text(
     weight: int = 0,
     over: bool = False,
 ) -> str:
-    """Return a line of text that stands on `y`; one `over` lines has an edge of the colour of the page."""
+    """Return a line of text that stands on `y`; text `over` lines has an edge in the colour of the page."""
     options = f' text-anchor="{anchor}"' if anchor != "start" else ""
     options += ' fill-opacity=".75"' if soft else ""
     options += f' font-size="{size}"' if size else ""
@@ -157,7 +156,7 @@ def curve(points: Sequence[tuple[float, float] | None]) -> str:
 
 
 def hover(places: Iterable[tuple[Box, str]]) -> str:
-    """Return what says its words when the pointer rests on it; nothing where there are none."""
+    """Return areas that show their words when the pointer rests on them; skip those without words."""
     return (
         '<g fill="none" pointer-events="all">'
         + "".join(

@@ -73,6 +73,6 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
 
 
 def _decade(low: float, high: float) -> tuple[float, float]:
-    """An axis of a decade at least, with the bins in its middle: one bin alone would fill the chart."""
+    """Return an axis of at least one decade around the bins: a single bin would fill the chart."""
     missing = max(0, BINS_PER_DECADE - round(math.log10(high / low) * BINS_PER_DECADE))
     return low * 10 ** (-(missing // 2) / BINS_PER_DECADE), high * 10 ** ((missing + 1) // 2 / BINS_PER_DECADE)

@@ -76,7 +76,7 @@ def _latencies(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> list[str]:
 
 
 def _bar(share: float) -> str:
-    """Return a bar of up to 24 characters, to an eighth of one; what is not nothing is seen."""
+    """Return a bar of up to 24 characters, to an eighth of one; a small share stays visible."""
     eighths = max(round(share * _BAR * 8), 1 if share > 0 else 0)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 

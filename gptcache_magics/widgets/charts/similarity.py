@@ -1,4 +1,4 @@
-"""How similar the pairs of questions are: right, wrong and unlabelled ones by their cosine."""
+"""The cosines of the pairs of questions: right, wrong and unlabelled."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NAMES = [name for name, _ in _VERDICTS]
 
 
 def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
-    """Return the chart of a frame ``tuning.thresholds``: what no guard blocks, a bar for each hundredth."""
+    """Return the chart of a frame ``tuning.thresholds``: pairs that no guard blocks, one bar for each hundredth."""
     every, blocked = _counts(table, cosines.LOWEST), _blocked(table)
-    # A threshold's hits without those of the next lie between the two.
+    # The difference of the hits of two neighbouring thresholds lies between them.
     bins = table[_NAMES].astype("int64").diff(-1).iloc[:-1]
-    bins.iloc[-1] += table[_NAMES].iloc[-1].astype("int64")  # a cosine of 1 is in the last
+    bins.iloc[-1] += table[_NAMES].iloc[-1].astype("int64")  # the last bin includes a cosine of 1
     bins = bins.astype("int64")
     levels = round_ticks(float(bins.sum(axis=1).max()), 3, whole=True)
     field = Field(top=54 + cosines.MARKS, height=150, most=levels[-1])
@@ -59,5 +59,5 @@ def _counts(table: pd.DataFrame, threshold: float) -> list[int]:
 
 
 def _blocked(table: pd.DataFrame) -> int:
-    """Pairs that a guard keeps back whatever the threshold."""
+    """Return the number of pairs that a guard blocks at any threshold."""
     return int(table["unguarded_hits"].iloc[0] - table["hits"].iloc[0])

@@ -1,4 +1,4 @@
-"""What a threshold would serve, and how much of it wrong, with guards and without."""
+"""The hits of each threshold and the wrong ones among them, with and without guards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = ("hits", "wrong", "unguarded_hits", "unguarded_wrong")
 
 
 def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
-    """Return the chart of a frame ``tuning.thresholds``: hits above, those that were called wrong below."""
+    """Return the chart of a frame ``tuning.thresholds``: hits above, those labelled wrong below."""
     steps = table.index.tolist()
     counts = {name: table[name].astype("int64").tolist() for name in _COLUMNS}
     tops = [

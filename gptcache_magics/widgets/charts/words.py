@@ -1,4 +1,4 @@
-"""What the charts say in words, drawn or not."""
+"""The figures of the charts in words."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ NO_COSTS: Final = "What these answers cost, or how long they took, is not known,
 
 
 def figures(hits: int, misses: int) -> str:
-    """Return a hit rate and what it is made of: ``75%: 3 hits, 1 miss``."""
+    """Return a hit rate with its hits and misses: ``75%: 3 hits, 1 miss``."""
     return f"{percent(hits / (hits + misses))}: {counted(hits, 'hit')}, {counted(misses, 'miss')}"
 
 
 def bucket(start: float, step: float, hits: int, misses: int) -> str:
-    """Return what happened in a bucket of time."""
+    """Return the hit rate of a bucket of time, with its moment."""
     return f"{moment(start, step)}, {figures(hits, misses)}"
 
 
@@ -64,7 +64,7 @@ def rates(table: pd.DataFrame) -> str:
 
 
 def fitted(name: str, columns: int) -> str:
-    """Return a name from elsewhere on one line, cut to what fits in columns of a terminal, or letters of a drawing."""
+    """Return a foreign name on one line, cut to the columns of a terminal or the letters of a drawing."""
     name = one_line(name)
     ends = list(itertools.accumulate(wide(character) for character in name))
     return name if not ends or ends[-1] <= columns else name[: bisect.bisect_right(ends, columns - 1)] + "…"
@@ -76,20 +76,20 @@ def wide(character: str) -> int:
 
 
 def amount(value: float, unit: Literal["usd", "seconds"]) -> str:
-    """Return dollars or a length of time; what is not known is said to be unknown."""
+    """Return dollars or a length of time; ``unknown`` if it is not known."""
     if math.isnan(value):
         return "unknown"
     return money(value) if unit == "usd" else duration(value)
 
 
 def quantiles_of(outcome: str, table: pd.DataFrame) -> tuple[int, float, float]:
-    """Return how many hits, or misses, a frame ``series.quantiles`` is about, their median and 95th percentile."""
+    """Return the number of hits, or misses, in a frame ``series.quantiles``, their median and 95th percentile."""
     count, median, p95 = table.astype("float64").to_numpy()[list(table.index).index(outcome)].tolist()
     return int(count), median, p95
 
 
 def latency(outcome: str, table: pd.DataFrame) -> str:
-    """Return how fast hits, or misses, were found: ``70 hits: median 0.12 ms, 95% within 0.28 ms``."""
+    """Return the latency of hits, or misses: ``70 hits: median 0.12 ms, 95% within 0.28 ms``."""
     count, median, p95 = quantiles_of(outcome, table)
     if not count:
         return f"No {outcome}"

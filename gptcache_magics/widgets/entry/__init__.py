@@ -1,1 +1,1 @@
-"""One stored answer on the screen: the conversation, its parts, and what can be done with it."""
+"""One stored answer on the screen: the conversation, its parts, and the actions on it."""

@@ -1,6 +1,6 @@
-"""What can be done with the selected entries: pin, unpin, tag, remove, undo; and the words that say what was done.
+"""Actions on the selected entries: pin, unpin, tag, remove, undo; and the sentences that report them.
 
-The same methods of the store do it as under the commands of these names, on the store that the panel shows.
+They call the methods of the store that the commands of these names call, on the store that the panel shows.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from gptcache_magics.widgets.formats import one_line
 __all__ = ["MANY", "Actions"]
 
 BEGINNINGS: Final = 500
-"""So many beginnings of ids a store looks for; SQLite takes no thousands of conditions."""
+"""Most beginnings of ids that a store is asked for; SQLite does not accept thousands of conditions."""
 
 
 class Actions(anywidget.AnyWidget):
-    """Buttons for the selected entries, and a line that says what they did.
+    """Buttons for the selected entries, and a line that reports what they did.
 
     Parameters
     ----------
     grid
-        The model id of the table. A button acts on the rows that are seen to be selected when it is pressed, and names
-        them: what the table tells the kernel of its selection may come later than that.
+        The model id of the table. A button names the rows that are visibly selected when it is pressed: the selection
+        that the table sends to the kernel may arrive later.
     acted
         Called after the store was changed.
     """
@@ -46,9 +46,9 @@ class Actions(anywidget.AnyWidget):
     """Whether there is a removal to undo."""
     said = traitlets.Unicode().tag(sync=True)
     failed = traitlets.Bool(False).tag(sync=True)
-    """Whether what is said is why nothing was done."""
+    """Whether ``said`` is an error."""
     question = traitlets.Unicode().tag(sync=True)
-    """What is to be confirmed; empty if nothing is."""
+    """The question to confirm; empty if there is none."""
 
     def __init__(self, grid: str, acted: Callable[[], None]) -> None:
         self._acted, self._asked = acted, frozenset[str]()
@@ -63,7 +63,7 @@ class Actions(anywidget.AnyWidget):
             self.say("This store can only be read.")
 
     def do(self, action: str, ids: Sequence[str] = (), tag: str = "") -> None:
-        """Do what a button says, with a store that may fail: that is said, and the panel stays."""
+        """Run the action of a button; report the error if the store fails, and keep the panel."""
         try:
             match action:
                 case "pin":
@@ -90,8 +90,8 @@ class Actions(anywidget.AnyWidget):
             self.say(str(error) or type(error).__name__, failed=True)
 
     def say(self, text: str, *, failed: bool = False) -> None:
-        """Say what was done, or why nothing was."""
-        self.said = ""  # so that the same words, said again, are heard
+        """Report what was done, or why nothing was."""
+        self.said = ""  # so that the browser notices the same words again
         self.said, self.failed = one_line(text, 300), failed
 
     def _remove(self, ids: Sequence[str]) -> None:
@@ -106,7 +106,7 @@ class Actions(anywidget.AnyWidget):
         self._done(f"{counted(number, 'entry')} {done}.")
 
     def _selection(self, ids: Sequence[str]) -> Selection:
-        """These entries, and surely no others: the table shows the beginnings of their ids."""
+        """Return a selection of exactly these entries: the table shows only the beginnings of their ids."""
         if not ids:
             raise CommandError("No entry is selected.")
         selection = Selection(ids=ids if len(ids) <= BEGINNINGS else self._whole(set(ids)))
@@ -115,7 +115,7 @@ class Actions(anywidget.AnyWidget):
         return selection
 
     def _whole(self, beginnings: set[str]) -> list[str]:
-        """The whole ids of entries."""
+        """Return the whole ids of entries."""
         ids = (id for id, _ in self._open().questions(None, sys.maxsize).rows)
         return [id for id in ids if id in beginnings or id[:8] in beginnings]
 

@@ -1,4 +1,4 @@
-"""Code that asks the same again: the model with its parameters, the messages and the call.
+"""Code that makes the same call again: the model with its parameters, the messages and the call.
 
 A store keeps the parameters of a model and of its call in one mapping, the names of those that the call gave, and a
 digest over both. The code is right when the request that it makes has the digest of the stored one. Version 0.1 did not
@@ -28,7 +28,7 @@ from gptcache_magics.text.word_diff import printable
 __all__ = ["as_python"]
 
 CHARACTERS: Final = 200_000
-"""Of code; longer conversations are no code that anybody reads."""
+"""Most characters of code; nobody reads longer code."""
 COLUMNS: Final = 88
 MOST_GUESSED: Final = 12
 """Most parameters of an entry of version 0.1 for which every split between model and call is tried."""
@@ -39,7 +39,7 @@ _Parameters = dict[str, Any]
 
 
 def as_python(entry: Entry, asked: Configuration) -> str:
-    """Code that asks what this entry answers, without any key.
+    """Return code that makes the call that this entry answers, without keys.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def as_python(entry: Entry, asked: Configuration) -> str:
 
 
 def _without_keys(value: Any) -> Any:
-    """The same without what looks like a key or is named as one; parameters are stored without any."""
+    """Return a value without whatever looks like a key or is named as one; stored parameters have none."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, dict):
@@ -109,7 +109,7 @@ def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[
 
 
 def _short(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a message that need to be said."""
+    """Return the fields of a message that need to be written."""
     kept = {name: value for name, value in fields.items() if value not in ([], {}, "") or name == "content"}
     if kept.get("status") == "success":
         del kept["status"]
@@ -123,18 +123,18 @@ def _short(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seen(kind: str, fields: dict[str, Any]) -> bytes:
-    """What a model would see of a message made from these fields; nothing if it cannot be made."""
+    """Return the canonical form of a message made from these fields; empty if it cannot be made."""
     try:
         message: BaseMessage = getattr(lc_messages, kind)(**fields)
         return canonical(prompt_of([message]), keep_ids=True)[0]
-    except Exception:  # whatever the class says: then all its fields are written out
+    except Exception:  # of any kind: then all fields are written out
         return b""
 
 
 def _model(
     provider: Provider, path: str, asked: Configuration, imports: list[str], remarks: list[str]
 ) -> tuple[list[str], list[str]]:
-    """The lines that make the model, and the arguments of the call."""
+    """Return the lines that make the model, and the arguments of the call."""
     if not path:
         remarks.append(f"Make the model as {asked.label!r} was made, then ask it.")
         return [], []
@@ -194,7 +194,7 @@ def _key(path: str, model: str, fields: _Parameters, call: _Parameters) -> str:
 
 
 def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Named arguments. A stored name may be foreign, as one of a bundle: only a word of Python is written as one."""
+    """Return named arguments. A name from a bundle is foreign: only an identifier is written as a keyword."""
     return [
         f"{name}={_literal(value, indent)}"
         if name.isidentifier() and not iskeyword(name)
@@ -204,7 +204,7 @@ def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
 
 
 def _literal(value: Any, indent: int = 0) -> str:
-    """A value as Python writes it, over several lines where it is long."""
+    """Return a value as Python source, over several lines if it is long."""
     inside, before = " " * (indent + 4), " " * indent
     if isinstance(value, str):
         pieces = value.splitlines(keepends=True)
@@ -233,6 +233,6 @@ def _flat(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text in double quotes where that needs no escape; what cannot be seen is escaped."""
+    """Return a text in double quotes if that needs no escape; escape invisible characters."""
     written = repr(text)
     return written if '"' in text else f'"{written[1:-1]}"'

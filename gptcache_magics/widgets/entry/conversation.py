@@ -1,7 +1,7 @@
 """One entry as HTML: the conversation as a chat, then the answer, what it cost, and the answers before it.
 
-Everything a person or a model wrote is foreign text: what looks like a key is masked, control characters and what turns
-the direction of writing are shown as escapes, and all of it is escaped. Nothing here is fetched from anywhere.
+Everything a person or a model wrote is foreign text: whatever looks like a key is masked, control characters and those
+that change the direction of writing are shown as escapes, and all of it is escaped. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from gptcache_magics.widgets.redaction import hidden
 __all__ = ["chat_html", "facts_html", "images_of"]
 
 CHARACTERS: Final = 20_000
-"""Of one text; the rest is counted."""
+"""Most characters of one text; the rest is counted."""
 ALL_CHARACTERS: Final = 200_000
-"""Of all texts of one entry, divided among them."""
+"""Most characters of all texts of one entry, divided among them."""
 FIRST, LAST = 20, 80
-"""Messages shown of a longer conversation."""
+"""Numbers of messages shown of a longer conversation, from its beginning and its end."""
 _MARGIN: Final = 1_000
-"""Read beyond the cut, so that a key that lies across it is recognised."""
+"""Characters read beyond the cut, so that a key across it is recognised."""
 
 _ROLES: Final = {"human": "Human", "user": "Human", "ai": "AI", "assistant": "AI", "system": "System", "tool": "Tool"}
 
 
 def facts_html(stored: StoredEntry) -> str:
-    """Return the heading of an entry with its marks, and what is known of it in short."""
+    """Return the heading of an entry with its marks, and its facts in short."""
     row, asked = stored.row, stored.asked
     tokens = [shown("count", row[name]) for name in ("input_tokens", "output_tokens")]
     facts = [
@@ -73,7 +73,7 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
 
 
 def images_of(stored: StoredEntry) -> list[Image]:
-    """Return the images that can be asked for, in the order of their numbers in the chat."""
+    """Return the images of an entry in the order of their numbers in the chat."""
     asked, answered = said_in_prompt(stored.entry.prompt), _said_in_answer(stored.entry.answer)
     if len(asked) > FIRST + LAST:
         asked = asked[:FIRST] + asked[-LAST:]
@@ -82,7 +82,7 @@ def images_of(stored: StoredEntry) -> list[Image]:
 
 
 class _Writer:
-    """Writes messages, and numbers their images in turn."""
+    """Writes messages and numbers their images."""
 
     def __init__(self, characters: int, redact: bool) -> None:
         self._characters, self._redact, self._images = characters, redact, 0
@@ -155,7 +155,7 @@ def _text(value: Any) -> str:
 
 
 def _moment(moment: Any) -> str:
-    """A moment to the second, in local time, from a table or in seconds since the epoch."""
+    """Return a moment to the second in local time; it comes from a table or in seconds since the epoch."""
     if pd.isna(moment):
         return ""
     local = (

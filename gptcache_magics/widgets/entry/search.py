@@ -1,4 +1,4 @@
-"""The entries that a search finds beyond the newest, which are all that the table holds."""
+"""Search among the entries that are older than those in the table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["OlderEntries"]
 
 @dataclass(slots=True)
 class OlderEntries:
-    """Found once for each search, and again when the store has grown or shrunk: it is read from end to end."""
+    """Entries found by a search of the whole store, kept until the search or the number of entries changes."""
 
     _found_for: tuple[object, ...] = ()
     _found: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, store: Store, query: str, newest: pd.DataFrame, model: str | None, limit: int) -> pd.DataFrame:
-        """Return the entries older than the `newest` in whose question or prompt the words of a search are."""
+        """Return the entries older than the `newest` whose question or prompt matches `query`."""
         pattern = _pattern(query)
         if not pattern or newest.empty:
             return newest.iloc[:0]
@@ -38,7 +38,7 @@ class OlderEntries:
 
 
 def _pattern(query: str) -> str:
-    """What was typed as a regular expression: between slashes it is one."""
+    """Return a typed query as a regular expression: text between slashes is one already."""
     if len(query) > 1 and query.startswith("/") and query.endswith("/"):
         return query[1:-1]
     return re.escape(query.strip())

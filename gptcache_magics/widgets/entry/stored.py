@@ -1,4 +1,4 @@
-"""Everything a store knows of one entry: what was asked and answered, what it cost, and what was answered before."""
+"""Everything that a store holds of one entry: the call, its cost and its earlier answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["StoredEntry", "marks_of", "stored_entry"]
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """One entry with what tables say of it."""
+    """One entry with its row in the tables."""
 
     id: str
     entry: Entry
@@ -47,7 +47,7 @@ def stored_entry(store: Store, id: str) -> StoredEntry | None:
 
 
 def marks_of(row: Mapping[Any, Any]) -> list[str]:
-    """What was put on an entry: ``pinned``, ``edited``, ``#draft``."""
+    """Return the marks of an entry: ``pinned``, ``edited``, ``#draft``."""
     tags = "" if pd.isna(row["tags"]) else str(row["tags"])
     return [*(word for word in ("pinned", "edited") if row[word]), *(f"#{tag}" for tag in tags.split())]
 
@@ -62,7 +62,7 @@ def _configuration(store: Store, key: str) -> Configuration:
 
 
 def _cell(store: Store, key: str) -> str:
-    """The cell of the newest lookup that missed: it bought the answer."""
+    """Return the cell of the newest lookup that missed: it paid for the answer."""
     bought = next((each for each in store.lookups(Period(key=key)) if each.outcome != "hit"), None)
     if bought is None:
         return ""

@@ -1,6 +1,6 @@
-"""One entry in full, below the table: its conversation, and on request its images and the code that asks it again.
+"""One entry in full, below the table: its conversation, and on request its images and code that repeats the call.
 
-What is only wanted now and then travels in messages, not in the widget's state: so it is not saved with the notebook.
+Images and code travel in messages and not in the widget's state, so that they are not saved with the notebook.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IMAGE_BYTES: Final = 10_000_000
 
 
 class EntryView(anywidget.AnyWidget):
-    """Shows one entry, or nothing."""
+    """A widget that shows one entry, or nothing."""
 
     _esm = Path(__file__).with_name("view.js")
     _css = Path(__file__).with_name("view.css")
@@ -42,16 +42,16 @@ class EntryView(anywidget.AnyWidget):
         self.on_msg(self._asked)
 
     def show(self, stored: StoredEntry | None, *, redact: bool = False) -> None:
-        """Show an entry instead of what is shown; with `redact` the lengths of its texts only."""
+        """Show another entry; with `redact` only the lengths of its texts."""
         self._stored = stored
-        with self.hold_sync():  # one message: never one entry's facts over another's conversation
+        with self.hold_sync():  # one message, so that facts and conversation always belong to the same entry
             self.redact = redact
             self.key = stored.id if stored else ""
             self.facts = facts_html(stored) if stored else ""
             self.value = chat_html(stored, redact=redact) if stored else ""
 
     def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
-        """Answer the view that asks about this entry; the others know by its name that they are not meant."""
+        """Answer one view about this entry; the answer names the view, and the others ignore it."""
         if self._stored is None or self.redact or content.get("key") != self.key:
             return
         reply = {"view": content.get("view"), "key": self.key}
@@ -63,7 +63,7 @@ class EntryView(anywidget.AnyWidget):
 
 
 def _image(stored: StoredEntry, number: Any) -> tuple[str, Sequence[bytes]]:
-    """The kind and the bytes of an image; no bytes if it cannot be shown."""
+    """Return the type and the bytes of an image; no bytes if it cannot be shown."""
     images = images_of(stored)
     if not isinstance(number, int) or not 0 <= number < len(images) or images[number].size > IMAGE_BYTES:
         return "", []

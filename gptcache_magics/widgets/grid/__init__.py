@@ -1,1 +1,1 @@
-"""A table in the browser that shows its rows as one scrolls."""
+"""A table in the browser that loads its rows while the user scrolls."""

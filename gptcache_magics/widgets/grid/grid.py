@@ -1,7 +1,7 @@
-"""A table widget for a DataFrame of any length that sends only the rows being looked at.
+"""A table widget for a DataFrame of any length that sends only the visible rows.
 
-The browser holds a scroll area as high as the whole table, but only the rows in sight and five screens on either side.
-It tells Python the first row in sight and gets the rows around it, so a table of a hundred rows and one of a hundred
+The browser holds a scroll area as high as the whole table, but only the visible rows and five screens on either side.
+It tells Python the first visible row and gets the rows around it, so a table of a hundred rows and one of a hundred
 thousand cost the same. Each row carries its key, so that an update changes texts in place, and scroll, focus and
 selection stay where they are. Sorting, searching and grouping happen here, on the DataFrame.
 """
@@ -24,9 +24,9 @@ from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
 from gptcache_magics.widgets.grid.groups import Groups
 
 SCREENS_AROUND = 5
-HEADING = "\n"  # how the key of a heading begins, and no other
+HEADING = "\n"  # beginning of the key of a heading, and of no other key
 MOST_VIEWS = 4
-# A pattern of the user's own may backtrack; this bounds how much text it can chew on.
+# A pattern that the user types may backtrack; this bounds the text that it reads.
 SEARCHED_CHARACTERS = 10_000
 
 
@@ -36,23 +36,23 @@ class Grid(anywidget.AnyWidget):
     Parameters
     ----------
     columns
-        What to show, in this order. Names may be columns or the index of the DataFrame.
+        Columns to show, in this order. A name may be a column or the index of the DataFrame.
     key
-        The column or index that names a row for good, such as an id.
+        The column or index that identifies a row, such as an id.
     label
-        What the table is called by a screen reader.
+        The name of the table for a screen reader.
     empty
-        Shown when there are no rows at all.
+        Sentence shown when the table has no rows.
     sort
-        Column sorted by at first, and whether ascending; without it the order of the DataFrame.
+        Column to sort by at first, and whether ascending; empty for the order of the DataFrame.
     height_rows
-        Rows in sight before the table scrolls.
+        Number of visible rows before the table scrolls.
     multiple
         Whether more than one row can be selected.
     hint
-        What can be done with a row, in a few words.
+        Hint about the actions on a row.
     grouping
-        What the box says that puts rows under headings; without it there is none.
+        Label of the box that groups rows under headings; empty for no box.
     """
 
     _esm = Path(__file__).with_name("grid.js")
@@ -61,7 +61,7 @@ class Grid(anywidget.AnyWidget):
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
     order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}
-    # The first row in sight of each view of this model: {"first": its place, "key": what names it, "" for the top}
+    # The first visible row of each view of this model: {"first": its place, "key": its key, "" for the top}
     windows = traitlets.Dict().tag(sync=True)
     selection = traitlets.List(traitlets.Unicode()).tag(sync=True)
     height_rows = traitlets.Int(10).tag(sync=True)
@@ -90,7 +90,7 @@ class Grid(anywidget.AnyWidget):
         self._groups: Groups | None = None
         self._frame = pd.DataFrame({column.name: [] for column in columns} | {key: []})
         self._keys = self._frame[key]
-        self._positions: list[int] = []  # rows of the frame as they are shown; a heading is a negative number
+        self._positions: list[int] = []  # rows of the frame in the order shown; a heading is a negative number
         self._position_keys: list[str] = []
         self._matches: Callable[[str], bool] | None = None
         # Updates come from a thread, scrolling and searching from the kernel's message loop.
@@ -110,9 +110,9 @@ class Grid(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: self._select_range(*content["range"]))
 
     def update(self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None) -> None:
-        """Show the rows of `frame` instead; what is selected and where the views are scrolled stays.
+        """Show the rows of `frame` instead; keep the selection and the scroll positions.
 
-        `newest` tells the reader that there are more rows than these; `groups` is how they can be grouped.
+        `newest` says that these are only the newest rows; `groups` holds the headings.
         """
         with self._lock:
             self._newest, self._groups = newest, groups
@@ -125,7 +125,7 @@ class Grid(anywidget.AnyWidget):
             }
             there = set(self._keys)
             self._reorder()
-        # Who hears of a change may wait for somebody who waits for the table. So a row may be selected until here, too.
+        # Outside the lock, as observers may wait for a thread that waits for it. A row may be selected until here.
         if not there.issuperset(self.selection):
             self.selection = [key for key in self.selection if key in there]
 
@@ -144,7 +144,7 @@ class Grid(anywidget.AnyWidget):
         return bool(self.order.get("grouped"))
 
     def _select_range(self, one: str, other: str) -> None:
-        """Select from one row to another, between which there are more than the browser holds."""
+        """Select a range of rows that is longer than the browser holds."""
         with self._lock:
             keys = self._position_keys
             if one in keys and other in keys:
@@ -163,12 +163,12 @@ class Grid(anywidget.AnyWidget):
                 positions = self._groups.arranged(positions, leading=sort == self._first_sort)
             keys, headings = self._keys.tolist(), len(self._groups.headings) if self._groups is not None else 0
             self._positions = positions
-            # New groups come first, so one keeps its number if these are counted from the last.
+            # New groups come first, so counting from the last keeps the number of a group.
             self._position_keys = [keys[at] if at >= 0 else f"{HEADING}{headings + at}" for at in positions]
             self._turn(note)
 
     def _understand(self, query: str) -> str:
-        """Turn what was typed into a test for a text, or return why it cannot be one and keep the last test."""
+        """Turn a typed query into a test for texts; if that fails, return the reason and keep the last test."""
         if len(query) > 1 and query.startswith("/") and query.endswith("/"):
             try:
                 pattern = re.compile(query[1:-1], re.IGNORECASE)
@@ -189,7 +189,7 @@ class Grid(anywidget.AnyWidget):
         return found
 
     def _turn(self, note: str | None = None) -> None:
-        """Send the rows that the views look at, and those around them."""
+        """Send the visible rows of the views, and those around them."""
         with self._lock:
             total, every = len(self._positions), len(self._frame)
             count = f"{'newest ' * self._newest}{counted(every, 'row')}"
@@ -205,7 +205,7 @@ class Grid(anywidget.AnyWidget):
                 "count": f"{found:,} of {count}" if self._matches else count,
                 "note": note,
                 "bare": self._bare,
-                "order": self.order,  # so that the browser knows whether its wish has been heard
+                "order": self.order,  # tells the browser that its order was applied
                 "spans": [{"start": low, "rows": self._rows(low, high)} for low, high in self._spans(total)],
             }
             if page != self.page:
@@ -226,7 +226,7 @@ class Grid(anywidget.AnyWidget):
         return spans
 
     def _place(self, first: int, key: str) -> int:
-        """Return where the first row in sight of a view is now: new rows may have come above it."""
+        """Return the present place of the first visible row of a view: rows may have come above it."""
         return self._position_keys.index(key) if key in self._position_keys else first
 
     def _rows(self, low: int, high: int) -> list[list[str]]:
@@ -245,7 +245,7 @@ class Grid(anywidget.AnyWidget):
 
 
 def _is_bare(values: pd.Series) -> bool:
-    """Whether there is nothing to see in a column that has rows."""
+    """Return whether a column that has rows shows nothing."""
     return len(values) > 0 and all(pd.isna(value) or value == "" for value in values.astype(object))
 
 
@@ -254,7 +254,7 @@ def _heading(column: Column) -> dict[str, Any]:
 
 
 def _key_text(key: object) -> str:
-    """Return what names a row in the browser: the key itself, or a digest of one that is long or not printable."""
+    """Return the key of a row in the browser: a digest if the key is long or not printable."""
     text = str(key)
     if len(text) <= 100 and text.isprintable():
         return text
@@ -262,7 +262,7 @@ def _key_text(key: object) -> str:
 
 
 def _sorted(frame: pd.DataFrame, name: str, ascending: bool) -> pd.Index:
-    """Return the row labels of `frame`, which are positions in the whole table, in the order asked for."""
+    """Return the row labels of `frame`, which are positions in the whole table, in the chosen order."""
     if name not in frame.columns:
         return frame.index
     values = frame[name]

@@ -12,14 +12,14 @@ __all__ = ["Groups"]
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Which rows of a table belong together, and what stands above them."""
+    """The groups of the rows of a table, and their headings."""
 
     of: Sequence[int]
-    """For each row of the table its group; groups come in the order of their numbers."""
+    """Group of each row of the table; groups are shown in the order of their numbers."""
     headings: Sequence[tuple[str, str]]
-    """For each group its name and its figures."""
+    """Name and figures of each group."""
     leading: Sequence[bool]
-    """For each row, whether it comes before the others of its group unless the reader sorts."""
+    """Whether each row comes before the others of its group while the reader does not sort."""
 
     def arranged(self, positions: Sequence[int], *, leading: bool) -> list[int]:
         """Return the rows at these positions under their headings: -1 stands for the first heading, -2 for the next."""

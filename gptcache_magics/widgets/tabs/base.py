@@ -1,4 +1,4 @@
-"""What every tab of the panel is: a table, and below it the selected row in full."""
+"""The common base of the tabs: a table, and below it the selected row in full."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from gptcache_magics.widgets.redaction import redacted
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import Filter, PanelSource, View
 
-# The newest rows that a tab reads: enough to look through, few enough to be read again while calls go on.
+# The newest rows that a tab reads: few enough to be read again while calls go on.
 MOST_ROWS = 5_000
 DETAIL_CHARACTERS = 20_000
 
 
 class TableTab(ipywidgets.VBox):
-    """A tab of the panel. A new one is a subclass in a file of its own, and a line in ``panel.TABS``."""
+    """A tab of the panel. A new one is a subclass in a separate file, and a line in ``panel.TABS``."""
 
     title: ClassVar[str]
     empty: ClassVar[str]
@@ -35,9 +35,9 @@ class TableTab(ipywidgets.VBox):
     sort: ClassVar[tuple[str, bool]] = ("", True)
     multiple: ClassVar[bool] = False
     hint: ClassVar[str] = ""
-    """What can be done with a row, in a few words."""
+    """Hint about the actions on a row."""
     grouping: ClassVar[str] = ""
-    """What the box says that puts rows under headings; `groups` has these."""
+    """Label of the box that groups rows under the headings of `groups`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,13 +48,13 @@ class TableTab(ipywidgets.VBox):
         self._view: View | None = None
         # A row is selected in the kernel's message loop, and tables come from the panel's thread.
         self._describing = threading.RLock()
-        # The panel puts its own here: to be about something else (None takes a filter away), and to be read again.
+        # The panel sets both: one sets a filter (None removes it), the other reads everything again.
         self.narrow: Callable[[Filter, Any], None] = lambda name, value: None
         self.repaint: Callable[[], None] = lambda: None
 
     @cached_property
     def grid(self) -> Grid:
-        """The table, which is made when the tab is opened first: a panel that shows one tab sends one."""
+        """The table, made when the tab is first opened, so that a panel sends only the tables it shows."""
         grid = Grid(
             self.columns,
             key=self.key,
@@ -80,7 +80,7 @@ class TableTab(ipywidgets.VBox):
         """Return the table, from `frames`."""
 
     def describe(self, row: dict[str, Any]) -> str:
-        """Return the selected row in full, as HTML in which every foreign text is escaped; nothing by default."""
+        """Return the selected row in full, as HTML with all foreign text escaped; empty by default."""
         return ""
 
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
@@ -105,7 +105,7 @@ class TableTab(ipywidgets.VBox):
         return None
 
     def narrowed(self, view: View) -> None:
-        """Mark in the table what the panel is about from now on; nothing by default."""
+        """Mark the filters of `view` in the table; do nothing by default."""
 
     def selected(self) -> None:
         """Show the row that has just been selected."""
@@ -122,7 +122,7 @@ class TableTab(ipywidgets.VBox):
                 return
             try:
                 html = self.describe({str(name): value for name, value in rows[0].items()}) if rows else ""
-            except Exception as error:  # such as a store that is locked: it is tried again when the tab is painted
+            except Exception as error:  # such as a locked store: the next painting tries again
                 html = error_html(f"This row cannot be shown: {type(error).__name__}: {error}")
             else:
                 self._described = repr(rows)
@@ -140,8 +140,7 @@ def detail_html(
 ) -> str:
     """Return a selected row as HTML: a heading, short facts on a line, then long texts, each under its name.
 
-    `sentence` is what the row comes to, and `table`, which is HTML already, what shows it. `after` is HTML as well and
-    comes last.
+    `sentence` sums the row up. `table` and `after` are HTML already; `after` comes last.
     """
     heading = _escaped(heading)
     parts = [f'<div class="gptcache-detail" role="region" aria-label="{heading}"><h4>{heading}</h4>']
@@ -159,7 +158,7 @@ def detail_html(
 
 
 def error_html(text: str) -> str:
-    """Return what went wrong as HTML that a screen reader says aloud."""
+    """Return an error as HTML that a screen reader reads aloud."""
     return f'<div class="gptcache-error" role="alert">{escape(one_line(text, 300))}</div>'
 
 

@@ -1,4 +1,4 @@
-"""Lookups under the cells that made them: the newest cell first, and in it what missed."""
+"""Lookups grouped by cell: the newest cell first, and in each cell the misses first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNTED = {"hits": "hit", "misses": "miss", "errors": "error"}
 
 
 def by_cell(source: PanelSource, view: View, lookups: pd.DataFrame) -> Groups:
-    """Return which of `lookups`, newest first, belong to one cell, and what that cell did in all."""
+    """Return the cells of `lookups`, which are newest first, with the totals of each cell."""
     df = frames.outcomes(
         source.store,
         period=source.period(view.since),
@@ -38,14 +38,14 @@ def by_cell(source: PanelSource, view: View, lookups: pd.DataFrame) -> Groups:
 
 
 def _name(cell: str, redact: bool) -> str:
-    """Return notebook, number and first line; the first line, which may quote a prompt, can be left out."""
+    """Return notebook, number and first line of a cell; `redact` leaves out the line, which may quote a prompt."""
     if cell == frames.UNATTRIBUTED:
         return "Not from a cell"
     return one_line(cell.partition("]")[0] + "]" if redact else cell)
 
 
 def _figures(table: pd.DataFrame, cell: str) -> str:
-    if cell not in table.index:  # its lookups came between one reading and the next
+    if cell not in table.index:  # its lookups came between the two readings
         return ""
     row = table.loc[[cell]].fillna({"saved_usd": 0.0, "paid_usd": 0.0}).iloc[0]
     counts = [counted(int(row[name]), word) for name, word in COUNTED.items() if row[name]]

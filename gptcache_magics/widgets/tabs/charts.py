@@ -17,7 +17,7 @@ __all__ = ["ChartsTab"]
 
 
 class ChartsTab(ipywidgets.VBox):
-    """All charts below each other or side by side, drawn anew when a figure in them changes."""
+    """All charts, side by side if there is room, drawn again when a figure changes."""
 
     title = "Charts"
 
@@ -27,18 +27,18 @@ class ChartsTab(ipywidgets.VBox):
 
     @cached_property
     def drawing(self) -> ipywidgets.HTML:
-        """The charts, which are made when the tab is opened first, and closed with it."""
+        """The charts, made when the tab is first opened, and closed with it."""
         return ipywidgets.HTML()
 
     @staticmethod
     def html(source: PanelSource, view: View) -> str:
-        """Return the charts as HTML, for the tab and for where no widget runs."""
+        """Return the charts as HTML, for the tab and for places without widgets."""
         period = source.period(view.since)
         return charts_html(Series.read(source.store, period=period, model=view.model, execution_count=view.cell))
 
     def paint(self, source: PanelSource, view: View) -> str:
-        """Read again, show what changed, and return it."""
-        self.drawing.value = html = self.html(source, view)  # sent only if it is another
+        """Read again, show what changed, and return the HTML."""
+        self.drawing.value = html = self.html(source, view)  # sent only if it differs
         if not self.opened:
             self.children = (self.drawing,)
             self.opened = True

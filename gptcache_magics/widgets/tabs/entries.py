@@ -1,4 +1,4 @@
-"""The Entries tab: the stored answers, what each cost when it was bought, and what can be done with them."""
+"""The Entries tab: the stored answers, the cost of each, and the actions on them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class _Search(View):
-    """What the panel is about, and what is searched for in this table."""
+    """The filters of the panel, and the search of this table."""
 
     query: str
     older: OlderEntries
 
 
 class EntriesTab(TableTab):
-    """One row a stored answer; the selected one is shown in full, and selected ones can be marked and removed."""
+    """One row for each stored answer; one selected row is shown in full, and selected rows can be changed."""
 
     title = "Entries"
     empty = "Nothing is stored yet. Run a cell that calls a model, then run it again."
@@ -63,12 +63,12 @@ class EntriesTab(TableTab):
 
     @cached_property
     def actions(self) -> Actions:
-        """What can be done with the selected entries."""
+        """The buttons for the selected entries."""
         return Actions(self.grid.model_id, lambda: self.repaint())
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest entries, whenever they were stored; for a cell those that its lookups stored or hit."""
+        """Return the newest entries of any time; for a cell only those that its lookups stored or hit."""
         ids = None
         if view.cell is not None:
             asked = frames.lookups(source.store, period=source.period(view.since), execution_count=view.cell)
@@ -81,12 +81,12 @@ class EntriesTab(TableTab):
         return frame.assign(marks=[" ".join(marks_of(row)) for row in marks])
 
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
-        """Read the table again, show what changed, and return it. A search looks through the older entries too."""
+        """Read the table again, show what changed, and return it. A search includes the older entries."""
         about: dict[str, Any] = {each.name: getattr(view, each.name) for each in fields(view)}
         return super().paint(source, _Search(**about, query=str(self.grid.order.get("query", "")), older=self._older))
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
-        """Return the table, the buttons for its selected rows, and the one entry that is selected."""
+        """Return the table, the buttons for its selected rows, and the selected entry."""
         self.grid.observe(self._search, "order")
         return self.grid, self.actions, self.detail
 
@@ -108,7 +108,7 @@ class EntriesTab(TableTab):
                 self.detail.show(stored, redact=self._view.redact)
                 if described and stored is None:
                     self.actions.say("This entry is not stored any more.", failed=True)
-            except Exception as error:  # such as a store that is locked: it is tried again when the tab is painted
+            except Exception as error:  # such as a locked store: the next painting tries again
                 self.actions.say(f"This entry cannot be shown: {type(error).__name__}: {error}", failed=True)
             else:
                 self._described = described

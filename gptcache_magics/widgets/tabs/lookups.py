@@ -1,4 +1,4 @@
-"""The Lookups tab: every question to the cache, newest first or by cell, with its outcome and the reason for it."""
+"""The Lookups tab: every lookup, newest first or by cell, with its outcome and reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GONE: Final = "This lookup is not kept any more."
 
 
 class LookupsTab(TableTab):
-    """One row a lookup; the selected one says why it hit or missed."""
+    """One row for each lookup; below the table, why the selected lookup hit or missed."""
 
     title = "Lookups"
     empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
@@ -53,7 +53,7 @@ class LookupsTab(TableTab):
 
     @cached_property
     def only_cell(self) -> ipywidgets.Button:
-        """The button that makes the panel about the selected lookup's cell."""
+        """The button that filters the panel by the cell of the selected lookup."""
         button = ipywidgets.Button(description="Only this cell", layout={"display": "none"})
         button.add_class("gptcache-button")
         button.add_class("gptcache-detail-button")
@@ -62,16 +62,16 @@ class LookupsTab(TableTab):
 
     @cached_property
     def verdicts(self) -> Verdicts:
-        """The buttons for a lookup that was near to another question."""
+        """The buttons for a lookup that was similar to another question."""
         return Verdicts(self.grid.model_id, self.judge, shown=False)
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
-        """Return the table, the buttons for what was matched by meaning, the selected row, and that about its cell."""
+        """Return the table, the buttons for matches by meaning, the selected row, and the button of its cell."""
         return self.grid, self.verdicts, self.detail, self.only_cell
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest lookups of what the panel is about."""
+        """Return the newest lookups within the filters of `view`."""
         return frames.lookups(
             source.store,
             period=source.period(view.since),
@@ -86,7 +86,7 @@ class LookupsTab(TableTab):
         return by_cell(source, view, frame)
 
     def describe(self, row: dict[str, Any]) -> str:
-        """Return why the lookup went as it went, what was asked and where, and what it cost."""
+        """Return the reason of the lookup's outcome, the question, the cell and the cost."""
         tokens = [_text(row[name], "count") for name in ("input_tokens", "output_tokens")]
         facts = [
             ("Match", _text(row["match"])),
@@ -117,25 +117,25 @@ class LookupsTab(TableTab):
         return detail_html(heading, facts, [], sentence=sentence, table=table, after=beside)
 
     def judge(self, keys: Sequence[str], right: bool) -> str:
-        """Label the selected lookup's match; a sentence about it."""
+        """Label the match of the selected lookup and return a sentence about it."""
         assert self._source is not None
         lookup = self._lookup(keys[0])
         if lookup is None:
             raise CommandError(GONE)
         said = label(self._source.store, lookup.number, lookup.question_id, lookup.near, right=right)
-        self._described = ""  # what is shown of the lookup has changed, though its row has not
+        self._described = ""  # the detail has changed although the row has not
         self.repaint()
         return said
 
     def selected(self) -> None:
-        """Show the selected lookup, and the buttons that there is something to be done with."""
+        """Show the selected lookup, and the buttons that apply to it."""
         super().selected()
         self._offer_cell()
         if self.opened:
             self._offer_verdicts()
 
     def narrowed(self, view: View) -> None:
-        """Offer the cell no more that the panel is about."""
+        """Hide the button of the cell that the panel is filtered by."""
         self._view = view
         self._offer_cell()
 
@@ -157,7 +157,7 @@ class LookupsTab(TableTab):
         return next(iter(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
 
     def _why(self, lookup: LookupRow | None) -> tuple[str, str]:
-        """Return the cause of what became of a lookup, and as a table what shows it."""
+        """Return the cause of a lookup's outcome, and a table that shows it."""
         assert self._source is not None
         assert self._view is not None
         if lookup is None:
@@ -172,7 +172,7 @@ class LookupsTab(TableTab):
         return sentence, table_html(explanation, without=texts)
 
     def _answer(self, entry: str) -> str:
-        """Return the answer that is stored now under an id, if there is one."""
+        """Return the present answer of an entry, if there is one."""
         assert self._source is not None
         assert self._view is not None
         if not entry:
@@ -183,13 +183,13 @@ class LookupsTab(TableTab):
 
 
 def _text(value: Any, kind: Kind = "text") -> str:
-    """Return a fact as text, empty when it is not known."""
+    """Return a fact as text, empty if it is not known."""
     if pd.isna(value):
         return ""
     return str(value) if kind == "text" else shown(kind, value)
 
 
 def _cost(row: dict[str, Any]) -> str:
-    """Return what a hit saved or a miss cost, in money and seconds, as far as it is known."""
+    """Return what a hit saved or a miss cost, in known money and time."""
     name = "saved" if row["outcome"] == "hit" else "paid"
     return ", ".join(filter(None, (_text(row[f"{name}_usd"], "money"), _text(row[f"{name}_seconds"], "duration"))))

@@ -1,4 +1,4 @@
-"""The Models tab: what each model cost and saved in the period, and what is stored for it; all models, always."""
+"""The Models tab: cost and savings of every model in the period, and its stored entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ModelsTab(TableTab):
-    """One row a model: the figures of the period beside the entries stored at any time."""
+    """One row for each model: the figures of the period, and the entries stored at any time."""
 
     title = "Models"
     empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
@@ -42,24 +42,24 @@ class ModelsTab(TableTab):
         stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
         stats = frames.stats(source.store, by="model", period=source.period(view.since))
         table = stats.join(stored, how="outer").rename_axis("model")
-        if view.model is not None and view.model not in table.index:  # so that it can be seen, and be let go
+        if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
         counts = ["lookups", "hits", "misses", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
 
     def selected(self) -> None:
-        """Make the panel about the selected model, or about all again."""
+        """Filter the panel by the selected model, or remove the filter."""
         models = self.grid.selected()["model"]
-        if len(models) or not self.grid.selection:  # else it is a model that the table will have when it is read anew
+        if len(models) or not self.grid.selection:  # else the next reading will bring the selected model
             self.narrow("model", str(models.iloc[0]) if len(models) else None)
         super().selected()
 
     def narrowed(self, view: View) -> None:
-        """Mark the model that the panel is about."""
+        """Mark the model that the panel is filtered by."""
         if self.opened:
             self.grid.select([] if view.model is None else [view.model])
 
     def describe(self, row: dict[str, Any]) -> str:
-        """Return every figure of the model, those too for which the table has no room."""
+        """Return every figure of the model, including those of hidden columns."""
         facts = [(column.label, shown(column.kind, row[column.name])) for column in self.columns[1:]]
         return detail_html(str(row["model"]), facts, [])

@@ -1,4 +1,4 @@
-"""Two similar questions side by side, each with its answer: what it takes to say whether one answer does for both."""
+"""Two similar questions side by side with their answers, for a verdict whether one answer serves both."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["pair_html", "pair_of", "verdict"]
 
 
 def pair_html(store: Store, row: Mapping[str, Any], *, redact: bool = False) -> str:
-    """Return both questions and answers as HTML in which every foreign text is escaped.
+    """Return both questions and answers as HTML with all foreign text escaped.
 
     Parameters
     ----------
     row
-        As one of ``tuning.pairs``: ``asked, stored`` and their ids, and whether the stored answer was ``served``.
+        A row of ``tuning.pairs``: ``asked, stored`` and their ids, and whether the stored answer was ``served``.
     redact
-        Whether answers are hidden; the questions of ``row`` are then signs already.
+        Whether to hide the answers; the questions of ``row`` are then signs already.
     """
     stored, asked = masked(row["stored"]), masked(row["asked"])
     differing = "" if redact else as_html(word_diff(stored, asked))
@@ -49,7 +49,7 @@ def pair_html(store: Store, row: Mapping[str, Any], *, redact: bool = False) -> 
 
 
 def pair_of(store: Store, lookup: LookupRow) -> dict[str, Any] | None:
-    """The pair that a lookup came upon, as a row of ``tuning.pairs`` has it; None if it was near to no question."""
+    """Return the pair of a lookup as a row of ``tuning.pairs``; None if no question was similar."""
     near, asked = lookup.near, lookup.question_id
     if near is None or asked is None:
         return None
@@ -64,7 +64,7 @@ def pair_of(store: Store, lookup: LookupRow) -> dict[str, Any] | None:
 
 
 def verdict(right: object) -> str:
-    """What was said of a pair, in a word."""
+    """Return the label of a pair in one word."""
     if right is None or right is pd.NA:
         return "unlabelled"
     return "right" if right else "wrong"
@@ -75,7 +75,7 @@ def _is_about(row: Mapping[str, Any], asked: str, stored: str) -> bool:
 
 
 def _answer(store: Store, id: str) -> str:
-    """The answer that is stored now under an id, if there is one."""
+    """Return the present answer of an entry, if there is one."""
     found = frames.entries(store, Selection(ids=[id]), limit=1)
     answers: Sequence[str] = found["answer"].tolist()
     return masked(answers[0]) if answers else ""

@@ -1,4 +1,4 @@
-"""The Tuning tab: what the threshold serves by what people called right or wrong, and the pairs to be called so."""
+"""The Tuning tab: the hits of the threshold by the labels of people, and the pairs to label."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["TuningTab"]
 
 
 class TuningTab(TableTab):
-    """One row a pair of questions, those nearest to the threshold first; selected ones can be called right or wrong."""
+    """One row for each pair of questions, the nearest to the threshold first; selected pairs can be labelled."""
 
     title = "Tuning"
     empty = (
@@ -51,7 +51,7 @@ class TuningTab(TableTab):
 
     @cached_property
     def drawing(self) -> ipywidgets.HTML:
-        """What the labels say, and the charts."""
+        """The report on the labels, with the charts."""
         return ipywidgets.HTML()
 
     @cached_property
@@ -61,7 +61,7 @@ class TuningTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the pairs of what the panel is about."""
+        """Return the pairs within the filters of `view`."""
         pairs = _pairs(source, view)
         ids = pairs[["asked_id", "stored_id"]].astype("object")
         return pairs.assign(
@@ -74,7 +74,7 @@ class TuningTab(TableTab):
 
     @staticmethod
     def charts(source: PanelSource, view: View) -> str:
-        """Return what the labels say and the charts, for where no widget runs; empty if there are no pairs."""
+        """Return the report and the charts for places without widgets; empty if there are no pairs."""
         pairs = _pairs(source, view)
         return _told(Tuned(pairs, source.threshold), source) if len(pairs) else ""
 
@@ -87,11 +87,11 @@ class TuningTab(TableTab):
         return frame
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
-        """Return the charts, the table, the buttons for its selected rows, and the one pair that is selected."""
+        """Return the charts, the table, the buttons for its selected rows, and the selected pair."""
         return self.drawing, self.grid, self.verdicts, self.detail
 
     def judge(self, keys: Sequence[str], right: bool) -> str:
-        """Label pairs; a sentence about it."""
+        """Label pairs and return a sentence about it."""
         assert self._source is not None
         said, table = "", self.table[self.table["pair"].isin(keys)]
         for row in table.to_dict("records"):

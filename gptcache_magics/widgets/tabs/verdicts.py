@@ -1,4 +1,4 @@
-"""Two buttons that say of the selected rows whether their stored answer is right for what was asked."""
+"""Two buttons that label the stored answers of the selected rows as right or wrong for the question."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Verdicts"]
 
 
 class Verdicts(anywidget.AnyWidget):
-    """*Right* and *Wrong*, and a line that says what they did.
+    """*Right* and *Wrong*, and a line that reports what they did.
 
     Parameters
     ----------
     grid
-        The model id of the table whose selected rows are meant, as they are seen when a button is pressed.
+        The model id of the table. A button names the rows that are visibly selected when it is pressed.
     judge
         Labels the rows of these keys and returns a sentence about it.
     """
@@ -31,7 +31,7 @@ class Verdicts(anywidget.AnyWidget):
     writable = traitlets.Bool(False).tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
     failed = traitlets.Bool(False).tag(sync=True)
-    """Whether what is said is why nothing was done."""
+    """Whether ``said`` is an error."""
 
     def __init__(self, grid: str, judge: Callable[[Sequence[str], bool], str], *, shown: bool = True) -> None:
         self._judge = judge
@@ -39,12 +39,12 @@ class Verdicts(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: self.do(**content))
 
     def do(self, ids: Sequence[str], right: bool) -> None:
-        """Do what a button says, with a store that may fail: that is said, and the panel stays."""
+        """Label the rows; report the error if the store fails, and keep the panel."""
         try:
             if not ids:
                 raise ValueError("No pair is selected.")
             said, failed = self._judge(ids, right), False
         except Exception as error:
             said, failed = str(error) or type(error).__name__, True
-        self.said = ""  # so that the same words, said again, are heard
+        self.said = ""  # so that the browser notices the same words again
         self.said, self.failed = one_line(said, 300), failed
