@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gptcache_magics.identity.providers import BASE_URLS
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
 
 __all__ = ["label_of"]
@@ -23,7 +24,7 @@ def label_of(model: str, parameters: Mapping[str, Any]) -> str:
         if name == "temperature":
             parts.insert(1, f"T {value:g}" if isinstance(value, int | float) else f"T {value}")
         elif name == "tools" and isinstance(value, list):
-            parts.append(f"{len(value)} tool{'s' if len(value) != 1 else ''}")
+            parts.append(counted(len(value), "tool"))
         elif name in BASE_URLS:
             parts.append(str(value).partition("://")[2])
         elif name in ("response_format", "format"):

@@ -34,7 +34,7 @@ function render({ model, el }) {
     const buttons = chips.map((chip) => button(chip, (name) => model.send({ remove: name })));
     el.replaceChildren(...buttons);
     el.hidden = !chips.length;
-    // The focus stays in the panel, where keys are safe: on the next chip, else on the choice of the time.
+    // Keep the focus in the panel, where keys are safe: on the next chip, else on the first period.
     if (focused) (buttons[0] ?? el.closest(".gptcache-panel")?.querySelector("button"))?.focus();
   }
   model.on("change:chips", draw);

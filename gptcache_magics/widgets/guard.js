@@ -1,7 +1,7 @@
-// Keeps the notebook's one-letter shortcuts away from the panel, and hides the panel's saved form while the panel is there.
-// With the focus on a tab or a button of an output, pressing d twice would delete the notebook cell. Lab looks for this
-// attribute on the focused element itself, and tabs and buttons come and go, so each one gets it at the moment it gets the
-// focus: before any key can reach it.
+// Keeps the notebook's one-letter shortcuts away from the panel, and hides the saved form while the panel is shown.
+// With the focus on a tab or a button of an output, pressing d twice would delete the notebook cell. Lab looks for an
+// attribute of the focused element. Tabs and buttons come and go, so each element gets the attribute with the focus:
+// before any key can reach it.
 
 /** @typedef {{saved: string}} Traits */
 
@@ -14,9 +14,9 @@ function mark({ target }) {
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   el.style.display = "none";
-  document.addEventListener("focusin", mark); // adding it twice, for a second view, adds nothing
+  document.addEventListener("focusin", mark); // a second view adds the same listener, which has no effect
   const saved = `.${model.get("saved")}`;
-  const style = document.createElement("style"); // goes with this view
+  const style = document.createElement("style"); // removed with this view
   style.textContent = `${saved}, :is(.jp-OutputArea-child, .output_area):has(> * > ${saved}) { display: none !important; }`;
   el.append(style);
 }

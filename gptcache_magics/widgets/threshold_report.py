@@ -17,6 +17,7 @@ from gptcache_magics.text.amounts import UNKNOWN, cosine, counted
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_html, printable, word_diff
 from gptcache_magics.widgets.charts import tuning_html
+from gptcache_magics.widgets.charts.cosines import named
 from gptcache_magics.widgets.formats import one_line
 
 __all__ = ["TARGET", "Tuned"]
@@ -73,8 +74,7 @@ class Tuned:
     @property
     def expected(self) -> str:
         """Share of wrong hits at the present threshold."""
-        name = next((f" ({name})" for name, cosine in PRESETS.items() if cosine == self.threshold), "")
-        return f"Threshold {self.threshold:g}{name}: {tuning.expected(self._table, self.threshold)}."
+        return f"Threshold {named(self.threshold)}: {tuning.expected(self._table, self.threshold)}."
 
     def charts(self) -> str:
         """Return both charts as HTML."""

@@ -1,4 +1,4 @@
-// Buttons for the selected rows. Python does what they say, and says what it did; a removal of many is asked about first.
+// Buttons for the selected rows. Python runs their actions and reports them; the user confirms a removal of many.
 
 /** @typedef {{grid: string, writable: boolean, undoable: boolean, said: string, failed: boolean, question: string}} Traits */
 /** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
@@ -44,8 +44,8 @@ function render({ model, el }) {
   el.append(root);
 
   /** @type {Table | undefined} */
-  let table; // the model of the table, whose selection is known here before the kernel knows it
-  let heard = true; // whether what was said is about the rows that are selected now
+  let table; // model of the table: its selection is known here before the kernel knows it
+  let heard = true; // whether the report is about the present selection
   const ids = () => table?.get("selection") ?? [];
 
   function act(/** @type {string} */ action) {
@@ -59,13 +59,13 @@ function render({ model, el }) {
     const [selected, writable, question] = [ids().length, model.get("writable"), heard ? model.get("question") : ""];
     const asked = !confirm.hidden;
     for (const each of [pin, unpin, tag, put, remove]) each.disabled = !(selected && writable);
-    undo.ariaDisabled = String(!(writable && model.get("undoable"))); // not "disabled": it is where the focus goes
+    undo.ariaDisabled = String(!(writable && model.get("undoable"))); // not "disabled", because the focus goes there
     confirm.hidden = keep.hidden = !question;
     confirm.textContent = question;
     said.textContent =
       (heard && model.get("said")) || (HINTS[selected] ?? `${selected.toLocaleString("en")} entries selected`);
     said.classList.toggle("is-failed", heard && model.get("failed"));
-    // Who works with the keyboard goes on from here, not from the top of the page.
+    // A keyboard user continues from here, not from the top of the page.
     if (had && question && !asked) keep.focus();
     else if (had && (had.disabled || had.hidden)) undo.focus();
   }

@@ -1,5 +1,5 @@
-// One entry in full. Python writes the conversation as HTML in which every foreign text is escaped; this file shows it, and
-// asks for an image or for the code only when the button is pressed: the answer comes as a message and is saved nowhere.
+// One entry in full. Python writes the conversation as HTML with all foreign text escaped, and this file shows it. It
+// requests an image or the code when the user presses a button: the answer comes as a message and is not saved.
 
 /** @typedef {{key: string, facts: string, value: string, redact: boolean}} Traits */
 /** @typedef {{view: string, key: string, code?: string, image?: number, mime?: string}} Answer */

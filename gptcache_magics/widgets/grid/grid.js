@@ -1,5 +1,5 @@
-// A table of any length of which only the rows around the visible ones exist. Python sorts, searches and formats; this file
-// draws. Texts come from prompts and answers: they are set as text, never as HTML.
+// A table of any length, of which only the rows around the visible ones exist. Python sorts, searches and formats; this
+// file draws. Texts come from prompts and answers, so they are set as text and never as HTML.
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
 /** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
@@ -10,8 +10,8 @@
 /** @typedef {{columns: Column[], label: string, hint: string, grouping: string, height_rows: number, multiple: boolean,
  *   page: Page, order: Order, windows: Record<string, object>, selection: string[]}} Traits */
 
-const BARE = 6; // the level of a column in which there is nothing to see
-const LATE = 700; // milliseconds after which rows that have not come are missed
+const BARE = 6; // level of a column that shows nothing
+const LATE = 700; // milliseconds after which missing rows are reported
 const WIDEST_PADDING = 10; // pixels on either side of a cell, in the widths of the columns
 const BUSY = "The kernel is busy: these rows come when it has time.";
 const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
@@ -43,7 +43,7 @@ function render({ model, el }) {
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
   const headings = columns.map(({ label }) => make("th", { scope: "col", tabindex: -1 }, label));
   const head = make("tr", {}, ...headings);
-  const pads = [0, 1].map(() => make("td", { class: "gptcache-grid-pad" })); // as high as the rows that are not drawn
+  const pads = [0, 1].map(() => make("td", { class: "gptcache-grid-pad" })); // in place of the rows that are not drawn
   const [above, below] = pads.map((pad) => make("tr", { "aria-hidden": "true" }, pad));
   const body = make("tbody", {}, above, below);
   const table = make("table", { role: "grid", "aria-label": model.get("label") }, make("thead", {}, head), body);
@@ -60,12 +60,12 @@ function render({ model, el }) {
 
   /** @type {Map<string, HTMLTableRowElement>} */
   const drawn = new Map();
-  let levels = /** @type {number[]} */ ([]); // how soon each column gives way
+  let levels = /** @type {number[]} */ ([]); // order in which the columns give way
   let classes = /** @type {string[]} */ ([]);
   let span = /** @type {Span} */ ({ start: 0, rows: [] });
   let asked = { first: -Infinity, key: "" };
   let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
-  let [wanted, ranging] = [-1, false]; // a row that is to have the focus once it has come; whether it ends a range
+  let [wanted, ranging] = [-1, false]; // row that gets the focus once it is here; whether it ends a range
   let [typing, scrolling, late] = [0, 0, 0];
   let pressed = { key: "", y: 0 }; // where the mouse button went down
 
@@ -73,7 +73,7 @@ function render({ model, el }) {
     model.set(name, value);
     model.save_changes();
   };
-  /** What all views look at, this one as given and last: Python forgets the oldest. */
+  /** Return the windows of all views, with this one last: Python forgets the oldest. */
   const windows = (/** @type {object} */ seen) => {
     const { [view]: _, ...others } = model.get("windows");
     return { ...others, [view]: seen };
@@ -101,7 +101,7 @@ function render({ model, el }) {
     if (ranked()) fit();
   }
 
-  /** Let an empty column give way first, and that of the sort late; whether any is ranked in another way than before. */
+  /** Let empty columns give way first and the sorted column late; return whether a level changed. */
   function ranked() {
     const [{ sort }, { bare }] = [model.get("order"), model.get("page")];
     const now = columns.map(({ name, level }) =>
@@ -117,10 +117,10 @@ function render({ model, el }) {
     return true;
   }
 
-  /** Leave out the columns that matter least until the others have room; measure a row, whose height follows the font. */
+  /** Hide the least important columns until the others have room, and measure a row, which follows the font. */
   function fit() {
     const { width, height } = probe.getBoundingClientRect(); // ten characters by one row
-    if (!width) return; // in a tab that is not open
+    if (!width) return; // the tab is not open
     const saved = 2 * (WIDEST_PADDING - parseFloat(getComputedStyle(headings[0]).paddingLeft));
     const wide = columns.map((column) => column.width * (width / 10) - saved);
     const need = (/** @type {number} */ most) => wide.reduce((sum, x, i) => sum + (levels[i] <= most ? x : 0), 0);
@@ -151,7 +151,7 @@ function render({ model, el }) {
       drawn.set(key, tr);
     }
     if (isHeading(key)) {
-      tr.cells[0].colSpan = columnsShown; // one too many would make a column
+      tr.cells[0].colSpan = columnsShown; // a larger number would add a column
       for (const [i, span] of tr.querySelectorAll("span").entries()) span.textContent = texts[i];
       tr.title = texts.join("  ");
       return tr;
@@ -199,14 +199,14 @@ function render({ model, el }) {
     count.textContent = page.count + (selected.size > 1 ? `, ${selected.size.toLocaleString("en")} selected` : "");
     say(page.note);
     scroller.hidden = !page.total;
-    // New rows above must not push away what is being read.
+    // New rows above must not move the rows that the user reads.
     if (anchor && keys.has(anchor)) scroller.scrollTop += (indexOf(anchor) - was) * rowHeight;
     if (wanted >= 0 && keyAt(wanted)) focusRow(wanted);
     else if (hadFocus && !body.contains(document.activeElement)) drawn.get(focusKey)?.focus({ preventScroll: true });
     look();
   }
 
-  /** Say a sentence in which commands stand between backticks. */
+  /** Show a sentence with commands between backticks. */
   function say(/** @type {string} */ sentence) {
     if (note.dataset.said === sentence) return;
     note.dataset.said = sentence;
@@ -224,7 +224,7 @@ function render({ model, el }) {
     [late, busy.textContent] = [0, ""];
   }
 
-  /** Tell Python which rows are in sight, once they are a screen away from those last asked for. */
+  /** Tell Python the visible rows, once they are a screen away from the last request. */
   function look() {
     const [first, screen, page] = [firstSeen(), model.get("height_rows"), model.get("page")];
     const last = Math.min(first + screen, page.total) - 1;
@@ -301,13 +301,13 @@ function render({ model, el }) {
   };
   body.onmousedown = (/** @type {any} */ event) => {
     pressed = { key: event.target.closest("tr[data-key]")?.dataset.key ?? "", y: event.clientY };
-    if (event.shiftKey) event.preventDefault(); // selects rows, no text
+    if (event.shiftKey) event.preventDefault(); // selects rows and not text
   };
   body.onclick = (/** @type {any} */ event) => {
-    // New rows may push the row away before the button comes up. A mouse that moved selects text instead.
+    // New rows may move the row before the button is released. A mouse that moved selects text instead.
     const stayed = Math.abs(event.clientY - pressed.y) < rowHeight / 2;
     const tr = event.target.closest("tr[data-key]") ?? (stayed && drawn.get(pressed.key));
-    if (!tr || event.detail > 1) return; // a double click is one wish
+    if (!tr || event.detail > 1) return; // a double click counts once
     ranging = false;
     focusRow(indexOf(tr.dataset.key));
     select(tr.dataset.key, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "only");

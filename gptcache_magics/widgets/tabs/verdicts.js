@@ -1,4 +1,4 @@
-// Two buttons for the selected rows: is the stored answer right for what was asked? Python labels, and says what it did.
+// Two buttons for the selected rows: is the stored answer right for what was asked? Python labels them and reports it.
 
 /** @typedef {{grid: string, shown: boolean, writable: boolean, said: string, failed: boolean}} Traits */
 /** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
@@ -25,8 +25,8 @@ function make(tag, attributes = {}, ...children) {
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   /** @type {Table | undefined} */
-  let table; // the model of the table, whose selection is known here before the kernel knows it
-  let heard = true; // whether what was said is about the rows that are selected now
+  let table; // model of the table: its selection is known here before the kernel knows it
+  let heard = true; // whether the report is about the present selection
   const ids = () => table?.get("selection") ?? [];
   const can = () => model.get("writable") && ids().length > 0;
   const button = (/** @type {boolean} */ right, /** @type {string} */ text) => {
@@ -45,7 +45,7 @@ function render({ model, el }) {
 
   function draw() {
     root.hidden = !model.get("shown");
-    // Not "disabled", which would take away the focus: the next key would be meant for the notebook.
+    // Not "disabled", which would drop the focus: the next key would reach the notebook.
     for (const each of buttons) each.setAttribute("aria-disabled", String(!can()));
     const hint = model.get("writable")
       ? (HINTS[ids().length] ?? `${ids().length.toLocaleString("en")} pairs selected`)
