@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from langchain_core.globals import set_llm_cache
 
 import gptcache_magics as gm
@@ -14,6 +15,7 @@ pytest.register_assert_rewrite("tests.support.store_contract")  # so that its as
 
 from tests.support.filled_store import FilledStore  # noqa: E402
 from tests.support.provider_server import ProviderServer  # noqa: E402
+from tests.support.shell import Typist, fresh_shell  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
@@ -83,6 +85,21 @@ def on(tmp_path: Path) -> Iterator[Path]:
     if gm.current() is not None:
         gm.off()
     set_llm_cache(None)
+
+
+@pytest.fixture
+def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Return a shell with the extension loaded, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    with fresh_shell(tmp_path / ".ipython") as shell:
+        shell.run_line_magic("load_ext", "gptcache_magics")
+        yield shell
+
+
+@pytest.fixture
+def magic(ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Typist:
+    """Type lines while the cache is off."""
+    return Typist(ip, capsys)
 
 
 @pytest.fixture

@@ -5,21 +5,18 @@ import json
 import os
 import pickle
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from langchain_community.cache import SQLiteCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, AIMessageChunk, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
-from langchain_core.tools import tool
 
 import gptcache_magics as gm
 from gptcache_magics import bundle, generations
@@ -29,8 +26,9 @@ from gptcache_magics.errors import GPTCacheMagicsError, StoreError
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.protocol import Configuration, Entry, Rows, Store, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.models import weather
 from tests.support.provider_server import Json, ProviderServer
-from tests.support.shell import NumberedModel, ask, fresh_shell
+from tests.support.shell import NumberedModel, Typist, ask
 from tests.support.store_contract import EVERYTHING, column
 
 GPT = Configuration(
@@ -49,50 +47,18 @@ KEY = "sk-proj-0123456789abcdef"
 CAN_WRITE_ANYWHERE = os.geteuid() == 0
 
 
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
-
-
-class Magic:
-    """Types ``%gptcache`` lines that print one line or are refused with one."""
-
-    def __init__(self, ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-        self.ip = ip
-        self._capsys = capsys
-
-    def __call__(self, line: str) -> str:
-        self._capsys.readouterr()
-        assert self.ip.run_line_magic("gptcache", line) is None
-        printed = self._capsys.readouterr().out
-        assert printed.count("\n") == 1
-        return printed.rstrip("\n")
-
-    def refused(self, line: str) -> str:
-        with pytest.raises(UsageError) as caught:
-            self.ip.run_line_magic("gptcache", line)
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    def cell(self, text: str) -> None:
-        self.ip.run_cell(f"from tests.support.shell import ask\n{text}", store_history=True).raise_error()
+@pytest.fixture
+def magic(magic: Typist) -> Typist:
+    """Type lines without a badge under a cell; cells can ask a model."""
+    magic.ip.run_line_magic("config", "GPTCacheMagics.badge = False")
+    magic.ip.run_cell("from tests.support.shell import ask")
+    return magic
 
 
 @pytest.fixture
-def magic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Magic]:
-    """Type lines in an empty folder, with the extension loaded and the cache off."""
-    monkeypatch.chdir(tmp_path)
-    with fresh_shell(tmp_path / ".ipython") as shell:
-        shell.run_line_magic("load_ext", "gptcache_magics")
-        shell.run_line_magic("config", "GPTCacheMagics.badge = False")
-        yield Magic(shell, capsys)
-
-
-@pytest.fixture
-def used(magic: Magic) -> Magic:
+def used(magic: Typist) -> Typist:
     """Two entries of ``small-model``, one of ``large-model``."""
-    magic("on")
+    magic.told("on")
     ask("How tall is Etna?")
     ask("What is the capital of France?")
     ask("What is the capital of Peru?", "large-model")
@@ -169,15 +135,15 @@ def questions(found: Rows | Path) -> set[str]:
 # What is saved
 
 
-def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Magic, path: Path) -> None:
-    used("off")
-    used("on")
+def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Typist, path: Path) -> None:
+    used.told("off")
+    used.told("on")
     ask("How tall is Etna?")
     ask("What is the capital of Chad?")
 
-    assert used("save lesson.jsonl").startswith("Saved 2 entries to lesson.jsonl (")
+    assert used.told("save lesson.jsonl").startswith("Saved 2 entries to lesson.jsonl (")
     assert questions(path) == {"How tall is Etna?", "What is the capital of Chad?"}
-    assert used("save lesson.jsonl --all").startswith("Saved 4 entries to lesson.jsonl (1.8 kB).")
+    assert used.told("save lesson.jsonl --all").startswith("Saved 4 entries to lesson.jsonl (1.8 kB).")
     assert len(bundle.read(path).entries) == 4
 
 
@@ -193,90 +159,90 @@ def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Magic, path: P
     ],
 )
 def test_options_say_which_entries_are_saved(
-    used: Magic, path: Path, options: str, told: str, expected: set[str]
+    used: Typist, path: Path, options: str, told: str, expected: set[str]
 ) -> None:
-    used(f"tag lesson-1 {gm.entries(grep='Etna').index[0]}")
+    used.told(f"tag lesson-1 {gm.entries(grep='Etna').index[0]}")
 
-    assert used(f"save lesson.jsonl {options}").startswith(told)
+    assert used.told(f"save lesson.jsonl {options}").startswith(told)
     assert path.exists() == (expected != set())
     assert expected in (..., set()) or questions(path) == expected
 
 
-def test_a_cell_is_saved_by_its_number_or_as_the_last(magic: Magic, path: Path) -> None:
-    magic("on")
+def test_a_cell_is_saved_by_its_number_or_as_the_last(magic: Typist, path: Path) -> None:
+    magic.told("on")
     magic.cell("ask('one'), ask('two')")
     first = magic.ip.execution_count - 1
     magic.cell("ask('two'), ask('three')")
     magic.cell("1 + 1")
 
     for cell, expected in ((first, {"one", "two"}), ("last", {"two", "three"})):
-        assert magic(f"save lesson.jsonl --cell {cell}").startswith("Saved 2 entries")
+        assert magic.told(f"save lesson.jsonl --cell {cell}").startswith("Saved 2 entries")
         assert questions(path) == expected
-    assert magic("save other.jsonl --cell 99") == "Nothing to save: no entry fits. Those of other runs too: --all"
+    assert magic.told("save other.jsonl --cell 99") == "Nothing to save: no entry fits. Those of other runs too: --all"
     assert not path.with_name("other.jsonl").exists()
     assert gm.save("lesson.jsonl", cell=first).startswith("Saved 2 entries")
     assert cell_number(controller.source(), "last") == first + 1
 
 
-def test_there_is_no_last_cell_before_one_asked(magic: Magic) -> None:
-    magic("on")
+def test_there_is_no_last_cell_before_one_asked(magic: Typist) -> None:
+    magic.told("on")
 
     assert magic.refused("save lesson.jsonl --cell last") == (
         "No cell of this run asked the cache yet. All lookups: %gptcache lookups --since all"
     )
 
 
-def test_entries_of_other_runs_that_fit_are_mentioned(used: Magic) -> None:
-    used("off")
-    used("on")
+def test_entries_of_other_runs_that_fit_are_mentioned(used: Typist) -> None:
+    used.told("off")
+    used.told("on")
     ask("How tall is Etna?")
 
-    told = used("save lesson.jsonl -m small-model")
+    told = used.told("save lesson.jsonl -m small-model")
     assert told.startswith("Saved 1 entry to lesson.jsonl (")
     assert told.endswith("1 more fits, of other runs: --all")
-    assert "more" not in used("save lesson.jsonl")
+    assert "more" not in used.told("save lesson.jsonl")
 
 
-def test_what_a_model_answered_but_nobody_may_be_given_is_not_saved(magic: Magic, server: ProviderServer) -> None:
-    magic("on")
+def test_what_a_model_answered_but_nobody_may_be_given_is_not_saved(magic: Typist, server: ProviderServer) -> None:
+    magic.told("on")
     server.finish_reason = "length"
     server.model("ChatOpenAI").invoke("How tall is Etna?")
 
-    assert magic("save lesson.jsonl") == "Nothing to save: no entry fits. Those of other runs too: --all"
+    assert magic.told("save lesson.jsonl") == "Nothing to save: no entry fits. Those of other runs too: --all"
 
 
-def test_a_store_that_is_not_on_is_saved_too(used: Magic, path: Path) -> None:
-    used("off")
+def test_a_store_that_is_not_on_is_saved_too(used: Typist, path: Path) -> None:
+    used.told("off")
 
     assert used.refused("save lesson.jsonl").startswith("The cache is off.")
-    assert used("save lesson.jsonl --at .gptcache").startswith("Saved 3 entries")
+    assert used.told("save lesson.jsonl --at .gptcache").startswith("Saved 3 entries")
     assert len(bundle.read(path).entries) == 3
 
 
 @pytest.mark.slow
-def test_thousands_of_entries_of_a_run_are_saved(magic: Magic, path: Path) -> None:
-    magic("on :memory:")
+def test_thousands_of_entries_of_a_run_are_saved(magic: Typist, path: Path) -> None:
+    magic.told("on :memory:")
     NumberedModel().batch([f"question {n}" for n in range(2_500)], {"max_concurrency": 2})
 
-    assert magic("save lesson.jsonl").startswith("Saved 2,500 entries")
+    assert magic.told("save lesson.jsonl").startswith("Saved 2,500 entries")
     assert len(questions(path)) == 2_500
 
 
 # The same bytes
 
 
-def test_the_same_entries_give_the_same_bytes(used: Magic, path: Path) -> None:
-    used("save lesson.jsonl --all")
+def test_the_same_entries_give_the_same_bytes(used: Typist, path: Path) -> None:
+    used.told("save lesson.jsonl --all")
     before = path.read_bytes()
     ask("How tall is Etna?")  # a hit
-    used(f"pin {gm.entries().index[0]}")
-    used("save lesson.jsonl --all")
+    used.told(f"pin {gm.entries().index[0]}")
+    used.told("save lesson.jsonl --all")
     assert path.read_bytes() == before
 
-    used("off")
-    used("on other")
-    assert used("load lesson.jsonl") == "lesson.jsonl: 3 entries added."
-    used("save again.jsonl --all")
+    used.told("off")
+    used.told("on other")
+    assert used.told("load lesson.jsonl") == "lesson.jsonl: 3 entries added."
+    used.told("save again.jsonl --all")
     assert path.with_name("again.jsonl").read_bytes() == before
     with_more = [*bundle.read(path).entries, entry("another")]
     store = filled(SQLiteStore(":memory:"))
@@ -419,18 +385,18 @@ ASKED: dict[str, Callable[[ProviderServer, str], object]] = {
 
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama"])
-def test_what_providers_answered_is_served_from_a_bundle(magic: Magic, server: ProviderServer, name: str) -> None:
-    magic("on")
+def test_what_providers_answered_is_served_from_a_bundle(magic: Typist, server: ProviderServer, name: str) -> None:
+    magic.told("on")
     bought = [ask_it(server, name) for ask_it in ASKED.values()]
     assert controller.cache is not None
     before = kept(controller.cache.store)
-    told = magic("save lesson.jsonl")
+    told = magic.told("save lesson.jsonl")
     assert told.startswith(f"Saved {len(ASKED)} entries to lesson.jsonl")
     assert "masked" not in told
-    magic("off")
+    magic.told("off")
 
-    magic("on elsewhere")
-    assert magic("load lesson.jsonl") == f"lesson.jsonl: {len(ASKED)} entries added."
+    magic.told("on elsewhere")
+    assert magic.told("load lesson.jsonl") == f"lesson.jsonl: {len(ASKED)} entries added."
     assert kept(controller.cache.store) == before
     calls = server.calls
     served = [ask_it(server, name) for ask_it in ASKED.values()]
@@ -446,21 +412,21 @@ def test_what_providers_answered_is_served_from_a_bundle(magic: Magic, server: P
 
 @pytest.mark.parametrize("name", ["OpenAI", "OllamaLLM"])
 def test_what_completion_models_answered_is_served_from_a_bundle(
-    magic: Magic, server: ProviderServer, name: str
+    magic: Typist, server: ProviderServer, name: str
 ) -> None:
-    magic("on")
+    magic.told("on")
     bought = server.model(name).invoke("How tall is Etna?")
-    magic("save lesson.jsonl")
-    magic("off")
-    magic("on elsewhere")
-    magic("load lesson.jsonl")
+    magic.told("save lesson.jsonl")
+    magic.told("off")
+    magic.told("on elsewhere")
+    magic.told("load lesson.jsonl")
 
     assert server.model(name).invoke("How tall is Etna?") == bought
     assert server.calls == 1
 
 
-def test_a_bundle_can_be_opened_as_a_store(used: Magic, path: Path, tmp_path: Path) -> None:
-    used("save lesson.jsonl")
+def test_a_bundle_can_be_opened_as_a_store(used: Typist, path: Path, tmp_path: Path) -> None:
+    used.told("save lesson.jsonl")
     with path.open("a") as file:
         file.write("no JSON\n")
     store = bundle.opened("lesson.jsonl")
@@ -477,8 +443,8 @@ def test_a_bundle_can_be_opened_as_a_store(used: Magic, path: Path, tmp_path: Pa
 # Secrets
 
 
-def test_a_key_in_an_answer_is_masked_and_the_entry_still_matches(magic: Magic, path: Path) -> None:
-    magic("on")
+def test_a_key_in_an_answer_is_masked_and_the_entry_still_matches(magic: Typist, path: Path) -> None:
+    magic.told("on")
     NumberedModel().invoke("What is your key?")
     assert controller.cache is not None
     store = controller.cache.store
@@ -491,7 +457,7 @@ def test_a_key_in_an_answer_is_masked_and_the_entry_still_matches(magic: Magic, 
     )
     for data in (encoded(answer), encoded(AIMessage(**{**dict(answer), "additional_kwargs": {"n": 2**70}}))):
         store.put(replace(entry(chat(HumanMessage("What is your key?")), data), key=key), GPT)
-        told = magic("save lesson.jsonl")
+        told = magic.told("save lesson.jsonl")
 
         assert told.endswith("1 answer held what looks like a key, masked in the file.")
         assert not any(secret in path.read_text() for secret in (KEY, "hunter2"))
@@ -550,19 +516,19 @@ def test_entries_that_differ_by_a_key_alone_are_both_kept(path: Path, store: SQL
     assert len({each.key for each in bundle.read(path).entries}) == 2
 
 
-def test_masked_prompts_are_said_and_never_served(magic: Magic, server: ProviderServer, path: Path) -> None:
-    magic("on")
+def test_masked_prompts_are_said_and_never_served(magic: Typist, server: ProviderServer, path: Path) -> None:
+    magic.told("on")
     for question in (f"My key is {KEY}.", f"And {KEY} is hers.", "How tall is Etna?"):
         server.text = "Thank you."
         server.model("ChatOpenAI").invoke(question)
 
-    assert magic("save lesson.jsonl").endswith(
+    assert magic.told("save lesson.jsonl").endswith(
         ". 2 prompts held what looks like a key: they are masked in the file and will not match."
     )
-    magic("remove --grep Etna")
-    magic(f"remove --grep {KEY} --yes")
-    assert magic("save lesson.jsonl --all") == "Nothing to save: no entry fits."
-    assert magic("load lesson.jsonl") == (
+    magic.told("remove --grep Etna")
+    magic.told(f"remove --grep {KEY} --yes")
+    assert magic.told("save lesson.jsonl --all") == "Nothing to save: no entry fits."
+    assert magic.told("load lesson.jsonl") == (
         "lesson.jsonl: 3 entries added. 2 prompts held what looked like a key and cannot match."
     )
     for question in (f"My key is {KEY}.", "My key is ***.", "How tall is Etna?"):
@@ -571,11 +537,11 @@ def test_masked_prompts_are_said_and_never_served(magic: Magic, server: Provider
     assert len(gm.entries(tag="masked-prompt")) == 2
 
 
-def test_one_masked_prompt_is_said_of_one(magic: Magic) -> None:
-    magic("on")
+def test_one_masked_prompt_is_said_of_one(magic: Typist) -> None:
+    magic.told("on")
     ask(f"My key is {KEY}.")
 
-    assert magic("save lesson.jsonl").endswith(
+    assert magic.told("save lesson.jsonl").endswith(
         ". 1 prompt held what looks like a key: it is masked in the file and will not match."
     )
 
@@ -692,10 +658,10 @@ def test_refused_lines_come_in_their_order(path: Path) -> None:
     assert [number for number, _ in bundle.read(written(path, elsewhere, "no JSON", elsewhere)).refused] == [2, 3, 4]
 
 
-def test_many_wrong_lines_are_told_by_the_first_few(used: Magic, path: Path) -> None:
+def test_many_wrong_lines_are_told_by_the_first_few(used: Typist, path: Path) -> None:
     written(path, CONFIGURATION, *(line for line, _ in WRONG[:5]), ENTRY)
 
-    assert used("load lesson.jsonl") == (
+    assert used.told("load lesson.jsonl") == (
         "lesson.jsonl: 1 entry added, 5 refused: line 3 (not JSON), line 4 (not JSON), line 5 (not JSON), …."
     )
     assert len(gm.entries()) == 4
@@ -729,11 +695,11 @@ def test_a_variable_that_is_not_the_name_of_a_key_is_not_taken(path: Path, name:
     assert read.environment == "OPENAI_API_KEY AZURE_OPENAI_AD_TOKEN"
 
 
-def test_every_key_variable_of_a_real_model_is_taken(server: ProviderServer, magic: Magic, path: Path) -> None:
-    magic("on")
+def test_every_key_variable_of_a_real_model_is_taken(server: ProviderServer, magic: Typist, path: Path) -> None:
+    magic.told("on")
     for name in ("ChatOpenAI", "ChatAnthropic"):
         server.model(name).invoke("How tall is Etna?")
-    magic("save lesson.jsonl")
+    magic.told("save lesson.jsonl")
 
     taken = {each.provider: each.environment for each in bundle.read(path).configurations}
     assert taken == {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
@@ -760,10 +726,10 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", ["lesson.pkl", "lesson.PICKLE", "lesson.jsonl", "lesson"])
-def test_a_pickle_is_never_opened(magic: Magic, tmp_path: Path, name: str) -> None:
+def test_a_pickle_is_never_opened(magic: Typist, tmp_path: Path, name: str) -> None:
     # The oldest protocol does not begin with the byte that the others do.
     (tmp_path / name).write_bytes(pickle.dumps(Bomb(), protocol=0 if name.lower().endswith(("pkl", "pickle")) else 5))
-    magic("on")
+    magic.told("on")
 
     assert magic.refused(f"load {name}") == (
         f"{name} is a Python pickle and was not opened: loading one can run code. "
@@ -803,7 +769,7 @@ NEWER = (
         ("nosuch.db --from langchain-sqlite", "There is no file nosuch.db. LangChain's SQLiteCache calls it"),
     ],
 )
-def test_what_is_no_bundle_is_refused_with_one_sentence(used: Magic, tmp_path: Path, line: str, sentence: str) -> None:
+def test_what_is_no_bundle_is_refused_with_one_sentence(used: Typist, tmp_path: Path, line: str, sentence: str) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     (tmp_path / "empty").touch()
     (tmp_path / "binary").write_bytes(bytes(range(128)) * 1000)
@@ -841,7 +807,7 @@ def test_what_is_no_bundle_is_refused_with_one_sentence(used: Magic, tmp_path: P
     ],
 )
 def test_a_place_that_is_no_place_for_a_bundle_is_refused(
-    used: Magic, tmp_path: Path, line: str, sentence: str
+    used: Typist, tmp_path: Path, line: str, sentence: str
 ) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     (tmp_path / "empty").touch()
@@ -871,10 +837,10 @@ def test_what_may_not_be_written_is_refused(path: Path, store: SQLiteStore, what
     assert path.read_bytes() == before
 
 
-def test_a_bundle_of_any_version_may_be_written_over(used: Magic, path: Path) -> None:
+def test_a_bundle_of_any_version_may_be_written_over(used: Typist, path: Path) -> None:
     written(path, header='{"gptcache_magics":"bundle","schema":2}')
 
-    assert used("save lesson.jsonl").startswith("Saved 3 entries")
+    assert used.told("save lesson.jsonl").startswith("Saved 3 entries")
 
 
 def test_a_write_that_fails_leaves_the_old_bundle(
@@ -922,31 +888,31 @@ def test_a_link_to_a_bundle_stays_a_link(path: Path, store: SQLiteStore, tmp_pat
 # Loading
 
 
-def test_load_keeps_what_is_there_unless_told_to_replace_it(used: Magic, path: Path) -> None:
-    used("save lesson.jsonl --all")
-    used("mode refresh")
+def test_load_keeps_what_is_there_unless_told_to_replace_it(used: Typist, path: Path) -> None:
+    used.told("save lesson.jsonl --all")
+    used.told("mode refresh")
     new = ask("How tall is Etna?")
-    used("mode auto")
-    used(f"remove {gm.entries(grep='Peru').index[0]}")
+    used.told("mode auto")
+    used.told(f"remove {gm.entries(grep='Peru').index[0]}")
 
-    assert used("load lesson.jsonl --keep") == "lesson.jsonl: 1 entry added, 2 kept as in the store."
+    assert used.told("load lesson.jsonl --keep") == "lesson.jsonl: 1 entry added, 2 kept as in the store."
     assert ask("How tall is Etna?") == new
-    assert used("load lesson.jsonl") == "lesson.jsonl: 0 entries added, 3 kept as in the store."
-    assert used("load lesson.jsonl --replace") == "lesson.jsonl: 1 entry added or replaced, 2 the same already."
+    assert used.told("load lesson.jsonl") == "lesson.jsonl: 0 entries added, 3 kept as in the store."
+    assert used.told("load lesson.jsonl --replace") == "lesson.jsonl: 1 entry added or replaced, 2 the same already."
     assert ask("How tall is Etna?") != new
     assert "before" in repr(gm.show(gm.entries(grep="Etna").index[0]))
 
 
-def test_load_wants_a_cache_of_ours_that_is_on(magic: Magic, path: Path) -> None:
+def test_load_wants_a_cache_of_ours_that_is_on(magic: Typist, path: Path) -> None:
     written(path, CONFIGURATION, ENTRY)
     assert magic.refused("load lesson.jsonl").startswith("The cache is off. Turn it on: %gptcache on")
 
     magic.ip.user_ns["set_up"] = lambda cache: None
-    magic("on --init set_up")
+    magic.told("on --init set_up")
     assert magic.refused("load lesson.jsonl").startswith("load: the answers come from the gptcache of --init here.")
 
 
-def test_the_functions_raise_typed_errors(used: Magic) -> None:
+def test_the_functions_raise_typed_errors(used: Typist) -> None:
     for wrong in (
         lambda: gm.save("lesson.jsonl", cell="first"),
         lambda: gm.save("lesson.jsonl", cell=0),
@@ -978,12 +944,12 @@ def langchain_db(server: ProviderServer, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("options", ["", " --from langchain-sqlite"])
 def test_the_answers_of_a_sqlite_cache_are_served(
-    magic: Magic, server: ProviderServer, langchain_db: Path, options: str
+    magic: Typist, server: ProviderServer, langchain_db: Path, options: str
 ) -> None:
     before = langchain_db.read_bytes()
-    magic("on")
-    assert magic(f"load .langchain.db{options}") == ".langchain.db: 4 entries added."
-    assert magic("load .langchain.db") == ".langchain.db: 0 entries added, 4 kept as in the store."
+    magic.told("on")
+    assert magic.told(f"load .langchain.db{options}") == ".langchain.db: 4 entries added."
+    assert magic.told("load .langchain.db") == ".langchain.db: 0 entries added, 4 kept as in the store."
 
     answers = [server.model(name).invoke("How tall is Etna?") for name in ("ChatOpenAI", "ChatAnthropic", "OpenAI")]
     called = server.model("ChatOpenAI").bind_tools([weather]).invoke("Weather in Łódź?")
@@ -997,7 +963,7 @@ def test_the_answers_of_a_sqlite_cache_are_served(
     assert server.calls == 5
 
 
-def test_several_generations_of_a_sqlite_cache_are_one_answer(tmp_path: Path, magic: Magic) -> None:
+def test_several_generations_of_a_sqlite_cache_are_one_answer(tmp_path: Path, magic: Typist) -> None:
     cache = SQLiteCache("theirs.db")
     several = [Generation(text="one"), Generation(text="two"), Generation(text="three")]
     cache.update("Tell me three.", "[('model', 'gpt')]", several)
@@ -1009,7 +975,7 @@ def test_several_generations_of_a_sqlite_cache_are_one_answer(tmp_path: Path, ma
     assert made.created == pytest.approx((tmp_path / "theirs.db").stat().st_mtime)
 
 
-def test_odd_rows_of_a_sqlite_cache_are_refused_and_the_others_taken(magic: Magic) -> None:
+def test_odd_rows_of_a_sqlite_cache_are_refused_and_the_others_taken(magic: Typist) -> None:
     cache = SQLiteCache("theirs.db")
     cache.update("1 good", "llm", [Generation(text="good")])
     with sqlite3.connect("theirs.db") as db:
@@ -1044,8 +1010,8 @@ def test_odd_rows_of_a_sqlite_cache_are_refused_and_the_others_taken(magic: Magi
     }
     assert len(contents.refused) == 9
     assert {reason for _, reason in contents.refused} >= {"not text", "empty answer", "it cannot be read"}
-    magic("on")
-    assert magic("load theirs.db").startswith("theirs.db: 4 entries added, 9 refused: row ")
+    magic.told("on")
+    assert magic.told("load theirs.db").startswith("theirs.db: 4 entries added, 9 refused: row ")
 
 
 @pytest.mark.parametrize(
@@ -1056,20 +1022,20 @@ def test_odd_rows_of_a_sqlite_cache_are_refused_and_the_others_taken(magic: Magi
         "CREATE TABLE full_llm_cache (a)",
     ],
 )
-def test_a_database_of_something_else_is_refused(magic: Magic, statement: str) -> None:
+def test_a_database_of_something_else_is_refused(magic: Typist, statement: str) -> None:
     with sqlite3.connect("theirs.db") as db:
         db.execute(statement)
     db.close()
-    magic("on")
+    magic.told("on")
 
     assert "LangChain's SQLiteCache" in magic.refused("load theirs.db")
 
 
-def test_a_damaged_database_is_refused(magic: Magic, langchain_db: Path) -> None:
+def test_a_damaged_database_is_refused(magic: Typist, langchain_db: Path) -> None:
     data = bytearray(langchain_db.read_bytes())
     data[4096:] = b"\x55" * (len(data) - 4096)
     langchain_db.write_bytes(data)
-    magic("on")
+    magic.told("on")
 
     assert magic.refused("load .langchain.db").startswith(".langchain.db cannot be read as LangChain's SQLiteCache:")
 

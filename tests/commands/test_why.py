@@ -3,15 +3,11 @@
 import io
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.lib.pretty import pretty
-from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 
@@ -20,49 +16,20 @@ from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.explain.view import Why
 from gptcache_magics.store.protocol import Found
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from tests.support.models import weather
 from tests.support.provider_server import Model, ProviderServer
-from tests.support.shell import NumberedModel, ask, fresh_shell
+from tests.support.shell import NumberedModel, Typist, ask
 
 REPORT = "Summarise the 2023 report in three sentences."
 NEWER = "Summarise the 2024 report in three sentences."
 
 
 @pytest.fixture
-def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Turn the cache on in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    gm.on()
-    yield
-    gm.off()
-    set_llm_cache(None)
-
-
-@pytest.fixture
-def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """A shell with the cache on."""
-    monkeypatch.chdir(tmp_path)
-    with fresh_shell(tmp_path / ".ipython") as shell:
-        shell.run_line_magic("load_ext", "gptcache_magics")
-        shell.run_line_magic("gptcache", "on")
-        shell.run_cell("from tests.support.shell import NumberedModel, ask")
-        yield shell
-
-
-def run(ip: InteractiveShell, code: str) -> None:
-    ip.run_cell(code, store_history=True).raise_error()
-
-
-def typed(ip: InteractiveShell, line: str = "") -> Why:
-    result = ip.run_line_magic("gptcache", f"why {line}".strip())
-    assert isinstance(result, Why)
-    return result
-
-
-def refused(ip: InteractiveShell, line: str) -> str:
-    with pytest.raises(UsageError) as caught:
-        ip.run_line_magic("gptcache", f"why {line}")
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+def magic(magic: Typist) -> Typist:
+    """Type lines and cells while the cache is on."""
+    magic.told("on")
+    magic.ip.run_cell("from tests.support.shell import NumberedModel, ask")
+    return magic
 
 
 def cause() -> str:
@@ -76,12 +43,6 @@ def cause() -> str:
 def search(query: str) -> str:
     """Find something."""
     return "found"
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
 
 
 @pytest.mark.usefixtures("on")
@@ -239,48 +200,49 @@ def test_answers_that_a_users_own_gptcache_keeps(tmp_path: Path) -> None:
 # What is typed
 
 
-def test_the_default_is_the_last_miss_of_the_last_cell(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r})")
-    run(ip, f"ask({NEWER!r}); ask('Who wrote Faust?'); ask({REPORT!r})")
-    run(ip, "1 + 1")
-    assert typed(ip).explanation.question == "Who wrote Faust?"
+def test_the_default_is_the_last_miss_of_the_last_cell(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r})")
+    magic.cell(f"ask({NEWER!r}); ask('Who wrote Faust?'); ask({REPORT!r})")
+    magic.cell("1 + 1")
+    assert isinstance(magic("why"), Why)
+    assert magic("why").explanation.question == "Who wrote Faust?"
 
-    run(ip, f"ask({REPORT!r})")
-    assert typed(ip).explanation.cause == "hit"
-    assert typed(ip).explanation.number == 5
-
-
-def test_a_number_is_one_of_the_lookups_table(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r}); ask({NEWER!r})")
-    ip.run_line_magic("gptcache", "off")
-    ip.run_line_magic("gptcache", "on")
-
-    assert typed(ip, "2").explanation.cause == "other words"  # of an earlier run
-    assert repr(typed(ip, "2")) == repr(gm.why(2)) == repr(gm.why("2")) == repr(typed(ip, "#2"))
-    assert refused(ip, "3") == "No lookup has the number 3. The newest is 2. All: %gptcache lookups --since all"
-    assert "number 0" in refused(ip, "0")
+    magic.cell(f"ask({REPORT!r})")
+    assert magic("why").explanation.cause == "hit"
+    assert magic("why").explanation.number == 5
 
 
-def test_a_text_is_the_newest_lookup_of_it(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r}); ask({NEWER!r}); ask('{NEWER} Please.')")
+def test_a_number_is_one_of_the_lookups_table(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r}); ask({NEWER!r})")
+    magic.told("off")
+    magic.told("on")
 
-    assert typed(ip, f'"{NEWER}"').explanation.number == 2
-    assert typed(ip, NEWER).explanation.number == 2
-    assert typed(ip, '"2024 report"').explanation.number == 3
+    assert magic("why 2").explanation.cause == "other words"  # of an earlier run
+    assert repr(magic("why 2")) == repr(gm.why(2)) == repr(gm.why("2")) == repr(magic("why #2"))
+    assert magic.refused("why 3") == "No lookup has the number 3. The newest is 2. All: %gptcache lookups --since all"
+    assert "number 0" in magic.refused("why 0")
+
+
+def test_a_text_is_the_newest_lookup_of_it(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r}); ask({NEWER!r}); ask('{NEWER} Please.')")
+
+    assert magic(f'why "{NEWER}"').explanation.number == 2
+    assert magic(f"why {NEWER}").explanation.number == 2
+    assert magic('why "2024 report"').explanation.number == 3
     assert gm.why(REPORT).explanation.number == 1
 
 
-def test_a_text_that_nobody_asked_shows_what_is_recorded(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r})")
+def test_a_text_that_nobody_asked_shows_what_is_recorded(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r})")
 
-    shown = repr(typed(ip, '"Summarise the 2025 report in three sentences."'))
+    shown = repr(magic('why "Summarise the 2025 report in three sentences."'))
     assert shown.startswith("No recent lookup asked that: the closest recorded question is 98% the same.")
     assert "Summarise the [-2023-]{+2025+} report" in shown
-    assert typed(ip, "Who wrote Faust").explanation.nearest is None
+    assert magic("why Who wrote Faust").explanation.nearest is None
 
 
-def test_a_text_in_a_variable(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r}); ask('12')")
+def test_a_text_in_a_variable(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r}); ask('12')")
 
     assert gm.why(var=REPORT).explanation.number == 1
     assert gm.why(var="12").explanation.number == 2
@@ -291,33 +253,33 @@ def test_a_text_in_a_variable(ip: InteractiveShell) -> None:
         gm.why(REPORT, var=REPORT)
 
 
-def test_only_lookups_of_a_model(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r}); ask({NEWER!r}, 'large-model'); ask('Who wrote Faust?')")
+def test_only_lookups_of_a_model(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r}); ask({NEWER!r}, 'large-model'); ask('Who wrote Faust?')")
 
-    assert typed(ip, "-m large-model").explanation.number == 2
-    assert typed(ip, "report -m small-model").explanation.number == 1
-    assert "No model 'larg-model' in this store. Did you mean 'large-model'" in refused(ip, "-m larg-model")
-
-
-def test_a_store_that_is_not_on(ip: InteractiveShell) -> None:
-    run(ip, f"ask({REPORT!r}); ask({NEWER!r})")
-    shown = repr(typed(ip))
-    ip.run_line_magic("gptcache", "off")
-
-    assert "The cache is off" in refused(ip, "")
-    assert repr(typed(ip, "--at .gptcache")) == shown
-    assert repr(typed(ip, "1 --at .gptcache")) == repr(gm.why(1, at=".gptcache"))
+    assert magic("why -m large-model").explanation.number == 2
+    assert magic("why report -m small-model").explanation.number == 1
+    assert "No model 'larg-model' in this store. Did you mean 'large-model'" in magic.refused("why -m larg-model")
 
 
-def test_without_lookups_one_sentence_says_so(ip: InteractiveShell) -> None:
+def test_a_store_that_is_not_on(magic: Typist) -> None:
+    magic.cell(f"ask({REPORT!r}); ask({NEWER!r})")
+    shown = repr(magic("why"))
+    magic.told("off")
+
+    assert "The cache is off" in magic.refused("why")
+    assert repr(magic("why --at .gptcache")) == shown
+    assert repr(magic("why 1 --at .gptcache")) == repr(gm.why(1, at=".gptcache"))
+
+
+def test_without_lookups_one_sentence_says_so(magic: Typist) -> None:
     for line in ("", "1"):
-        assert refused(ip, line).startswith("No lookups yet.")
-    assert "nothing like it is recorded" in repr(typed(ip, "Who wrote Faust?"))
+        assert magic.refused(f"why {line}").startswith("No lookups yet.")
+    assert "nothing like it is recorded" in repr(magic("why Who wrote Faust?"))
 
 
 @pytest.mark.parametrize("line", ["--vary x", "--at nowhere", "-m", "-m x -m y"])
-def test_a_wrong_line_is_refused_in_one_sentence(ip: InteractiveShell, line: str) -> None:
-    assert refused(ip, line)
+def test_a_wrong_line_is_refused_in_one_sentence(magic: Typist, line: str) -> None:
+    assert magic.refused(f"why {line}")
 
 
 # How it is shown

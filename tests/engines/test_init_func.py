@@ -16,11 +16,12 @@ from gptcache.processor.pre import get_prompt
 from gptcache.similarity_evaluation.distance import SearchDistanceEvaluation
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListLLM
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics.store.protocol import Period
+from tests.support.models import text_of
 from tests.support.processes import output_of
 from tests.support.provider_server import Model, ProviderServer
 
@@ -254,7 +255,7 @@ def test_two_models_with_one_llm_string_never_share_an_answer(
         server.model(name, model="qwen3"),
         server.model(name, model="llama3", temperature=1.5),
     ]
-    texts = [text(llm.invoke(QUESTION)) for llm in models * 2]
+    texts = [text_of(llm.invoke(QUESTION)) for llm in models * 2]
 
     assert [told[-2] for told in texts] == ["1", "2", "3"] * 2
     assert server.calls == 3
@@ -266,16 +267,11 @@ def test_a_vector_found_for_another_model_is_never_an_answer(
 ) -> None:
     cache = install(vectors_in(tmp_path / "vectors", []))
     models = [server.model("ChatOllama", model=f"model-{n}") for n in range(4)]
-    texts = [text(llm.invoke(QUESTION)) for llm in models * 2]
+    texts = [text_of(llm.invoke(QUESTION)) for llm in models * 2]
 
     assert [told.split()[0] for told in texts] == [f"model-{n}" for n in range(4)] * 2
     assert server.calls == 4
     assert_nothing_failed(cache)
-
-
-def text(answer: AIMessage | str) -> str:
-    """The text of an answer."""
-    return answer if isinstance(answer, str) else str(answer.text)
 
 
 # Keeping and clearing
@@ -348,7 +344,7 @@ def test_clear_empties_sqlite_and_faiss(server: ProviderServer, install: Install
 
 def test_clear_empties_a_map_and_its_file(server: ProviderServer, install: Install, tmp_path: Path) -> None:
     cache = install(map_for(tmp_path / "map.txt"))
-    answer = text(server.model("ChatOpenAI").invoke(QUESTION))
+    answer = text_of(server.model("ChatOpenAI").invoke(QUESTION))
     cache.clear()
 
     assert get_data_manager(data_path=str(tmp_path / "map.txt")).data == {}
@@ -417,7 +413,7 @@ def test_an_init_func_that_fails_is_counted_and_the_call_goes_through(server: Pr
     cache = install(init)
     llm = server.model("ChatOpenAI")
 
-    assert [text(llm.invoke(QUESTION))[-2] for _ in range(2)] == ["1", "2"]
+    assert [text_of(llm.invoke(QUESTION))[-2] for _ in range(2)] == ["1", "2"]
     assert cache.ledger.failures == 4  # two lookups, two updates
     assert "while storing an answer" in cache.ledger.last_error
     assert [lookup.outcome for lookup in cache.ledger.recent] == ["error"] * 2
@@ -440,21 +436,21 @@ def test_a_manager_that_fails_is_counted_and_the_call_goes_through(
     cache = install(lambda cache: cache.init(pre_embedding_func=get_prompt, data_manager=manager))
     llm = server.model("ChatOpenAI")
     for _ in range(2):
-        assert "answers" in text(llm.invoke(QUESTION))
+        assert "answers" in text_of(llm.invoke(QUESTION))
     assert cache.ledger.failures
     assert "out of order" in cache.ledger.last_error
 
     manager.broken = False
     calls = server.calls
-    bought = text(llm.invoke(QUESTION))
-    assert text(llm.invoke(QUESTION)) == bought
+    bought = text_of(llm.invoke(QUESTION))
+    assert text_of(llm.invoke(QUESTION)) == bought
     assert server.calls <= calls + 1
 
 
 def test_an_init_func_that_forgets_to_init_is_counted(server: ProviderServer, install: Install) -> None:
     cache = install(lambda cache: None)
 
-    assert "answers" in text(server.model("ChatOpenAI").invoke(QUESTION))
+    assert "answers" in text_of(server.model("ChatOpenAI").invoke(QUESTION))
     assert cache.ledger.failures
 
 
@@ -480,7 +476,7 @@ def test_the_text_to_store_and_the_text_to_embed_may_differ(
     cache = install(init)
     llm = server.model("ChatOpenAI")
 
-    assert text(llm.invoke("one question")) == text(llm.invoke("another one"))
+    assert text_of(llm.invoke("one question")) == text_of(llm.invoke("another one"))
     assert set(embedded) == {"the same for all"}
     assert server.calls == 1
     assert_nothing_failed(cache)
@@ -518,7 +514,7 @@ def test_a_cache_enable_func_that_says_no_is_obeyed(server: ProviderServer, inst
     )
     llm = server.model("ChatOpenAI")
 
-    assert [text(llm.invoke(QUESTION))[-2] for _ in range(2)] == ["1", "2"]
+    assert [text_of(llm.invoke(QUESTION))[-2] for _ in range(2)] == ["1", "2"]
     assert manager.kept == {}
 
 

@@ -28,6 +28,7 @@ from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
+from tests.support.models import text_of
 from tests.support.processes import output_of
 from tests.support.provider_server import Model, ProviderServer
 
@@ -35,11 +36,6 @@ STORES = (":memory:", "store")
 QUESTION = "What is the capital of France?"
 KINDS = ("ChatOpenAI", "OllamaLLM")
 LLM_STRINGS = ["", "a/b", "../../etc/passwd", "x" * 300, "\0", "half \ud83d", "[('model', 'small')]"]
-
-
-def text(answer: Any) -> str:
-    """The text of an answer."""
-    return answer if isinstance(answer, str) else str(answer.text)
 
 
 def answers(*texts: str) -> list[Generation]:
@@ -127,12 +123,12 @@ def test_an_answer_stored_by_llm_string_alone_is_served_to_the_model_it_names(
     cache.update(*recorder.asked, [generation])
 
     assert cache.lookup(*recorder.asked) == [generation]
-    assert (text(server.model(name).invoke(QUESTION)) == "stored") == named
-    assert "answers" in text(server.model(name, model="another").invoke(QUESTION))
+    assert (text_of(server.model(name).invoke(QUESTION)) == "stored") == named
+    assert "answers" in text_of(server.model(name, model="another").invoke(QUESTION))
     llm = server.model(name)
-    assert (text(llm.invoke(QUESTION)) == "stored") == named
+    assert (text_of(llm.invoke(QUESTION)) == "stored") == named
     llm.temperature = 0.123  # the llm_string of a used chat model stays as it was
-    assert "answers" in text(llm.invoke(QUESTION))
+    assert "answers" in text_of(llm.invoke(QUESTION))
 
 
 def test_making_a_cache_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,9 +278,9 @@ async def test_a_store_that_fails_is_counted_and_no_call_notices(
     heal = BREAKS[broken](cache, tmp_path / "store")
 
     async def each_way(question: str) -> list[str]:
-        streamed = "".join([text(piece) for piece in llm.stream(question)])
-        astreamed = "".join([text(piece) async for piece in llm.astream(question)])
-        return [text(llm.invoke(question)), text(await llm.ainvoke(question)), streamed, astreamed]
+        streamed = "".join([text_of(piece) for piece in llm.stream(question)])
+        astreamed = "".join([text_of(piece) async for piece in llm.astream(question)])
+        return [text_of(llm.invoke(question)), text_of(await llm.ainvoke(question)), streamed, astreamed]
 
     for question in (QUESTION, "Another?"):
         assert all("answers" in told for told in await each_way(question))
@@ -299,8 +295,8 @@ async def test_a_store_that_fails_is_counted_and_no_call_notices(
     stats = frames.stats(cache.store)
     assert stats["errors"].sum() >= 1
     assert stats["lookups"].sum() == 9
-    bought = text(llm.invoke("Healed?"))
-    assert text(llm.invoke("Healed?")) == bought
+    bought = text_of(llm.invoke("Healed?"))
+    assert text_of(llm.invoke("Healed?")) == bought
     assert list(cache.store.notices) == []
 
 
@@ -313,7 +309,7 @@ def test_a_listener_that_fails_is_no_matter_for_a_call(cache: gm.GPTCache, serve
     cache.ledger.subscribe(lambda: told.append("changed"))
     llm = server.model("ChatOpenAI")
 
-    assert text(llm.invoke(QUESTION)) == text(llm.invoke(QUESTION))
+    assert text_of(llm.invoke(QUESTION)) == text_of(llm.invoke(QUESTION))
     assert len(told) >= 2
 
 
@@ -323,7 +319,7 @@ def test_a_closed_cache_lets_calls_through(server: ProviderServer, cache: gm.GPT
     cache.close()
     cache.close()
 
-    assert "answers" in text(llm.invoke(QUESTION))
+    assert "answers" in text_of(llm.invoke(QUESTION))
     assert "answers" in "".join(piece.text for piece in llm.stream(QUESTION))
 
 
@@ -379,10 +375,10 @@ async def test_the_event_loop_runs_on_while_the_file_is_locked(
     llm = server.model("ChatOpenAI")
     heart = asyncio.create_task(release_after_some_beats())  # a blocked loop would never release the lock
     told = await asyncio.gather(*(llm.ainvoke(f"question {n}") for n in range(4)))
-    streamed = "".join([text(piece) async for piece in llm.astream("question 5")])
+    streamed = "".join([text_of(piece) async for piece in llm.astream("question 5")])
     await heart
 
-    assert all("answers" in each for each in (*map(text, told), streamed))
+    assert all("answers" in each for each in (*map(text_of, told), streamed))
     assert cache.ledger.failures == 0, cache.ledger.last_error
     assert cache.store.count()[0] == 5
 
@@ -392,14 +388,14 @@ async def test_a_hit_waits_for_no_update(
 ) -> None:
     monkeypatch.setattr(connections, "BUSY_SECONDS", 3.0)
     llm = server.model("ChatOpenAI")
-    bought = text(await llm.ainvoke(QUESTION))  # all of it in other threads: this one has no connection yet
+    bought = text_of(await llm.ainvoke(QUESTION))  # all of it in other threads: this one has no connection yet
     with closing(sqlite3.connect(Path(cache.store.where) / "cache.db", isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         update = asyncio.create_task(llm.ainvoke("another question"))
         while server.calls < 2:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)  # now its answer waits for the lock
-        hits = [text(await llm.ainvoke(QUESTION)) for _ in range(3)]
+        hits = [text_of(await llm.ainvoke(QUESTION)) for _ in range(3)]
         assert cache.ledger.failures == 0, "the hits came when the update had given up"
         assert not update.done()
         db.execute("ROLLBACK")
@@ -415,21 +411,21 @@ def test_a_lock_held_for_too_long_costs_the_answer_not_the_call(
     monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
     cache.store.close()  # the next connection waits as long as it says there
     llm = server.model("ChatOpenAI")
-    assert "call 1" in text(llm.invoke(QUESTION))
+    assert "call 1" in text_of(llm.invoke(QUESTION))
     assert cache.ledger.failures == 1
     reason = cache.ledger.recent[-1].reason
     assert reason is not None
     assert "locked" in reason.detail
 
     locked()
-    assert "call 2" in text(llm.invoke(QUESTION))
-    assert "call 2" in text(llm.invoke(QUESTION))
+    assert "call 2" in text_of(llm.invoke(QUESTION))
+    assert "call 2" in text_of(llm.invoke(QUESTION))
 
 
 async def test_a_sync_call_inside_a_running_loop_is_served(cache: gm.GPTCache, server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
 
-    assert text(llm.invoke(QUESTION)) == text(await llm.ainvoke(QUESTION)) == text(llm.invoke(QUESTION))
+    assert text_of(llm.invoke(QUESTION)) == text_of(await llm.ainvoke(QUESTION)) == text_of(llm.invoke(QUESTION))
     assert server.calls == 1
 
 
@@ -440,14 +436,14 @@ def test_two_caches_at_once_keep_to_themselves(cache: gm.GPTCache, server: Provi
     own = gm.GPTCache(store=":memory:")
     with_own: Model = server.model("ChatOpenAI", cache=own)
     with_global: Model = server.model("ChatOpenAI")
-    told = [text(llm.invoke(QUESTION)) for llm in (with_own, with_global) * 2]
+    told = [text_of(llm.invoke(QUESTION)) for llm in (with_own, with_global) * 2]
     assert told == [told[0], told[1]] * 2
     assert told[0] != told[1]
     own.clear()
-    assert text(with_global.invoke(QUESTION)) == told[1]
+    assert text_of(with_global.invoke(QUESTION)) == told[1]
     own.close()
 
-    assert text(with_global.invoke(QUESTION)) == told[1]
+    assert text_of(with_global.invoke(QUESTION)) == told[1]
     assert "".join(piece.text for piece in with_global.stream(QUESTION)) == told[1]
     assert server.calls == 2
     assert cache.store.count(Selection())[0] == 1
@@ -455,11 +451,11 @@ def test_two_caches_at_once_keep_to_themselves(cache: gm.GPTCache, server: Provi
 
 def test_two_caches_on_one_folder_share_their_answers(cache: gm.GPTCache, server: ProviderServer) -> None:
     other = gm.GPTCache(store=cache.store.where)
-    bought = text(server.model("ChatOpenAI").invoke(QUESTION))
-    assert text(server.model("ChatOpenAI", cache=other).invoke(QUESTION)) == bought
+    bought = text_of(server.model("ChatOpenAI").invoke(QUESTION))
+    assert text_of(server.model("ChatOpenAI", cache=other).invoke(QUESTION)) == bought
     other.close()
 
-    assert text(server.model("ChatOpenAI").invoke(QUESTION)) == bought
+    assert text_of(server.model("ChatOpenAI").invoke(QUESTION)) == bought
 
 
 def test_a_cache_made_anew_finds_what_the_last_one_stored(tmp_path: Path, server: ProviderServer) -> None:
@@ -467,7 +463,7 @@ def test_a_cache_made_anew_finds_what_the_last_one_stored(tmp_path: Path, server
     for _ in range(2):
         cache = gm.GPTCache(store=str(tmp_path / "store"))
         set_llm_cache(cache)
-        told.append(text(server.model("OllamaLLM").invoke(QUESTION)))
+        told.append(text_of(server.model("OllamaLLM").invoke(QUESTION)))
         set_llm_cache(None)
         cache.close()
 
@@ -720,7 +716,7 @@ def test_many_threads_may_open_close_and_ask(server: ProviderServer, tmp_path: P
     def live(n: int) -> str:
         own = gm.GPTCache(store=str(tmp_path / "store"))
         try:
-            return text(server.model("ChatOpenAI", cache=own).invoke(QUESTION))
+            return text_of(server.model("ChatOpenAI", cache=own).invoke(QUESTION))
         finally:
             own.close()
 

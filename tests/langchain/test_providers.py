@@ -16,13 +16,13 @@ from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import LLMResult
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
 import gptcache_magics as gm
 from gptcache_magics.lookup import single_flight
+from tests.support.models import Reply, text_of, weather
 from tests.support.processes import output_of
 from tests.support.provider_server import CHAT_MODELS, COMPLETION_MODELS, Json, Model, ProviderServer
 
@@ -36,27 +36,11 @@ pytestmark = pytest.mark.usefixtures("cache")
 Answer = BaseMessage | str
 
 
-class Reply(BaseModel):
-    """A reply with its text."""
-
-    answer: str
-
-
 class LongReply(BaseModel):
     """A reply with its text and where it came from."""
 
     answer: str
     source: str
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
-
-
-def text_of(answer: Answer) -> str:
-    return answer if isinstance(answer, str) else str(answer.text)
 
 
 def batched(llm: Model, question: str) -> Sequence[object]:

@@ -10,22 +10,15 @@ from uuid import UUID
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
-from langchain_core.tools import tool
-from langgraph.graph import START, MessagesState, StateGraph
 
 import gptcache_magics as gm
-from tests.support.provider_server import Model, ProviderServer
+from tests.support.models import graph, weather
+from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel
 
 pytestmark = pytest.mark.usefixtures("on")
 
 QUESTION = "What is the capital of France?"
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
 
 
 class Heard(BaseCallbackHandler):
@@ -63,13 +56,6 @@ def test_a_streamed_hit_has_tool_calls_usage_and_the_usual_callbacks(server: Pro
     assert "token" in heard.events
     assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
     assert server.calls == 1
-
-
-def graph(llm: Model) -> Any:
-    builder = StateGraph(MessagesState)
-    builder.add_node("model", lambda state: {"messages": [llm.invoke(state["messages"])]})
-    builder.add_edge(START, "model")
-    return builder.compile()
 
 
 @pytest.mark.parametrize("stream_mode", ["values", "messages", "updates"])

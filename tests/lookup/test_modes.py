@@ -17,12 +17,11 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.messages import HumanMessage
-from langgraph.graph import START, MessagesState, StateGraph
-from pydantic import BaseModel
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import MODES, Mode, strictest
+from tests.support.models import Reply, graph, text_of
 from tests.support.provider_server import KEY, Model, ProviderServer
 
 pytestmark = pytest.mark.usefixtures("on")
@@ -31,19 +30,9 @@ RECORDED = "What is the capital of France?"
 NEW = "What is the capital of Spain?"
 
 
-class Reply(BaseModel):
-    """A reply with its text."""
-
-    answer: str
-
-
 def outcomes() -> list[tuple[str, str]]:
     df = gm.lookups()[::-1]
     return list(zip(df["outcome"], df["mode"], strict=True))
-
-
-def text(answer: Any) -> str:
-    return answer if isinstance(answer, str) else str(answer.text)
 
 
 # What each mode does
@@ -63,10 +52,10 @@ def test_a_mode_looks_up_and_stores_what_it_says(
     server: ProviderServer, class_name: str, mode: Mode, same_answer: bool, paid_again: int, stores: bool
 ) -> None:
     llm = server.model(class_name)
-    first = text(llm.invoke(RECORDED))
+    first = text_of(llm.invoke(RECORDED))
 
     gm.mode(mode)
-    assert (text(llm.invoke(RECORDED)) == first) is same_answer
+    assert (text_of(llm.invoke(RECORDED)) == first) is same_answer
     assert server.calls == 1 + paid_again
     llm.invoke(NEW)
     assert server.calls == 2 + paid_again
@@ -232,13 +221,6 @@ def test_a_call_past_the_cache_is_counted(server: ProviderServer) -> None:
 
 
 # Replay reaches no model
-
-
-def graph(llm: Model) -> Any:
-    builder = StateGraph(MessagesState)
-    builder.add_node("model", lambda state: {"messages": [llm.invoke(state["messages"])]})
-    builder.add_edge(START, "model")
-    return builder.compile()
 
 
 WAYS: dict[str, Callable[[Model], object]] = {

@@ -9,10 +9,9 @@ import re
 import sqlite3
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,67 +30,12 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.notebook.completion import completions
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.processes import output_of
-from tests.support.shell import NumberedModel, ask, fresh_shell
+from tests.support.shell import NumberedModel, Typist, ask, fresh_shell
 from tests.support.waiting import wait_until
 
 HEAVY = ("gptcache", "langchain", "langchain_core", "langchain_community", "pandas", "numpy", "ipywidgets", "anywidget")
 OFF = "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
-
-
-class Typist:
-    """Types ``%gptcache`` lines."""
-
-    def __init__(self, ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-        self.ip = ip
-        self._capsys = capsys
-
-    def __call__(self, line: str = "") -> Any:
-        """What the line returns; it prints nothing."""
-        value, printed = self._type(line)
-        assert printed == ""
-        return value
-
-    def told(self, line: str) -> str:
-        """What the line prints, one line; it returns nothing."""
-        value, printed = self._type(line)
-        assert value is None
-        assert printed.count("\n") == 1
-        return printed.rstrip("\n")
-
-    def refused(self, line: str) -> str:
-        """The one sentence about a line that is refused."""
-        with pytest.raises(UsageError) as caught:
-            self._type(line)
-        assert type(caught.value) is UsageError  # of a subclass IPython shows a traceback
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    def cell(self, text: str) -> str:
-        """Run a cell; what it prints and shows."""
-        self._capsys.readouterr()
-        self.ip.run_cell(text, store_history=True).raise_error()
-        return self._capsys.readouterr().out
-
-    def _type(self, line: str) -> tuple[Any, str]:
-        self._capsys.readouterr()
-        value = self.ip.run_line_magic("gptcache", line)
-        return value, self._capsys.readouterr().out
-
-
-@pytest.fixture
-def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """A shell with the extension loaded, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    with fresh_shell(tmp_path / ".ipython") as shell:
-        shell.run_line_magic("load_ext", "gptcache_magics")
-        yield shell
-
-
-@pytest.fixture
-def magic(ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Typist:
-    """Type lines while the cache is off."""
-    return Typist(ip, capsys)
 
 
 @pytest.fixture

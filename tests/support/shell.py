@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import SimpleChatModel
@@ -17,7 +19,7 @@ from traitlets.config import Config
 
 import gptcache_magics as gm
 
-__all__ = ["NumberedModel", "ask", "fresh_shell"]
+__all__ = ["NumberedModel", "Typist", "ask", "fresh_shell"]
 
 _numbers = itertools.count(1)
 
@@ -62,3 +64,43 @@ def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[Interact
         if gm.current() is not None:
             gm.off()
         set_llm_cache(None)
+
+
+class Typist:
+    """Types ``%gptcache`` lines."""
+
+    def __init__(self, ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+        self.ip = ip
+        self._capsys = capsys
+
+    def __call__(self, line: str = "") -> Any:
+        """What the line returns; it prints nothing."""
+        value, printed = self._type(line)
+        assert printed == ""
+        return value
+
+    def told(self, line: str) -> str:
+        """What the line prints, one line; it returns nothing."""
+        value, printed = self._type(line)
+        assert value is None
+        assert printed.count("\n") == 1
+        return printed.rstrip("\n")
+
+    def refused(self, line: str) -> str:
+        """The one sentence about a line that is refused."""
+        with pytest.raises(UsageError) as caught:
+            self._type(line)
+        assert type(caught.value) is UsageError  # of a subclass IPython shows a traceback
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def cell(self, text: str) -> str:
+        """Run a cell; what it prints and shows."""
+        self._capsys.readouterr()
+        self.ip.run_cell(text, store_history=True).raise_error()
+        return self._capsys.readouterr().out
+
+    def _type(self, line: str) -> tuple[Any, str]:
+        self._capsys.readouterr()
+        value = self.ip.run_line_magic("gptcache", line)
+        return value, self._capsys.readouterr().out

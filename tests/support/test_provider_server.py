@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.prompt_values import StringPromptValue
-from langchain_core.tools import tool
 from pydantic import BaseModel
 
+from tests.support.models import text_of, weather
 from tests.support.provider_server import CHAT_MODELS, COMPLETION_MODELS, Json, ProviderServer
 
 MODELS = CHAT_MODELS + COMPLETION_MODELS
@@ -20,16 +20,6 @@ class City(BaseModel):
     name: str
     people: int
     twin: str | None = None
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return f"Sun over {city}"
-
-
-def text_of(answer: BaseMessage | str) -> str:
-    return answer if isinstance(answer, str) else str(answer.text)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -6,32 +6,19 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.tools import tool
-from pydantic import BaseModel
 
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.tables import frames
 from gptcache_magics.widgets.entry.as_python import as_python
 from gptcache_magics.widgets.entry.stored import stored_entry
+from tests.support.models import Reply, weather
 from tests.support.provider_server import CHAT_MODELS, COMPLETION_MODELS, KEY
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 DIFFICULT = (
     "quotes ' and \" and '''three''', \\ backslash,\n\ttab, \u202ereversed, \x1b[31m, ünïcödé 🙂\nlast {brace}\n"
 )
-
-
-class Reply(BaseModel):
-    """A reply with its text."""
-
-    answer: str
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
 
 
 @pytest.fixture(autouse=True)

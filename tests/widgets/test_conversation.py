@@ -9,7 +9,6 @@ import time
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.tools import tool
 
 import gptcache_magics as gm
 from gptcache_magics import generations
@@ -19,18 +18,13 @@ from gptcache_magics.tables import frames
 from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of
 from gptcache_magics.widgets.entry.stored import stored_entry
 from gptcache_magics.widgets.entry.view import EntryView
+from tests.support.models import weather
 from tests.support.provider_server import CHAT_MODELS
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
 HOSTILE = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"'&amp; \u202etxet \x1b[31mred \x00 \u2066 \u200f"
 CONFIGURATION = Configuration("63" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, "{}")
 ALLOWED = {"ol", "li", "h4", "h5", "div", "span", "pre", "code", "button", "details", "summary", "dl", "dt", "dd"}
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather in a city."""
-    return "Sun"
 
 
 def put(store, messages, answer="an answer", **values):

@@ -1,6 +1,5 @@
 """The panel without a browser: what its static forms show, when it reads, and that it ends."""
 
-import json
 import sqlite3
 import threading
 import time
@@ -19,11 +18,12 @@ from gptcache_magics.controller import controller
 from gptcache_magics.settings import CELL, Cell, Config, Settings
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite import connections
-from gptcache_magics.widgets.panel import _within, open_panels
+from gptcache_magics.widgets.panel import open_panels
 from gptcache_magics.widgets.static import Snapshot
 from tests.support.processes import TAG_ALL, output_of
 from tests.support.shell import fresh_shell
 from tests.support.waiting import wait_until
+from tests.support.widget_state import state_of
 
 HOSTILE_QUESTION = "<script>alert(1)</script> \x1b[31mred \u202etxet"
 HOSTILE_ANSWER = "<img src=x onerror=alert(2)> $a$ " + "word " * 20_000
@@ -238,12 +238,6 @@ def cell(number, first_line="answer_all()"):
     token = CELL.set(Cell("analysis.ipynb", f"id-{number}", number, first_line))
     yield
     CELL.reset(token)
-
-
-def state_of(panel):
-    """Return everything that the browser is told, and that a saved notebook may hold."""
-    widgets_of_panel = [panel, *_within(panel)]
-    return json.dumps([widget.get_state() for widget in widgets_of_panel], default=str, ensure_ascii=False)
 
 
 def test_a_selected_model_filters_figures_and_tabs(panel):

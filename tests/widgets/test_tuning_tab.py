@@ -1,6 +1,5 @@
 """The Tuning tab and the verdicts in the Lookups tab without a browser: what they show, and what a button labels."""
 
-import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -27,6 +26,7 @@ from gptcache_magics.widgets.tabs.lookups import LookupsTab
 from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
 from tests.support.store_contract import CLAUDE, GPT, NOON, key, make_entry
+from tests.support.widget_state import state_of
 
 EMBEDDER = "minilm/384"
 REPORTS = ("Summarise the 2023 report.", "Summarise the 2024 report.")
@@ -232,12 +232,6 @@ def test_foreign_text_is_escaped(asked: Asked) -> None:
     assert "<img" not in tab.detail.value
     assert r"\x1b[31mred" in tab.detail.value
     assert "own answer to asked &lt;img" in tab.detail.value
-
-
-def state_of(shown: Panel) -> str:
-    """Everything that the browser is told, and that a saved notebook may hold."""
-    widgets = [shown, *panel._within(shown)]
-    return json.dumps([widget.get_state() for widget in widgets], default=str, ensure_ascii=False)
 
 
 def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:

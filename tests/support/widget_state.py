@@ -1,0 +1,12 @@
+"""What a front end is told of a panel."""
+
+import json
+
+from gptcache_magics.widgets.panel import Panel, _within
+
+__all__ = ["state_of"]
+
+
+def state_of(panel: Panel) -> str:
+    """Return all that the browser is told, and that a saved notebook may hold."""
+    return json.dumps([widget.get_state() for widget in (panel, *_within(panel))], default=str, ensure_ascii=False)
