@@ -43,7 +43,8 @@ def _run(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
         print(_here(parser.format_help().strip()))  # noqa: T201
         return 0
-    report = verify(**parser.parse(words[1:]))
+    _, arguments = parser.parse(words[1:])
+    report = verify(**arguments)
     print(report)  # noqa: T201
     return 0 if report.ok else 1
 

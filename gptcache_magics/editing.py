@@ -1,19 +1,49 @@
-"""What holds for changing entries, whether by a command or by a button of the panel."""
+"""Change stored entries, for a command and for a button of the panel: each function returns a sentence for the user."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.text.amounts import byte_size, counted
 
-__all__ = ["MANY", "check_tag"]
+__all__ = ["MANY", "check_tag", "pin", "remove", "tag", "undo", "untag"]
 
 MANY: Final = 20
-"""Above so many a removal is to be confirmed: ``%gptcache remove`` wants its ``--yes``, the panel a second click."""
+"""The largest removal that needs no confirmation: ``--yes`` of the command, a second click in the panel."""
 
 
-def check_tag(tag: str) -> str:
-    """Raise ``CommandError`` unless a tag is one word; the tag."""
-    if not tag.strip() or any(character.isspace() for character in tag):
-        raise CommandError(f"A tag is one word, such as lesson-1. Got '{tag}'.")
-    return tag
+def check_tag(word: str) -> str:
+    """Return a tag. Raises ``CommandError`` unless it is one word."""
+    if not word.strip() or any(character.isspace() for character in word):
+        raise CommandError(f"A tag is one word, such as lesson-1. Got '{word}'.")
+    return word
+
+
+def pin(store: Store, entries: Selection, *, pinned: bool = True) -> str:
+    """Pin entries, or unpin them."""
+    return f"{counted(store.change(entries, pinned=pinned), 'entry')} {'pinned' if pinned else 'unpinned'}."
+
+
+def tag(store: Store, entries: Selection, word: str) -> str:
+    """Add a tag to entries."""
+    return f"{counted(store.change(entries, tag=check_tag(word)), 'entry')} tagged {word}."
+
+
+def untag(store: Store, entries: Selection) -> str:
+    """Take every tag off entries."""
+    return f"{counted(store.change(entries, tag=''), 'entry')} without tags now."
+
+
+def remove(store: Store, entries: Selection) -> tuple[int, str]:
+    """Remove entries so that ``undo`` can bring them back. Returns their number, too."""
+    _, size = store.count(entries)
+    number = store.remove(entries)
+    return number, f"{counted(number, 'entry')} removed, {byte_size(size)}."
+
+
+def undo(store: Store) -> str:
+    """Bring the last removal back."""
+    number = store.undo()
+    return f"{counted(number, 'entry')} came back." if number else "Nothing to bring back."

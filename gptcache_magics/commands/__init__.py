@@ -1,7 +1,8 @@
 """The sub-commands of ``%gptcache``, one file each.
 
-A command is a module with ``HELP``, ``EXAMPLE``, ``add_arguments(parser)`` and a function of its own name, which is
-also the Python function of that name in ``gptcache_magics``: the magic parses its line and calls it.
+A command is a module with an ``EXAMPLE`` and a function of its own name, which is also the Python function of that
+name in ``gptcache_magics``: the magic parses its line and calls it. The function's signature declares what may be typed
+(:mod:`._parser`), the first line of its docstring is the help.
 """
 
 from __future__ import annotations
@@ -25,11 +26,7 @@ COMMANDS: Final = (
 class Command(Protocol):
     """What a module in this folder has."""
 
-    HELP: str
     EXAMPLE: str
-
-    def add_arguments(self, parser: Parser) -> None:
-        """Declare positional words and options; each is named like a parameter of the function."""
 
 
 def command(name: str) -> Command:
@@ -44,10 +41,7 @@ def function(name: str) -> Callable[..., Any]:
 
 def parser(name: str) -> Parser:
     """A parser for the words after a sub-command."""
-    module = command(name)
-    made = Parser(name, module.HELP, module.EXAMPLE)
-    module.add_arguments(made)
-    return made
+    return Parser(f"%gptcache {name}", function(name), command(name).EXAMPLE)
 
 
 def unknown(name: str) -> str:

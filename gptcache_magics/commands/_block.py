@@ -1,10 +1,11 @@
-"""What holds for one block of code: ``with gm.using(mode="refresh"):``, and the same with ``async with``."""
+"""What holds for one block of code, ``with gm.using(mode="refresh"):``, or for one cell, ``%%gptcache refresh``."""
 
 from __future__ import annotations
 
 from contextvars import Token
+from typing import Annotated
 
-from gptcache_magics.commands._parser import check_one_of, check_positive
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.editing import check_tag
 from gptcache_magics.lookup import placeholder_keys as placeholders
@@ -14,7 +15,7 @@ __all__ = ["using"]
 
 
 class using:
-    """A mode, a tag or a number of samples for the calls of one block.
+    """Set a mode, tag what is stored or hit, or get several answers to identical calls, in one block or cell.
 
     They hold where context variables reach: in ``batch``, async code and executors, not in threads of your own.
     Within a cell or another block the strictest mode holds, and tags add up.
@@ -34,9 +35,14 @@ class using:
         For any other mode, tag or number; on entering, for ``replay`` while the cache is off.
     """
 
-    def __init__(self, mode: Mode = "auto", *, tag: str = "", samples: int | None = None) -> None:
-        check_one_of("mode", mode, MODES)
-        check_positive("samples", samples)
+    @checked
+    def __init__(
+        self,
+        mode: Annotated[Mode, Word("MODE", help=", ".join(MODES))] = "auto",
+        *,
+        tag: Annotated[str, Option(help="a word put on every entry that is stored or hit")] = "",
+        samples: Annotated[int | None, Option(metavar="N", help="N answers to identical calls")] = None,
+    ) -> None:
         self.scope = Scope(mode, check_tag(tag) if tag else "", samples)
         self._entered: list[tuple[Token[Scope | None], list[str]]] = []
 

@@ -19,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from packaging.requirements import Requirement
+
 from gptcache_magics.engines import safe_import as upstream
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
@@ -102,36 +104,27 @@ def alive(module: str, name: str) -> list[Any]:
 
 
 def versions() -> Check:
-    """Whether what is installed is as new as this package needs."""
-    bounds = dict(filter(None, map(_bound, _requirements())))
-    found = {"python": platform.python_version()}
-    for name in SHOWN:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "missing"
-    old = [
-        f"{name}>={bounds[name]}" for name, version in found.items() if _parts(version) < _parts(bounds.get(name, ""))
-    ]
-    told = ", ".join(f"{name} {version}" for name, version in found.items())
-    upgrade = " ".join(f'"{each}"' for each in old)
-    return Check("versions", not old, told, f"Too old: %pip install -U {upgrade}" if old else "")
-
-
-def _requirements() -> list[str]:
+    """Check what is installed against what this package needs."""
     try:
-        return metadata.requires("gptcache-magics") or []
+        needed = [Requirement(each) for each in metadata.requires("gptcache-magics") or []]
+    except metadata.PackageNotFoundError:  # imported from a folder
+        needed = []
+    wrong = [f'"{each.name}{each.specifier}"' for each in needed if each.marker is None and not _fits(each)]
+    told = [f"python {platform.python_version()}", *(f"{name} {_version(name) or 'missing'}" for name in SHOWN)]
+    hint = f"Not as needed: %pip install -U {' '.join(wrong)}" if wrong else ""
+    return Check("versions", not wrong, ", ".join(told), hint)
+
+
+def _fits(needed: Requirement) -> bool:
+    version = _version(needed.name)
+    return version is not None and needed.specifier.contains(version, prereleases=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return []
-
-
-def _bound(requirement: str) -> tuple[str, str] | None:
-    found = re.match(r"([\w.-]+)[^;]*?>=\s*([\d.]+)", requirement)
-    return (found[1].lower(), found[2]) if found and "extra ==" not in requirement else None
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+        return None
 
 
 def import_order() -> Check:
@@ -145,16 +138,12 @@ def import_order() -> Check:
 
 
 def gptcache_leaks() -> Check:
-    """What gptcache left in the process: handlers of the root logger, functions to call at exit."""
+    """Check for handlers that gptcache added to the root logger, which show every library's messages."""
     told = getattr(sys.modules.get("gptcache.utils.log"), "FORMAT", None)
     handlers = [each for each in logging.root.handlers if told and getattr(each.formatter, "_fmt", "") == told]
-    # atexit keeps no list that can be read, but it keeps the functions alive.
-    hooks = [each for each in alive("types", "FunctionType") if each.__qualname__ == "Cache.init.<locals>.close"]
-    hooks = [each for each in hooks if each.__module__ == "gptcache.core"]
-    parts = [f"{counted(len(handlers), 'handler')} of the root logger"] * bool(handlers)
-    parts += [f"{counted(len(hooks), 'function')} to call at exit, one for each gptcache.Cache.init"] * bool(hooks)
     hint = "Take the handlers away: logging.root.handlers.clear()" if handlers else ""
-    return Check("gptcache's leaks", not handlers, " and ".join(parts) or "none", hint)
+    finding = f"{counted(len(handlers), 'handler')} of the root logger" if handlers else "none"
+    return Check("gptcache's leaks", not handlers, finding, hint)
 
 
 # LangChain
@@ -220,7 +209,8 @@ def matches(cache: GPTCache, similar: SemanticSearch) -> Check:
 def errors(cache: GPTCache) -> Check:
     """Errors inside the cache that the user's calls did not notice."""
     number, last = cache.ledger.failures, cache.ledger.last_error
-    return Check("errors in this run", not number, f"{number}, the last: {last}" if number else "none")
+    hint = "Which lookups met them: the column reason of %gptcache lookups" if number else ""
+    return Check("errors in this run", not number, f"{number}, the last: {last}" if number else "none", hint)
 
 
 # The store

@@ -1,56 +1,214 @@
-"""Parse the words after a sub-command, and answer a wrong one with one sentence that says what to type."""
+"""Read from a function's signature what may be typed after a sub-command, and answer a wrong line with one sentence.
+
+A parameter is declared once, in its annotation: ``limit: Annotated[int | None, Option("-n", help="…")] = None`` is an
+option ``-n/--limit``, ``path: Annotated[str, Word("FILE", help="…")]`` a word without a name. Its type says what may
+be typed: a ``Literal`` one of its words, ``bool`` nothing, ``int`` a whole number above 0, any other type a text. The
+parser, the help, the completion and ``checked`` read the declaration.
+"""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import inspect
 import re
 import shlex
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from gptcache_magics.errors import CommandError
 
-__all__ = [
-    *("LAST", "Parser", "cell_option", "check_one_of", "check_positive", "nearest", "one_of", "place"),
-    *("positive", "since", "words"),
-]
+__all__ = ["Declared", "Option", "Parser", "Word", "checked", "declared", "nearest", "summary", "words"]
 
-LAST = "last"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Declares a parameter that is typed by its name."""
+
+    short: str = ""
+    """A twin of one letter, such as ``-m``."""
+    help: str = ""
+    metavar: str = ""
+    """What stands for the value in the help; several words if the option takes several values."""
+    suggest: Callable[[], Iterable[str]] = tuple
+    """Values to complete, where the type does not say them."""
+    read: Callable[[str], Any] | None = None
+    """Turns what was typed into a value, where the type does not say how; raises ``argparse.ArgumentTypeError``."""
+    variable: Literal["", "variable", "function"] = ""
+    """What in the notebook the value names."""
+    may_be_variable: bool = False
+    """Whether the value names a variable of the notebook only if there is such a one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Declares a parameter that is typed without a name."""
+
+    metavar: str
+    help: str = ""
+    suggest: Callable[[], Iterable[str]] = tuple
+    required: bool = False
+    """Whether ``*names`` needs at least one word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A parameter of a command."""
+
+    name: str
+    declaration: Option | Word
+    types: tuple[Any, ...]
+    default: Any
+    several: bool
+    """Whether it is ``*names``."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of an option, the long one last; none for a word."""
+        if isinstance(self.declaration, Word):
+            return ()
+        long = f"--{self.name.strip('_').replace('_', '-')}"
+        return (self.declaration.short, long) if self.declaration.short else (long,)
+
+    @property
+    def flag(self) -> bool:
+        """Whether the option takes no value."""
+        return bool in self.types
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The only words it takes; empty if it takes others."""
+        return tuple(value for each in self.types if get_origin(each) is Literal for value in get_args(each))
+
+    @property
+    def suggestions(self) -> Iterable[str]:
+        """Values to complete."""
+        return self.values or self.declaration.suggest()
+
+    @property
+    def _counts(self) -> bool:
+        return int in self.types and str not in self.types
+
+    def check(self, value: Any) -> None:
+        """Raise ``CommandError`` if the value of a Python argument is none that its type says."""
+        if value is None and NoneType in self.types:
+            return
+        if self.values and value not in self.values:
+            hint = nearest(str(value), self.values)
+            raise CommandError(f"{self.name} is one of {', '.join(self.values)}. Got {value!r}.{hint}")
+        if self._counts and (not isinstance(value, int) or value < 1):
+            raise CommandError(f"{self.name} is a whole number above 0. Got {value!r}.")
+
+    def reader(self, command: str) -> Callable[[str], Any]:
+        """Return what turns a typed text into a value; ``command`` stands for a word, which has no name."""
+        name = self.names[0] if self.names else command
+
+        def read(text: str) -> Any:
+            if self.values and text not in self.values:
+                hint = nearest(text, self.values)
+                raise argparse.ArgumentTypeError(f"{name} takes {', '.join(self.values)}. Got '{text}'.{hint}")
+            if not self._counts:
+                return text
+            if not text.isdecimal() or int(text) < 1:
+                raise argparse.ArgumentTypeError(f"{name} takes a whole number above 0. Got '{text}'.")
+            return int(text)
+
+        return self.declaration.read or read if isinstance(self.declaration, Option) else read
+
+
+@lru_cache
+def declared(function: Callable[..., Any]) -> tuple[Declared, ...]:
+    """Return the declared parameters of a function or class, in their order."""
+    return tuple(_declared(function))
+
+
+def _declared(function: Callable[..., Any]) -> Iterator[Declared]:
+    names = vars(sys.modules[function.__module__])
+    for each in inspect.signature(function).parameters.values():
+        # One by one: the type that a function returns may be known to type checkers only.
+        hint = eval(each.annotation, names) if isinstance(each.annotation, str) else each.annotation
+        if get_origin(hint) is Annotated:
+            several = each.kind is inspect.Parameter.VAR_POSITIONAL
+            yield Declared(each.name, hint.__metadata__[0], _types(hint.__origin__), each.default, several)
+
+
+def _types(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Check each argument of a function by its declaration, however the function is called."""
+
+    @wraps(function)
+    def checking(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = {**dict(zip(inspect.signature(function).parameters, args, strict=False)), **kwargs}
+        for each in declared(function):
+            if each.name in given and not each.several:
+                each.check(given[each.name])
+        return function(*args, **kwargs)
+
+    return checking
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """Return the first line of a docstring."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
 
 
 class Parser(argparse.ArgumentParser):
-    """An ``argparse`` parser that raises ``CommandError`` and suggests the nearest option."""
+    """An ``argparse`` parser that raises ``CommandError`` and suggests the nearest option.
 
-    def __init__(self, name: str, description: str, example: str) -> None:
-        self.options: list[tuple[str, ...]] = []
-        """The names of each option, the long one last."""
-        self.with_value: set[str] = set()
-        self.values: dict[str, tuple[str, ...]] = {}
-        """Values to complete, by option."""
-        self.example = example
+    Parameters
+    ----------
+    typed
+        What stands before the words, such as ``%gptcache stats``.
+    function
+        What is called with them.
+    example
+        A line that the help and each error end with.
+    """
+
+    def __init__(self, typed: str, function: Callable[..., Any], example: str) -> None:
         super().__init__(
-            prog=f"%gptcache {name}",
-            description=description,
+            prog=typed,
+            description=summary(function),
             epilog=f"Example: {example}",
             add_help=False,
             allow_abbrev=False,
         )
+        self.example = example
+        self.declared = declared(function)
+        for each in self.declared:
+            self._declare(each)
 
-    def add_option(self, *names: str, values: Iterable[str] = (), **kwargs: Any) -> None:
-        """Declare an option; ``values`` are the only ones it takes."""
-        self.options.append(names)
-        if kwargs.get("action") != "store_true":
-            self.with_value.update(names)
-        values = tuple(values)
-        if values:
-            self.values.update(dict.fromkeys(names, values))
-            kwargs.setdefault("type", one_of(names[-1], values))
-            kwargs.setdefault("metavar", "|".join(values))
-        self.add_argument(*names, **kwargs)
+    def _declare(self, each: Declared) -> None:
+        kind = each.declaration
+        arguments: dict[str, Any] = {"help": kind.help.replace("%", "%%")}
+        if each.flag:
+            self.add_argument(*each.names, dest=each.name, action="store_true", **arguments)
+            return
+        arguments |= {"type": each.reader(self._name), "metavar": kind.metavar or "|".join(each.values) or None}
+        if isinstance(kind, Option):
+            metavars = tuple(kind.metavar.split())
+            if len(metavars) > 1:
+                arguments |= {"nargs": len(metavars), "metavar": metavars}
+            self.add_argument(*each.names, dest=each.name, default=each.default, **arguments)
+        elif each.several:
+            self.add_argument(each.name, nargs="+" if kind.required else "*", **arguments)
+        elif each.default is inspect.Parameter.empty:
+            self.add_argument(each.name, **arguments)
+        else:
+            self.add_argument(each.name, nargs="?", default=each.default, **arguments)
 
-    def parse(self, line: list[str]) -> dict[str, Any]:
-        """The arguments by name.
+    def parse(self, line: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """Return the words for ``*names``, and every other argument by its name.
 
         Raises
         ------
@@ -58,17 +216,38 @@ class Parser(argparse.ArgumentParser):
             For an unknown or repeated option, a missing word, or a value that does not fit.
         """
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
-        known = [name for names in self.options for name in names]
+        known = [name for each in self.declared for name in each.names]
         for option in given:
             if option not in known and not re.fullmatch(r"-[\d.]+", option):
                 raise CommandError(
                     f"{self._name}: no option '{option}'.{nearest(option, known)} Example: {self.example}"
                 )
-        for names in self.options:
-            times = sum(option in names for option in given)
+        for each in self.declared:
+            times = sum(option in each.names for option in given)
             if times > 1:
-                raise CommandError(f"{self._name}: {names[-1]} is given {times} times. Give it once.")
-        return vars(self.parse_args(line))
+                raise CommandError(f"{self._name}: {each.names[-1]} is given {times} times. Give it once.")
+        arguments = vars(self.parse_args(line))
+        several = next((each.name for each in self.declared if each.several), "")
+        return arguments.pop(several, []), arguments
+
+    def with_variables(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments with the variables of a notebook in place of their names.
+
+        Raises
+        ------
+        CommandError
+            If there is no variable of a name.
+        """
+        found = dict(arguments)
+        for each in self.declared:
+            kind, name = each.declaration, arguments.get(each.name)
+            if isinstance(kind, Option) and kind.variable and name is not None:
+                if name not in variables and not kind.may_be_variable:
+                    raise CommandError(
+                        f"{each.names[-1]} names a {kind.variable} of this notebook. There is no '{name}'."
+                    )
+                found[each.name] = variables.get(name, name)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong, without the name that argparse puts before it."""
@@ -106,59 +285,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     plain = {each.lstrip("-"): each for each in known}
     matches = [plain[match] for match in difflib.get_close_matches(word.lstrip("-"), plain, n=2, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
-
-
-def check_one_of(name: str, value: str | None, values: tuple[str, ...]) -> None:
-    """Raise ``CommandError`` unless the value of a Python argument is one of these words, or None."""
-    if value is not None and value not in values:
-        raise CommandError(f"{name} is one of {', '.join(values)}. Got {value!r}.{nearest(str(value), values)}")
-
-
-def check_positive(name: str, value: int | None) -> None:
-    """Raise ``CommandError`` unless the value of a Python argument is a whole number above zero, or None."""
-    if value is not None and (not isinstance(value, int) or value < 1):
-        raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
-
-
-def one_of(name: str, values: tuple[str, ...]) -> Callable[[str], str]:
-    """A type for argparse: one of these words."""
-
-    def check(text: str) -> str:
-        if text not in values:
-            raise argparse.ArgumentTypeError(f"{name} takes {', '.join(values)}. Got '{text}'.{nearest(text, values)}")
-        return text
-
-    return check
-
-
-def positive(name: str) -> Callable[[str], int]:
-    """A type for argparse: a whole number above zero."""
-
-    def check(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
-            raise argparse.ArgumentTypeError(f"{name} takes a whole number above 0. Got '{text}'.")
-        return int(text)
-
-    return check
-
-
-def since(parser: Parser) -> None:
-    """The options of every table: which time, and which place."""
-    parser.add_option("--since", metavar="WHEN", help="run, today, all, or a time such as 1h or 7d (default: run)")
-    place(parser)
-
-
-def place(parser: Parser) -> None:
-    """The option to read a store that is not on."""
-    parser.add_option("--at", metavar="WHERE", help="read this store, on or not")
-
-
-def cell_option(parser: Parser, help: str) -> None:
-    """The option that names a cell of this run; ``selecting.cell_number`` says which number is meant."""
-    parser.add_option("--cell", values=(LAST,), type=_cell, metavar=f"N|{LAST}", help=help)
-
-
-def _cell(text: str) -> int | str:
-    if text != LAST and not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"--cell takes the number beside a cell, such as 12, or {LAST}. Got '{text}'.")
-    return text if text == LAST else int(text)

@@ -1,18 +1,116 @@
-"""Find what a person names: an entry by the beginning of its id, a model by its name, a cell by its number."""
+"""What a person names, and how: entries by ids, words, tags and age, a model by its name, a cell by its number.
+
+The options that several commands share are declared here once.
+"""
 
 from __future__ import annotations
 
+import argparse
+import shlex
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import LAST, nearest
-from gptcache_magics.errors import CommandError
+from gptcache_magics.commands._parser import Option, Word, nearest
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.text.amounts import seconds_of
 
 if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source
 
-__all__ = ["cell_number", "configurations_of", "looked_up", "named_keys"]
+__all__ = [
+    *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Tag", "Unused"),
+    *("cell_number", "configurations_of", "entry_ids", "looked_up", "named", "named_keys", "selected"),
+]
+
+LAST: Final = "last"
+SUGGESTED: Final = 50
+"""The newest entries, whose ids are completed."""
+
+
+def entry_ids() -> list[str]:
+    """The ids of the newest entries of the cache that is on, as tables show them."""
+    try:
+        columns, rows = controller.source().store.entries(Selection(), limit=SUGGESTED)
+    except GPTCacheMagicsError:
+        return []
+    return [row[columns.index("key")][:8] for row in rows]
+
+
+def _models() -> list[str]:
+    """The models that the store of the cache that is on knows."""
+    try:
+        columns, rows = controller.source().store.configurations()
+    except GPTCacheMagicsError:
+        return []
+    return sorted({shlex.quote(row[columns.index("model")]) for row in rows})
+
+
+def _cell(text: str) -> int | str:
+    if text != LAST and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"--cell takes the number beside a cell, such as 12, or {LAST}. Got '{text}'.")
+    return text if text == LAST else int(text)
+
+
+Id = Annotated[str, Word("ID", help="the id of an entry, or its first digits", suggest=entry_ids)]
+Ids = Annotated[str, Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)]
+Model = Annotated[str | None, Option("-m", help="only this model", suggest=_models)]
+Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
+Tag = Annotated[str | None, Option(help="only entries with this tag")]
+Cell = Annotated[
+    int | str | None,
+    Option(metavar=f"N|{LAST}", help="only of the cell with [N] beside it", suggest=lambda: [LAST], read=_cell),
+]
+Older = Annotated[str | None, Option(metavar="TIME", help="only entries stored before this time, such as 30d")]
+Unused = Annotated[str | None, Option(metavar="TIME", help="only entries neither stored nor hit since, such as 90d")]
+Expired = Annotated[bool, Option(help="only entries that are not served any more")]
+Pinned = Annotated[bool, Option(help="only pinned entries")]
+Limit = Annotated[int | None, Option("-n", help="at most N rows", metavar="N")]
+Since = Annotated[
+    str | None,
+    Option(
+        metavar="WHEN",
+        help="run, today, all, or a time such as 1h or 7d (default: run)",
+        suggest=lambda: ("run", "today", "1h", "7d", "all"),
+    ),
+]
+At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not")]
+
+
+def selected(
+    source: Source,
+    ids: Sequence[str] = (),
+    *,
+    model: str | None = None,
+    grep: str | None = None,
+    tag: str | None = None,
+    cell: int | str | None = None,
+    older: str | None = None,
+    unused: str | None = None,
+    expired: bool = False,
+    pinned: bool | None = None,
+) -> Selection:
+    """Return the entries that fit every condition that is given.
+
+    Raises
+    ------
+    CommandError
+        If an id, the model or the cell is unknown, or a time is none.
+    """
+    now = time.time()
+    return Selection(
+        ids=named_keys(source.store, ids) if ids else looked_up(source, cell) if cell is not None else None,
+        configurations=configurations_of(source.store, model),
+        grep=grep,
+        tag=tag,
+        older_than=now - seconds_of(older, "--older takes a time such as 30d") if older else None,
+        unused_since=now - seconds_of(unused, "--unused takes a time such as 90d") if unused else None,
+        expired_at=now if expired else None,
+        pinned=pinned,
+    )
 
 
 def configurations_of(store: Store, model: str | None) -> list[str] | None:
@@ -35,6 +133,21 @@ def configurations_of(store: Store, model: str | None) -> list[str] | None:
             f"No model '{model}' in this store.{nearest(model, names)} Models: {', '.join(names) or 'none'}."
         )
     return list(found)
+
+
+def named(ids: Sequence[str]) -> tuple[Store, Selection]:
+    """Return the store of the cache that is on, and its entries with these ids; one of ``ids`` may be an index of them.
+
+    Raises
+    ------
+    CommandError
+        If no id is given, or one fits no entry or several.
+    """
+    store = controller.source().store
+    ids = [name for each in ids for name in ([each] if isinstance(each, str) else each)]
+    if not ids:
+        raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
+    return store, Selection(ids=named_keys(store, ids))
 
 
 def named_keys(store: Store, ids: Sequence[str]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gptcache_magics.commands._parser import Parser
-from gptcache_magics.commands.remove import removed
+from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands.remove import DryRun, Yes, removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection
@@ -14,19 +14,16 @@ from gptcache_magics.text.amounts import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "Remove all entries of this store; the lookups stay unless --log."
 EXAMPLE = "%gptcache clear --yes"
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_option("--log", action="store_true", help="remove the lookups too")
-    parser.add_option("--dry-run", action="store_true", help="list the entries, remove nothing")
-    parser.add_option("--yes", action="store_true", help="without it, at most 20 are removed")
-
-
-def clear(*, log: bool = False, dry_run: bool = False, yes: bool = False) -> pd.DataFrame | str:
-    """Remove all entries; ``log`` removes the lookups too, which ``undo`` does not bring back."""
+def clear(
+    *,
+    log: Annotated[bool, Option(help="remove the lookups too; `undo` does not bring them back")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> pd.DataFrame | str:
+    """Remove all entries of this store; the lookups stay unless --log."""
     cache = controller.cache
     if cache is not None and cache.external_cache:
         if dry_run or not yes:

@@ -6,28 +6,27 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gptcache_magics.commands import _checks as checkup
-from gptcache_magics.commands._checks import Check, Checkup
-from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
 
-HELP = "Check versions, LangChain's wraps, models that go past the cache, and the store; say what to do."
+if TYPE_CHECKING:
+    from gptcache_magics.commands._checks import Check, Checkup
+
 EXAMPLE = "%gptcache doctor"
 MOUNTS: Final = Path("/proc/mounts")
 
 
-def add_arguments(parser: Parser) -> None:
-    """No words, no options."""
-
-
 def doctor() -> Checkup:
-    """Look at everything around the cache, on or off; changes nothing."""
+    """Check versions, LangChain's wraps, models that go past the cache, and the store; say what to do."""
+    from gptcache_magics.commands._checks import Checkup  # imports LangChain
+
     return Checkup(tuple(_checks()))
 
 
 def _checks() -> Iterator[Check]:
+    from gptcache_magics.commands import _checks as checkup
+
     cache = controller.cache
     live = checkup.alive("langchain_core.language_models.base", "BaseLanguageModel")
     yield checkup.versions()
@@ -52,6 +51,8 @@ def _checks() -> Iterator[Check]:
 
 
 def _of_the_file(path: Path) -> Iterator[Check]:
+    from gptcache_magics.commands import _checks as checkup
+
     yield checkup.damaged_files(path)
     yield checkup.integrity(path)
     yield checkup.writable(path)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Annotated
 
-from gptcache_magics.commands._parser import Parser
-from gptcache_magics.commands._selection import named_keys
+from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._selection import Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, stored_entries
 
-HELP = "Put another text in the place of a stored answer. It is marked, and the model's own stays in the history."
 EXAMPLE = '%gptcache edit a41f "Paris."'
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("id", metavar="ID", help="the id of an entry, or its first digits")
-    parser.add_argument("text", nargs="?", metavar="TEXT", help="the new answer")
-    parser.add_option("--var", metavar="NAME", help="a notebook variable that holds the new answer")
-
-
-def edit(id: str, text: str | None = None, *, var: str | None = None) -> str:
-    """Serve ``text`` from now on; ``var`` is the same, from a notebook variable. What the model said is kept."""
+def edit(
+    id: Id,
+    text: Annotated[str | None, Word("TEXT", help="the new answer")] = None,
+    *,
+    var: Annotated[
+        str | None, Option(metavar="NAME", help="a notebook variable that holds the new answer", variable="variable")
+    ] = None,
+) -> str:
+    """Put another text in the place of a stored answer. It is marked, and the model's own stays in the history."""
     from gptcache_magics import generations
 
     new = var if text is None else text

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from gptcache_magics import commands
 from gptcache_magics.commands._cell import EXAMPLE as CELL_EXAMPLE
-from gptcache_magics.commands._parser import Parser
+from gptcache_magics.commands._parser import Word, summary
 from gptcache_magics.errors import CommandError
 
-HELP = "All commands, or one with its options."
 EXAMPLE = "%gptcache help stats"
-
-
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("name", nargs="?", metavar="COMMAND", help="a sub-command")
 
 
 @dataclass(frozen=True)
@@ -28,10 +23,12 @@ class Help:
         return self.text
 
 
-def help(name: str | None = None) -> Help:
-    """All commands, or one with its options."""
+def help(
+    name: Annotated[str | None, Word("COMMAND", help="a sub-command", suggest=lambda: commands.COMMANDS)] = None,
+) -> Help:
+    """Explain all commands, or one with its options."""
     if name is None:
-        lines = [f"  %gptcache {each:<8} {commands.command(each).HELP}" for each in commands.COMMANDS]
+        lines = [f"  %gptcache {each:<8} {summary(commands.function(each))}" for each in commands.COMMANDS]
         return Help(
             "\n".join(
                 [

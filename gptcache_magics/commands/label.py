@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from gptcache_magics.commands._parser import Parser, check_one_of, one_of
+from gptcache_magics.commands._parser import Word, checked
 from gptcache_magics.commands.why import numbered
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.semantic.labels import VERDICTS
 from gptcache_magics.semantic.labels import label as put
 
-HELP = "Say whether the stored answer is right for what a lookup asked; after a wrong one the model is asked."
 EXAMPLE = "%gptcache label 128 wrong"
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("number", metavar="NUMBER", help="of a lookup, from %%gptcache lookups")
-    parser.add_argument("verdict", metavar="right|wrong", type=one_of("label", VERDICTS), help="your judgement")
-
-
-def label(number: int | str, verdict: Literal["right", "wrong"]) -> str:
-    """Label the match by meaning of a lookup; the line to print.
+@checked
+def label(
+    number: Annotated[int | str, Word("NUMBER", help="of a lookup, from %gptcache lookups")],
+    verdict: Annotated[Literal["right", "wrong"], Word("right|wrong", help="your judgement")],
+) -> str:
+    """Say whether the stored answer is right for what a lookup asked; after a wrong one the model is asked.
 
     Parameters
     ----------
@@ -31,7 +27,6 @@ def label(number: int | str, verdict: Literal["right", "wrong"]) -> str:
     verdict
         ``right`` or ``wrong``: whether the stored answer answers what was asked.
     """
-    check_one_of("verdict", verdict, VERDICTS)
     text = str(number).removeprefix("#")
     if not text.isdecimal():
         raise CommandError(

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated, Final, Literal, get_args
 
-from gptcache_magics.commands._parser import Parser, check_one_of
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import resume
 from gptcache_magics.text.amounts import counted
 
-HELP = "Take the entries of a bundle, or of LangChain's SQLiteCache, into the store."
 EXAMPLE = "%gptcache load lesson.jsonl"
-KINDS = ("bundle", "langchain-sqlite")
+Kind = Literal["bundle", "langchain-sqlite"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("path", metavar="FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db")
-    parser.add_option("--from", dest="from_", values=KINDS, help="what the file is (default: what it looks like)")
-    parser.add_option("--keep", action="store_true", help="where both have an answer, keep that of the store (default)")
-    parser.add_option("--replace", action="store_true", help="where both have an answer, take that of the file")
-
-
-def load(path: str | Path, *, from_: str | None = None, keep: bool = False, replace: bool = False) -> str:
-    """Take the entries of a file into the store that is on; the line to print.
+@checked
+def load(
+    path: Annotated[str | Path, Word("FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db")],
+    *,
+    from_: Annotated[Kind | None, Option(help="what the file is (default: what it looks like)")] = None,
+    keep: Annotated[bool, Option(help="where both have an answer, keep that of the store (default)")] = False,
+    replace: Annotated[bool, Option(help="where both have an answer, take that of the file")] = False,
+) -> str:
+    """Take the entries of a bundle, or of LangChain's SQLiteCache, into the store.
 
     An answer that the store has already is kept, or with ``replace`` replaced; the old one is in its history then.
     """
     from gptcache_magics import bundle
     from gptcache_magics.bundle import langchain_sqlite
 
-    check_one_of("from_", from_, KINDS)
     if keep and replace:
         raise CommandError("load: --keep or --replace. Give one of them.")
     store = controller.source().store

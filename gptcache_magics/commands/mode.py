@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from gptcache_magics.commands._parser import Parser, check_one_of, one_of
+from gptcache_magics.commands._parser import Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.settings import MODES, Mode
 
-HELP = "What the cache may do: auto, replay (never ask the model), refresh (always ask), readonly, bypass."
 EXAMPLE = "%gptcache mode replay"
 MEANINGS: Final = {
     "auto": "recorded answers are served, anything else asks the model and is stored",
@@ -19,15 +18,9 @@ MEANINGS: Final = {
 }
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("name", nargs="?", metavar="NAME", type=one_of("mode", MODES), help=", ".join(MODES))
-    parser.values["mode"] = MODES
-
-
-def mode(name: Mode | None = None) -> str:
-    """Set what the cache may do in this kernel; without a name, the line that says what it is."""
-    check_one_of("mode", name, MODES)
+@checked
+def mode(name: Annotated[Mode | None, Word("NAME", help=", ".join(MODES))] = None) -> str:
+    """Say or set what the cache may do: auto, replay (never ask the model), refresh (always ask), readonly, bypass."""
     source = controller.source()
     if name is not None:
         controller.set_mode(name)

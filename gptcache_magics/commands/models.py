@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gptcache_magics.commands._parser import Parser, place
-from gptcache_magics.commands._selection import configurations_of
+from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands._selection import At, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Store
@@ -15,21 +14,21 @@ from gptcache_magics.store.protocol import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "One row a model: configurations, entries, size, hits."
 EXAMPLE = "%gptcache models"
 EXAMPLE_DIFF = '%gptcache models --diff "gpt-4o-mini" "gpt-4o-mini · T 0.9"'
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_option("--diff", nargs=2, metavar=("A", "B"), help="only the parameters in which two of them differ")
-    place(parser)
+def models(
+    *,
+    diff: Annotated[
+        Sequence[str] | None, Option(metavar="A B", help="only the parameters in which two of them differ")
+    ] = None,
+    at: At = None,
+) -> pd.DataFrame:
+    """Return one row a model: configurations, entries, size, hits.
 
-
-def models(*, diff: Sequence[str] | None = None, at: str | Path | None = None) -> pd.DataFrame:
-    """One row a model as a DataFrame; ``gptcache_magics.tables.columns.MODELS`` lists its columns.
-
-    With ``diff``, the labels or model names of two configurations: one row for each parameter in which they differ.
+    ``gptcache_magics.tables.columns.MODELS`` lists the columns. With ``diff``, the labels or model names of two
+    configurations, return one row for each parameter in which they differ.
     """
     from gptcache_magics.tables import frames
 

@@ -2,66 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from gptcache_magics.commands._parser import Parser, check_one_of, check_positive, positive
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.semantic.options import MATCHES, Match, MatchOptions, apply, threshold_of
-from gptcache_magics.settings import MODES, Mode
+from gptcache_magics.semantic.options import PRESETS, Match, MatchOptions, apply, threshold_of
+from gptcache_magics.settings import Mode
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size, bytes_of, dollars_of, seconds_of
 
-HELP = "Cache every LangChain model call of this kernel."
 EXAMPLE = "%gptcache on"
 NONE = "none"
 UNITS = frozenset(["m", "h", "d", "w", "kb", "mb", "gb", "usd", "$"])
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument(
-        "where",
-        nargs="?",
-        metavar="WHERE",
-        help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay, such as lesson.jsonl",
-    )
-    parser.add_option("--mode", values=MODES, help="what the cache may do (default: auto): %%gptcache help mode")
-    parser.add_option("--match", values=MATCHES, help="find a question asked in other words, too (default: exact)")
-    parser.add_option("--threshold", metavar="COSINE", help="with --match semantic: how similar is the same, 0 to 1")
-    parser.add_option("--embedder", metavar="NAME", help="with --match semantic: minilm, or a notebook variable")
-    parser.add_option("--any-temperature", action="store_true", help="with --match semantic: above 0 as well")
-    parser.add_option("--reembed", action="store_true", help="embed what another embedder embedded earlier")
-    parser.add_option("--wait", action="store_true", help="with --match semantic: until the embedder is loaded")
-    parser.add_option("--ttl", metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
-    parser.add_option("--max-size", metavar="SIZE", help="the answers may take so much, such as 500MB; or none")
-    parser.add_option("--samples", type=positive("--samples"), metavar="N", help="so many answers to identical calls")
-    parser.add_option("--budget", metavar="MONEY", help="what this run may spend, such as 2usd; or none")
-    parser.add_option("--init", metavar="FUNC", help="a notebook function that sets up the gptcache.Cache it is given")
-    parser.add_option("--wrap", action="store_true", help="keep the answers in the LangChain cache that is installed")
+def _embedders() -> Iterable[str]:
+    from gptcache_magics.semantic.embedders import EMBEDDERS
+
+    return EMBEDDERS
 
 
+@checked
 def on(
-    where: str | Path | None = None,
+    where: Annotated[
+        str | Path | None,
+        Word("WHERE", help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay"),
+    ] = None,
     *,
-    mode: Mode | None = None,
-    match: Match | None = None,
-    threshold: float | str | None = None,
-    embedder: Any = None,
-    any_temperature: bool = False,
-    reembed: bool = False,
-    wait: bool = False,
-    ttl: str | None = None,
-    max_size: str | None = None,
-    samples: int | None = None,
-    budget: str | None = None,
-    init: Callable[..., Any] | None = None,
-    wrap: bool = False,
+    mode: Annotated[Mode | None, Option(help="what the cache may do (default: auto): %gptcache help mode")] = None,
+    match: Annotated[Match | None, Option(help="find a question asked in other words, too (default: exact)")] = None,
+    threshold: Annotated[
+        float | str | None,
+        Option(
+            metavar="COSINE",
+            help="with --match semantic: how similar is the same, 0 to 1, or strict, balanced or loose",
+            suggest=lambda: PRESETS,
+        ),
+    ] = None,
+    embedder: Annotated[
+        Any,
+        Option(
+            metavar="NAME",
+            help="with --match semantic: minilm, or a notebook variable",
+            suggest=_embedders,
+            variable="variable",
+            may_be_variable=True,
+        ),
+    ] = None,
+    any_temperature: Annotated[bool, Option(help="with --match semantic: above 0 as well")] = False,
+    reembed: Annotated[bool, Option(help="embed what another embedder embedded earlier")] = False,
+    wait: Annotated[bool, Option(help="with --match semantic: until the embedder is loaded")] = False,
+    ttl: Annotated[
+        str | None, Option(metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
+    ] = None,
+    max_size: Annotated[
+        str | None, Option(metavar="SIZE", help="how much the answers may take, such as 500MB; or none")
+    ] = None,
+    samples: Annotated[int | None, Option(metavar="N", help="N answers to identical calls")] = None,
+    budget: Annotated[
+        str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
+    ] = None,
+    init: Annotated[
+        Callable[..., Any] | None,
+        Option(
+            metavar="FUNC", help="a notebook function that sets up the gptcache.Cache it is given", variable="function"
+        ),
+    ] = None,
+    wrap: Annotated[bool, Option(help="keep the answers in the LangChain cache that is installed")] = False,
 ) -> str:
-    """Install the cache as LangChain's global LLM cache. Again, it changes what is given and keeps everything else.
+    """Cache every LangChain model call of this kernel.
+
+    The cache becomes LangChain's global LLM cache. A later ``on`` changes what it is given and keeps everything else.
 
     Parameters
     ----------
@@ -97,8 +112,6 @@ def on(
     """
     from langchain_core.globals import get_llm_cache
 
-    check_one_of("mode", mode, MODES)
-    check_positive("samples", samples)
     amounts = {"--ttl 7d": ttl, "--max-size 500MB": max_size, "--budget 2usd": budget}
     _check_units(where, [example for example, amount in amounts.items() if amount is not None])
     seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
@@ -110,7 +123,6 @@ def on(
     if elsewhere:
         _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
-    check_one_of("match", match, MATCHES)
     cosine = None if threshold is None else threshold_of(threshold)
     wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait)
     wanted.check(controller.cache, external_cache=elsewhere)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from gptcache_magics.commands._parser import Parser, check_one_of, place
+from gptcache_magics.commands._parser import Option, checked
+from gptcache_magics.commands._selection import At
 from gptcache_magics.controller import controller
 
-HELP = "Live tables of models, lookups and entries, and charts."
 EXAMPLE = "%gptcache panel --tab Lookups"
-TABS = ("Models", "Lookups", "Entries", "Charts", "Tuning")
+Tab = Literal["Models", "Lookups", "Entries", "Charts", "Tuning"]
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_option("--tab", values=TABS, default="Models", help="the tab to begin with")
-    parser.add_option("--static", action="store_true", help="a table without widgets, prompts included")
-    place(parser)
+@checked
+def panel(
+    tab: Annotated[Tab, Option(help="the tab to begin with")] = "Models",
+    *,
+    static: Annotated[bool, Option(help="a table without widgets, prompts included")] = False,
+    at: At = None,
+) -> Any:
+    """Show live tables of models, lookups and entries, and charts.
 
-
-def panel(tab: str = "Models", *, static: bool = False, at: str | Path | None = None) -> Any:
-    """The panel as a widget; ``static`` gives the same as HTML that needs no kernel, prompts and answers included."""
-    check_one_of("tab", tab, TABS)
+    With ``static`` the same as HTML that needs no kernel, prompts and answers included.
+    """
     source = controller.source(at)
     source.flush()
     from gptcache_magics import widgets

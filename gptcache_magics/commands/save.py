@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from gptcache_magics.commands._parser import Parser, cell_option, place
-from gptcache_magics.commands._selection import configurations_of, looked_up
+from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._selection import At, Cell, Model, Tag, looked_up, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection
 from gptcache_magics.text.amounts import byte_size, counted
 
-HELP = "Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class."
 EXAMPLE = "%gptcache save lesson.jsonl"
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("path", metavar="FILE", help="where to write; a bundle that is there is replaced")
-    parser.add_option("--all", action="store_true", help="every entry of the store, not only those of this run")
-    parser.add_option("-m", "--model", help="only of this model")
-    parser.add_option("--tag", help="only with this tag")
-    cell_option(parser, "only what the cell with [N] beside it stored or hit")
-    place(parser)
-
-
 def save(
-    path: str | Path,
+    path: Annotated[str | Path, Word("FILE", help="where to write; a bundle that is there is replaced")],
     *,
-    all: bool = False,
-    model: str | None = None,
-    tag: str | None = None,
-    cell: int | str | None = None,
-    at: str | Path | None = None,
+    all: Annotated[bool, Option(help="every entry of the store, not only those of this run")] = False,
+    model: Model = None,
+    tag: Tag = None,
+    cell: Cell = None,
+    at: At = None,
 ) -> str:
-    """Write entries to a bundle; the line to print. What looks like a key is masked in the file.
+    """Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class.
 
+    What looks like a key is masked in the file.
     Those that this run stored or hit, or one ``cell`` of it; with ``all``, or ``at`` another store, every one.
     """
     from gptcache_magics import bundle
@@ -54,7 +44,7 @@ def save(
     every = all or at is not None
     if every and cell is not None:
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")
-    everywhere = Selection(configurations=configurations_of(source.store, model), tag=tag)
+    everywhere = selected(source, model=model, tag=tag)
     selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
     saved = bundle.save(source.store, selection, path)
     if not saved.entries:

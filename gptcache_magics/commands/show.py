@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from gptcache_magics.commands._parser import Parser, place
-from gptcache_magics.commands._selection import named_keys
+from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands._selection import At, Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 from gptcache_magics.text.messages import conversation
 
-HELP = "One entry: the conversation, the answer, what it cost, its history."
 EXAMPLE = "%gptcache show a41f"
-
-
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument("id", metavar="ID", help="the id of an entry, or its first digits")
-    parser.add_option("--raw", action="store_true", help="the stored JSON as it is")
-    place(parser)
 
 
 @dataclass(frozen=True)
@@ -35,8 +26,13 @@ class Shown:
         return self.text
 
 
-def show(id: str, *, raw: bool = False, at: str | Path | None = None) -> Shown:
-    """One entry: the conversation, the answer, what it cost, its history."""
+def show(
+    id: Id,
+    *,
+    raw: Annotated[bool, Option(help="the stored JSON as it is")] = False,
+    at: At = None,
+) -> Shown:
+    """Show one entry: the conversation, the answer, what it cost, its history."""
     source = controller.source(at)
     source.flush()
     (key,) = named_keys(source.store, [str(id)])

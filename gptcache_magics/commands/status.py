@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Options
@@ -18,12 +17,7 @@ if TYPE_CHECKING:
 
     from gptcache_magics.lookup.budget import Budget
 
-HELP = "Whether the cache is on, where its store is, what this run did, and warnings."
 EXAMPLE = "%gptcache"
-
-
-def add_arguments(parser: Parser) -> None:
-    """No words, no options."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
 
 
 def status() -> Status:
-    """Whether the cache is on, where its store is, what this run did, and warnings."""
+    """Say whether the cache is on, where its store is, what this run did, and warnings."""
     cache = controller.cache
     if cache is None:
         return Status("off", "none. Turn it on: %gptcache on", "off", "off", "nothing was looked up", "none")

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from gptcache_magics.commands._parser import Parser, check_one_of, place
+from gptcache_magics.commands._parser import Option, checked
+from gptcache_magics.commands._selection import At
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD
@@ -18,31 +19,27 @@ if TYPE_CHECKING:
 
     from gptcache_magics.widgets.threshold_report import Tuned
 
-HELP = "What a threshold would serve, and how much of it wrong, by your labels; applies nothing."
 EXAMPLE = "%gptcache tune --target 0.99"
-SHADOW = ("on", "off")
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_option(
-        "--labels", metavar="FILE", help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}'
-    )
-    parser.add_option("--target", default=0.99, metavar="SHARE", help="the share of hits to be right (default: 0.99)")
-    parser.add_option(
-        "--shadow", values=SHADOW, help="serve nothing by meaning, and note what would be, to be labelled"
-    )
-    place(parser)
-
-
+@checked
 def tune(
     *,
-    labels: str | Path | None = None,
-    target: float | str = 0.99,
-    shadow: Literal["on", "off"] | None = None,
-    at: str | Path | None = None,
+    labels: Annotated[
+        str | Path | None,
+        Option(metavar="FILE", help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}'),
+    ] = None,
+    target: Annotated[
+        float | str, Option(metavar="SHARE", help="the share of hits to be right (default: 0.99)")
+    ] = 0.99,
+    shadow: Annotated[
+        Literal["on", "off"] | None, Option(help="serve nothing by meaning, and note what would be, to be labelled")
+    ] = None,
+    at: At = None,
 ) -> Tuned | str:
-    """What thresholds would do with the pairs of questions that lookups came upon, or with those of a file.
+    """Show what a threshold would serve, and how much of it wrong, by your labels; applies nothing.
+
+    The pairs of questions are those that lookups came upon, or those of a file.
 
     Parameters
     ----------
@@ -56,7 +53,6 @@ def tune(
     at
         A store that is not on.
     """
-    check_one_of("shadow", shadow, SHADOW)
     share = _share(target)
     cache = controller.cache
     similar = cache.similar if cache is not None else None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import Parser, place
-from gptcache_magics.commands._selection import configurations_of
+from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import LookupRow, Period, Store
@@ -16,7 +15,6 @@ from gptcache_magics.store.protocol import LookupRow, Period, Store
 if TYPE_CHECKING:
     from gptcache_magics.explain.view import Why
 
-HELP = "Why a lookup missed, or hit: the cause, and the recorded entry that is closest."
 EXAMPLE = "%gptcache why 128"
 LAST_CELL: Final = 1_000
 """Lookups among which those of the last cell are."""
@@ -25,21 +23,21 @@ SEARCHED: Final = 5_000
 QUESTION_CHARACTERS: Final = 2_000
 
 
-def add_arguments(parser: Parser) -> None:
-    """Words and options."""
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar='NUMBER|"text"',
-        help="a number from %%gptcache lookups, or a question (default: the last miss of the last cell)",
-    )
-    parser.add_option("-m", "--model", help="only lookups of this model")
-    parser.add_option("--var", metavar="NAME", help="the question is in this notebook variable")
-    place(parser)
-
-
-def why(*words: int | str, model: str | None = None, var: str | None = None, at: str | Path | None = None) -> Why:
-    """Why a lookup missed, or hit: the cause, and the recorded entry that is closest.
+def why(
+    *words: Annotated[
+        int | str,
+        Word(
+            'NUMBER|"text"',
+            help="a number from %gptcache lookups, or a question (default: the last miss of the last cell)",
+        ),
+    ],
+    model: Model = None,
+    var: Annotated[
+        str | None, Option(metavar="NAME", help="the question is in this notebook variable", variable="variable")
+    ] = None,
+    at: At = None,
+) -> Why:
+    """Explain why a lookup missed, or hit: the cause, and the recorded entry that is closest.
 
     Parameters
     ----------

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from gptcache_magics import commands
-from gptcache_magics.controller import controller
-from gptcache_magics.errors import GPTCacheMagicsError
-from gptcache_magics.semantic.labels import VERDICTS
-from gptcache_magics.semantic.options import PRESETS
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.commands._parser import Declared
 
 __all__ = ["completions"]
 
-WITH_IDS: Final = ("show", "pin", "unpin", "tag", "edit", "remove")
-IDS: Final = 50
-
 
 def completions(words: Sequence[str]) -> list[str]:
-    """The words that complete the last one, after ``%gptcache``: commands, options, their values, models, ids."""
+    """Return the words that complete the last one after ``%gptcache``: commands, options, values, models, ids."""
     *before, word = words
     return [each for each in _candidates(before, word) if each.startswith(word)]
 
@@ -28,61 +19,26 @@ def completions(words: Sequence[str]) -> list[str]:
 def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
     if not before:
         return commands.COMMANDS
-    name, *rest = before
-    if name == "help":
-        return commands.COMMANDS
+    name, *given = before
     if name not in commands.COMMANDS:
         return ()
-    parser = commands.parser(name)
-    previous = rest[-1] if rest else ""
-    if previous in parser.values:
-        return parser.values[previous]
-    if previous in ("-m", "--model"):
-        return _models()
-    if previous == "--since":
-        return ("run", "today", "1h", "7d", "all")
-    if previous == "--sort":
-        return _columns()
-    if previous == "--threshold":
-        return (f"{cosine:g}" for cosine in PRESETS.values())
-    if previous == "--embedder":
-        return _embedders()
-    if previous in parser.with_value:
-        return ()
-    if name == "label" and len(rest) == 1:
-        return VERDICTS
-    given = {twin for names in parser.options if set(names) & set(rest) for twin in names}
-    options = [names[-1] for names in parser.options if names[-1] not in given]
-    return [*_ids(), *options] if name in WITH_IDS and not word.startswith("-") else options
+    declared = commands.parser(name).declared
+    option = _option(declared, given[-1] if given else "")
+    if option is not None and not option.flag:
+        return option.suggestions
+    left = [each.names[-1] for each in declared if each.names and not set(each.names) & set(given)]
+    positional = _positional(declared, given)
+    return [*(positional.suggestions if positional is not None and not word.startswith("-") else ()), *left]
 
 
-def _embedders() -> Iterable[str]:
-    from gptcache_magics.semantic.embedders import EMBEDDERS
-
-    return EMBEDDERS
+def _option(declared: Iterable[Declared], word: str) -> Declared | None:
+    return next((each for each in declared if word in each.names), None)
 
 
-def _columns() -> Iterable[str]:
-    from gptcache_magics.tables import columns
-
-    return columns.ENTRIES
-
-
-def _models() -> list[str]:
-    if controller.cache is None:
-        return []
-    try:
-        columns, rows = controller.cache.store.configurations()
-    except GPTCacheMagicsError:
-        return []
-    return sorted({shlex.quote(row[columns.index("model")]) for row in rows})
-
-
-def _ids() -> list[str]:
-    if controller.cache is None:
-        return []
-    try:
-        columns, rows = controller.cache.store.entries(Selection(), limit=IDS)
-    except GPTCacheMagicsError:
-        return []
-    return [row[columns.index("key")][:8] for row in rows]
+def _positional(declared: Sequence[Declared], given: Sequence[str]) -> Declared | None:
+    """The word that comes after those that were given."""
+    options = [_option(declared, each) for each in ("", *given)]
+    values = (before is not None and not before.flag for before in options)
+    number = sum(not is_value and not each.startswith("-") for each, is_value in zip(given, values, strict=False))
+    positional = [each for each in declared if not each.names]
+    return next(iter(positional[number:]), positional[-1] if positional and positional[-1].several else None)

@@ -112,21 +112,9 @@ class GPTCacheMagics(Magics):
             raise CommandError(commands.unknown(name))
         if "--help" in rest or "-h" in rest:
             return commands.function("help")(name)
-        arguments = commands.parser(name).parse(rest)
-        for option in ("init", "var"):
-            if arguments.get(option) is not None:
-                arguments[option] = self._variable(option, arguments[option])
-        embedder = arguments.get("embedder")
-        if embedder in self._shell.user_ns:
-            arguments["embedder"] = self._shell.user_ns[embedder]
-        positional = arguments.pop("ids", None) or arguments.pop("words", None) or ()
-        return commands.function(name)(*positional, **arguments)
-
-    def _variable(self, option: str, name: str) -> Any:
-        if name not in self._shell.user_ns:
-            what = "function" if option == "init" else "variable"
-            raise CommandError(f"--{option} names a {what} of this notebook. There is no '{name}'.")
-        return self._shell.user_ns[name]
+        parser = commands.parser(name)
+        several, arguments = parser.parse(rest)
+        return commands.function(name)(*several, **parser.with_variables(arguments, self._shell.user_ns))
 
     def _begin_scope(self, line: str) -> None:
         """Let what a ``%%gptcache`` line asks for hold until its cell ends; within one that runs, the strictest."""

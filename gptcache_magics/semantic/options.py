@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
     from gptcache_magics.semantic.search import SemanticSearch
 
-__all__ = ["MATCHES", "PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "searchable", "threshold_of"]
+__all__ = ["PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "searchable", "threshold_of"]
 
 Match = Literal["exact", "semantic"]
-MATCHES: Final[tuple[Match, ...]] = ("exact", "semantic")
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
 """Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
 CAREFUL: Final = 0.9
@@ -81,21 +80,23 @@ class MatchOptions:
 
 
 def threshold_of(value: Any) -> float:
-    """A threshold as it was typed.
+    """Return a threshold as a cosine, from a number or the name of a preset.
 
     Raises
     ------
     CommandError
-        If it is no cosine from 0 to 1.
+        If it is neither a cosine from 0 to 1 nor a preset.
     """
     try:
-        number = float(value)
+        number = PRESETS[value] if value in PRESETS else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if 0 <= number <= 1:
         return number
     meant = f" Did you mean {number / 100:g}?" if 1 < number <= 100 else f" Example: {THRESHOLD}"
-    raise CommandError(f"--threshold is a cosine between 0 and 1 (1 = identical). Got {value}.{meant}")
+    raise CommandError(
+        f"--threshold is {', '.join(PRESETS)} or a cosine between 0 and 1 (1 = identical). Got {value}.{meant}"
+    )
 
 
 def apply(cache: GPTCache, wanted: MatchOptions) -> str:

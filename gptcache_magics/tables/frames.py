@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,13 @@ from gptcache_magics import generations, pricing
 from gptcache_magics.store.protocol import LookupRow, Period, Rows, Selection, Store, Usage
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
+from gptcache_magics.tables.source import By
 
 __all__ = [
-    *("UNATTRIBUTED", "By", "cells", "configurations", "differences", "entries", "lookups", "models", "named"),
+    *("UNATTRIBUTED", "cells", "configurations", "differences", "entries", "lookups", "models", "named"),
     *("Read", "outcomes", "read_once", "stats", "tally"),
 ]
 
-By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
 
 UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
 """The cell or notebook of a lookup that has none, and the model of one that has none."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, strictest
@@ -17,7 +17,10 @@ from gptcache_magics.text.amounts import seconds_of
 if TYPE_CHECKING:
     from gptcache_magics.lookup.ledger import Ledger
 
-__all__ = ["Source", "place"]
+__all__ = ["By", "Source", "place"]
+
+By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
+"""What the rows of a table of figures are about."""
 
 
 @dataclass(frozen=True, slots=True)

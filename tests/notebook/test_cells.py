@@ -87,7 +87,7 @@ def test_an_error_has_one_traceback_with_its_line_and_ends_the_mode(kernel: Kern
 
 def test_a_wrong_line_is_one_sentence_and_the_cell_does_not_run(kernel: Kernel) -> None:
     for line, told in {
-        "refrehs": "%%gptcache: mode takes auto, replay, refresh, readonly, bypass. Got 'refrehs'. Did you mean",
+        "refrehs": "%%gptcache takes auto, replay, refresh, readonly, bypass. Got 'refrehs'. Did you mean",
         "--tags x": "%%gptcache: no option '--tags'. Did you mean '--tag'?",
         "--samples 0": "%%gptcache: --samples takes a whole number above 0. Got '0'.",
         "--tag 'a b'": "A tag is one word, such as lesson-1. Got 'a b'.",

@@ -25,7 +25,7 @@ from langchain_core.language_models import BaseChatModel, BaseLLM
 
 import gptcache_magics as gm
 from gptcache_magics import commands
-from gptcache_magics.commands._parser import words
+from gptcache_magics.commands._parser import summary, words
 from gptcache_magics.errors import CommandError
 from gptcache_magics.notebook.completion import completions
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
@@ -493,17 +493,17 @@ def test_a_closed_panel_is_not_kept_for_the_life_of_the_kernel(used: Typist) -> 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
 def test_every_command_is_explained_with_an_example_that_parses(magic: Typist, name: str) -> None:
-    module = commands.command(name)
+    help, example = summary(commands.function(name)), commands.command(name).EXAMPLE
     parser = commands.parser(name)
     text = repr(magic(f"help {name}"))
 
     assert f"%gptcache {name} " in repr(magic("help"))
-    assert module.HELP.endswith(".")
-    assert module.HELP in text.replace("\n", " ")
-    assert f"Example: {module.EXAMPLE}" in text
+    assert help.endswith(".")
+    assert help in text.replace("\n", " ")
+    assert f"Example: {example}" in text
     assert all(option in text for action in parser._actions for option in action.option_strings)
     assert repr(magic(f"{name} --help")) == repr(magic(f"{name} -h")) == text
-    before, _, line = module.EXAMPLE.partition("%gptcache")
+    before, _, line = example.partition("%gptcache")
     assert before in ("", "df = ")
     command, *rest = words(line) or ["status"]
     assert command == name
@@ -851,7 +851,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("lookups --since ", ["run", "today", "1h", "7d", "all"]),
         ("panel --tab L", ["Lookups"]),
         ("on --match s", ["semantic"]),
-        ("on --threshold ", ["0.96", "0.93", "0.85"]),
+        ("on --threshold ", ["strict", "balanced", "loose"]),
         ("on --embedder ", ["minilm"]),
         ("label 7 ", ["right", "wrong"]),
         ("stats -m ", ["large-model", "small-model"]),

@@ -17,6 +17,7 @@ from langchain_core.outputs import Generation
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.embedders import embedder_maker
+from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.semantic.search import SemanticSearch
 from tests.support.embedder import Embedder
 from tests.support.provider_server import Model, ProviderServer
@@ -759,6 +760,12 @@ def test_any_temperature_is_told_and_ends_with_matching_by_meaning(
     assert ", at any temperature" not in repr(gm.status())
 
 
+@pytest.mark.parametrize(("name", "cosine"), PRESETS.items())
+def test_a_threshold_may_be_named(on: Callable[..., SemanticSearch], name: str, cosine: float) -> None:
+    assert on(threshold=name).threshold == cosine
+    assert f"threshold {cosine:g}" in gm.status().match
+
+
 class Broken(Embedder):
     """Cannot embed anything."""
 
@@ -778,7 +785,7 @@ def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callabl
     [
         ({"match": "semantic", "threshold": 92}, r"between 0 and 1 \(1 = identical\). Got 92. Did you mean 0.92\?"),
         ({"match": "semantic", "threshold": -1}, "Example: 0.93"),
-        ({"match": "semantic", "threshold": "much"}, "Got much"),
+        ({"match": "semantic", "threshold": "much"}, "strict, balanced, loose or a cosine .* Got much"),
         ({"match": "semantic", "threshold": float("nan")}, "Got nan"),
         ({"match": "semantc"}, "Did you mean 'semantic'"),
         ({"match": "semantic", "embedder": "mini"}, "minilm, or a notebook variable"),

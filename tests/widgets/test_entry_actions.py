@@ -8,9 +8,8 @@ from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.commands.remove import MANY
 from gptcache_magics.controller import controller
-from gptcache_magics.editing import check_tag
+from gptcache_magics.editing import MANY, check_tag
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Configuration, Entry

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from html import unescape
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -12,7 +12,7 @@ from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.commands.panel import TABS
+from gptcache_magics.commands.panel import Tab
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic import tuning
 from gptcache_magics.settings import Config, Options, Settings
@@ -269,7 +269,7 @@ def test_the_static_form_has_the_charts_and_the_saved_one_not(asked: Asked) -> N
 
 
 def test_the_tab_can_be_named_in_the_command() -> None:
-    assert tuple(tab.title for tab in panel.TABS) == TABS
+    assert tuple(tab.title for tab in panel.TABS) == get_args(Tab)
 
 
 def test_the_threshold_is_that_of_the_cache_that_is_on(tmp_path: Any) -> None:

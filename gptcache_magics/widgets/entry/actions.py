@@ -1,6 +1,6 @@
 """Actions on the selected entries: pin, unpin, tag, remove, undo; and the sentences that report them.
 
-They call the methods of the store that the commands of these names call, on the store that the panel shows.
+:mod:`gptcache_magics.editing` carries them out on the store that the panel shows, as for the commands of these names.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Final
 import anywidget
 import traitlets
 
-from gptcache_magics.editing import MANY, check_tag
+from gptcache_magics import editing
+from gptcache_magics.editing import MANY
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, Store
-from gptcache_magics.text.amounts import byte_size, counted
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.formats import one_line
 
 __all__ = ["MANY", "Actions"]
@@ -67,11 +68,11 @@ class Actions(anywidget.AnyWidget):
         try:
             match action:
                 case "pin":
-                    self._change(ids, "pinned", pinned=True)
+                    self._done(editing.pin(self._open(), self._selection(ids)))
                 case "unpin":
-                    self._change(ids, "unpinned", pinned=False)
+                    self._done(editing.pin(self._open(), self._selection(ids), pinned=False))
                 case "tag":
-                    self._change(ids, f"tagged {tag}", tag=check_tag(tag))
+                    self._done(editing.tag(self._open(), self._selection(ids), tag))
                 case "remove" if len(ids) > MANY:
                     self._asked = frozenset(ids)
                     self.question = f"Remove {counted(len(ids), 'entry')}"
@@ -84,8 +85,7 @@ class Actions(anywidget.AnyWidget):
                     self.question = ""
                     self.say("Nothing was removed.")
                 case "undo":
-                    number = self._open().undo()
-                    self._done(f"{counted(number, 'entry')} came back." if number else "Nothing to bring back.")
+                    self._done(editing.undo(self._open()))
         except Exception as error:
             self.say(str(error) or type(error).__name__, failed=True)
 
@@ -95,15 +95,8 @@ class Actions(anywidget.AnyWidget):
         self.said, self.failed = one_line(text, 300), failed
 
     def _remove(self, ids: Sequence[str]) -> None:
-        selection = self._selection(ids)
-        _, size = self._open().count(selection)
-        number = self._open().remove(selection)
-        removed = f"{counted(number, 'entry')} removed, {byte_size(size)}"
-        self._done(f"{removed}. Undo brings {'it' if number == 1 else 'them'} back.")
-
-    def _change(self, ids: Sequence[str], done: str, *, pinned: bool | None = None, tag: str | None = None) -> None:
-        number = self._open().change(self._selection(ids), pinned=pinned, tag=tag)
-        self._done(f"{counted(number, 'entry')} {done}.")
+        number, sentence = editing.remove(self._open(), self._selection(ids))
+        self._done(f"{sentence} Undo brings {'it' if number == 1 else 'them'} back.")
 
     def _selection(self, ids: Sequence[str]) -> Selection:
         """Return a selection of exactly these entries: the table shows only the beginnings of their ids."""
