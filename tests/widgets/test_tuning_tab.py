@@ -16,9 +16,9 @@ from gptcache_magics.commands.panel import Tab
 from gptcache_magics.controller import controller
 from gptcache_magics.semantic import tuning
 from gptcache_magics.settings import Config, Options, Settings
-from gptcache_magics.store import SQLiteStore
 from gptcache_magics.store.protocol import Configuration, Lookup, Near
 from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
+from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables.source import Source
 from gptcache_magics.widgets import Panel, Static, panel
 from gptcache_magics.widgets.charts import tuning_html
