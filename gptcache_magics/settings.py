@@ -99,6 +99,8 @@ class Config:
     """How many of the newest lookups are kept in the store."""
     redact: bool = False
     """Whether the panel hides prompts and answers."""
+    badge: bool = True
+    """Whether a line under each cell that asked the cache says what it saved."""
 
 
 @dataclass(slots=True)

@@ -1,13 +1,49 @@
-"""What may come next on a ``%gptcache`` line."""
+"""What may come next on a ``%gptcache`` line, and the completion of IPython that offers it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gptcache_magics import commands
 from gptcache_magics.commands._parser import Declared
 
-__all__ = ["completions"]
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["complete", "completions", "stop_completing"]
+
+
+def complete(shell: InteractiveShell) -> None:
+    """Complete ``%gptcache`` lines in a shell, unless its IPython is too old for that."""
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:
+        return
+
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def gptcache_matcher(context: Any) -> dict[str, Any]:
+        line = re.split(r"=\s*%", context.line_with_cursor[: context.cursor_position])[-1]
+        words = line.lstrip(" %").split(" ")
+        if words[0] != "gptcache" or len(words) < 2 or "%gptcache" not in context.full_text:
+            return {"completions": []}
+        found = completions(words[1:])
+        return {
+            "completions": [SimpleCompletion(each, type="magic") for each in found],
+            "matched_fragment": words[-1],
+            "suppress": True,
+            "ordered": True,
+        }
+
+    gptcache_matcher.__module__ = __name__
+    shell.Completer.custom_matchers.append(gptcache_matcher)
+
+
+def stop_completing(shell: InteractiveShell) -> None:
+    """Undo ``complete``."""
+    matchers = getattr(shell.Completer, "custom_matchers", [])
+    matchers[:] = [each for each in matchers if getattr(each, "__module__", "") != __name__]
 
 
 def completions(words: Sequence[str]) -> list[str]:
