@@ -94,6 +94,10 @@ class GPTCache(BaseCache):
             self._answers.similar.close()
         self._answers.similar = similar
 
+    def failed(self, error: Exception, doing: str) -> object:
+        """Count an error that no call notices, as ``%gptcache`` shows it."""
+        return self.ledger.failed(error, doing)
+
     @property
     def wraps(self) -> bool:
         """Whether another LangChain cache keeps the answers."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import THRESHOLD, Options
+from gptcache_magics.settings import THRESHOLD, Options, Settings
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
-    from gptcache_magics.langchain.cache import GPTCache
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "searchable", "threshold_of"]
@@ -21,6 +20,24 @@ Match = Literal["exact", "semantic"]
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
 """Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
 CAREFUL: Final = 0.9
+
+
+class Matching(Protocol):
+    """What matching by meaning needs of a cache."""
+
+    similar: SemanticSearch | None
+    """The search for questions in other words, while that is on."""
+
+    @property
+    def store(self) -> Store:
+        """Where the answers are."""
+
+    @property
+    def settings(self) -> Settings:
+        """What was configured."""
+
+    def failed(self, error: Exception, doing: str) -> object:
+        """Count an error that no call notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,7 @@ class MatchOptions:
         """Whether nothing was said."""
         return self == MatchOptions()
 
-    def check(self, cache: GPTCache | None, *, external_cache: bool) -> None:
+    def check(self, cache: Matching | None, *, external_cache: bool) -> None:
         """Find what is wrong before anything is changed.
 
         Parameters
@@ -99,7 +116,7 @@ def threshold_of(value: Any) -> float:
     )
 
 
-def apply(cache: GPTCache, wanted: MatchOptions) -> str:
+def apply(cache: Matching, wanted: MatchOptions) -> str:
     """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
     if wanted.match == "exact":
         cache.similar = None
@@ -118,7 +135,7 @@ def apply(cache: GPTCache, wanted: MatchOptions) -> str:
         maker = embedder_maker(before if wanted.embedder is None else wanted.embedder)
         if similar is None or similar.embedder != maker.name:
             options = replace(options, threshold=_chosen(cache.store, maker.name))
-        similar = SemanticSearch(cache.store, settings, maker, cache.ledger.failed)
+        similar = SemanticSearch(cache.store, settings, maker, cache.failed)
         cache.similar = similar
     if wanted.threshold is not None:
         options = replace(options, threshold=wanted.threshold)

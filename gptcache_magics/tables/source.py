@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import THRESHOLD, strictest
-from gptcache_magics.store.protocol import Period, Store
+from gptcache_magics.settings import THRESHOLD, Settings, strictest
+from gptcache_magics.store.protocol import Configuration, Lookup, Period, Store
 from gptcache_magics.text.amounts import seconds_of
 
-if TYPE_CHECKING:
-    from gptcache_magics.lookup.ledger import Ledger
-
-__all__ = ["By", "Source", "place"]
+__all__ = ["By", "RunLog", "Source", "place"]
 
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
 """What the rows of a table of figures are about."""
+
+
+class RunLog(Protocol):
+    """The log of the run that is on, as far as tables read it."""
+
+    run: str
+    settings: Settings
+    failures: int
+    """Errors inside the cache that no call noticed."""
+    last_error: str
+
+    @property
+    def recent(self) -> Sequence[Lookup]:
+        """The newest lookups of this run, oldest first."""
+
+    def configuration_of(self, lookup: Lookup) -> Configuration | None:
+        """Return the configuration of a lookup of this run, if it is known."""
+
+    def flush(self) -> None:
+        """Write what is pending to the store."""
+
+    def start_run(self) -> None:
+        """Begin another run."""
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each lookup. Returns the way to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +51,8 @@ class Source:
     """A store to read tables from: the one that is on, or another place."""
 
     store: Store
-    ledger: Ledger | None = None
-    """Of the cache that is on; another place has none."""
+    ledger: RunLog | None = None
+    """The log of the cache that is on; another place has none."""
     since: str = "all"
     """What tables are about if nothing else is asked for."""
 

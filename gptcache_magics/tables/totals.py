@@ -5,14 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from gptcache_magics.store.protocol import Lookup
-from gptcache_magics.tables.source import Source
+from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
-
-if TYPE_CHECKING:
-    from gptcache_magics.lookup.ledger import Ledger
 
 __all__ = ["cell_totals", "run_totals", "served_again"]
 
@@ -30,7 +26,7 @@ def run_totals(source: Source) -> str:
     return _sentence(counts, int(row["semantic_hits"]), saved, paid)
 
 
-def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
+def cell_totals(lookups: Iterable[Lookup], ledger: RunLog) -> str:
     """``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
     from gptcache_magics import pricing
 
@@ -50,7 +46,7 @@ def cell_totals(lookups: Iterable[Lookup], ledger: Ledger) -> str:
     return _sentence(counts, by_meaning, saved, paid)
 
 
-def served_again(lookups: Iterable[Lookup], ledger: Ledger) -> int:
+def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
     """How often one answer was served to identical calls that sample: no temperature, or one above 0."""
     times = Counter(
         lookup.key
