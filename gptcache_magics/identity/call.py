@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["Call"]
+
+
+def _task_or_thread() -> object:
+    """Return the asyncio task that runs, or the thread outside of one."""
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:
+        return threading.get_ident()
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +35,8 @@ class Call:
     inputs: Any = ()
     """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
     configuration: Configuration | None = None
+    owner: object = field(default_factory=_task_or_thread)
+    """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
 
     @property
     def streams(self) -> bool:

@@ -29,7 +29,7 @@ class Flight:
     """One model call on its way."""
 
     def __init__(self, call: Call) -> None:
-        self.call, self.owner = call, _task_or_thread()
+        self.call = call
         self._patience = STREAM_WAIT_SECONDS if call.streams else WAIT_SECONDS
         self._landed = False
         self._waiting: list[Callable[[], object]] = []
@@ -90,8 +90,7 @@ class SingleFlight:
                     return flight
                 self._flights[key] = Flight(call)
                 return None
-            owner = _task_or_thread()
-            return None if any(each.owner == owner for each in [*self._flights.values()]) else flight
+            return None if any(each.call.owner == call.owner for each in [*self._flights.values()]) else flight
 
     def land(self, key: str, call: Call) -> None:
         """The answer to a key that ``call`` owns is stored, or will not come."""
@@ -122,14 +121,6 @@ def runs_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _task_or_thread() -> object:
-    """Return the asyncio task that runs, or the thread outside of one."""
-    try:
-        return asyncio.current_task() or threading.get_ident()
-    except RuntimeError:
-        return threading.get_ident()
 
 
 def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
