@@ -110,9 +110,9 @@ def versions() -> Check:
     except metadata.PackageNotFoundError:  # imported from a folder
         needed = []
     wrong = [f'"{each.name}{each.specifier}"' for each in needed if each.marker is None and not _fits(each)]
-    told = [f"python {platform.python_version()}", *(f"{name} {_version(name) or 'missing'}" for name in SHOWN)]
+    found = [f"python {platform.python_version()}", *(f"{name} {_version(name) or 'missing'}" for name in SHOWN)]
     hint = f"Not as needed: %pip install -U {' '.join(wrong)}" if wrong else ""
-    return Check("versions", not wrong, ", ".join(told), hint)
+    return Check("versions", not wrong, ", ".join(found), hint)
 
 
 def _fits(needed: Requirement) -> bool:
@@ -139,8 +139,8 @@ def import_order() -> Check:
 
 def gptcache_leaks() -> Check:
     """Check for handlers that gptcache added to the root logger, which show every library's messages."""
-    told = getattr(sys.modules.get("gptcache.utils.log"), "FORMAT", None)
-    handlers = [each for each in logging.root.handlers if told and getattr(each.formatter, "_fmt", "") == told]
+    pattern = getattr(sys.modules.get("gptcache.utils.log"), "FORMAT", None)
+    handlers = [each for each in logging.root.handlers if pattern and getattr(each.formatter, "_fmt", "") == pattern]
     hint = "Take the handlers away: logging.root.handlers.clear()" if handlers else ""
     finding = f"{counted(len(handlers), 'handler')} of the root logger" if handlers else "none"
     return Check("gptcache's leaks", not handlers, finding, hint)
@@ -152,18 +152,18 @@ def gptcache_leaks() -> Check:
 def hooks(cache: GPTCache | None) -> Check:
     """Whether LangChain's methods are wrapped while the cache is on, and are not when it is off."""
     wrapped = langchain_hooks.installed()
-    told = f"{len(wrapped)} methods of LangChain's models are wrapped"
+    message = f"{len(wrapped)} methods of LangChain's models are wrapped"
     if cache is not None:
         imported = any(name in sys.modules for name in langchain_hooks.MODELS)
         if imported and not wrapped:
             return Check("wraps", False, "none is in place", "Restart the kernel, then %gptcache on")
-        return Check("wraps", True, told if wrapped else "LangChain's models are not imported yet")
+        return Check("wraps", True, message if wrapped else "LangChain's models are not imported yet")
     if not wrapped:
         return Check("wraps", True, "none, as the cache is off")
     owners = alive("gptcache_magics.langchain.cache", "GPTCache")
     if owners:
-        return Check("wraps", True, f"{told}, for {len(owners)} GPTCache of your own")
-    return Check("wraps", False, f"{told} although the cache is off", "Restart the kernel")
+        return Check("wraps", True, f"{message}, for {len(owners)} GPTCache of your own")
+    return Check("wraps", False, f"{message} although the cache is off", "Restart the kernel")
 
 
 def overriding(live: Sequence[Any]) -> Check:
@@ -183,12 +183,12 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
             past[f"{type(model).__name__} with cache=False"] += 1
         elif own not in (None, True) and own is not cache:
             past[f"{type(model).__name__} with a cache of its own ({type(own).__name__})"] += 1
-    told = [f"{number} {name}" for name, number in past.items()]
+    findings = [f"{number} {name}" for name, number in past.items()]
     recent = list(cache.ledger.recent) if cache is not None else []
     calls = sum(each.reason == Reason(Kind.CACHE_FALSE) for each in recent)
-    told += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
-    hint = "They are paid for each time: leave cache= out" if told else ""
-    return Check("models", not told, ", ".join(told) or f"{len(live)} in use, none goes past the cache", hint)
+    findings += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
+    hint = "They are paid for each time: leave cache= out" if findings else ""
+    return Check("models", not findings, ", ".join(findings) or f"{len(live)} in use, none goes past the cache", hint)
 
 
 def replaced(cache: GPTCache, installed: object) -> Check:
@@ -274,11 +274,11 @@ def secrets(store: Store) -> Check:
     columns, rows = store.entries(Selection(), SAMPLE)
     prompt, answer = columns.index("prompt"), columns.index("answer")
     found = sum(_holds_a_key((row[prompt], row[answer])) for row in rows)
-    told = (
+    message = (
         f"{found} of the newest {len(rows)} entries hold what looks like a key" if found else "none that looks like one"
     )
     hint = "Find them: %gptcache entries --grep sk-, then %gptcache remove. Bundles mask them" if found else ""
-    return Check("keys in entries", not found, told, hint)
+    return Check("keys in entries", not found, message, hint)
 
 
 def _holds_a_key(texts: Iterable[str | bytes]) -> bool:

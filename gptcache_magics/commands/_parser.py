@@ -251,17 +251,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong, without the name that argparse puts before it."""
-        told = message
+        problem = message
         if message.startswith("argument "):
-            option, told = message.removeprefix("argument ").split(": ", 1)
-            told = f"{option.split('/')[-1]} wants a value" if told.startswith("expected") else told
-        told = told.replace("the following arguments are required", "missing")
-        if told.startswith("unrecognized arguments"):
-            told = told.replace("unrecognized arguments", "too many words")
+            option, problem = message.removeprefix("argument ").split(": ", 1)
+            problem = f"{option.split('/')[-1]} wants a value" if problem.startswith("expected") else problem
+        problem = problem.replace("the following arguments are required", "missing")
+        if problem.startswith("unrecognized arguments"):
+            problem = problem.replace("unrecognized arguments", "too many words")
             if not all(action.option_strings for action in self._actions):
-                told += ". Put quotes around a name with spaces."
-        told = told if told.startswith(f"{self._name} ") else f"{self._name}: {told}"
-        raise CommandError(f"{told if told[-1:] in '.?' else told + '.'} Example: {self.example}")
+                problem += ". Put quotes around a name with spaces."
+        problem = problem if problem.startswith(f"{self._name} ") else f"{self._name}: {problem}"
+        raise CommandError(f"{problem if problem[-1:] in '.?' else problem + '.'} Example: {self.example}")
 
     @property
     def _name(self) -> str:
@@ -276,8 +276,8 @@ def words(line: str) -> list[str]:
         try:
             return shlex.split(line[:end])
         except ValueError as error:
-            told = str(error).lower()
-    raise CommandError(f"{line.strip()}: {told}. Close the quotation mark.")
+            problem = str(error).lower()
+    raise CommandError(f"{line.strip()}: {problem}. Close the quotation mark.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -48,11 +48,11 @@ def load(
     if cache.similar is not None:
         resume(store, cache.similar)
     same = len(contents.entries) - taken
-    told = [f"{counted(taken, 'entry')} {'added or replaced' if replace else 'added'}"]
+    parts = [f"{counted(taken, 'entry')} {'added or replaced' if replace else 'added'}"]
     if same:
-        told.append(f"{same:,} {'the same already' if replace else 'kept as in the store'}")
+        parts.append(f"{same:,} {'the same already' if replace else 'kept as in the store'}")
     if contents.refused:
-        told.append(contents.summary)
+        parts.append(contents.summary)
     masked = sum(bundle.MASKED_PROMPT in entry.tags.split() for entry in contents.entries)
     note = f" {counted(masked, 'prompt')} held what looked like a key and cannot match." if masked else ""
-    return f"{path}: {', '.join(told)}.{note}"
+    return f"{path}: {', '.join(parts)}.{note}"

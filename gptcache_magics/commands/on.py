@@ -145,10 +145,10 @@ def on(
     if budget is not None:
         cache.ledger.budget = _budget(dollars)
     again = " again" if was_on is cache and before is not cache else ""
-    told = apply(cache, wanted)
+    message = apply(cache, wanted)
     aside = "" if was_on is cache else _aside()
     over = "" if size is None else _over(cache.store, size)
-    return f"Cache on{again}: {controller.described()}.{told}{controller.placed}{aside}{over}"
+    return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
 
 
 def _over(store: Store, limit: int) -> str:

@@ -49,21 +49,21 @@ def save(
     saved = bundle.save(source.store, selection, path)
     if not saved.entries:
         return "Nothing to save: no entry fits." + ("" if every else " Those of other runs too: --all")
-    told = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)})."]
+    sentences = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)})."]
     others = source.store.count(everywhere)[0] - saved.entries
     if others and (model or tag) and cell is None:
-        told.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
-    return " ".join([*told, *_masked(saved.masked_prompts, saved.masked_answers)])
+        sentences.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
+    return " ".join([*sentences, *_masked(saved.masked_prompts, saved.masked_answers)])
 
 
 def _masked(prompts: int, answers: int) -> list[str]:
-    told = []
+    sentences = []
     if prompts:
         one = prompts == 1
-        told.append(
+        sentences.append(
             f"{counted(prompts, 'prompt')} held what looks like a key: "
             f"{'it is' if one else 'they are'} masked in the file and will not match."
         )
     if answers:
-        told.append(f"{counted(answers, 'answer')} held what looks like a key, masked in the file.")
-    return told
+        sentences.append(f"{counted(answers, 'answer')} held what looks like a key, masked in the file.")
+    return sentences

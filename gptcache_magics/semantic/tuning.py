@@ -248,12 +248,12 @@ def _of_100(row: pd.Series[float]) -> str:
 
 def _with_guards(df: pd.DataFrame) -> pd.DataFrame:
     blocked = [guards.blocked(stored, asked) for stored, asked in zip(df["stored"], df["asked"], strict=True)]
-    told = {
+    columns = {
         "blocked": [str(each or "") for each in blocked],
         "guard": [each.guard if each else "" for each in blocked],
         "difference": [each.difference if each else "" for each in blocked],
     }
-    return typed(df.assign(**told).reset_index(drop=True), PAIRS)
+    return typed(df.assign(**columns).reset_index(drop=True), PAIRS)
 
 
 def _frame(rows: Rows) -> pd.DataFrame:
