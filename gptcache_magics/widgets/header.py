@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["figures_html", "head_html", "notice_html", "notices_of"]
 
 
-def head_html(source: PanelSource) -> str:
+def head_html(source: PanelSource, state: str, mode: str) -> str:
     """Return title, state, mode, place and size."""
     entries, size = source.store.count()
-    mode = one_line(source.mode, 40)
-    state = source.state
     where = escape(one_line(source.where, 300))
     parts = [
         '<div class="gptcache-title">GPTCache</div>',
         f'<div class="gptcache-state" data-state="{state}">{state}</div>',
     ]
     if mode not in ("auto", "off"):
-        parts.append(f'<div class="gptcache-mode">{escape(mode)}</div>')
+        parts.append(f'<div class="gptcache-mode">{escape(one_line(mode, 40))}</div>')
     parts.append(f'<div class="gptcache-where" title="{where}">{where}</div>')
     held = f"{counted(entries, 'entry')}, {byte_size(size)}"
     parts.append(f'<div class="gptcache-entries">{held}</div>')

@@ -166,31 +166,37 @@ class Panel(ipywidgets.VBox):
         except Exception:
             return True  # the painting will say what is wrong
 
-    def _state(self) -> object:
-        """Return a value that differs whenever there is something new to show; it costs microseconds."""
+    def _state(self) -> tuple[str, str, object]:
+        """Return the cache's state, its mode, and a value that differs whenever anything else is new to show.
+
+        It costs microseconds. Each thread has its own versions of the store.
+        """
         source = self._source
-        cache = source.state, source.mode, source.threshold, source.failures
-        return threading.get_ident(), source.store.version(), cache  # each thread has its own versions
+        return (
+            source.state,
+            source.mode,
+            (threading.get_ident(), source.store.version(), source.threshold, source.failures),
+        )
 
     def _paint(self, tab: Tab | None = None) -> bool:
         """Read and show everything in sight; keep the last tables and say so if that fails."""
         with self._painting:
             try:
                 trouble = self._source.flush()
-                self._seen = self._state()
+                state, mode, _ = self._seen = self._state()
                 if not self._lost():
-                    self._read(tab or self._tabs[self._tab.selected_index or 0])
+                    self._read(tab or self._tabs[self._tab.selected_index or 0], state, mode)
             except Exception as error:  # of any kind: the panel stays and the running cell goes on
                 trouble = _named(error)
             notices = [*self._source.store.notices[self._noticed :], *notices_of(self._source)]
             self._line.value = error_html(_not_up_to_date(trouble)) if trouble else notice_html(notices)
             return not trouble
 
-    def _read(self, tab: Tab) -> None:
+    def _read(self, tab: Tab, state: str, mode: str) -> None:
         source, view = self._source, replace(self._view, redact=self._settings.config.redact)
         with frames.read_once() as self._just_read:
             shown_figures = figures(source, view)
-            self._head.value = head_html(source)
+            self._head.value = head_html(source, state, mode)
             self._figures.value = figures_html(shown_figures)
             tab.paint(source, view)
         self._snapshot = None
