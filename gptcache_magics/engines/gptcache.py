@@ -22,11 +22,11 @@ from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic.search import EmbeddedQuestion, SemanticMatch, SemanticQuery, SemanticSearch
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Store
 
-__all__ = ["Engine"]
+__all__ = ["GPTCacheEngine"]
 
 
-class Engine:
-    """Finds and saves entries of a store through gptcache."""
+class GPTCacheEngine:
+    """An engine that finds and saves the entries of a store through gptcache."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
-        """The entry of an identity, or None."""
+        """Return the entry of an identity, or None."""
         found: Found | None = api.get(identity, cache_obj=self._cache(identity.configuration))
         return found
 
@@ -51,19 +51,19 @@ class Engine:
         return manager.match
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
-        """Store an entry durably. Raises what the store raises, though gptcache itself would only log it."""
+        """Store an entry durably. Raises the errors of the store, which gptcache itself only logs."""
         saving = _Saving(entry)
         api.put(identity, saving, cache_obj=self._cache(identity.configuration))
         if saving.error is not None:
             raise saving.error
 
     def clear(self) -> str:
-        """Remove every entry; nothing more to say."""
+        """Remove every entry."""
         self._store.clear()
         return ""
 
     def close(self) -> None:
-        """The store is closed by who opened it."""
+        """Leave the store open: its opener closes it."""
 
     def _cache(self, configuration: Configuration) -> Cache:
         cache = self._caches.get(configuration.key)
@@ -75,7 +75,7 @@ class Engine:
 
 
 class _Saving:
-    """An entry on its way through ``put``, and what became of it: gptcache swallows the errors of a save."""
+    """An entry on its way through ``put``, with the error of its save, which gptcache only logs."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -106,16 +106,16 @@ class _StoreManager(DataManager):
             self.save(question, answer, embedding_data)
 
     def add_session(self, res_data: Any, session_id: Any, pre_embedding_data: Any) -> None:
-        """No sessions: gptcache's word for a chat, which LangChain keeps in the prompt."""
+        """Ignore sessions, gptcache's word for a chat: LangChain keeps the chat in the prompt."""
 
     def list_sessions(self, session_id: Any, key: Any) -> list[Any]:
         return []
 
     def delete_session(self, session_id: Any) -> None:
-        """No sessions."""
+        """Ignore sessions."""
 
     def close(self) -> None:
-        """The store is closed by who opened it."""
+        """Leave the store open: its opener closes it."""
 
 
 class _SemanticManager(_StoreManager):
@@ -143,7 +143,7 @@ class _Cosine(SimilarityEvaluation):
 
 
 class _SameKey(SimilarityEvaluation):
-    """An exact match is the same 128-bit key."""
+    """The evaluation of an exact match: the same 128-bit key."""
 
     def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
         return float(src_dict["question"] == cache_dict["question"])
@@ -173,7 +173,7 @@ def _always(*args: Any, **kwargs: Any) -> bool:
 
 
 def _new_cache(manager: DataManager) -> Cache:
-    """A cache that finds what has the same key."""
+    """Return a cache that finds the entry with the same key."""
     cache = Cache()
     # Not Cache.init: it leaves an atexit hook for each cache.
     cache.has_init = True
@@ -188,7 +188,7 @@ def _new_cache(manager: DataManager) -> Cache:
 
 
 def _semantic_cache(manager: DataManager, search: SemanticSearch) -> Cache:
-    """A cache that finds what has the same meaning."""
+    """Return a cache that finds an entry with the same meaning."""
 
     def embed(query: SemanticQuery, **kwargs: Any) -> EmbeddedQuestion:
         return search.embed(query)

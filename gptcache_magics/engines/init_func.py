@@ -1,8 +1,9 @@
 """Answers in a gptcache manager of the user's own, set up by the user's ``init_func``.
 
-Stock GPTCache calls ``init_func`` once for each ``llm_string``. So do we, under a lock; or once in all, if it takes
-only the cache. Since one manager may then hold the answers of several configurations, each stored question begins with
-the configuration it belongs to, and an answer of another one is never taken, whatever the user's evaluation says.
+Like stock GPTCache, this engine calls an ``init_func`` of two parameters once for each ``llm_string``, but under a
+lock. It calls an ``init_func`` of one parameter once. A manager may then hold the answers of several configurations. So
+each stored question begins with its configuration, and an answer of another configuration is never taken, whatever the
+user's evaluation says.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from gptcache.utils.cache_func import cache_all
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.store.protocol import Entry, Found, Store, Usage
 
-__all__ = ["UserEngine"]
+__all__ = ["InitFuncEngine"]
 
 NEIGHBOURS: Final = 10
-"""How many nearest questions to ask for: some may belong to other configurations."""
+"""Number of nearest questions to ask for: some may belong to other configurations."""
 
 
-class UserEngine:
-    """Finds and saves answers through the caches that ``init_func`` sets up."""
+class InitFuncEngine:
+    """An engine that finds and saves answers through the caches that ``init_func`` sets up."""
 
     def __init__(self, store: Store, init_func: Callable[..., None]) -> None:
         self._store = store
@@ -49,7 +50,7 @@ class UserEngine:
         self._folder: TemporaryDirectory[str] | None = None
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
-        """The answer to a prompt, or None."""
+        """Return the answer to a prompt, or None."""
         with self._lock:
             cache = self._cache(llm_string)
             cache.prefix = self._prefix(identity)
@@ -61,7 +62,7 @@ class UserEngine:
         return Found(identity.key, answer, stored["created"], stored["seconds"], Usage(*stored["usage"]))
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
-        """Store an answer where the user's manager stores it. Raises what the manager raises."""
+        """Store an answer in the user's manager. Raises the errors of the manager."""
         usage = entry.usage
         tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
         answer = entry.answer.decode("utf-8", "surrogatepass")
@@ -76,10 +77,10 @@ class UserEngine:
             raise failures[0]
 
     def clear(self) -> str:
-        """Remove every answer; what is to be said of managers that cannot delete.
+        """Remove every answer. Returns a sentence about managers that cannot delete, or an empty text.
 
-        The store's generation is part of every key, so after the store was cleared no earlier answer is served, even
-        by a manager that cannot delete.
+        The store's generation is part of every key. So once the store is cleared, earlier answers are never served,
+        even by a manager that cannot delete.
         """
         self._store.clear()
         with self._lock:
@@ -106,7 +107,7 @@ class UserEngine:
         return cache
 
     def _map_file(self, name: str) -> Path:
-        """Where a map goes that ``init_func`` leaves to us."""
+        """Return the file of a map for which ``init_func`` names no file."""
         if self._store.where == ":memory:":
             self._folder = self._folder or TemporaryDirectory(prefix="gptcache-")
         folder = Path(self._folder.name if self._folder else self._store.where)
@@ -117,7 +118,7 @@ class UserEngine:
 
 
 class _UserCache(Cache):
-    """A ``gptcache.Cache`` whose ``init`` leaves no atexit hook and shares no default with another cache."""
+    """A ``gptcache.Cache`` whose ``init`` registers nothing at exit and shares no default with another cache."""
 
     def __init__(self, map_file: Path) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ class _UserCache(Cache):
         config: Any = None,
         next_cache: Any = None,
     ) -> None:
-        """As ``gptcache.Cache.init``; without a data manager the answers go into a map beside our store."""
+        """Set the cache up, as ``gptcache.Cache.init`` does. Without a data manager the answers go to a map file."""
         self.has_init = True
         self.cache_enable_func = cache_enable_func
         self.pre_embedding_func = pre_func or pre_embedding_func
@@ -150,14 +151,14 @@ class _UserCache(Cache):
         self.next_cache = next_cache
 
     def isolate(self) -> None:
-        """Let every stored question begin with the configuration it belongs to."""
+        """Let every stored question begin with its configuration."""
         pre_embedding_func = self.pre_embedding_func
         exact = self.embedding_func is to_embeddings
 
         def with_prefix(data: dict[str, Any], **kwargs: Any) -> tuple[str, Any]:
             result = pre_embedding_func(data, **kwargs)
             stored, embedded = result if isinstance(result, tuple) else (result, result)
-            # The text itself is the key of an exact match; a vector must not see the prefix.
+            # The text is the key of an exact match; a vector must not contain the prefix.
             return self.prefix + str(stored), self.prefix + embedded if exact else embedded
 
         self.pre_embedding_func = with_prefix
@@ -167,7 +168,7 @@ class _UserCache(Cache):
 
 
 class _WithinConfiguration(SimilarityEvaluation):
-    """The user's evaluation, for questions of the same configuration only."""
+    """The user's evaluation, limited to questions of the same configuration."""
 
     def __init__(self, cache: _UserCache, evaluation: SimilarityEvaluation) -> None:
         self._cache, self._evaluation = cache, evaluation
@@ -188,7 +189,7 @@ class _WithinConfiguration(SimilarityEvaluation):
 
 @contextmanager
 def _noticing(cache: _UserCache, failures: list[Exception]) -> Iterator[None]:
-    """Notice the errors of a save, which gptcache only logs."""
+    """Collect the errors of a save, which gptcache only logs."""
     manager = cache.data_manager
     save = manager.save
 
@@ -206,7 +207,7 @@ def _noticing(cache: _UserCache, failures: list[Exception]) -> Iterator[None]:
 
 
 def _empty(manager: Any) -> bool:
-    """Delete what a manager holds; False if it is of a kind that cannot."""
+    """Delete the content of a manager. Returns False if the manager cannot delete."""
     if isinstance(manager, MapDataManager):
         manager.data.clear()
         manager.flush()

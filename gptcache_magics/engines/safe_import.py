@@ -1,9 +1,9 @@
 """Make gptcache safe to import, from any thread and any working directory.
 
-gptcache 0.1.44 un-pickles ``./data_map.txt`` while it is imported (``core.py`` evaluates ``get_data_manager()`` as a
-default), adds a handler to the root logger (``utils/log.py``) and installs packages with pip at run time
-(``utils/dependency_control.py``). A finder on ``sys.meta_path`` mends each of these modules right after it executes, so
-nothing of gptcache is imported before it is needed and no file of it is changed.
+On its import gptcache 0.1.44 un-pickles ``./data_map.txt`` (``core.py`` evaluates ``get_data_manager()`` as a default)
+and adds a handler to the root logger (``utils/log.py``). At run time it installs packages with pip
+(``utils/dependency_control.py``). A finder on ``sys.meta_path`` mends each of these modules right after the module
+executes. So gptcache is not imported before it is needed, and its files are not changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ALLOWED = {
     *(("builtins", name) for name in ("bytearray", "complex", "dict", "frozenset", "list", "set", "tuple")),
     *(("collections", "OrderedDict"), ("cachetools", "LRUCache"), ("cachetools", "_DefaultSize")),
 }
-"""Plain containers, and the one that gptcache's map manager is made of."""
+"""Plain containers, and the cache class of gptcache's map manager."""
 
 _callbacks: dict[str, Callable[[ModuleType], None]] = {}
 came_first = False
@@ -38,7 +38,7 @@ came_first = False
 
 
 def harden() -> None:
-    """Install the finder; mend what was imported before it, with one warning."""
+    """Install the finder, and mend the modules that were imported before, with one warning."""
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, _Finder())
@@ -55,7 +55,7 @@ def harden() -> None:
 
 
 def on_import(name: str, callback: Callable[[ModuleType], None]) -> None:
-    """Call ``callback`` with the module ``name``, now if it is imported, else right after it will be."""
+    """Call ``callback`` with the module ``name``: now if the module is imported, otherwise right after its import."""
     if name in sys.modules:
         callback(sys.modules[name])
     else:
@@ -63,7 +63,7 @@ def on_import(name: str, callback: Callable[[ModuleType], None]) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Find a module as Python does, and run our code after its own."""
+    """A finder that finds modules as Python does, and runs our code after theirs."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -102,7 +102,7 @@ def _core(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
 
 
 def _log(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
-    """Execute ``gptcache.utils.log`` and take back the handler it adds to the root logger."""
+    """Execute ``gptcache.utils.log`` and remove the handler that it adds to the root logger."""
     before = list(logging.root.handlers)
     execute(module)
     for handler in [handler for handler in logging.root.handlers if handler not in before]:
@@ -132,7 +132,7 @@ def _prompt_install(package: str, warn: bool = False) -> NoReturn:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain containers, text and numbers. Anything else in the file is refused before it can run."""
+    """An unpickler of plain containers, text and numbers that refuses everything else before it can run."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:

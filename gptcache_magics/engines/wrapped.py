@@ -1,7 +1,7 @@
-"""Answers in the LangChain cache that was installed before ours: any ``BaseCache`` keeps its place.
+"""Answers in the LangChain cache that was installed before ours.
 
-It goes on to find what it stored. What it is asked with is LangChain's own ``prompt`` and ``llm_string``, so that what
-it holds stays valid; where that string does not say which model asks, the caller has completed it.
+That cache gets LangChain's own ``prompt`` and ``llm_string``, so it finds the answers that it stored before. Where the
+``llm_string`` does not tell the model, the caller completes it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ __all__ = ["WrappedEngine"]
 
 
 class WrappedEngine:
-    """Finds and saves through another cache."""
+    """An engine that finds and saves answers through another cache."""
 
     def __init__(self, cache: BaseCache) -> None:
         self._cache = cache
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
-        """The other cache's answer, or None. When and in how long it was made is not known."""
+        """Return the other cache's answer, or None. The time and the duration of the model call are unknown."""
         answer = self._cache.lookup(prompt, llm_string)
         if answer is None:
             return None
         return Found(identity.key, generations.encode(answer), 0.0, None, generations.usage(answer))
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
-        """Let the other cache store it."""
+        """Store an answer in the other cache."""
         self._cache.update(prompt, llm_string, generations.decode(entry.answer, fresh=False))
 
     def clear(self) -> str:
-        """Clear the other cache; nothing more to say."""
+        """Clear the other cache."""
         self._cache.clear()
         return ""
 
     def close(self) -> None:
-        """It was there before and stays."""
+        """Leave the other cache open: it was there before."""

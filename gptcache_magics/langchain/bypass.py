@@ -1,7 +1,8 @@
-"""Calls that go past the cache: known, recorded, and in ``replay`` refused before the model is reached.
+"""Record the calls that go past the cache, and refuse them in mode ``replay``.
 
-A model with ``cache=False``, with a cache of its own, a class that overrides ``stream``, events of version 3: none of
-these asks LangChain's global cache. Where every answer must be a recorded one they may not get through.
+A model with ``cache=False`` or with a cache of its own, a class that overrides ``stream``, and events of version 3 do
+not ask LangChain's global cache. In ``replay`` every answer must be a recorded one, so these calls must not reach the
+model.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from gptcache_magics.store.reasons import Kind, Reason, sentence
 __all__ = ["BypassWatch"]
 
 BASES: Final = ("BaseChatModel", "BaseLLM")
-"""LangChain's own two, whose ``_stream`` only says that there is none."""
+"""LangChain's own two classes, whose ``_stream`` only raises."""
 
 
 class BypassWatch:
-    """Hears of each model call on behalf of one cache."""
+    """The watcher of one cache: it hears of each model call."""
 
     def __init__(self, cache: BaseCache, ledger: Ledger, release: Callable[[ModelCall], None]) -> None:
         self._cache = ref(cache)  # the hooks hold the watch, and must not keep the cache alive
@@ -71,8 +72,7 @@ class BypassWatch:
                 budget.paid(call.configuration, used)
         if budget is not None:
             budget.ended(call)
-        if call.pending:
-            self._release(call)
+        self._release(call)
 
     def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:
@@ -115,14 +115,14 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
 
 
 def _streams(call: ModelCall) -> bool:
-    """Whether the model's class can stream, as most do; LangChain invokes those that cannot."""
+    """Return whether the model's class can stream; LangChain invokes the classes that cannot."""
     names = ("_stream", "_astream")
     able = any(name in vars(kind) for kind in type(call.model).__mro__ for name in names if kind.__name__ not in BASES)
     return able and getattr(call.model, "disable_streaming", False) is not True
 
 
 def _identities(call: ModelCall) -> Iterator[Identity]:
-    """What is asked, as far as it can be told without LangChain's conversions."""
+    """Yield what is asked, as far as that is known without LangChain's conversions."""
     for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
         if isinstance(each, str):
             yield identity.identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)

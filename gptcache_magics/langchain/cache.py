@@ -45,9 +45,9 @@ class GPTCache(BaseCache):
         receives LangChain's ``llm_string``. Without it the answers are kept in ``store``.
     store
         A folder, ``:memory:``, or an object with the methods of ``gptcache_magics.store.protocol.Store``. Lookups are
-        recorded there in any case.
+        always recorded there.
     wrapped
-        Another LangChain cache, which keeps the answers; this one adds the rest.
+        Another LangChain cache, which keeps the answers; this class adds the rest.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class GPTCache(BaseCache):
 
     @property
     def settings(self) -> Settings:
-        """What was configured."""
+        """The settings that hold for this cache."""
         return self.ledger.settings
 
     @settings.setter
@@ -85,7 +85,7 @@ class GPTCache(BaseCache):
 
     @property
     def similar(self) -> SemanticSearch | None:
-        """What finds a question asked in other words, while that is on."""
+        """The search for questions in other words, while that is on."""
         return self._answers.similar
 
     @similar.setter
@@ -105,7 +105,7 @@ class GPTCache(BaseCache):
 
     @property
     def external_cache(self) -> str:
-        """What keeps the answers, where that is no store of ours; empty if it is one."""
+        """The name of what keeps the answers where that is not our store; empty otherwise."""
         if self._answers.wrapped is not None:
             return type(self._answers.wrapped).__name__
         return "" if self._answers.ours else "the gptcache of --init"
@@ -117,7 +117,7 @@ class GPTCache(BaseCache):
 
     @property
     def scope(self) -> Scope:
-        """What holds for a lookup here and now. Nothing can be stored in a read-only store."""
+        """The scope of a lookup that is made now. A read-only store takes no answers."""
         scope = self.settings.now()
         return Scope(strictest("readonly", scope.mode), scope.tag, scope.samples) if self.store.readonly else scope
 
@@ -137,7 +137,7 @@ class GPTCache(BaseCache):
         return self._answer(request, self._requests.lookup(request, generations))
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """As ``lookup``; an answer in memory costs no thread, anything else never blocks the event loop."""
+        """Look up without blocking the event loop; an answer in memory needs no thread."""
         request = self._request(prompt, llm_string)
         if request is None:
             return None
@@ -155,19 +155,19 @@ class GPTCache(BaseCache):
         self._requests.update(pending, return_val, generations)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """As ``update``, without blocking the event loop."""
+        """Store an answer without blocking the event loop."""
         await run_in_executor(None, self.update, prompt, llm_string, return_val)
 
     def clear(self, **kwargs: Any) -> None:
-        """Remove every answer: the next lookup misses. Errors are raised: who clears wants to know."""
+        """Remove every answer: the next lookup misses. Raises the error of a failure."""
         self.empty()
 
     def empty(self) -> str:
-        """As ``clear``; what is to be said of a user's gptcache manager that cannot delete."""
+        """Remove every answer. Returns a sentence about gptcache managers that cannot delete, or an empty text."""
         return self._answers.clear()
 
     async def aclear(self, **kwargs: Any) -> None:
-        """As ``clear``, without blocking the event loop."""
+        """Remove every answer without blocking the event loop."""
         await run_in_executor(None, self.clear)
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class GPTCache(BaseCache):
         return Request(identity, scope, call, prompt, llm_string)
 
     def _answer(self, request: Request, result: Result) -> RETURN_VAL_TYPE | None:
-        """Return what LangChain is to hear: generations for a hit, None to ask the model."""
+        """Return LangChain's answer to a result: generations for a hit, None to ask the model."""
         if isinstance(result, Hit):
             answer: RETURN_VAL_TYPE = result.answer
             return answer

@@ -1,11 +1,11 @@
-"""Know which model is asking: the only place that wraps LangChain.
+"""Learn which model asks. This is the only module that wraps LangChain.
 
-LangChain tells a cache neither the model nor the arguments of the call. So the public methods ``generate``,
-``agenerate``, ``stream`` and ``astream`` of chat and completion models are wrapped: each sets a context variable for
-the time of the call. ``stream_events`` and ``astream_events`` of version 3 go past all of these, and so may a method
-that a class overrides: whoever wants to know of each call, and may refuse it, hears of those too. The wraps are
-installed with the first cache, counted, and taken away with the last one; a class that is not imported yet is wrapped
-when it will be, because importing it takes longer than turning the cache on.
+LangChain tells a cache neither the model nor the arguments of a call. So this module wraps the public methods
+``generate``, ``agenerate``, ``stream`` and ``astream`` of chat and completion models: each sets a context variable for
+the time of the call. ``stream_events`` and ``astream_events`` of version 3 go past all of these, and a method that a
+class overrides may go past them too; watchers hear of those calls and may refuse them. The first cache installs the
+wraps, and the last cache takes them away. A class that is not imported yet is wrapped on its import, because importing
+the class takes longer than turning the cache on.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _watchers: list[Watcher] = []
 
 
 class Watcher(Protocol):
-    """Who hears of each call."""
+    """An object that hears of each call."""
 
     def call_begins(self, call: ModelCall) -> None:
-        """A call begins; whatever is raised here keeps it from the model."""
+        """Hear that a call begins. An error that this raises keeps the call from the model."""
 
     def call_ended(self, call: ModelCall, result: Any) -> None:
-        """A call is over; its result, or None where it failed or came in pieces."""
+        """Hear that a call is over; ``result`` is None if the call failed or came in pieces."""
 
 
 class _Wrap:
@@ -60,14 +60,14 @@ class _Wrap:
         setattr(kind, name, wrapper)
 
     def undo(self) -> None:
-        """Put the original back. If someone else wrapped over it, ours only steps aside."""
+        """Put the original back. Where another library has wrapped over ours, ours passes calls through."""
         self.active = False
         if vars(self.kind).get(self.name) is self.wrapper:
             setattr(self.kind, self.name, self.original)
 
 
 def install() -> None:
-    """Wrap LangChain's models, if they are not wrapped yet. Each ``install`` wants its ``release``."""
+    """Wrap LangChain's models if they are not wrapped yet. Each ``install`` needs its ``release``."""
     global _users
     with _lock:
         _users += 1
@@ -94,7 +94,7 @@ def _wrap_methods(kind: type, base: type, chat: bool) -> None:
 
 
 class _Subclassing:
-    """``__init_subclass__`` of a base class: a class that is made from now on may override what is wrapped."""
+    """The ``__init_subclass__`` of a base class, wrapped: a later subclass may override a wrapped method."""
 
     name = "__init_subclass__"
 
@@ -112,7 +112,7 @@ class _Subclassing:
         setattr(base, self.name, self.wrapper)
 
     def undo(self) -> None:
-        """As ``_Wrap.undo``; most classes have no such method of their own."""
+        """Put the original back, or delete the method where the class had none of its own."""
         self.active = False
         if vars(self.kind).get(self.name) is not self.wrapper:
             return
@@ -129,7 +129,7 @@ def _subclasses(kind: Any) -> Iterator[Any]:
 
 
 def release() -> None:
-    """Take the wraps away with the last cache that needs them."""
+    """Take the wraps away if no other cache needs them."""
     global _users
     with _lock:
         _users = max(0, _users - 1)
@@ -138,23 +138,23 @@ def release() -> None:
 
 
 def installed() -> list[str]:
-    """The methods that are wrapped now, as ``BaseChatModel.generate``."""
+    """Return the methods that are wrapped now, such as ``BaseChatModel.generate``."""
     return [f"{wrap.kind.__name__}.{wrap.name}" for wrap in _wraps]
 
 
 def overriding() -> list[str]:
-    """The methods of other classes than LangChain's own two that override one of these."""
+    """Return the wrapped methods of classes other than LangChain's own two."""
     return [f"{wrap.kind.__name__}.{wrap.name}" for wrap in _wraps if wrap.kind.__name__ not in MODELS.values()]
 
 
 def watch(watcher: Watcher) -> Callable[[], None]:
-    """Let ``watcher`` hear of each call. Returns the way to stop that."""
+    """Let ``watcher`` hear of each call. Returns a function that ends this."""
     _watchers.append(watcher)
     return functools.partial(_discard, watcher)
 
 
 def watched() -> bool:
-    """Whether anyone hears of calls."""
+    """Return whether any watcher hears of calls."""
     return bool(_watchers)
 
 
@@ -165,7 +165,7 @@ def _discard(watcher: Watcher) -> None:
 
 def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> ModelCall:
     call = ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, method, inputs)
-    for watcher in list(_watchers):  # one may end in between, and the next must not be left out
+    for watcher in list(_watchers):  # a copy: one that ends meanwhile must not hide the next
         watcher.call_begins(call)
     return call
 
@@ -236,7 +236,7 @@ def _astream(original: Callable[..., Any], chat: bool, method: str) -> Callable[
 
 
 def _watched(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
-    """A method that may go past the cache: watched, and otherwise as it is."""
+    """Wrap a method that may go past the cache: watchers hear of it, and the method runs unchanged."""
 
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not method.endswith("events"):
@@ -265,4 +265,4 @@ METHODS: Final = {
     "stream_events": _watched,
     "astream_events": _watched,
 }
-"""What is wrapped, and how. LangChain before 1.4 has no events of version 3."""
+"""The wrapped methods, and how each is wrapped. LangChain before 1.4 has no events of version 3."""

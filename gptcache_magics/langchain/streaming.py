@@ -1,8 +1,8 @@
 """Let ``stream`` and ``astream`` use the cache, under the same key as ``invoke``.
 
-LangChain's own ``stream`` runs, with its callbacks, on a copy of the model whose ``_stream`` (the method that every
-provider class implements) looks into the cache first. A hit yields the stored answer in pieces; a miss lets the real
-model stream and stores what it said, once it has said everything.
+LangChain's own ``stream`` runs, with its callbacks, on a copy of the model. The copy's ``_stream`` (the method that
+every provider class implements) looks into the cache first. A hit yields the stored answer in pieces. On a miss the
+real model streams, and the whole answer is stored at its end.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ _WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 def stream(
     original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> Iterator[Any]:
-    """``original``, LangChain's ``stream``, with the cache where there is one that wants streams."""
+    """Run ``original``, LangChain's ``stream``, with the cache if that caches streams."""
     yield from original(_model(call), input, config, stop=stop, **kwargs)
 
 
 async def astream(
     original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> AsyncGenerator[Any, None]:
-    """``original``, LangChain's ``astream``, with the cache where there is one that wants streams."""
-    # Closed by us, not some time by the garbage collector: whoever reads the stream may stop in the middle.
+    """Run ``original``, LangChain's ``astream``, with the cache if that caches streams."""
+    # Closed here, not later by the garbage collector: a reader may stop in the middle of a stream.
     async with aclosing(original(_model(call), input, config, stop=stop, **kwargs)) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
 def _model(call: ModelCall) -> Any:
-    """The model to stream from: itself, or a copy that looks into the cache first."""
+    """Return the model to stream from: the model itself, or a copy that looks into the cache first."""
     model = call.model
     cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
     if model.cache is False or not getattr(cache, "caches_streams", False):
         return model
     copy = model.model_copy(update={"rate_limiter": None} if call.chat else {})
-    # What LangChain does not stream it invokes: the model itself, which asks the cache in its own way.
+    # LangChain invokes what it does not stream: then the model itself asks the cache.
     vars(copy)["invoke"], vars(copy)["ainvoke"] = model.invoke, model.ainvoke
     # In the instance, not in a subclass: LangChain compares type(self)._stream to learn whether a model streams.
     vars(copy)["_stream"] = _from_cache(call, cache)
@@ -108,7 +108,7 @@ def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., AsyncIterator[Any
 
 
 def _whole(chunks: Sequence[Any]) -> list[Generation]:
-    """What the chunks say together, as ``invoke`` would have stored it."""
+    """Return the answer of all chunks, as ``invoke`` would have stored it."""
     if not chunks:
         return []
     whole = reduce(add, chunks)
@@ -119,7 +119,7 @@ def _whole(chunks: Sequence[Any]) -> list[Generation]:
 
 
 def _pieces(generation: Generation) -> Iterator[Any]:
-    """A stored answer as a stream of words; what is not text comes with the last piece."""
+    """Yield a stored answer word by word; all but text comes with the last piece."""
     if not isinstance(generation, ChatGeneration):
         for word in _WORDS.findall(generation.text) or [""]:
             yield GenerationChunk(text=word)

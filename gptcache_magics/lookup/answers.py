@@ -1,7 +1,7 @@
-"""Where the answers are: found through gptcache under the key of a call, or under one of the two other keys it has.
+"""The place of the answers: gptcache finds them there under the key of a call, or under one of its two other keys.
 
-An answer that was stored when nobody knew the model is kept under LangChain's ``llm_string``; one that was recorded on
-another machine is found by what both have in common.
+An answer that was stored without a model at hand has LangChain's ``llm_string`` as its key. An answer that was recorded
+on another machine has the portable key, which leaves addresses out.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from gptcache_magics.engines import Engine
 from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.key import Identity, identify_by_llm_string
 from gptcache_magics.identity.model import model_name
@@ -22,26 +23,17 @@ from gptcache_magics.store.reasons import Kind, Reason
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
 
-    from gptcache_magics.engines.gptcache import Engine
-    from gptcache_magics.engines.init_func import UserEngine
-    from gptcache_magics.engines.wrapped import WrappedEngine
+    from gptcache_magics.engines.gptcache import GPTCacheEngine
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["Answers"]
 
 SAME_PROMPT: Final = 1_000
-"""How many answers to one prompt, of whatever model, are looked through for a portable match."""
-
-
-class _Engine(Protocol):
-    def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None: ...
-    def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None: ...
-    def clear(self) -> str: ...
-    def close(self) -> None: ...
+"""The largest number of answers to one prompt that the search for a portable match reads."""
 
 
 class Answers:
-    """The answers of one cache: in our store, in gptcache managers of the user's, or in the cache that was there.
+    """The answers of one cache: in our store, in the user's gptcache managers, or in another LangChain cache.
 
     Parameters
     ----------
@@ -61,7 +53,7 @@ class Answers:
         self._store, self._init_func, self.wrapped, self._failed = store, init_func, wrapped, failed
         self.similar: SemanticSearch | None = None
         """The search for questions in other words, while that is on."""
-        self._opened: _Engine | None = None
+        self._opened: Engine | None = None
         self._opening = threading.Lock()
         self._by_llm_string: dict[str, str] = {}
 
@@ -116,11 +108,11 @@ class Answers:
                 self._failed(error, "making an answer searchable")
 
     def clear(self) -> str:
-        """Remove every answer; what is to be said of a gptcache manager that cannot delete."""
+        """Remove every answer. Returns a sentence about gptcache managers that cannot delete, or an empty text."""
         return self._engine.clear()
 
     def close(self) -> None:
-        """Close what was opened for them; the store is closed by who opened it."""
+        """Close the engine. Its opener closes the store."""
         if self.similar is not None:
             self.similar.close()
         if self._opened is not None:
@@ -163,7 +155,7 @@ class Answers:
 
         query = SemanticQuery(request.identity, request.scope.mode == "replay", request.scope.several)
         try:
-            match = cast("Engine", self._engine).find_similar(query, similar)
+            match = cast("GPTCacheEngine", self._engine).find_similar(query, similar)
         except ExactOnly as only:
             return Search(reason=only.reason)
         except Exception as error:
@@ -187,25 +179,25 @@ class Answers:
         return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
 
     @property
-    def _engine(self) -> _Engine:
+    def _engine(self) -> Engine:
         if self._opened is None:
             with self._opening:
                 self._opened = self._opened or self._open()
         return self._opened
 
-    def _open(self) -> Engine | UserEngine | WrappedEngine:
-        """Only now: importing gptcache waits for the first lookup."""
+    def _open(self) -> Engine:
+        """Open the engine at the first lookup: importing gptcache takes a while."""
         if self.wrapped is not None:
             from gptcache_magics.engines.wrapped import WrappedEngine
 
             return WrappedEngine(self.wrapped)
         if self._init_func is not None:
-            from gptcache_magics.engines.init_func import UserEngine
+            from gptcache_magics.engines.init_func import InitFuncEngine
 
-            return UserEngine(self._store, self._init_func)
-        from gptcache_magics.engines.gptcache import Engine
+            return InitFuncEngine(self._store, self._init_func)
+        from gptcache_magics.engines.gptcache import GPTCacheEngine
 
-        return Engine(self._store)
+        return GPTCacheEngine(self._store)
 
 
 def _expired(found: Found) -> bool:

@@ -1,4 +1,4 @@
-"""How much a run may spend. A call that would go over is not sent; hits cost nothing and still work."""
+"""The money that a run may spend. A call that would exceed it is not sent; hits cost nothing and still work."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ LEAST: Final = 0.01
 
 
 class Budget:
-    """US dollars for one run, spent and on their way.
+    """US dollars of one run: spent, and expected for the calls under way.
 
-    What a call will cost is not known before it is made. It is taken to be what calls of the same model cost on average
-    in this run, and nothing for the first of a model: that one may go over, by itself.
+    The cost of a call is not known beforehand. The expected cost is the average of the same model's calls in this run.
+    The first call of a model counts nothing, so that call may exceed the budget.
     """
 
     def __init__(self, limit: float, paid: Mapping[str, tuple[int, float]]) -> None:
         self.limit = limit
         self.spent = sum(dollars for _, dollars in paid.values())
         self.unknown = 0
-        """Calls whose price nobody knows: they are not in ``spent``."""
+        """Number of calls whose price is unknown: ``spent`` does not include them."""
         self._paid = dict(paid)
-        """Calls of this run and what they cost, by model."""
+        """Number of calls of this run and their cost, by model."""
         self._sent: dict[Call, float] = {}
         self._lock = threading.RLock()
 
@@ -41,12 +41,12 @@ class Budget:
 
     @property
     def incomplete(self) -> str:
-        """How many calls are not counted, in words."""
+        """A sentence about the calls that are not counted."""
         calls = counted(self.unknown, "call of unknown price is", "calls of unknown price are")
         return f"{calls} not in the budget"
 
     def check(self, call: Call | None, configuration: Configuration) -> None:
-        """Raise ``BudgetReached`` if this call would go over; else count it as sent."""
+        """Raise ``BudgetReached`` if this call would exceed the budget; otherwise count the call as sent."""
         with self._lock:
             number, dollars = self._paid.get(configuration.model, (0, 0.0))
             expected = dollars / number if number else 0.0
@@ -56,7 +56,7 @@ class Budget:
                 self._sent[call] = self._sent.get(call, 0.0) + expected
 
     def paid(self, configuration: Configuration, usage: Usage) -> None:
-        """Count what an answer cost."""
+        """Count the cost of an answer."""
         dollars = pricing.usd(configuration.provider, configuration.model, usage)
         with self._lock:
             if math.isnan(dollars):
@@ -67,7 +67,7 @@ class Budget:
             self.spent += dollars
 
     def ended(self, call: Call) -> None:
-        """A call is over: what it cost is counted, or it failed."""
+        """Drop the expected cost of a call that is over: its cost is counted, or the call failed."""
         with self._lock:
             self._sent.pop(call, None)
 

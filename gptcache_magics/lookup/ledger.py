@@ -1,7 +1,7 @@
 """Record every lookup without slowing it down.
 
-A lookup is noted in memory and written with its neighbours in one transaction: every second, at the end of each cell,
-before any table is read, and at exit. A killed kernel may lose a second of lookups, never an entry.
+The ledger notes a lookup in memory and writes it with its neighbours in one transaction: every second, at the end of
+each cell, before a table is read, and at exit. A killed kernel may lose a second of lookups, but never an entry.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class Ledger:
     def __init__(self, store: Store, settings: Settings) -> None:
         self.recent: deque[Lookup] = deque(maxlen=RECENT_LOOKUPS)
         self.noted = 0
-        """How many lookups were noted since the cache was made."""
+        """Number of lookups since the cache was made."""
         self.stored = False
-        """Whether an answer was stored since the size of all was looked at."""
+        """Whether an answer was stored since the last look at the size of all answers."""
         self.last_error = ""
         self.failures = 0
-        """Errors inside the cache that the user's calls did not notice."""
+        """Number of errors inside the cache that no call noticed."""
         self._store = store
         self.settings = settings
         self.budget: Budget | None = None
-        """What the run may spend, if that is bounded."""
+        """The budget of the run, if it has one."""
         self.journal: list[Lookup] | None = None
         """Every lookup, for the report on a notebook that is being verified."""
         self._pending: dict[tuple[str, int], Lookup] = {}
@@ -80,7 +80,7 @@ class Ledger:
         asked: str | None = None,
         near: Near | None = None,
     ) -> Lookup:
-        """Note one lookup of the running cell. What a hit saved is what ``found`` cost when it was bought."""
+        """Note one lookup of the running cell. A hit saves what ``found`` cost when it was bought."""
         self._check_process()
         lookup = Lookup(
             at=time.time(),
@@ -112,23 +112,23 @@ class Ledger:
         return lookup
 
     def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: Reason | None) -> None:
-        """Complete a miss with what the model's answer cost, and why it was not stored if it was not."""
+        """Complete a miss with the cost of the model's answer, and with the reason if the answer was not stored."""
         lookup.seconds, lookup.usage = seconds, usage
         lookup.reason = reason or lookup.reason
         self._add(lookup, None)
 
     def failed(self, error: BaseException, doing: str) -> Reason:
-        """Count an error that the user's call will not notice. Return it as the reason of a lookup."""
+        """Count an error that no call notices. Returns it as the reason of a lookup."""
         self.failures += 1
         self.last_error = masked(f"{type(error).__name__} while {doing}: {error}")
         return Reason(Kind.ERROR, self.last_error)
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:
-        """The configuration of a lookup of this run, if it is known."""
+        """Return the configuration of a lookup of this run, if it is known."""
         return self._known.get(lookup.configuration or "")
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each lookup, from any thread; it must return at once. Returns the way to stop it."""
+        """Call ``changed``, which must return at once, after each lookup, from any thread. Returns how to end it."""
         self._listeners.append(changed)
 
         def unsubscribe() -> None:
@@ -138,7 +138,7 @@ class Ledger:
         return unsubscribe
 
     def flush(self) -> None:
-        """Write what is pending. A store that cannot be written keeps it pending, within a bound."""
+        """Write the pending lookups. If the store cannot be written, they stay pending, within a bound."""
         self._check_process()
         with self._lock:
             pending, self._pending = self._pending, {}
@@ -158,13 +158,13 @@ class Ledger:
                 self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
 
     def close(self) -> None:
-        """Write what is pending and end the thread."""
+        """Write the pending lookups and end the thread."""
         self._closed = True
         self._wake.put(None)
         self.flush()
 
     def _check_process(self) -> None:
-        """A forked child counts on its own side of the run, and leaves to its parent what its parent noted."""
+        """Start afresh in a forked child, whose parent writes the lookups that the parent noted."""
         if self._pid != os.getpid():
             self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.RLock(), None, {}
             self._wake = SimpleQueue()
@@ -190,7 +190,7 @@ class Ledger:
         with self._lock:
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
-                with suppress(RuntimeError):  # the interpreter is ending: what is pending is written at exit
+                with suppress(RuntimeError):  # the interpreter is ending: pending lookups are written at exit
                     self._thread.start()
 
     def _write_every_second(self) -> None:

@@ -1,4 +1,4 @@
-"""Keys that are no keys, for replay: some classes refuse to be made without one, though no model will be called."""
+"""Placeholders for API keys, for replay: some classes need a key in their constructor, though no model is called."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PLACEHOLDER: Final = "no-key-needed-in-replay"
 
 
 def put(store: Store) -> list[str]:
-    """Set the variables from which the models of a store read their keys, where they are unset; their names."""
+    """Set the unset variables from which the models of a store read their keys. Returns the names of those set."""
     columns, rows = store.configurations()
     at = columns.index("environment")
-    # A store or bundle may come from somebody else: only the variables of keys are set.
+    # A store or bundle may come from a stranger: only variables of keys are set.
     names = {name for row in rows for name in row[at].split() if KEY_VARIABLE.fullmatch(name)}
     missing = sorted(name for name in names if not os.environ.get(name))
     os.environ.update(dict.fromkeys(missing, PLACEHOLDER))

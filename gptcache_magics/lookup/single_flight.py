@@ -1,9 +1,9 @@
-"""One model call for identical lookups that are under way at the same time.
+"""One model call for identical lookups at the same time.
 
-The first lookup that misses owns its key until its answer is stored, its call ends, or it fails; an identical lookup
-of another task or thread waits for that and looks again. Who waits must not be waited for, so who owns any key never
-waits: two calls ``generate(["A", "B"])`` and ``generate(["B", "A"])`` would otherwise wait for each other for ever. A
-stream is waited for less long: whoever reads it may stop in the middle and keep it.
+The first lookup that misses owns its key until its answer is stored, its call ends, or it fails. An identical lookup of
+another task or thread waits for that and looks again. A task or thread that owns a key never waits: two calls
+``generate(["A", "B"])`` and ``generate(["B", "A"])`` would otherwise wait for each other for ever. The wait for a
+stream is shorter, because its reader may stop in the middle and keep it open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Flight", "SingleFlight", "runs_event_loop"]
 WAIT_SECONDS: Final = 600.0
 STREAM_WAIT_SECONDS: Final = 30.0
 REMEMBERED: Final = 1_000
-"""Landings; a lookup is over long before so many more."""
+"""Landings; a lookup ends long before this number of further landings."""
 
 
 class Flight:
@@ -35,7 +35,7 @@ class Flight:
         self._waiting: list[Callable[[], object]] = []
 
     def wait(self) -> bool:
-        """Block this thread until the flight has landed; False if it took too long."""
+        """Block this thread until the flight lands. Returns False if that takes too long."""
         news: SimpleQueue[None] = SimpleQueue()
         self._when_landed(lambda: news.put(None))
         with suppress(Empty):
@@ -43,7 +43,7 @@ class Flight:
         return self._landed
 
     async def wait_async(self) -> bool:
-        """As ``wait``, without blocking the event loop."""
+        """Wait until the flight lands, without blocking the event loop. Returns False if that takes too long."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._when_landed(lambda: _wake(loop, future))
@@ -52,13 +52,13 @@ class Flight:
         return self._landed
 
     def land(self) -> None:
-        """Let everyone who waits look again."""
+        """Wake every waiter, to look again."""
         self._landed = True
         for wake in self._waiting:
             wake()
 
     def _when_landed(self, wake: Callable[[], object]) -> None:
-        """Call ``wake``, perhaps twice. First on the list, then a look: so a landing in between is not missed."""
+        """Call ``wake`` on landing, perhaps twice: it is listed first, so a landing before the check is not missed."""
         self._waiting.append(wake)
         if self._landed:
             wake()
@@ -70,16 +70,19 @@ class SingleFlight:
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
         self._landed: dict[str, int] = {}
-        """The last landings: the how manieth each was."""
+        """Ordinal of the most recent landing of each key."""
         self.landings = 0
-        """How many flights have landed."""
+        """Number of flights that have landed."""
         self._lock = threading.RLock()
 
     def join(self, key: str, call: Call, looked: int) -> Flight | None:
-        """The flight to wait for; None if the caller is to call the model, then ``land`` the key or end its call.
+        """Return the flight to wait for, or None if the caller is to ask the model and then ``land`` the key.
 
-        ``looked`` is the number of ``landings`` before the caller looked for the answer: what landed since is a flight,
-        too, and its answer is there.
+        Parameters
+        ----------
+        looked
+            The number of ``landings`` before the caller looked for the answer. A flight that has landed since is
+            returned as well: its answer is stored.
         """
         with self._lock:
             flight = self._flights.get(key)
@@ -93,7 +96,7 @@ class SingleFlight:
             return None if any(each.call.owner == call.owner for each in [*self._flights.values()]) else flight
 
     def land(self, key: str, call: Call) -> None:
-        """The answer to a key that ``call`` owns is stored, or will not come."""
+        """Release a key that ``call`` owns: its answer is stored, or will not come."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is None or flight.call is not call:
@@ -106,7 +109,7 @@ class SingleFlight:
         flight.land()
 
     def land_all(self, call: Call) -> None:
-        """A call has ended: nothing that it owns will come any more."""
+        """Release every key that ``call`` owns: the call has ended."""
         if self._flights:
             with self._lock:
                 keys = [key for key, flight in self._flights.copy().items() if flight.call is call]
@@ -115,7 +118,7 @@ class SingleFlight:
 
 
 def runs_event_loop() -> bool:
-    """Whether this thread runs an event loop, as a notebook's main thread does."""
+    """Return whether this thread runs an event loop, as a notebook's main thread does."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -124,5 +127,5 @@ def runs_event_loop() -> bool:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+    with suppress(RuntimeError):  # the loop is closed, and its waiters are gone
         loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(None))

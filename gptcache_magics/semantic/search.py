@@ -1,8 +1,8 @@
 """Same question, other words: the semantic half of a lookup.
 
-An exact match comes first and is not our matter. Here a question that may be matched by its meaning is embedded once,
-compared with those of the same context, and the nearest one above the threshold is served if no guard objects and
-nobody called such an answer to it wrong before. Whatever is not served has a reason.
+The exact match comes first, and this module has no part in it. A question that may be matched by its meaning is
+embedded once and compared with the questions of the same context. The nearest one above the threshold is served if no
+guard objects and nobody labelled such an answer wrong before. An answer that is not served has a reason.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from gptcache_magics.store.reasons import Objection, ObjectionKind, exact_only
 __all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch"]
 
 LOOKED_AT: Final = 10
-"""Nearest questions: where the first is blocked, expired or what was asked itself, the next may do."""
+"""Number of nearest questions to compare: the first may be blocked, expired or the asked question itself."""
 NEAR: Final = 0.7
-"""From this cosine on a question is worth naming as near: of unrelated questions one pair in a thousand reaches it."""
+"""The smallest cosine of a question that is named as near: one in a thousand unrelated pairs reaches it."""
 REPLAY_WAITS: Final = 30.0
-"""Seconds that a lookup waits for the embedder and for its vectors where a miss is an error: in mode ``replay``."""
+"""Seconds that a lookup waits for the embedder and its vectors in mode ``replay``, where a miss is an error."""
 REMEMBERED: Final = 1_000
 SAME_EMBEDDER: Final = 0.99
-"""The cosine of two vectors of one text by one embedder: those of a server vary in the fourth digit."""
+"""The smallest cosine of two vectors of one text by one embedder: a server's vary in the fourth digit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class SemanticMatch:
 
 
 class SemanticSearch:
-    """Finds the answer to a question that was asked in other words, and keeps what is stored searchable."""
+    """The search for the answer to a question in other words. It keeps the stored entries searchable."""
 
     def __init__(
         self,
@@ -87,16 +87,16 @@ class SemanticSearch:
         self.maker, self.embedding = maker, EmbedderRunner(maker.make, known_as=self._known_as)
         self._begin()
         self._patient = True
-        """Whether waiting for the embedder has not been in vain before."""
+        """Whether to wait for the embedder: False once a wait was in vain."""
         self.backfill = Backfill(store, self.embedding, lambda *found: self._followed.add(*found), failed)
 
     def _begin(self) -> None:
-        """With nothing in memory: at first, and in a forked child, which cannot tell what its parent was doing."""
+        """Begin with an empty memory: at first, and in a forked child, which cannot know what its parent was doing."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._contexts: ContextIndex | None = None
         self._vectors: LRUCache[str, Vector | None] = LRUCache(REMEMBERED)
-        """Of what was asked and may be stored soon, by exact key: no prompt is embedded twice for one call.
+        """The vectors of recent questions, by exact key: no prompt is embedded twice for one call.
 
         None where the embedder failed.
         """
@@ -108,11 +108,11 @@ class SemanticSearch:
 
     @property
     def threshold(self) -> float:
-        """The cosine from which on a question counts as the same."""
+        """The smallest cosine at which two questions count as the same."""
         return self._settings.options.threshold
 
     def close(self) -> None:
-        """End what goes on in the background."""
+        """End the work in the background."""
         self.backfill.close()
 
     # A lookup: the two steps that gptcache asks for
@@ -165,7 +165,7 @@ class SemanticSearch:
         return SemanticMatch(nearest)
 
     def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[Entry, float]]:
-        """The stored entries with the nearest questions, the nearest first, and the cosine of each."""
+        """Yield the stored entries with the nearest questions, nearest first, and the cosine of each."""
         at_least = min(NEAR, self.threshold) if self._settings.options.shadow else self.threshold
         context = asked.question.context
         gone = True
@@ -193,7 +193,7 @@ class SemanticSearch:
     # What is stored
 
     def saved(self, identity: Identity) -> None:
-        """Make an entry that was just stored searchable; where its vector is not known yet, in the background.
+        """Make an entry that was just stored searchable, in the background if its vector is not known yet.
 
         If the embedder has just failed for it, that is left to the next ``on --reembed``.
         """
@@ -214,7 +214,7 @@ class SemanticSearch:
         self.backfill.add(identity.key, meaning, vector)
 
     def _known_as(self, name: str, probe: Vector) -> str:
-        """The name of an embedder; with a number, if one of that name was here that gives other vectors."""
+        """Return the name of an embedder, with a number if another embedder of that name gave other vectors here."""
         for number in count(2):
             before = self._store.probe(name)
             if before is None:
