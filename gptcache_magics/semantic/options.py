@@ -18,7 +18,7 @@ __all__ = ["PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "
 
 Match = Literal["exact", "semantic"]
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
-"""Cosines that were measured, with their names; at ``loose`` wrong answers are to be expected."""
+"""Measured cosines by name; ``loose`` serves wrong answers now and then."""
 CAREFUL: Final = 0.9
 
 
@@ -42,7 +42,7 @@ class Matching(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MatchOptions:
-    """What ``on`` was told about matching; None is as before."""
+    """Options of ``on`` about matching; None keeps the present value."""
 
     match: Match | None = None
     threshold: float | None = None
@@ -53,21 +53,21 @@ class MatchOptions:
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing was said."""
+        """Whether every option keeps the present value."""
         return self == MatchOptions()
 
     def check(self, cache: Matching | None, *, external_cache: bool) -> None:
-        """Find what is wrong before anything is changed.
+        """Check the options before anything is changed.
 
         Parameters
         ----------
-        elsewhere
-            Whether the answers are to be kept elsewhere than in a store of ours.
+        external_cache
+            Whether another cache keeps the answers, and not a store of ours.
 
         Raises
         ------
         CommandError
-            If that does not go together, or the embedder is none.
+            If the options contradict each other, or the embedder is not one.
         MissingDependencyError
             If the embedder needs an extra that is not installed.
         """
@@ -117,7 +117,7 @@ def threshold_of(value: Any) -> float:
 
 
 def apply(cache: Matching, wanted: MatchOptions) -> str:
-    """Match as ``on`` was told from here on; a sentence about it, empty if nothing was said."""
+    """Match by these options from now on. Returns a sentence for the user, empty if no option was given."""
     if wanted.match == "exact":
         cache.similar = None
         cache.settings.options = replace(cache.settings.options, any_temperature=False)
@@ -150,12 +150,12 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
 
 
 def _is_other(embedder: Any, given: Any) -> bool:
-    """Whether another embedder is wanted than the one that was given before."""
+    """Whether ``embedder`` differs from the one that was given before."""
     return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 
 def described(options: Options, embedder: str) -> str:
-    """How questions are matched by meaning, in a few words."""
+    """Return in a few words how questions are matched by meaning."""
     message = f"{embedder}, threshold {options.threshold:g}"
     if options.shadow:
         return f"{message}, in shadow (nothing is served by meaning)"
@@ -164,7 +164,7 @@ def described(options: Options, embedder: str) -> str:
 
 
 def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
-    """How questions are matched, and how much of what is stored can be found so."""
+    """Return how questions are matched, and how many entries can be found by meaning."""
     message = f"semantic: {described(options, similar.embedder)}"
     embedding, indexing = similar.embedding, similar.backfill
     if embedding.trouble:
@@ -184,7 +184,7 @@ def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
 
 
 def _chosen(store: Store, embedder: str) -> float:
-    """The threshold that was chosen for an embedder in this store, or the default."""
+    """Return the threshold that was chosen for an embedder in this store, or the default."""
     columns, rows = store.embedders()
     thresholds = {row[columns.index("embedder")]: row[columns.index("threshold")] for row in rows}
     chosen = thresholds.get(embedder)
@@ -192,10 +192,10 @@ def _chosen(store: Store, embedder: str) -> float:
 
 
 def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait: bool = False) -> str:
-    """Embed what was stored earlier, in the background or until that is done; of that, a sentence.
+    """Embed earlier entries, in the background or until done. Returns a sentence for the user.
 
-    What has vectors of another embedder is embedded anew only if that is asked for: it may cost money, or leave the
-    machine.
+    Entries with vectors of another embedder are embedded again only with ``reembed``: it may cost money, or send them
+    to another machine.
     """
     similar.backfill.start(anew=reembed)
     message = ""
@@ -211,5 +211,5 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
 
 
 def _kept(store: Store, embedder: str) -> str:
-    """The name under which the vectors of an embedder that is still loading are likely kept."""
+    """Return the likely name of the stored vectors of an embedder that is still loading."""
     return next((name for name, *_ in store.embedders().rows if name.startswith(f"{embedder}/")), "")
