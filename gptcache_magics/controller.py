@@ -1,6 +1,6 @@
-"""What is on: install the cache as LangChain's global cache, and put everything back exactly as it was.
+"""Install the cache as LangChain's global cache, and put everything back exactly as it was.
 
-There is one global LLM cache in a process, so there is one controller: ``controller``.
+A process has one global LLM cache, so there is one controller: ``controller``.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ BUNDLE: Final = ".jsonl"
 
 @dataclass
 class Controller:
-    """Turns the cache on and off, and knows what it replaced."""
+    """Turns the cache on and off, and remembers what it replaced."""
 
     settings: Settings = field(default_factory=lambda: Settings(config=Config(mark_hits=True)))
     cache: GPTCache | None = None
     previous: BaseCache | None = None
     on_off: list[Callable[[], None]] = field(default_factory=list)
-    """What else must end with the cache, such as an open panel."""
+    """What to call when the cache is turned off, such as an open panel's ``close``."""
     _placed: list[str] = field(default_factory=list)
-    """Variables that hold a placeholder while the mode is replay."""
+    """Environment variables that hold a placeholder while the mode is replay."""
 
     verifying: ClassVar[bool] = False
-    """Whether a notebook is being verified, which leaves no trace in files."""
+    """Whether a notebook is being verified, which must not write files."""
 
     def on(
         self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
     ) -> None:
-        """Install the cache. Already on at this place: keep it, and take the global cache back."""
+        """Install the cache. A cache that is on at this place is kept and becomes the global cache again."""
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         from gptcache_magics.langchain.cache import GPTCache
@@ -107,7 +107,7 @@ class Controller:
             )
 
     def set_mode(self, mode: Mode) -> None:
-        """What the cache may do from here on, in the whole kernel."""
+        """Set what the cache may do from now on, in the whole kernel."""
         assert self.cache is not None
         options = self.settings.options
         self.settings.options = replace(options, kernel=replace(options.kernel, mode=mode))
@@ -116,12 +116,12 @@ class Controller:
 
     @property
     def placed(self) -> str:
-        """A sentence about the placeholders; empty without any."""
+        """A sentence about the placeholders; empty if there are none."""
         names, verb = " and ".join(self._placed), "are" if len(self._placed) > 1 else "is"
         return f" {names} {verb} a placeholder until the mode changes." if names else ""
 
     def off(self) -> str:
-        """Put LangChain back as it was; the line to print."""
+        """Put LangChain back as it was. Returns a sentence for the user."""
         if self.cache is None:
             return "The cache is off already."
         from langchain_core.globals import get_llm_cache, set_llm_cache
@@ -147,7 +147,7 @@ class Controller:
         return f"Cache off. This run: {totals or 'no lookups'}.{restored}"
 
     def source(self, at: str | Path | None = None) -> Source:
-        """What tables are read from: the cache that is on, or the store at ``at``."""
+        """Return what tables are read from: the cache that is on, or the store at ``at``."""
         live = Source(self.cache.store, self.cache.ledger, "run") if self.cache is not None else None
         if at is None:
             if live is None:
@@ -164,7 +164,7 @@ class Controller:
         return Source(store)
 
     def _store(self, where: str | Path) -> Store:
-        """The store at a place: a bundle is read into memory, anything else opened."""
+        """Return the store at a place; a bundle is read into memory."""
         if not str(where).endswith(BUNDLE):
             return open_store(where)
         from gptcache_magics import bundle
@@ -172,7 +172,7 @@ class Controller:
         return bundle.opened(where)
 
     def described(self) -> str:
-        """Where the cache is on and what it holds, for the line of ``on``."""
+        """Return where the cache is on and what it holds, for the line of ``on``."""
         assert self.cache is not None
         entries, _ = self.cache.store.count()
         mode = self.settings.options.kernel.mode
@@ -182,4 +182,4 @@ class Controller:
 
 
 controller = Controller()
-"""The one controller of this process; :mod:`gptcache_magics.replay.kernel` puts another in its place."""
+"""The one controller of this process; :mod:`gptcache_magics.replay.kernel` replaces it."""

@@ -4,8 +4,8 @@ GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
 ├── NotStorable           an answer that no later call may be given
 ├── ExactOnly             a question that may not be matched by its meaning
-├── CommandError          a word, option or value that a command does not take
-├── CacheMiss             nothing is recorded, and the mode forbids to ask the model
+├── CommandError          a word, option or value that a command does not accept
+├── CacheMiss             nothing is recorded, and the mode forbids asking the model
 ├── BudgetReached         the money for this run is spent
 └── MissingDependencyError
 """
@@ -73,4 +73,4 @@ class BudgetReached(_Refused):
 
 
 class MissingDependencyError(GPTCacheMagicsError, ImportError):
-    """A package that gptcache wants is not installed. Nothing is ever installed at run time."""
+    """A package that gptcache needs is not installed. Nothing is ever installed at run time."""

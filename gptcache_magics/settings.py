@@ -1,9 +1,8 @@
-"""What holds at this moment: the mode, the cell that is running, and what was configured.
+"""The settings of a cache: options, configuration, and what the running cell and block ask for.
 
 A cell and a block are context variables, so they follow the code through ``batch``, ``asyncio`` and executors.
-They do not reach a thread that the user starts; a lookup from there says "unattributed" rather than name a wrong cell.
-What a cell asks for with ``%%gptcache`` holds for the whole kernel while the cell runs, so that such a thread cannot
-slip past it.
+They do not reach a thread that the user starts; its lookups are "unattributed", not attributed to a wrong cell. The
+scope of a ``%%gptcache`` line holds for the whole kernel while the cell runs, so that it reaches such threads, too.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
 DEFAULT_STORE: Final = ".gptcache"
 THRESHOLD: Final = 0.93
-"""The cosine of MiniLM at which, with guards, few wrong answers are served: ``benchmarks/semantic.py``."""
+"""The cosine at which MiniLM with guards serves few wrong answers: ``benchmarks/semantic.py``."""
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
 
 
 def strictest(*modes: Mode) -> Mode:
-    """The mode that allows least: ``auto``, ``refresh``, ``readonly``, ``bypass``, ``replay``, from lax to strict."""
+    """Return the strictest mode: ``auto``, ``refresh``, ``readonly``, ``bypass``, ``replay`` from lax to strict."""
     return max(modes, key=_STRICTNESS.index)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the kernel, a cell or a block asks for."""
+    """Mode, tag and samples that the kernel, a cell or a block asks for."""
 
     mode: Mode = "auto"
     tag: str = ""
     """Words between single spaces, put on every entry that is stored or hit."""
     samples: int | None = None
-    """How many identical calls in one run of a cell get an answer of their own each; None is as outside."""
+    """How many identical calls in one run of a cell get a different answer each; None inherits the outer scope."""
 
     @property
     def several(self) -> bool:
@@ -48,29 +47,29 @@ class Scope:
         return self.samples is not None and self.samples > 1
 
     def within(self, outer: Scope) -> Scope:
-        """Both at once: the strictest mode, both tags, the inner number of samples."""
+        """Return both scopes combined: the strictest mode, both tags, the inner number of samples."""
         tag = " ".join(dict.fromkeys(f"{outer.tag} {self.tag}".split()))
         return Scope(strictest(outer.mode, self.mode), tag, self.samples or outer.samples)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of a notebook cell: what a lookup is attributed to."""
+    """One run of a notebook cell, to which lookups are attributed."""
 
     notebook: str
     cell_id: str
     execution_count: int
     first_line: str
     asked: dict[str, Iterator[int]] = field(default_factory=dict, compare=False)
-    """How often each call was made in this run of the cell, by key."""
+    """Counts each call of this run of the cell, by key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``on``, ``mode`` and ``tune`` set, until ``off``. Replaced whole."""
+    """Options that ``on``, ``mode`` and ``tune`` set, until ``off``. They are replaced whole."""
 
     kernel: Scope = Scope()
-    """What the whole kernel asks for."""
+    """The scope of the whole kernel."""
     threshold: float = THRESHOLD
     """The smallest cosine at which two questions count as the same, while matching by meaning is on."""
     any_temperature: bool = False
@@ -85,7 +84,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What ``%config GPTCacheMagics`` sets once; it outlives ``off``. Replaced whole."""
+    """Options of ``%config GPTCacheMagics``, which outlive ``off``. They are replaced whole."""
 
     store: str = DEFAULT_STORE
     """Where ``on`` keeps the answers when it is given no place."""
@@ -105,17 +104,17 @@ class Config:
 
 @dataclass(slots=True)
 class Settings:
-    """What holds for one cache now. A cache, its ledger and its search share one object and see each change."""
+    """The settings of one cache. A cache, its ledger and its search share one object and see each change."""
 
     options: Options = Options()
     config: Config = Config()
     cell: Scope | None = None
-    """What the running cell asked for with ``%%gptcache``."""
+    """The scope that the running cell asked for with ``%%gptcache``."""
     asked: dict[str, Iterator[int]] = field(default_factory=dict)
-    """As ``Cell.asked``, for lookups of no cell: they count as one run."""
+    """As ``Cell.asked``, for lookups without a cell: they count as one run."""
 
     def now(self) -> Scope:
-        """What holds for a lookup that is made here and now."""
+        """Return the scope of a lookup that is made here and now."""
         block, cell, kernel = BLOCK.get(), self.cell, self.options.kernel
         if block is None and cell is None:
             return kernel
@@ -123,7 +122,7 @@ class Settings:
         return block.within(scope) if block is not None else scope
 
     def sample(self, key: str, samples: int) -> int:
-        """Which of ``samples`` answers the next identical call gets: in turn, from the first in each run of a cell."""
+        """Return which of ``samples`` answers the next identical call gets: each run of a cell begins with 0."""
         cell = CELL.get()
         asked = cell.asked if cell is not None else self.asked
         return next(asked.setdefault(key, itertools.count())) % samples

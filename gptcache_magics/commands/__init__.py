@@ -24,26 +24,26 @@ COMMANDS: Final = (
 
 
 class Command(Protocol):
-    """What a module in this folder has."""
+    """The module of a sub-command."""
 
     EXAMPLE: str
 
 
 def command(name: str) -> Command:
-    """The module of a sub-command."""
+    """Return the module of a sub-command."""
     return cast(Command, import_module(f"gptcache_magics.commands.{name}"))
 
 
 def function(name: str) -> Callable[..., Any]:
-    """The function of a sub-command."""
+    """Return the function of a sub-command."""
     return cast(Callable[..., Any], getattr(command(name), name))
 
 
 def parser(name: str) -> Parser:
-    """A parser for the words after a sub-command."""
+    """Return a parser for the words after a sub-command."""
     return Parser(f"%gptcache {name}", function(name), command(name).EXAMPLE)
 
 
 def unknown(name: str) -> str:
-    """The sentence about a word that is no sub-command."""
+    """Return the sentence about a word that is not a sub-command."""
     return f"No sub-command '{name}'.{nearest(name, COMMANDS)} All: %gptcache help"

@@ -1,4 +1,4 @@
-"""What holds for one block of code, ``with gm.using(mode="refresh"):``, or for one cell, ``%%gptcache refresh``."""
+"""Settings of one block of code, ``with gm.using(mode="refresh"):``, or of one cell, ``%%gptcache refresh``."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class using:
     mode
         ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
     tag
-        A word put on each entry that the block stores or hits.
+        A word that is put on each entry that the block stores or hits.
     samples
-        How many identical calls get an answer of their own each.
+        How many identical calls get a different answer each.
 
     Raises
     ------
@@ -40,8 +40,8 @@ class using:
         self,
         mode: Annotated[Mode, Word("MODE", help=", ".join(MODES))] = "auto",
         *,
-        tag: Annotated[str, Option(help="a word put on every entry that is stored or hit")] = "",
-        samples: Annotated[int | None, Option(metavar="N", help="N answers to identical calls")] = None,
+        tag: Annotated[str, Option(help="a word to put on every entry that is stored or hit")] = "",
+        samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     ) -> None:
         self.scope = Scope(mode, check_tag(tag) if tag else "", samples)
         self._entered: list[tuple[Token[Scope | None], list[str]]] = []
@@ -50,9 +50,9 @@ class using:
         outer = BLOCK.get()
         placed: list[str] = []
         if self.scope.mode == "replay":
-            from gptcache_magics.langchain.hooks import watched  # its import is not for %load_ext
+            from gptcache_magics.langchain.hooks import watched  # not imported by %load_ext
 
-            # A GPTCache of the user's own refuses calls by itself; without any, replay would let all through.
+            # A user's own GPTCache refuses calls itself. Without any cache, replay would let every call through.
             if controller.cache is not None or not watched():
                 placed = placeholders.put(controller.source().store)
         self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))

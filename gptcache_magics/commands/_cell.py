@@ -1,4 +1,4 @@
-"""``%%gptcache``: what holds for one run of one cell."""
+"""``%%gptcache``: settings of one run of one cell."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ EXAMPLE = "%%gptcache refresh --tag draft"
 
 
 def cell_scope(line: str) -> Scope:
-    """Return what a ``%%gptcache`` line asks for.
+    """Return the settings that a ``%%gptcache`` line asks for.
 
     Raises
     ------
     CommandError
-        If the line asks for something else, for help, or if the cache is off.
+        If the line is wrong or asks for help, or if the cache is off.
     """
     parser = Parser("%%gptcache", using, EXAMPLE)
     given = words(line)
     if "--help" in given or "-h" in given:
         raise CommandError(parser.format_help().strip())
     _, options = parser.parse(given)
-    controller.source()  # refuses, if the cache is off
+    controller.source()  # raises if the cache is off
     return using(**options).scope

@@ -1,6 +1,6 @@
-"""What can be wrong around the cache: one small function for each thing to look at.
+"""Checks of everything around the cache, one function each.
 
-Each returns a ``Check``: whether it is well, what was found, and what to do about it.
+A ``Check`` tells whether all is well, what was found, and what to do about it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
 
 SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
 SAMPLE: Final = 200
-"""How many of the newest entries are searched for keys, and how much of each."""
+"""How many of the newest entries are searched for keys."""
 SAMPLE_CHARACTERS: Final = 20_000
 CHECK_SECONDS: Final = 0.3
 LITTLE_BYTES: Final = 200e6
@@ -56,7 +56,7 @@ NETWORK_TYPES: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
     ok: bool
@@ -69,7 +69,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All that was looked at, one line each."""
+    """The results of all checks, one line each."""
 
     checks: tuple[Check, ...]
 
@@ -79,7 +79,7 @@ class Checkup:
         return all(each.ok for each in self.checks)
 
     def to_frame(self) -> pd.DataFrame:
-        """The same as a table: ``check``, ``finding`` and ``hint`` (string), ``ok`` (boolean)."""
+        """Return the same as a table: ``check``, ``finding`` and ``hint`` (string), ``ok`` (boolean)."""
         import pandas as pd
 
         dtypes = {"check": "string", "ok": "boolean", "finding": "string", "hint": "string"}
@@ -91,7 +91,7 @@ class Checkup:
 
 
 def alive(module: str, name: str) -> list[Any]:
-    """The objects of a class and its subclasses that there are now; of a module that is not imported, none."""
+    """Return the living objects of a class and its subclasses; none if the module is not imported."""
     kind = getattr(sys.modules.get(module), name, None)
     if kind is None:
         return []
@@ -128,7 +128,7 @@ def _version(name: str) -> str | None:
 
 
 def import_order() -> Check:
-    """Whether gptcache was imported while that was safe."""
+    """Check whether gptcache was imported safely."""
     if "gptcache" not in sys.modules:
         return Check("gptcache's import", True, "it waits for the first lookup")
     if not upstream.came_first:
@@ -150,7 +150,7 @@ def gptcache_leaks() -> Check:
 
 
 def hooks(cache: GPTCache | None) -> Check:
-    """Whether LangChain's methods are wrapped while the cache is on, and are not when it is off."""
+    """Check that LangChain's methods are wrapped while the cache is on, and only then."""
     wrapped = langchain_hooks.installed()
     message = f"{len(wrapped)} methods of LangChain's models are wrapped"
     if cache is not None:
@@ -167,15 +167,15 @@ def hooks(cache: GPTCache | None) -> Check:
 
 
 def overriding(live: Sequence[Any]) -> Check:
-    """Whether models in use have a ``stream`` or ``generate`` of their own, which may not ask a cache."""
+    """Check for models in use whose own ``stream`` or ``generate`` may not ask the cache."""
     used = {kind.__name__ for each in {type(model) for model in live} for kind in each.__mro__}
     found = sorted({name for name in langchain_hooks.overriding() if name.partition(".")[0] in used})
     hint = "These may not ask the cache: use invoke with such a model" if found else ""
-    return Check("methods of their own", not found, ", ".join(found) or "none of the models in use has any", hint)
+    return Check("methods of their own", not found, ", ".join(found) or "none of the models in use has one", hint)
 
 
 def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
-    """Whether models in use go past the cache: with ``cache=False`` or a cache of their own."""
+    """Check for models in use that bypass the cache, with ``cache=False`` or a cache of their own."""
     past: Counter[str] = Counter()
     for model in live:
         own = getattr(model, "cache", None)
@@ -187,12 +187,12 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
     recent = list(cache.ledger.recent) if cache is not None else []
     calls = sum(each.reason == Reason(Kind.CACHE_FALSE) for each in recent)
     findings += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
-    hint = "They are paid for each time: leave cache= out" if findings else ""
-    return Check("models", not findings, ", ".join(findings) or f"{len(live)} in use, none goes past the cache", hint)
+    hint = "Their calls are paid for each time: leave cache= out" if findings else ""
+    return Check("models", not findings, ", ".join(findings) or f"{len(live)} in use, none bypasses the cache", hint)
 
 
 def replaced(cache: GPTCache, installed: object) -> Check:
-    """Whether another cache was installed over ours."""
+    """Check whether another cache was installed over this one."""
     if installed is cache:
         return Check("LangChain's cache", True, "is this one")
     name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"
@@ -200,16 +200,16 @@ def replaced(cache: GPTCache, installed: object) -> Check:
 
 
 def matches(cache: GPTCache, similar: SemanticSearch) -> Check:
-    """Whether questions in other words are matched, as was asked for."""
+    """Check whether matching by meaning works."""
     trouble = similar.embedding.trouble or similar.backfill.trouble
-    hint = "Exact matching works. Try the embedder anew: %gptcache on --match semantic" if trouble else ""
+    hint = "Exact matching works. Try the embedder again: %gptcache on --match semantic" if trouble else ""
     return Check("matching", not trouble, searchable(cache.store, cache.settings.options, similar), hint)
 
 
 def errors(cache: GPTCache) -> Check:
-    """Errors inside the cache that the user's calls did not notice."""
+    """Check for errors inside the cache that the user's calls did not notice."""
     number, last = cache.ledger.failures, cache.ledger.last_error
-    hint = "Which lookups met them: the column reason of %gptcache lookups" if number else ""
+    hint = "See the column reason of %gptcache lookups" if number else ""
     return Check("errors in this run", not number, f"{number}, the last: {last}" if number else "none", hint)
 
 
@@ -217,15 +217,15 @@ def errors(cache: GPTCache) -> Check:
 
 
 def damaged_files(path: Path) -> Check:
-    """Damaged files that were set aside beside the store."""
+    """Check for damaged files that were set aside beside the store."""
     names = sorted(each.name for each in path.parent.glob(f"{path.name}.damaged-*"))
     found = [name for name in names if not name.endswith(("-wal", "-shm"))]
-    hint = "What can be saved of one: sqlite3 FILE .recover. Else delete it" if found else ""
+    hint = "Save what can be read: sqlite3 FILE .recover. Then delete it" if found else ""
     return Check("damaged files", not found, ", ".join(found) or "none", hint)
 
 
 def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
-    """Whether SQLite finds damage in the file."""
+    """Check whether SQLite finds damage in the file."""
     try:
         found = damage(path, seconds)
     except TimeoutError:
@@ -237,7 +237,7 @@ def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
 
 
 def network_mount(path: Path, mounts: str) -> Check | None:
-    """Whether the store is on a network file system, by the text of ``/proc/mounts``."""
+    """Check whether the store is on a network file system; ``mounts`` is the text of ``/proc/mounts``."""
     real = os.path.realpath(path)
     kinds = {}
     for line in mounts.splitlines():
@@ -250,12 +250,12 @@ def network_mount(path: Path, mounts: str) -> Check | None:
     kind = kinds[max(kinds, key=len)]
     if not NETWORK_TYPES.fullmatch(kind):
         return Check("file system", True, kind)
-    hint = "Locks and journals of SQLite want a disk of this machine: %gptcache on FOLDER"
+    hint = "SQLite needs a disk of this machine for its locks: %gptcache on FOLDER"
     return Check("file system", False, f"{kind}, over a network", hint)
 
 
 def writable(path: Path) -> Check:
-    """Whether the store can be written."""
+    """Check whether the store can be written."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return Check("writing", True, "allowed")
     hint = f"Answers are served, none is stored. Allow it: chmod u+w {path.parent} {path}"
@@ -263,14 +263,14 @@ def writable(path: Path) -> Check:
 
 
 def disk_space(path: Path) -> Check:
-    """Whether there is room for more answers."""
+    """Check whether the disk has room for more answers."""
     free = shutil.disk_usage(path.parent).free
-    hint = "" if free > LITTLE_BYTES else "Make room, or bound the store: %gptcache on --max-size 100MB"
+    hint = "" if free > LITTLE_BYTES else "Make room, or limit the store: %gptcache on --max-size 100MB"
     return Check("disk space", not hint, f"{byte_size(free)} free", hint)
 
 
 def secrets(store: Store) -> Check:
-    """Whether what looks like a key is in stored prompts and answers."""
+    """Check for stored prompts and answers that hold what looks like a key."""
     columns, rows = store.entries(Selection(), SAMPLE)
     prompt, answer = columns.index("prompt"), columns.index("answer")
     found = sum(_holds_a_key((row[prompt], row[answer])) for row in rows)

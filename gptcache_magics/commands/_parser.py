@@ -1,9 +1,9 @@
-"""Read from a function's signature what may be typed after a sub-command, and answer a wrong line with one sentence.
+"""Parse the words after a sub-command by the signature of its function, and answer a wrong line with one sentence.
 
 A parameter is declared once, in its annotation: ``limit: Annotated[int | None, Option("-n", help="…")] = None`` is an
-option ``-n/--limit``, ``path: Annotated[str, Word("FILE", help="…")]`` a word without a name. Its type says what may
-be typed: a ``Literal`` one of its words, ``bool`` nothing, ``int`` a whole number above 0, any other type a text. The
-parser, the help, the completion and ``checked`` read the declaration.
+option ``-n/--limit``, and ``path: Annotated[str, Word("FILE", help="…")]`` is a positional word. The type says which
+values are allowed: one of the words of a ``Literal``, no value for ``bool``, a whole number above 0 for ``int``, and
+any text for another type. The parser, the help, the completion and ``checked`` read this declaration.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Declares a parameter that is typed by its name."""
+    """Declares a parameter that is typed as ``--name value``."""
 
     short: str = ""
-    """A twin of one letter, such as ``-m``."""
+    """A short name, such as ``-m``."""
     help: str = ""
     metavar: str = ""
-    """What stands for the value in the help; several words if the option takes several values."""
+    """Placeholder of the value in the help; several words if the option takes several values."""
     suggest: Callable[[], Iterable[str]] = tuple
-    """Values to complete, where the type does not say them."""
+    """Returns values to complete, if the type does not list them."""
     read: Callable[[str], Any] | None = None
-    """Turns what was typed into a value, where the type does not say how; raises ``argparse.ArgumentTypeError``."""
+    """Converts the typed text, if the type does not say how; raises ``argparse.ArgumentTypeError``."""
     variable: Literal["", "variable", "function"] = ""
-    """What in the notebook the value names."""
+    """Whether the value names a variable or a function of the notebook."""
     may_be_variable: bool = False
-    """Whether the value names a variable of the notebook only if there is such a one."""
+    """Whether a value that names no variable is passed on as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Declares a parameter that is typed without a name."""
+    """Declares a parameter that is typed without ``--name``."""
 
     metavar: str
     help: str = ""
     suggest: Callable[[], Iterable[str]] = tuple
     required: bool = False
-    """Whether ``*names`` needs at least one word."""
+    """Whether at least one word of ``*names`` must be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ class Declared:
     types: tuple[Any, ...]
     default: Any
     several: bool
-    """Whether it is ``*names``."""
+    """Whether the parameter is ``*names``."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of an option, the long one last; none for a word."""
+        """Names of the option, the long one last; empty for a word."""
         if isinstance(self.declaration, Word):
             return ()
         long = f"--{self.name.strip('_').replace('_', '-')}"
@@ -84,7 +84,7 @@ class Declared:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The only words it takes; empty if it takes others."""
+        """The allowed words; empty if other values are allowed."""
         return tuple(value for each in self.types if get_origin(each) is Literal for value in get_args(each))
 
     @property
@@ -97,7 +97,7 @@ class Declared:
         return int in self.types and str not in self.types
 
     def check(self, value: Any) -> None:
-        """Raise ``CommandError`` if the value of a Python argument is none that its type says."""
+        """Raise ``CommandError`` unless the type allows the value of a Python argument."""
         if value is None and NoneType in self.types:
             return
         if self.values and value not in self.values:
@@ -107,7 +107,7 @@ class Declared:
             raise CommandError(f"{self.name} is a whole number above 0. Got {value!r}.")
 
     def reader(self, command: str) -> Callable[[str], Any]:
-        """Return what turns a typed text into a value; ``command`` stands for a word, which has no name."""
+        """Return a converter of typed texts. Its errors name the option or, for a word, ``command``."""
         name = self.names[0] if self.names else command
 
         def read(text: str) -> Any:
@@ -132,7 +132,7 @@ def declared(function: Callable[..., Any]) -> tuple[Declared, ...]:
 def _declared(function: Callable[..., Any]) -> Iterator[Declared]:
     names = vars(sys.modules[function.__module__])
     for each in inspect.signature(function).parameters.values():
-        # One by one: the type that a function returns may be known to type checkers only.
+        # One at a time: the return type may exist for type checkers only.
         hint = eval(each.annotation, names) if isinstance(each.annotation, str) else each.annotation
         if get_origin(hint) is Annotated:
             several = each.kind is inspect.Parameter.VAR_POSITIONAL
@@ -144,7 +144,7 @@ def _types(hint: Any) -> tuple[Any, ...]:
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Check each argument of a function by its declaration, however the function is called."""
+    """Decorate a function so that each call checks its arguments by their declarations."""
 
     @wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -168,11 +168,11 @@ class Parser(argparse.ArgumentParser):
     Parameters
     ----------
     typed
-        What stands before the words, such as ``%gptcache stats``.
+        The beginning of the line, such as ``%gptcache stats``.
     function
-        What is called with them.
+        The function or class that the words are arguments of.
     example
-        A line that the help and each error end with.
+        A line that ends the help and each error.
     """
 
     def __init__(self, typed: str, function: Callable[..., Any], example: str) -> None:
@@ -250,11 +250,11 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def error(self, message: str) -> NoReturn:
-        """Say what was wrong, without the name that argparse puts before it."""
+        """Raise ``CommandError`` with argparse's message, without its prefix."""
         problem = message
         if message.startswith("argument "):
             option, problem = message.removeprefix("argument ").split(": ", 1)
-            problem = f"{option.split('/')[-1]} wants a value" if problem.startswith("expected") else problem
+            problem = f"{option.split('/')[-1]} needs a value" if problem.startswith("expected") else problem
         problem = problem.replace("the following arguments are required", "missing")
         if problem.startswith("unrecognized arguments"):
             problem = problem.replace("unrecognized arguments", "too many words")
@@ -269,10 +269,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def words(line: str) -> list[str]:
-    """Split a line as a shell would; a comment and a final semicolon, as Python has them, do not count."""
+    """Split a line as a shell would, without a Python comment or a final semicolon."""
     line = line.rstrip().removesuffix(";")
     ends = [match.start() for match in re.finditer(r"(?:^|\s)#(?=\s|$)", line)]
-    for end in (*ends, len(line)):  # a "#" within quotes leaves the quotes open, so the next one is tried
+    for end in (*ends, len(line)):  # a "#" within quotes leaves the quotes open, so the next "#" is tried
         try:
             return shlex.split(line[:end])
         except ValueError as error:
@@ -281,7 +281,7 @@ def words(line: str) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'stats' or 'status'?`` with a space before it, or nothing."""
+    """Return `` Did you mean 'stats' or 'status'?``, or an empty text."""
     plain = {each.lstrip("-"): each for each in known}
     matches = [plain[match] for match in difflib.get_close_matches(word.lstrip("-"), plain, n=2, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

@@ -1,7 +1,4 @@
-"""What a person names, and how: entries by ids, words, tags and age, a model by its name, a cell by its number.
-
-The options that several commands share are declared here once.
-"""
+"""Options that several commands share: they name entries, models, cells, times and stores."""
 
 from __future__ import annotations
 
@@ -28,11 +25,11 @@ __all__ = [
 
 LAST: Final = "last"
 SUGGESTED: Final = 50
-"""The newest entries, whose ids are completed."""
+"""How many of the newest ids are completed."""
 
 
 def entry_ids() -> list[str]:
-    """The ids of the newest entries of the cache that is on, as tables show them."""
+    """Return the ids of the newest entries of the cache that is on, as tables show them."""
     try:
         columns, rows = controller.source().store.entries(Selection(), limit=SUGGESTED)
     except GPTCacheMagicsError:
@@ -41,7 +38,7 @@ def entry_ids() -> list[str]:
 
 
 def _models() -> list[str]:
-    """The models that the store of the cache that is on knows."""
+    """Return the models in the store of the cache that is on."""
     try:
         columns, rows = controller.source().store.configurations()
     except GPTCacheMagicsError:
@@ -65,7 +62,7 @@ Cell = Annotated[
     Option(metavar=f"N|{LAST}", help="only of the cell with [N] beside it", suggest=lambda: [LAST], read=_cell),
 ]
 Older = Annotated[str | None, Option(metavar="TIME", help="only entries stored before this time, such as 30d")]
-Unused = Annotated[str | None, Option(metavar="TIME", help="only entries neither stored nor hit since, such as 90d")]
+Unused = Annotated[str | None, Option(metavar="TIME", help="only entries not stored or hit for this time, such as 90d")]
 Expired = Annotated[bool, Option(help="only entries that are not served any more")]
 Pinned = Annotated[bool, Option(help="only pinned entries")]
 Limit = Annotated[int | None, Option("-n", help="at most N rows", metavar="N")]
@@ -93,12 +90,12 @@ def selected(
     expired: bool = False,
     pinned: bool | None = None,
 ) -> Selection:
-    """Return the entries that fit every condition that is given.
+    """Return a selection of the entries that fit every given condition.
 
     Raises
     ------
     CommandError
-        If an id, the model or the cell is unknown, or a time is none.
+        If an id, the model or the cell is unknown, or a time cannot be read.
     """
     now = time.time()
     return Selection(
@@ -114,7 +111,7 @@ def selected(
 
 
 def configurations_of(store: Store, model: str | None) -> list[str] | None:
-    """The keys of a model's configurations; None if no model is named.
+    """Return the keys of a model's configurations; None if ``model`` is None.
 
     Raises
     ------
@@ -136,12 +133,12 @@ def configurations_of(store: Store, model: str | None) -> list[str] | None:
 
 
 def named(ids: Sequence[str]) -> tuple[Store, Selection]:
-    """Return the store of the cache that is on, and its entries with these ids; one of ``ids`` may be an index of them.
+    """Return the store of the cache that is on, and a selection of its entries. ``ids`` may hold an index of ids, too.
 
     Raises
     ------
     CommandError
-        If no id is given, or one fits no entry or several.
+        If there is no id, or an id does not fit exactly one entry.
     """
     store = controller.source().store
     ids = [name for each in ids for name in ([each] if isinstance(each, str) else each)]
@@ -151,7 +148,7 @@ def named(ids: Sequence[str]) -> tuple[Store, Selection]:
 
 
 def named_keys(store: Store, ids: Sequence[str]) -> list[str]:
-    """The keys of entries named by the beginnings of their ids; each must fit exactly one entry."""
+    """Return the keys of entries by the beginnings of their ids; each must fit exactly one entry."""
     return [_named_key(store, each) for each in ids]
 
 
@@ -169,12 +166,12 @@ def _named_key(store: Store, beginning: str) -> str:
 
 
 def cell_number(source: Source, cell: int | str | None) -> int | None:
-    """The number beside a cell of this run: as it is given, or of the cell that made the newest lookup.
+    """Return the number beside a cell; ``last`` is the cell of this run that made the newest lookup.
 
     Raises
     ------
     CommandError
-        If it is no number of a cell, or no cell of this run made a lookup.
+        If ``cell`` is not such a number, or no cell of this run made a lookup.
     """
     if cell is None:
         return None
@@ -191,16 +188,16 @@ def cell_number(source: Source, cell: int | str | None) -> int | None:
 
 
 def looked_up(source: Source, cell: int | str | None = None) -> list[str]:
-    """The ids of what this run, or one cell of it, asked for: the entries it stored or hit, and what was not stored."""
+    """Return the ids that this run, or one cell of it, asked for, whether or not an answer was stored."""
     number = cell_number(source, cell)
     found = (id for id, outcome, count in _lookups(source) if outcome in ("hit", "miss") and number in (None, count))
     return sorted({id for id in found if id})
 
 
 def _lookups(source: Source) -> list[tuple[str, str, int | None]]:
-    """Entry, outcome and cell of the lookups of this run, newest first; of a store that is not on, of all runs."""
+    """Return entry, outcome and cell of the lookups of this run, newest first; all runs if the store is not on."""
     period = source.period("run" if source.ledger is not None else "all")
-    if source.ledger is not None and source.store.readonly:  # nothing is recorded there
+    if source.ledger is not None and source.store.readonly:  # a read-only store records nothing
         recent = reversed(list(source.ledger.recent))
         return [((each.key or "")[:16], each.outcome, each.execution_count) for each in recent]
     return [(each.entry or "", each.outcome, each.execution_count) for each in source.store.lookups(period)]

@@ -1,4 +1,4 @@
-"""``%gptcache doctor``: what is well, what is not, and what to do about it."""
+"""``%gptcache doctor``: check everything around the cache."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _of_the_file(path: Path) -> Iterator[Check]:
     yield checkup.integrity(path)
     yield checkup.writable(path)
     yield checkup.disk_space(path)
-    with suppress(OSError):  # Linux has it
+    with suppress(OSError):  # only Linux has the file
         mounted = checkup.network_mount(path, MOUNTS.read_text())
         if mounted is not None:
             yield mounted

@@ -1,4 +1,4 @@
-"""``%gptcache edit``: put another answer in the place of a stored one."""
+"""``%gptcache edit``: replace the text of a stored answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def edit(
         str | None, Option(metavar="NAME", help="a notebook variable that holds the new answer", variable="variable")
     ] = None,
 ) -> str:
-    """Put another text in the place of a stored answer. It is marked, and the model's own stays in the history."""
+    """Replace the text of a stored answer. The entry is marked, and the model's answer stays in its history."""
     from gptcache_magics import generations
 
     new = var if text is None else text
@@ -35,7 +35,7 @@ def edit(
     (entry,) = stored_entries(source.store.entries(Selection(ids=[key]), limit=1))
     answer = generations.with_text(entry.answer, new)
     if answer == entry.answer:
-        return f"{key[:8]} says that already."
+        return f"{key[:8]} has this text already."
     edited = replace(entry, answer=answer, edited=True, created=time.time())
     source.store.put_all([edited], [], replace=True)
-    return f"{key[:8]} edited. What the model said is kept: %gptcache show {key[:8]}"
+    return f"{key[:8]} edited. The model's answer is kept: %gptcache show {key[:8]}"

@@ -37,9 +37,9 @@ def entries(
     limit: Limit = None,
     at: At = None,
 ) -> pd.DataFrame:
-    """Return the stored answers as a table, newest first.
+    """Show the stored answers, newest first.
 
-    ``gptcache_magics.tables.columns.ENTRIES`` lists its columns.
+    ``gptcache_magics.tables.columns.ENTRIES`` lists the columns.
     """
     from gptcache_magics.tables import columns, frames
 

@@ -1,4 +1,4 @@
-"""``%gptcache help``: all commands, or one."""
+"""``%gptcache help``: explain the commands."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ EXAMPLE = "%gptcache label 128 wrong"
 
 @checked
 def label(
-    number: Annotated[int | str, Word("NUMBER", help="of a lookup, from %gptcache lookups")],
-    verdict: Annotated[Literal["right", "wrong"], Word("right|wrong", help="your judgement")],
+    number: Annotated[int | str, Word("NUMBER", help="the number of a lookup, from %gptcache lookups")],
+    verdict: Annotated[Literal["right", "wrong"], Word("right|wrong", help="whether the stored answer is right")],
 ) -> str:
-    """Say whether the stored answer is right for what a lookup asked; after a wrong one the model is asked.
+    """Say whether the stored answer is right for what a lookup asked. A wrong one is not served again for it.
 
     Parameters
     ----------

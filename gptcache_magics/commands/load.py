@@ -21,11 +21,11 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 def load(
     path: Annotated[str | Path, Word("FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db")],
     *,
-    from_: Annotated[Kind | None, Option(help="what the file is (default: what it looks like)")] = None,
-    keep: Annotated[bool, Option(help="where both have an answer, keep that of the store (default)")] = False,
-    replace: Annotated[bool, Option(help="where both have an answer, take that of the file")] = False,
+    from_: Annotated[Kind | None, Option(help="kind of the file (default: detected)")] = None,
+    keep: Annotated[bool, Option(help="keep the answer of the store where both have one (default)")] = False,
+    replace: Annotated[bool, Option(help="take the answer of the file where both have one")] = False,
 ) -> str:
-    """Take the entries of a bundle, or of LangChain's SQLiteCache, into the store.
+    """Add the entries of a bundle, or of LangChain's SQLiteCache, to the store.
 
     An answer that the store has already is kept, or with ``replace`` replaced; the old one is in its history then.
     """
@@ -50,7 +50,7 @@ def load(
     same = len(contents.entries) - taken
     parts = [f"{counted(taken, 'entry')} {'added or replaced' if replace else 'added'}"]
     if same:
-        parts.append(f"{same:,} {'the same already' if replace else 'kept as in the store'}")
+        parts.append(f"{same:,} {'unchanged' if replace else 'kept as in the store'}")
     if contents.refused:
         parts.append(contents.summary)
     masked = sum(bundle.MASKED_PROMPT in entry.tags.split() for entry in contents.entries)

@@ -19,13 +19,13 @@ EXAMPLE = "%gptcache lookups --outcome miss -n 10"
 def lookups(
     *,
     limit: Limit = None,
-    outcome: Annotated[Outcome | None, Option(help="only these")] = None,
+    outcome: Annotated[Outcome | None, Option(help="only lookups with this outcome")] = None,
     model: Model = None,
     cell: Cell = None,
     since: Since = None,
     at: At = None,
 ) -> pd.DataFrame:
-    """Return every question to the cache and what became of it, newest first.
+    """Show every question to the cache and its outcome, newest first.
 
     ``gptcache_magics.tables.columns.LOOKUPS`` lists the columns.
     """

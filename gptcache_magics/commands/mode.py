@@ -20,7 +20,7 @@ MEANINGS: Final = {
 
 @checked
 def mode(name: Annotated[Mode | None, Word("NAME", help=", ".join(MODES))] = None) -> str:
-    """Say or set what the cache may do: auto, replay (never ask the model), refresh (always ask), readonly, bypass."""
+    """Show or set what the cache may do: auto, replay (never ask the model), refresh (always ask), readonly, bypass."""
     source = controller.source()
     if name is not None:
         controller.set_mode(name)

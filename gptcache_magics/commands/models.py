@@ -21,11 +21,11 @@ EXAMPLE_DIFF = '%gptcache models --diff "gpt-4o-mini" "gpt-4o-mini · T 0.9"'
 def models(
     *,
     diff: Annotated[
-        Sequence[str] | None, Option(metavar="A B", help="only the parameters in which two of them differ")
+        Sequence[str] | None, Option(metavar="A B", help="only the parameters in which two configurations differ")
     ] = None,
     at: At = None,
 ) -> pd.DataFrame:
-    """Return one row a model: configurations, entries, size, hits.
+    """Show one row per model: configurations, entries, size, hits.
 
     ``gptcache_magics.tables.columns.MODELS`` lists the columns. With ``diff``, the labels or model names of two
     configurations, return one row for each parameter in which they differ.
@@ -42,7 +42,7 @@ def models(
 
 
 def _one(store: Store, name: str) -> str:
-    """The key of the only configuration that a name means."""
+    """Return the key of the only configuration that a name fits."""
     from gptcache_magics.tables import frames
 
     keys = configurations_of(store, name) or []

@@ -1,4 +1,4 @@
-"""``%gptcache on``: from here on, every LangChain model call goes through the cache."""
+"""``%gptcache on``: let every LangChain model call go through the cache."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def on(
     ] = None,
     *,
     mode: Annotated[Mode | None, Option(help="what the cache may do (default: auto): %gptcache help mode")] = None,
-    match: Annotated[Match | None, Option(help="find a question asked in other words, too (default: exact)")] = None,
+    match: Annotated[Match | None, Option(help="semantic finds questions in other words, too (default: exact)")] = None,
     threshold: Annotated[
         float | str | None,
         Option(
             metavar="COSINE",
-            help="with --match semantic: how similar is the same, 0 to 1, or strict, balanced or loose",
+            help="with --match semantic: strict, balanced, loose, or a cosine from 0 to 1",
             suggest=lambda: PRESETS,
         ),
     ] = None,
@@ -53,16 +53,16 @@ def on(
             may_be_variable=True,
         ),
     ] = None,
-    any_temperature: Annotated[bool, Option(help="with --match semantic: above 0 as well")] = False,
-    reembed: Annotated[bool, Option(help="embed what another embedder embedded earlier")] = False,
-    wait: Annotated[bool, Option(help="with --match semantic: until the embedder is loaded")] = False,
+    any_temperature: Annotated[bool, Option(help="with --match semantic: match at a temperature above 0, too")] = False,
+    reembed: Annotated[bool, Option(help="embed again what another embedder has embedded")] = False,
+    wait: Annotated[bool, Option(help="with --match semantic: wait until the embedder is loaded")] = False,
     ttl: Annotated[
-        str | None, Option(metavar="TIME", help="answers stored from now on expire, after 12h or 7d; or none")
+        str | None, Option(metavar="TIME", help="lifetime of answers stored from now on, such as 12h or 7d; or none")
     ] = None,
     max_size: Annotated[
         str | None, Option(metavar="SIZE", help="how much the answers may take, such as 500MB; or none")
     ] = None,
-    samples: Annotated[int | None, Option(metavar="N", help="N answers to identical calls")] = None,
+    samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     budget: Annotated[
         str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
     ] = None,
@@ -152,27 +152,27 @@ def on(
 
 
 def _over(store: Store, limit: int) -> str:
-    """A warning, if a new bound lets stored answers go."""
+    """Return a warning if a new limit removes stored answers."""
     _, held = store.count()
     if held <= limit:
         return ""
     return (
-        f" The store holds {byte_size(held)}: what was unused for longest goes for good with the next answer. "
+        f" The store holds {byte_size(held)}: the next answer removes those unused for longest, for good. "
         "Keep all: %gptcache on --max-size none"
     )
 
 
 def _check_units(where: str | Path | None, examples: Sequence[str]) -> None:
-    """Find a unit that stands apart from its amount, and would be a folder."""
+    """Raise if a unit is separated from its amount: it would be taken for a folder."""
     if examples and str(where).lower() in UNITS:
         raise CommandError(f"on: write the unit with the amount, as in {examples[0]}. Got '{where}' apart from it.")
 
 
 def _check_kept(options: Sequence[tuple[str, object]]) -> None:
-    """Find what has no effect on answers that are kept elsewhere."""
+    """Raise if an option has no effect on answers that are kept outside a store."""
     for option, value in options:
         if value is not None:
-            raise CommandError(f"on: {option} is about answers in a store, and with --wrap or --init they are not.")
+            raise CommandError(f"on: {option} is about answers in a store, but --wrap or --init keep them elsewhere.")
 
 
 def _aside() -> str:

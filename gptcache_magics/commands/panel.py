@@ -1,4 +1,4 @@
-"""``%gptcache panel``: see the cache, live."""
+"""``%gptcache panel``: show the cache, live."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Tab = Literal["Models", "Lookups", "Entries", "Charts", "Tuning"]
 
 @checked
 def panel(
-    tab: Annotated[Tab, Option(help="the tab to begin with")] = "Models",
+    tab: Annotated[Tab, Option(help="the first tab to show")] = "Models",
     *,
-    static: Annotated[bool, Option(help="a table without widgets, prompts included")] = False,
+    static: Annotated[bool, Option(help="a table without widgets, with prompts")] = False,
     at: At = None,
 ) -> Any:
     """Show live tables of models, lookups and entries, and charts.
 
-    With ``static`` the same as HTML that needs no kernel, prompts and answers included.
+    With ``static``, show the same as HTML that needs no kernel and holds prompts and answers.
     """
     source = controller.source(at)
     source.flush()

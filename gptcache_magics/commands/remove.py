@@ -1,4 +1,4 @@
-"""``%gptcache remove``: take entries out of the store, in a way that can be undone."""
+"""``%gptcache remove``: remove entries so that `undo` can bring them back."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def remove(
 
 
 def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame | str:
-    """Remove a selection, ask before many; the line to print, or the table of a dry run."""
+    """Remove a selection; many only with ``yes``. Returns a sentence for the user, or the table of a dry run."""
     source = controller.source()
     source.flush()
     if dry_run:

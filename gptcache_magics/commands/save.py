@@ -16,9 +16,9 @@ EXAMPLE = "%gptcache save lesson.jsonl"
 
 
 def save(
-    path: Annotated[str | Path, Word("FILE", help="where to write; a bundle that is there is replaced")],
+    path: Annotated[str | Path, Word("FILE", help="the file to write; an existing bundle is replaced")],
     *,
-    all: Annotated[bool, Option(help="every entry of the store, not only those of this run")] = False,
+    all: Annotated[bool, Option(help="all entries of the store, not only those of this run")] = False,
     model: Model = None,
     tag: Tag = None,
     cell: Cell = None,
@@ -36,7 +36,7 @@ def save(
     cache = controller.cache
     if at is None and cache is not None and cache.external_cache:
         raise CommandError(
-            f"save: the answers are in {cache.external_cache}, and a bundle is made of a store of ours. "
+            f"save: the answers are in {cache.external_cache}, but a bundle is made from a store. "
             "From now on in a store: %gptcache off, then %gptcache on"
         )
     source = controller.source(at)
@@ -48,7 +48,7 @@ def save(
     selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
     saved = bundle.save(source.store, selection, path)
     if not saved.entries:
-        return "Nothing to save: no entry fits." + ("" if every else " Those of other runs too: --all")
+        return "Nothing to save: no entry fits." + ("" if every else " Save entries of other runs, too: --all")
     sentences = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)})."]
     others = source.store.count(everywhere)[0] - saved.entries
     if others and (model or tag) and cell is None:

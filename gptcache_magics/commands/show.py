@@ -1,4 +1,4 @@
-"""``%gptcache show``: one stored conversation, whole."""
+"""``%gptcache show``: show one stored conversation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shown:
 def show(
     id: Id,
     *,
-    raw: Annotated[bool, Option(help="the stored JSON as it is")] = False,
+    raw: Annotated[bool, Option(help="the stored JSON, unchanged")] = False,
     at: At = None,
 ) -> Shown:
     """Show one entry: the conversation, the answer, what it cost, its history."""

@@ -30,7 +30,7 @@ def stats(
     since: Since = None,
     at: At = None,
 ) -> pd.DataFrame | Plot | str:
-    """Return hits, misses, money and time, one row a model (or cell, notebook, day, configuration, total).
+    """Show hits, misses, money and time, one row per model, configuration, cell, notebook or day, or in total.
 
     ``gptcache_magics.tables.columns.STATS`` lists the columns.
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.

@@ -1,4 +1,4 @@
-"""``%gptcache status``: is it on, where, and is all well."""
+"""``%gptcache status``: show the state of the cache."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Status:
         return "\n".join(f"{name:<9} {value}" for name, value in (*lines, ("Warnings", self.warnings)))
 
     def to_frame(self) -> pd.DataFrame:
-        """The same as a table of one row."""
+        """Return the same as a table of one row."""
         import pandas as pd
 
         return pd.DataFrame([vars(self)], dtype="string")
 
 
 def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
-    """What ``on`` was told to keep within."""
+    """Yield the limits that ``on`` was given."""
     if options.kernel.several:
         yield f"samples: {options.kernel.samples}"
     if options.ttl is not None:
@@ -58,7 +58,7 @@ def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
 
 
 def status() -> Status:
-    """Say whether the cache is on, where its store is, what this run did, and warnings."""
+    """Show whether the cache is on, where its store is, what this run did, and warnings."""
     cache = controller.cache
     if cache is None:
         return Status("off", "none. Turn it on: %gptcache on", "off", "off", "nothing was looked up", "none")

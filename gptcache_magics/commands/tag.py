@@ -1,4 +1,4 @@
-"""``%gptcache tag``: put a word on entries."""
+"""``%gptcache tag``: add a word to entries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def tag(
         str,
         Word("TAG ID", help="a tag, then ids of entries; with --clear only ids", suggest=entry_ids, required=True),
     ],
-    clear: Annotated[bool, Option(help="take all tags of these entries away")] = False,
+    clear: Annotated[bool, Option(help="remove all tags of these entries")] = False,
 ) -> str:
-    """Put a tag on entries, or take all their tags away with --clear."""
+    """Add a tag to entries, or remove all their tags with --clear."""
     if clear:
         return editing.untag(*named(words))
     word, *ids = words or ("",)
     if not ids:
-        raise CommandError(f"tag: no entry named for the tag '{word}'. Example: {EXAMPLE}")
+        raise CommandError(f"tag: no entry is named for the tag '{word}'. Example: {EXAMPLE}")
     word = editing.check_tag(word)
     return editing.tag(*named(ids), word)

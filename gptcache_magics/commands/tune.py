@@ -1,4 +1,4 @@
-"""``%gptcache tune``: which threshold is right, by what people called right or wrong."""
+"""``%gptcache tune``: show what each threshold would serve, by labels."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def tune(
         Option(metavar="FILE", help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}'),
     ] = None,
     target: Annotated[
-        float | str, Option(metavar="SHARE", help="the share of hits to be right (default: 0.99)")
+        float | str, Option(metavar="SHARE", help="the share of hits that must be right (default: 0.99)")
     ] = 0.99,
     shadow: Annotated[
-        Literal["on", "off"] | None, Option(help="serve nothing by meaning, and note what would be, to be labelled")
+        Literal["on", "off"] | None,
+        Option(help="serve nothing by meaning, and note what would be served"),
     ] = None,
     at: At = None,
 ) -> Tuned | str:
-    """Show what a threshold would serve, and how much of it wrong, by your labels; applies nothing.
+    """Show what each threshold would serve, and how much of it would be wrong, by your labels. Applies nothing.
 
     The pairs of questions are those that lookups came upon, or those of a file.
 
@@ -61,7 +62,7 @@ def tune(
             raise CommandError("tune: --shadow is about matching by meaning. Type: %gptcache on --match semantic")
         controller.settings.options = replace(controller.settings.options, shadow=shadow == "on")
         if shadow == "off":
-            return "Shadow mode is off: what is similar enough is served."
+            return "Shadow mode is off: similar questions are answered by meaning again."
         return (
             "Shadow mode is on: nothing is served by meaning, every call asks the model. Label what it notes: "
             "%gptcache panel --tab Tuning, or %gptcache label NUMBER right"
@@ -78,7 +79,7 @@ def tune(
         pairs = tuning.pairs(source.store, embedder)
         if pairs.empty:
             raise CommandError(
-                "tune: no lookup was near to another question yet. Ask with %gptcache on --match semantic, or give "
+                "tune: no lookup was similar to a stored question yet. Ask with %gptcache on --match semantic, or give "
                 "labelled pairs: %gptcache tune --labels FILE"
             )
     return Tuned(pairs, controller.settings.options.threshold if cache is not None else THRESHOLD, share)
@@ -95,7 +96,7 @@ def _share(target: float | str) -> float:
 
 
 def _of_file(path: str | Path) -> pd.DataFrame:
-    """The labelled pairs of a file, with the cosines of the embedder in use, or of MiniLM."""
+    """Return the labelled pairs of a file, with the cosines of the embedder in use, or of MiniLM."""
     from gptcache_magics.semantic import tuning
     from gptcache_magics.semantic.embedders import DEFAULT, embedder_maker
     from gptcache_magics.semantic.embedders.runner import EmbedderRunner
@@ -113,7 +114,7 @@ def _of_file(path: str | Path) -> pd.DataFrame:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """Stored and asked question of each line, and whether they have one answer."""
+    """Yield stored and asked question of each line, and whether they have the same answer."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -132,7 +133,7 @@ def _row(path: Path, number: int, line: str) -> tuple[str, str, bool]:
         stored = asked = same = None
     if not (isinstance(stored, str) and isinstance(asked, str) and isinstance(same, bool)):
         raise CommandError(
-            f"tune: line {number} of {path} is no labelled pair. "
-            'One looks so: {"a": "…", "b": "…", "same_answer": true}'
+            f"tune: line {number} of {path} is not a labelled pair. "
+            'Example: {"a": "…", "b": "…", "same_answer": true}'
         )
     return stored, asked, same

@@ -9,7 +9,7 @@ EXAMPLE = "%gptcache undo"
 
 
 def undo() -> str:
-    """Bring back the entries that the last remove or clear took away.
+    """Bring back the entries that the last `remove` or `clear` removed.
 
     An answer that was stored since then is kept.
     """

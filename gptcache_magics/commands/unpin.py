@@ -1,4 +1,4 @@
-"""``%gptcache unpin``: take the mark away."""
+"""``%gptcache unpin``: remove the mark of `pin`."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ EXAMPLE = "%gptcache unpin a41f"
 
 
 def unpin(*ids: Ids) -> str:
-    """Take the mark of `pin` away."""
+    """Remove the mark of `pin`."""
     return editing.pin(*named(ids), pinned=False)

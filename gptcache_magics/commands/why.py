@@ -1,4 +1,4 @@
-"""``%gptcache why``: what made a lookup hit or miss."""
+"""``%gptcache why``: explain a lookup."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "%gptcache why 128"
 LAST_CELL: Final = 1_000
-"""Lookups among which those of the last cell are."""
+"""How many lookups are searched for those of the last cell."""
 SEARCHED: Final = 5_000
-"""Lookups among which a text is looked for."""
+"""How many lookups are searched for a text."""
 QUESTION_CHARACTERS: Final = 2_000
 
 
@@ -37,7 +37,7 @@ def why(
     ] = None,
     at: At = None,
 ) -> Why:
-    """Explain why a lookup missed, or hit: the cause, and the recorded entry that is closest.
+    """Explain why a lookup missed or hit: the cause, and the closest recorded entry.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def why(
     store = source.store
     keys = configurations_of(store, model)
     if var is not None and (words or not isinstance(var, str)):
-        raise CommandError("why: --var names a text, and stands in place of one. Example: %gptcache why --var prompt")
+        raise CommandError("why: --var names a text, and replaces the words. Example: %gptcache why --var prompt")
     text = " ".join(map(str, words)) if var is None else var
     if not text:
         row = _last(_lookups(store, source.period(), LAST_CELL, keys))
@@ -80,7 +80,7 @@ def _lookups(store: Store, period: Period, limit: int, keys: Sequence[str] | Non
 
 
 def _last(rows: Sequence[LookupRow]) -> LookupRow | None:
-    """The newest miss of the newest cell, else the newest lookup."""
+    """Return the newest miss of the newest cell, else the newest lookup."""
     if not rows or rows[0].execution_count is None:
         return next(iter(rows), None)
     cell = attrgetter("run", "notebook", "execution_count")
@@ -89,7 +89,7 @@ def _last(rows: Sequence[LookupRow]) -> LookupRow | None:
 
 
 def numbered(store: Store, number: int) -> LookupRow:
-    """The lookup with a number; ``CommandError`` if there is none."""
+    """Return the lookup with a number. Raises ``CommandError`` if there is none."""
     found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
     if found is None:
         newest = next(iter(_lookups(store, Period(), 1, None)), None)
@@ -102,12 +102,12 @@ def numbered(store: Store, number: int) -> LookupRow:
 
 
 def _with_text(rows: Sequence[LookupRow], text: str) -> LookupRow | None:
-    """The newest lookup whose question contains a text."""
+    """Return the newest lookup whose question contains a text."""
     return next((row for row in rows if text in (row.question or "")), None)
 
 
 def _nothing(model: str | None, readonly: bool) -> str:
     if readonly:
-        return "This store is read-only: lookups are not recorded in it, so there is none to explain."
+        return "This store is read-only: it records no lookups to explain."
     of = f" of {model}" if model else ""
     return f"No lookups{of} yet. Ask a model first, or explain earlier ones: %gptcache lookups --since all"

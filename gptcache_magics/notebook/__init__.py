@@ -1,1 +1,1 @@
-"""IPython alone: ``%gptcache``, ``%%gptcache``, completion, and the line under a cell."""
+"""The only door to IPython: ``%gptcache``, ``%%gptcache``, completion, and the line under a cell."""

@@ -1,4 +1,4 @@
-"""What appears below a cell by itself: the badge, and how far a task in the background is."""
+"""What appears below a cell without being asked for: the badge, and the progress of a background task."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Remarks", "show_badge", "show_progress"]
 
 
 class Remarks:
-    """What a badge says beside its figures; a warning is given once."""
+    """Remarks of a badge beside its figures. Each warning is given once."""
 
     def __init__(self) -> None:
         self._warned = False
         self._trouble = ""
 
     def about(self, lookups: Sequence[Lookup], cache: GPTCache) -> Iterator[str]:
-        """Another mode than auto, and what the user should know of the lookups of a cell."""
+        """Yield a mode other than auto, and warnings about the lookups of a cell."""
         modes = sorted({lookup.mode for lookup in lookups} - {"auto"})
         if modes:
             yield f"mode {', '.join(modes)}"
@@ -39,11 +39,11 @@ class Remarks:
         trouble = _trouble(lookups, cache)
         if trouble and trouble != self._trouble:
             self._trouble = trouble
-            yield f"matched exactly alone: {trouble}"
+            yield f"exact matches only: {trouble}"
 
 
 def _trouble(lookups: Sequence[Lookup], cache: GPTCache) -> str:
-    """What is wrong with matching by meaning; empty if nothing is."""
+    """Return what is wrong with matching by meaning; empty if nothing is."""
     if cache.similar is None:
         return ""
     reasons = (each.reason for each in lookups)
@@ -52,19 +52,19 @@ def _trouble(lookups: Sequence[Lookup], cache: GPTCache) -> str:
 
 
 def show_badge(text: str) -> None:
-    """Show a small line."""
+    """Show a line of small text."""
     from IPython.display import display
 
     style = "font-size:0.85em;color:var(--jp-content-font-color2,gray);padding:2px 0"
-    # Typesetting would read two dollar amounts as a formula.
+    # MathJax would read two dollar amounts as a formula.
     html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(text)}</div>'
     display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def show_progress(indexing: Backfill) -> None:
+def show_progress(backfill: Backfill) -> None:
     """Show a bar that follows the embedding of earlier entries, with a button that stops it."""
     from IPython.display import display
 
     from gptcache_magics import widgets
 
-    display(widgets.Progress(indexing))  # type: ignore[no-untyped-call]
+    display(widgets.Progress(backfill))  # type: ignore[no-untyped-call]

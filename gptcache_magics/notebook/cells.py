@@ -1,7 +1,7 @@
-"""Around a notebook cell: its lookups are attributed to it, ``%%gptcache`` holds in it, and its badge is shown.
+"""Before and after a notebook cell: attribute its lookups, apply ``%%gptcache``, show the badge.
 
-A cell that begins with ``%%gptcache`` is not run by that magic: its first line is turned into a call that sets what
-holds for the cell, so that errors keep their line numbers, and ``await`` and the last expression work as in any cell.
+A cell that begins with ``%%gptcache`` is not run by that magic. Its first line becomes a call that sets the scope of
+the cell, so that errors keep their line numbers, and ``await`` and the last expression work as in any cell.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cells:
         self._running: list[ExecutionInfo] = []
         """The running cell, and the cells that it runs."""
         self._scoped: ExecutionInfo | None = None
-        """The cell whose ``%%gptcache`` line holds."""
+        """The cell whose ``%%gptcache`` line is in effect."""
         self._cell: Cell | None = None
         """What lookups are attributed to. A cell with ``await`` ends in another context, which has no ``CELL``."""
         self._placed: list[str] = []
@@ -71,7 +71,7 @@ class Cells:
         return any(getattr(each, "cell_id", None) for each in self._running)
 
     def begin_scope(self, line: str) -> None:
-        """Let what a ``%%gptcache`` line asks for hold until its cell ends; within another one, the strictest mode."""
+        """Apply a ``%%gptcache`` line until its cell ends. Within another scope, the strictest mode holds."""
         outer, scope = controller.settings.cell, cell_scope(line)
         controller.settings.cell = scope.within(outer) if outer is not None else scope
         if outer is None:
@@ -80,7 +80,7 @@ class Cells:
             self._placed += placeholder_keys.put(controller.source().store)
 
     def run(self, line: str, cell: str) -> Any:
-        """Run a cell that IPython handed to the magic: its second line is a magic, or code called ``%%gptcache``."""
+        """Run a cell that IPython handed to the magic: its body is another magic, or code called ``%%gptcache``."""
         outer = controller.settings.cell
         self.begin_scope(line)
         try:
@@ -146,7 +146,7 @@ class Cells:
 
 
 def _cell_line(lines: list[str]) -> list[str]:
-    """Turn a first line ``%%gptcache …`` into a call that sets what holds for its cell."""
+    """Turn a first line ``%%gptcache …`` into a call that sets the scope of its cell."""
     first = CELL_MAGIC.match(lines[0]) if lines else None
     body = next((line for line in lines[1:] if line.strip()), "")
     if first is None or body.lstrip().startswith("%%"):

@@ -1,4 +1,4 @@
-"""What may come next on a ``%gptcache`` line, and the completion of IPython that offers it."""
+"""Completion of ``%gptcache`` lines."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _option(declared: Iterable[Declared], word: str) -> Declared | None:
 
 
 def _positional(declared: Sequence[Declared], given: Sequence[str]) -> Declared | None:
-    """The word that comes after those that were given."""
+    """Return the positional word that follows the given ones."""
     options = [_option(declared, each) for each in ("", *given)]
     values = (before is not None and not before.flag for before in options)
     number = sum(not is_value and not each.startswith("-") for each, is_value in zip(given, values, strict=False))

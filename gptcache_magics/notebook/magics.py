@@ -30,8 +30,8 @@ CONFIG: Final = [each.name for each in fields(Config)]
 class GPTCacheMagics(Magics):
     """``%gptcache``; its traits are the options of ``%config GPTCacheMagics``."""
 
-    store = Unicode(DEFAULT_STORE, help="Where `on` keeps the answers when no place is named.").tag(config=True)
-    badge = Bool(True, help="A line under each cell that asked the cache.").tag(config=True)
+    store = Unicode(DEFAULT_STORE, help="Where `on` keeps the answers by default.").tag(config=True)
+    badge = Bool(True, help="Whether a line under each cell says what it saved.").tag(config=True)
     stream = Bool(True, help="Whether stream and astream use the cache.").tag(config=True)
     single_flight = Bool(True, help="Whether identical calls at the same time share one model call.").tag(config=True)
     mark_hits = Bool(True, help='Whether a hit says so in response_metadata["gptcache"].').tag(config=True)
@@ -68,7 +68,7 @@ class GPTCacheMagics(Magics):
                 return None
             result = self._run(line)
         except GPTCacheMagicsError as error:
-            # A UsageError and no subclass of it: IPython shows exactly that one without a traceback.
+            # Not a subclass of UsageError: IPython shows only UsageError itself without a traceback.
             raise UsageError(str(error)) from error
         if not isinstance(result, str):
             return result
@@ -78,7 +78,7 @@ class GPTCacheMagics(Magics):
         return None
 
     def _show_progress(self) -> None:
-        """Show how far earlier entries are searchable, where there is someone to see it and something to do."""
+        """Show the progress of embedding earlier entries, if a notebook can show it and entries are left."""
         similar = controller.cache.similar if controller.cache is not None else None
         if similar is not None and similar.backfill.pending and self.cells.seen:
             show_progress(similar.backfill)
@@ -131,7 +131,7 @@ def _loaded(shell: InteractiveShell) -> GPTCacheMagics | None:
 
 
 def _drop_bad_values(shell: InteractiveShell) -> None:
-    """Drop the configured values that a trait refuses: they must not keep the extension from loading."""
+    """Drop configured values that a trait refuses, so that the extension loads without them."""
     section = shell.config.get(GPTCacheMagics.__name__, {})
     for name, value in list(section.items()):
         try:

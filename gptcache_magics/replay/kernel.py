@@ -1,11 +1,11 @@
-"""The kernel in which a notebook is verified: it answers from recordings, and Python's network is closed in it.
+"""The kernel in which a notebook is verified: it answers from recordings, and Python cannot use the network.
 
 Mode ``replay`` is locked before the notebook begins. Every store that the notebook names is read into memory, so that
-whatever it stores, removes or clears is gone with the kernel. Keys are not in the environment. After each cell the
-kernel shows, in a form of its own, what :mod:`gptcache_magics.replay.runner` makes its report of.
+everything that it stores, removes or clears is gone with the kernel. The environment holds no keys. After each cell the
+kernel displays the notes from which :mod:`gptcache_magics.replay.runner` makes its report.
 
-An audit hook closes the network to Python, for good. It does not reach other programs (``!curl``, a Python that is
-started as one) nor libraries that open connections beneath Python.
+An audit hook closes the network to Python for good. It affects neither other programs, such as ``!curl`` or a second
+Python, nor libraries that open connections without Python.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SENDING: Final = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 
 
 class NetworkClosed(OSError):
-    """A connection or a look-up of a name that was refused."""
+    """A connection or a host name lookup was refused."""
 
 
 def run() -> None:
@@ -61,7 +61,7 @@ def run() -> None:
 
 
 def close_network() -> list[str]:
-    """From here on refuse connections and look-ups of names; the hosts that were tried are added to the list."""
+    """Refuse connections and host name lookups from now on. Returns the list that each refused host is added to."""
     tried: list[str] = []
 
     def refuse(event: str, args: tuple[Any, ...]) -> None:
@@ -71,7 +71,7 @@ def close_network() -> list[str]:
             host = args[1][0] if args[1] else "a connected socket"
         else:
             return
-        if host is not None:  # the addresses of this machine itself, to listen on
+        if host is not None:  # None stands for this machine's own addresses
             name = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
             tried.append(name)
             raise NetworkClosed(f"The network is closed while a notebook is verified: {name} was not reached.")
@@ -81,7 +81,7 @@ def close_network() -> list[str]:
 
 
 def lock(bundle: str) -> list[Lookup]:
-    """Turn the cache on in mode replay, for good; returns the list that every lookup is added to.
+    """Turn the cache on in mode replay for good. Returns the list that each lookup is added to.
 
     A bundle takes the place of every store.
     """
@@ -96,7 +96,7 @@ def lock(bundle: str) -> list[Lookup]:
 
     stores.open_with(read)
     locked = LockedController()
-    controllers.controller = locked  # before any command is imported: each binds the controller that it finds
+    controllers.controller = locked  # before any command is imported and binds the controller
     locked.on(":memory:")
     locked.off()  # the notebook has not turned it on
     return locked.journal
@@ -114,7 +114,7 @@ class _OpenCache(GPTCache):
     """A cache that the notebook cannot close."""
 
     def close(self) -> None:
-        """Do nothing: LangChain's wraps stay in place."""
+        """Do nothing, so that LangChain's wraps stay in place."""
 
 
 @dataclass
@@ -123,7 +123,7 @@ class LockedController(Controller):
 
     verifying: ClassVar[bool] = True
     journal: list[Lookup] = field(default_factory=list)
-    """Every lookup of the caches that were on."""
+    """All lookups of the caches that were on."""
     _place: str | Path | None = None
     """Where the notebook turned the cache on; None before that, and after ``off``."""
 
@@ -154,7 +154,7 @@ class LockedController(Controller):
         super().set_mode("replay")
 
     def off(self) -> str:
-        """Forget what the notebook asked for; the line to print."""
+        """Forget what the notebook asked for. Returns a sentence for the user."""
         self._place, self.settings.options = None, Options(kernel=Scope("replay"))
         return "This notebook is being verified: the cache stays on, in mode replay."
 
@@ -163,14 +163,14 @@ class LockedController(Controller):
 
 
 class _Notes:
-    """What happened in each cell, shown at its end where nobody but the report looks."""
+    """Notes on each cell, displayed at its end for the report."""
 
     def __init__(self, shell: InteractiveShell, journal: list[Lookup], attempts: list[str]) -> None:
         self._shell, self._journal, self._attempts = shell, journal, attempts
         shell.events.register("post_run_cell", self.show)
 
     def show(self, result: ExecutionResult | None) -> None:
-        """Publish what was noted since the last cell."""
+        """Display the notes since the last cell."""
         info: ExecutionInfo | None = result.info if result is not None else None
         if info is not None and not info.store_history:
             return  # a cell within a cell
@@ -186,7 +186,7 @@ class _Notes:
 
 
 def _taken(noted: list[Any]) -> list[Any]:
-    """What is in a list that others add to; it is empty then."""
+    """Return the items of a list and empty it, while others add to it."""
     taken = noted[:]
     del noted[: len(taken)]
     return taken
@@ -197,7 +197,7 @@ def _reason(lookup: Lookup) -> str:
 
 
 def _named(error: BaseException) -> tuple[str, str, str]:
-    """What a cell failed for want of (``miss``, ``embeddings``, ``network``; else ``error``), the type, a sentence."""
+    """Return the kind of an error (``miss``, ``embeddings``, ``network`` or ``error``), its type, and a sentence."""
     chain = list(_chain(error))
     name = type(error).__name__
     for each in chain:
@@ -212,7 +212,7 @@ def _named(error: BaseException) -> tuple[str, str, str]:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, those it was raised from or while handling, and those it is a group of."""
+    """Yield an exception, its causes and contexts, and the members of a group."""
     pending, seen = [error], set()
     while pending:
         each = pending.pop()
@@ -224,7 +224,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _embedding(traceback: TracebackType | None) -> str:
-    """The method of LangChain's ``Embeddings`` that a traceback goes through."""
+    """Return the method of LangChain's ``Embeddings`` in a traceback; empty if there is none."""
     from langchain_core.embeddings import Embeddings
 
     while traceback is not None:

@@ -1,4 +1,4 @@
-"""What came of verifying a notebook: text to read, and a table."""
+"""The report on a verified notebook: a text and a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["MIME", "Kind", "Problem", "Report"]
 
 MIME: Final = "application/vnd.gptcache-magics.verified+json"
-"""What a verified kernel shows after each cell: its ``hits``, ``misses``, ``attempts`` and ``error``."""
+"""MIME type of what the kernel displays after each cell: ``hits``, ``misses``, ``attempts`` and ``error``."""
 
 Kind = Literal["miss", "embeddings", "network", "timeout", "error"]
 _COUNTED: Final[dict[Kind, tuple[str, str]]] = {
@@ -26,18 +26,18 @@ _COUNTED: Final[dict[Kind, tuple[str, str]]] = {
     "error": ("other error", "other errors"),
 }
 _HINTS: Final[dict[Kind, str]] = {
-    "miss": "Misses: run the notebook with the cache on, and with a bundle save it anew: %gptcache save FILE",
+    "miss": "Misses: run the notebook with the cache on, then save a bundle again: %gptcache save FILE",
     "embeddings": "Embeddings are not cached by %gptcache: LangChain's CacheBackedEmbeddings keeps them in files.",
-    "timeout": "Cells that need longer: --timeout SECONDS",
+    "timeout": "Give slow cells more time: --timeout SECONDS",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that a cell could not get, or an error of its own."""
+    """What a cell needed and did not get, or its own error."""
 
     cell: int | None
-    """The number beside the cell; None for what a thread did after the last one."""
+    """Number beside the cell; None for what a thread did after the last cell."""
     first_line: str
     kind: Kind
     message: str
@@ -46,18 +46,18 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run from recordings alone."""
+    """The report on a run from recorded answers."""
 
     notebook: str
     bundle: str
-    """The bundle that was replayed; empty for the stores that the notebook names."""
+    """The replayed bundle; empty if the notebook's own stores were replayed."""
     cells: int
-    """How many cells ran."""
+    """Number of cells that ran."""
     hits: int
-    """How many calls were answered."""
+    """Number of calls that were answered."""
     problems: tuple[Problem, ...] = ()
     attempts: tuple[str, ...] = ()
-    """Hosts that the notebook tried to reach and did without."""
+    """Hosts that the notebook tried to reach, and whose absence it tolerated."""
 
     @property
     def ok(self) -> bool:
@@ -65,7 +65,7 @@ class Report:
         return not self.problems
 
     def to_frame(self) -> pd.DataFrame:
-        """The problems: ``cell`` (Int64), ``first_line``, ``kind`` (a category), ``message``, ``times`` (Int64)."""
+        """Return problems: ``cell`` (Int64), ``first_line``, ``kind`` (category), ``message``, ``times`` (Int64)."""
         import pandas as pd
 
         kinds = pd.CategoricalDtype(list(get_args(Kind)))
@@ -96,5 +96,5 @@ class Report:
             lines += [f"  {cell:<5} {each.kind:<11} {each.first_line}".rstrip(), f"        {message}{times}"]
         lines += [hint for kind, hint in _HINTS.items() if any(each.kind == kind for each in self.problems)]
         if self.attempts:
-            lines.append(f"Tried and done without: {', '.join(self.attempts)}")
+            lines.append(f"Not reached, and not needed: {', '.join(self.attempts)}")
         return "\n".join(lines)

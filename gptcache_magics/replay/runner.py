@@ -1,7 +1,7 @@
-"""Verify that a notebook replays: run a copy of it where no model can be reached, and report what it could not get.
+"""Verify that a notebook replays: run a copy of it that cannot reach a model, and report what is missing.
 
-The copy runs in a fresh kernel (:mod:`gptcache_magics.replay.kernel`) that answers from recordings only. All of its
-cells run, also after one failed. A miss counts even where the notebook's own code caught it.
+The copy runs in a fresh kernel (:mod:`gptcache_magics.replay.kernel`) that answers from recordings only. Every
+cell runs, even after a failed one. A miss counts even if the notebook's own code catches it.
 """
 
 from __future__ import annotations
@@ -28,33 +28,32 @@ __all__ = ["verify_notebook"]
 
 NEEDED: Final = ("nbclient", "nbformat", "ipykernel")
 KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache_magics.replay.kernel import run; run()"
-"""A file beside the notebook must not be imported in place of a module that it has the name of, before the notebook
-begins: the folder comes back into the path when IPython starts."""
+"""Drops the folder from the path until IPython starts: a file beside the notebook must not hide a module."""
 OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
-"""How long a cell may take to end when it is interrupted."""
+"""How long an interrupted cell may take to end."""
 USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
-"""The cache in a line of code, not in a comment."""
+"""Finds the cache in code, not in comments."""
 MAY_FAIL: Final = "raises-exception"
 SKIPPED: Final = "skip-execution"
-"""Jupyter's tags of a cell that shows an error on purpose, and of one that is left out."""
+"""Jupyter's tags of a cell that fails on purpose, and of a cell that is skipped."""
 FIRST_LINE_CHARACTERS: Final = 60
 
-_log = logging.getLogger(__name__)  # nbclient's own words, which the report says better
+_log = logging.getLogger(__name__)  # the report says it better than nbclient's log
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
 
 def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int) -> Report:
-    """Run a copy of a notebook from recordings alone; a cell may take ``timeout`` seconds.
+    """Run a copy of a notebook from recordings only; each cell may take ``timeout`` seconds.
 
     Raises
     ------
     CommandError
-        If there is nothing to verify: no notebook, one that does not use gptcache, no bundle.
+        If there is nothing to verify: the notebook is missing or does not use gptcache, or the bundle is missing.
     StoreError
-        If the bundle cannot be read, or no kernel starts.
+        If the bundle cannot be read, or the kernel does not start.
     MissingDependencyError
         If a package that runs notebooks is not installed.
     """
@@ -79,7 +78,7 @@ def _read(path: str | Path) -> Any:
         raise CommandError(f"There is no notebook {path}. Example: %gptcache verify lesson.ipynb")
     try:
         notebook = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
-    except Exception as error:  # of the file system, of JSON, of nbformat: whatever it is, it is no notebook
+    except Exception as error:  # any error of the file system, JSON or nbformat
         raise CommandError(
             f"{path} is not a notebook: {(str(error) or type(error).__name__).splitlines()[0]}"
         ) from error
@@ -95,14 +94,14 @@ class _Run:
         self._notebook, self._timeout = notebook, timeout
         self._first_lines: dict[int | None, str] = {}
         self._number: int | None = None
-        """Of the cell that runs."""
+        """Number of the running cell."""
         self.cells = self.hits = 0
         self.problems: dict[tuple[int | None, str, Kind, str], int] = {}
-        """How often each was met: cell, first line, kind, message."""
+        """How often each problem occurred: cell, first line, kind, message."""
         self.attempts: dict[str, None] = {}
 
     async def execute(self, folder: Path, bundle: str) -> None:
-        """Run every cell in a kernel of its own."""
+        """Run every cell in a new kernel."""
         kernel = _kernel(bundle)
         with TemporaryFile() as errors:
             await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=_environment(), stderr=errors)
@@ -142,16 +141,16 @@ class _Run:
             self._number = None
             if cell is not last:
                 self.cells += 1
-                self._number = cell.execution_count or self.cells  # a kernel that ends does not say it
+                self._number = cell.execution_count or self.cells  # unknown if the kernel ended
                 self._first_lines[self._number] = _first_line(cell.source)
             if ended:
                 message = "went on when it was interrupted" if late else "ended the kernel"
-                self._add("timeout" if late else "error", f"This cell {message}. No cell after it was run.")
+                self._add("timeout" if late else "error", f"This cell {message}. No later cell was run.")
                 return
             self._note(cell, late, meant)
 
     def _note(self, cell: Any, late: bool, meant: Callable[[Kind, str], bool]) -> None:
-        """Read what the kernel says of a cell."""
+        """Read the kernel's notes on a cell."""
         shown = [output.data[MIME] for output in cell.outputs if MIME in output.get("data", {})]
         if not shown:
             self._add("error", "The kernel does not say what this cell did.")
@@ -165,7 +164,9 @@ class _Run:
                 self._add("miss", miss, number)
         if late:
             self._add("timeout", f"This cell was interrupted after {self._timeout} seconds.")
-        elif kind is not None and not expected and not (kind == "miss" and notes["misses"]):  # else it is among them
+        elif (
+            kind is not None and not expected and not (kind == "miss" and notes["misses"])
+        ):  # then the miss is listed already
             self._add(kind, message)
         if kind not in ("embeddings", "network"):
             self.attempts.update(dict.fromkeys(notes["attempts"]))
@@ -180,7 +181,7 @@ def _kernel(bundle: str) -> Any:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    # Not a kernel by its name, which may be of another Python.
+    # Not by a kernel's name, which may belong to another Python.
     argv = [sys.executable, "-c", KERNEL, bundle, "-f", "{connection_file}"]
 
     class Verified(AsyncKernelManager):
@@ -190,13 +191,13 @@ def _kernel(bundle: str) -> Any:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of this process, without the keys in it."""
+    """Return the environment of this process without its keys."""
     kept = {name: value for name, value in os.environ.items() if not is_secret(name)}
     return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def _meant(cell: Any) -> Callable[[Kind, str], bool]:
-    """Whether a cell is meant to fail so: with the error that it was saved with, if it was saved with one."""
+    """Return whether a cell is meant to fail with an error: with the saved one, if an error was saved."""
     tagged = MAY_FAIL in cell.metadata.get("tags", [])
     saved = [output.ename for output in cell.outputs if output.output_type == "error"]
     return lambda kind, name: tagged and (name in saved if saved else kind in ("error", "miss"))
@@ -217,12 +218,12 @@ def _last_line(errors: IO[bytes]) -> str:
 
 
 def _finish(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end in an event loop of its own: a notebook's is busy with the cell that asked."""
+    """Run to the end in a new event loop: the notebook's loop is busy with the cell that asked."""
     tasks: list[asyncio.Task[Any] | None] = []
     failures: list[BaseException] = []
 
     async def cancellable() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # of what nbclient leaves behind
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # nbclient leaves tasks behind
         tasks.append(asyncio.current_task())
         await work
 
@@ -236,7 +237,7 @@ def _finish(work: Coroutine[Any, Any, None]) -> None:
     thread.start()
     try:
         thread.join()
-    except BaseException:  # a KeyboardInterrupt: the kernel must not be left behind
+    except BaseException:  # such as KeyboardInterrupt: the kernel must end, too
         for task in filter(None, tasks):
             task.get_loop().call_soon_threadsafe(task.cancel)
         thread.join()

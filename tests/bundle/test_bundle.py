@@ -178,7 +178,10 @@ def test_a_cell_is_saved_by_its_number_or_as_the_last(magic: Typist, path: Path)
     for cell, expected in ((first, {"one", "two"}), ("last", {"two", "three"})):
         assert magic.told(f"save lesson.jsonl --cell {cell}").startswith("Saved 2 entries")
         assert questions(path) == expected
-    assert magic.told("save other.jsonl --cell 99") == "Nothing to save: no entry fits. Those of other runs too: --all"
+    assert (
+        magic.told("save other.jsonl --cell 99")
+        == "Nothing to save: no entry fits. Save entries of other runs, too: --all"
+    )
     assert not path.with_name("other.jsonl").exists()
     assert gm.save("lesson.jsonl", cell=first).startswith("Saved 2 entries")
     assert cell_number(controller.source(), "last") == first + 1
@@ -208,7 +211,7 @@ def test_what_a_model_answered_but_nobody_may_be_given_is_not_saved(magic: Typis
     server.finish_reason = "length"
     server.model("ChatOpenAI").invoke("How tall is Etna?")
 
-    assert magic.told("save lesson.jsonl") == "Nothing to save: no entry fits. Those of other runs too: --all"
+    assert magic.told("save lesson.jsonl") == "Nothing to save: no entry fits. Save entries of other runs, too: --all"
 
 
 def test_a_store_that_is_not_on_is_saved_too(used: Typist, path: Path) -> None:
@@ -898,7 +901,7 @@ def test_load_keeps_what_is_there_unless_told_to_replace_it(used: Typist, path: 
     assert used.told("load lesson.jsonl --keep") == "lesson.jsonl: 1 entry added, 2 kept as in the store."
     assert ask("How tall is Etna?") == new
     assert used.told("load lesson.jsonl") == "lesson.jsonl: 0 entries added, 3 kept as in the store."
-    assert used.told("load lesson.jsonl --replace") == "lesson.jsonl: 1 entry added or replaced, 2 the same already."
+    assert used.told("load lesson.jsonl --replace") == "lesson.jsonl: 1 entry added or replaced, 2 unchanged."
     assert ask("How tall is Etna?") != new
     assert "before" in repr(gm.show(gm.entries(grep="Etna").index[0]))
 

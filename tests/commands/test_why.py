@@ -249,7 +249,7 @@ def test_a_text_in_a_variable(magic: Typist) -> None:
     for given in ({"var": 12}, {"var": ["12"]}):
         with pytest.raises(CommandError, match="--var names a text"):
             gm.why(**given)  # type: ignore[arg-type]
-    with pytest.raises(CommandError, match="in place of one"):
+    with pytest.raises(CommandError, match="replaces the words"):
         gm.why(REPORT, var=REPORT)
 
 

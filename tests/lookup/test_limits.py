@@ -332,7 +332,7 @@ def test_an_edited_answer_is_served_marked_and_the_models_own_is_kept(server: Pr
     said = before if isinstance(before, str) else before.text
     (entry,) = gm.entries().index
 
-    assert gm.edit(entry, "Better.") == f"{entry} edited. What the model said is kept: %gptcache show {entry}"
+    assert gm.edit(entry, "Better.") == f"{entry} edited. The model's answer is kept: %gptcache show {entry}"
     after = llm.invoke("question")
     assert (after if isinstance(after, str) else after.text) == "Better."
     row = gm.entries().iloc[0]
@@ -340,7 +340,7 @@ def test_an_edited_answer_is_served_marked_and_the_models_own_is_kept(server: Pr
     shown = repr(gm.show(entry))
     assert "edited" in shown
     assert said in shown
-    assert gm.edit(entry, "Better.") == f"{entry} says that already."
+    assert gm.edit(entry, "Better.") == f"{entry} has this text already."
 
     with gm.using(mode="refresh"):
         llm.invoke("question")

@@ -265,7 +265,7 @@ def test_an_embedder_that_fails_is_told_once_under_a_cell(kernel: Kernel) -> Non
     first, second = (kernel.run(f"_ = ask('Which of the lakes is deep, {n}?')", cell_id="a") for n in "ab")
     kernel.run("words.fails = None\n%gptcache on --match exact")
 
-    assert "matched exactly alone: error: EmbedderFailed while matching by meaning" in badges(first)[0]
+    assert "exact matches only: error: EmbedderFailed while matching by meaning" in badges(first)[0]
     assert badges(first)[0].endswith("ValueError: no quota")
     assert "no quota" not in badges(second)[0]
 

@@ -263,7 +263,7 @@ def test_the_report_reads_like_a_list_of_what_to_do() -> None:
         "  [ ]   miss",
     ]
     assert "CacheBackedEmbeddings" in repr(report)
-    assert repr(report).endswith("Tried and done without: telemetry.example")
+    assert repr(report).endswith("Not reached, and not needed: telemetry.example")
     assert list(report.to_frame()["cell"].isna()) == [False, False, True]
 
 

@@ -849,7 +849,7 @@ def test_tune_takes_labels_from_a_file(on: Callable[..., SemanticSearch], tmp_pa
     assert pairs["similarity"].tolist() == pytest.approx([0.97, 0.97, 0.2], abs=0.25)
 
     file.write_text('{"a": "x", "b": "y"}\n')
-    with pytest.raises(CommandError, match=r"line 1 of .* is no labelled pair\. One looks so"):
+    with pytest.raises(CommandError, match=r"line 1 of .* is not a labelled pair\. Example"):
         gm.tune(labels=file)
     with pytest.raises(CommandError, match="cannot be read"):
         gm.tune(labels=tmp_path / "nowhere.jsonl")
@@ -858,7 +858,7 @@ def test_tune_takes_labels_from_a_file(on: Callable[..., SemanticSearch], tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "no lookup was near to another question yet"),
+        ({}, "no lookup was similar to a stored question yet"),
         ({"target": 99}, "a share of right hits above 0 and below 1"),
         ({"target": "most"}, "Got most"),
         ({"shadow": "maybe"}, "shadow is one of on, off"),
