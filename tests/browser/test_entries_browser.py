@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.support.panel_page import ROWS, button, search, wait_for_words
+
 pytestmark = pytest.mark.browser
 
 SETUP = """\
@@ -43,7 +45,6 @@ CELLS = [
     TALK.replace("%gptcache refresh", "%gptcache mode refresh").replace("%gptcache auto", "%gptcache mode auto"),
 ]
 PANEL = "%gptcache panel --tab Entries"
-ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
 FOCUSED = "() => (document.activeElement.textContent || document.activeElement.placeholder || '').trim()"
 FOCUSABLE = """[...document.querySelectorAll(".gptcache-actions *, .gptcache-entry *")].filter((element) => {
   if (!element.checkVisibility()) return false;
@@ -77,20 +78,8 @@ def page(notebook):
     return page
 
 
-def search(page, query):
-    page.locator(".gptcache-grid:visible input[type=search]").fill(query)
-
-
 def row(page, text):
     return page.locator(ROWS, has_text=text).first
-
-
-def button(page, name):
-    return page.locator(".gptcache-panel").get_by_role("button", name=name, exact=True)
-
-
-def wait_for_words(page, text):
-    page.locator(".gptcache-said-line", has_text=text).wait_for()
 
 
 def read(page, text):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.support.panel_page import ROWS, open_tab, search
 from tests.support.processes import TAG_ALL, output_of
 
 pytestmark = pytest.mark.browser
@@ -47,7 +48,6 @@ FOCUSABLE = """[...document.querySelectorAll(".gptcache-panel *")].filter((eleme
   element.focus();
   return document.activeElement === element;
 })"""
-ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
 HEADINGS = ".gptcache-grid:visible .gptcache-grid-heading"
 ALL_ROWS = re.compile(r"^[\d,]+ rows?$")  # what the count says when nothing is searched for or selected
 
@@ -67,24 +67,12 @@ def page(notebook):
     return notebook.page
 
 
-def open_tab(page, title):
-    page.get_by_role("tab", name=title, exact=True).click()
-    if title == "Charts":
-        page.locator(".gptcache-panel svg").first.wait_for()
-    else:
-        page.get_by_role("grid", name=title).wait_for()
-
-
 def choose_row(page, text):
     """Select a row, unless it is selected."""
     row = page.locator(ROWS, has_text=text).first
     if row.get_attribute("aria-selected") != "true":
         row.click()
     page.locator(f"{ROWS}[aria-selected=true]").wait_for()
-
-
-def search(page, query):
-    page.locator(".gptcache-grid:visible input[type=search]").fill(query)
 
 
 def wait_for_count(page, text):

@@ -5,6 +5,8 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.support.panel_page import button, open_tab, search, wait_for_words
+
 pytestmark = pytest.mark.browser
 
 SETUP = """\
@@ -82,23 +84,10 @@ def page(notebook):
     return notebook.page
 
 
-def open_tab(page, title):
-    page.get_by_role("tab", name=title, exact=True).click()
-    page.get_by_role("grid", name=title).wait_for()
-
-
-def button(page, name):
-    return page.locator(".gptcache-panel").get_by_role("button", name=name, exact=True)
-
-
 def row(page, question):
-    page.locator(".gptcache-grid:visible input[type=search]").fill(question)
+    search(page, question)
     page.locator(".gptcache-grid-count:visible", has_text="1 of ").wait_for()
     return page.locator(ROWS, has_text=question)
-
-
-def wait_for_words(page, text):
-    page.locator(".gptcache-said-line:visible", has_text=text).wait_for()
 
 
 def test_a_pair_is_called_wrong_with_the_keyboard_alone(page):

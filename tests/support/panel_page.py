@@ -1,0 +1,29 @@
+"""The parts of a panel on a page, found as a person finds them."""
+
+__all__ = ["ROWS", "button", "open_tab", "search", "wait_for_words"]
+
+ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
+
+
+def open_tab(page, title):
+    """Open a tab and wait for what it shows."""
+    page.get_by_role("tab", name=title, exact=True).click()
+    if title == "Charts":
+        page.locator(".gptcache-panel svg").first.wait_for()
+    else:
+        page.get_by_role("grid", name=title).wait_for()
+
+
+def search(page, query):
+    """Type a query into the search of the table in sight."""
+    page.locator(".gptcache-grid:visible input[type=search]").fill(query)
+
+
+def button(page, name):
+    """Return the button of the panel that has this name."""
+    return page.locator(".gptcache-panel").get_by_role("button", name=name, exact=True)
+
+
+def wait_for_words(page, text):
+    """Wait for the line that says what a button did."""
+    page.locator(".gptcache-said-line:visible", has_text=text).wait_for()
