@@ -81,12 +81,12 @@ def rounds(names: Iterable[str], number: int, run: Callable[[str, int], Mapping[
 
 
 def median(samples: Sequence[float]) -> float:
-    """The median; not a number if nothing was measured."""
+    """Return the median, or not a number if nothing was measured."""
     return statistics.median(samples) if samples else float("nan")
 
 
 def ratio(samples: Samples, name: str, to: str) -> float:
-    """How many times as long ``name`` takes as ``to``."""
+    """Return how many times as long ``name`` takes as ``to``."""
     return median([one / other for one, other in zip(samples[name], samples[to], strict=True) if other > 0])
 
 

@@ -36,12 +36,12 @@ def words(seed: int, characters: int) -> str:
 
 
 def messages(question: str) -> list[SystemMessage | HumanMessage]:
-    """A chat of one question."""
+    """Return a chat of one question."""
     return [SystemMessage(content=f"You are a careful analyst. {words(1, 200)}"), HumanMessage(content=question)]
 
 
 def prompt(number: int) -> str:
-    """What LangChain hands to ``lookup`` for a chat."""
+    """Return what LangChain hands to ``lookup`` for a chat."""
     return _template().replace(_MARK, f"Question {number}: {words(number, 300)}")
 
 
@@ -51,12 +51,12 @@ def _template() -> str:
 
 
 def text_of_answer(number: int) -> str:
-    """The text of ``answer(number)``."""
+    """Return the text of ``answer(number)``."""
     return f"Answer {number}: {words(number * 7 + 1, 420)}"
 
 
 def answer(number: int) -> list[Generation]:
-    """What LangChain hands to ``update``."""
+    """Return what LangChain hands to ``update``."""
     message = AIMessage(
         content=text_of_answer(number),
         id=f"run-{number:032x}",
@@ -79,7 +79,7 @@ def answer(number: int) -> list[Generation]:
 
 
 def model(base_url: str = NOWHERE) -> ChatOpenAI:
-    """The model that asks."""
+    """Return the model that asks."""
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(
@@ -96,7 +96,7 @@ def model(base_url: str = NOWHERE) -> ChatOpenAI:
 
 @lru_cache(maxsize=1)
 def llm_string() -> str:
-    """What LangChain hands to ``lookup`` beside the prompt: the string of ``model()``, read off a call of it."""
+    """Return what LangChain hands to ``lookup`` beside the prompt, read off a call of ``model()``."""
     from langchain_core.caches import BaseCache
 
     class Stop(Exception):

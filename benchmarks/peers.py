@@ -30,7 +30,7 @@ DIMENSION: Final = 256
 
 
 def make(name: str, folder: Path) -> BaseCache:
-    """The cache of this name, keeping what it keeps in ``folder``."""
+    """Return the cache of this name; it keeps its files in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     cache = _PEERS[name][1](folder)
     warnings.simplefilter("ignore")  # stock warns at each hit; printing that must not be measured
@@ -38,7 +38,7 @@ def make(name: str, folder: Path) -> BaseCache:
 
 
 def available() -> list[str]:
-    """The caches whose packages are installed; says in one line each which are not."""
+    """Return the caches whose packages are installed; print a line for each that is not."""
     names = []
     for name, (needs, _) in _PEERS.items():
         lacking = [each for each in needs if not (shutil.which(each) if "-" in each else find_spec(each))]

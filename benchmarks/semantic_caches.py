@@ -40,16 +40,16 @@ class CacheByMeaning(Protocol):
         """Store an answer to each, whatever it resembles."""
 
     def ask(self, conversation: Conversation) -> str | None:
-        """The text of the conversation whose answer is served, or None; stores nothing."""
+        """Return the text of the conversation whose answer is served, or None; store nothing."""
 
 
 def question(text: str) -> Conversation:
-    """A conversation of one question."""
+    """Return a conversation of one question."""
     return [HumanMessage(text)]
 
 
 def text_of(conversation: Conversation) -> str:
-    """A conversation as text: what its answer consists of here, so that each answer says what it answers."""
+    """Return a conversation as text. An answer consists of it here, so that each answer says what it answers."""
     return "\n".join(str(message.content) for message in conversation)
 
 
@@ -94,7 +94,7 @@ class Ours:
             raise SystemExit(self._backfill.trouble or "What was stored did not become searchable in time.")
 
     def ask(self, conversation: Conversation) -> str | None:
-        """What the model or the cache answers: the model would say back what it was asked."""
+        """Return what the model or the cache answers; the model repeats the question."""
         with gm.using(mode="readonly"):
             answer = str(self._model.invoke(list(conversation)).content)
         return None if answer == text_of(conversation) else answer

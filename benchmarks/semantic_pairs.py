@@ -43,7 +43,7 @@ class Pair:
 
 
 def read(path: Path, half: Half = "all") -> list[Pair]:
-    """The pairs of a file of JSON lines with ``a``, ``b`` and ``same_answer``, or those of one half of it.
+    """Return the pairs of a file of JSON lines with ``a``, ``b`` and ``same_answer``, or those of one half.
 
     Halves are made by a hash of ``a``, so that all that is asked about one question is in the same half. Rules of text
     are written by looking at one half and checked on the other.
@@ -71,12 +71,12 @@ class Embedded:
         self._vectors.update(zip(new, self.embedding.embed_all(new), strict=True))
 
     def __call__(self, text: str, **_: object) -> NDArray[np.float32]:
-        """The vector of a text, of length 1; other arguments are what GPTCache hands to an embedding function."""
+        """Return the vector of a text, of length 1. GPTCache hands other arguments to an embedding function."""
         self.add([text])
         return self._vectors[text]
 
     def searchable(self, text: str) -> bool:
-        """Whether our cache would look for this question by its meaning."""
+        """Return whether our cache would look for this question by its meaning."""
         try:
             self.embedding.check(searchable_question(text.encode("utf-8", "surrogatepass"), "").question)
         except ExactOnly:
@@ -99,7 +99,7 @@ class Measured:
         """Whether no guard objects."""
 
     def served(self, threshold: float, *, guarded: bool) -> NDArray[np.bool_]:
-        """Whether each pair is served."""
+        """Return whether each pair is served."""
         served: NDArray[np.bool_] = self.searchable & (self.cosines >= threshold)
         return served & self.free if guarded else served
 
@@ -109,7 +109,7 @@ class Measured:
         return share(served[self.same]), share(served[~self.same])
 
     def hits(self, threshold: float) -> list[Pair]:
-        """The pairs that are served with guards, and rightly; none that asks what is stored already."""
+        """Return the pairs that guards let through rightly; leave out those that ask what is stored already."""
         served = self.served(threshold, guarded=True) & self.same
         some = [self.pairs[number] for number in np.flatnonzero(served).tolist()]
         return [pair for pair in some if pair.stored.strip() != pair.asked.strip()]
@@ -124,7 +124,7 @@ class Measured:
         return float(below.mean() / 2 / len(traps))
 
     def best(self, false_rate: float, *, guarded: bool) -> tuple[float, float]:
-        """The highest hit rate with at most this false rate, and the cosine from which on it would be served."""
+        """Return the highest hit rate with at most this false rate, and its lowest cosine."""
         reached = self.served(-1.0, guarded=guarded)
         traps = np.sort(self.cosines[reached & ~self.same])[::-1]
         allowed = int(false_rate * (~self.same).sum())
@@ -175,12 +175,12 @@ def _rates(measured: Measured, threshold: float) -> Iterator[list[str]]:
 
 
 def share(served: Sequence[bool] | NDArray[np.bool_]) -> float:
-    """The share that is true; not a number of nothing."""
+    """Return the share that is true, or not a number if there is nothing."""
     return float(np.mean(served)) if len(served) else float("nan")
 
 
 def percent(rate: float) -> str:
-    """A rate for a table; a dash for that of nothing."""
+    """Return a rate for a table, or a dash if there is nothing."""
     return "–" if np.isnan(rate) else f"{100 * rate:.1f} %"
 
 

@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
 
 def sample(pairs: Sequence[Pair], number: int) -> list[Pair]:
-    """So many of the pairs, always the same ones, none of which asks what is stored already."""
+    """Return this many of the pairs, always the same; leave out those that ask what is stored already."""
     some = [pair for pair in pairs if pair.stored.strip() != pair.asked.strip()]
     return some if len(some) <= number else random.Random(0).sample(some, number)
 
@@ -104,17 +104,17 @@ class _Groups:
         return text
 
     def group(self, text: str) -> int:
-        """The number of the group of a question."""
+        """Return the number of the group of a question."""
         return self._numbers[self._root(text)]
 
     def pairs(self) -> tuple[list[str], list[Asked]]:
-        """What is stored and what is asked, where each question has one wording only."""
+        """Return what is stored and what is asked, where each question has only one wording."""
         stored = dict.fromkeys(pair.stored for pair in self._pairs)
         some = [pair for pair in self._pairs if pair.asked not in stored]
         return list(stored), [Asked(pair.asked, self.group(pair.stored), pair.same) for pair in some]
 
     def turns(self, most: int) -> Iterator[tuple[list[str], list[Asked]]]:
-        """What is stored and what is asked then: another wording of each group in each turn, the traps in the last."""
+        """Return what is stored, then asked: another wording of each group in each turn, the traps in the last."""
         some = [(number, words) for number, words in enumerate(self.wordings) if len(words) > 1][:most]
         for turn in range(ROUNDS):
             held = {number: words[turn] for number, words in some if turn < len(words)}

@@ -193,7 +193,7 @@ def _apart(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _prompt(text: str) -> str:
-    """What LangChain hands to ``lookup`` for a chat of one question."""
+    """Return what LangChain hands to ``lookup`` for a chat of one question."""
     return _template().replace(MARK, json.dumps(text))
 
 

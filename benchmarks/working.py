@@ -35,7 +35,7 @@ def run(options: Options) -> list[Bar]:
 
 
 def _hits(options: Options) -> list[Bar]:
-    """A hit of a bare cache, and one with everything on that a notebook adds."""
+    """Time a hit of a bare cache, and a hit with everything on that a notebook adds."""
     cache = gm.GPTCache(store=str(options.folder / "working"))
     chat = model()
     asked = [prompt(number) for number in range(CALLS)]
@@ -76,7 +76,7 @@ def _hits(options: Options) -> list[Bar]:
 
 
 def _streams(options: Options) -> list[Bar]:
-    """The first piece of a stream that hits, all of LangChain's work included."""
+    """Time the first piece of a stream that hits, with all of LangChain's work."""
     cache = gm.GPTCache(store=str(options.folder / "streams"))
     set_llm_cache(cache)
     chat = model()
@@ -112,7 +112,7 @@ def _streams(options: Options) -> list[Bar]:
 
 
 def _filled(folder: Any, number: int) -> Any:
-    """A store with so many entries of one configuration, and a lookup of each."""
+    """Return a store with entries of one configuration, and a lookup of each."""
     cache = gm.GPTCache(store=str(folder))
     chat = model()
     data = answer(1)

@@ -57,7 +57,7 @@ def what_a_test_leaves_ends_with_it() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def provider_server() -> Iterator[ProviderServer]:
-    """One server for all tests."""
+    """Start one server for all tests."""
     with ProviderServer() as server:
         yield server
 

@@ -72,11 +72,11 @@ class OwnMessage(AIMessage):
 
 
 class Silent:
-    """An object that nothing can be made from again."""
+    """An object that cannot be made again."""
 
 
 def chat(message: BaseMessage | str, **fields: Any) -> ChatGeneration:
-    """A generation of a chat model."""
+    """Return a generation of a chat model."""
     return ChatGeneration(message=AIMessage(message) if isinstance(message, str) else message, **fields)
 
 
@@ -86,7 +86,7 @@ def round_trip(*answers: Generation, **options: Any) -> list[Generation]:
 
 
 def refusal_of(*answers: Generation) -> str:
-    """Return why answers are not stored; nothing if they are."""
+    """Return why answers are not stored, or nothing if they are."""
     try:
         generations.check_storable(answers)
     except NotStorable as refusal:
@@ -95,7 +95,7 @@ def refusal_of(*answers: Generation) -> str:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal and of the same types throughout; NaN is equal to itself."""
+    """Return whether both are equal and of the same types throughout; NaN is equal to itself."""
     if isinstance(one, Generation | BaseMessage):
         return type(one) is type(other) and same(dict(one), dict(other))
     if isinstance(one, dict):

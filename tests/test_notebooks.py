@@ -29,7 +29,7 @@ def text_of(cell: nbformat.NotebookNode) -> str:
 
 
 def cell_with(cells: list[nbformat.NotebookNode], code: str) -> str:
-    """What the last cell showed whose code has this in it."""
+    """Return what the last cell with this code showed."""
     return [text_of(cell) for cell in cells if code in cell.source][-1]
 
 

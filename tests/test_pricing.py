@@ -14,7 +14,7 @@ MINI, CLAUDE = ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-0")
 
 
 def price(provider: str, model: str, usage: Usage) -> float:
-    """What the price list says; NaN if it does not know."""
+    """Return the price of the price list, or NaN if it does not know."""
     names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     tokens = Tokens(**{name: getattr(usage, name) for name in names if getattr(usage, name)})
     try:

@@ -101,7 +101,7 @@ def test_the_panel_lives_in_voila(page, tmp_path, pictures):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """A notebook as papermill and nbconvert execute and save it."""
+    """Return a notebook as papermill and nbconvert execute and save it."""
     notebook = notebook_of(SETUP, PANEL)
     folder = tmp_path_factory.mktemp("executed")
     resources = {"metadata": {"path": str(folder)}}

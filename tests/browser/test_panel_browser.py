@@ -435,7 +435,7 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
     def seen(*names):
-        """Whether these columns have room, each with its heading in full, and the arrow of the sort is in sight."""
+        """Check that each of these columns has room for its heading, and that the arrow of the sort is in sight."""
         heads = page.locator(".gptcache-grid:visible th:visible")
         for name in names:
             head = heads.get_by_text(name, exact=True)

@@ -57,7 +57,7 @@ def magic(magic: Typist) -> Typist:
 
 @pytest.fixture
 def used(magic: Typist) -> Typist:
-    """Two entries of ``small-model``, one of ``large-model``."""
+    """Type lines in a store with two entries of ``small-model`` and one of ``large-model``."""
     magic.told("on")
     ask("How tall is Etna?")
     ask("What is the capital of France?")
@@ -67,23 +67,23 @@ def used(magic: Typist) -> Typist:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A bundle that is not there yet."""
+    """Return the path of a bundle that does not exist yet."""
     return tmp_path / "lesson.jsonl"
 
 
 def chat(*messages: Any) -> str:
-    """A prompt as LangChain gives it to a cache."""
+    """Return a prompt as LangChain gives it to a cache."""
     return dumps(list(messages) or [HumanMessage("How tall is Etna?")])
 
 
 def encoded(*answers: Any) -> bytes:
-    """Encoded generations: of texts and messages, or as they are."""
+    """Encode generations, given as such or as texts and messages."""
     made = [ChatGeneration(message=AIMessage(each)) if isinstance(each, str | list) else each for each in answers]
     return generations.encode([ChatGeneration(message=each) if isinstance(each, AIMessage) else each for each in made])
 
 
 def entry(prompt: str | None = None, answer: bytes | None = None, **fields: Any) -> Entry:
-    """An entry as the cache stores it."""
+    """Return an entry as the cache stores it."""
     configuration: Configuration = fields.pop("configuration", GPT)
     who = identify_by_llm_string(chat() if prompt is None else prompt, configuration.model)
     given = {"key": who.key, "created": 1_767_225_600.25, "prompt_digest": who.prompt_digest, **fields}
@@ -97,23 +97,23 @@ def entry(prompt: str | None = None, answer: bytes | None = None, **fields: Any)
 
 
 def filled(store: SQLiteStore, *entries: Entry) -> SQLiteStore:
-    """The store with these entries."""
+    """Store these entries, and return the store."""
     store.put_all(entries, [GPT, PLAIN], replace=False)
     return store
 
 
 def lines_of(path: Path) -> list[Json]:
-    """The lines of a bundle."""
+    """Return the lines of a bundle."""
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def entries_of(path: Path) -> list[Json]:
-    """The lines of a bundle that are entries."""
+    """Return the lines of a bundle that are entries."""
     return [line for line in lines_of(path) if "entry" in line]
 
 
 def kept(store: Store) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """All that a bundle is to keep of a store."""
+    """Return all that a bundle must keep of a store."""
     found = store.entries(EVERYTHING)
     left_out = {"accessed", "hits", "expires", "pinned"}
     places = [at for at, name in enumerate(found.columns) if name not in left_out]
@@ -126,7 +126,7 @@ def kept(store: Store) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
 
 
 def questions(found: Rows | Path) -> set[str]:
-    """What was asked."""
+    """Return the questions that were asked."""
     if isinstance(found, Path):
         return {entry.question for entry in bundle.read(found).entries}
     return {*column(found, "question")}
@@ -636,7 +636,7 @@ WRONG: list[tuple[str | bytes | Json, str]] = [
 
 
 def written(path: Path, *lines: str | bytes | Json, header: str = HEADER) -> Path:
-    """A bundle of these lines."""
+    """Write a bundle of these lines, and return its path."""
     texts = [json.dumps(line) if isinstance(line, dict) else line for line in (header, *lines)]
     path.write_bytes(b"".join((text if isinstance(text, bytes) else text.encode()) + b"\n" for text in texts))
     return path
@@ -722,7 +722,7 @@ def test_an_answer_never_makes_objects_of_other_classes(path: Path) -> None:
 
 
 class Bomb:
-    """Does harm when it is unpickled."""
+    """An object that does harm when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.write_text, (Path("harm"), "done")
@@ -934,7 +934,7 @@ def test_the_functions_raise_typed_errors(used: Typist) -> None:
 
 @pytest.fixture
 def langchain_db(server: ProviderServer, tmp_path: Path) -> Path:
-    """The file of a ``SQLiteCache`` that real models filled."""
+    """Return the file of a ``SQLiteCache`` that real models filled."""
     path = tmp_path / ".langchain.db"
     set_llm_cache(SQLiteCache(str(path)))
     for name in ("ChatOpenAI", "ChatAnthropic", "OpenAI"):

@@ -49,7 +49,7 @@ def install(tmp_path: Path) -> Iterator[Install]:
 
 
 def map_for(path: Path) -> InitFunc:
-    """An ``init_func`` with one parameter: one map for every model."""
+    """Return an ``init_func`` with one parameter, which sets up one map for every model."""
 
     def init(cache: Cache) -> None:
         cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(path)))
@@ -58,7 +58,7 @@ def map_for(path: Path) -> InitFunc:
 
 
 def map_by_llm(folder: Path) -> InitFunc:
-    """An ``init_func`` with two parameters: a map for each ``llm_string``."""
+    """Return an ``init_func`` with two parameters, which sets up a map for each ``llm_string``."""
 
     def init(cache: Cache, llm: str) -> None:
         path = folder / f"map {abs(hash(llm))}.txt"
@@ -68,19 +68,19 @@ def map_by_llm(folder: Path) -> InitFunc:
 
 
 def embed(text: str, **options: object) -> np.ndarray[Any, Any]:
-    """A unit vector that is another one for every other text."""
+    """Return a unit vector that differs for each text."""
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIMENSION).digest()
     vector = np.frombuffer(digest, "int8").astype("float32")
     return np.asarray(vector / np.linalg.norm(vector))
 
 
 def embed_letters(text: str, **options: object) -> np.ndarray[Any, Any]:
-    """A unit vector that is the same for the same letters in another order."""
+    """Return a unit vector that is the same for the same letters in another order."""
     return embed("".join(sorted(text.lower())))
 
 
 def vectors_in(folder: Path, managers: list[SSDataManager]) -> InitFunc:
-    """An ``init_func`` with GPTCache's SQLite and faiss."""
+    """Return an ``init_func`` with GPTCache's SQLite and faiss."""
 
     def init(cache: Cache) -> None:
         folder.mkdir(exist_ok=True)
@@ -100,7 +100,7 @@ def vectors_in(folder: Path, managers: list[SSDataManager]) -> InitFunc:
 
 
 class KeepsForEver(DataManager):  # type: ignore[misc]
-    """A data manager of a user's own, which knows no way to delete."""
+    """A user's own data manager, which cannot delete."""
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, str]] = {}
@@ -279,7 +279,7 @@ def test_a_vector_found_for_another_model_is_never_an_answer(
 
 @pytest.fixture(params=["map", "map by llm", "vectors", "no manager", "cannot delete"])
 def init_func(request: pytest.FixtureRequest, tmp_path: Path) -> InitFunc:
-    """The ways to set a gptcache up."""
+    """Return each way to set up a gptcache."""
     for_ever = KeepsForEver()
     ways: dict[str, InitFunc] = {
         "map": map_for(tmp_path / "map.txt"),

@@ -38,7 +38,7 @@ PLAIN = configured()
 
 
 def chat(*messages: tuple[str, Any]) -> str:
-    """A prompt as LangChain serialises it."""
+    """Return a prompt as LangChain serialises it."""
     return json.dumps(
         [
             {"lc": 1, "type": "constructor", "id": ["langchain", role], "kwargs": {"content": content, "type": role}}
@@ -57,7 +57,7 @@ class Log:
     def store_entry(
         self, prompt: str, configuration: Configuration = PLAIN, *, question: str = "", **fields: Any
     ) -> Entry:
-        """An answer to a prompt, stored now."""
+        """Store an answer to a prompt, and return its entry."""
         said = [message.text for message in conversation(prompt) if message.role in ("human", "prompt")]
         entry = Entry(
             key=digest(configuration.key + prompt),
@@ -73,7 +73,7 @@ class Log:
         return entry
 
     def ask(self, prompt: str, configuration: Configuration = PLAIN, *, stored: bool = True, **fields: Any) -> int:
-        """A lookup of a prompt, a miss that stores its answer unless told otherwise; its number."""
+        """Record a lookup of a prompt, by default a miss that stores its answer; return its number."""
         self.number += 1
         said = [message.text for message in conversation(prompt) if message.role in ("human", "prompt")]
         lookup = Lookup(
@@ -97,7 +97,7 @@ class Log:
         return self.store.lookups(Period(), 1)[0].number
 
     def why(self, number: int | None = None) -> Explanation:
-        """The explanation of a lookup, by default the newest."""
+        """Explain a lookup, by default the newest."""
         return explain(self.store, next(row for row in self.store.lookups(Period()) if number in (None, row.number)))
 
     @property

@@ -39,7 +39,7 @@ LLM_STRINGS = ["", "a/b", "../../etc/passwd", "x" * 300, "\0", "half \ud83d", "[
 
 
 def answers(*texts: str) -> list[Generation]:
-    """Plain generations."""
+    """Return plain generations."""
     return [Generation(text=each) for each in texts]
 
 
@@ -339,7 +339,7 @@ def test_clear_raises_what_went_wrong(cache: gm.GPTCache, tmp_path: Path) -> Non
 
 @pytest.fixture
 def locked(cache: gm.GPTCache, tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Another process that writes to the store and does not finish; call it to let it finish."""
+    """Start a process that writes to the store and does not finish; return a function that lets it finish."""
     cache.store.open()
     script = """
 import sqlite3, sys

@@ -43,14 +43,14 @@ def note(ledger: Ledger, question: str = "question", hit: bool = False) -> objec
 
 
 def hits(store: SQLiteStore) -> int:
-    """The hits of the one entry."""
+    """Return the hits of the only entry."""
     columns, rows = store.entries(Selection())
     (row,) = rows
     return int(row[columns.index("hits")])
 
 
 def written(folder: str | Path) -> int:
-    """The number of lookups in the file, seen from outside."""
+    """Return the number of lookups in the file, as another process sees it."""
     db = sqlite3.connect(Path(folder) / "cache.db")
     try:
         number: int = db.execute("SELECT count(*) FROM lookup").fetchone()[0]

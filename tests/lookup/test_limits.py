@@ -382,7 +382,7 @@ def test_two_configurations_are_told_apart_by_what_differs() -> None:
 
 
 def test_an_answer_that_comes_between_looking_and_asking_is_served() -> None:
-    """A model that answers at once is asked once however many threads ask the same."""
+    """Ask a model that answers at once from many threads: the model is asked once."""
     for question in range(20):
         with ThreadPoolExecutor(8) as pool:
             assert len(set(pool.map(ask, [f"question {question}"] * 8))) == 1

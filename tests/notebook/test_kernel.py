@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """One kernel for all tests; each asks questions of its own."""
+    """Start one kernel for all tests; each test asks its own questions."""
     with Kernel(tmp_path_factory.mktemp("notebooks")) as running:
         yield running
 

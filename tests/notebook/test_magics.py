@@ -49,12 +49,12 @@ def used(magic: Typist) -> Typist:
 
 
 def asked(df: pd.DataFrame) -> list[str]:
-    """The questions of a frame, oldest first."""
+    """Return the questions of a frame, oldest first."""
     return [str(question) for question in df["question"][::-1]]
 
 
 def id_of(question: str) -> str:
-    """The id of the entry with this question."""
+    """Return the id of the entry with this question."""
     return str(gm.entries(grep=question).index[0])
 
 
@@ -87,7 +87,7 @@ def test_nothing_heavy_is_imported_before_a_command_needs_it(
 
 
 def registered(shell: InteractiveShell) -> list[object]:
-    """All that the extension has in a shell."""
+    """Return all that the extension has in a shell."""
     callbacks = [each for name in ("pre_run_cell", "post_run_cell") for each in shell.events.callbacks[name]]
     matchers = getattr(shell.Completer, "custom_matchers", [])
     everything = [*callbacks, *matchers, *shell.configurables, *shell.magics_manager.magics["line"].values()]

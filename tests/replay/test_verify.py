@@ -36,14 +36,14 @@ llm = model()
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, server: ProviderServer) -> None:
-    """A provider to call and a key to call it with; the kernel must do without the key."""
+    """Name a provider and a key in the environment; the kernel must do without the key."""
     monkeypatch.setenv("PROVIDER_URL", server.openai_url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
 @pytest.fixture
 def recorded(tmp_path: Path, server: ProviderServer) -> Iterator[str]:
-    """What the model answered to ``RECORDED``; kept in the folder, and in ``lesson.jsonl`` there."""
+    """Return the answer to ``RECORDED``, which is kept in the folder and in its ``lesson.jsonl``."""
     gm.on(tmp_path / ".gptcache")
     answer = server.model("ChatOpenAI").invoke(RECORDED).text
     gm.save(tmp_path / "lesson.jsonl")
@@ -55,7 +55,7 @@ def recorded(tmp_path: Path, server: ProviderServer) -> Iterator[str]:
 
 
 def notebook(folder: Path, *cells: str, **tagged: str) -> Path:
-    """A notebook; ``tagged`` are further cells by their tag."""
+    """Write a notebook; ``tagged`` are further cells by their tag."""
     made = [new_code_cell(source) for source in cells]
     made += [new_code_cell(source, metadata={"tags": [tag.replace("_", "-")]}) for tag, source in tagged.items()]
     nbformat.write(new_notebook(cells=[new_markdown_cell("# A lesson"), *made]), folder / "lesson.ipynb")
@@ -63,7 +63,7 @@ def notebook(folder: Path, *cells: str, **tagged: str) -> Path:
 
 
 def files(folder: Path) -> dict[str, str]:
-    """All files below a folder, with what is in them."""
+    """Return all files below a folder, with a digest of each."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 

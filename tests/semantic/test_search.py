@@ -63,7 +63,7 @@ def model(server: ProviderServer) -> Model:
 
 
 def last() -> Any:
-    """The newest lookup."""
+    """Return the newest lookup."""
     return gm.lookups(limit=1).iloc[0]
 
 
@@ -767,7 +767,7 @@ def test_a_threshold_may_be_named(on: Callable[..., SemanticSearch], name: str, 
 
 
 class Broken(Embedder):
-    """Cannot embed anything."""
+    """An embedder that cannot embed anything."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         raise RuntimeError("no such model")

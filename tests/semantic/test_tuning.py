@@ -15,7 +15,7 @@ E = "minilm/384"
 
 
 def pairs(*groups: tuple[int, float, bool | None]) -> pd.DataFrame:
-    """So many pairs with a cosine and a label each."""
+    """Return pairs: for each group its count, their cosine and their label."""
     rows = [
         (f"How deep is lake {name}?", f"How deep is the lake {name}?", cosine, right)
         for name, (cosine, right) in enumerate(

@@ -18,7 +18,7 @@ random = np.random.default_rng(7)
 
 
 def unit(*near: Vector, noise: float = 1.0) -> Vector:
-    """A direction at random, or one near to another."""
+    """Return a random direction, or a direction near to another."""
     vector = (near[0] if near else 0) + noise * random.standard_normal(DIMENSION) / DIMENSION**0.5
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
@@ -78,7 +78,7 @@ def test_an_empty_context_has_no_nearest() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[tuple[SQLiteStore, SQLiteStore]]:
-    """Two kernels on one store."""
+    """Return the stores of two kernels in one folder."""
     one, two = SQLiteStore(tmp_path), SQLiteStore(tmp_path)
     yield one, two
     one.close()

@@ -20,7 +20,7 @@ SECRET = "correct-horse-battery-staple"
 
 
 def without_address(value: object) -> str:
-    """A name for a case that is the same in every process."""
+    """Return a name for a case that is the same in every process."""
     value = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
     return re.sub(r" at 0x[0-9a-f]+", "", value if isinstance(value, str) else repr(value))
 
@@ -110,28 +110,28 @@ Pair = namedtuple("Pair", ["user", "password"])
 
 
 def identity(llm: Any = None, question: str = "prompt", **kwargs: Any) -> Identity:
-    """The identity of a call with these arguments."""
+    """Return the identity of a call with these arguments."""
     llm = llm if llm is not None else Chat()
     return identify(Call(llm, kwargs, isinstance(llm, BaseChatModel)), question)
 
 
 def key(llm: Any = None, question: str = "prompt", **kwargs: Any) -> str:
-    """The key of a call with these arguments."""
+    """Return the key of a call with these arguments."""
     return identity(llm, question, **kwargs).key
 
 
 def key_of(*messages: BaseMessage, **fields: Any) -> str:
-    """The key of a chat."""
+    """Return the key of a chat."""
     return key(Chat(**fields), dumps(list(messages)))
 
 
 def suffixed(suffix: str) -> Callable[[str], str]:
-    """A closure."""
+    """Return a closure."""
     return lambda text: text + suffix
 
 
 def schema(*properties: str) -> dict[str, Any]:
-    """A tool with these properties."""
+    """Return a tool with these properties."""
     described = {name: {"type": "string", "description": f"the {name}"} for name in properties}
     parameters = {"type": "object", "properties": described}
     return {"type": "function", "function": {"name": "login", "parameters": parameters}}

@@ -1,4 +1,4 @@
-"""An embedder without a model: quick, the same everywhere, and broken on request."""
+"""An embedder without a model. It is quick, gives the same everywhere, and breaks on request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Embedder"]
 
 
 class Embedder(Embeddings):
-    """Counts words: texts that share most of them point nearly the same way. Keeps what it was given."""
+    """An embedder that counts words and keeps its texts. Texts that share most words point nearly the same way."""
 
     def __init__(self, size: int = 512) -> None:
         self.size, self.texts = size, list[str]()

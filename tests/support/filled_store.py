@@ -1,4 +1,4 @@
-"""A store that is filled by hand, entry by entry and lookup by lookup."""
+"""A store that tests fill by hand, entry by entry and lookup by lookup."""
 
 from pathlib import Path
 

@@ -27,14 +27,14 @@ model = NumberedModel()
 
 @dataclass
 class Ran:
-    """What came of one cell."""
+    """The outcome of one cell."""
 
     count: int = 0
     status: str = ""
     error: str = ""
-    """The name of the exception in the reply."""
+    """Name of the exception in the reply."""
     text: str = ""
-    """What it wrote and its last value."""
+    """Text that the cell wrote, and its last value."""
     shown: list[dict[str, str]] = field(default_factory=list)
     tracebacks: list[list[str]] = field(default_factory=list)
 
@@ -99,7 +99,7 @@ class Kernel:
         return self.until(self.send(code, cell_id))
 
     def lookups(self, question: str) -> pd.DataFrame:
-        """All lookups of questions that begin like this, oldest first, read from the store by this process."""
+        """Return the lookups of questions that begin like this, oldest first, as this process reads them."""
         self.until(self.send("import gptcache_magics; gptcache_magics.stats(since='all')", silent=True))
         df = gm.lookups(at=self.folder / ".gptcache")
         return df[df["question"].str.startswith(question)][::-1]
@@ -112,6 +112,6 @@ class Kernel:
 
 
 def badges(ran: Ran) -> list[str]:
-    """The lines of the cache under a cell, in which every time that a model took is ``0.0 s``."""
+    """Return the lines of the cache under a cell, with ``0.0 s`` for every time that a model took."""
     lines = (data["text/plain"] for data in ran.shown if data["text/plain"].startswith("gptcache: "))
     return [re.sub(r"\b[\d.]+ m?s\b", "0.0 s", line) for line in lines]

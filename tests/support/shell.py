@@ -25,11 +25,11 @@ _numbers = itertools.count(1)
 
 
 class NumberedModel(SimpleChatModel):
-    """A fake model that says its name, as those of providers do; no two of its answers are the same."""
+    """A fake model that says its name, as models of providers do. Each of its answers is different."""
 
     model: str = "small-model"
     seconds: float = 0.0
-    """How long it takes to answer."""
+    """Seconds that an answer takes."""
 
     @property
     def _llm_type(self) -> str:
@@ -45,13 +45,13 @@ class NumberedModel(SimpleChatModel):
 
 
 def ask(question: str, model: str = "small-model") -> str:
-    """The text that a model, or the cache, answers."""
+    """Ask a model, and return the text that it or the cache answers."""
     return str(NumberedModel(model=model).invoke(question).content)
 
 
 @contextmanager
 def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[InteractiveShell]:
-    """A new shell that keeps its files in ``folder``; what was loaded into it is taken away at the end."""
+    """Make a shell that keeps its files in ``folder``, and unload the extension at the end."""
     InteractiveShell.clear_instance()
     config = Config({"HistoryManager": {"enabled": False, "hist_file": ":memory:"}, **options})
     shell = InteractiveShell.instance(config=config, ipython_dir=str(folder))
@@ -67,27 +67,27 @@ def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[Interact
 
 
 class Typist:
-    """Types ``%gptcache`` lines."""
+    """A person who types ``%gptcache`` lines."""
 
     def __init__(self, ip: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
         self.ip = ip
         self._capsys = capsys
 
     def __call__(self, line: str = "") -> Any:
-        """What the line returns; it prints nothing."""
+        """Return what the line returns, and check that it prints nothing."""
         value, printed = self._type(line)
         assert printed == ""
         return value
 
     def told(self, line: str) -> str:
-        """What the line prints, one line; it returns nothing."""
+        """Return the one line that the line prints, and check that it returns nothing."""
         value, printed = self._type(line)
         assert value is None
         assert printed.count("\n") == 1
         return printed.rstrip("\n")
 
     def refused(self, line: str) -> str:
-        """The one sentence about a line that is refused."""
+        """Return the one sentence about a line that is refused."""
         with pytest.raises(UsageError) as caught:
             self._type(line)
         assert type(caught.value) is UsageError  # of a subclass IPython shows a traceback
@@ -95,7 +95,7 @@ class Typist:
         return str(caught.value)
 
     def cell(self, text: str) -> str:
-        """Run a cell; what it prints and shows."""
+        """Run a cell, and return what it prints and shows."""
         self._capsys.readouterr()
         self.ip.run_cell(text, store_history=True).raise_error()
         return self._capsys.readouterr().out

@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 def usd(of: Configuration, usage: Usage) -> float:
-    """What the price list says."""
+    """Return the price of the price list."""
     tokens = Tokens(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -51,7 +51,7 @@ def usd(of: Configuration, usage: Usage) -> float:
 
 @pytest.fixture
 def filled(store: FilledStore) -> FilledStore:
-    """Three models, two configurations of one, every outcome, two cells, two notebooks, two days."""
+    """Return a store with three models, two configurations of one, every outcome, two cells, notebooks and days."""
     store.keep(MINI)
     store.keep(CLAUDE, key="63" * 16, created=NOON + 60)
     store.look("miss", MINI, usage=USAGE, seconds=2.0, cell=3, line="ask(1)", notebook="a.ipynb")
@@ -70,7 +70,7 @@ def filled(store: FilledStore) -> FilledStore:
 
 
 def table(store: SQLiteStore, name: str) -> pd.DataFrame:
-    """The frame that a person sees under this name."""
+    """Return the frame that a person sees under this name."""
     if name in BYS:
         return frames.stats(store, name)  # type: ignore[arg-type]
     if name == "wide":

@@ -43,7 +43,7 @@ HOSTILE = (
 
 @pytest.fixture
 def filled(store: FilledStore) -> FilledStore:
-    """Three models, one of which has no price, for twenty minutes."""
+    """Return a store with twenty minutes of three models, one of which has no price."""
     for n in range(20):
         outcome: Outcome = "hit" if n % 4 else "miss"
         for of in (MINI, CLAUDE, LLAMA):
@@ -56,7 +56,7 @@ def charts(series: Series) -> list[ElementTree.Element]:
 
 
 def told(chart: ElementTree.Element) -> str:
-    """What a chart says to who does not see it."""
+    """Return the description of a chart."""
     return chart.findtext(f"{SVG}desc") or ""
 
 

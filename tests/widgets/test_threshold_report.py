@@ -32,7 +32,7 @@ def unlabelled(pairs: pd.DataFrame, *places: int) -> pd.DataFrame:
 
 @pytest.fixture
 def pairs() -> pd.DataFrame:
-    """Sixty right ones from 0.90 to 0.99, six wrong ones, four unlabelled, two that a guard blocks."""
+    """Return sixty right pairs from 0.90 to 0.99, six wrong, four unlabelled, and two that a guard blocks."""
     rows = [bread(n, 0.9005 + (n % 10) / 100) for n in range(60)]
     rows += [bread(n, 0.915 + n / 1_000, right=False) for n in range(4)]
     rows += [bread(n, 0.945, right=False) for n in range(2)]
@@ -51,7 +51,7 @@ def told(chart: str) -> str:
 
 
 def titles(chart: str) -> list[str]:
-    """What is said of each place under the pointer."""
+    """Return the words for each place under the pointer."""
     return [element.text or "" for element in ElementTree.fromstring(chart).iter(f"{SVG}title")][1:]
 
 

@@ -54,7 +54,7 @@ class Asked:
         of: Configuration = GPT,
         **fields: Any,
     ) -> None:
-        """A lookup that found a stored question: a hit, or with an objection a miss that the model answered."""
+        """Record a lookup that found a stored question: a hit, or with an objection a miss that the model answered."""
         self.answer(stored, f"answer to {stored}", of)
         found = Near(key(stored), similarity, EMBEDDER, objection)
         given: dict[str, Any] = {"key": key(asked), "match": None, "outcome": "miss"}
@@ -69,7 +69,7 @@ class Asked:
         self.store.record([lookup], [of], 1_000)
 
     def labels(self) -> dict[str, bool]:
-        """What was said, by the question asked."""
+        """Return the verdicts, by the question asked."""
         found = self.store.labels()
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         return {row["asked_question"]: bool(row["right"]) for row in rows}
@@ -77,7 +77,7 @@ class Asked:
 
 @pytest.fixture
 def asked() -> Iterator[Asked]:
-    """A hit, a near miss below the threshold and one that a guard blocks."""
+    """Return a store with a hit, a near miss below the threshold, and a pair that a guard blocks."""
     asked = Asked()
     asked.near("How do I bake bread?", "How can I bake bread?", 0.97)
     asked.near("How do I bake a cake?", "How do I bake my cake?", 0.915, Objection(ObjectionKind.BELOW, "0.93"))
@@ -89,7 +89,7 @@ def asked() -> Iterator[Asked]:
 
 
 def painted(asked: Asked, tab: Any, view: View = View("all")) -> Any:
-    """A tab that is painted at once when it asks for it, as a panel does soon."""
+    """Return a tab that is painted at once when it asks to be; a panel does so soon."""
     source = Source(asked.store)
     tab.repaint = lambda: tab.paint(source, view)
     tab.repaint()
