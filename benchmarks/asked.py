@@ -18,7 +18,7 @@ from gptcache_magics.langchain.call import CALL, ModelCall
 __all__ = ["Asked"]
 
 ARGUMENTS = dict.fromkeys(("callbacks", "tags", "metadata", "run_name", "run_id"))
-"""What ``invoke`` hands to ``generate``."""
+"""Arguments that ``invoke`` hands to ``generate``."""
 
 
 class Asked(BaseCache):
@@ -29,7 +29,7 @@ class Asked(BaseCache):
         self._missed: dict[str, ModelCall] = {}
 
     def lookup(self, prompt: str, llm_string: str) -> Any:
-        """Look up, in a call of its own."""
+        """Look up, in a separate call."""
         call = self._call()
         found = self._within(call, self.cache.lookup, prompt, llm_string)
         if found is None:

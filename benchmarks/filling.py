@@ -38,7 +38,7 @@ def fill(cache: Any, name: str, first: int, last: int) -> bool:
 
 
 def settle(cache: Any) -> None:
-    """Have our ledger write now what it would write within a second from a thread of its own."""
+    """Let our ledger write now; its thread would write within a second."""
     ours = getattr(cache, "cache", cache)
     if hasattr(ours, "ledger"):
         ours.ledger.flush()

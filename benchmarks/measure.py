@@ -34,7 +34,7 @@ class Options:
 
     @property
     def clock(self) -> Callable[[], float]:
-        """What to read before and after."""
+        """Function to read before and after."""
         return time.thread_time if self.cpu else time.perf_counter
 
 

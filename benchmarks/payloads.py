@@ -1,4 +1,4 @@
-"""What the benchmarks look up: chat prompts and answers of the size a notebook has, and the model that asks.
+"""Payloads of the benchmarks: chat prompts and answers of a notebook's size, and the model that asks.
 
 A prompt is the JSON that LangChain makes of a system and a human message; an answer is what ``ChatOpenAI`` returns,
 about 1.9 kB as LangChain serialises it. The same number always gives the same text.
@@ -28,7 +28,7 @@ _TEXT: Final = (
 
 
 def words(seed: int, characters: int) -> str:
-    """Words of at least so many characters together."""
+    """Return words of at least this many characters."""
     chosen = random.Random(seed).choices(_TEXT.split(), k=characters // 4)
     while len(" ".join(chosen[:-1])) >= characters:
         chosen.pop()

@@ -1,4 +1,4 @@
-"""The caches that are compared, each made in a folder of its own. What a cache needs is imported when it is made.
+"""The caches that are compared, each made in a separate folder. Making a cache imports its packages.
 
 Importing ``gptcache_magics`` also hardens gptcache; ``make`` imports it for ours alone, so a process that makes no
 cache of ours measures gptcache as it is.
@@ -169,4 +169,4 @@ _PEERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Path], BaseCache]]]] = 
     REDIS: (("redis", "redis-server"), _redis),
     FAISS: (("faiss",), _faiss),
 }
-"""What each needs (packages, and a program with a hyphen in its name), and how it is made."""
+"""The packages that each needs (a program has a hyphen in its name), and the function that makes it."""

@@ -1,4 +1,4 @@
-"""What survives: answers after kill -9, with two writers, with threads, after damage; one model call for one question.
+"""Answers that survive kill -9, two writers, threads and damage; one model call for one question.
 
 Each probe runs in child processes (``safety_jobs.py``), so that stock is measured as it is.
 """

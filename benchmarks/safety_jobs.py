@@ -26,12 +26,12 @@ Result = dict[str, Any]
 
 
 def write(cache: BaseCache, first: str, number: str) -> Result:
-    """Update so many entries."""
+    """Update this many entries."""
     return {"errors": _write(cache, range(int(first), int(first) + int(number)))}
 
 
 def write_and_wait(cache: BaseCache, first: str, number: str) -> Result:
-    """Update so many entries, say so, and wait for the kill."""
+    """Update this many entries, say so, and wait for the kill."""
     write(cache, first, number)
     print("written", flush=True)
     time.sleep(60)
@@ -39,7 +39,7 @@ def write_and_wait(cache: BaseCache, first: str, number: str) -> Result:
 
 
 def count(cache: BaseCache, first: str, number: str) -> Result:
-    """Look up so many entries."""
+    """Look up this many entries."""
     return {"found": _count(cache, range(int(first), int(first) + int(number)))}
 
 

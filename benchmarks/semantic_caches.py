@@ -31,7 +31,7 @@ Conversation = Sequence[BaseMessage]
 
 
 class CacheByMeaning(Protocol):
-    """What is asked of each cache here."""
+    """The methods that are needed of each cache here."""
 
     def fresh(self) -> None:
         """Begin with nothing stored."""
@@ -86,7 +86,7 @@ class Ours:
         self._model = next(self._models)
 
     def store(self, conversations: Iterable[Conversation]) -> None:
-        """Ask the model anew, and wait until the answers can be found by meaning."""
+        """Ask the model again, and wait until the answers can be found by meaning."""
         with gm.using(mode="refresh"):
             for conversation in conversations:
                 self._model.invoke(list(conversation))

@@ -133,7 +133,7 @@ class Measured:
         return share(hits[self.same]), float(self.cosines[hits].min()) if hits.any() else float("nan")
 
     def alone(self, guard: str, threshold: float) -> tuple[int, int]:
-        """Traps that only this guard blocks, and pairs of one answer that are lost to it alone."""
+        """Count the traps that only this guard blocks, and the pairs of one answer that only this guard loses."""
         others = {name: each for name, each in guards.GUARDS.items() if name != guard}
         blocked = np.flatnonzero(self.served(threshold, guarded=False) & ~self.free).tolist()
         freed = [n for n in blocked if guards.blocked(self.pairs[n].stored, self.pairs[n].asked, others) is None]

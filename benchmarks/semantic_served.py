@@ -1,4 +1,4 @@
-"""What caches serve by meaning: a pair at a time, from a store that holds much, and across conversations."""
+"""Answers that caches serve by meaning: a pair at a time, from a large store, and across conversations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lookup by meaning takes, beside the embedding that is a part of it, by the number of questions it searches.
+"""Times of a lookup by meaning, beside its embedding, by the number of questions that it searches.
 
 The store is filled with made vectors that are spread like those of real questions. Embedding and lookups have their
 turns with the same questions; nothing that the cache remembers of a question is left when it is asked again.
@@ -116,7 +116,7 @@ class _Timed:
         return [text for _, text in zip(range(QUESTIONS), some, strict=False)]
 
     def fill(self, size: int) -> None:
-        """Add made questions, up to so many."""
+        """Add made questions, up to this many."""
         store, name = self.cache.store, self._similar.embedding.name
         call, encoded = ModelCall(self._model, ARGUMENTS, True), generations.encode(answer(1))
         for start in range(self._size, size, BATCH):

@@ -1,4 +1,4 @@
-"""What it takes to start: ``%load_ext``, ``gm.on()`` and the first lookup, each in a fresh process.
+"""Time to start: ``%load_ext``, ``gm.on()`` and the first lookup, each in a fresh process.
 
 The second column says what was imported before the clock started; the last one, which heavy packages the step imported.
 """

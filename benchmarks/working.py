@@ -1,4 +1,4 @@
-"""What working in a notebook costs on top of a hit: cell, mode and single-flight; streams, bundles, ``why``."""
+"""Cost of a notebook on top of a hit: cell, mode and single-flight; streams, bundles, ``why``."""
 
 from __future__ import annotations
 

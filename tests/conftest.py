@@ -1,4 +1,4 @@
-"""Fixtures every test file shares: a provider on loopback, a cache of its own folder, an environment without keys."""
+"""Fixtures that all tests share: a provider on loopback, a cache, a shell, an environment without keys."""
 
 import gc
 import os
@@ -44,15 +44,15 @@ def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def what_a_test_leaves_ends_with_it() -> Iterator[None]:
-    """Collect at once what a test left open: else it is closed in the middle of a later test, by whoever has the turn.
+def garbage_collected() -> Iterator[None]:
+    """Collect garbage after each test, so that no later test closes its connections.
 
     httpcore closes a connection under a lock that it may hold just then, and waits for itself; CPython 3.11.7 gives up
     parsing code when another thread gets to parse some in between.
     """
     yield
     gc.collect()
-    gc.freeze()  # what stays is not looked through again after each of 3,000 tests
+    gc.freeze()  # objects that stay are not scanned again after each of 3,000 tests
 
 
 @pytest.fixture(scope="session")

@@ -60,13 +60,13 @@ class Reply(BaseModel):
 
 
 class Verdict(enum.Enum):
-    """An enum that is no text."""
+    """An enum that is not a text."""
 
     YES = 1
 
 
 class OwnMessage(AIMessage):
-    """A message class of a user's own."""
+    """A user's own message class."""
 
     mood: str = "good"
 

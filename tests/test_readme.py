@@ -1,4 +1,4 @@
-"""What the README tells a user to type is typed here."""
+"""Type what the README tells a user to type."""
 
 import atexit
 import itertools

@@ -95,7 +95,7 @@ class Server:
             self._process.kill()
 
     def trust(self, path: Path) -> None:
-        """Trust a notebook, as who ran and saved it here does."""
+        """Trust a notebook, as a person does by running and saving it here."""
         command = [sys.executable, "-m", "jupyter", "trust", str(path)]
         subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
@@ -230,7 +230,7 @@ def open_notebook(chromium, jupyter):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Return the folder for screenshots: what PICTURES names, else a temporary one."""
+    """Return the folder for screenshots, which PICTURES names; by default a temporary folder."""
     folder = Path(os.environ.get("PICTURES") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -72,7 +72,7 @@ def page(notebook):
     search(page, "")
     page.locator(".gptcache-grid-count:visible", has_text=re.compile(r"^\d+ rows")).wait_for()
     page.locator(ROWS).first.click()
-    page.locator(".gptcache-entry").wait_for()  # else it might come only after the wait for its end
+    page.locator(".gptcache-entry").wait_for()  # before the wait for its end
     page.keyboard.press("Escape")
     page.locator(".gptcache-entry").wait_for(state="hidden")
     return page

@@ -1,4 +1,4 @@
-"""The Tuning tab in JupyterLab: compare two answers, call one wrong with the keyboard alone; and in the Lookups tab."""
+"""The Tuning tab in JupyterLab: compare two answers, call one wrong with only the keyboard; and in the Lookups tab."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Entries as a file and back: the same bytes, nothing lost, no keys in it, and nothing taken that is no entry."""
+"""Entries as a file and back: the same bytes, nothing lost, without keys, and only entries are taken."""
 
 import importlib
 import json
@@ -500,7 +500,7 @@ def test_a_key_in_a_prompt_is_masked_and_the_entry_matches_nothing(path: Path, s
     [read] = contents.entries
     assert read.tags == " draft masked-prompt "
     assert read.key != original.key
-    assert read.key != entry(read.prompt).key  # nor for who asks for the masked prompt
+    assert read.key != entry(read.prompt).key  # nor for a call with the masked prompt
     assert read.prompt_digest == ""
     assert read.sample == 2
     assert "***" in read.prompt
@@ -549,7 +549,7 @@ def test_one_masked_prompt_is_said_of_one(magic: Typist) -> None:
     )
 
 
-# What is no entry
+# Lines that are not entries
 
 
 CONFIGURATION: Json = {

@@ -1,4 +1,4 @@
-"""What stock ``langchain_community.cache.GPTCache`` gets wrong: the reasons for this package, each still reproduced.
+"""Faults of stock ``langchain_community.cache.GPTCache``: the reasons for this package, each still reproduced.
 
 Every script runs in a process and a folder of its own, because importing gptcache reads and writes the working folder.
 If one of these tests fails, upstream has mended something: drop the claim.

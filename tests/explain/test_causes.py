@@ -191,7 +191,7 @@ def test_the_same_prompt_under_another_configuration(
     log: Log, before: Configuration, after: Configuration, cause: str, told: list[str]
 ) -> None:
     log.ask(REPORT, before)
-    log.ask(NEWER, after)  # similar and of the same configuration, which is no better reason
+    log.ask(NEWER, after)  # similar and of the same configuration, which is not a better reason
     log.ask(REPORT, after)
 
     assert log.why().cause == cause

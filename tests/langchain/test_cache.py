@@ -58,7 +58,7 @@ class Anywhere:
 
 
 class TestLangChainsSyncSuite(Anywhere, SyncCacheTestSuite):
-    """What LangChain asks of every cache."""
+    """LangChain's own tests of a cache."""
 
 
 class TestLangChainsAsyncSuite(Anywhere, AsyncCacheTestSuite):
@@ -256,7 +256,7 @@ def not_ours(cache: gm.GPTCache, folder: Path) -> Heal:
 
 
 def odd_answers(cache: gm.GPTCache, folder: Path) -> Heal:
-    """Overwrite what is stored with what is no answer."""
+    """Overwrite the answers in the store with bytes that are not answers."""
     cache.store.close()
     with closing(sqlite3.connect(folder / "cache.db")) as db:
         db.execute("UPDATE entry SET answer = ?", (b"Fnonsense",))

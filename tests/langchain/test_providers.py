@@ -591,7 +591,7 @@ async def test_a_cancelled_call_frees_those_who_waited_for_it(server: ProviderSe
 
 
 def assert_they_finish(*targets: Callable[[], object]) -> None:
-    """Run each target in a thread of its own and check that none waits for ever."""
+    """Run each target in a thread and check that each one ends."""
     threads = [threading.Thread(target=target, daemon=True) for target in targets]
     for thread in threads:
         thread.start()

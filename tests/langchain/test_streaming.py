@@ -1,4 +1,4 @@
-"""Streams through the cache as their readers see them: LangGraph, callbacks, tool calls; and who waits for whom."""
+"""Streams through the cache as their readers see them: LangGraph, callbacks, tool calls, and waiting calls."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What keeps a store clean and a run within its budget: time to live, size, money; and several answers in turn."""
+"""Limits of a store and of a run: time to live, size, money; and several answers in turn."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What a person types and what comes back: every command, wrong input, completion, settings, unloading."""
+"""Every command as a person types it, wrong input, completion, settings, unloading."""
 
 import gc
 import importlib

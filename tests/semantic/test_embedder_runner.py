@@ -1,4 +1,4 @@
-"""An embedder that loads, fails, hangs, or gives something that is no vector: a lookup goes on without it."""
+"""An embedder that loads, fails, hangs, or gives no vector; a lookup goes on without it."""
 
 import threading
 import time

@@ -5,7 +5,7 @@ import pytest
 from gptcache_magics.semantic.guards import GUARDS, Blocked, blocked
 from gptcache_magics.semantic.guards.numbers import with_digits
 
-# Pairs that one guard alone objects to, with what it says.
+# Pairs to which only one guard objects, with its words.
 CAUGHT = {
     "number": [
         ("Print rows 3 to 5 of the table", "Print rows 4 to 6 of the table", "3, 5 / 4, 6"),

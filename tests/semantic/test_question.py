@@ -1,4 +1,4 @@
-"""What may be matched by its meaning: the question alone, within a context that must be equal."""
+"""Matching by meaning: only the question may differ, within a context that must be equal."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What labels say about a threshold, and what they cannot say."""
+"""Labels, and what they can say about a threshold."""
 
 import math
 

@@ -1,1 +1,1 @@
-"""What several tests need: a shell, a provider on loopback, an embedder of words."""
+"""Parts that several tests share: a shell, a kernel, a provider on loopback, an embedder, a store to fill."""

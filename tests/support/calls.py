@@ -101,7 +101,7 @@ class Slotted:
 
 
 class Open(BaseModel, extra="allow"):
-    """A pydantic object with fields of a user's own."""
+    """A pydantic object with a user's own fields."""
 
     name: str = "Ada"
 

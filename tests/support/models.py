@@ -1,4 +1,4 @@
-"""What the tests ask models for and with: a schema, a tool, a graph; and the text of what they answer."""
+"""Parts of calls: a schema, a tool, a graph, and the text of an answer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Python in a process of its own; ``tests/conftest.py`` puts the package under test on its path."""
+"""Python in a separate process; ``tests/conftest.py`` puts the package under test on its path."""
 
 import subprocess
 import sys

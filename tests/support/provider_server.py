@@ -171,7 +171,7 @@ def _fill(schema: Json, text: str, definitions: Json) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the model says, before a protocol dresses it."""
+    """The answer of a model, before a protocol dresses it."""
 
     number: int
     model: str

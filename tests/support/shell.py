@@ -59,7 +59,7 @@ def fresh_shell(folder: Path, **options: dict[str, object]) -> Iterator[Interact
         yield shell
     finally:
         gm.unload_ipython_extension(shell)
-        atexit.unregister(shell.atexit_operations)  # else each shell collects garbage when the tests have ended
+        atexit.unregister(shell.atexit_operations)  # or each shell collects garbage after the tests
         InteractiveShell.clear_instance()
         if gm.current() is not None:
             gm.off()

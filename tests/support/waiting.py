@@ -1,4 +1,4 @@
-"""Waiting for what comes true in its own time, such as a table that another thread writes."""
+"""Wait for a condition, such as a row that another thread writes."""
 
 import time
 from collections.abc import Callable

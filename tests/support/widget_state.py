@@ -1,4 +1,4 @@
-"""What a front end is told of a panel."""
+"""The state of a panel, as a front end gets it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What charts show: buckets of time, money by model, latencies; each figure as the tables have it."""
+"""Figures of the charts: buckets of time, money by model, latencies, each as the tables have it."""
 
 import math
 import os

@@ -33,7 +33,7 @@ def only_entry(cache):
 
 
 def assert_asks_the_same(cache, server, *, known=True):
-    """Run the code of the only entry: it must be answered from it, and nothing may be asked or stored anew."""
+    """Run the code of the only entry: the entry answers it, and nothing is asked or stored again."""
     stored, calls = only_entry(cache), server.calls
     assert stored.asked.call_parameters is not None
     code = as_python(stored.entry, stored.asked if known else replace(stored.asked, call_parameters=None))

@@ -1,4 +1,4 @@
-"""What ``%gptcache tune`` returns, and the two charts in it."""
+"""The report that ``%gptcache tune`` returns, and its two charts."""
 
 import re
 from html import unescape
