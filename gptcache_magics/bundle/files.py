@@ -24,7 +24,7 @@ from gptcache_magics.bundle.lines import (
 )
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
 from gptcache_magics.errors import CommandError, StoreError
-from gptcache_magics.store.protocol import Configuration, Entry, Selection, Store, stored_entries
+from gptcache_magics.store.protocol import Configuration, Entry, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
@@ -77,10 +77,10 @@ def save(store: Store, selection: Selection, path: str | Path) -> Saved:
     """
     with _store_errors(path, "written"):
         target = _target(path)
-    entries = [without_secrets(entry) for entry in stored_entries(store.entries(selection))]
+    entries = [without_secrets(entry) for entry in (row.entry for row in store.entries(selection))]
     if not entries:
         return Saved(0, 0, 0, 0)
-    data = b"".join(line + b"\n" for line in _lines(entries, _configurations(store)))
+    data = b"".join(line + b"\n" for line in _lines(entries, store.configurations()))
     with _store_errors(path, "written"):
         _write(target, data)
     tags = Counter(tag for entry in entries for tag in entry.tags.split())
@@ -153,11 +153,6 @@ def is_bundle(path: str | Path) -> bool:
             return _schema(file.readline(HEADER_BYTES)) is not None
     except (CommandError, StoreError):
         return False
-
-
-def _configurations(store: Store) -> list[Configuration]:
-    columns, rows = store.configurations()
-    return [Configuration(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _lines(entries: Iterable[Entry], configurations: Sequence[Configuration]) -> Iterator[bytes]:

@@ -271,9 +271,8 @@ def disk_space(path: Path) -> Check:
 
 def secrets(store: Store) -> Check:
     """Check for stored prompts and answers that hold what looks like a key."""
-    columns, rows = store.entries(Selection(), SAMPLE)
-    prompt, answer = columns.index("prompt"), columns.index("answer")
-    found = sum(_holds_a_key((row[prompt], row[answer])) for row in rows)
+    rows = store.entries(Selection(), SAMPLE)
+    found = sum(_holds_a_key((row.prompt, row.answer)) for row in rows)
     message = (
         f"{found} of the newest {len(rows)} entries hold what looks like a key" if found else "none that looks like one"
     )

@@ -31,19 +31,19 @@ SUGGESTED: Final = 50
 def entry_ids() -> list[str]:
     """Return the ids of the newest entries of the cache that is on, as tables show them."""
     try:
-        columns, rows = controller.source().store.entries(Selection(), limit=SUGGESTED)
+        newest = controller.source().store.entries(Selection(), limit=SUGGESTED)
     except GPTCacheMagicsError:
         return []
-    return [row[columns.index("key")][:8] for row in rows]
+    return [each.key[:8] for each in newest]
 
 
 def _models() -> list[str]:
     """Return the models in the store of the cache that is on."""
     try:
-        columns, rows = controller.source().store.configurations()
+        known = controller.source().store.configurations()
     except GPTCacheMagicsError:
         return []
-    return sorted({shlex.quote(row[columns.index("model")]) for row in rows})
+    return sorted({shlex.quote(each.model) for each in known})
 
 
 def _cell(text: str) -> int | str:
@@ -153,8 +153,7 @@ def named_keys(store: Store, ids: Sequence[str]) -> list[str]:
 
 
 def _named_key(store: Store, beginning: str) -> str:
-    columns, rows = store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)
-    keys: list[str] = [row[columns.index("key")] for row in rows]
+    keys = [each.key for each in store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)]
     if not keys:
         raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")
     if len(keys) > 1:

@@ -10,7 +10,7 @@ from gptcache_magics.commands._parser import Option, Word
 from gptcache_magics.commands._selection import Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, stored_entries
+from gptcache_magics.store.protocol import Selection
 
 EXAMPLE = '%gptcache edit a41f "Paris."'
 
@@ -32,10 +32,10 @@ def edit(
     source = controller.source()
     source.flush()
     (key,) = named_keys(source.store, [str(id)])
-    (entry,) = stored_entries(source.store.entries(Selection(ids=[key]), limit=1))
-    answer = generations.with_text(entry.answer, new)
-    if answer == entry.answer:
+    (row,) = source.store.entries(Selection(ids=[key]), limit=1)
+    answer = generations.with_text(row.answer, new)
+    if answer == row.answer:
         return f"{key[:8]} has this text already."
-    edited = replace(entry, answer=answer, edited=True, created=time.time())
+    edited = replace(row.entry, answer=answer, edited=True, created=time.time())
     source.store.put_all([edited], [], replace=True)
     return f"{key[:8]} edited. The model's answer is kept: %gptcache show {key[:8]}"

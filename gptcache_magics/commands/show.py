@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from gptcache_magics.commands._parser import Option
 from gptcache_magics.commands._selection import At, Id, named_keys
 from gptcache_magics.controller import controller
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import EntryRow, Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 from gptcache_magics.text.messages import conversation
 
@@ -36,45 +36,44 @@ def show(
     source = controller.source(at)
     source.flush()
     (key,) = named_keys(source.store, [str(id)])
-    columns, rows = source.store.entries(Selection(ids=[key]), limit=1)
-    entry = dict(zip(columns, rows[0], strict=True))
-    if isinstance(entry["prompt"], bytes):
-        entry["prompt"] = entry["prompt"].decode("utf-8", "replace")
+    (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
+    prompt = entry.prompt.encode("utf-8", "replace").decode()
     if raw:
-        return Shown(f"{entry['prompt']}\n{entry['answer'][1:].decode('utf-8', 'replace')}")
+        return Shown(f"{prompt}\n{entry.answer[1:].decode('utf-8', 'replace')}")
     return Shown(
         "\n".join(
             [
                 *_facts(source.store, key, entry),
                 "",
-                *(f"{message.role}: {message.text}" for message in conversation(entry["prompt"])),
+                *(f"{message.role}: {message.text}" for message in conversation(prompt)),
                 *_answers(source.store, key, entry),
             ]
         )
     )
 
 
-def _facts(store: Store, key: str, entry: dict[str, Any]) -> list[str]:
+def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:
     from gptcache_magics.tables import frames
 
     row = frames.entries(store, Selection(ids=[key])).iloc[0]
     cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"
-    known = entry["input_tokens"] is not None
-    used = tokens(entry["input_tokens"], entry["output_tokens"]) if known else "tokens unknown"
-    took = "" if entry["seconds"] is None else f", {duration(entry['seconds'])}"
-    marks = [word for word in ("pinned", "edited") if entry[word]] + [f"#{tag}" for tag in entry["tags"].split()]
+    used = "tokens unknown"
+    if entry.input_tokens is not None and entry.output_tokens is not None:
+        used = tokens(entry.input_tokens, entry.output_tokens)
+    took = "" if entry.seconds is None else f", {duration(entry.seconds)}"
+    marks = [word for word in ("pinned", "edited") if getattr(entry, word)] + [f"#{tag}" for tag in entry.tags.split()]
     return [
         f"{key[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
-        f"stored {_time(entry['created'])}, {counted(entry['hits'], 'hit')}; paid: {used}{cost}{took}",
+        f"stored {_time(entry.created)}, {counted(entry.hits, 'hit')}; paid: {used}{cost}{took}",
     ]
 
 
-def _answers(store: Store, key: str, entry: dict[str, Any]) -> list[str]:
+def _answers(store: Store, key: str, entry: EntryRow) -> list[str]:
     from gptcache_magics import generations
 
-    lines = [f"answer: {generations.text_of(entry['answer'])}"]
-    for replaced, answer in store.history(key):
-        lines.append(f"before {_time(replaced)}: {generations.text_of(answer)}")
+    lines = [f"answer: {generations.text_of(entry.answer)}"]
+    for earlier in store.history(key):
+        lines.append(f"before {_time(earlier.replaced)}: {generations.text_of(earlier.answer)}")
     return lines
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest, records
+from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest
 from gptcache_magics.semantic.guards import GUARDS
-from gptcache_magics.store.protocol import Configuration, LookupRow, Near, Period, Selection, Store, Usage
+from gptcache_magics.store.protocol import Configuration, EntryRow, LookupRow, Near, Period, Selection, Store, Usage
 from gptcache_magics.store.reasons import Kind, ObjectionKind, Reason, sentence
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
@@ -142,23 +142,23 @@ def not_asked(store: Store, text: str) -> Explanation:
     return Explanation("not asked", f"No recent lookup asked that: {message}", cut(masked(text)), nearest=closest)
 
 
-def _entry(store: Store, lookup: LookupRow) -> Mapping[str, Any] | None:
+def _entry(store: Store, lookup: LookupRow) -> EntryRow | None:
     """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
     if lookup.entry is None:
         return None
-    return next(records(store.entries(Selection(ids=[lookup.entry]), limit=1)), None)
+    return next(iter(store.entries(Selection(ids=[lookup.entry]), limit=1)), None)
 
 
-def _asked(lookup: LookupRow, configuration: Configuration | None, entry: Mapping[str, Any] | None) -> Question:
+def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryRow | None) -> Question:
     if lookup.asked is not None:  # by meaning: the entry is that of another question
         return Question(lookup.question or "", configuration, lookup.asked)
     return Question(
-        question=entry["question"] if entry else lookup.question or "",
+        question=entry.question if entry else lookup.question or "",
         configuration=configuration,
         key=lookup.entry or "",
         prompt_digest=lookup.prompt_digest or "",
         at=lookup.at,
-        prompt=entry["prompt"] if entry else None,
+        prompt=entry.prompt if entry else None,
     )
 
 
@@ -256,13 +256,13 @@ def _of_changes(what: str, closest: Closest) -> tuple[Cause, str]:
     return cause, f"The same {what} was stored, but under {cause}: {changes}."
 
 
-def _hit(lookup: LookupRow, entry: Mapping[str, Any] | None) -> str:
+def _hit(lookup: LookupRow, entry: EntryRow | None) -> str:
     semantic = lookup.match == "semantic" and lookup.similarity is not None
     how = f" by meaning ({cosine(lookup.similarity or 0.0)} similar)" if semantic else ""
     if entry is None:
         return f"A hit{how}. Its entry is not in this store."
-    stored = datetime.fromtimestamp(entry["created"]).strftime("%Y-%m-%d %H:%M:%S")
-    replaced = " and replaced since" if entry["created"] > lookup.at else ""
+    stored = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
+    replaced = " and replaced since" if entry.created > lookup.at else ""
     return f"A hit{how}: the answer was stored {stored}{replaced}."
 
 

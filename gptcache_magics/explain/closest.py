@@ -6,18 +6,18 @@ any. Only what was stored before the lookup counts: a miss stores an entry of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.store.protocol import Configuration, Rows, Selection, Store
+from gptcache_magics.store.protocol import Configuration, EntryRow, Selection, Store
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
 
-__all__ = ["SIMILAR", "Closest", "Question", "compared_with", "configurations", "find_closest", "records"]
+__all__ = ["SIMILAR", "Closest", "Question", "compared_with", "configurations", "find_closest"]
 
 SIMILAR: Final = 0.6
 """From here on a person would call two questions similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
@@ -37,8 +37,6 @@ CANDIDATES: Final = 200
 SAME_QUESTION: Final = 20
 SAME_PROMPT: Final = 50
 
-_Row = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -50,7 +48,7 @@ class Question:
     prompt_digest: str = ""
     at: float = inf
     """Only what was stored before is compared."""
-    prompt: str | bytes | None = None
+    prompt: str | None = None
     """The whole prompt, if it is known."""
 
 
@@ -108,23 +106,18 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Cl
 
 def compared_with(store: Store, asked: Question, key: str, similarity: float) -> Closest | None:
     """A named entry beside what was asked; None if it is not there any more."""
-    row = next(records(store.entries(Selection(ids=[key]), limit=1)), None)
+    row = next(iter(store.entries(Selection(ids=[key]), limit=1)), None)
     return _compared(asked, row, configurations(store), similarity) if row is not None else None
 
 
 def configurations(store: Store) -> dict[str, Configuration]:
     """All configurations of a store by their keys."""
-    return {row["key"]: Configuration(**row) for row in records(store.configurations())}
-
-
-def records(rows: Rows) -> Iterator[dict[str, Any]]:
-    """The rows of a query, each by the names of its columns."""
-    return (dict(zip(rows.columns, row, strict=True)) for row in rows.rows)
+    return {each.key: each for each in store.configurations()}
 
 
 def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuration]) -> Closest | None:
     """The same canonical prompt, under the configuration that takes the fewest changes."""
-    rows = records(store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT))
+    rows = store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT)
     there = [row for row in rows if _was_there(store, asked, row)]
     return _compared(asked, _least_changed(asked, there, known), known, 1.0) if there else None
 
@@ -133,12 +126,12 @@ def _most_similar(
     store: Store, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
 ) -> Closest | None:
     """The entry whose question is most similar; of several with one question, the one that differs least."""
-    there: list[_Row] = []
+    there: list[EntryRow] = []
     best = 0.0
     for id, similarity in _ranked(store, asked.question[:QUESTION_CHARACTERS], configuration, at_least):
         if there and (similarity < best or len(there) == SAME_QUESTION):
             break
-        row = next(records(store.entries(Selection(ids=[id]), limit=1)), None)
+        row = next(iter(store.entries(Selection(ids=[id]), limit=1)), None)
         if row is not None and _was_there(store, asked, row):
             there.append(row)
             best = similarity
@@ -149,46 +142,46 @@ def _ranked(store: Store, question: str, configuration: str | None, at_least: fl
     """Ids of the entries with the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
-    rows = store.questions(configuration, SAMPLE).rows
+    rows = store.questions(configuration, SAMPLE)
     if len(rows) == SAMPLE:
-        length = max(1, sum(len(text) for _, text in rows) // SAMPLE)
+        length = max(1, sum(len(each.question) for each in rows) // SAMPLE)
         limit = min(QUESTIONS, CHARACTERS // length, COMPARISONS // (length * max(1, len(question))))
-        rows = store.questions(configuration, limit).rows if limit > SAMPLE else rows[: max(limit, 1)]
+        rows = store.questions(configuration, limit) if limit > SAMPLE else rows[: max(limit, 1)]
     found = process.extract(
         question,
-        [text for _, text in rows],
+        [each.question for each in rows],
         scorer=fuzz.ratio,
         limit=CANDIDATES,
         score_cutoff=100 * at_least,
     )
-    return [(rows[at][0], score / 100) for _, score, at in found]
+    return [(rows[at].id, score / 100) for _, score, at in found]
 
 
-def _was_there(store: Store, asked: Question, row: _Row) -> bool:
+def _was_there(store: Store, asked: Question, row: EntryRow) -> bool:
     """Whether an entry, or an earlier answer in its place, was stored before; never the entry of the lookup itself."""
-    if asked.key and row["key"][:16] == asked.key[:16]:
+    if asked.key and row.key[:16] == asked.key[:16]:
         return False
-    return row["created"] < asked.at or any(replaced <= asked.at for replaced, _ in store.history(row["key"]))
+    return row.created < asked.at or any(each.replaced <= asked.at for each in store.history(row.key))
 
 
-def _least_changed(asked: Question, rows: Sequence[_Row], known: Mapping[str, Configuration]) -> _Row:
+def _least_changed(asked: Question, rows: Sequence[EntryRow], known: Mapping[str, Configuration]) -> EntryRow:
     """The entry with the fewest changed parameters and the prompt that is nearest in length."""
     length = len(asked.prompt or "")
 
-    def changed(row: _Row) -> tuple[int, int]:
-        return len(_changes(asked, _configuration(row, known))), abs(len(row["prompt"]) - length)
+    def changed(row: EntryRow) -> tuple[int, int]:
+        return len(_changes(asked, _configuration(row, known))), abs(len(row.prompt) - length)
 
     return min(rows, key=changed)
 
 
-def _compared(asked: Question, row: _Row, known: Mapping[str, Configuration], similarity: float) -> Closest:
+def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration], similarity: float) -> Closest:
     configuration = _configuration(row, known)
-    same_prompt = bool(asked.prompt_digest) and row["prompt_digest"] == asked.prompt_digest
+    same_prompt = bool(asked.prompt_digest) and row.prompt_digest == asked.prompt_digest
     where, old, new = ("", "", "") if same_prompt else _differing(asked, row)
     return Closest(
-        id=row["key"][:8],
+        id=row.key[:8],
         configuration=configuration,
-        question=cut(masked(row["question"])),
+        question=cut(masked(row.question)),
         similarity=similarity,
         same_prompt=same_prompt,
         changes=_changes(asked, configuration),
@@ -197,18 +190,18 @@ def _compared(asked: Question, row: _Row, known: Mapping[str, Configuration], si
     )
 
 
-def _differing(asked: Question, row: _Row) -> tuple[str, str, str]:
+def _differing(asked: Question, row: EntryRow) -> tuple[str, str, str]:
     """Which message differs, and its texts; no message where it is the question itself."""
-    old, new = row["question"], asked.question
+    old, new = row.question, asked.question
     if old != new and not (len(new) == QUESTION_CHARACTERS and old.startswith(new)):
         return "", old, new
     if asked.prompt is None:
         return "", "", ""
-    return first_difference(conversation(row["prompt"]), conversation(asked.prompt)) or ("", "", "")
+    return first_difference(conversation(row.prompt), conversation(asked.prompt)) or ("", "", "")
 
 
-def _configuration(row: _Row, known: Mapping[str, Configuration]) -> Configuration:
-    return known.get(row["configuration"]) or Configuration(row["configuration"], "", "?", "?", None, "{}")
+def _configuration(row: EntryRow, known: Mapping[str, Configuration]) -> Configuration:
+    return known.get(row.configuration) or Configuration(row.configuration, "", "?", "?", None, "{}")
 
 
 def _changes(asked: Question, configuration: Configuration) -> tuple[Change, ...]:

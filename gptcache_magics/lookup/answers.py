@@ -17,7 +17,7 @@ from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.key import Identity, identify_by_llm_string
 from gptcache_magics.identity.model import model_name
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
-from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage, stored_entries
+from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 
 if TYPE_CHECKING:
@@ -165,13 +165,12 @@ class Answers:
 
     def _find_portable(self, identity: Identity) -> Found | None:
         """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""
-        columns, rows = self._store.configurations()
-        key, portable = columns.index("key"), columns.index("portable")
-        same = [row[key] for row in rows if row[portable] == identity.configuration.portable]
+        portable = identity.configuration.portable
+        same = [each.key for each in self._store.configurations() if each.portable == portable]
         if not same:
             return None
         wanted = Selection(configurations=same, prompt_digest=identity.prompt_digest)
-        recorded = stored_entries(self._store.entries(wanted, SAME_PROMPT))
+        recorded = self._store.entries(wanted, SAME_PROMPT)
         found = [entry for entry in recorded if entry.sample == identity.number]
         if len({entry.answer for entry in found}) != 1:
             return None

@@ -16,10 +16,10 @@ PLACEHOLDER: Final = "no-key-needed-in-replay"
 
 def put(store: Store) -> list[str]:
     """Set the unset variables from which the models of a store read their keys. Returns the names of those set."""
-    columns, rows = store.configurations()
-    at = columns.index("environment")
     # A store or bundle may come from a stranger: only variables of keys are set.
-    names = {name for row in rows for name in row[at].split() if KEY_VARIABLE.fullmatch(name)}
+    names = {
+        name for each in store.configurations() for name in each.environment.split() if KEY_VARIABLE.fullmatch(name)
+    }
     missing = sorted(name for name in names if not os.environ.get(name))
     os.environ.update(dict.fromkeys(missing, PLACEHOLDER))
     return missing

@@ -134,11 +134,11 @@ class Backfill:
         name, anew, after = self._embedding.name, self._anew, ""
         self.done, self.total = 0, self._store.count_unembedded(name, anew=anew)
         while self._scanning:
-            rows = self._store.unembedded(name, after, BATCH, anew=anew).rows
+            rows = self._store.unembedded(name, after, BATCH, anew=anew)
             if not rows:
                 return
-            after = rows[-1][0]
-            self._put([(key, _meaning(prompt, configuration), None) for _, key, configuration, prompt in rows])
+            after = rows[-1].key[:16]
+            self._put([(each.key, _meaning(each.prompt, each.configuration), None) for each in rows])
             self.done += len(rows)
             self._embed_new()
             with self._changed:
@@ -194,10 +194,9 @@ class Backfill:
         self._failed(error, "making answers searchable")
 
 
-def _meaning(prompt: str | bytes, configuration: str) -> SearchableQuestion | None:
+def _meaning(prompt: str, configuration: str) -> SearchableQuestion | None:
     """Return the searchable question of a stored prompt, or None if it has none."""
-    text = prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass")
-    seen, *_ = canonical(text, keep_ids=True)
+    seen, *_ = canonical(prompt, keep_ids=True)
     try:
         return searchable_question(seen, configuration)
     except ExactOnly:

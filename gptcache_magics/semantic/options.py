@@ -185,9 +185,7 @@ def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
 
 def _chosen(store: Store, embedder: str) -> float:
     """Return the threshold that was chosen for an embedder in this store, or the default."""
-    columns, rows = store.embedders()
-    thresholds = {row[columns.index("embedder")]: row[columns.index("threshold")] for row in rows}
-    chosen = thresholds.get(embedder)
+    chosen = next((each.threshold for each in store.embedders() if each.embedder == embedder), None)
     return THRESHOLD if chosen is None else float(chosen)
 
 
@@ -212,4 +210,4 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
 
 def _kept(store: Store, embedder: str) -> str:
     """Return the likely name of the stored vectors of an embedder that is still loading."""
-    return next((name for name, *_ in store.embedders().rows if name.startswith(f"{embedder}/")), "")
+    return next((each.embedder for each in store.embedders() if each.embedder.startswith(f"{embedder}/")), "")

@@ -27,7 +27,7 @@ from gptcache_magics.semantic.embedders.runner import EmbedderRunner
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.vectors import ContextIndex, Vector
 from gptcache_magics.settings import Settings
-from gptcache_magics.store.protocol import Entry, Found, Near, Selection, Store, stored_entries
+from gptcache_magics.store.protocol import EntryRow, Found, Near, Selection, Store
 from gptcache_magics.store.reasons import Objection, ObjectionKind, exact_only
 
 __all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch"]
@@ -164,7 +164,7 @@ class SemanticSearch:
                 break
         return SemanticMatch(nearest)
 
-    def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[Entry, float]]:
+    def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[EntryRow, float]]:
         """Yield the stored entries with the nearest questions, nearest first, and the cosine of each."""
         at_least = min(NEAR, self.threshold) if self._settings.options.shadow else self.threshold
         context = asked.question.context
@@ -172,14 +172,14 @@ class SemanticSearch:
         while gone:  # what was removed must not take the place of what is there
             gone = False
             for id, cosine in self._followed.nearest(context, asked.vector, LOOKED_AT, at_least, near=NEAR):
-                entry = next(stored_entries(self._store.entries(Selection(ids=[id]), 1)), None)
-                if entry is None:
+                row = next(iter(self._store.entries(Selection(ids=[id]), 1)), None)
+                if row is None:
                     self._followed.discard(context, id)
                     gone = True
-                elif id != asked.identity.key[:16] and (entry.expires is None or entry.expires > time.time()):
-                    yield entry, cosine
+                elif id != asked.identity.key[:16] and (row.expires is None or row.expires > time.time()):
+                    yield row, cosine
 
-    def _objection(self, asked: EmbeddedQuestion, entry: Entry, similarity: float) -> Objection | None:
+    def _objection(self, asked: EmbeddedQuestion, entry: EntryRow, similarity: float) -> Objection | None:
         """Return what speaks against serving an entry; None if nothing does."""
         if similarity < self.threshold:
             return Objection(ObjectionKind.BELOW, f"{self.threshold:g}")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics.semantic import guards
-from gptcache_magics.store.protocol import LookupRow, Period, Rows, Store
+from gptcache_magics.store.protocol import LabelRow, LookupRow, Period, Store
 from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
 from gptcache_magics.text.amounts import counted
 
@@ -75,7 +75,7 @@ def pairs(
     """
     found = store.lookups(replace(period, near=True))
     seen = pd.DataFrame(found, columns=list(LookupRow._fields), dtype="object")
-    labels = _frame(store.labels())
+    labels = pd.DataFrame(store.labels(), columns=list(LabelRow._fields), dtype="object")
     embedder = embedder or next(iter([*seen["embedder"], *labels["embedder"]]), "")
     if configurations is not None:
         seen = seen[seen["configuration"].isin(configurations)]
@@ -94,7 +94,7 @@ def pairs(
             "at": seen["at"],
         }
     ).drop_duplicates(["asked_id", "stored_id"])
-    questions = dict(store.questions_of(looked["stored_id"].tolist()).rows)
+    questions = dict(store.questions_of(looked["stored_id"].tolist()))
     looked["stored"] = [questions.get(each) for each in looked["stored_id"]]
     said = pd.DataFrame(
         {
@@ -254,7 +254,3 @@ def _with_guards(df: pd.DataFrame) -> pd.DataFrame:
         "difference": [each.difference if each else "" for each in blocked],
     }
     return typed(df.assign(**columns).reset_index(drop=True), PAIRS)
-
-
-def _frame(rows: Rows) -> pd.DataFrame:
-    return pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype="object")

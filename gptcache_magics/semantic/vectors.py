@@ -169,7 +169,7 @@ class ContextIndex:
     def _followed(self, context: str) -> _Context:
         """Return a context as it is now. A context without vectors is not kept: each turn of a chat is one."""
         kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
-        rows = self._store.vectors(self._embedder, context, kept.read).rows
+        rows = self._store.vectors(self._embedder, context, kept.read)
         if self._epoch != self._store.epoch:  # another file, whose sequence numbers begin again
             self._epoch, self._total = self._store.epoch, 0
             self._contexts.clear()
@@ -178,7 +178,7 @@ class ContextIndex:
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
             self._put(context, kept, list(whole), matrix)
-            kept.read = rows[-1][0]
+            kept.read = rows[-1].sequence
         elif context in self._contexts:
             self._contexts.move_to_end(context)
         return kept

@@ -11,35 +11,51 @@ from typing import Protocol
 from gptcache_magics.store.reasons import Reason
 from gptcache_magics.store.records import (
     Configuration,
+    Content,
+    EarlierAnswer,
+    EmbedderUse,
     Entry,
+    EntryRow,
+    EntryVector,
     Found,
+    LabelRow,
     Lookup,
     LookupRow,
     Match,
     Near,
     Outcome,
+    Outcomes,
     Period,
-    Rows,
     Selection,
+    StoredQuestion,
+    Tally,
+    UnembeddedEntry,
     Usage,
-    stored_entries,
 )
 
 __all__ = [
     "Configuration",
+    "Content",
+    "EarlierAnswer",
+    "EmbedderUse",
     "Entry",
+    "EntryRow",
+    "EntryVector",
     "Found",
+    "LabelRow",
     "Lookup",
     "LookupRow",
     "Match",
     "Near",
     "Outcome",
+    "Outcomes",
     "Period",
-    "Rows",
     "Selection",
     "Store",
+    "StoredQuestion",
+    "Tally",
+    "UnembeddedEntry",
     "Usage",
-    "stored_entries",
 ]
 
 
@@ -119,25 +135,25 @@ class Store(Protocol):
     def count(self, selection: Selection = ...) -> tuple[int, int]:
         """Number of entries and the bytes of their answers."""
 
-    def entries(self, selection: Selection, limit: int | None = None) -> Rows:
-        """Entries, newest first."""
+    def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
+        """Return entries, newest first."""
 
-    def history(self, key: str) -> Sequence[tuple[float, bytes]]:
-        """Earlier answers under a key, newest first: when each was replaced, and its encoded generations."""
+    def history(self, key: str) -> Sequence[EarlierAnswer]:
+        """Return earlier answers under a key, newest first."""
 
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
 
-    def outcomes(self, period: Period) -> Rows:
-        """Return what figures are made of, one row a lookup, newest first."""
+    def outcomes(self, period: Period) -> Outcomes:
+        """Return what figures are made of, newest lookup first."""
 
-    def questions(self, configuration: str | None, limit: int) -> Rows:
-        """``id, question`` (2,000 characters of it) of the newest entries, of one configuration or all, in no order."""
+    def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
+        """Return the questions of the newest entries, of one configuration or of all, in no order."""
 
-    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Rows:
-        """``id, key, configuration, prompt`` of entries that this embedder has not seen, after the id ``after``.
+    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
+        """Return entries that this embedder has not seen, after the one with the id ``after``, by id.
 
-        Without ``anew`` none that has a vector of another embedder.
+        Unless ``anew``, skip entries that another embedder has embedded.
         """
 
     def count_unembedded(self, embedder: str, *, anew: bool) -> int:
@@ -149,11 +165,11 @@ class Store(Protocol):
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
         """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
 
-    def vectors(self, embedder: str, context: str, after: int) -> Rows:
-        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
+    def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
+        """Return the vectors of one context in the order in which they came, from the one after ``after``."""
 
-    def embedders(self) -> Rows:
-        """``embedder, vectors, threshold`` of each one that was used here; the threshold is None if none was chosen."""
+    def embedders(self) -> Sequence[EmbedderUse]:
+        """Return the embedders that were used here."""
 
     def probe(self, embedder: str) -> bytes | None:
         """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
@@ -170,23 +186,20 @@ class Store(Protocol):
     def judged_wrong(self, asked: str) -> frozenset[str]:
         """The ids of entries whose answer a person called wrong for what was asked."""
 
-    def labels(self) -> Rows:
-        """``asked, entry`` (ids), ``right, similarity, embedder, at``, the objection and both questions, newest first.
+    def labels(self) -> Sequence[LabelRow]:
+        """Return what people said of pairs of questions, newest first."""
 
-        The questions are ``asked_question`` and ``stored_question``.
-        """
+    def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
+        """Return what was asked or stored under these ids."""
 
-    def questions_of(self, ids: Sequence[str]) -> Rows:
-        """``id, question`` (2,000 characters of it) of what was asked or stored under these ids."""
+    def configurations(self) -> Sequence[Configuration]:
+        """Return all configurations, by provider, model and label."""
 
-    def configurations(self) -> Rows:
-        """All configurations, by provider, model and label."""
+    def tallies(self) -> Sequence[Tally]:
+        """Return how often each configuration hit and missed, and when it was asked last."""
 
-    def tallies(self) -> Rows:
-        """``key, hits, misses, last`` (moment) of all lookups of each configuration."""
-
-    def contents(self) -> Rows:
-        """``key, entries, bytes, first_created, last_created`` of each configuration that has entries."""
+    def contents(self) -> Sequence[Content]:
+        """Return how many entries each configuration has, their size, and when the first and last were stored."""
 
     def close(self) -> None:
         """Release every handle. A closed store can be used again; it reopens."""

@@ -8,26 +8,16 @@ Every key is lower-case hexadecimal text: 32 digits, and the first 16 of an entr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
 
 __all__ = [
-    "Configuration",
-    "Entry",
-    "Found",
-    "Lookup",
-    "LookupRow",
-    "Match",
-    "Near",
-    "Outcome",
-    "Period",
-    "Rows",
-    "Selection",
-    "Usage",
-    "stored_entries",
+    *("Configuration", "Content", "EarlierAnswer", "EmbedderUse", "Entry", "EntryRow", "EntryVector", "Found"),
+    *("LabelRow", "Lookup", "LookupRow", "Match", "Near", "Outcome", "Outcomes", "Period", "Selection"),
+    *("StoredQuestion", "Tally", "UnembeddedEntry", "Usage"),
 ]
 
 Outcome = Literal["hit", "miss", "bypass", "error"]
@@ -173,6 +163,83 @@ class Lookup:
     """What a semantic lookup found; None if nothing was near, or nothing was searched."""
 
 
+class EntryRow(NamedTuple):
+    """One stored entry, as a store gives it back."""
+
+    key: str
+    configuration: str
+    prompt: str
+    question: str
+    answer: bytes
+    bytes: int
+    created: float
+    accessed: float | None
+    """Moment of the newest hit."""
+    hits: int
+    expires: float | None
+    seconds: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    finish_reason: str
+    pinned: bool
+    edited: bool
+    tags: str
+    sample: int
+    prompt_digest: str
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the answer."""
+        return Usage(self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+
+    @property
+    def entry(self) -> Entry:
+        """The entry as it was stored."""
+        return Entry(
+            key=self.key,
+            configuration=self.configuration,
+            prompt=self.prompt,
+            question=self.question,
+            answer=self.answer,
+            created=self.created,
+            seconds=self.seconds,
+            usage=self.usage,
+            finish_reason=self.finish_reason,
+            prompt_digest=self.prompt_digest,
+            sample=self.sample,
+            expires=self.expires,
+            edited=bool(self.edited),
+            tags=self.tags,
+        )
+
+
+class EarlierAnswer(NamedTuple):
+    """An answer that another one replaced."""
+
+    replaced: float
+    answer: bytes
+
+
+class StoredQuestion(NamedTuple):
+    """The first 2,000 characters of a question that was asked or stored."""
+
+    id: str
+    question: str
+
+
+class Content(NamedTuple):
+    """The entries of one configuration."""
+
+    key: str
+    """Key of the configuration."""
+    entries: int
+    bytes: int
+    first_created: float
+    last_created: float
+
+
 class LookupRow(NamedTuple):
     """One recorded lookup, as a store gives it back."""
 
@@ -221,9 +288,8 @@ class LookupRow(NamedTuple):
         """The similar question that was found; None if nothing was near, or nothing was searched."""
         if self.near_entry is None or self.similarity is None:
             return None
-        objection = None
-        if self.objection_kind:
-            objection = Objection(ObjectionKind(self.objection_kind), self.objection_detail, self.objection_guard)
+        kind = ObjectionKind(self.objection_kind) if self.objection_kind else None
+        objection = Objection(kind, self.objection_detail, self.objection_guard) if kind is not None else None
         return Near(self.near_entry, self.similarity, self.embedder, objection)
 
     @property
@@ -277,31 +343,76 @@ class Selection:
     prompt_digest: str | None = None
 
 
-class Rows(NamedTuple):
-    """What a query found: the names of its columns and one tuple a row."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """The columns that figures are made of; the same place in each is the same lookup, newest first."""
 
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[Any, ...]]
+    number: Sequence[int] = ()
+    at: Sequence[float] = ()
+    outcome: Sequence[Outcome] = ()
+    failed: Sequence[bool] = ()
+    """Whether the reason is an error inside the cache."""
+    match: Sequence[Match | None] = ()
+    configuration: Sequence[str | None] = ()
+    lookup_seconds: Sequence[float | None] = ()
+    seconds: Sequence[float | None] = ()
+    input_tokens: Sequence[int | None] = ()
+    output_tokens: Sequence[int | None] = ()
+    cache_read_tokens: Sequence[int | None] = ()
+    cache_write_tokens: Sequence[int | None] = ()
+    notebook: Sequence[str] = ()
+    cell_line: Sequence[str] = ()
+    execution_count: Sequence[int | None] = ()
 
 
-def stored_entries(rows: Rows) -> Iterator[Entry]:
-    """The entries that ``Store.entries`` found."""
-    for values in rows.rows:
-        row = dict(zip(rows.columns, values, strict=True))
-        prompt = row["prompt"]
-        yield Entry(
-            key=row["key"],
-            configuration=row["configuration"],
-            prompt=prompt if isinstance(prompt, str) else prompt.decode("utf-8", "surrogatepass"),
-            question=row["question"],
-            answer=row["answer"],
-            created=row["created"],
-            seconds=row["seconds"],
-            usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]),
-            finish_reason=row["finish_reason"],
-            prompt_digest=row["prompt_digest"],
-            sample=row["sample"],
-            expires=row["expires"],
-            edited=bool(row["edited"]),
-            tags=row["tags"],
-        )
+class Tally(NamedTuple):
+    """The lookups of one configuration."""
+
+    key: str | None
+    """Key of the configuration."""
+    hits: int
+    misses: int
+    last: float
+    """Moment of the newest lookup."""
+
+
+class UnembeddedEntry(NamedTuple):
+    """An entry without a vector."""
+
+    key: str
+    configuration: str
+    prompt: str
+
+
+class EntryVector(NamedTuple):
+    """The vector of an entry; ``sequence`` grows with each that is stored."""
+
+    sequence: int
+    id: str
+    vector: bytes
+    """float32, little-endian."""
+
+
+class EmbedderUse(NamedTuple):
+    """An embedder that was used in a store, or has a threshold there."""
+
+    embedder: str
+    """Name, with the dimension where vectors were stored."""
+    vectors: int
+    threshold: float | None
+
+
+class LabelRow(NamedTuple):
+    """A person's judgement of a pair of questions."""
+
+    asked: str
+    entry: str
+    right: bool
+    similarity: float
+    objection_kind: str
+    objection_guard: str
+    objection_detail: str
+    embedder: str
+    at: float
+    asked_question: str | None
+    stored_question: str | None

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import astuple, fields, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -19,7 +19,17 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
-from gptcache_magics.store.protocol import LookupRow, Period, Rows, Selection, Store, Usage
+from gptcache_magics.store.protocol import (
+    Configuration,
+    Content,
+    EntryRow,
+    LookupRow,
+    Period,
+    Selection,
+    Store,
+    Tally,
+    Usage,
+)
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
 from gptcache_magics.tables.source import By
@@ -32,6 +42,7 @@ __all__ = [
 
 UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
 """The cell or notebook of a lookup that has none, and the model of one that has none."""
+_CONFIGURATION = [each.name for each in fields(Configuration)]
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -93,8 +104,10 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
 
 def models(store: Store) -> pd.DataFrame:
     """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
-    known = configurations(store).merge(_frame(store.contents()), on="key", how="left")
-    groups = known.merge(_frame(store.tallies()), on="key", how="left").groupby("model", sort=True)
+    contents = pd.DataFrame(store.contents(), columns=list(Content._fields))
+    tallies = pd.DataFrame(store.tallies(), columns=list(Tally._fields))
+    known = configurations(store).merge(contents, on="key", how="left").merge(tallies, on="key", how="left")
+    groups = known.groupby("model", sort=True)
     hits, misses = (pd.to_numeric(groups[name].sum()).astype("int64") for name in ("hits", "misses"))
     used = groups[["last_created", "last"]].max().astype("float64").max(axis=1)
     df = pd.DataFrame(
@@ -135,7 +148,7 @@ def entries(
     if model is not None:
         known = configurations(store)
         selection = replace(selection, configurations=list(known["key"][named(known, model)]))
-    df = _frame(store.entries(selection, limit))
+    df = pd.DataFrame.from_records(store.entries(selection, limit), columns=list(EntryRow._fields))
     df = df.assign(**_model_columns(store, df))
     full = df["key"].astype("object").str[:16]
     short = full.str[:8]
@@ -211,11 +224,13 @@ _read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None
 
 def _outcomes(store: Store, period: Period) -> pd.DataFrame:
     """All lookups of a period, with as little work for each as can be."""
-    names, rows = store.outcomes(period)
-    cells = np.array(rows, dtype="object").reshape(len(rows), len(names))
+    found = store.outcomes(period)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     df = pd.DataFrame(
-        {name: cells[:, at].astype("float64" if name in numbers else "object") for at, name in enumerate(names)}
+        {
+            each.name: np.array(getattr(found, each.name), dtype="float64" if each.name in numbers else "object")
+            for each in fields(found)
+        }
     )
     df = df.assign(**_model_columns(store, df))
     df["outcome"], df["match"] = df["outcome"].astype(OUTCOME), df["match"].astype(MATCH)
@@ -229,7 +244,8 @@ def configurations(store: Store) -> pd.DataFrame:
 
     ``model`` is the model's name, with its provider where two have a model of that name.
     """
-    df = _frame(store.configurations()).rename(columns={"model": "raw_model", "label": "configuration"})
+    df = pd.DataFrame.from_records(list(map(astuple, store.configurations())), columns=_CONFIGURATION)
+    df = df.rename(columns={"model": "raw_model", "label": "configuration"})
     pairs = df[["provider", "raw_model"]].drop_duplicates()
     twice = df["raw_model"].isin(pairs["raw_model"][pairs["raw_model"].duplicated()])
     provider = df["provider"].where(df["provider"] != "", "?")
@@ -266,10 +282,6 @@ def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
         **{"saved_usd": dollars.where(hit), "saved_seconds": seconds.where(hit)},
         **{"paid_usd": dollars.where(~hit), "paid_seconds": seconds.where(~hit)},
     }
-
-
-def _frame(rows: Rows) -> pd.DataFrame:
-    return pd.DataFrame.from_records(rows.rows, columns=list(rows.columns))
 
 
 def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:

@@ -153,10 +153,8 @@ class Difference(NamedTuple):
     new: str
 
 
-def conversation(prompt: str | bytes) -> list[Message]:
+def conversation(prompt: str) -> list[Message]:
     """Return the messages of a prompt as a store has it; one of role ``prompt`` if it is not a chat."""
-    if isinstance(prompt, bytes):
-        prompt = prompt.decode("utf-8", "surrogatepass")
     try:
         messages = [_message(each["kwargs"]) for each in chat_messages(prompt) or ()]
     except (AttributeError, TypeError):

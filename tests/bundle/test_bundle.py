@@ -5,7 +5,7 @@ import json
 import os
 import pickle
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from gptcache_magics.commands._selection import cell_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import GPTCacheMagicsError, StoreError
 from gptcache_magics.identity.key import identify_by_llm_string
-from gptcache_magics.store.protocol import Configuration, Entry, Rows, Store, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Store, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.models import weather
 from tests.support.provider_server import Json, ProviderServer
@@ -112,20 +112,17 @@ def entries_of(path: Path) -> list[Json]:
     return [line for line in lines_of(path) if "entry" in line]
 
 
-def kept(store: Store) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+def kept(store: Store) -> tuple[list[EntryRow], list[Configuration]]:
     """Return all that a bundle must keep of a store."""
     found = store.entries(EVERYTHING)
-    left_out = {"accessed", "hits", "expires", "pinned"}
-    places = [at for at, name in enumerate(found.columns) if name not in left_out]
-    configurations = store.configurations()
     used = {*column(found, "configuration")}
     return (
-        sorted(tuple(row[at] for at in places) for row in found.rows),
-        [row for row in configurations.rows if row[configurations.columns.index("key")] in used],
+        sorted(row._replace(accessed=None, hits=0, expires=None, pinned=False) for row in found),
+        [each for each in store.configurations() if each.key in used],
     )
 
 
-def questions(found: Rows | Path) -> set[str]:
+def questions(found: Sequence[EntryRow] | Path) -> set[str]:
     """Return the questions that were asked."""
     if isinstance(found, Path):
         return {entry.question for entry in bundle.read(found).entries}
@@ -451,8 +448,8 @@ def test_a_key_in_an_answer_is_masked_and_the_entry_still_matches(magic: Typist,
     NumberedModel().invoke("What is your key?")
     assert controller.cache is not None
     store = controller.cache.store
-    [old] = store.entries(EVERYTHING).rows
-    key = old[store.entries(EVERYTHING).columns.index("key")]
+    [old] = store.entries(EVERYTHING)
+    key = old.key
     answer = AIMessage(
         f"It is {KEY}.",
         tool_calls=[tool_call(name="log_in", args={"password": "hunter2", "note": f"Bearer {KEY}"}, id="1")],

@@ -44,9 +44,8 @@ def note(ledger: Ledger, question: str = "question", hit: bool = False) -> objec
 
 def hits(store: SQLiteStore) -> int:
     """Return the hits of the only entry."""
-    columns, rows = store.entries(Selection())
-    (row,) = rows
-    return int(row[columns.index("hits")])
+    (row,) = store.entries(Selection())
+    return row.hits
 
 
 def written(folder: str | Path) -> int:

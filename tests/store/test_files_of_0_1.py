@@ -54,7 +54,7 @@ def plain(value: Any) -> Any:
 
 def test_every_entry_is_kept(store: SQLiteStore) -> None:
     assert rows(frames.entries(store).sort_index(), SAID["entries"]) == SAID["entries"]
-    keys = [row[0] for row in store.entries(Selection()).rows]
+    keys = [row.key for row in store.entries(Selection())]
     assert all(store.get(key) is not None for key in keys)
     assert sorted(len(store.history(key)) for key in keys) == SAID["histories"]
     assert list(store.notices) == []
@@ -90,7 +90,7 @@ def test_models_are_what_they_were(store: SQLiteStore) -> None:
 
 def test_labels_and_vectors_are_what_they_were(store: SQLiteStore) -> None:
     assert rows(tuning.pairs(store), SAID["pairs"]) == SAID["pairs"]
-    assert [list(each) for each in store.embedders().rows] == SAID["embedders"]
+    assert [list(each) for each in store.embedders()] == SAID["embedders"]
 
 
 def test_what_was_removed_can_come_back(store: SQLiteStore) -> None:

@@ -4,9 +4,9 @@ Override ``peer`` too where another kernel can open the same place: what was put
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -16,12 +16,11 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import (
     Configuration,
     Entry,
+    EntryRow,
     Lookup,
-    LookupRow,
     Near,
     Outcome,
     Period,
-    Rows,
     Selection,
     Store,
     Usage,
@@ -80,15 +79,12 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def column(found: Rows | Sequence[LookupRow], name: str) -> list[Any]:
+def column(found: Iterable[Any], name: str) -> list[Any]:
     """The values of one column."""
-    if not isinstance(found, Rows):
-        return [getattr(row, name) for row in found]
-    place = found.columns.index(name)
-    return [row[place] for row in found.rows]
+    return [getattr(row, name) for row in found]
 
 
-def keys(found: Rows) -> set[str]:
+def keys(found: Iterable[EntryRow]) -> set[str]:
     """The keys of the entries that were found."""
     return set(column(found, "key"))
 
@@ -318,11 +314,11 @@ class StoreContract:
 
     @pytest.mark.parametrize("selection", [EVERYTHING, OF_GPT])
     def test_undo_brings_the_last_removal_back(self, filled: Store, reader: Store, selection: Selection) -> None:
-        before = sorted(filled.entries(EVERYTHING).rows)
+        before = sorted(filled.entries(EVERYTHING))
         removed = filled.remove(selection)
 
         assert filled.undo() == removed
-        assert sorted(reader.entries(EVERYTHING).rows) == before
+        assert sorted(reader.entries(EVERYTHING)) == before
         assert reader.get(key("a")) is not None
         assert filled.undo() == 0
 
@@ -413,13 +409,12 @@ class StoreContract:
         filled.remove(Selection(ids=[key("d")]))
 
         found = reader.questions(None, 3)
-        assert set(found.columns) == {"id", "question"}
         assert {*column(found, "question")} == {"ü" * 2_000, "question c", "Wo liegt Zürich?"}
         assert {*column(reader.questions(GPT.key, 10), "question")} == {"ü" * 2_000, "Wo liegt Zürich?", "question a"}
         assert [*column(reader.questions(CLAUDE.key, 9), "id")] == [key("c")[:16]]
         assert column(reader.questions(GPT.key, 1), "question") == ["ü" * 2_000]
-        assert reader.questions("ab" * 16, 10).rows == []
-        assert reader.questions(None, 0).rows == []
+        assert reader.questions("ab" * 16, 10) == []
+        assert reader.questions(None, 0) == []
 
     # Selecting
 
@@ -540,7 +535,8 @@ class StoreContract:
         assert column(reader.lookups(Period(), 3), "number_in_run") == [7, 6, 5]
         assert column(reader.lookups(Period(run="one")), "number_in_run") == [4, 3, 2, 1, 0]
         assert column(reader.lookups(Period(after=NOON + 6)), "number_in_run") == [7, 6]
-        assert column(reader.outcomes(Period(run="two")), "at") == [NOON + 7, NOON + 6, NOON + 5]
+        assert reader.outcomes(Period(run="two")).at == [NOON + 7, NOON + 6, NOON + 5]
+        assert reader.outcomes(Period(run="two")).configuration == [GPT.key] * 3
         assert reader.lookups(Period(run="three")) == []
 
     def test_a_lookup_written_again_is_the_same_lookup(self, store: Store, reader: Store) -> None:
@@ -588,7 +584,7 @@ class StoreContract:
         assert column(found, "key") == [key(name) for name in "dcba"]
         assert column(found, "configuration") == [CLAUDE.key, CLAUDE.key, GPT.key, GPT.key]
         assert column(reader.entries(EVERYTHING, 2), "key") == [key("d"), key("c")]
-        assert reader.entries(EVERYTHING, 0).rows == []
+        assert reader.entries(EVERYTHING, 0) == []
 
     def test_contents_add_up_the_entries_of_a_configuration(self, filled: Store, reader: Store) -> None:
         found = reader.contents()
@@ -610,9 +606,8 @@ class StoreContract:
     def test_configurations_are_kept_as_they_are(self, filled: Store, reader: Store) -> None:
         full = Configuration("66" * 16, "zhipu", "glm", "glm", 1.5, '{"a":1}', "70" * 16, "A_KEY B_TOKEN", '{"a":null}')
         filled.put_all([], [full], replace=False)
-        last = dict(zip(reader.configurations().columns, reader.configurations().rows[-1], strict=True))
-        assert Configuration(**last) == full
-        found = Rows(reader.configurations().columns, reader.configurations().rows[:-1])
+        *found, last = reader.configurations()
+        assert last == full
 
         assert column(found, "key") == [CLAUDE.key, GPT.key]
         assert column(found, "label") == [CLAUDE.label, GPT.label]
@@ -629,14 +624,13 @@ class StoreContract:
         store.record([lookup(1, "miss")], [GPT], 1000)
 
         assert column(reader.configurations(), "key") == [GPT.key]
-        assert reader.contents().rows == []
+        assert reader.contents() == []
 
     def test_an_empty_store_gives_empty_tables(self, store: Store) -> None:
-        tables = (store.entries(EVERYTHING), store.outcomes(Period()), store.configurations(), store.contents())
-        for found in tables:
-            assert found.columns
-            assert list(found.rows) == []
-        assert store.lookups(Period()) == []
+        for found in (store.entries(EVERYTHING), store.lookups(Period()), store.configurations(), store.contents()):
+            assert found == []
+        found_columns = store.outcomes(Period())
+        assert all(len(getattr(found_columns, each.name)) == 0 for each in fields(found_columns))
         assert store.count() == (0, 0)
         assert (store.remove(EVERYTHING), store.undo(), store.forget_lookups()) == (0, 0, 0)
 
@@ -692,42 +686,42 @@ class StoreContract:
         for name in "abc":
             store.put(make_entry(name), GPT)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector a"), (key("b"), "0e" * 16, b"vector b")])
-        first, *_ = peer.vectors("e/2", "c0" * 16, 0).rows
+        first, *_ = peer.vectors("e/2", "c0" * 16, 0)
         store.put_vectors("e/2", [(key("c"), "c0" * 16, b"vector c")])
 
-        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0).rows] == [b"vector a", b"vector c"]
-        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, first[0]).rows] == [b"vector c"]
-        assert peer.vectors("f/2", "c0" * 16, 0).rows == []
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0)] == [b"vector a", b"vector c"]
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, first[0])] == [b"vector c"]
+        assert peer.vectors("f/2", "c0" * 16, 0) == []
 
     def test_a_vector_is_replaced_and_told_anew(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"old")])
-        [(sequence, _, _)] = store.vectors("e/2", "c0" * 16, 0).rows
+        [(sequence, _, _)] = store.vectors("e/2", "c0" * 16, 0)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"new")])
 
-        assert [row[2] for row in store.vectors("e/2", "c0" * 16, sequence).rows] == [b"new"]
+        assert [row[2] for row in store.vectors("e/2", "c0" * 16, sequence)] == [b"new"]
 
     @pytest.mark.parametrize("takes", [lambda s: s.remove(Selection(ids=[key("a")])), lambda s: s.evict(0)])
     def test_an_entry_takes_its_vector_along(self, store: Store, takes: Callable[[Store], object]) -> None:
         store.put(make_entry("a"), GPT)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector")])
         takes(store)
-        assert store.vectors("e/2", "c0" * 16, 0).rows == []
+        assert store.vectors("e/2", "c0" * 16, 0) == []
 
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"too late")])
-        assert store.vectors("e/2", "c0" * 16, 0).rows == []
+        assert store.vectors("e/2", "c0" * 16, 0) == []
 
     def test_undo_brings_vectors_back_as_new_ones(self, store: Store, peer: Store) -> None:
         for name in "ab":
             store.put(make_entry(name), GPT)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"vector a"), (key("b"), "c0" * 16, b"vector b")])
-        *_, (last, _, _) = store.vectors("e/2", "c0" * 16, 0).rows
+        *_, (last, _, _) = store.vectors("e/2", "c0" * 16, 0)
         store.remove(Selection(ids=[key("a")]))
-        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0).rows] == [b"vector b"]
-        assert [row[1] for row in peer.embedders().rows] == [1]
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, 0)] == [b"vector b"]
+        assert [row[1] for row in peer.embedders()] == [1]
 
         store.undo()
-        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, last).rows] == [b"vector a"]
+        assert [row[2] for row in peer.vectors("e/2", "c0" * 16, last)] == [b"vector a"]
         assert store.count_unembedded("e/2", anew=False) == 0
 
         store.remove(Selection(ids=[key("a")]))
@@ -745,10 +739,10 @@ class StoreContract:
         assert store.count_unembedded("f/2", anew=True) == 5
         assert store.count_unembedded("f/2", anew=False) == 4, "e embedded one"
         found, after = [], ""
-        while rows := store.unembedded("e/2", after, 2, anew=False).rows:
+        while rows := store.unembedded("e/2", after, 2, anew=False):
             assert len(rows) <= 2
-            found += [row[1] for row in rows]
-            after = rows[-1][0]
+            found += [row.key for row in rows]
+            after = rows[-1].key[:16]
         assert set(found) == {key(2), key(3), key(4)}
 
     def test_embedders_are_counted_with_their_thresholds(self, store: Store) -> None:
@@ -757,7 +751,7 @@ class StoreContract:
         store.choose_threshold("f", 0.8)
         store.choose_threshold("f", 0.9)
 
-        assert store.embedders().rows == [("e/2", 1, None), ("f", 0, 0.9)]
+        assert store.embedders() == [("e/2", 1, None), ("f", 0, 0.9)]
 
     def test_a_label_is_remembered_and_may_change(self, store: Store, peer: Store) -> None:
         store.put(make_entry("a"), GPT)
@@ -766,11 +760,11 @@ class StoreContract:
         store.put_label(key("b"), near, False)
         assert peer.judged_wrong(key("b")) == {key("a")[:16]}
         assert peer.judged_wrong(key("c")) == frozenset()
-        [row] = [dict(zip(store.labels().columns, each, strict=True)) for each in store.labels().rows]
-        told = {name: row[name] for name in ("right", "similarity", "embedder")}
-        assert told == {"right": 0, "similarity": 0.94, "embedder": "e/2"}
-        assert [row[f"objection_{name}"] for name in ("kind", "guard", "detail")] == ["guard", "number", "1 / 2"]
-        assert (row["asked_question"], row["stored_question"]) == ("question b", "question a")
+        [row] = store.labels()
+        assert (row.asked, row.entry) == (key("b")[:16], key("a")[:16])
+        assert (row.right, row.similarity, row.embedder) == (False, 0.94, "e/2")
+        assert (row.objection_kind, row.objection_guard, row.objection_detail) == ("guard", "number", "1 / 2")
+        assert (row.asked_question, row.stored_question) == ("question b", "question a")
 
         store.put_label(key("b"), near, True)
         assert peer.judged_wrong(key("b")) == frozenset()

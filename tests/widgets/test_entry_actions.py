@@ -230,7 +230,7 @@ def test_hidden_texts_are_nowhere_in_the_tab(tab, source):
     assert "question 1" not in state
     assert "••• 10 characters" in tab.detail.value
     assert tab.detail.redact
-    assert "question 1" in source.store.questions(None, 100).rows.__repr__()
+    assert "question 1" in source.store.questions(None, 100).__repr__()
 
 
 def test_a_search_finds_entries_older_than_the_newest(tab, monkeypatch):

@@ -70,9 +70,7 @@ class Asked:
 
     def labels(self) -> dict[str, bool]:
         """Return the verdicts, by the question asked."""
-        found = self.store.labels()
-        rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-        return {row["asked_question"]: bool(row["right"]) for row in rows}
+        return {row.asked_question or "": bool(row.right) for row in self.store.labels()}
 
 
 @pytest.fixture

@@ -5,28 +5,42 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import Any, Final, TypeVar
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Configuration, Entry, Lookup, LookupRow, Near, Period, Rows, Selection, Usage
+from gptcache_magics.store.protocol import (
+    Configuration,
+    Entry,
+    EntryRow,
+    Lookup,
+    LookupRow,
+    Near,
+    Outcomes,
+    Period,
+    Selection,
+    Usage,
+)
 from gptcache_magics.store.reasons import Kind
 from gptcache_magics.text.messages import chat_messages, content_text
 
 __all__ = [
     "ADD_TAG",
-    "BRIEF",
     "CONFIGURATION",
     "ENTRY",
     "FIND",
     "LOOKUP",
+    "OUTCOMES",
     "PUT_CONFIGURATION",
     "PUT_ENTRY",
     "PUT_LOOKUP",
     "PUT_QUESTION",
     "allow_grep",
     "configuration_values",
+    "entry_row",
     "entry_values",
+    "exact",
     "hex_of",
     "id_number",
     "id_of",
@@ -43,6 +57,7 @@ __all__ = [
 
 QUESTION_CHARACTERS: Final = 2_000
 
+R = TypeVar("R")
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _ENTRY = (
     "id",
@@ -101,30 +116,31 @@ def id_of(column: str) -> str:
 
 
 FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
-BRIEF: Final = (
-    f"l.number, l.at, l.outcome, l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}') AS failed, l.match, "
-    f"nullif({hex_of('l.configuration')}, '') AS configuration, l.lookup_seconds, l.seconds, "
-    + ", ".join(f"l.{name}" for name in (*_TOKENS, "notebook", "cell_line", "execution_count"))
+_TEXTS: Final = {
+    "configuration": f"nullif({hex_of('l.configuration')}, '')",
+    "failed": f"l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}')",
+    **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
+    "near_entry": id_of("l.near"),
+    "question": "q.question",
+}
+OUTCOMES: Final = ", ".join(
+    _TEXTS["failed"] if each.name == "failed" else f"l.{each.name}" for each in fields(Outcomes)
 )
-ENTRY: Final = (
-    f"{hex_of('e.key')} AS key, {hex_of('e.configuration')} AS configuration, e.prompt, e.question, e.answer, e.bytes, "
-    "e.created, e.accessed, e.hits, e.expires, e.seconds, e.finish_reason, e.pinned, e.edited, e.tags, e.sample, "
-    f"coalesce({id_of('e.prompt_digest')}, '') AS prompt_digest, {', '.join(f'e.{name}' for name in _TOKENS)}"
-)
-"""What is read of ``entry e``."""
-LOOKUP: Final = ", ".join(
-    {
-        "configuration": f"nullif({hex_of('l.configuration')}, '')",
-        **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
-        "near_entry": id_of("l.near"),
-        "question": "q.question",
-    }.get(name, f"l.{name}")
-    for name in LookupRow._fields
-)
+"""What is read of ``lookup l``: the fields of ``Outcomes``, of which the configuration is a blob."""
+LOOKUP: Final = ", ".join(_TEXTS.get(name, f"l.{name}") for name in LookupRow._fields)
 """What is read of ``lookup l`` and its ``question q``: the fields of a ``LookupRow``."""
-CONFIGURATION: Final = ", ".join(
-    f"{hex_of(name)} AS {name}" if name in ("key", "portable") else name for name in _CONFIGURATION
+ENTRY: Final = ", ".join(
+    {
+        **{name: hex_of(f"e.{name}") for name in ("key", "configuration")},
+        "prompt_digest": f"coalesce({id_of('e.prompt_digest')}, '')",
+    }.get(name, f"e.{name}")
+    for name in EntryRow._fields
 )
+"""What is read of ``entry e``: the fields of an ``EntryRow``."""
+CONFIGURATION: Final = ", ".join(
+    hex_of(each.name) if each.name in ("key", "portable") else each.name for each in fields(Configuration)
+)
+"""What is read of ``configuration``: the fields of a ``Configuration``."""
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.
@@ -242,9 +258,20 @@ def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
         db.create_function("grep", 2, lambda _, text: search(_searched(text)) is not None)
 
 
-def rows(cursor: sqlite3.Cursor) -> Rows:
-    """All that a query found."""
-    return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+def entry_row(values: Sequence[Any]) -> EntryRow:
+    """Return what was read as ``ENTRY``."""
+    row = EntryRow._make(values)
+    return row if isinstance(row.prompt, str) else row._replace(prompt=exact(row.prompt))
+
+
+def rows(make: Callable[[Iterable[Any]], R], cursor: sqlite3.Cursor) -> list[R]:
+    """Return what a query found; ``make`` is ``_make`` of a ``NamedTuple``."""
+    return list(map(make, cursor))
+
+
+def exact(text: str | bytes) -> str:
+    """Return a prompt as it was stored: SQLite keeps one that is not valid Unicode as bytes."""
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
 
 
 def id_number(key: str) -> int:

@@ -5,16 +5,30 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from operator import itemgetter
 from typing import Final, TypeVar
 
-from gptcache_magics.store.protocol import LookupRow, Period, Rows, Selection
+from gptcache_magics.store.protocol import (
+    Configuration,
+    Content,
+    EarlierAnswer,
+    EntryRow,
+    LookupRow,
+    Outcomes,
+    Period,
+    Selection,
+    StoredQuestion,
+    Tally,
+)
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import (
-    BRIEF,
     CONFIGURATION,
     ENTRY,
     LOOKUP,
+    OUTCOMES,
     allow_grep,
+    entry_row,
     hex_of,
     id_number,
     id_of,
@@ -27,6 +41,7 @@ __all__ = ["EVERYTHING", "SQLiteTables"]
 
 T = TypeVar("T")
 EVERYTHING: Final = Selection()
+QUESTIONS: Final = f"SELECT {id_of('id')}, question FROM question"
 
 
 class SQLiteTables:
@@ -49,68 +64,69 @@ class SQLiteTables:
 
         return self._select(self._connections.read, selection, work)
 
-    def entries(self, selection: Selection, limit: int | None = None) -> Rows:
-        """Entries, newest first."""
+    def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
+        """Return entries, newest first."""
 
-        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Rows:
+        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
             # Of named entries there are few: going through all by the index would cost more than a sort.
             order = "e.created" if selection.ids is None else "+e.created"
             sql = f"SELECT {ENTRY} FROM entry e WHERE {where} ORDER BY {order} DESC"
-            return rows(db.execute(f"{sql} LIMIT ?", (*values, _limit(limit))))
+            return list(map(entry_row, db.execute(f"{sql} LIMIT ?", (*values, _limit(limit)))))
 
         return self._select(self._connections.read, selection, work)
 
-    def history(self, key: str) -> Sequence[tuple[float, bytes]]:
-        """Earlier answers under a key, newest first."""
+    def history(self, key: str) -> Sequence[EarlierAnswer]:
+        """Return earlier answers under a key, newest first."""
         sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
-        return self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchall())
+        return self._connections.read(lambda db: rows(EarlierAnswer._make, db.execute(sql, (id_number(key),))))
 
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
         where, values = where_lookups(period)
         asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
-        found = self._connections.read(lambda db: db.execute(sql, (*values, _limit(limit))).fetchall())
-        return list(map(LookupRow._make, found))
+        return self._connections.read(lambda db: rows(LookupRow._make, db.execute(sql, (*values, _limit(limit)))))
 
-    def outcomes(self, period: Period) -> Rows:
-        """Return what figures are made of, one row a lookup, newest first."""
+    def outcomes(self, period: Period) -> Outcomes:
+        """Return what figures are made of, newest lookup first."""
         where, values = where_lookups(period)
-        sql = f"SELECT {BRIEF} FROM lookup l WHERE {where} ORDER BY l.number DESC"
-        return self._connections.read(lambda db: rows(db.execute(sql, values)))
+        sql = f"SELECT {OUTCOMES} FROM lookup l WHERE {where} ORDER BY l.number DESC"
+        found = self._connections.read(lambda db: db.execute(sql, values).fetchall())
+        # Not zip(*found): the garbage collector would look through as many iterators as there are lookups.
+        columns = {each.name: list(map(itemgetter(at), found)) for at, each in enumerate(fields(Outcomes))}
+        texts = {key: key.hex() if key is not None else None for key in {*columns["configuration"]}}  # there are few
+        return Outcomes(**columns | {"configuration": [texts[key] for key in columns["configuration"]]})
 
-    def configurations(self) -> Rows:
-        """All configurations, by provider, model and label."""
+    def configurations(self) -> Sequence[Configuration]:
+        """Return all configurations, by provider, model and label."""
         sql = f"SELECT {CONFIGURATION} FROM configuration ORDER BY provider, model, label"
-        return self._connections.read(lambda db: rows(db.execute(sql)))
+        return [Configuration(*row) for row in self._connections.read(lambda db: db.execute(sql).fetchall())]
 
-    def tallies(self) -> Rows:
-        """How often each configuration hit and missed, and when it was asked last."""
-        sql = (
-            f"SELECT nullif({hex_of('configuration')}, '') AS key, sum(outcome='hit') AS hits,"
-            " sum(outcome='miss') AS misses, max(at) AS last FROM lookup GROUP BY configuration"
-        )
-        return self._connections.read(lambda db: rows(db.execute(sql)))
+    def tallies(self) -> Sequence[Tally]:
+        """Return how often each configuration hit and missed, and when it was asked last."""
+        key = f"nullif({hex_of('configuration')}, '')"
+        counts = "sum(outcome='hit'), sum(outcome='miss'), max(at)"
+        sql = f"SELECT {key}, {counts} FROM lookup GROUP BY configuration"
+        return self._connections.read(lambda db: rows(Tally._make, db.execute(sql)))
 
-    def contents(self) -> Rows:
-        """How many entries each configuration has, how large, the first and the last."""
-        sql = (
-            f"SELECT {hex_of('configuration')} AS key, count(*) AS entries, sum(bytes) AS bytes,"
-            " min(created) AS first_created, max(created) AS last_created FROM entry GROUP BY configuration"
-        )
-        return self._connections.read(lambda db: rows(db.execute(sql)))
+    def contents(self) -> Sequence[Content]:
+        """Return how many entries each configuration has, their size, and when the first and last were stored."""
+        counts = "count(*), sum(bytes), min(created), max(created)"
+        sql = f"SELECT {hex_of('configuration')}, {counts} FROM entry GROUP BY configuration"
+        return self._connections.read(lambda db: rows(Content._make, db.execute(sql)))
 
-    def questions(self, configuration: str | None, limit: int) -> Rows:
-        """The questions of the newest entries, of one configuration or of all, in no order."""
+    def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
+        """Return the questions of the newest entries, of one configuration or of all, in no order."""
         where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
         newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index alone
-        sql = f"SELECT {id_of('id')} AS id, question FROM question WHERE id IN ({newest})"
-        return self._connections.read(lambda db: rows(db.execute(sql, (*values, limit))))
+        sql = f"{QUESTIONS} WHERE id IN ({newest})"
+        return self._connections.read(lambda db: rows(StoredQuestion._make, db.execute(sql, (*values, limit))))
 
-    def questions_of(self, ids: Sequence[str]) -> Rows:
-        """The questions under these ids."""
-        sql = f"SELECT {id_of('id')} AS id, question FROM question WHERE id IN (SELECT value FROM json_each(?))"
-        return self._connections.read(lambda db: rows(db.execute(sql, (json.dumps([*map(id_number, ids)]),))))
+    def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
+        """Return the questions under these ids."""
+        numbers = json.dumps([*map(id_number, ids)])
+        sql = f"{QUESTIONS} WHERE id IN (SELECT value FROM json_each(?))"
+        return self._connections.read(lambda db: rows(StoredQuestion._make, db.execute(sql, (numbers,))))
 
     def _select(
         self,

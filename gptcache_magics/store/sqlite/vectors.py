@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from gptcache_magics.store.protocol import Near, Rows
+from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.statements import hex_of, id_number, id_of, id_text, objection_values, rows
+from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values, rows
 
 __all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
@@ -17,8 +17,8 @@ BEFORE_ALL: Final = -(2**63)
 # Not seen by an embedder; with the second value false not by another one either.
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
-UNEMBEDDED: Final = f"""SELECT {id_of("e.id")} AS id, {hex_of("e.key")} AS key,
-    {hex_of("e.configuration")} AS configuration, e.prompt {_UNEMBEDDED} AND e.id > ? ORDER BY e.id LIMIT ?"""
+UNEMBEDDED: Final = f"""SELECT {hex_of("e.key")}, {hex_of("e.configuration")}, e.prompt {_UNEMBEDDED}
+    AND e.id > ? ORDER BY e.id LIMIT ?"""
 _STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
     GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
@@ -48,10 +48,12 @@ class SQLiteMeanings:
 
     _connections: Connections
 
-    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Rows:
-        """``id, key, configuration, prompt`` of entries that this embedder has not seen, after the id ``after``."""
+    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
+        """Return entries that this embedder has not seen, after the one with the id ``after``."""
         first = id_number(after) if after else BEFORE_ALL
-        return self._connections.read(lambda db: rows(db.execute(UNEMBEDDED, (embedder, anew, first, limit))))
+        values = (embedder, anew, first, limit)
+        found = self._connections.read(lambda db: db.execute(UNEMBEDDED, values).fetchall())
+        return [UnembeddedEntry(key, configuration, exact(prompt)) for key, configuration, prompt in found]
 
     def count_unembedded(self, embedder: str, *, anew: bool) -> int:
         """How many entries this embedder has not seen."""
@@ -76,13 +78,14 @@ class SQLiteMeanings:
 
         self._connections.write(work)
 
-    def vectors(self, embedder: str, context: str, after: int) -> Rows:
-        """``sequence, id, vector`` of one context in the order in which they came, from the one after ``after``."""
-        return self._connections.read(lambda db: rows(db.execute(VECTORS, (embedder, bytes.fromhex(context), after))))
+    def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
+        """Return the vectors of one context in the order in which they came, from the one after ``after``."""
+        values = (embedder, bytes.fromhex(context), after)
+        return self._connections.read(lambda db: rows(EntryVector._make, db.execute(VECTORS, values)))
 
-    def embedders(self) -> Rows:
-        """``embedder, vectors, threshold`` of each one that was used here."""
-        return self._connections.read(lambda db: rows(db.execute(EMBEDDERS)))
+    def embedders(self) -> Sequence[EmbedderUse]:
+        """Return the embedders that were used here."""
+        return self._connections.read(lambda db: rows(EmbedderUse._make, db.execute(EMBEDDERS)))
 
     def probe(self, embedder: str) -> bytes | None:
         """The vector that an embedder of this name once gave for a known text."""
@@ -112,6 +115,6 @@ class SQLiteMeanings:
         found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
         return frozenset(id_text(number) for (number,) in found)
 
-    def labels(self) -> Rows:
-        """What was said of pairs of questions, newest first."""
-        return self._connections.read(lambda db: rows(db.execute(LABELS)))
+    def labels(self) -> Sequence[LabelRow]:
+        """Return what people said of pairs of questions, newest first."""
+        return self._connections.read(lambda db: rows(LabelRow._make, db.execute(LABELS)))

@@ -109,7 +109,7 @@ class Actions(anywidget.AnyWidget):
 
     def _whole(self, beginnings: set[str]) -> list[str]:
         """Return the whole ids of entries."""
-        ids = (id for id, _ in self._open().questions(None, sys.maxsize).rows)
+        ids = (each.id for each in self._open().questions(None, sys.maxsize))
         return [id for id in ids if id in beginnings or id[:8] in beginnings]
 
     def _open(self) -> Store:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store, stored_entries
+from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store
 from gptcache_magics.tables import frames
 
 __all__ = ["StoredEntry", "marks_of", "stored_entry"]
@@ -32,10 +32,11 @@ class StoredEntry:
 def stored_entry(store: Store, id: str) -> StoredEntry | None:
     """Read an entry by its id, as the entries table shows it; None if it is gone."""
     selection = Selection(ids=[id])
-    entry = next(stored_entries(store.entries(selection, limit=1)), None)
+    found = next(iter(store.entries(selection, limit=1)), None)
     table = frames.entries(store, selection, limit=1)
-    if entry is None or table.empty:
+    if found is None or table.empty:
         return None
+    entry = found.entry
     return StoredEntry(
         id=id,
         entry=entry,
@@ -53,12 +54,8 @@ def marks_of(row: Mapping[Any, Any]) -> list[str]:
 
 
 def _configuration(store: Store, key: str) -> Configuration:
-    columns, rows = store.configurations()
-    for values in rows:
-        row = dict(zip(columns, values, strict=True))
-        if row["key"] == key:
-            return Configuration(**row)
-    return Configuration(key, "", "unknown", "unknown", None, "{}")
+    known = (each for each in store.configurations() if each.key == key)
+    return next(known, Configuration(key, "", "unknown", "unknown", None, "{}"))
 
 
 def _cell(store: Store, key: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from gptcache_magics.explain.closest import records
 from gptcache_magics.store.protocol import LookupRow, Selection, Store
 from gptcache_magics.tables import frames
 from gptcache_magics.text.masking import masked
@@ -55,11 +54,11 @@ def pair_of(store: Store, lookup: LookupRow) -> dict[str, Any] | None:
         return None
     return {
         "asked": lookup.question or "",
-        "stored": next((text for _, text in store.questions_of([near.key]).rows), ""),
+        "stored": next((each.question for each in store.questions_of([near.key])), ""),
         "asked_id": asked,
         "stored_id": near.key,
         "served": lookup.match == "semantic",
-        "right": next((row["right"] for row in records(store.labels()) if _is_about(row, asked, near.key)), None),
+        "right": next((each.right for each in store.labels() if (each.asked, each.entry) == (asked, near.key)), None),
     }
 
 
@@ -68,10 +67,6 @@ def verdict(right: object) -> str:
     if right is None or right is pd.NA:
         return "unlabelled"
     return "right" if right else "wrong"
-
-
-def _is_about(row: Mapping[str, Any], asked: str, stored: str) -> bool:
-    return bool(row["asked"] == asked and row["entry"] == stored)
 
 
 def _answer(store: Store, id: str) -> str:

@@ -137,7 +137,7 @@ def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
 
 
 def _told(tuned: Tuned, source: PanelSource) -> str:
-    elsewhere = len(source.store.labels().rows) - int(tuned.pairs["right"].notna().sum())
+    elsewhere = len(source.store.labels()) - int(tuned.pairs["right"].notna().sum())
     labels = counted(elsewhere, "more label is", "more labels are")
     more = f" {labels} about other times, models or cells." if elsewhere > 0 else ""
     return (
