@@ -1,8 +1,8 @@
 """The sub-commands of ``%gptcache``, one file each.
 
-A command is a module with an ``EXAMPLE`` and a function of its own name, which is also the Python function of that
-name in ``gptcache_magics``: the magic parses its line and calls it. The function's signature declares what may be typed
-(:mod:`._parser`), the first line of its docstring is the help.
+A command is a module with an ``EXAMPLE`` and a ``@checked`` function of its own name, which is also the Python function
+of that name in ``gptcache_magics``: the magic parses its line and calls it. The function's signature declares what may
+be typed (:mod:`._parser`). The first line of its docstring is the help.
 """
 
 from __future__ import annotations

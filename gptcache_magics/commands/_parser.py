@@ -64,7 +64,7 @@ class Declared:
 
     name: str
     declaration: Option | Word
-    types: tuple[Any, ...]
+    type: Any
     default: Any
     several: bool
     """Whether the parameter is ``*names``."""
@@ -76,6 +76,11 @@ class Declared:
             return ()
         long = f"--{self.name.strip('_').replace('_', '-')}"
         return (self.declaration.short, long) if self.declaration.short else (long,)
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        """The type, or the members of a union."""
+        return get_args(self.type) if get_origin(self.type) in (Union, UnionType) else (self.type,)
 
     @property
     def flag(self) -> bool:
@@ -130,30 +135,35 @@ def declared(function: Callable[..., Any]) -> tuple[Declared, ...]:
 
 
 def _declared(function: Callable[..., Any]) -> Iterator[Declared]:
+    function = inspect.unwrap(vars(function)["__init__"] if isinstance(function, type) else function)
     names = vars(sys.modules[function.__module__])
     for each in inspect.signature(function).parameters.values():
         # One at a time: the return type may exist for type checkers only.
         hint = eval(each.annotation, names) if isinstance(each.annotation, str) else each.annotation
         if get_origin(hint) is Annotated:
             several = each.kind is inspect.Parameter.VAR_POSITIONAL
-            yield Declared(each.name, hint.__metadata__[0], _types(hint.__origin__), each.default, several)
-
-
-def _types(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+            yield Declared(each.name, hint.__metadata__[0], hint.__origin__, each.default, several)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function so that each call checks its arguments by their declarations."""
+    """Decorate a function so that each call checks its arguments by their declarations.
+
+    The signature that ``help`` and IPython show has plain types in place of the declarations.
+    """
+    signature, by_name = inspect.signature(function), {each.name: each for each in declared(function)}
 
     @wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = {**dict(zip(inspect.signature(function).parameters, args, strict=False)), **kwargs}
-        for each in declared(function):
-            if each.name in given and not each.several:
-                each.check(given[each.name])
+        for name, value in {**dict(zip(signature.parameters, args, strict=False)), **kwargs}.items():
+            if name in by_name and not by_name[name].several:
+                by_name[name].check(value)
         return function(*args, **kwargs)
 
+    plain = [
+        each.replace(annotation=by_name[each.name].type) if each.name in by_name else each
+        for each in signature.parameters.values()
+    ]
+    vars(checking)["__signature__"] = signature.replace(parameters=plain)
     return checking
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands.remove import DryRun, Yes, removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = "%gptcache clear --yes"
 
 
+@checked
 def clear(
     *,
     log: Annotated[bool, Option(help="remove the lookups too; `undo` does not bring them back")] = False,

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Annotated
 
-from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -15,6 +15,7 @@ from gptcache_magics.store.protocol import Selection
 EXAMPLE = '%gptcache edit a41f "Paris."'
 
 
+@checked
 def edit(
     id: Id,
     text: Annotated[str | None, Word("TEXT", help="the new answer")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from gptcache_magics import commands
 from gptcache_magics.commands._cell import EXAMPLE as CELL_EXAMPLE
-from gptcache_magics.commands._parser import Word, summary
+from gptcache_magics.commands._parser import Word, checked, summary
 from gptcache_magics.errors import CommandError
 
 EXAMPLE = "%gptcache help stats"
@@ -23,6 +23,7 @@ class Help:
         return self.text
 
 
+@checked
 def help(
     name: Annotated[str | None, Word("COMMAND", help="a sub-command", suggest=lambda: commands.COMMANDS)] = None,
 ) -> Help:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -18,6 +18,7 @@ EXAMPLE = "%gptcache models"
 EXAMPLE_DIFF = '%gptcache models --diff "gpt-4o-mini" "gpt-4o-mini · T 0.9"'
 
 
+@checked
 def models(
     *,
     diff: Annotated[

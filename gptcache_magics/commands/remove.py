@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics import editing
-from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import Expired, Grep, Model, Older, Tag, Unused, entry_ids, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -21,6 +21,7 @@ DryRun = Annotated[bool, Option(help="list the entries, remove nothing")]
 Yes = Annotated[bool, Option(help=f"without it, at most {editing.MANY} are removed")]
 
 
+@checked
 def remove(
     *ids: Annotated[str, Word("ID", help="ids of entries, or their first digits", suggest=entry_ids)],
     model: Model = None,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import At, Cell, Model, Tag, looked_up, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -15,6 +15,7 @@ from gptcache_magics.text.amounts import byte_size, counted
 EXAMPLE = "%gptcache save lesson.jsonl"
 
 
+@checked
 def save(
     path: Annotated[str | Path, Word("FILE", help="the file to write; an existing bundle is replaced")],
     *,

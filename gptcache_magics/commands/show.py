@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from gptcache_magics.commands._parser import Option
+from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
@@ -26,6 +26,7 @@ class Shown:
         return self.text
 
 
+@checked
 def show(
     id: Id,
     *,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from gptcache_magics import editing
-from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import entry_ids, named
 from gptcache_magics.errors import CommandError
 
 EXAMPLE = "%gptcache tag lesson-1 a41f 77c2"
 
 
+@checked
 def tag(
     *words: Annotated[
         str,

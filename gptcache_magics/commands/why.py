@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import Option, Word
+from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -23,6 +23,7 @@ SEARCHED: Final = 5_000
 QUESTION_CHARACTERS: Final = 2_000
 
 
+@checked
 def why(
     *words: Annotated[
         int | str,

@@ -843,6 +843,12 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("", list(commands.COMMANDS)),
         ("st", ["status", "stats"]),
         ("help sta", ["status", "stats"]),
+        ("mode re", ["replay", "refresh", "readonly"]),
+        ("load --from ", ["bundle", "langchain-sqlite"]),
+        ("load FILE --from bundle ", ["--keep", "--replace"]),
+        ("tune --shadow ", ["on", "off"]),
+        ("label 7 right ", []),
+        ("lookups --cell ", ["last"]),
         ("stats --b", ["--by"]),
         ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "total"]),
         ("stats --by c", ["configuration", "cell"]),
@@ -918,6 +924,12 @@ def test_the_function_and_the_magic_have_the_same_options_and_defaults(name: str
             assert parameter.default == action.default
 
     assert parameters == {}
+
+
+@pytest.mark.parametrize("name", [*commands.COMMANDS, "using"])
+def test_python_shows_plain_types(name: str) -> None:
+    assert "Annotated" not in (shown := str(inspect.signature(getattr(gm, name))))
+    assert "Option" not in shown.replace("Optional", "")
 
 
 def test_every_public_name_is_callable_after_every_submodule_was_imported() -> None:
