@@ -75,18 +75,18 @@ _upstream.harden()
 
 
 def current() -> GPTCache | None:
-    """The cache that is on, or None."""
+    """Return the cache that is on, or None."""
     cache: GPTCache | None = import_module("gptcache_magics.controller").controller.cache
     return cache
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """``%load_ext gptcache_magics``."""
+    """Load the magics: IPython calls this for ``%load_ext gptcache_magics``."""
     import_module("gptcache_magics.notebook.magics").load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """``%unload_ext gptcache_magics``: turns the cache off and takes away all that was loaded."""
+    """Turn the cache off and remove the magics: IPython calls this for ``%unload_ext gptcache_magics``."""
     import_module("gptcache_magics.notebook.magics").unload(shell)
 
 

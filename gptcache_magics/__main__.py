@@ -1,4 +1,4 @@
-"""``python -m gptcache_magics verify lesson.ipynb``: what a shell or a build has to ask."""
+"""Run ``python -m gptcache_magics verify lesson.ipynb``, for a shell or a build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Everything else is for notebooks: %load_ext gptcache_magics"""
 
 
 def main(words: list[str]) -> int:
-    """Run one command; the exit code, 2 for wrong use."""
+    """Run one command. Return its exit code, which is 2 for wrong use."""
     try:
         return _run(words)
     except GPTCacheMagicsError as error:
@@ -50,7 +50,7 @@ def _run(words: list[str]) -> int:
 
 
 def _here(text: str) -> str:
-    """As it is typed in a shell."""
+    """Return a text with the command as it is typed in a shell."""
     return text.replace("%gptcache verify", f"{PROGRAM} verify")
 
 

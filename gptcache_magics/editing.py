@@ -37,7 +37,7 @@ def untag(store: Store, entries: Selection) -> str:
 
 
 def remove(store: Store, entries: Selection) -> tuple[int, str]:
-    """Remove entries so that ``undo`` can bring them back. Returns their number, too."""
+    """Remove entries so that ``undo`` can bring them back. Also returns their number."""
     _, size = store.count(entries)
     number = store.remove(entries)
     return number, f"{counted(number, 'entry')} removed, {byte_size(size)}."

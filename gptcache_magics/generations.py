@@ -37,7 +37,7 @@ from gptcache_magics.text.messages import call_text
 __all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
 MARK: Final = "gptcache"
-"""Name in ``response_metadata`` under which a hit says that it is one."""
+"""Name in ``response_metadata`` that marks a hit."""
 
 _FAST, _SLOW = b"F", b"S"
 _MESSAGE: Final = AIMessage(content="")
@@ -138,12 +138,12 @@ def load(text: str) -> Generation:
 
 def _loaded(text: str) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the user need not know that loads() is in beta
+        warnings.simplefilter("ignore")  # loads() is in beta, which does not concern the user
         return loads(text, allowed_objects=_ALLOWED)
 
 
 def text_of(data: bytes) -> str:
-    """Return the text of encoded generations, for a table; tool calls where there is none."""
+    """Return the text of encoded generations, for a table; the tool calls if there is no text."""
     return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
 
 
@@ -271,7 +271,7 @@ def _shown(generation: Generation) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, where NaN equals NaN, and a tuple equals its list."""
+    """Return whether two values are equal; NaN equals NaN, and a tuple equals a list of its items."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):

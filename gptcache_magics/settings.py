@@ -87,15 +87,15 @@ class Config:
     """Options of ``%config GPTCacheMagics``, which outlive ``off``. They are replaced whole."""
 
     store: str = DEFAULT_STORE
-    """Where ``on`` keeps the answers when it is given no place."""
+    """The place where ``on`` keeps the answers by default."""
     mark_hits: bool = False
-    """Whether a hit's message says so in ``response_metadata["gptcache"]``."""
+    """Whether ``response_metadata["gptcache"]`` marks a hit."""
     single_flight: bool = True
     """Whether identical calls at the same time share one model call."""
     stream: bool = True
     """Whether ``stream`` and ``astream`` use the cache."""
     keep_lookups: int = 100_000
-    """How many of the newest lookups are kept in the store."""
+    """Number of the newest lookups to keep in the store."""
     redact: bool = False
     """Whether the panel hides prompts and answers."""
     badge: bool = True

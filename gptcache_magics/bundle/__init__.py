@@ -1,8 +1,8 @@
 """Save entries to a file and load them: a *bundle*, to commit beside a notebook or to hand to a class.
 
 A bundle is JSON Lines: a header, then a line for each configuration and, below it, a line for each of its entries by
-prompt. The same entries give the same bytes, so a difference between two bundles is a difference between answers. Hits,
-pins, expiry, history and the time of saving are not in it. Text that looks like a key is masked.
+prompt. The same entries give the same bytes, so a difference between two bundles is a difference between answers. It
+leaves out hits, pins, expiry, history and the time of saving. Text that looks like a key is masked.
 
 LangChain's ``SQLiteCache`` is read into the same contents.
 """

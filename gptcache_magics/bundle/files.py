@@ -53,7 +53,7 @@ class Contents:
     entries: list[Entry] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
-    """Number of each refused line, and what is wrong with it."""
+    """Number of each refused line, with the reason."""
     unit: str = "line"
 
     @property
@@ -147,7 +147,7 @@ class _BundleStore(SQLiteStore):
 
 
 def is_bundle(path: str | Path) -> bool:
-    """Whether a file begins like a bundle of any version."""
+    """Return whether a file begins like a bundle of any version."""
     try:
         with _store_errors(path, "read"), _open(path) as file:
             return _schema(file.readline(HEADER_BYTES)) is not None

@@ -1,7 +1,7 @@
 """Convert prompts and answers to the readable forms of a bundle, and back to the exact text and bytes.
 
-A chat prompt is written as its messages, and an answer as the JSON that its bytes are. Where that would not give back
-exactly what was stored, each is a JSON string.
+A chat prompt is written as its messages, and an answer as the JSON in its bytes. Where the readable form would not give
+back exactly the stored text or bytes, a JSON string is written.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def answer_form(data: bytes) -> Any:
 
 
 def answer_bytes(form: Any) -> bytes:
-    """Return the bytes of an ``answer_form``. Raises any error for a form that has none."""
+    """Return the bytes of an ``answer_form``. Raises an error of any class if ``form`` is not one."""
     if isinstance(form, list):
         return FAST + orjson.dumps(form)
     data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()

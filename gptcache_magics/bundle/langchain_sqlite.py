@@ -20,16 +20,16 @@ class Answered:
     """One prompt to one model, with its generations as the file holds them."""
 
     row: int
-    """Number of its first row."""
+    """Number of the first row."""
     prompt: str
     llm_string: str
     responses: list[str] = field(default_factory=list)
     refused: str = ""
-    """Why the answer cannot be taken; empty if it can."""
+    """Reason why the answer cannot be taken; empty if it can."""
 
 
 def is_sqlite(path: str | Path) -> bool:
-    """Whether a file begins like every SQLite file."""
+    """Return whether a file begins like every SQLite file."""
     if not os.path.isfile(path):
         return False
     try:

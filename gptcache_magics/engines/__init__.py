@@ -1,4 +1,4 @@
-"""What keeps the answers: gptcache on our store, a gptcache of the user's, or another LangChain cache."""
+"""Engines keep the answers: gptcache on our store, a gptcache of the user's, or another LangChain cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """One place of answers. Each method raises the errors of that place.
 
-    ``prompt`` and ``llm_string`` are LangChain's words for what is asked: a place that does not know our identity looks
-    its answers up with them.
+    ``prompt`` and ``llm_string`` are LangChain's words for a request. A place that does not know our identity looks its
+    answers up with them.
     """
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:

@@ -1,9 +1,9 @@
 """One gptcache for each configuration: look up through gptcache, save through gptcache, on our store.
 
 A lookup goes through ``gptcache.adapter.api.get``, a save through one ``put``: gptcache asks our ``DataManager``, which
-asks the store. What passes through is a key and an entry of the store, so nothing is serialised twice. A question that
-may be found by its meaning goes through a second cache, whose "embedding" is the question with its vector; it is asked
-only after the first has missed, and nothing is saved through it.
+asks the store. Only a key and an entry of the store pass through, so nothing is serialised twice. A question that may
+be found by its meaning goes through a second cache, whose "embedding" is the question with its vector. The second cache
+is asked only after the first has missed, and nothing is saved through it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GPTCacheEngine:
         return found
 
     def find_similar(self, query: SemanticQuery, search: SemanticSearch) -> SemanticMatch:
-        """Return the nearest stored question, and its answer where that is served.
+        """Return the nearest stored question, and its answer if the answer may be served.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class _SemanticManager(_StoreManager):
 
 
 class _Cosine(SimilarityEvaluation):
-    """The cosine of two questions; whether it is enough was decided by the search."""
+    """The cosine of two questions. The search has decided whether it is enough."""
 
     def evaluation(self, src_dict: dict[str, Any], cache_dict: dict[str, Any], **kwargs: Any) -> float:
         similarity: float = cache_dict["search_result"].similarity

@@ -1,7 +1,7 @@
 """Answers in the LangChain cache that was installed before ours.
 
-That cache gets LangChain's own ``prompt`` and ``llm_string``, so it finds the answers that it stored before. Where the
-``llm_string`` does not tell the model, the caller completes it.
+That cache gets LangChain's own ``prompt`` and ``llm_string``, so it finds the answers that it stored before. If the
+``llm_string`` does not name the model, the caller completes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One call of a model, as a face saw it begin: the model and its arguments."""
+"""One call of a model, as seen at its begin: the model and its arguments."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from gptcache_magics.text.masking import without_secrets
 __all__ = ["ADDRESS", "dumps"]
 
 ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
-"""Where an object lies in memory, as its ``repr`` says it."""
+"""The address of an object in memory, as its ``repr`` writes it."""
 
 
 def dumps(value: Any) -> bytes:
@@ -29,7 +29,7 @@ def dumps(value: Any) -> bytes:
 
 
 def _portable(value: Any) -> Any:
-    """Convert what orjson refuses: integers over 64 bits, lone surrogates, keys that are not text."""
+    """Convert the values that orjson refuses: integers over 64 bits, lone surrogates, keys that are not text."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """The configuration of a call: the model with everything about it and the call that can change an answer.
 
 A configuration is read from the live model for each call, because LangChain's ``llm_string`` is a snapshot that may not
-even name the model. What a model's values became is remembered under those values, compared by content each time.
+even name the model. A configuration is remembered under the model's values, which are compared by content each time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, without_sec
 __all__ = ["configuration_from_json", "configuration_of", "configuration_of_llm_string"]
 
 REMEMBERED: Final = 512
-"""Configurations; a notebook has a few."""
+"""Number of configurations to remember; a notebook has a few."""
 
 
 def configuration_of(call: Call) -> Configuration:
@@ -38,7 +38,7 @@ def configuration_of(call: Call) -> Configuration:
     }
     url = url_from_environment(model)
     values = plain_values(model, kwargs)
-    if values is None:  # some are no plain data: read in full
+    if values is None:  # some values are not plain data: read the model in full
         return _configuration(model, kwargs, url)
     known = _known.get((url, values))
     if known is None:
@@ -107,7 +107,7 @@ def _is_address(name: str, value: Any) -> bool:
 
 @lru_cache(maxsize=64)
 def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
-    """Return all that is known of a model that no hook saw, and whether its name is known."""
+    """Return the known facts about a model that no hook saw, and whether its name is among them."""
     scrubbed = ADDRESS.sub("", llm_string)
     named = re.search(r"""["'](?:model_name|model|model_id)["'](?:: |, )["']([^"']+)["']""", scrubbed)
     kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)

@@ -25,7 +25,7 @@ __all__ = ["Identity", "identify", "identify_by_llm_string"]
 KEY_VERSION: Final = b"1"
 REMEMBERED: Final = 1_000
 LONG_PROMPT: Final = 16_000
-"""Characters; longer prompts are not remembered, so that all remembered ones take at most about 50 MB."""
+"""Most characters of a remembered prompt, so that all remembered prompts take at most about 50 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Identity:
     reason: Reason | None = None
     """A warning about this identity, such as that the model is unknown."""
     number: int = 0
-    """Number of the sample, where identical calls get different answers."""
+    """Number of the sample, for identical calls that get different answers."""
 
     @property
     def prompt_digest(self) -> str:

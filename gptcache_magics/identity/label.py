@@ -1,4 +1,4 @@
-"""Label a configuration by what differs from the defaults: ``gpt-4o-mini · T 0.2 · 3 tools``."""
+"""Label a configuration by the parameters that differ from the defaults: ``gpt-4o-mini · T 0.2 · 3 tools``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["label_of"]
 PARTS: Final = 6
 """Most parts of a label; an ellipsis stands for the rest."""
 CHARACTERS: Final = 24
-"""Longer texts are not shown, only the name of the parameter."""
+"""Most characters of a text that is shown; of a longer text only the parameter's name is shown."""
 
 
 def label_of(model: str, parameters: Mapping[str, Any]) -> str:

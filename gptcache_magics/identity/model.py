@@ -75,7 +75,7 @@ def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
 
     Returns
     -------
-    A value that is equal only where theirs are; None if something is no plain data, which must be read in full.
+    A value that is equal only where theirs are; None if a value is not plain data: the model must then be read in full.
     """
     kind = type(model)
     values = tuple(map(vars(model).get, _value_names(cast(Hashable, kind))))
@@ -85,7 +85,7 @@ def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
         return None
     types = tuple(map(type, values))
     if float in types and not all(isfinite(value) for value in values if isinstance(value, float)):
-        return None  # JSON has one word for NaN, infinity and None
+        return None  # JSON has the same word for NaN, infinity and None
     return kind, types, content
 
 

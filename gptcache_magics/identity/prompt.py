@@ -1,7 +1,7 @@
 """Reduce a prompt to its canonical form, the part that the model sees.
 
-LangChain hands a cache the messages as JSON, with ids and usage figures. They differ between an answer from the model
-and the same answer from a cache, so a conversation would miss at every turn if they counted.
+LangChain hands a cache the messages as JSON, with ids and usage figures. These differ between an answer from the model
+and the same answer from a cache. If they counted, a conversation would miss at every turn.
 """
 
 from __future__ import annotations

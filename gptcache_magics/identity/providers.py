@@ -158,7 +158,7 @@ RESPONSE_ID: Final = "resp_"
 """Prefix of such an id."""
 
 FINISH_REASONS: Final = ("finish_reason", "stop_reason", "done_reason")
-"""Where an answer says why it ended: OpenAI and most others, Anthropic, Ollama."""
+"""Names under which an answer says why it ended: OpenAI and most others, Anthropic, Ollama."""
 CUT_OFF: Final = frozenset(
     [
         "length",
@@ -191,7 +191,7 @@ EXTRAS_OF_EMPTY: Final = frozenset({"refusal", "reasoning_content"})
 """Names in ``additional_kwargs`` that an empty message may carry: OpenAI, DeepSeek."""
 
 INPUT_TOKENS, OUTPUT_TOKENS = "prompt_eval_count", "eval_count"
-"""Where Ollama's completion models count tokens, in ``generation_info``; chat models have ``usage_metadata``."""
+"""Names of Ollama's token counts in ``generation_info`` of completions; chat models have ``usage_metadata``."""
 
 
 @lru_cache(maxsize=1024)

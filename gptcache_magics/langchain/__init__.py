@@ -1,1 +1,1 @@
-"""The face towards LangChain: its cache interface, and the wraps that tell which model asks."""
+"""Connect the cache to LangChain: its cache interface, and the wraps that tell which model asks."""

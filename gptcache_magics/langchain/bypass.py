@@ -37,10 +37,10 @@ class BypassWatch:
     """The watcher of one cache: it hears of each model call."""
 
     def __init__(self, cache: BaseCache, ledger: Ledger, release: Callable[[ModelCall], None]) -> None:
-        self._cache = ref(cache)  # the hooks hold the watch, and must not keep the cache alive
+        self._cache = ref(cache)  # the hooks hold this watch, which must not keep the cache alive
         self._ledger, self._release = ledger, release
         self.in_charge = False
-        """Whether every call is to go through the cache, even after another was installed over it."""
+        """Whether every call must go through this cache, even if another cache was installed over it."""
 
     def call_begins(self, call: ModelCall) -> None:
         """Record a call that goes past the cache; refuse it in ``replay`` or when the budget is spent."""
@@ -58,7 +58,7 @@ class BypassWatch:
             )
             self._note(call, reason, scope, refusal=str(miss))
             raise miss
-        if reason.kind is not Kind.OWN_STREAM:  # which may go on to a method that asks the cache
+        if reason.kind is not Kind.OWN_STREAM:  # the method may call another one, which asks the cache
             self._spend(call, scope)
             self._note(call, reason, scope)
 
@@ -122,7 +122,7 @@ def _streams(call: ModelCall) -> bool:
 
 
 def _identities(call: ModelCall) -> Iterator[Identity]:
-    """Yield what is asked, as far as that is known without LangChain's conversions."""
+    """Yield the identities of a call, as far as they are known without LangChain's conversions."""
     for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
         if isinstance(each, str):
             yield identity.identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)

@@ -105,7 +105,7 @@ class GPTCache(BaseCache):
 
     @property
     def external_cache(self) -> str:
-        """The name of what keeps the answers where that is not our store; empty otherwise."""
+        """Name of the place of the answers if that is not our store; empty otherwise."""
         if self._answers.wrapped is not None:
             return type(self._answers.wrapped).__name__
         return "" if self._answers.ours else "the gptcache of --init"
@@ -127,9 +127,9 @@ class GPTCache(BaseCache):
         Raises
         ------
         CacheMiss
-            In mode ``replay``, for whatever would reach the model.
+            In mode ``replay``, for every request that would reach the model.
         BudgetReached
-            If the model would have to be asked and the money for this run is spent.
+            If the model would be asked and the money for this run is spent.
         """
         request = self._request(prompt, llm_string)
         if request is None:
@@ -171,7 +171,7 @@ class GPTCache(BaseCache):
         await run_in_executor(None, self.clear)
 
     def close(self) -> None:
-        """Write what is pending, close the store and take LangChain's wraps away if no other cache needs them."""
+        """Write pending lookups, close the store and take LangChain's wraps away if no other cache needs them."""
         self._finalizer()
 
     def _request(self, prompt: str, llm_string: str) -> Request | None:

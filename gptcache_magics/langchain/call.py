@@ -1,6 +1,6 @@
-"""The call of LangChain's that is running, with what the cache has to remember of it until it ends.
+"""The running call of a LangChain model, with the requests and lookups that are remembered until the call ends.
 
-It is a context variable, so it follows the code through ``batch``, ``asyncio`` and executors.
+A context variable holds the call, which so follows the code through ``batch``, ``asyncio`` and executors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=
 
 @contextmanager
 def within(call: ModelCall) -> Iterator[None]:
-    """Let ``call`` be the one that runs."""
+    """Make ``call`` the running call."""
     token = CALL.set(call)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The place of the answers: gptcache finds them there under the key of a call, or under one of its two other keys.
+"""Find and store the answers through gptcache, under the key of a call or under one of its two other keys.
 
 An answer that was stored without a model at hand has LangChain's ``llm_string`` as its key. An answer that was recorded
 on another machine has the portable key, which leaves addresses out.
@@ -49,7 +49,7 @@ class Answers:
         failed: Callable[[Exception, str], Reason],
     ) -> None:
         self.ours = init_func is None and wrapped is None
-        """Whether they are in our store."""
+        """Whether the answers are in our store."""
         self._store, self._init_func, self.wrapped, self._failed = store, init_func, wrapped, failed
         self.similar: SemanticSearch | None = None
         """The search for questions in other words, while that is on."""
@@ -63,12 +63,12 @@ class Answers:
         return None if found is None or _expired(found) else found
 
     def find(self, request: Request) -> Search:
-        """Look for an answer: exactly, and then by meaning. Raises what the place of the answers raises."""
+        """Look for an answer: exactly, and then by meaning. Raises the errors of the place of the answers."""
         found = self._exact(request)
         if found is not None:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
         search = Search()
-        # Without the model nobody knows its temperature, or what else of it must be equal.
+        # Without the model, its temperature and the other fields that must be equal are unknown.
         if self.similar is not None and request.call is not None:
             search = self._similar(request, self.similar)
         gone = self._store.gone(request.identity.key) if search.found is None else None
@@ -83,7 +83,7 @@ class Answers:
         usage: Usage,
         expires: float | None,
     ) -> None:
-        """Store an answer. Raises ``NotStorable``, and what the place of the answers raises."""
+        """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers."""
         codec.check_storable(answer)
         identity = request.identity
         entry = Entry(
@@ -137,14 +137,14 @@ class Answers:
         call, llm_string, key = request.call, request.llm_string, request.identity.configuration.key
         if call is None or not llm_string:
             return False
-        # After a model changed its parameters its llm_string is still the old one: then it means nothing.
+        # A model whose parameters have changed still has its old llm_string, which then means nothing.
         if self._by_llm_string.setdefault(llm_string, key) != key:
             return False
         name = model_name(call.model, call.kwargs)
         return not name or identify_by_llm_string("", llm_string).configuration.model == name
 
     def _unambiguous(self, request: Request) -> str:
-        """Return ``llm_string``; for another cache, which knows nothing else of the model, with what it leaves out."""
+        """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""
         if self.wrapped is None or request.call is None or self._means_the_model(request):
             return request.llm_string
         return f"{request.llm_string}---{request.identity.configuration.key}"

@@ -1,6 +1,6 @@
 """One lookup and one update, each a straight line, whoever asks.
 
-A lookup asks the memory, then the engine; while the same request is under way it waits for that and looks again. An
+A lookup asks the memory, then the engine. If the same request is under way, the lookup waits for it and looks again. An
 error in here never reaches the user's call: it is counted, shown in ``%gptcache status``, and the model is asked.
 """
 
@@ -36,7 +36,7 @@ __all__ = ["RequestCache"]
 
 
 class RequestCache:
-    """Answers requests, and stores what the model says to those that it cannot answer."""
+    """Answers requests, and stores the model's answers to those that it cannot answer."""
 
     def __init__(self, store: Store, answers: Answers, ledger: Ledger) -> None:
         self._store, self._answers, self._ledger = store, answers, ledger
@@ -106,7 +106,7 @@ class RequestCache:
         return Refused(CacheMiss(f"The model was not called (mode replay): {sentence(reason)}"))
 
     def call_ended(self, call: Call) -> None:
-        """Release everyone who waits for what a call will not answer any more."""
+        """Release those who wait for answers that a call will not give any more."""
         self._flights.land_all(call)
 
     def _recall(self, request: Request, codec: AnswerCodec) -> Hit | None:
@@ -145,7 +145,7 @@ class RequestCache:
         return self._flights.join(request.identity.key, request.call, landings)
 
     def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
-        """Note that the model is to answer, or refuse that."""
+        """Note that the model answers, or refuse to ask it."""
         identity = request.identity
         refused = refusal(request, search, self._store, self._ledger)
         skipped = request.scope.mode in ("refresh", "bypass")
@@ -188,7 +188,7 @@ class RequestCache:
         )
 
     def _mark(self, found: Found) -> dict[str, Any] | None:
-        """Return what a hit says of itself in ``response_metadata``, if it is to say so."""
+        """Return the mark of a hit in ``response_metadata``, if hits are marked."""
         if not self._ledger.settings.config.mark_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)

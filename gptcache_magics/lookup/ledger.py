@@ -58,7 +58,7 @@ class Ledger:
         self.start_run()
 
     def start_run(self) -> None:
-        """Begin a new run: figures "of this run" start at zero, nothing is deleted."""
+        """Begin a new run: figures "of this run" start at zero, and nothing is deleted."""
         self.run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:6]}"
         self.recent.clear()
         self.failures, self.last_error = 0, ""

@@ -1,4 +1,4 @@
-"""Placeholders for API keys, for replay: some classes need a key in their constructor, though no model is called."""
+"""Placeholders for API keys, for replay: the constructors of some classes need a key, although no model is called."""
 
 from __future__ import annotations
 

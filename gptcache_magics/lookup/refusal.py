@@ -1,4 +1,4 @@
-"""Keep a lookup that found nothing from the model: in mode ``replay``, and when the money for this run is spent."""
+"""Refuse to ask the model when a lookup finds nothing: in mode ``replay``, and when the run's money is spent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
 
 
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:
-    """Return the error that names what was asked, and the closest recorded prompt."""
+    """Return the error that names the question and the closest recorded prompt."""
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay calls no model."
     if search.failed:

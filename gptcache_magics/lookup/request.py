@@ -1,4 +1,4 @@
-"""One question to the cache, and what came of it, whoever asks."""
+"""One question to the cache and its result, whoever asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AnswerCodec", "Failed", "Hit", "Miss", "Pending", "Refused", "Reques
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """One question on its way: what is asked, and under which scope."""
+    """One question on its way, with the scope that holds for it."""
 
     identity: Identity
     """Provider, model, parameters and canonical messages, with the key that they make."""
@@ -26,7 +26,7 @@ class Request:
     call: Call | None = None
     """The call that asks; None where no hook saw it."""
     prompt: str = ""
-    """LangChain's own words for prompt and model, which other caches are asked with."""
+    """LangChain's own words for prompt and model, with which other caches are asked."""
     llm_string: str = ""
 
 
@@ -36,7 +36,7 @@ class Search:
 
     found: Found | None = None
     reason: Reason | None = None
-    """Why nothing was found, or why something similar was."""
+    """Reason why nothing was found, or why something similar was."""
     near: Near | None = None
     """The stored question that is most similar, if meaning was compared."""
     failed: bool = False
@@ -44,7 +44,7 @@ class Search:
 
 
 class AnswerCodec(Protocol):
-    """From the answers of one library to bytes and back: :mod:`gptcache_magics.generations` for LangChain."""
+    """Encodes and decodes the answers of one library: :mod:`gptcache_magics.generations` for LangChain."""
 
     def check_storable(self, answer: Any, /) -> None:
         """Raise ``NotStorable`` for an answer that no later call should be given."""
@@ -53,7 +53,7 @@ class AnswerCodec(Protocol):
         """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""
 
     def decode(self, data: bytes, /, *, mark: Mapping[str, Any] | None = None) -> Any:
-        """Decode an answer into new objects; ``mark`` is what it says of itself."""
+        """Decode an answer into new objects; ``mark`` says that it is a hit."""
 
     def usage(self, answer: Any, /) -> Usage:
         """Return the tokens of an answer."""
@@ -64,11 +64,11 @@ class AnswerCodec(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pending:
-    """A request that the model is to answer, and the lookup that its answer completes."""
+    """A request that the model answers, and the lookup that its answer completes."""
 
     request: Request
     lookup: Lookup | None = None
-    """None where nobody looked the answer up before."""
+    """The lookup; None if the answer was not looked up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,21 +80,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Miss:
-    """The model is to be asked: nothing is stored, or the mode forbids to look."""
+    """The model is asked, because nothing is stored or the mode forbids looking."""
 
     pending: Pending
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failed:
-    """The model is to be asked, because looking failed; the error is noted."""
+    """The model is asked, because looking failed; the error is noted."""
 
     pending: Pending
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refused:
-    """The model must not be asked."""
+    """The model is not asked; ``error`` says why."""
 
     error: CacheMiss | BudgetReached
 

@@ -1,1 +1,1 @@
-"""Match the same question in other words: embed it, search for it, let guards object."""
+"""Match the same question in other words: embed the question, search for similar ones, let guards object."""

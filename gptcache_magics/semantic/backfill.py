@@ -64,7 +64,7 @@ class Backfill:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is left to do, or no thread to do it, as in a forked child."""
+        """Whether nothing is left to do, or the thread is missing, as in a forked child."""
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 

@@ -13,21 +13,21 @@ VERDICTS: Final = ("right", "wrong")
 
 
 def label(store: Store, number: int | None, asked: str | None, near: Near | None, *, right: bool) -> str:
-    """Store whether the answer of a similar question is right for what was asked. Returns a sentence for the user.
+    """Store whether the answer of a similar question is right for the question asked. Returns a sentence for the user.
 
     Parameters
     ----------
     number
         Number of the lookup.
     asked
-        Id of what it asked.
+        Id of the question that the lookup asked.
     near
-        The similar question that it found.
+        The similar question that the lookup found.
 
     Raises
     ------
     CommandError
-        If the lookup found none.
+        If the lookup found no similar question.
     """
     if near is None or asked is None:
         raise CommandError(

@@ -23,18 +23,18 @@ CAREFUL: Final = 0.9
 
 
 class Matching(Protocol):
-    """What matching by meaning needs of a cache."""
+    """The parts of a cache that matching by meaning uses."""
 
     similar: SemanticSearch | None
     """The search for questions in other words, while that is on."""
 
     @property
     def store(self) -> Store:
-        """Where the answers are."""
+        """The store of the answers."""
 
     @property
     def settings(self) -> Settings:
-        """What was configured."""
+        """The settings that hold for the cache."""
 
     def failed(self, error: Exception, doing: str) -> object:
         """Count an error that no call notices."""
@@ -62,7 +62,7 @@ class MatchOptions:
         Parameters
         ----------
         external_cache
-            Whether another cache keeps the answers, and not a store of ours.
+            Whether another cache keeps the answers instead of a store of ours.
 
         Raises
         ------
@@ -150,7 +150,7 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
 
 
 def _is_other(embedder: Any, given: Any) -> bool:
-    """Whether ``embedder`` differs from the one that was given before."""
+    """Return whether ``embedder`` differs from the one that was given before."""
     return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 

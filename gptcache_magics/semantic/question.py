@@ -24,7 +24,7 @@ FEWEST_WORDS: Final = 3
 MOST_WORDS: Final = 60
 """In longer questions a word that matters changes the cosine by less than chance does."""
 _TURN: Final = re.compile(r"^[ \t]*(?:human|user|ai|assistant|system|bot|question|answer|q|a)[ \t]*:", re.I | re.M)
-"""Beginning of a turn in a prompt for a completion model that holds several."""
+"""Beginning of a turn, in a completion prompt that holds several turns."""
 CANONICAL: Final = '[{"id"'
 """Beginning of a canonical chat prompt."""
 
@@ -35,7 +35,7 @@ class SearchableQuestion:
 
     question: str
     context: str
-    """blake2b-128 over the configuration and everything of the prompt but the question."""
+    """blake2b-128 over the configuration and all of the prompt but the question."""
 
 
 def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:

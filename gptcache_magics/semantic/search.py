@@ -1,4 +1,4 @@
-"""Same question, other words: the semantic half of a lookup.
+"""Search for the same question in other words: the semantic half of a lookup.
 
 The exact match comes first, and this module has no part in it. A question that may be matched by its meaning is
 embedded once and compared with the questions of the same context. The nearest one above the threshold is served if no
@@ -51,7 +51,7 @@ class SemanticQuery:
     replay: bool = False
     """Whether a miss is an error, so that it pays to wait for the embedder."""
     several: bool = False
-    """Whether identical calls are to have different answers."""
+    """Whether identical calls get different answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +68,9 @@ class SemanticMatch:
     """The result of a search."""
 
     near: Near | None = None
-    """The stored question that is nearest, with what speaks against it; None if none is near."""
+    """The nearest stored question, with the objection to it; None if none is near."""
     found: Found | None = None
-    """The answer to serve, if one is served: that of ``near``."""
+    """The answer of ``near``, if it is served."""
 
 
 class SemanticSearch:
@@ -87,7 +87,7 @@ class SemanticSearch:
         self.maker, self.embedding = maker, EmbedderRunner(maker.make, known_as=self._known_as)
         self._begin()
         self._patient = True
-        """Whether to wait for the embedder: False once a wait was in vain."""
+        """Whether to wait for the embedder; False after a wait in vain."""
         self.backfill = Backfill(store, self.embedding, lambda *found: self._followed.add(*found), failed)
 
     def _begin(self) -> None:
@@ -149,7 +149,7 @@ class SemanticSearch:
         return EmbeddedQuestion(identity, question, vector)
 
     def search(self, asked: EmbeddedQuestion) -> SemanticMatch:
-        """Return the nearest answer that may be served; if none may, the nearest with what speaks against it."""
+        """Return the nearest answer that may be served; if none may, the nearest with the objection to it."""
         nearest: Near | None = None
         for entry, similarity in self._neighbours(asked):
             objection = self._objection(asked, entry, similarity)
@@ -169,7 +169,7 @@ class SemanticSearch:
         at_least = min(NEAR, self.threshold) if self._settings.options.shadow else self.threshold
         context = asked.question.context
         gone = True
-        while gone:  # what was removed must not take the place of what is there
+        while gone:  # removed entries must not take the place of stored ones
             gone = False
             for id, cosine in self._followed.nearest(context, asked.vector, LOOKED_AT, at_least, near=NEAR):
                 row = next(iter(self._store.entries(Selection(ids=[id]), 1)), None)
@@ -180,7 +180,7 @@ class SemanticSearch:
                     yield row, cosine
 
     def _objection(self, asked: EmbeddedQuestion, entry: EntryRow, similarity: float) -> Objection | None:
-        """Return what speaks against serving an entry; None if nothing does."""
+        """Return the objection to serving an entry, or None."""
         if similarity < self.threshold:
             return Objection(ObjectionKind.BELOW, f"{self.threshold:g}")
         blocked = guards.blocked(entry.question, asked.question.question)
@@ -195,7 +195,7 @@ class SemanticSearch:
     def saved(self, identity: Identity) -> None:
         """Make an entry that was just stored searchable, in the background if its vector is not known yet.
 
-        If the embedder has just failed for it, that is left to the next ``on --reembed``.
+        If the embedder has just failed for the entry, the next ``on --reembed`` embeds it.
         """
         if identity.number:
             return
@@ -214,7 +214,7 @@ class SemanticSearch:
         self.backfill.add(identity.key, meaning, vector)
 
     def _known_as(self, name: str, probe: Vector) -> str:
-        """Return the name of an embedder, with a number if another embedder of that name gave other vectors here."""
+        """Return the name of an embedder, numbered if another embedder of that name gave other vectors here."""
         for number in count(2):
             before = self._store.probe(name)
             if before is None:

@@ -52,7 +52,7 @@ class Suggestion:
     """A threshold that the labels suggest."""
 
     threshold: float | None
-    """None if the labels are too few or support the present threshold."""
+    """The threshold; None if the labels are too few or support the present one."""
     sentence: str
 
 
@@ -122,7 +122,7 @@ def made_pairs(rows: Iterable[tuple[str, str, float, bool]], embedder: str) -> p
 
 
 def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
-    """Return what each threshold from 0.70 to 1 would do with these pairs."""
+    """Return the hits and errors of each threshold from 0.70 to 1 with these pairs."""
     cosine, free = pairs["similarity"].to_numpy("float64"), (pairs["blocked"] == "").to_numpy("bool")
     right = pairs["right"].fillna(False).to_numpy("bool")
     wrong = (~pairs["right"].fillna(True)).to_numpy("bool")
@@ -144,7 +144,7 @@ def thresholds(pairs: pd.DataFrame, step: float = 0.01) -> pd.DataFrame:
 
 
 def expected(table: pd.DataFrame, threshold: float) -> str:
-    """Return what to expect of a threshold's hits: ``of 100 hits about 3 wrong, between 1 and 9``.
+    """Return the expected share of wrong hits of a threshold: ``of 100 hits about 3 wrong, between 1 and 9``.
 
     Few labels give counts: ``2 of 10 labelled hits wrong``.
     """
@@ -223,7 +223,7 @@ def worst(pairs: pd.DataFrame, threshold: float, limit: int = 5) -> pd.DataFrame
 
 
 def _known(pairs: pd.DataFrame, low: float, high: float) -> bool:
-    """Whether enough labels are about pairs between two thresholds."""
+    """Return whether enough labels are about pairs between two thresholds."""
     between = (pairs["similarity"] >= low) & (pairs["similarity"] < high) & (pairs["blocked"] == "")
     return int(pairs.loc[between, "right"].notna().sum()) >= BAND_LABELS
 

@@ -20,14 +20,14 @@ __all__ = ["ContextIndex", "Neighbour", "VectorTable"]
 
 Vector = NDArray[np.float32]
 HEAD: Final = 64
-"""Numbers of each vector that are compared first."""
+"""Number of components of each vector that are compared first."""
 HEADS_FROM: Final = 0.9
 """Cosine below which comparing heads saves no time: too many of them are undecided."""
 FEW: Final = 4_000
-"""Vectors that are compared in full, in 0.5 ms."""
+"""Most vectors that are always compared in full, in 0.5 ms."""
 STEP: Final = 256
 MOST_VECTORS: Final = 400_000
-"""Vectors of all contexts in memory: 600 MB at 384 numbers each."""
+"""Most vectors of all contexts in memory: 600 MB at 384 numbers each."""
 MOST_CONTEXTS: Final = 5_000
 
 
@@ -35,7 +35,7 @@ class Neighbour(NamedTuple):
     """A stored question near the one that is asked."""
 
     id: str
-    """Of its entry."""
+    """Id of the entry."""
     cosine: float
 
 
@@ -146,7 +146,7 @@ class ContextIndex:
         at_least
             The smallest cosine that counts.
         near
-            A smaller cosine that is enough where it costs nothing, as in a context of a few thousand questions.
+            A smaller cosine that counts where the search is free, as in a context of a few thousand questions.
         """
         with self._lock:
             vectors = self._followed(context).vectors
@@ -167,7 +167,7 @@ class ContextIndex:
                 self._total += len(kept.vectors) - before
 
     def _followed(self, context: str) -> _Context:
-        """Return a context as it is now. A context without vectors is not kept: each turn of a chat is one."""
+        """Return a context as it is now. Empty contexts are not kept, because each turn of a chat is a context."""
         kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
         rows = self._store.vectors(self._embedder, context, kept.read)
         if self._epoch != self._store.epoch:  # another file, whose sequence numbers begin again

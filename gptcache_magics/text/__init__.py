@@ -1,1 +1,1 @@
-"""Words for people: masking, differences, amounts, messages."""
+"""Write and read text for people: masking, differences, amounts, messages."""

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 UNKNOWN: Final = "–"
-"""Stands for an amount that nobody knows, which is not zero."""
+"""Sign for an unknown amount, which is not zero."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _LONG: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
@@ -108,7 +108,7 @@ def cosine(similarity: float, digits: int = 2) -> str:
 
 
 def seconds_of(text: str, allowed: str) -> float:
-    """Read seconds from ``30m``, ``1h``, ``7d`` or ``2w``; `allowed` begins the error about anything else."""
+    """Read seconds from ``30m``, ``1h``, ``7d`` or ``2w``; `allowed` begins the error about any other text."""
     return _amount(text, _SECONDS, allowed)
 
 

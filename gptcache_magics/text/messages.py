@@ -57,7 +57,7 @@ def chat_messages(prompt: str | bytes, beginning: str = CHAT_PROMPT) -> list[dic
     Parameters
     ----------
     beginning
-        How the prompt begins if it is one of a chat: a canonical prompt has another order of fields.
+        Beginning of a chat prompt: a canonical prompt has another order of fields.
     """
     if not prompt.startswith(beginning if isinstance(prompt, str) else beginning.encode()):  # type: ignore[arg-type]
         return None

@@ -18,11 +18,11 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the embedder; vectors of two names do not compare."""
+        """Name of the embedder; vectors of different names do not compare."""
 
     @property
     def remote(self) -> bool:
-        """Whether it may run on another machine, and so never answer."""
+        """Whether the embedder may run on another machine, and so never answer."""
 
     def covers(self, text: str) -> str:
         """Return why the embedder cannot read this text, or an empty text if it can."""

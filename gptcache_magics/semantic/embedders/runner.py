@@ -1,7 +1,7 @@
 """Run an embedder: load it in the background, limit its time, and scale its vectors to unit length.
 
-A lookup goes on without an embedder that fails: it matches exactly only and says why. An embedder that does not answer
-is not asked again, because each call would have to wait for it.
+A lookup goes on without an embedder that fails: it gets exact matches only and says why. An embedder that does not
+answer is not asked again, because each call would have to wait for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS: Final = 10.0
 """Time that an embedder may take for the texts of one call."""
 LOADING_SECONDS: Final = 120.0
-"""Time that it may take for the first call."""
+"""Time that an embedder may take for the first call."""
 BATCH: Final = 16
 """Texts of one call: a thread for each call would cost more than larger calls save."""
 PROBE: Final = "How long is a vector?"
@@ -58,7 +58,7 @@ class EmbedderRunner:
     ) -> None:
         self.patience = patience
         self.trouble = ""
-        """Why the embedder is not used; empty if it is, or will be."""
+        """Reason why the embedder is not used; empty if it is used, or will be."""
         self.dimension = 0
         self.name = ""
         """The embedder's name with its dimension; empty while it is loading."""

@@ -224,7 +224,7 @@ def _beginnings(words: Iterable[str]) -> dict[str, str]:
 
 
 def _turn(one: str, other: str | None) -> bool:
-    """Whether two prefixes make opposites."""
+    """Return whether two prefixes make opposites."""
     return other is not None and one != other and (bool(one and other) or (one or other) in UN)
 
 
@@ -250,7 +250,7 @@ def _contrast(one: str, other: str) -> str:
 
 
 def _mentions(text: Text, code: str) -> bool:
-    """Whether a text mentions an identifier, or only its method if the object is any object."""
+    """Return whether a text mentions an identifier, or only its method if the object is any object."""
     owner, _, method = code.partition(".")
     return text.mentions(code) or (owner in OBJECTS and text.mentions(method))
 
@@ -282,7 +282,7 @@ def _swaps(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[s
 
 
 def _same_either_way(start: list[str], one: list[str], between: list[str], other: list[str], end: list[str]) -> bool:
-    """Whether two parts may change places: *tea or milk*, *by car or by train*, *north coast and south coast*."""
+    """Return whether two parts may swap: *tea or milk*, *by car or by train*, *north coast and south coast*."""
     if not between:
         # Two neighbouring words may swap in a longer list, "red, green and blue", or as a number and what it counts,
         # "3 March" and "March 3".
@@ -296,7 +296,7 @@ def _same_either_way(start: list[str], one: list[str], between: list[str], other
 
 
 def _around_the_same(one: list[str], other: list[str]) -> bool:
-    """Whether words changed places in another way around the same *to*, *from* or *than*."""
+    """Return whether words changed places in another way around the same *to*, *from* or *than*."""
     small = [(x, y) for x, y in zip(one, other, strict=True) if x in _AROUND or y in _AROUND]
     return not DIRECTING.isdisjoint(one) and all(x == y for x, y in small)
 

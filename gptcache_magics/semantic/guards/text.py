@@ -346,7 +346,7 @@ class Text:
         return frozenset(pairs).union(initials[at : at + n] for n in (2, 3, 4, 5) for at in range(len(words)))
 
     def knows(self, name: str) -> bool:
-        """Whether a name occurs in lower case, in two words, or as the initials of others: ML in *machine learning*."""
+        """Return whether a name occurs in lower case, in two words, or as initials: ML in *machine learning*."""
         return stem(name) in self.stems or name in self._written_apart
 
     @cached_property
@@ -404,10 +404,10 @@ class Text:
         return frozenset(_PIECE.findall(self.written.lower()))
 
     def mentions(self, literal: str) -> bool:
-        """Whether the text has all words of a piece of code or of a quotation."""
+        """Return whether the text has all words of a piece of code or of a quotation."""
         return self._pieces.issuperset(_PIECE.findall(literal.lower()))
 
 
 def _loud(token: _Token) -> bool:
-    """Whether the word is all in capitals."""
+    """Return whether the word is all in capitals."""
     return len(token.written) > 1 and token.written.isupper() and token.written not in ROMAN

@@ -60,11 +60,11 @@ FUNCTION_WORDS: Final = _words(
     "am is are was were be been being do does did done has had have having will would shall should can could may might "
     "must of in on at to for by with from into onto about as like per via within and or but so if whether then than "
     "while also too very really actually just some any such own other else "
-    # what one asks with
+    # question words
     "what which who whom whose when where why how"
 )
 FRAME_WORDS: Final = _stems(
-    # politeness, and what a request is wrapped in
+    # politeness, and other words around a request
     "please kindly thank hi hello hey dear give tell show provide need want let know help get got "
     # praise, and nouns that stand for any other: "What is the best way to" asks what "How do I" asks
     "good better best well top great way thing kind type anything something someone anyone everyone people"

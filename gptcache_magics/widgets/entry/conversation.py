@@ -31,7 +31,7 @@ ALL_CHARACTERS: Final = 200_000
 FIRST, LAST = 20, 80
 """Numbers of messages shown of a longer conversation, from its beginning and its end."""
 _MARGIN: Final = 1_000
-"""Characters read beyond the cut, so that a key across it is recognised."""
+"""Characters to read beyond the cut, so that a key across it is recognised."""
 
 _ROLES: Final = {"human": "Human", "user": "Human", "ai": "AI", "assistant": "AI", "system": "System", "tool": "Tool"}
 
