@@ -10,7 +10,7 @@ from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import LookupRow, Period, Store
+from gptcache_magics.store.protocol import LookupLog, LookupRow, Period
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.view import Why
@@ -75,7 +75,7 @@ def why(
     return Why(explain(store, row))
 
 
-def _lookups(store: Store, period: Period, limit: int, keys: Sequence[str] | None) -> list[LookupRow]:
+def _lookups(store: LookupLog, period: Period, limit: int, keys: Sequence[str] | None) -> list[LookupRow]:
     found = store.lookups(period, limit)
     return [row for row in found if keys is None or row.configuration in keys]
 
@@ -89,7 +89,7 @@ def _last(rows: Sequence[LookupRow]) -> LookupRow | None:
     return next((row for row in same if row.outcome == "miss"), rows[0])
 
 
-def numbered(store: Store, number: int) -> LookupRow:
+def numbered(store: LookupLog, number: int) -> LookupRow:
     """Return the lookup with a number. Raises ``CommandError`` if there is none."""
     found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
     if found is None:

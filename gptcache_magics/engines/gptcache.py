@@ -20,7 +20,7 @@ from gptcache.similarity_evaluation import SimilarityEvaluation
 
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic.search import EmbeddedQuestion, SemanticMatch, SemanticQuery, SemanticSearch
-from gptcache_magics.store.protocol import Configuration, Entry, Found, Store
+from gptcache_magics.store.protocol import AnswerStore, Configuration, Entry, Found
 
 __all__ = ["GPTCacheEngine"]
 
@@ -28,7 +28,7 @@ __all__ = ["GPTCacheEngine"]
 class GPTCacheEngine:
     """An engine that finds and saves the entries of a store through gptcache."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: AnswerStore) -> None:
         self._store = store
         self._caches: dict[str, Cache] = {}
         self._lock = threading.Lock()
@@ -85,7 +85,7 @@ class _Saving:
 class _StoreManager(DataManager):
     """gptcache's view of one configuration of our store. The "embedding" of an exact lookup is its key."""
 
-    def __init__(self, store: Store, configuration: Configuration) -> None:
+    def __init__(self, store: AnswerStore, configuration: Configuration) -> None:
         self._store, self._configuration = store, configuration
 
     def search(self, embedding_data: Any, **kwargs: Any) -> Iterable[Any]:
@@ -121,7 +121,7 @@ class _StoreManager(DataManager):
 class _SemanticManager(_StoreManager):
     """gptcache's view of one semantic search. The "embedding" is the question with its vector."""
 
-    def __init__(self, store: Store, configuration: Configuration, search: SemanticSearch) -> None:
+    def __init__(self, store: AnswerStore, configuration: Configuration, search: SemanticSearch) -> None:
         super().__init__(store, configuration)
         self._search = search
         self.match = SemanticMatch()

@@ -27,7 +27,7 @@ from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Hit, Pending, Refused, Request, Result
 from gptcache_magics.settings import Scope, Settings, strictest
 from gptcache_magics.store import open_store
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.protocol import AnswerStore, Store
 
 if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
@@ -44,8 +44,8 @@ class GPTCache(BaseCache):
         Sets up the ``gptcache.Cache`` it is given, as for ``langchain_community.cache.GPTCache``; a second parameter
         receives LangChain's ``llm_string``. Without it the answers are kept in ``store``.
     store
-        A folder, ``:memory:``, or an object with the methods of ``gptcache_magics.store.protocol.Store``. Lookups are
-        always recorded there.
+        A folder, ``:memory:``, or an object with the three methods of ``gptcache_magics.store.protocol.AnswerStore``.
+        Lookups are recorded there too if it is a whole ``Store``, else in memory.
     wrapped
         Another LangChain cache, which keeps the answers; this class adds the rest.
 
@@ -59,7 +59,7 @@ class GPTCache(BaseCache):
         self,
         init_func: Callable[[Any, str], None] | Callable[[Any], None] | None = None,
         *,
-        store: str | Path | Store = ".gptcache",
+        store: str | Path | AnswerStore = ".gptcache",
         wrapped: BaseCache | None = None,
     ) -> None:
         self.store = open_store(store)

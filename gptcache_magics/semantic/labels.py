@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Near, Store
+from gptcache_magics.store.protocol import LabelStore, Near
 
 __all__ = ["VERDICTS", "label"]
 
 VERDICTS: Final = ("right", "wrong")
 
 
-def label(store: Store, number: int | None, asked: str | None, near: Near | None, *, right: bool) -> str:
+def label(store: LabelStore, number: int | None, asked: str | None, near: Near | None, *, right: bool) -> str:
     """Store whether the answer of a similar question is right for the question asked. Returns a sentence for the user.
 
     Parameters

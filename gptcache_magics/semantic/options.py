@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, Options, Settings
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.protocol import Store, VectorStore
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     )
 
 
-def _chosen(store: Store, embedder: str) -> float:
+def _chosen(store: VectorStore, embedder: str) -> float:
     """Return the threshold that was chosen for an embedder in this store, or the default."""
     chosen = next((each.threshold for each in store.embedders() if each.embedder == embedder), None)
     return THRESHOLD if chosen is None else float(chosen)
@@ -208,6 +208,6 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
     return message
 
 
-def _kept(store: Store, embedder: str) -> str:
+def _kept(store: VectorStore, embedder: str) -> str:
     """Return the likely name of the stored vectors of an embedder that is still loading."""
     return next((each.embedder for each in store.embedders() if each.embedder.startswith(f"{embedder}/")), "")

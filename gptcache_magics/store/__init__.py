@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.partial import completed
+from gptcache_magics.store.protocol import AnswerStore, Store
 
 __all__ = ["open_store", "open_with"]
 
@@ -26,18 +27,20 @@ def open_with(opened: Callable[[str | Path], Store]) -> None:
     _opened = opened
 
 
-def open_store(where: str | Path | Store) -> Store:
-    """The store at a folder or ``:memory:``; a store object is returned as it is.
+def open_store(where: str | Path | AnswerStore) -> Store:
+    """Return the store at a folder or ``:memory:``; a store object is returned as it is, or completed.
 
     Raises
     ------
     StoreError
-        If ``where`` names no kind of store that there is.
+        If ``where`` names no kind of store.
     """
     if not isinstance(where, str | Path):
-        if not hasattr(where, "record"):
+        if isinstance(where, Store):
+            return where
+        if not isinstance(where, AnswerStore):
             raise StoreError(f"A store is a folder such as .gptcache, or :memory:. Got {where!r}.")
-        return where
+        return completed(where)
     if "://" in str(where):
         raise StoreError(
             f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:"

@@ -1,12 +1,13 @@
-"""What a store must be able to do.
+"""What stores do: five small protocols, and ``Store``, which is all of them.
 
-The store is the record: everything that tables show can be read from it. What it holds is in :mod:`.records`.
+Every method may be called from any thread; failures raise ``StoreError``. A new store begins with ``AnswerStore``:
+:mod:`.partial` keeps in memory what such a store lacks. The rows that a store gives back are in :mod:`.records`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gptcache_magics.store.reasons import Reason
 from gptcache_magics.store.records import (
@@ -34,16 +35,20 @@ from gptcache_magics.store.records import (
 )
 
 __all__ = [
+    "AnswerStore",
     "Configuration",
     "Content",
     "EarlierAnswer",
     "EmbedderUse",
     "Entry",
+    "EntryCatalog",
     "EntryRow",
     "EntryVector",
     "Found",
     "LabelRow",
+    "LabelStore",
     "Lookup",
+    "LookupLog",
     "LookupRow",
     "Match",
     "Near",
@@ -56,11 +61,149 @@ __all__ = [
     "Tally",
     "UnembeddedEntry",
     "Usage",
+    "VectorStore",
 ]
 
 
-class Store(Protocol):
-    """Where entries and lookups live. Every method may be called from any thread; failures raise ``StoreError``."""
+@runtime_checkable
+class AnswerStore(Protocol):
+    """Keeps answers by key. A store of one's own begins with these three methods."""
+
+    def get(self, key: str) -> Found | None:
+        """Return the entry under this exact key, read from where it is kept. Never writes."""
+
+    def put(self, entry: Entry, configuration: Configuration) -> None:
+        """Store an entry durably; a different answer already under the key goes into its history."""
+
+    def clear(self) -> int:
+        """Remove every entry; the number removed."""
+
+
+@runtime_checkable
+class EntryCatalog(Protocol):
+    """Lists, selects and changes the entries of an answer store."""
+
+    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+        """Store many entries in one transaction; the number that are new or, with ``replace``, changed.
+
+        Without ``replace`` an entry whose key is there already stays as it is.
+        """
+
+    def gone(self, key: str) -> Reason | None:
+        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
+
+    def evict(self, limit: int) -> int:
+        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+
+    def remove(self, selection: Selection) -> int:
+        """Remove entries so that ``undo`` can bring them back; the number removed."""
+
+    def undo(self) -> int:
+        """Bring the last removal back; the number of entries that came back."""
+
+    def removed(self, limit: int | None = None) -> int:
+        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+
+    def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
+        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+
+    def count(self, selection: Selection = ...) -> tuple[int, int]:
+        """Number of entries and the bytes of their answers."""
+
+    def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
+        """Return entries, newest first."""
+
+    def history(self, key: str) -> Sequence[EarlierAnswer]:
+        """Return earlier answers under a key, newest first."""
+
+    def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
+        """Return the questions of the newest entries, of one configuration or of all, in no order."""
+
+    def contents(self) -> Sequence[Content]:
+        """Return how many entries each configuration has, their size, and when the first and last were stored."""
+
+
+@runtime_checkable
+class LookupLog(Protocol):
+    """Keeps lookups, and the configurations that they asked with."""
+
+    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
+        """Write lookups (again, if their number in the run was written before) and count their hits."""
+
+    def forget_lookups(self) -> int:
+        """Remove every lookup; the number removed."""
+
+    def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
+        """Return lookups, newest first."""
+
+    def outcomes(self, period: Period) -> Outcomes:
+        """Return what figures are made of, newest lookup first."""
+
+    def tallies(self) -> Sequence[Tally]:
+        """Return how often each configuration hit and missed, and when it was asked last."""
+
+    def configurations(self) -> Sequence[Configuration]:
+        """Return all configurations, by provider, model and label."""
+
+    def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
+        """Return what was asked or stored under these ids."""
+
+
+@runtime_checkable
+class VectorStore(Protocol):
+    """Keeps the vectors of entries, and what is to be known of their embedders."""
+
+    def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
+        """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
+
+    def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
+        """Return the vectors of one context in the order in which they came, from the one after ``after``."""
+
+    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
+        """Return entries that this embedder has not seen, after the one with the id ``after``, by id.
+
+        Unless ``anew``, skip entries that another embedder has embedded.
+        """
+
+    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
+        """How many entries this embedder has not seen; without ``anew`` none that another one has embedded."""
+
+    def count_elsewhere(self, embedder: str) -> int:
+        """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
+
+    def embedders(self) -> Sequence[EmbedderUse]:
+        """Return the embedders that were used here."""
+
+    def probe(self, embedder: str) -> bytes | None:
+        """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
+
+    def put_probe(self, embedder: str, vector: bytes) -> None:
+        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+
+    def choose_threshold(self, embedder: str, threshold: float) -> None:
+        """Remember which cosine is enough with this embedder."""
+
+
+@runtime_checkable
+class LabelStore(Protocol):
+    """Keeps what people said of pairs of questions."""
+
+    def put_label(self, asked: str, near: Near, right: bool) -> None:
+        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+
+    def judged_wrong(self, asked: str) -> frozenset[str]:
+        """The ids of entries whose answer a person called wrong for what was asked."""
+
+    def labels(self) -> Sequence[LabelRow]:
+        """Return what people said of pairs of questions, newest first."""
+
+
+@runtime_checkable
+class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Protocol):
+    """Everything that tables, commands and matching by meaning need."""
 
     @property
     def where(self) -> str:
@@ -84,122 +227,11 @@ class Store(Protocol):
     def open(self) -> None:
         """Open now, to hear of what is wrong; otherwise the first use opens."""
 
-    def get(self, key: str) -> Found | None:
-        """Return the entry under this exact key, read from where it is kept. Never writes."""
+    def close(self) -> None:
+        """Release every handle. A closed store can be used again; it reopens."""
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
 
-    def put(self, entry: Entry, configuration: Configuration) -> None:
-        """Store an entry durably; a different answer already under the key goes into its history."""
-
-    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
-        """Store many entries in one transaction; the number that are new or, with ``replace``, changed.
-
-        Without ``replace`` an entry whose key is there already stays as it is.
-        """
-
-    def gone(self, key: str) -> Reason | None:
-        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
-
-    def evict(self, limit: int) -> int:
-        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
-
-    def clear(self) -> int:
-        """Remove every entry; the number removed."""
-
-    def remove(self, selection: Selection) -> int:
-        """Remove entries so that ``undo`` can bring them back; the number removed."""
-
     def generation(self) -> int:
         """How often the store was cleared."""
-
-    def undo(self) -> int:
-        """Bring the last removal back; the number of entries that came back."""
-
-    def removed(self, limit: int | None = None) -> int:
-        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
-
-    def forget_removed(self) -> None:
-        """Make the last removal final."""
-
-    def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
-        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
-
-    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
-        """Write lookups (again, if their number in the run was written before) and count their hits."""
-
-    def forget_lookups(self) -> int:
-        """Remove every lookup; the number removed."""
-
-    def count(self, selection: Selection = ...) -> tuple[int, int]:
-        """Number of entries and the bytes of their answers."""
-
-    def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
-        """Return entries, newest first."""
-
-    def history(self, key: str) -> Sequence[EarlierAnswer]:
-        """Return earlier answers under a key, newest first."""
-
-    def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
-        """Return lookups, newest first."""
-
-    def outcomes(self, period: Period) -> Outcomes:
-        """Return what figures are made of, newest lookup first."""
-
-    def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
-        """Return the questions of the newest entries, of one configuration or of all, in no order."""
-
-    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
-        """Return entries that this embedder has not seen, after the one with the id ``after``, by id.
-
-        Unless ``anew``, skip entries that another embedder has embedded.
-        """
-
-    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
-        """How many entries this embedder has not seen; without ``anew`` none that another one has embedded."""
-
-    def count_elsewhere(self, embedder: str) -> int:
-        """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
-
-    def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
-        """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
-
-    def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
-        """Return the vectors of one context in the order in which they came, from the one after ``after``."""
-
-    def embedders(self) -> Sequence[EmbedderUse]:
-        """Return the embedders that were used here."""
-
-    def probe(self, embedder: str) -> bytes | None:
-        """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
-
-    def put_probe(self, embedder: str, vector: bytes) -> None:
-        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
-
-    def choose_threshold(self, embedder: str, threshold: float) -> None:
-        """Remember which cosine is enough with this embedder."""
-
-    def put_label(self, asked: str, near: Near, right: bool) -> None:
-        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
-
-    def judged_wrong(self, asked: str) -> frozenset[str]:
-        """The ids of entries whose answer a person called wrong for what was asked."""
-
-    def labels(self) -> Sequence[LabelRow]:
-        """Return what people said of pairs of questions, newest first."""
-
-    def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
-        """Return what was asked or stored under these ids."""
-
-    def configurations(self) -> Sequence[Configuration]:
-        """Return all configurations, by provider, model and label."""
-
-    def tallies(self) -> Sequence[Tally]:
-        """Return how often each configuration hit and missed, and when it was asked last."""
-
-    def contents(self) -> Sequence[Content]:
-        """Return how many entries each configuration has, their size, and when the first and last were stored."""
-
-    def close(self) -> None:
-        """Release every handle. A closed store can be used again; it reopens."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gptcache_magics.store.protocol import Period, Store
+from gptcache_magics.store.protocol import LookupLog, Period
 from gptcache_magics.tables import frames
 from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
 
@@ -67,7 +67,7 @@ class Series:
     @classmethod
     def read(
         cls,
-        store: Store,
+        store: LookupLog,
         *,
         period: Period = Period(),
         model: str | None = None,

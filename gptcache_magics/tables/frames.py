@@ -23,6 +23,7 @@ from gptcache_magics.store.protocol import (
     Configuration,
     Content,
     EntryRow,
+    LookupLog,
     LookupRow,
     Period,
     Selection,
@@ -47,7 +48,7 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 
 def stats(
-    store: Store,
+    store: LookupLog,
     by: By = "model",
     *,
     period: Period = Period(),
@@ -126,7 +127,7 @@ def models(store: Store) -> pd.DataFrame:
     return typed(df, MODELS)
 
 
-def differences(store: Store, one: str, other: str) -> pd.DataFrame:
+def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
     """The parameters in which two configurations differ, by name; a column for each, empty where it is not set."""
     known = configurations(store).set_index("key")
     columns = {}
@@ -162,7 +163,7 @@ def entries(
 
 
 def lookups(
-    store: Store,
+    store: LookupLog,
     *,
     period: Period = Period(),
     model: str | None = None,
@@ -191,7 +192,7 @@ def lookups(
 
 
 def outcomes(
-    store: Store, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
+    store: LookupLog, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
 ) -> pd.DataFrame:
     """What figures are made of, one row a lookup, newest first."""
     read = _read.get()
@@ -222,7 +223,7 @@ def read_once(read: Read | None = None) -> Iterator[Read]:
 _read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None)
 
 
-def _outcomes(store: Store, period: Period) -> pd.DataFrame:
+def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
     """All lookups of a period, with as little work for each as can be."""
     found = store.outcomes(period)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
@@ -239,7 +240,7 @@ def _outcomes(store: Store, period: Period) -> pd.DataFrame:
     return df.assign(**_costs(df))
 
 
-def configurations(store: Store) -> pd.DataFrame:
+def configurations(store: LookupLog) -> pd.DataFrame:
     """The configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (its label) and more.
 
     ``model`` is the model's name, with its provider where two have a model of that name.
@@ -266,7 +267,7 @@ def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
     return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
 
 
-def _model_columns(store: Store, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     """Model and configuration of each row, by the key of its configuration."""
     known = configurations(store)
     codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
