@@ -8,11 +8,11 @@ PICTURES ?= build/pictures
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
 NODE = node_modules/.bin
-# Workers keep runs of neighbouring tests, so a module's fixtures are made once or twice.
+# Each worker gets runs of neighbouring tests, so a module's fixtures are made only once or twice.
 PARALLEL = -n $(WORKERS) --dist worksteal
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
-# What checks the widgets' JavaScript and CSS. There is no lock file: it would name the registry of one machine.
+# These check the widgets' JavaScript and CSS. There is no lock file, because it would name the registry of one machine.
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
 
 .NOTPARALLEL:
@@ -49,7 +49,7 @@ types: .venv/all.stamp ## mypy, strict
 contract: .venv/all.stamp ## import-linter: which module may import which
 	@$(BIN)/lint-imports --no-logo
 
-pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those of the README among them
+pictures: .venv/all.stamp chromium ## take new pictures of the panel, also those of the README
 	@mkdir -p $(PICTURES) docs/pictures
 	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m browser tests/browser
 	@cp $(PICTURES)/panel-models-light-1280.png docs/pictures/panel.png
@@ -57,7 +57,7 @@ pictures: .venv/all.stamp chromium ## take the pictures of the panel anew, those
 	@cp $(PICTURES)/entry-light-1280.png docs/pictures/entry.png
 	@cp $(PICTURES)/panel-charts-light-1280.png docs/pictures/charts.png
 	@cp $(PICTURES)/panel-tuning-light-1280.png docs/pictures/tuning.png
-	@echo "All pictures are in $(PICTURES), those of the README in docs/pictures"
+	@echo "All pictures are in $(PICTURES), and those of the README in docs/pictures"
 
 bench: .venv/bench.stamp ## measure lookups and updates beside other caches (RedisCache where redis-server is)
 	@$(BIN)/python benchmarks/run.py
