@@ -64,11 +64,10 @@ class Controller:
             set_llm_cache(self.cache)
             return
         previous = get_llm_cache()
-        if wrap and (previous is None or init is not None):
-            message = (
-                "--wrap keeps the cache that is installed, and there is none" if init is None else "--init or --wrap"
-            )
-            raise CommandError(f"on: {message}. {'Type: %gptcache on' if init is None else 'Give one of them.'}")
+        if wrap and init is not None:
+            raise CommandError("on: --init or --wrap. Give one of them.")
+        if wrap and previous is None:
+            raise CommandError("on: --wrap keeps the cache that is installed, and there is none. Type: %gptcache on")
         store = self._store(self._default(where))
         store.open()
         self._install(GPTCache(init, store=store, wrapped=previous if wrap else None))

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 __all__ = [
     *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
-MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "refresh", "readonly", "bypass")
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 DEFAULT_STORE: Final = ".gptcache"
 THRESHOLD: Final = 0.93
 """The cosine at which MiniLM with guards serves few wrong answers: ``benchmarks/semantic.py``."""
