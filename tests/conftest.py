@@ -10,12 +10,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from langchain_core.globals import set_llm_cache
 
 import gptcache_magics as gm
-
-pytest.register_assert_rewrite("tests.support.store_contract")  # so that its assertions explain themselves
-
-from tests.support.filled_store import FilledStore  # noqa: E402
-from tests.support.provider_server import ProviderServer  # noqa: E402
-from tests.support.shell import Typist, fresh_shell  # noqa: E402
+from tests.support.filled_store import FilledStore
+from tests.support.provider_server import ProviderServer
+from tests.support.shell import Typist, fresh_shell
 
 ROOT = Path(__file__).parents[1]
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")

@@ -26,10 +26,10 @@ from gptcache_magics.errors import GPTCacheMagicsError, StoreError
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Store, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.testing.samples import EVERYTHING, column
 from tests.support.models import weather
 from tests.support.provider_server import Json, ProviderServer
 from tests.support.shell import NumberedModel, Typist, ask
-from tests.support.store_contract import EVERYTHING, column
 
 GPT = Configuration(
     key="67" * 16,

@@ -9,7 +9,7 @@ from gptcache_magics.semantic import tuning
 from gptcache_magics.store.protocol import Lookup, Near
 from gptcache_magics.store.reasons import Objection, ObjectionKind
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from tests.support.store_contract import GPT, NOON, key, make_entry
+from gptcache_magics.testing.samples import GPT, NOON, key, make_entry
 
 E = "minilm/384"
 

@@ -11,7 +11,7 @@ from gptcache_magics.semantic import vectors
 from gptcache_magics.semantic.vectors import ContextIndex, Vector, VectorTable
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from tests.support.store_contract import GPT, key, make_entry
+from gptcache_magics.testing.samples import GPT, key, make_entry
 
 DIMENSION = 96
 random = np.random.default_rng(7)

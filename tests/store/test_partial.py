@@ -12,6 +12,7 @@ from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
+from gptcache_magics.testing import AnswerStoreContract
 
 
 class DictStore:
@@ -30,6 +31,12 @@ class DictStore:
         number = len(self.found)
         self.found.clear()
         return number
+
+
+class TestDictStore(AnswerStoreContract):
+    @pytest.fixture
+    def store(self) -> DictStore:
+        return DictStore()
 
 
 def test_a_cache_works_with_a_store_that_only_keeps_answers() -> None:

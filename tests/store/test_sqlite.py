@@ -22,10 +22,10 @@ from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.recent import OVERHEAD_BYTES, Recent
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from tests.support.store_contract import (
+from gptcache_magics.testing import StoreContract
+from gptcache_magics.testing.samples import (
     EVERYTHING,
     GPT,
-    StoreContract,
     answer,
     column,
     eventually,
@@ -40,7 +40,7 @@ Damage = Callable[[Path], object]
 
 START = """
 import json, os, sqlite3, sys, threading
-from tests.support.store_contract import GPT, answer, key, lookup, make_entry
+from gptcache_magics.testing.samples import GPT, answer, key, lookup, make_entry
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.store import SQLiteStore

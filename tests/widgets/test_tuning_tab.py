@@ -20,12 +20,12 @@ from gptcache_magics.store.protocol import Configuration, Lookup, Near
 from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables.source import Source
+from gptcache_magics.testing.samples import CLAUDE, GPT, NOON, key, make_entry
 from gptcache_magics.widgets import Panel, Static, panel
 from gptcache_magics.widgets.charts import tuning_html
 from gptcache_magics.widgets.tabs.lookups import LookupsTab
 from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
-from tests.support.store_contract import CLAUDE, GPT, NOON, key, make_entry
 from tests.support.widget_state import state_of
 
 EMBEDDER = "minilm/384"
