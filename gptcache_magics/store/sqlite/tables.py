@@ -21,20 +21,18 @@ from gptcache_magics.store.protocol import (
     StoredQuestion,
     Tally,
 )
+from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import (
     CONFIGURATION,
     ENTRY,
     LOOKUP,
     OUTCOMES,
-    allow_grep,
     entry_row,
     hex_of,
     id_number,
     id_of,
     rows,
-    where_entries,
-    where_lookups,
 )
 
 __all__ = ["EVERYTHING", "SQLiteTables"]
