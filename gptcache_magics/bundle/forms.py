@@ -42,7 +42,7 @@ def dumps(fields: Mapping[str, Any]) -> bytes:
 
 
 def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def object_of(text: str) -> Any:
@@ -85,5 +85,5 @@ def answer_bytes(form: Any) -> bytes:
         return FAST + orjson.dumps(form)
     data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()
     if data[:1] not in (FAST, SLOW):
-        raise ValueError("of no known form")
+        raise ValueError("not of a known form")
     return data

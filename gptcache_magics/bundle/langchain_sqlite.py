@@ -61,7 +61,7 @@ def _answered(db: sqlite3.Connection, path: str | Path) -> list[Answered]:
     # A table, because a view could hide any query.
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name='full_llm_cache' AND type='table'").fetchone():
         raise StoreError(
-            f"{path} has no answers of LangChain's SQLiteCache. A store of ours is read where it is: "
+            f"{path} has no answers of LangChain's SQLiteCache. To read a store of this package: "
             "%gptcache entries --at FOLDER"
         )
     db.text_factory = bytes

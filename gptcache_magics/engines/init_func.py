@@ -86,7 +86,7 @@ class InitFuncEngine:
         with self._lock:
             kept = [cache for cache in self._caches.values() if not _empty(cache.data_manager)]
             self._caches.clear()
-        return f" {len(kept)} gptcache managers cannot delete: what they hold is never served again." if kept else ""
+        return f" {len(kept)} gptcache managers cannot delete: their answers are never served again." if kept else ""
 
     def close(self) -> None:
         """Flush and close every manager."""

@@ -29,7 +29,7 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:
     """Return the error that names the question and the closest recorded prompt."""
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
-    message += "and mode replay calls no model."
+    message += "and mode replay does not call a model."
     if search.failed:
         return CacheMiss(f"{message} {sentence(search.reason)}")
     question = Question(

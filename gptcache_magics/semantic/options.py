@@ -158,9 +158,9 @@ def described(options: Options, embedder: str) -> str:
     """Return in a few words how questions are matched by meaning."""
     message = f"{embedder}, threshold {options.threshold:g}"
     if options.shadow:
-        return f"{message}, in shadow (nothing is served by meaning)"
+        return f"{message}, in shadow mode (nothing is served by meaning)"
     message += ", at any temperature" if options.any_temperature else ""
-    return message + (", wrong answers are to be expected" if options.threshold < CAREFUL else "")
+    return message + (", expect wrong answers" if options.threshold < CAREFUL else "")
 
 
 def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
@@ -200,7 +200,7 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
     if wait:
         similar.backfill.wait()
     elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
-        message = " Earlier entries become searchable in the background: %gptcache tells how far."
+        message = " Earlier entries become searchable in the background: %gptcache shows how far."
     others = 0 if reembed else store.count_elsewhere(similar.embedder)
     if others:
         of_another = f"{counted(others, 'entry is', 'entries are')} embedded by another embedder alone"

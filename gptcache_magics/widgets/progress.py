@@ -28,7 +28,7 @@ class Progress(ipywidgets.HBox):
         self._backfill = indexing
         self._bar = ipywidgets.IntProgress(value=0, max=1, layout={"width": "240px"})
         self._words = ipywidgets.HTML("Loading the embedder…")
-        self._stop = ipywidgets.Button(description="Stop", tooltip="What is done stays; the rest is for another time")
+        self._stop = ipywidgets.Button(description="Stop", tooltip="Embedded entries stay; the others can wait")
         self._stop.on_click(lambda _: indexing.stop())
         super().__init__([self._bar, self._words, self._stop], layout={"align_items": "center", "grid_gap": "8px"})
         threading.Thread(target=self._follow, name="gptcache-progress", daemon=True).start()

@@ -127,7 +127,7 @@ def _read(file: _File) -> bytes:
         raise MissingDependencyError(INSTALL) from error
     if sha256(content).hexdigest() != file.sha256:
         raise GPTCacheMagicsError(
-            f"{path} is not the file that was measured, and was not loaded. Exact matching works. Install it anew: "
+            f"{path} is not the file that was measured, and was not loaded. Exact matching works. Install it again: "
             '%pip install --force-reinstall "gptcache-magics[semantic]"'
         )
     return content

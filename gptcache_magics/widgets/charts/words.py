@@ -35,7 +35,7 @@ EMPTY: Final = (
 )
 NO_RATES: Final = "No hit and no miss here, so there is no hit rate to draw."
 NO_LATENCIES: Final = "No hit and no miss here, so there is no latency to draw."
-NO_COSTS: Final = "What these answers cost, or how long they took, is not known, so there is nothing to compare."
+NO_COSTS: Final = "Neither the cost nor the duration of these answers is known, so there is nothing to compare."
 
 
 def figures(hits: int, misses: int) -> str:

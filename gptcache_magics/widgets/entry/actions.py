@@ -104,7 +104,7 @@ class Actions(anywidget.AnyWidget):
             raise CommandError("No entry is selected.")
         selection = Selection(ids=ids if len(ids) <= BEGINNINGS else self._whole(set(ids)))
         if self._open().count(selection)[0] > len(ids):
-            raise CommandError("Two entries have ids that begin alike: name the one by its whole id in a command.")
+            raise CommandError("Two entries have ids that begin alike: name one by its whole id in a command.")
         return selection
 
     def _whole(self, beginnings: set[str]) -> list[str]:

@@ -54,7 +54,7 @@ def as_python(entry: Entry, asked: Configuration) -> str:
     asked_for: Any = entry.prompt if messages is None else messages
     shown = _without_keys(asked_for)
     if shown != asked_for:
-        remarks.append("What looked like a key is ***: with it this asks something else.")
+        remarks.append("A text that looked like a key is ***, so this code asks something else.")
     if messages is None:
         variable, given = "prompt", _literal(shown)
     else:

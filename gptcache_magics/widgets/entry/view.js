@@ -29,7 +29,7 @@ function render({ model, el }) {
   const chat = make("div");
   const root = make("div", { class: "gptcache-detail gptcache-entry", role: "region" });
   root.append(copy, facts, said, code, chat);
-  code.setAttribute("aria-label", "Code that asks the same again");
+  code.setAttribute("aria-label", "Code that makes the same call again");
   el.append(root);
   /** @type {string[]} */
   let urls = [];

@@ -33,7 +33,7 @@ class TuningTab(TableTab):
 
     title = "Tuning"
     empty = (
-        "No lookup was near to another question here. To match by meaning: `%gptcache on --match semantic`. To serve "
+        "No lookup was near another question here. To match by meaning: `%gptcache on --match semantic`. To serve "
         "nothing that way yet, and compare both answers: `%gptcache tune --shadow on`. Or look at a longer time."
     )
     key = "pair"
