@@ -1,4 +1,4 @@
-"""Exact lookups: what a hit, a miss and an update cost, by the number of entries.
+"""Exact lookups: the cost of a hit, a miss and an update, by the number of entries.
 
 A miss is the lookup before an update, and the update comes from the same call, as in LangChain. Our ledger writes
 lookups once a second from a thread of its own; here it writes between the rounds, and ``tables`` says what that costs.
@@ -20,9 +20,9 @@ __all__ = ["run"]
 SIZES: Final = (1_000, 10_000, 100_000)
 MILLION: Final = 1_000_000
 LARGEST: Final = {FAISS: 10_000, BARE: 10_000, OURS: MILLION}
-"""Up to how many entries a cache is measured; others up to the largest of ``SIZES``."""
+"""Most entries with which a cache is measured; other caches go up to the largest of ``SIZES``."""
 FASTER: Final = {SQLITE: 6, DISKCACHE: 2, MAP: 2, FAISS: 300}
-"""How many times as fast as each of these a hit is to be."""
+"""How many times as fast as each of these caches a hit must be."""
 FROM_FILE: Final = f"{OURS}, read from its file"
 CALLS: Final = 100
 TURN_SECONDS: Final = 0.04

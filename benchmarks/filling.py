@@ -19,7 +19,7 @@ BATCH: Final = 5_000
 
 
 def fill(cache: Any, name: str, first: int, last: int) -> bool:
-    """Add the entries ``first`` to ``last``; whether that was done in reasonable time. Ours is always filled."""
+    """Add the entries ``first`` to ``last``. Return whether the time was enough; ours is always filled."""
     started = time.monotonic()
     for start in range(first, last, BATCH):
         prompts = [prompt(number) for number in range(start, min(start + BATCH, last))]

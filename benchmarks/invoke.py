@@ -1,4 +1,4 @@
-"""A whole ``ChatOpenAI.invoke`` that hits: how much of it is the cache. Answers come from a server on loopback once."""
+"""The share of the cache in a whole ``ChatOpenAI.invoke`` that hits. A server on loopback gives each answer once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Answers(BaseHTTPRequestHandler):
     """As much of OpenAI's protocol as ``ChatOpenAI.invoke`` needs."""
 
     def do_POST(self) -> None:
-        """Answer any question alike, with the figures of a small model."""
+        """Give every question the same answer, with the figures of a small model."""
         self.rfile.read(int(self.headers["Content-Length"]))
         usage = {"prompt_tokens": 180, "completion_tokens": 120, "total_tokens": 300}
         message = {"role": "assistant", "content": text_of_answer(1), "refusal": None}

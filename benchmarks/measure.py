@@ -1,4 +1,4 @@
-"""Time calls so that noise hits every cache alike, and print what came out.
+"""Time calls so that noise hits every cache alike, and print the results.
 
 Everything that is compared runs in one process, in many short rounds; within a round each cache has its turn, in an
 order that changes. A figure is the median of the rounds; a ratio is the median of the ratios within the rounds.
@@ -18,7 +18,7 @@ from typing import Any
 __all__ = ["Bar", "Options", "Samples", "median", "microseconds", "ratio", "rounds", "seconds_each", "table"]
 
 Samples = dict[str, list[float]]
-"""Seconds per call, one number a round, by name."""
+"""Seconds per call, one number for each round, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Bar:
 
 
 def seconds_each(clock: Callable[[], float], work: Callable[..., object], calls: Sequence[tuple[Any, ...]]) -> float:
-    """Seconds per call of ``work``, called with each of ``calls`` in turn."""
+    """Return the seconds per call of ``work``, called with each of ``calls`` in turn."""
     gc.collect(0)
     collects = gc.isenabled()
     gc.disable()
@@ -63,7 +63,7 @@ def seconds_each(clock: Callable[[], float], work: Callable[..., object], calls:
 
 
 def rounds(names: Iterable[str], number: int, run: Callable[[str, int], Mapping[str, float]]) -> dict[str, Samples]:
-    """``run(name, round)`` for each name in each round, in changing order. Round 0 warms up and is not counted.
+    """Call ``run(name, round)`` for each name in each round, in changing order. Round 0 warms up and is not counted.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def ratio(samples: Samples, name: str, to: str) -> float:
 
 
 def microseconds(seconds: float) -> str:
-    """Seconds as microseconds, with a decimal where it matters."""
+    """Write seconds as microseconds, with a decimal where it matters."""
     return f"{seconds * 1e6:.1f}" if seconds < 1e-5 else f"{seconds * 1e6:,.0f}"
 
 

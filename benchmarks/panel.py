@@ -1,7 +1,7 @@
 """How much slower lookups get while a panel is open, live, in a browser; ``python benchmarks/panel.py``.
 
 In JupyterLab in Chromium a cell makes lookups as fast as it can, in short rounds, in turn with the panel open in the
-page and closed. What is compared is the median of the rounds. It needs the extra ``browser`` and Chromium.
+page and closed. The medians of the rounds are compared. The script needs the extra ``browser`` and Chromium.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The caches that are compared, each made in a separate folder. Making a cache imports its packages.
 
-Importing ``gptcache_magics`` also hardens gptcache; ``make`` imports it for ours alone, so a process that makes no
-cache of ours measures gptcache as it is.
+Importing ``gptcache_magics`` also hardens gptcache; ``make`` imports it only for our cache. So a process that does
+not make our cache measures gptcache as it is.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _faiss(folder: Path) -> BaseCache:
 
 
 def _stock(arguments: Callable[[], dict[str, Any]]) -> BaseCache:
-    """LangChain's own GPTCache; these benchmarks use one model."""
+    """Return LangChain's own GPTCache, for one model."""
     from gptcache.processor.pre import get_prompt
     from langchain_community.cache import GPTCache
 
@@ -131,7 +131,7 @@ def _stock(arguments: Callable[[], dict[str, Any]]) -> BaseCache:
 
 
 def _embedding(text: str, **_: object) -> Any:
-    """Stands in for an embedder at no cost: the same text, the same vector; another text, far away."""
+    """Embed at no cost: the same text gives the same vector, and another text a vector far away."""
     import numpy as np
 
     digest = hashlib.shake_128(text.encode()).digest(DIMENSION)

@@ -2,7 +2,8 @@
 
 ``python benchmarks/semantic.py FILE [FILE …]`` takes JSON lines, gzipped or not: ``a`` is a question whose answer is
 stored, ``b`` one that is asked, ``same_answer`` says whether the answer to ``a`` is right for ``b``. GPTCache runs
-beside ours, on the same pairs and with the same embedder. What was tuned on a file looks better on it than elsewhere.
+beside ours, on the same pairs and with the same embedder. A rule that was tuned on
+a file looks better on that file than elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from semantic_times import run as times
 from gptcache_magics.settings import THRESHOLD
 
 SAMPLE: Final = 200
-"""As many pairs are asked of each cache, for LangChain's JSON takes many times as long to embed as a question."""
+"""Number of pairs to ask each cache: LangChain's JSON takes many times as long to embed as a question."""
 TIMED: Final = 1_000
 FEWEST: Final = 20
 PACKAGES: Final = ("gptcache", "langchain-community", "faiss-cpu", "onnxruntime", "numpy")
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _run(sets: Mapping[str, Sequence[Pair]], threshold: float, number: int, folder: Path) -> list[Bar]:
-    """Measure each file, then the times; what must hold."""
+    """Measure each file, then the times. Return the bars."""
     ours = Ours(threshold)
     embedded = Embedded(ours.embedding)
     compared = caches(ours, folder, embedded)
@@ -78,7 +79,7 @@ def _run(sets: Mapping[str, Sequence[Pair]], threshold: float, number: int, fold
 def _measure(
     measured: Measured, compared: Mapping[str, CacheByMeaning], threshold: float, number: int
 ) -> tuple[list[str], float]:
-    """Print all of one file; a row for the summary, and how often ours answers from another conversation."""
+    """Print the tables of one file. Return a summary row, and how often ours answers from another conversation."""
     show(measured, threshold)
     rates = pair_by_pair(measured.pairs, compared, number)
     from_full_store(measured.pairs, compared, number)
@@ -90,7 +91,7 @@ def _measure(
 
 
 def _times(measured: Sequence[Measured], threshold: float, embedded: Embedded, folder: Path) -> list[Bar]:
-    """Times with questions of all files."""
+    """Measure the times with questions of all files."""
     served = [pair for each in measured for pair in each.hits(threshold)]
     some = sample([pair for each in measured for pair in each.pairs], TIMED)
     stored = {text for pair in served for text in (pair.stored, pair.asked)}

@@ -26,12 +26,12 @@ __all__ = ["JSON", "LAST", "OURS", "CacheByMeaning", "Conversation", "Ours", "ca
 OURS, LAST, JSON = "gptcache-magics", "GPTCache, last content", "GPTCache, LangChain's JSON"
 NO_LIMIT: Final = 10**9
 SECONDS: Final = 300.0
-"""That our cache may take to load its embedder, or to make what is stored searchable."""
+"""Time that our cache may take to load its embedder, or to make stored answers searchable."""
 Conversation = Sequence[BaseMessage]
 
 
 class CacheByMeaning(Protocol):
-    """The methods that are needed of each cache here."""
+    """The methods that each cache needs here."""
 
     def fresh(self) -> None:
         """Begin with nothing stored."""
@@ -54,7 +54,7 @@ def text_of(conversation: Conversation) -> str:
 
 
 class Echo(BaseChatModel):
-    """A model that says back what it was asked."""
+    """A model that repeats the question."""
 
     number: int = 0
     """A model with another number is another model, which shares no answers."""
@@ -149,7 +149,7 @@ class Stock:
 
 
 def caches(ours: Ours, folder: Path, embedded: Embedded) -> dict[str, CacheByMeaning]:
-    """Ours, and GPTCache in its two ways to read a prompt."""
+    """Return our cache, and GPTCache in its two ways to read a prompt."""
     from gptcache.processor.pre import get_prompt, last_content
 
     def last(data: dict[str, Any], **_: Any) -> str:

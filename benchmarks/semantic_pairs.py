@@ -66,7 +66,7 @@ class Embedded:
         self._vectors: dict[str, NDArray[np.float32]] = {}
 
     def add(self, texts: Iterable[str]) -> None:
-        """Embed what is new of these."""
+        """Embed the new texts among these."""
         new = sorted({text for text in texts if text not in self._vectors}, key=len)
         self._vectors.update(zip(new, self.embedding.embed_all(new), strict=True))
 
@@ -85,7 +85,7 @@ class Embedded:
 
 
 class Measured:
-    """Pairs with their cosines and with what would block them."""
+    """Pairs with their cosines and with the guards that would block them."""
 
     def __init__(self, pairs: Sequence[Pair], embedded: Embedded) -> None:
         self.pairs = pairs
@@ -104,7 +104,7 @@ class Measured:
         return served & self.free if guarded else served
 
     def rates(self, threshold: float, *, guarded: bool) -> tuple[float, float]:
-        """Hit and false rate."""
+        """Return the hit rate and the false rate."""
         served = self.served(threshold, guarded=guarded)
         return share(served[self.same]), share(served[~self.same])
 
@@ -146,14 +146,14 @@ def show(measured: Measured, threshold: float) -> None:
     traps = int((~measured.same).sum())
     print(
         f"{int(measured.same.sum()):,} pairs with the same answer, {traps:,} traps; "
-        f"{int((~measured.searchable).sum()):,} pairs are matched exactly alone and never served. "
+        f"{int((~measured.searchable).sum()):,} pairs get exact matches only and are never served. "
         f"AUC of the cosine: {_decimal(measured.area)}.\n"
     )
     table(("pairs served", "hit", "false", "hit, with guards", "false, with guards"), _rates(measured, threshold))
     alone = {guard: measured.alone(guard, threshold) for guard in guards.GUARDS}
     some = sorted((guard for guard in alone if any(alone[guard])), key=lambda guard: -alone[guard][0])
     if some:
-        columns = (f"guard, at {threshold:g}", "traps it alone blocks", "pairs lost to it alone")
+        columns = (f"guard, at {threshold:g}", "traps that only it blocks", "pairs that only it loses")
         table(columns, ((guard, *alone[guard]) for guard in some))
     rest = [guard for guard in guards.GUARDS if guard not in some]
     if rest:

@@ -14,9 +14,9 @@ from semantic_pairs import Pair, percent, share
 __all__ = ["across_conversations", "from_full_store", "pair_by_pair", "sample"]
 
 WORDINGS: Final = 5
-"""As many of one question are stored at most."""
+"""Most wordings of one question that are stored."""
 ROUNDS: Final = 3
-"""So often another wording of each question is the one that is asked."""
+"""Number of rounds; in each, another wording of each question is asked."""
 MOST_GROUPS: Final = 80
 TRAPS: Final = 50
 Caches = Mapping[str, CacheByMeaning]
@@ -40,7 +40,7 @@ def sample(pairs: Sequence[Pair], number: int) -> list[Pair]:
 
 
 def pair_by_pair(pairs: Sequence[Pair], caches: Caches, number: int) -> Rates:
-    """Store one answer, ask one question; each cache has its turn with each pair. Hit and false rates."""
+    """Store one answer and ask one question, each cache in turn. Return hit and false rates."""
     some = sample(pairs, number)
     served: dict[str, list[bool]] = {name: [] for name in caches}
     for pair in some:
@@ -64,7 +64,7 @@ def from_full_store(pairs: Sequence[Pair], caches: Caches, number: int) -> None:
     several = 2 * len(groups.wordings) <= len(pairs)
     if not several:
         groups = _Groups(sample(pairs, number))
-        print("This file has no several wordings of each question, so one of each is stored.\n")
+        print("This file has too few wordings of each question, so one of each is stored.\n")
     turns = list(groups.turns(MOST_GROUPS) if several else [groups.pairs()])
     asked = [each for _, some in turns for each in some]
     rows = []
@@ -83,7 +83,7 @@ def from_full_store(pairs: Sequence[Pair], caches: Caches, number: int) -> None:
 
 
 class _Groups:
-    """Questions by their answer: what pairs with the same answer connect is one group."""
+    """Questions by their answer: pairs with the same answer connect the questions of a group."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self._pairs = pairs
@@ -129,7 +129,7 @@ class _Groups:
         yield [word for _, words in some for word in words[:WORDINGS]], list(traps)
 
     def rates(self, asked: Sequence[Asked], found: Sequence[str | None]) -> tuple[float, float, float]:
-        """Hits, traps served with the answer they are a trap for, and answers from elsewhere."""
+        """Return hits, traps served with the answer that they are a trap for, and answers from elsewhere."""
         own = [text is not None and self.group(text) == each.group for each, text in zip(asked, found, strict=True)]
         elsewhere = [text is not None and not mine for mine, text in zip(own, found, strict=True)]
         hits = [mine for mine, each in zip(own, asked, strict=True) if each.same]
@@ -138,7 +138,7 @@ class _Groups:
 
 
 def across_conversations(served: Sequence[Pair], questions: Sequence[str], caches: Caches) -> Rates:
-    """Ask the same last message in another conversation: each answer is wrong. Their share, and that of hits.
+    """Ask the same last message in another conversation: each answer is wrong. Return their share, and that of hits.
 
     A hit, for comparison, is the other wording of the last message in the same conversation.
 
@@ -147,7 +147,7 @@ def across_conversations(served: Sequence[Pair], questions: Sequence[str], cache
     served
         Pairs that ours serves.
     questions
-        What conversations begin with.
+        Beginnings of conversations.
     """
     draw = random.Random(0)
     some: list[tuple[Pair, str, str, bool]] = []

@@ -1,7 +1,7 @@
 """Times of a lookup by meaning, beside its embedding, by the number of questions that it searches.
 
-The store is filled with made vectors that are spread like those of real questions. Embedding and lookups have their
-turns with the same questions; nothing that the cache remembers of a question is left when it is asked again.
+The store is filled with made vectors that are spread like those of real questions. Embedding and lookups take
+turns with the same questions. The cache has forgotten a question when it is asked again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["run"]
 
 SIZES: Final = (1_000, 10_000, 50_000)
 QUESTIONS: Final = 5
-"""In a turn, of each kind."""
+"""Number of questions of each kind in a turn."""
 ROUNDS: Final = 21
 LOADING_SECONDS: Final = 300.0
 BATCH: Final = 5_000
@@ -80,7 +80,7 @@ def run(
             promise = f"lookup by meaning, {kind}, {size:,} questions: ≤ {BOUND} × its embedding"
             bars.append(Bar(promise, f"{times:.2f} ×", times <= BOUND))
     print("### Times, in ms: medians of rounds in which embedding and lookup take turns\n")
-    table(("lookup", "its embedding alone", "lookup", "adds", "×"), rows)
+    table(("lookup", "only its embedding", "lookup", "adds", "×"), rows)
     print(
         f"The first lookup after the start, which reads {SIZES[-1]:,} vectors: {timed.first():.0f} ms. "
         f"Guards: {_guards(pairs):.2f} ms a pair.\n"
@@ -135,14 +135,14 @@ class _Timed:
         self._look("How many are there now?")  # reads the new ones
 
     def _made(self, number: int) -> Any:
-        """Unit vectors with the mean and the covariance of real ones."""
+        """Return unit vectors with the mean and the covariance of real ones."""
         mean = self._real.mean(axis=0)
         parts = self._random.standard_normal((number, len(self._real))) / np.sqrt(len(self._real))
         made = mean + parts @ (self._real - mean)
         return made / np.linalg.norm(made, axis=1, keepdims=True)
 
     def measure(self) -> Samples:
-        """Seconds of an embedding and of a lookup, by kind of lookup."""
+        """Return the seconds of an embedding and of a lookup, by kind of lookup."""
         assert all(self._look(text) for text in self.asked["hit"])
         assert not any(self._look(text) for text in self.asked["miss"])
 
@@ -160,7 +160,7 @@ class _Timed:
         return rounds([f"{what}, {kind}" for kind in self.asked for what in (EMBEDDING, LOOKUP)], ROUNDS, turn)["s"]
 
     def first(self) -> float:
-        """Milliseconds of a lookup that has to read all vectors from the store."""
+        """Return the milliseconds of a lookup that reads all vectors from the store."""
         taken = []
         for _ in range(3):
             self._forget()
@@ -182,7 +182,7 @@ class _Timed:
 
 
 def _apart(pairs: Sequence[Pair]) -> list[Pair]:
-    """Some of the pairs that have no question in common: an exact hit embeds nothing."""
+    """Return some pairs without a question in common, because an exact hit embeds nothing."""
     texts: set[str] = set()
     some: list[Pair] = []
     for pair in pairs:
@@ -203,7 +203,7 @@ def _template() -> str:
 
 
 def _guards(pairs: Sequence[Pair]) -> float:
-    """Milliseconds that all guards take for a pair, the median; both questions are new to them."""
+    """Return the median milliseconds that all guards take for a pair of new questions."""
     taken = []
     for pair in pairs:
         guards._prepared.cache_clear()

@@ -1,4 +1,4 @@
-"""The tables a person waits for, over 100,000 kept lookups and 10,000 entries, and what recording a lookup costs."""
+"""Time of the tables over 100,000 kept lookups and 10,000 entries, and the cost of recording a lookup."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _key(number: int) -> str:
 
 
 def _recording(store: Store, options: Options) -> tuple[float, float]:
-    """Seconds for one hit: to note it in the lookup, and to write it later with its neighbours."""
+    """Return the seconds for one hit: to note it in the lookup, and to write it later with its neighbours."""
     ledger = Ledger(store, Settings())
     configuration = Configuration("0" * 32, *MODELS[0], "gpt-4o-mini", 0.0, "{}")
     found = [Found(_key(number), b"", 0.0, 1.5, USAGE) for number in range(FLUSHED)]

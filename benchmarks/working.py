@@ -156,7 +156,7 @@ def _filled(folder: Any, number: int) -> Any:
 
 
 def _bundles(options: Options) -> list[Bar]:
-    """Entries a second, written to a bundle and read from it into an empty store."""
+    """Measure entries per second, written to a bundle and read from it into an empty store."""
     cache = _filled(options.folder / "bundles", ENTRIES)
     file = options.folder / "lesson.jsonl"
 
@@ -184,7 +184,7 @@ def _bundles(options: Options) -> list[Bar]:
 
 
 def _why(options: Options) -> list[Bar]:
-    """Explaining a miss and finding the closest question among many."""
+    """Measure explaining a miss and finding the closest question among many."""
     from gptcache_magics.explain.causes import explain
 
     number = QUESTIONS // 10 if options.quick else QUESTIONS
