@@ -92,7 +92,7 @@ class Explanation:
     saved: tuple[float | None, Usage] | None = None
     """Seconds and tokens that a hit saved."""
     notes: tuple[str, ...] = ()
-    """What else is to be known about this lookup."""
+    """Further facts about this lookup."""
 
 
 def explain(store: Store, lookup: LookupRow) -> Explanation:
@@ -131,7 +131,7 @@ def explain(store: Store, lookup: LookupRow) -> Explanation:
 
 
 def not_asked(store: Store, text: str) -> Explanation:
-    """What is closest to a question that no lookup asked."""
+    """Explain a question that no lookup asked, by the closest recorded one."""
     closest = find_closest(store, Question(question=text))
     if closest is None:
         message = "nothing like it is recorded."
@@ -185,7 +185,7 @@ def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str,
 
 
 def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
-    """What was known when it was looked up."""
+    """Return the cause that the lookup itself recorded."""
     if lookup.outcome == "error":
         then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
         return "error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}"
@@ -199,7 +199,7 @@ def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
 
 
 def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
-    """What became of the same call the last time; None if it was never asked."""
+    """Return the cause that the previous lookup of the same call shows; None if there was none."""
     if lookup.entry is None:
         return None
     last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
@@ -267,7 +267,7 @@ def _hit(lookup: LookupRow, entry: EntryRow | None) -> str:
 
 
 def _notes(lookup: LookupRow) -> tuple[str, ...]:
-    """What came of a miss, which is not why it was one; and what else is to be known of matching by meaning."""
+    """Return further facts: the fate of a miss's answer, and notes on matching by meaning."""
     reason, notes = lookup.reason, []
     if lookup.outcome == "miss" and reason is not None and reason.kind in (Kind.NOT_STORED, Kind.ERROR):
         notes.append(f"Its answer was not stored, so the next call misses as well: {_shown(reason.detail)}")

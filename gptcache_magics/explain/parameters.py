@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 def changes(old: Configuration, new: Configuration) -> tuple[Change, ...]:
-    """What is to be changed to come from one configuration to the other, the weightiest first."""
+    """Return the changes from one configuration to the other, the weightiest first."""
     return tuple(_changes(old, new)) if old.key != new.key else ()
 
 

@@ -76,7 +76,7 @@ class AnswerStore(Protocol):
         """Store an entry durably; a different answer already under the key goes into its history."""
 
     def clear(self) -> int:
-        """Remove every entry; the number removed."""
+        """Remove every entry. Return the number removed."""
 
 
 @runtime_checkable
@@ -84,34 +84,34 @@ class EntryCatalog(Protocol):
     """Lists, selects and changes the entries of an answer store."""
 
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
-        """Store many entries in one transaction; the number that are new or, with ``replace``, changed.
+        """Store many entries in one transaction. Return how many are new or, with ``replace``, changed.
 
-        Without ``replace`` an entry whose key is there already stays as it is.
+        Without ``replace``, an entry whose key is there already stays as it is.
         """
 
     def gone(self, key: str) -> Reason | None:
         """Return why an entry that was here is not: removed or evicted; None if neither is known."""
 
     def evict(self, limit: int) -> int:
-        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+        """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
 
     def remove(self, selection: Selection) -> int:
-        """Remove entries so that ``undo`` can bring them back; the number removed."""
+        """Remove entries so that ``undo`` can bring them back. Return the number removed."""
 
     def undo(self) -> int:
-        """Bring the last removal back; the number of entries that came back."""
+        """Bring the last removal back. Return the number of entries that came back."""
 
     def removed(self, limit: int | None = None) -> int:
-        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+        """Return how many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
 
     def forget_removed(self) -> None:
         """Make the last removal final."""
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
-        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+        """Pin, unpin or tag entries. Return the number changed. An empty tag takes all tags away."""
 
     def count(self, selection: Selection = ...) -> tuple[int, int]:
-        """Number of entries and the bytes of their answers."""
+        """Return the number of entries and the bytes of their answers."""
 
     def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
         """Return entries, newest first."""
@@ -134,7 +134,7 @@ class LookupLog(Protocol):
         """Write lookups (again, if their number in the run was written before) and count their hits."""
 
     def forget_lookups(self) -> int:
-        """Remove every lookup; the number removed."""
+        """Remove every lookup. Return the number removed."""
 
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
@@ -157,7 +157,7 @@ class VectorStore(Protocol):
     """Keeps the vectors of entries, and what is to be known of their embedders."""
 
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
-        """Keep ``key, context, vector`` of entries: float32, little-endian; no context for what no search may find."""
+        """Store key, context and vector of entries: float32, little-endian; None where no search may find the entry."""
 
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
@@ -169,22 +169,22 @@ class VectorStore(Protocol):
         """
 
     def count_unembedded(self, embedder: str, *, anew: bool) -> int:
-        """How many entries this embedder has not seen; without ``anew`` none that another one has embedded."""
+        """Return how many entries this embedder has not seen. Unless ``anew``, skip entries of other embedders."""
 
     def count_elsewhere(self, embedder: str) -> int:
-        """How many entries have vectors of other embedders alone; ``embedder`` is a name without its dimension."""
+        """Return how many entries only other embedders have embedded; ``embedder`` is a name without its dimension."""
 
     def embedders(self) -> Sequence[EmbedderUse]:
         """Return the embedders that were used here."""
 
     def probe(self, embedder: str) -> bytes | None:
-        """The vector that an embedder of this name once gave for a known text: float32, little-endian."""
+        """Return the vector that an embedder of this name once gave for a known text: float32, little-endian."""
 
     def put_probe(self, embedder: str, vector: bytes) -> None:
-        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+        """Store what an embedder of this name gives for that text, unless one is stored."""
 
     def choose_threshold(self, embedder: str, threshold: float) -> None:
-        """Remember which cosine is enough with this embedder."""
+        """Store which cosine is enough with this embedder."""
 
 
 @runtime_checkable
@@ -192,10 +192,10 @@ class LabelStore(Protocol):
     """Keeps what people said of pairs of questions."""
 
     def put_label(self, asked: str, near: Near, right: bool) -> None:
-        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+        """Store a person's verdict: whether the answer of ``near`` is right for the question asked."""
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
-        """The ids of entries whose answer a person called wrong for what was asked."""
+        """Return the ids of entries whose answer a person called wrong for the question asked."""
 
     def labels(self) -> Sequence[LabelRow]:
         """Return what people said of pairs of questions, newest first."""
@@ -207,7 +207,7 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
 
     @property
     def where(self) -> str:
-        """The place, as a person would type it."""
+        """The place, as the user would type it."""
 
     @property
     def readonly(self) -> bool:
@@ -215,17 +215,17 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
 
     @property
     def notices(self) -> Sequence[str]:
-        """What the user must hear about this store, such as a damaged file that was set aside."""
+        """Messages for the user about this store, such as a damaged file that was set aside."""
 
     @property
     def epoch(self) -> int:
-        """Grows whenever something else is in its place: what was read before counts no more."""
+        """A number that grows whenever another store takes this place: what was read before is void."""
 
     def version(self) -> object:
-        """Another one after every change, whoever made it. Costs microseconds; to be compared within one thread."""
+        """Return a value that differs after every change. It costs microseconds; compare it within one thread."""
 
     def open(self) -> None:
-        """Open now, to hear of what is wrong; otherwise the first use opens."""
+        """Open now and raise what is wrong; otherwise the first use opens."""
 
     def close(self) -> None:
         """Release every handle. A closed store can be used again; it reopens."""
@@ -234,4 +234,4 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
 
     def generation(self) -> int:
-        """How often the store was cleared."""
+        """Return how often the store was cleared."""

@@ -71,13 +71,13 @@ class Entry:
     configuration: str
     prompt: str
     question: str
-    """What a person asked: the text of the last human message, or the prompt itself."""
+    """The text of the last human message, or the prompt itself."""
     answer: bytes
     """Encoded generations (:mod:`gptcache_magics.generations`)."""
     created: float
     """Seconds since the epoch, as every time in a store."""
     seconds: float | None = None
-    """How long the model took."""
+    """Seconds that the model took."""
     usage: Usage = Usage()
     finish_reason: str = ""
     prompt_digest: str = ""
@@ -86,14 +86,14 @@ class Entry:
     """Which of several answers to identical calls this is."""
     expires: float | None = None
     edited: bool = False
-    """Whether a person changed the answer; what the model said is in the history."""
+    """Whether a person changed the answer; the model's own is in the history."""
     tags: str = ""
     """Words between spaces: `` draft lesson-1 ``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What the hot path needs of a stored entry."""
+    """The part of a stored entry that a hit needs."""
 
     key: str
     answer: bytes
@@ -106,7 +106,7 @@ class Found:
 
     @property
     def match(self) -> Match:
-        """How it was found."""
+        """The way in which it was found."""
         return "exact" if self.similarity is None else "semantic"
 
     def __str__(self) -> str:  # gptcache calls str() on an answer it returns
@@ -156,11 +156,11 @@ class Lookup:
     tag: str = ""
     """Put on the entry when the lookup is recorded."""
     refusal: str = ""
-    """What the caller was told in place of an answer; not recorded."""
+    """The error message that the caller got in place of an answer; not recorded."""
     asked: str | None = None
     """For a semantic hit the key of what was asked; ``key`` is then that of the entry served."""
     near: Near | None = None
-    """What a semantic lookup found; None if nothing was near, or nothing was searched."""
+    """The similar question that was found; None if nothing was near, or nothing was searched."""
 
 
 class EntryRow(NamedTuple):

@@ -17,7 +17,7 @@ __all__ = ["allow_grep", "where_entries", "where_lookups"]
 
 
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
-    """A condition on ``entry e``; ``1`` when nothing was asked for."""
+    """Return a condition on ``entry e``; ``1`` if the selection has none."""
     conditions: list[str] = []
     values: list[Any] = []
     if selection.ids is not None:
@@ -43,7 +43,7 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
 
 
 def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
-    """A condition on ``lookup l``."""
+    """Return a condition on ``lookup l``."""
     given = [
         ("l.run=?", period.run),
         ("l.at>=?", period.after),
@@ -59,7 +59,7 @@ def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
 
 
 def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
-    """Give a connection the function that ``where_entries`` uses for ``selection.grep``."""
+    """Add the function to a connection that ``where_entries`` uses for ``selection.grep``."""
     if selection.grep is not None:
         try:
             search = re.compile(selection.grep, re.IGNORECASE).search

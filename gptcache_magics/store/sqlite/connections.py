@@ -269,7 +269,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether SQLite finds no damage in a file; reads all of it."""
+    """Return whether SQLite finds no damage in a file. It reads all of it."""
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)
         try:

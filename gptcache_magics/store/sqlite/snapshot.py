@@ -41,7 +41,7 @@ class _Snapshot(SQLiteStore):
 
 
 def damage(path: Path, seconds: float) -> str:
-    """What SQLite finds wrong with a file in so many seconds; empty if nothing.
+    """Return the damage that SQLite finds in a file within ``seconds``; empty if none.
 
     Raises
     ------

@@ -97,12 +97,12 @@ def _upsert(table: str, columns: tuple[str, ...], conflict: str) -> str:
 
 
 def hex_of(column: str) -> str:
-    """SQL for the text of a column of keys; the empty key is empty."""
+    """Return SQL for the text of a column of keys; the empty key is empty."""
     return f"lower(hex({column}))"
 
 
 def id_of(column: str) -> str:
-    """SQL for the text of a column of row numbers or digests; NULL where there is none."""
+    """Return SQL for the text of a column of row numbers or digests; NULL where there is none."""
     return f"CASE WHEN {column} IS NOT NULL THEN printf('%016x', {column}) END"
 
 
@@ -144,7 +144,7 @@ ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? EL
 
 
 def entry_values(entry: Entry) -> tuple[Any, ...]:
-    """The values of ``PUT_ENTRY``."""
+    """Return the values of ``PUT_ENTRY``."""
     digest = id_number(entry.prompt_digest) if entry.prompt_digest else None
     return (
         *(id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration), _exact(entry.prompt)),
@@ -155,17 +155,17 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
 
 
 def question_values(key: str, question: str) -> tuple[int, str]:
-    """The values of ``PUT_QUESTION``."""
+    """Return the values of ``PUT_QUESTION``."""
     return id_number(key), readable(question[:QUESTION_CHARACTERS])
 
 
 def tag_values(tag: str) -> tuple[str, str, str]:
-    """The values of ``ADD_TAG``. Tags are words between spaces: `` draft lesson-1 ``."""
+    """Return the values of ``ADD_TAG``. Tags are words between spaces: `` draft lesson-1 ``."""
     return f" {tag} ", f" {tag} ", f"{tag} "
 
 
 def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
-    """The values of ``PUT_LOOKUP``."""
+    """Return the values of ``PUT_LOOKUP``."""
     near, reason = lookup.near, lookup.reason
     return (
         *(lookup.run, lookup.number_in_run, lookup.at, lookup.outcome),
@@ -188,7 +188,7 @@ def objection_values(near: Near | None) -> tuple[str, str, str]:
 
 
 def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
-    """The values of ``PUT_CONFIGURATION``."""
+    """Return the values of ``PUT_CONFIGURATION``."""
     return (
         *(bytes.fromhex(configuration.key), configuration.provider, readable(configuration.model)),
         *(readable(configuration.label), configuration.temperature, readable(configuration.parameters)),
@@ -224,7 +224,7 @@ def id_text(number: int) -> str:
 
 
 def readable(text: str) -> str:
-    """Text for people: what is not valid Unicode is replaced."""
+    """Return text for people: what is not valid Unicode is replaced."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -57,16 +57,16 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
 
     @property
     def notices(self) -> Sequence[str]:
-        """What the user must hear about this store."""
+        """Messages for the user about this store."""
         return self._connections.notices
 
     @property
     def epoch(self) -> int:
-        """Grows whenever another file takes the place of the one that was read."""
+        """A number that grows whenever another file takes the place of the one that was read."""
         return self._connections.epoch
 
     def version(self) -> object:
-        """Another one after every change, whoever made it: SQLite counts those of others, and apart our own."""
+        """Return a value that differs after every change: SQLite counts those of others and our own separately."""
 
         def work(db: sqlite3.Connection) -> tuple[int, int, int]:
             return self.epoch, db.execute("PRAGMA data_version").fetchone()[0], db.total_changes
@@ -74,7 +74,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         return self._connections.read(work)
 
     def open(self) -> None:
-        """Open the file now, to hear of what is wrong with it."""
+        """Open the file now and raise what is wrong with it."""
         self._connections.read(lambda db: None)
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
 
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
-        """Store many entries in one transaction; the number that are new or, with ``replace``, changed."""
+        """Store many entries in one transaction. Return how many are new or, with ``replace``, changed."""
 
         def work(db: sqlite3.Connection) -> int:
             db.executemany(PUT_CONFIGURATION, map(configuration_values, configurations))
@@ -129,7 +129,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             self._recent.clear()
 
     def _put(self, db: sqlite3.Connection, entry: Entry) -> bool:
-        """Store an entry; whether there was one under its key."""
+        """Store an entry. Return whether there was one under its key."""
         number = id_number(entry.key)
         old = self._answer(db, entry.key)
         if old is not None and old != entry.answer:
@@ -152,7 +152,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         return Reason(Kind(row[0])) if row and row[0] else None
 
     def evict(self, limit: int) -> int:
-        """Remove what was not used for longest, pinned entries never, until the answers take ``limit`` bytes."""
+        """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
         if self.count()[1] <= limit:
             return 0
         # What all that were used later take together decides whether there is room for this one.
@@ -173,11 +173,11 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             self._recent.clear()
 
     def clear(self) -> int:
-        """Remove every entry; the number removed."""
+        """Remove every entry. Return the number removed."""
         return self.remove(EVERYTHING)
 
     def remove(self, selection: Selection) -> int:
-        """Remove entries so that ``undo`` can bring them back; the number removed."""
+        """Remove entries so that ``undo`` can bring them back. Return the number removed."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
             db.execute("DELETE FROM removed")
@@ -198,7 +198,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             self._recent.clear()
 
     def undo(self) -> int:
-        """Bring the last removal back; the number of entries that came back."""
+        """Bring the last removal back. Return the number of entries that came back."""
 
         def work(db: sqlite3.Connection) -> int:
             back = db.execute("INSERT OR IGNORE INTO entry SELECT * FROM removed").rowcount
@@ -209,7 +209,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         return self._connections.write(work)
 
     def removed(self, limit: int | None = None) -> int:
-        """How many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+        """Return how many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
         sql = "SELECT count(*) FROM (SELECT 1 FROM removed LIMIT ?)"
         number: int = self._connections.read(
             lambda db: db.execute(sql, (-1 if limit is None else limit,)).fetchone()[0]
@@ -222,7 +222,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
             self._connections.write(lambda db: db.execute("DELETE FROM removed"))
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
-        """Pin, unpin or tag entries; the number changed. An empty tag takes all tags away."""
+        """Pin, unpin or tag entries. Return the number changed. An empty tag takes all tags away."""
         new: list[object] = []
         if pinned is not None:
             change, new = "pinned=?", [pinned]
@@ -265,7 +265,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         self._connections.write(work)
 
     def forget_lookups(self) -> int:
-        """Remove every lookup; the number removed."""
+        """Remove every lookup. Return the number removed."""
 
         def work(db: sqlite3.Connection) -> int:
             number = db.execute("DELETE FROM lookup").rowcount
@@ -287,5 +287,5 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
 
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
-        """Keep a bounded memory of what is gone."""
+        """Keep only the newest records of what is gone."""
         db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))

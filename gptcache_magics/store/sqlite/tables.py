@@ -48,12 +48,12 @@ class SQLiteTables:
     _connections: Connections
 
     def generation(self) -> int:
-        """How often the store was cleared."""
+        """Return how often the store was cleared."""
         number: int = self._connections.read(lambda db: db.execute("SELECT number FROM generation").fetchone()[0])
         return number
 
     def count(self, selection: Selection = EVERYTHING) -> tuple[int, int]:
-        """Number of entries and the bytes of their answers."""
+        """Return the number of entries and the bytes of their answers."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> tuple[int, int]:
             sql = f"SELECT count(*), coalesce(sum(e.bytes), 0) FROM entry e WHERE {where}"

@@ -1,4 +1,4 @@
-"""What is kept in the SQLite file of meanings: the vectors of entries, and what people said of matches."""
+"""The part of the SQLite file that matching by meaning needs: the vectors of entries, and labels."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ class SQLiteMeanings:
         return [UnembeddedEntry(key, configuration, exact(prompt)) for key, configuration, prompt in found]
 
     def count_unembedded(self, embedder: str, *, anew: bool) -> int:
-        """How many entries this embedder has not seen."""
+        """Return how many entries this embedder has not seen."""
         sql = f"SELECT count(*) {_UNEMBEDDED}"
         number: int = self._connections.read(lambda db: db.execute(sql, (embedder, anew)).fetchone()[0])
         return number
 
     def count_elsewhere(self, embedder: str) -> int:
-        """How many entries have vectors of other embedders alone."""
+        """Return how many entries only other embedders have embedded."""
         number: int = self._connections.read(lambda db: db.execute(ELSEWHERE, (f"{embedder}/",)).fetchone()[0])
         return number
 
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
-        """Keep ``key, context, vector`` of entries; no context for what no search may find."""
+        """Store key, context and vector of entries; None where no search may find the entry."""
         values = [
             (embedder, bytes.fromhex(context) if context is not None else None, vector, id_number(key))
             for key, context, vector in vectors
@@ -88,29 +88,29 @@ class SQLiteMeanings:
         return self._connections.read(lambda db: rows(EmbedderUse._make, db.execute(EMBEDDERS)))
 
     def probe(self, embedder: str) -> bytes | None:
-        """The vector that an embedder of this name once gave for a known text."""
+        """Return the vector that an embedder of this name once gave for a known text."""
         sql = "SELECT vector FROM probe WHERE embedder=?"
         row = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone())
         return row[0] if row is not None else None
 
     def put_probe(self, embedder: str, vector: bytes) -> None:
-        """Remember what an embedder of this name gives for that text, if nothing is known of one."""
+        """Store what an embedder of this name gives for that text, unless one is stored."""
         sql = "INSERT OR IGNORE INTO probe VALUES (?,?)"
         self._connections.write(lambda db: db.execute(sql, (embedder, vector)))
 
     def choose_threshold(self, embedder: str, threshold: float) -> None:
-        """Remember which cosine is enough with this embedder."""
+        """Store which cosine is enough with this embedder."""
         sql = "INSERT OR REPLACE INTO threshold VALUES (?,?)"
         self._connections.write(lambda db: db.execute(sql, (embedder, threshold)))
 
     def put_label(self, asked: str, near: Near, right: bool) -> None:
-        """Remember what a person said: whether the answer of ``near`` is right for what was asked."""
+        """Store a person's verdict: whether the answer of ``near`` is right for the question asked."""
         ids = id_number(asked), id_number(near.key)
         values = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
         self._connections.write(lambda db: db.execute(PUT_LABEL, values))
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
-        """The ids of entries whose answer a person called wrong for what was asked."""
+        """Return the ids of entries whose answer a person called wrong for the question asked."""
         sql = "SELECT entry FROM label WHERE asked=? AND NOT verdict"
         found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
         return frozenset(id_text(number) for (number,) in found)
