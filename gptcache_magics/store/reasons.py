@@ -58,7 +58,7 @@ class Reason:
 
 
 class ObjectionKind(StrEnum):
-    """The kinds of objections to the answer of a similar question. Stores keep these words, so none of them may change."""
+    """The kinds of objections to the answer of a similar question. Stores keep these words: none may change."""
 
     GUARD = "guard"
     BELOW = "below"
