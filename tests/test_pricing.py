@@ -23,6 +23,7 @@ def price(provider: str, model: str, usage: Usage) -> float:
         return math.nan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_tokens", [pricing.TIER_TOKENS - 1, 250_000])
 def test_every_model_of_the_list_costs_what_the_list_says(input_tokens: int) -> None:
     usage = Usage(input_tokens, 3_000, 7_000, 2_000)

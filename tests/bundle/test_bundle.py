@@ -384,6 +384,7 @@ ASKED: dict[str, Callable[[ProviderServer, str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama"])
 def test_what_providers_answered_is_served_from_a_bundle(magic: Typist, server: ProviderServer, name: str) -> None:
     magic.told("on")

@@ -131,6 +131,7 @@ told(heavy=[name for name in {heavy} if name in sys.modules], opened=opened, sta
     }
 
 
+@pytest.mark.slow
 def test_gptcache_imported_first_is_mended_with_one_warning(run: Run) -> None:
     script = f"""
 import pickle, warnings

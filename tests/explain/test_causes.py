@@ -508,6 +508,7 @@ def test_a_long_text_is_cut_to_what_is_around_the_differences() -> None:
     assert shown.endswith("[-w250-]{+X+} w251 w252 w253 w254 w255 w256 w257 w258 … ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one word", "other words", "letters", "first and last", "quotes"])
 def test_a_prompt_of_a_megabyte_takes_no_more_than_a_moment(log: Log, kind: str) -> None:
     words = [f"w{n}" for n in range(150_000)]

@@ -556,6 +556,7 @@ def test_sixteen_threads_make_one_call(server: ProviderServer, name: str, path: 
     assert server.calls == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_failed_call_frees_those_who_waited_for_it(server: ProviderServer, name: str) -> None:
     def ask(_: int) -> str:
@@ -574,6 +575,7 @@ def test_a_failed_call_frees_those_who_waited_for_it(server: ProviderServer, nam
     assert "(call 2)" in " ".join(answers)
 
 
+@pytest.mark.slow
 async def test_a_cancelled_call_frees_those_who_waited_for_it(server: ProviderServer) -> None:
     server.delay = 0.4
     llm = server.model("ChatOpenAI")
@@ -600,6 +602,7 @@ def assert_they_finish(*targets: Callable[[], object]) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPLETION_MODELS)
 def test_two_crossed_calls_both_finish(server: ProviderServer, name: str) -> None:
     def ask(*prompts: str) -> None:

@@ -178,6 +178,7 @@ def test_one_that_hangs_from_the_start_is_given_up(monkeypatch: pytest.MonkeyPat
     release.set()
 
 
+@pytest.mark.slow
 def test_the_first_text_may_take_longer() -> None:
     first = threading.Event()
     made = embedding(Counted(lambda text: first.is_set() or time.sleep(0.5) or first.set() or [1.0]), patience=0.1)

@@ -570,6 +570,7 @@ def test_a_bundle_answers_other_words_in_replay(
         model.invoke(OTHER)
 
 
+@pytest.mark.slow
 def test_replay_waits_for_the_embedder(
     model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:
@@ -735,6 +736,7 @@ def test_until_the_embedder_is_loaded_lookups_are_exact(
     assert server.calls == 1
 
 
+@pytest.mark.slow
 def test_on_can_wait_until_everything_is_searchable(
     model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, embedder: Embedder, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_only_the_tab_that_is_open_is_read(panel):
     assert entries.page["total"] == 0
 
 
+@pytest.mark.slow
 def test_a_panel_that_nobody_sees_reads_nothing_until_it_is_seen(panel):
     before = figures_of(panel)
     ask("third")
@@ -313,6 +314,7 @@ def test_a_lookup_of_no_cell_offers_none(panel):
     assert lookups.only_cell.layout.display == "none"
 
 
+@pytest.mark.slow
 def test_an_explanation_that_fails_is_said_and_tried_again(panel, source, monkeypatch):
     lookups = open_tab(panel, "Lookups")
 
@@ -327,6 +329,7 @@ def test_an_explanation_that_fails_is_said_and_tried_again(panel, source, monkey
     wait_until(lambda: "Asked for the first time" in lookups.detail.value)
 
 
+@pytest.mark.slow
 def test_lookups_stand_under_their_cells_and_misses_come_first(panel):
     for number in (11, 12):
         with cell(number):
@@ -356,6 +359,7 @@ def test_lookups_stand_under_their_cells_and_misses_come_first(panel):
     wait_until(lambda: rows_of(lookups) == ["10", "9", "6"])
 
 
+@pytest.mark.slow
 def test_the_head_says_the_mode_only_when_it_is_not_auto(panel):
     assert 'data-state="on">on<' in panel._head.value
     assert "gptcache-mode" not in panel._head.value
@@ -366,6 +370,7 @@ def test_the_head_says_the_mode_only_when_it_is_not_auto(panel):
     wait_until(lambda: "gptcache-mode" not in panel._head.value)
 
 
+@pytest.mark.slow
 def test_the_head_says_that_another_cache_took_the_place(panel):
     look_at(panel)
     set_llm_cache(InMemoryCache())

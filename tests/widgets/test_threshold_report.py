@@ -186,6 +186,7 @@ def test_charts_are_images_with_words_and_stay_inside(pairs: pd.DataFrame, thres
             assert present is None or 50 <= present <= 390  # the middle of about a hundred units
 
 
+@pytest.mark.slow
 def test_many_pairs_take_a_few_kilobytes() -> None:
     rows = [bread(number, 0.7 + (number % 300) / 1_000) for number in range(5_000)]
     html = tuning_html(tuning.thresholds(tuning.made_pairs(rows, "e/1")), 0.93)
