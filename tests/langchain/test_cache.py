@@ -628,7 +628,7 @@ def collect(frame, event, argument):
     if place[0].startswith(product) and event == "line" and place not in places:
         places.add(place)
         unread.pop()
-        if place[0].endswith(("ledger.py", "langchain_hooks.py")):
+        if place[0].endswith(("ledger.py", "hooks.py")):
             unneeded.pop()
         gc.collect()
     return collect if place[0].startswith(product) else None
