@@ -19,10 +19,10 @@ import numpy as np
 from measure import table
 from numpy.typing import NDArray
 
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.embedders.runner import EmbedderRunner
 from gptcache_magics.semantic.question import searchable_question
+from gptcache_magics.store.reasons import ExactOnly
 
 __all__ = ["HALVES", "Embedded", "Half", "Measured", "Pair", "percent", "read", "share", "show"]
 

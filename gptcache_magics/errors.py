@@ -2,29 +2,20 @@
 
 GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
-├── NotStorable           an answer that no later call may be given
-├── ExactOnly             a question that may not be matched by its meaning
+├── NotStorable           an answer that no later call may be given (in store.reasons)
+├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
 ├── CommandError          a word, option or value that a command does not accept
 ├── CacheMiss             nothing is recorded, and the mode forbids asking the model
 ├── BudgetReached         the money for this run is spent
 └── MissingDependencyError
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gptcache_magics.store.reasons import Reason
-
 __all__ = [
     "BudgetReached",
     "CacheMiss",
     "CommandError",
-    "ExactOnly",
     "GPTCacheMagicsError",
     "MissingDependencyError",
-    "NotStorable",
     "StoreError",
 ]
 
@@ -35,22 +26,6 @@ class GPTCacheMagicsError(Exception):
 
 class StoreError(GPTCacheMagicsError):
     """The store could not be opened, read or written."""
-
-
-class _WithReason(GPTCacheMagicsError):
-    """An error that ends in a lookup's reason. The message is the reason's detail."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.detail)
-        self.reason = reason
-
-
-class NotStorable(_WithReason):
-    """The answer is not one that a later call may be given."""
-
-
-class ExactOnly(_WithReason):
-    """The question may be found by an exact match only."""
 
 
 class CommandError(GPTCacheMagicsError):

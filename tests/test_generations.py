@@ -28,9 +28,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.errors import NotStorable
 from gptcache_magics.store.protocol import Usage
-from gptcache_magics.store.reasons import Kind
+from gptcache_magics.store.reasons import Kind, NotStorable
 from tests.support.processes import output_of
 
 USAGE = UsageMetadata(

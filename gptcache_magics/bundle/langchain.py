@@ -11,10 +11,10 @@ from langchain_core.outputs import Generation
 from gptcache_magics import generations
 from gptcache_magics.bundle.files import Contents
 from gptcache_magics.bundle.langchain_sqlite import Answered, answered
-from gptcache_magics.errors import CommandError, NotStorable
+from gptcache_magics.errors import CommandError
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.protocol import Configuration, Entry
-from gptcache_magics.store.reasons import not_stored
+from gptcache_magics.store.reasons import NotStorable, not_stored
 
 __all__ = ["read_langchain"]
 

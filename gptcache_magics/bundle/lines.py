@@ -15,9 +15,9 @@ import orjson
 
 from gptcache_magics import generations
 from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
-from gptcache_magics.errors import NotStorable
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
+from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.text.masking import is_secret
 from gptcache_magics.text.messages import serialised
 

@@ -13,12 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gptcache_magics.engines import Engine
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.key import Identity, identify_by_llm_string
 from gptcache_magics.identity.model import model_name
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
-from gptcache_magics.store.reasons import Kind, Reason
+from gptcache_magics.store.reasons import ExactOnly, Kind, Reason
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache

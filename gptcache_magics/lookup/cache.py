@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gptcache_magics.errors import BudgetReached, CacheMiss, NotStorable
+from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity.call import Call
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
@@ -30,7 +30,7 @@ from gptcache_magics.lookup.request import (
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
-from gptcache_magics.store.reasons import Kind, Reason, sentence
+from gptcache_magics.store.reasons import Kind, NotStorable, Reason, sentence
 
 __all__ = ["RequestCache"]
 

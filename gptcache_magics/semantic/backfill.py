@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.vectors import Vector
 from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.reasons import ExactOnly
 from gptcache_magics.text.masking import masked
 
 __all__ = ["Backfill"]

@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 from cachetools import LRUCache
 
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.backfill import Backfill
@@ -28,7 +27,7 @@ from gptcache_magics.semantic.question import SearchableQuestion, searchable_que
 from gptcache_magics.semantic.vectors import ContextIndex, Vector
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import EntryRow, Found, Near, Selection, Store
-from gptcache_magics.store.reasons import Objection, ObjectionKind, exact_only
+from gptcache_magics.store.reasons import ExactOnly, Objection, ObjectionKind, exact_only
 
 __all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch"]
 

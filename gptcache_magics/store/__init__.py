@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.partial import completed
 from gptcache_magics.store.protocol import AnswerStore, Store
 
 __all__ = ["open_store", "open_with"]
@@ -40,6 +39,8 @@ def open_store(where: str | Path | AnswerStore) -> Store:
             return where
         if not isinstance(where, AnswerStore):
             raise StoreError(f"A store is a folder such as .gptcache, or :memory:. Got {where!r}.")
+        from gptcache_magics.store.partial import completed
+
         return completed(where)
     if "://" in str(where):
         raise StoreError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-from gptcache_magics.store.reasons import Reason
+from gptcache_magics.store.reasons import Near, Reason
 from gptcache_magics.store.records import (
     Configuration,
     Content,
@@ -23,7 +23,6 @@ from gptcache_magics.store.records import (
     Lookup,
     LookupRow,
     Match,
-    Near,
     Outcome,
     Outcomes,
     Period,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
-from gptcache_magics.errors import ExactOnly, NotStorable
+from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.text.amounts import cosine
 
-if TYPE_CHECKING:
-    from gptcache_magics.store.records import Near
-
-__all__ = ["Kind", "Objection", "ObjectionKind", "Reason", "exact_only", "not_stored", "sentence"]
+__all__ = [
+    *("ExactOnly", "Kind", "Near", "NotStorable", "Objection", "ObjectionKind", "Reason"),
+    *("exact_only", "not_stored", "sentence"),
+]
 
 
 class Kind(StrEnum):
@@ -57,6 +57,22 @@ class Reason:
     detail: str = ""
 
 
+class _WithReason(GPTCacheMagicsError):
+    """An error that ends in a lookup's reason. The message is the reason's detail."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.detail)
+        self.reason = reason
+
+
+class NotStorable(_WithReason):
+    """The answer is not one that a later call may be given."""
+
+
+class ExactOnly(_WithReason):
+    """The question may be found by an exact match only."""
+
+
 class ObjectionKind(StrEnum):
     """The kinds of objections to the answer of a similar question. Stores keep these words: none may change."""
 
@@ -84,6 +100,19 @@ class Objection:
         if self.kind is ObjectionKind.GUARD:
             return f"{self.guard}: {self.detail}" if words else self.guard
         return _OBJECTIONS[self.kind].format(self.detail)
+
+
+class Near(NamedTuple):
+    """The stored question that is most similar to one that was asked, as a semantic lookup saw it."""
+
+    key: str
+    """Of its entry, or its first 16 digits."""
+    similarity: float
+    """The cosine of both questions, 0 to 1."""
+    embedder: str
+    """Which one, with its dimension: cosines of two embedders do not compare."""
+    objection: Objection | None = None
+    """Why its answer was not served; None if it was."""
 
 
 _OBJECTIONS: Final[Mapping[ObjectionKind, str]] = {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
+from gptcache_magics.store.reasons import Kind, Near, Objection, ObjectionKind, Reason
 
 __all__ = [
     *("Configuration", "Content", "EarlierAnswer", "EmbedderUse", "Entry", "EntryRow", "EntryVector", "Found"),
@@ -111,19 +111,6 @@ class Found:
 
     def __str__(self) -> str:  # gptcache calls str() on an answer it returns
         return self.key[:16]
-
-
-class Near(NamedTuple):
-    """The stored question that is most similar to one that was asked, as a semantic lookup saw it."""
-
-    key: str
-    """Of its entry, or its first 16 digits."""
-    similarity: float
-    """The cosine of both questions, 0 to 1."""
-    embedder: str
-    """Which one, with its dimension: cosines of two embedders do not compare."""
-    objection: Objection | None = None
-    """Why its answer was not served; None if it was."""
 
 
 @dataclass(slots=True, eq=False)

@@ -11,11 +11,12 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.embeddings.fake import DeterministicFakeEmbedding
 
-from gptcache_magics.errors import CommandError, ExactOnly, GPTCacheMagicsError, MissingDependencyError
+from gptcache_magics.errors import CommandError, GPTCacheMagicsError, MissingDependencyError
 from gptcache_magics.semantic.embedders import embedder_maker, minilm
 from gptcache_magics.semantic.embedders.langchain import LangChainEmbedder
 from gptcache_magics.semantic.embedders.minilm import MiniLM
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
+from gptcache_magics.store.reasons import ExactOnly
 from tests.support.processes import run
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
-from gptcache_magics.errors import ExactOnly
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
+from gptcache_magics.store.reasons import ExactOnly
 
 GPT = "67" * 16
 QUESTION = "Which city is the capital of France?"

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from gptcache_magics.errors import ExactOnly, GPTCacheMagicsError
+from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
-from gptcache_magics.store.reasons import exact_only
+from gptcache_magics.store.reasons import ExactOnly, exact_only
 from gptcache_magics.text.masking import masked
 
 __all__ = ["EmbedderFailed", "EmbedderRunner"]
