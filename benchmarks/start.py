@@ -62,6 +62,7 @@ def run(options: Options) -> list[Bar]:
         folder.mkdir()
         code = _CHILD.format(before=before, step=step, heavy=HEAVY, cpu=options.cpu)
         environment = {**os.environ, "IPYTHONDIR": str(options.folder / "ipython")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
         child = subprocess.run(
             [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
