@@ -58,7 +58,7 @@ class BypassWatch:
             )
             self._note(call, reason, scope, refusal=str(miss))
             raise miss
-        if reason.kind is not Kind.OWN_STREAM:  # the method may call another one, which asks the cache
+        if reason.kind is not Kind.OWN_STREAM:  # the method may call another method, which asks the cache
             self._spend(call, scope)
             self._note(call, reason, scope)
 

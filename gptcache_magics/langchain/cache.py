@@ -175,7 +175,7 @@ class GPTCache(BaseCache):
         self._finalizer()
 
     def _request(self, prompt: str, llm_string: str) -> Request | None:
-        """Return the request that LangChain makes; None if the model is to be asked without a lookup."""
+        """Return the request that LangChain makes; None if the model is asked without a lookup."""
         call, scope = CALL.get(), self.scope
         try:
             request = self._read(call, prompt, llm_string, scope)

@@ -1,1 +1,1 @@
-"""One lookup and one update, whoever asks: modes, single flight, budget and the log."""
+"""Look up and update for every caller: modes, single flight, budget and the log."""

@@ -1,4 +1,4 @@
-"""One lookup and one update, each a straight line, whoever asks.
+"""Look up and update for every caller, each in one straight line.
 
 A lookup asks the memory, then the engine. If the same request is under way, the lookup waits for it and looks again. An
 error in here never reaches the user's call: it is counted, shown in ``%gptcache status``, and the model is asked.

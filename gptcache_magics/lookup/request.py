@@ -1,4 +1,4 @@
-"""One question to the cache and its result, whoever asks."""
+"""One question of any caller to the cache, and its result."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Tuned:
     threshold
         The present threshold.
     target
-        The share of hits that is to be right.
+        The share of hits that should be right.
     """
 
     def __init__(self, pairs: pd.DataFrame, threshold: float, target: float = TARGET) -> None:
