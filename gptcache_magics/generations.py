@@ -132,7 +132,7 @@ def load(text: str) -> Generation:
     """Load a generation that LangChain's ``dumps`` wrote; only classes that an answer consists of are loaded."""
     loaded = _loaded(text)
     if not isinstance(loaded, Generation):
-        raise not_stored(f"a {type(loaded).__name__} is no generation")
+        raise not_stored(f"a {type(loaded).__name__} is not a generation")
     return loaded
 
 
@@ -165,7 +165,7 @@ def check_storable(generations: Sequence[Generation]) -> None:
         raise not_stored("no answer")
     for generation in generations:
         if not isinstance(generation, Generation):
-            raise not_stored(f"a {type(generation).__name__} is no generation")
+            raise not_stored(f"a {type(generation).__name__} is not a generation")
         reason = _finish_reason(generation)
         if reason.lower() in CUT_OFF:
             raise not_stored(f"cut off ({reason})")

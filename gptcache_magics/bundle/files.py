@@ -172,13 +172,13 @@ def _target(path: str | Path) -> Path:
     if os.path.isdir(target):
         raise CommandError(f"{path} is a folder. Name a file: %gptcache save {Path(path) / 'lesson.jsonl'}")
     if _is_pickle_name(target):
-        raise CommandError(f"A bundle is text and no pickle. Type: %gptcache save {Path(path).with_suffix('.jsonl')}")
+        raise CommandError(f"A bundle is text, not a pickle. Type: %gptcache save {Path(path).with_suffix('.jsonl')}")
     if not os.path.isdir(target.parent):
         raise CommandError(f"There is no folder {Path(path).parent}. Make it, or name another file.")
     if os.path.lexists(target):
         if not is_bundle(target):
             raise CommandError(
-                f"{path} is no bundle and was left alone. Name another file: %gptcache save lesson.jsonl"
+                f"{path} is not a bundle and was not touched. Name another file: %gptcache save lesson.jsonl"
             )
         if not os.access(target, os.W_OK):
             raise PermissionError(EACCES, "it is read-only")

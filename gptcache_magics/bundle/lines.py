@@ -101,7 +101,7 @@ def configuration_from(fields: Mapping[str, Any]) -> Configuration:
     """Return a configuration after checking every field."""
     environment = fields.get("environment", [])
     if not isinstance(environment, list):
-        raise ValueError("'environment' is no list")
+        raise ValueError("'environment' is not a list")
     # Such a variable may be set to a placeholder, so only the names of keys are taken.
     variables = [name for name in environment if isinstance(name, str) and _VARIABLE.fullmatch(name)]
     return Configuration(
@@ -124,7 +124,7 @@ def _object(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields[name]
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     if not isinstance(parsed(text), dict):
-        raise ValueError(f"'{name}' is no object")
+        raise ValueError(f"'{name}' is not an object")
     return text
 
 
@@ -132,16 +132,16 @@ def entry_from(fields: Mapping[str, Any]) -> Entry:
     """Return an entry after checking every field and decoding its answer."""
     prompt = fields["prompt"] if "prompt" in fields else _read_messages(fields)
     if not isinstance(prompt, str):
-        raise ValueError("'prompt' is no text")
+        raise ValueError("'prompt' is not a text")
     try:
         seen, _, question = canonical(prompt, keep_ids=True)
     except Exception as error:  # messages of a form that models do not take
         raise ValueError("the prompt cannot be read") from error
     tags, usage, edited = fields.get("tags", []), fields.get("usage", {}), fields.get("edited", False)
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.split() == [tag] for tag in tags):
-        raise ValueError("'tags' is no list of words")
+        raise ValueError("'tags' is not a list of words")
     if not isinstance(usage, dict):
-        raise ValueError("'usage' is no object")
+        raise ValueError("'usage' is not an object")
     if not isinstance(edited, bool):
         raise ValueError("'edited' is neither true nor false")
     created = _number(fields, "created")
@@ -170,7 +170,7 @@ def _read_messages(fields: Mapping[str, Any]) -> str:
     try:
         return serialised(fields["messages"])
     except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError("'messages' are no messages") from error
+        raise ValueError("'messages' does not hold messages") from error
 
 
 def _read_answer(fields: Mapping[str, Any]) -> bytes:
@@ -197,7 +197,7 @@ def _key(fields: Mapping[str, Any], name: str) -> str:
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
-        raise ValueError(f"'{name}' is no text")
+        raise ValueError(f"'{name}' is not a text")
     return _valid(value, name)
 
 
@@ -215,12 +215,12 @@ def _number(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float 
         return None
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or not lowest <= value <= _LARGEST:
-        raise ValueError(f"'{name}' is no number that can be")
+        raise ValueError(f"'{name}' is not a valid number")
     return float(value)
 
 
 def _count(fields: Mapping[str, Any], name: str) -> int | None:
     value = fields.get(name)
     if value is not None and (type(value) is not int or not 0 <= value < 2**53):
-        raise ValueError(f"'{name}' is no whole number that can be")
+        raise ValueError(f"'{name}' is not a valid whole number")
     return value

@@ -31,8 +31,8 @@ def label(store: LabelStore, number: int | None, asked: str | None, near: Near |
     """
     if near is None or asked is None:
         raise CommandError(
-            f"label: lookup {number} was near to no other question, so there is nothing to judge. "
-            "Those that were have a similarity in %gptcache lookups"
+            f"label: lookup {number} was not near another question, so there is nothing to judge. "
+            "Lookups that were near one have a similarity in %gptcache lookups"
         )
     store.put_label(asked, near, right)
     message = f"Lookup {number}: {VERDICTS[not right]}."

@@ -203,8 +203,8 @@ def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait
         message = " Earlier entries become searchable in the background: %gptcache shows how far."
     others = 0 if reembed else store.count_elsewhere(similar.embedder)
     if others:
-        of_another = f"{counted(others, 'entry is', 'entries are')} embedded by another embedder alone"
-        message += f" {of_another}. Embed them anew: %gptcache on --reembed"
+        of_another = f"{counted(others, 'entry is', 'entries are')} embedded by another embedder only"
+        message += f" {of_another}. Embed them again: %gptcache on --reembed"
     return message
 
 

@@ -197,7 +197,7 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
         best = float(min(lower))
     elif not now["right"] + now["wrong"]:
         return Suggestion(
-            None, f"{labels} labels, but none of what the threshold {threshold:g} serves: label some of that."
+            None, f"{labels} labels, but none about a hit at the threshold {threshold:g}: label some hits."
         )
     elif now["wrong_rate"] > allowed:
         higher = [each for each in good.index if each > threshold]

@@ -700,8 +700,8 @@ def made_database(folder: Path, version: int, owner: int) -> Path:
             APPLICATION_ID,
             f"was written by a newer gptcache-magics (schema 99, this one reads {len(MIGRATIONS)}). Update: ",
         ),
-        (0, 0, "is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"),
-        (1, 0, "is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"),
+        (0, 0, "belongs to another program and was not touched. Choose another folder: %gptcache on FOLDER"),
+        (1, 0, "belongs to another program and was not touched. Choose another folder: %gptcache on FOLDER"),
     ],
     ids=["newer", "foreign", "foreign of version 1"],
 )

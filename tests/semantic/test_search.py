@@ -358,7 +358,7 @@ def test_a_label_can_be_taken_back(model: Model, similar: SemanticSearch, server
 @pytest.mark.parametrize(
     ("number", "verdict", "message"),
     [
-        (1, "right", "lookup 1 was near to no other question"),
+        (1, "right", "lookup 1 was not near another question"),
         (99, "right", "No lookup has the number 99"),
         ("x", "right", "a lookup has a number"),
         (1, "wright", "Did you mean 'right'"),
@@ -497,7 +497,7 @@ def test_two_embedders_keep_vectors_and_thresholds_apart(
     other = Embedder(size=300)
     other.model = "other"  # type: ignore[attr-defined]
     told = gm.on(match="semantic", embedder=other)
-    assert told.endswith("1 entry is embedded by another embedder alone. Embed them anew: %gptcache on --reembed")
+    assert told.endswith("1 entry is embedded by another embedder only. Embed them again: %gptcache on --reembed")
     assert "threshold 0.93" in told
     similar = on(None, embedder=None)
     assert similar.embedder == "Embedder other"

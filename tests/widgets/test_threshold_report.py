@@ -127,7 +127,7 @@ def test_no_labels_and_one_pair_are_no_error() -> None:
 
 def test_labels_of_what_is_not_served_are_no_error() -> None:
     pairs = tuning.made_pairs([bread(number, 0.80, right=False) for number in range(60)], "minilm/384")
-    assert "60 labels, but none of what the threshold 0.93 serves" in repr(Tuned(pairs, 0.93))
+    assert "60 labels, but none about a hit at the threshold 0.93" in repr(Tuned(pairs, 0.93))
 
 
 def test_the_bars_are_the_pairs_that_no_guard_blocks(pairs: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from gptcache_magics.errors import StoreError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "check_readable", "migrate"]
 
 APPLICATION_ID: Final = 0x67636D61
-"""Says "this file is ours": the letters gcma."""
+"""The mark of our files: the letters gcma."""
 
 _ENTRY = """(
     id INTEGER PRIMARY KEY,          -- first 64 bits of the key, signed
@@ -38,7 +38,7 @@ _ENTRY = """(
 _ALONG: Final = """CREATE TRIGGER {0}_deleted AFTER DELETE ON {0} WHEN NOT EXISTS (SELECT 1 FROM {1} WHERE id=old.id)
     BEGIN DELETE FROM vector WHERE id=old.id; END"""
 
-# The sentences of version 0.1: how they began or what they were, and the kind that they are of.
+# The sentences of version 0.1, or their beginnings, with the kind of each.
 _BEGINNINGS: Final = {
     "exact only: error: ": "matching error",
     "exact only: ": "exact only",
@@ -102,7 +102,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX entry_by_created ON entry (created)",
         # The last removal, kept for undo.
         f"CREATE TABLE removed {_ENTRY}",
-        # Which entries other kernels must forget; a NULL id means all of them.
+        # The entries that other kernels must forget; a NULL id means all of them.
         "CREATE TABLE dropped (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER)",
         # Grows with every clear; part of every key in a user's own gptcache manager, which cannot always be emptied.
         "CREATE TABLE generation (number INTEGER NOT NULL)",
@@ -134,7 +134,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             UNIQUE (run, number_in_run)
         )""",
         "CREATE INDEX lookup_by_time ON lookup (at)",
-        # A question once, however often it was looked up.
+        # Each question once, however often it was looked up.
         "CREATE TABLE question (id INTEGER PRIMARY KEY, question TEXT NOT NULL)",
     ),
     (
@@ -145,7 +145,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE removed ADD COLUMN sample INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE configuration ADD COLUMN portable BLOB NOT NULL DEFAULT x''",
         "ALTER TABLE configuration ADD COLUMN environment TEXT NOT NULL DEFAULT ''",
-        # Why an entry is not there any more: removed, evicted, replaced.
+        # The reason why an entry is gone: removed, evicted, replaced.
         "ALTER TABLE dropped ADD COLUMN why TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX dropped_by_id ON dropped (id)",
         "ALTER TABLE lookup ADD COLUMN prompt_digest INTEGER",
@@ -153,7 +153,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "INSERT OR IGNORE INTO question SELECT id, substr(question, 1, 2000) FROM entry",
     ),
     (
-        # What makes an entry searchable by its meaning. No context: it is one that no search may find.
+        # The vectors that make entries searchable by meaning. Without a context, a search may not find the entry.
         """CREATE TABLE vector (
             sequence INTEGER PRIMARY KEY AUTOINCREMENT,
             id INTEGER NOT NULL,
@@ -167,9 +167,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         _ALONG.format("entry", "removed"),
         _ALONG.format("removed", "entry"),
         "CREATE TABLE threshold (embedder TEXT PRIMARY KEY, threshold REAL NOT NULL) WITHOUT ROWID",
-        # The vector of one text that every embedder is given: what tells two embedders of one name apart.
+        # The vector of a text that every embedder gets: it tells two embedders of one name apart.
         "CREATE TABLE probe (embedder TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
-        # What a person said of two questions: whether the answer to the stored one is right for the one asked.
+        # Judgements of two questions: whether the answer to the stored one is right for the one asked.
         """CREATE TABLE label (
             asked INTEGER NOT NULL,
             entry INTEGER NOT NULL,
@@ -180,7 +180,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             at REAL NOT NULL,
             PRIMARY KEY (asked, entry)
         ) WITHOUT ROWID""",
-        # Of a semantic hit what was asked; of every semantic lookup the entry most similar.
+        # For a semantic hit, the question asked; for every semantic lookup, the most similar entry.
         "ALTER TABLE lookup ADD COLUMN asked INTEGER",
         "ALTER TABLE lookup ADD COLUMN near INTEGER",
         "ALTER TABLE lookup ADD COLUMN embedder TEXT NOT NULL DEFAULT ''",
@@ -191,7 +191,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE configuration ADD COLUMN call_parameters TEXT",
     ),
     (
-        # A reason was a sentence; it is a kind and a detail now, and so is an objection.
+        # A reason was a sentence. Now it is a kind and a detail, and so is an objection.
         "ALTER TABLE lookup RENAME COLUMN reason TO reason_kind",
         "ALTER TABLE lookup ADD COLUMN reason_detail TEXT NOT NULL DEFAULT ''",
         *_REASONS,
@@ -238,7 +238,7 @@ def _version(db: sqlite3.Connection, where: str) -> int:
     owner, version, tables = db.execute(f"{found} FROM pragma_application_id, pragma_user_version").fetchone()
     if owner != APPLICATION_ID and (owner or version or tables):
         raise StoreError(
-            f"{where} is a database of something else and was left alone. Choose another folder: %gptcache on FOLDER"
+            f"{where} belongs to another program and was not touched. Choose another folder: %gptcache on FOLDER"
         )
     if version > len(MIGRATIONS):
         raise StoreError(
