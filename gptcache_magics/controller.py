@@ -39,7 +39,7 @@ class Controller:
     cache: GPTCache | None = None
     previous: BaseCache | None = None
     on_off: list[Callable[[], None]] = field(default_factory=list)
-    """What to call when the cache is turned off, such as an open panel's ``close``."""
+    """Functions to call when the cache is turned off, such as an open panel's ``close``."""
     _placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder while the mode is replay."""
 
@@ -106,7 +106,7 @@ class Controller:
             )
 
     def set_mode(self, mode: Mode) -> None:
-        """Set what the cache may do from now on, in the whole kernel."""
+        """Set the mode of the whole kernel from now on."""
         assert self.cache is not None
         options = self.settings.options
         self.settings.options = replace(options, kernel=replace(options.kernel, mode=mode))
@@ -146,7 +146,7 @@ class Controller:
         return f"Cache off. This run: {totals or 'no lookups'}.{restored}"
 
     def source(self, at: str | Path | None = None) -> Source:
-        """Return what tables are read from: the cache that is on, or the store at ``at``."""
+        """Return the source of tables: the cache that is on, or the store at ``at``."""
         live = Source(self.cache.store, self.cache.ledger, "run") if self.cache is not None else None
         if at is None:
             if live is None:
@@ -171,7 +171,7 @@ class Controller:
         return bundle.opened(where)
 
     def described(self) -> str:
-        """Return where the cache is on and what it holds, for the line of ``on``."""
+        """Return the place and the content of the cache, for the line of ``on``."""
         assert self.cache is not None
         entries, _ = self.cache.store.count()
         mode = self.settings.options.kernel.mode

@@ -45,7 +45,7 @@ __all__ = [
 
 SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
 SAMPLE: Final = 200
-"""How many of the newest entries are searched for keys."""
+"""Number of the newest entries that are searched for keys."""
 SAMPLE_CHARACTERS: Final = 20_000
 CHECK_SECONDS: Final = 0.3
 LITTLE_BYTES: Final = 200e6

@@ -25,7 +25,7 @@ __all__ = [
 
 LAST: Final = "last"
 SUGGESTED: Final = 50
-"""How many of the newest ids are completed."""
+"""Number of the newest ids that are completed."""
 
 
 def entry_ids() -> list[str]:

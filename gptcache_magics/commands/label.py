@@ -18,14 +18,14 @@ def label(
     number: Annotated[int | str, Word("NUMBER", help="the number of a lookup, from %gptcache lookups")],
     verdict: Annotated[Literal["right", "wrong"], Word("right|wrong", help="whether the stored answer is right")],
 ) -> str:
-    """Say whether the stored answer is right for what a lookup asked. A wrong one is not served again for it.
+    """Say whether the stored answer is right for a lookup's question. A wrong answer is not served for it again.
 
     Parameters
     ----------
     number
-        Of the lookup: a hit by meaning, or a miss that was near one.
+        Number of the lookup: a hit by meaning, or a miss that was near one.
     verdict
-        ``right`` or ``wrong``: whether the stored answer answers what was asked.
+        ``right`` or ``wrong``: whether the stored answer is right for the question.
     """
     text = str(number).removeprefix("#")
     if not text.isdecimal():

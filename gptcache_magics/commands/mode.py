@@ -1,4 +1,4 @@
-"""``%gptcache mode``: what the cache may do."""
+"""``%gptcache mode``: show or set what the cache may do."""
 
 from __future__ import annotations
 

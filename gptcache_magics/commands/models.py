@@ -1,4 +1,4 @@
-"""``%gptcache models``: what is in the store, model by model."""
+"""``%gptcache models``: the content of the store, model by model."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def on(
 ) -> str:
     """Cache every LangChain model call of this kernel.
 
-    The cache becomes LangChain's global LLM cache. A later ``on`` changes what it is given and keeps everything else.
+    The cache becomes LangChain's global LLM cache. A later ``on`` changes the given options and keeps all others.
 
     Parameters
     ----------
@@ -87,24 +87,24 @@ def on(
     match
         ``exact``, or ``semantic`` to find a question that was asked in other words, too.
     threshold
-        For ``semantic``: the cosine from which on two questions count as the same, 0 to 1.
+        For ``semantic``: the smallest cosine at which two questions count as the same, 0 to 1.
     embedder
         For ``semantic``: ``minilm``, or any LangChain ``Embeddings``.
     any_temperature
-        For ``semantic``: also where a temperature above 0 asks for different answers.
+        For ``semantic``: also match calls whose temperature above 0 asks for different answers.
     reembed
-        For ``semantic``: embed what is stored and has vectors of another embedder only.
+        For ``semantic``: embed the entries that have only vectors of another embedder.
     wait
         For ``semantic``: return when the embedder is loaded and earlier entries are searchable, as for a notebook that
         is run from top to bottom.
     ttl
-        How long an answer that is stored from now on is served, such as ``7d``; ``none`` for ever.
+        Lifetime of the answers stored from now on, such as ``7d``; ``none`` for ever.
     max_size
-        What the answers may take, such as ``500MB``: those unused for longest go, pinned ones never.
+        Most bytes of the answers, such as ``500MB``: those unused for longest go, but never pinned ones.
     samples
-        How many identical calls in one run of a cell get an answer of their own each.
+        How many identical calls in one run of a cell get a different answer each.
     budget
-        What this run may spend, such as ``2usd``: a call that would go over is not sent.
+        Money that this run may spend, such as ``2usd``: a call that would exceed it is not sent.
     init
         Sets up the ``gptcache.Cache`` it is given, as ``init_func`` of LangChain's GPTCache.
     wrap

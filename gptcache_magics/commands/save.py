@@ -25,10 +25,10 @@ def save(
     cell: Cell = None,
     at: At = None,
 ) -> str:
-    """Write what this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class.
+    """Write the entries that this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class.
 
-    What looks like a key is masked in the file.
-    Those that this run stored or hit, or one ``cell`` of it; with ``all``, or ``at`` another store, every one.
+    Text that looks like a key is masked in the file. ``cell`` selects the entries of one cell; ``all``, or ``at``
+    another store, selects every entry.
     """
     from gptcache_magics import bundle
 

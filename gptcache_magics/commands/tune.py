@@ -40,17 +40,17 @@ def tune(
 ) -> Tuned | str:
     """Show what each threshold would serve, and how much of it would be wrong, by your labels. Applies nothing.
 
-    The pairs of questions are those that lookups came upon, or those of a file.
+    The pairs of questions come from lookups, or from a file.
 
     Parameters
     ----------
     labels
-        A file of labelled pairs, one JSON object a line with ``a`` (stored), ``b`` (asked) and ``same_answer``.
+        A file of labelled pairs, one JSON object on each line with ``a`` (stored), ``b`` (asked) and ``same_answer``.
     target
-        The share of hits that is to be right, 0 to 1.
+        The share of hits that should be right, 0 to 1.
     shadow
-        ``on``: from here on nothing is served by meaning; what would be is noted, the model is asked, and both answers
-        can be compared and labelled. ``off``: as before.
+        ``on``: from now on nothing is served by meaning. The answer that would be served is noted, the model is asked,
+        and you can compare and label both answers. ``off``: similar questions are answered by meaning again.
     at
         A store that is not on.
     """

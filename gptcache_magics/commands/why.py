@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "%gptcache why 128"
 LAST_CELL: Final = 1_000
-"""How many lookups are searched for those of the last cell."""
+"""Number of lookups that are searched for those of the last cell."""
 SEARCHED: Final = 5_000
-"""How many lookups are searched for a text."""
+"""Number of lookups that are searched for a text."""
 QUESTION_CHARACTERS: Final = 2_000
 
 
@@ -47,7 +47,7 @@ def why(
     model
         Only lookups of this model.
     var
-        A question, as ``words``, that is no number whatever it looks like.
+        A question, as in ``words``, that is never taken for a number.
     at
         A store that is not on.
     """

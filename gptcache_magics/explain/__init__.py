@@ -1,1 +1,1 @@
-"""Why a lookup went as it went, told from what the store recorded."""
+"""Explain lookups: why each hit or missed, from the records of the store."""

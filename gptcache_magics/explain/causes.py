@@ -1,7 +1,7 @@
-"""Why one lookup went as it went: its cause, in one of a few words, and the recorded entry that is closest.
+"""Explain one lookup: its cause, in one of a few words, and the closest recorded entry.
 
-What was known at the time is in the lookup's own reason. The rest is told from what the store holds: earlier lookups of
-the same key, and the entries that were there before.
+The lookup's own reason holds what was known at the time. The rest follows from the store: earlier lookups of the same
+key, and the entries that were stored before.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Cause = Literal[
     "error",
     "not asked",
 ]
-"""Every cause there is."""
+"""Every cause."""
 
 OF_CHANGE: Final[Mapping[str, Cause]] = {
     "model": "another model",
@@ -77,13 +77,13 @@ UNKNOWN: Final = "LangChain did not say which model asked, so only calls that lo
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one lookup went as it went. Its texts are masked."""
+    """The explanation of one lookup. Its texts are masked."""
 
     cause: Cause
     sentence: str
     question: str
     number: int | None = None
-    """Of the lookup; None if nobody asked."""
+    """Number of the lookup; None if no lookup asked the question."""
     outcome: str = ""
     configuration: Configuration | None = None
     nearest: Closest | None = None
@@ -96,7 +96,7 @@ class Explanation:
 
 
 def explain(store: Store, lookup: LookupRow) -> Explanation:
-    """Explain why a lookup went as it went."""
+    """Explain a lookup: why it hit or missed."""
     configuration = configurations(store).get(lookup.configuration or "")
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
@@ -112,7 +112,7 @@ def explain(store: Store, lookup: LookupRow) -> Explanation:
             known = "model unknown", UNKNOWN
         searched = known is None or known[0] in ("model unknown", "budget reached")
         closest = find_closest(store, asked) if searched else None
-        # What is the same but for a parameter says more than what is similar.
+        # An entry that differs only in a parameter says more than a similar one.
         if known is None and near is not None and not (closest is not None and closest.same_prompt):
             known, closest = near[:2], near[2] or closest
         cause, sentence = known or _cause(asked, closest)
@@ -143,7 +143,7 @@ def not_asked(store: Store, text: str) -> Explanation:
 
 
 def _entry(store: Store, lookup: LookupRow) -> EntryRow | None:
-    """The entry under the key of a lookup as it is now: of a miss, the one that it stored."""
+    """Return the present entry under the key of a lookup: of a miss, the entry that the miss stored."""
     if lookup.entry is None:
         return None
     return next(iter(store.entries(Selection(ids=[lookup.entry]), limit=1)), None)
@@ -163,7 +163,7 @@ def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryR
 
 
 def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str, Closest | None] | None:
-    """Return what was found by meaning, why it was served or not, and its entry if that is still there."""
+    """Return the cause and the sentence of a match by meaning, and its entry if that is still stored."""
     if near is None:
         return None
     closest = compared_with(store, asked, near.key, near.similarity)
@@ -203,7 +203,7 @@ def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
     if lookup.entry is None:
         return None
     last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
-    # What was answered by its meaning has no entry of its own that could have gone.
+    # A question that was answered by its meaning has no entry of its own that could be gone.
     return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
 
 
@@ -231,7 +231,7 @@ def _last_time(store: Store, last: LookupRow, lookup: LookupRow) -> tuple[Cause,
 
 
 def _cause(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
-    """The cause that the closest entry shows."""
+    """Return the cause that the closest entry shows."""
     if closest is None:
         return "first time", "Asked for the first time: nothing like it was stored."
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key

@@ -1,7 +1,7 @@
-"""The recorded entry closest to what was asked, and in what it differs.
+"""Find the recorded entry that is closest to a question, and the differences.
 
-First the same prompt under another configuration, then the most similar question of the same configuration, then of
-any. Only what was stored before the lookup counts: a miss stores an entry of its own.
+The search begins with the same prompt under another configuration. The most similar question of the same configuration
+comes next, then that of any. Only entries that were stored before the lookup count, because a miss stores one.
 """
 
 from __future__ import annotations
@@ -20,60 +20,60 @@ from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_
 __all__ = ["SIMILAR", "Closest", "Question", "compared_with", "configurations", "find_closest"]
 
 SIMILAR: Final = 0.6
-"""From here on a person would call two questions similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
+"""Least similarity that a person would call similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
 
 QUESTION_CHARACTERS: Final = 2_000
-"""As many of each question the store can list."""
+"""Most characters of a question that the store lists."""
 QUESTIONS: Final = 25_000
-"""Of the newest entries, to be compared: as many as are read and compared in 0.1 s."""
+"""Most questions of the newest entries to compare: reading and comparing them takes 0.1 s."""
 CHARACTERS: Final = 5_000_000
-"""Of all these questions together."""
+"""Most characters of all these questions."""
 COMPARISONS: Final = 4_000_000_000
-"""Pairs of characters, which is what comparing long questions takes time for."""
+"""Most pairs of characters: they take the time when long questions are compared."""
 SAMPLE: Final = 1_000
-"""Questions that are read first, to know how long they are."""
+"""Number of questions to read first, to know how long they are."""
 CANDIDATES: Final = 200
-"""Questions, the most similar first, among which one is older than the lookup."""
+"""Number of most similar questions; one of them must be older than the lookup."""
 SAME_QUESTION: Final = 20
 SAME_PROMPT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was looked up."""
+    """The question of a lookup."""
 
     question: str
     configuration: Configuration | None = None
     key: str = ""
     prompt_digest: str = ""
     at: float = inf
-    """Only what was stored before is compared."""
+    """Moment of the lookup: only entries that were stored before are compared."""
     prompt: str | None = None
     """The whole prompt, if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closest:
-    """The recorded entry closest to what was asked. Its texts are masked."""
+    """The recorded entry that is closest to a question. Its texts are masked."""
 
     id: str
     configuration: Configuration
     question: str
     similarity: float
-    """Of the questions, from 0 to 1: twice the characters they share in order, over all characters of both.
+    """Similarity of the questions, from 0 to 1: twice the characters they share in order, over all characters of both.
 
-    Of one that was found by meaning the cosine.
+    The cosine if the entry was found by meaning.
     """
     same_prompt: bool
     changes: tuple[Change, ...]
-    """From its parameters to those that were asked with."""
+    """Changes from the parameters of the entry to those of the question."""
     where: str
     """The message in which the prompts of one question differ; empty if the question differs, or nothing is known."""
     words: Words
-    """From its words to those that were asked."""
+    """Differences from the words of the entry to those of the question."""
 
     def __str__(self) -> str:
-        """What was recorded and what differs, in a line: ``a41f09cc (gpt-4o-mini · T 0.2): the [-2023-]{+2024+} …``."""
+        """Return entry and differences in a line: ``a41f09cc (gpt-4o-mini · T 0.2): the [-2023-]{+2024+} …``."""
         shown = as_text(self.words) or printable(cut(self.question, 200))
         where = f" in {self.where}" if self.where else ""
         differences = printable("".join(f"; {change.text}" for change in self.changes))
@@ -81,12 +81,12 @@ class Closest:
 
 
 def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Closest | None:
-    """The closest entry that was recorded before; None if not even its question is similar.
+    """Return the closest entry that was recorded before; None if none has a similar question.
 
     Parameters
     ----------
     at_least
-        The smallest similarity of the questions, 0 to 1; at 0 the closest is found however little it has in common.
+        The smallest similarity of the questions, 0 to 1; at 0 an entry is found however little it has in common.
     """
     known = configurations(store)
     if asked.prompt_digest:
@@ -105,18 +105,18 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Cl
 
 
 def compared_with(store: Store, asked: Question, key: str, similarity: float) -> Closest | None:
-    """A named entry beside what was asked; None if it is not there any more."""
+    """Return a named entry beside a question; None if the entry is gone."""
     row = next(iter(store.entries(Selection(ids=[key]), limit=1)), None)
     return _compared(asked, row, configurations(store), similarity) if row is not None else None
 
 
 def configurations(store: Store) -> dict[str, Configuration]:
-    """All configurations of a store by their keys."""
+    """Return all configurations of a store by their keys."""
     return {each.key: each for each in store.configurations()}
 
 
 def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuration]) -> Closest | None:
-    """The same canonical prompt, under the configuration that takes the fewest changes."""
+    """Return an entry of the same canonical prompt, under the configuration with the fewest changes."""
     rows = store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT)
     there = [row for row in rows if _was_there(store, asked, row)]
     return _compared(asked, _least_changed(asked, there, known), known, 1.0) if there else None
@@ -125,7 +125,7 @@ def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuratio
 def _most_similar(
     store: Store, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
 ) -> Closest | None:
-    """The entry whose question is most similar; of several with one question, the one that differs least."""
+    """Return the entry with the most similar question; of several with that question, the one that differs least."""
     there: list[EntryRow] = []
     best = 0.0
     for id, similarity in _ranked(store, asked.question[:QUESTION_CHARACTERS], configuration, at_least):
@@ -139,7 +139,7 @@ def _most_similar(
 
 
 def _ranked(store: Store, question: str, configuration: str | None, at_least: float) -> list[tuple[str, float]]:
-    """Ids of the entries with the most similar questions, the most similar first."""
+    """Return the ids of the entries with the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
     rows = store.questions(configuration, SAMPLE)
@@ -158,14 +158,14 @@ def _ranked(store: Store, question: str, configuration: str | None, at_least: fl
 
 
 def _was_there(store: Store, asked: Question, row: EntryRow) -> bool:
-    """Whether an entry, or an earlier answer in its place, was stored before; never the entry of the lookup itself."""
+    """Return whether an entry, or an earlier answer in its place, is older than the lookup and not its own."""
     if asked.key and row.key[:16] == asked.key[:16]:
         return False
     return row.created < asked.at or any(each.replaced <= asked.at for each in store.history(row.key))
 
 
 def _least_changed(asked: Question, rows: Sequence[EntryRow], known: Mapping[str, Configuration]) -> EntryRow:
-    """The entry with the fewest changed parameters and the prompt that is nearest in length."""
+    """Return the entry with the fewest changed parameters and the prompt that is nearest in length."""
     length = len(asked.prompt or "")
 
     def changed(row: EntryRow) -> tuple[int, int]:
@@ -191,7 +191,7 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
 
 
 def _differing(asked: Question, row: EntryRow) -> tuple[str, str, str]:
-    """Which message differs, and its texts; no message where it is the question itself."""
+    """Return the name of the message that differs, empty for the question itself, and its two texts."""
     old, new = row.question, asked.question
     if old != new and not (len(new) == QUESTION_CHARACTERS and old.startswith(new)):
         return "", old, new

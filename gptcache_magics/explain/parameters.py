@@ -1,4 +1,4 @@
-"""In what two configurations differ, in words: ``temperature 0.2 → 0.9``, ``tools added: search``."""
+"""Name the differences of two configurations: ``temperature 0.2 → 0.9``, ``tools added: search``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Change", "changes"]
 
 TOOLS: Final = ("tools", "functions")
 LLM_STRING: Final = "llm_string"
-"""The one parameter of a model that LangChain did not show."""
+"""The only parameter of a model that LangChain did not show."""
 CHARACTERS: Final = 60
 UNSET: Final = object()
 
@@ -52,7 +52,7 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
     for name in sorted(flat[0].keys() | flat[1].keys()):
         was, now = (values.get(name, UNSET) for values in flat)
         if was is UNSET:
-            plain = isinstance(now, bool | int | float | str)  # a field that is as its class has it is not written down
+            plain = isinstance(now, bool | int | float | str)  # a field with the default of its class is not stored
             yield Change("parameter", f"{name} (default) → {_shown(now)}" if plain else f"{name} added: {_shown(now)}")
         elif now is UNSET:
             yield Change("parameter", f"{name} {_shown(was)} → (default)")

@@ -1,4 +1,4 @@
-"""An explanation of a lookup as it is shown: as text, in a terminal's colours, in HTML."""
+"""Show the explanation of a lookup: as text, in a terminal's colours, in HTML."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Why:
 
 
 def table_html(explanation: Explanation, without: Collection[str] = ()) -> str:
-    """What there is to see of an explanation beside its sentence, as a table; ``without`` names rows to leave out."""
+    """Return the details of an explanation as an HTML table; ``without`` names rows to leave out."""
     muted = f"{CELL};color:var(--jp-content-font-color2,gray)"
     text = f"{CELL};white-space:pre-wrap;overflow-wrap:anywhere"
     rows = "".join(
@@ -76,7 +76,7 @@ def table_html(explanation: Explanation, without: Collection[str] = ()) -> str:
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
-    """What there is to see, each with a name before it."""
+    """Yield the details of an explanation, each with its name."""
     closest = explanation.nearest
     yield "asked", explanation.question
     if closest is not None:

@@ -1,1 +1,1 @@
-"""The only door to IPython: ``%gptcache``, ``%%gptcache``, completion, and the line under a cell."""
+"""The only connection to IPython: ``%gptcache``, ``%%gptcache``, completion, and the line under a cell."""

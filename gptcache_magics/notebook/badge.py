@@ -1,4 +1,4 @@
-"""What appears below a cell without being asked for: the badge, and the progress of a background task."""
+"""Show below a cell, without a command, the badge and the progress of a background task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before and after a notebook cell: attribute its lookups, apply ``%%gptcache``, show the badge.
+"""Follow notebook cells: attribute their lookups, apply ``%%gptcache``, show the badge.
 
 A cell that begins with ``%%gptcache`` is not run by that magic. Its first line becomes a call that sets the scope of
 the cell, so that errors keep their line numbers, and ``await`` and the last expression work as in any cell.
@@ -47,12 +47,12 @@ class Cells:
         self._scoped: ExecutionInfo | None = None
         """The cell whose ``%%gptcache`` line is in effect."""
         self._cell: Cell | None = None
-        """What lookups are attributed to. A cell with ``await`` ends in another context, which has no ``CELL``."""
+        """The cell of new lookups. A cell with ``await`` ends in another context, which has no ``CELL``."""
         self._placed: list[str] = []
 
     def follow(self) -> None:
         """Follow the cells of the shell, from the one that is running."""
-        self._attribute("%load_ext gptcache_magics", "")  # this cell began before its event could be heard
+        self._attribute("%load_ext gptcache_magics", "")  # this cell began before its event could be followed
         self._shell.events.register("pre_run_cell", self._begin)
         self._shell.events.register("post_run_cell", self._end)
         self._shell.input_transformers_cleanup.append(_cell_line)

@@ -1,1 +1,1 @@
-"""Does a notebook run without a model? Run a copy of it from recorded answers, and report."""
+"""Check whether a notebook runs without a model: run a copy from recorded answers, and report."""

@@ -125,7 +125,7 @@ class LockedController(Controller):
     journal: list[Lookup] = field(default_factory=list)
     """All lookups of the caches that were on."""
     _place: str | Path | None = None
-    """Where the notebook turned the cache on; None before that, and after ``off``."""
+    """The place where the notebook turned the cache on; None before that, and after ``off``."""
 
     def on(
         self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False

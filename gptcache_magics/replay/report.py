@@ -34,10 +34,10 @@ _HINTS: Final[dict[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a cell needed and did not get, or its own error."""
+    """The need of a cell that was not met, or its own error."""
 
     cell: int | None
-    """Number beside the cell; None for what a thread did after the last cell."""
+    """Number beside the cell; None for a thread after the last cell."""
     first_line: str
     kind: Kind
     message: str

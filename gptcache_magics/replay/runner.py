@@ -32,7 +32,7 @@ KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache
 OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
-"""How long an interrupted cell may take to end."""
+"""Time that an interrupted cell may take to end."""
 USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
 """Finds the cache in code, not in comments."""
 MAY_FAIL: Final = "raises-exception"
@@ -97,7 +97,7 @@ class _Run:
         """Number of the running cell."""
         self.cells = self.hits = 0
         self.problems: dict[tuple[int | None, str, Kind, str], int] = {}
-        """How often each problem occurred: cell, first line, kind, message."""
+        """Count of each problem: cell, first line, kind, message."""
         self.attempts: dict[str, None] = {}
 
     async def execute(self, folder: Path, bundle: str) -> None:

@@ -1,4 +1,4 @@
-"""Where entries and lookups live: one protocol (:mod:`.protocol`), one file for each kind of store."""
+"""Stores keep entries and lookups: one protocol (:mod:`.protocol`), one file for each kind of store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _opened: Callable[[str | Path], Store] = _sqlite
 
 
 def open_with(opened: Callable[[str | Path], Store]) -> None:
-    """From here on, let ``opened`` open every place: a notebook that is verified reads stores and writes none."""
+    """Let ``opened`` open every place from now on: a notebook under verification reads stores and writes none."""
     global _opened
     _opened = opened
 

@@ -1,4 +1,4 @@
-"""What stores do: five small protocols, and ``Store``, which is all of them.
+"""The protocols of stores: five small ones, and ``Store``, which is all of them.
 
 Every method may be called from any thread; failures raise ``StoreError``. A new store begins with ``AnswerStore``:
 :mod:`.partial` keeps in memory what such a store lacks. The rows that a store gives back are in :mod:`.records`.
@@ -69,7 +69,7 @@ class AnswerStore(Protocol):
     """Keeps answers by key. A store of one's own begins with these three methods."""
 
     def get(self, key: str) -> Found | None:
-        """Return the entry under this exact key, read from where it is kept. Never writes."""
+        """Return the entry under this exact key, read from its storage. Never writes."""
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
@@ -89,7 +89,7 @@ class EntryCatalog(Protocol):
         """
 
     def gone(self, key: str) -> Reason | None:
-        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
+        """Return why a former entry is gone: removed or evicted; None if neither is known."""
 
     def evict(self, limit: int) -> int:
         """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
@@ -139,7 +139,7 @@ class LookupLog(Protocol):
         """Return lookups, newest first."""
 
     def outcomes(self, period: Period) -> Outcomes:
-        """Return what figures are made of, newest lookup first."""
+        """Return the columns that figures are made of, newest lookup first."""
 
     def tallies(self) -> Sequence[Tally]:
         """Return how often each configuration hit and missed, and when it was asked last."""
@@ -148,12 +148,12 @@ class LookupLog(Protocol):
         """Return all configurations, by provider, model and label."""
 
     def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
-        """Return what was asked or stored under these ids."""
+        """Return the questions that were asked or stored under these ids."""
 
 
 @runtime_checkable
 class VectorStore(Protocol):
-    """Keeps the vectors of entries, and what is to be known of their embedders."""
+    """Keeps the vectors of entries, and facts about their embedders."""
 
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
         """Store key, context and vector of entries: float32, little-endian; None where no search may find the entry."""
@@ -188,7 +188,7 @@ class VectorStore(Protocol):
 
 @runtime_checkable
 class LabelStore(Protocol):
-    """Keeps what people said of pairs of questions."""
+    """Keeps the judgements of people about pairs of questions."""
 
     def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Store a person's verdict: whether the answer of ``near`` is right for the question asked."""
@@ -197,7 +197,7 @@ class LabelStore(Protocol):
         """Return the ids of entries whose answer a person called wrong for the question asked."""
 
     def labels(self) -> Sequence[LabelRow]:
-        """Return what people said of pairs of questions, newest first."""
+        """Return the judgements of pairs of questions, newest first."""
 
 
 @runtime_checkable
@@ -227,7 +227,7 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
         """Open now and raise what is wrong; otherwise the first use opens."""
 
     def close(self) -> None:
-        """Release every handle. A closed store can be used again; it reopens."""
+        """Release every handle. A closed store opens again at its next use."""
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""

@@ -1,4 +1,4 @@
-"""Why a lookup went as it went, as data: a kind and a detail, from which a sentence is made where one is shown."""
+"""The reasons of lookups as data: a kind and a detail, from which a sentence is made where it is shown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Kind(StrEnum):
     OWN_CACHE = "own cache"
     """The detail names the cache that a model asks instead."""
     REPLACED = "replaced"
-    """The detail names what LangChain asks instead."""
+    """The detail names the cache that LangChain asks instead."""
     OWN_STREAM = "own stream"
     NO_STREAMS = "no streams"
     EVENTS = "events"
@@ -44,14 +44,14 @@ class Kind(StrEnum):
     MATCHING_ERROR = "matching error"
     """The detail is the message of an error while a question was matched by its meaning."""
     SIMILAR = "similar"
-    """A stored question is near; the lookup itself keeps which one, and what speaks against it."""
+    """A stored question is near; the lookup itself keeps the question and the objection."""
     OTHER = "other"
     """The detail is a sentence that an earlier version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a lookup went as it went."""
+    """The reason of a lookup's outcome."""
 
     kind: Kind
     detail: str = ""
@@ -84,7 +84,7 @@ class ObjectionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why the answer to a similar question was not served."""
+    """The reason why the answer to a similar question was not served."""
 
     kind: ObjectionKind
     detail: str = ""
@@ -106,13 +106,13 @@ class Near(NamedTuple):
     """The stored question that is most similar to one that was asked, as a semantic lookup saw it."""
 
     key: str
-    """Of its entry, or its first 16 digits."""
+    """Key of the entry, or its first 16 digits."""
     similarity: float
     """The cosine of both questions, 0 to 1."""
     embedder: str
-    """Which one, with its dimension: cosines of two embedders do not compare."""
+    """Name of the embedder, with its dimension: cosines of different embedders do not compare."""
     objection: Objection | None = None
-    """Why its answer was not served; None if it was."""
+    """Objection that kept its answer back; None if the answer was served."""
 
 
 _OBJECTIONS: Final[Mapping[ObjectionKind, str]] = {

@@ -1,4 +1,4 @@
-"""What a store holds: entries, lookups, configurations.
+"""The records of a store: entries, lookups, configurations.
 
 An *entry* is one stored answer, a *lookup* one question to the cache, a *configuration* one model with one set of
 answer-changing parameters.
@@ -32,7 +32,7 @@ class Configuration:
     """blake2b-128 over everything that can change an answer."""
     provider: str
     model: str
-    """The model's name, or its class where it has none."""
+    """The model's name, or its class if it has no name."""
     label: str
     """``gpt-4o-mini · T 0.2 · 3 tools``."""
     temperature: float | None
@@ -45,7 +45,7 @@ class Configuration:
     call_parameters: str | None = None
     """JSON object: the parameters that the call gave, each with the model's own value that it replaced, or null.
 
-    None if unknown, as in what version 0.1 stored.
+    None if unknown, as in stores of version 0.1.
     """
 
     def __hash__(self) -> int:
@@ -64,7 +64,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer to store: the prompt it answers, the encoded generations, and what it cost."""
+    """One answer to store: its prompt, the encoded generations, and its cost."""
 
     key: str
     """Exact key: 32 digits, of which the first 16 are the entry's id."""
@@ -75,7 +75,7 @@ class Entry:
     answer: bytes
     """Encoded generations (:mod:`gptcache_magics.generations`)."""
     created: float
-    """Seconds since the epoch, as every time in a store."""
+    """Moment of storing, in seconds since the epoch as every time in a store."""
     seconds: float | None = None
     """Seconds that the model took."""
     usage: Usage = Usage()
@@ -83,7 +83,7 @@ class Entry:
     prompt_digest: str = ""
     """blake2b-64 over the canonical prompt, 16 digits: finds the same prompt under another configuration."""
     sample: int = 0
-    """Which of several answers to identical calls this is."""
+    """Number of this answer among several to identical calls."""
     expires: float | None = None
     edited: bool = False
     """Whether a person changed the answer; the model's own is in the history."""
@@ -102,7 +102,7 @@ class Found:
     usage: Usage
     expires: float | None = None
     similarity: float | None = None
-    """Cosine of the two questions where another one was asked; None for an exact match."""
+    """Cosine of the two questions for a match by meaning; None for an exact match."""
 
     @property
     def match(self) -> Match:
@@ -115,10 +115,10 @@ class Found:
 
 @dataclass(slots=True, eq=False)
 class Lookup:
-    """One question to the cache and what became of it.
+    """One question to the cache and its outcome.
 
-    ``usage`` and ``seconds`` are of the stored answer for a hit (saved), of the model's own for a miss (paid; filled in
-    when the answer comes).
+    ``usage`` and ``seconds`` are those of the stored answer for a hit (saved). For a miss they are those of the model's
+    answer (paid), filled in when the answer comes.
     """
 
     at: float
@@ -139,13 +139,13 @@ class Lookup:
     cell_line: str = ""
     execution_count: int | None = None
     prompt_digest: str = ""
-    """Of the canonical prompt, as an entry's. Empty for a hit, whose entry has it."""
+    """Digest of the canonical prompt, as in an entry. Empty for a hit, whose entry has it."""
     tag: str = ""
-    """Put on the entry when the lookup is recorded."""
+    """Tag to put on the entry when the lookup is recorded."""
     refusal: str = ""
     """The error message that the caller got in place of an answer; not recorded."""
     asked: str | None = None
-    """For a semantic hit the key of what was asked; ``key`` is then that of the entry served."""
+    """For a semantic hit, the key of the question asked; ``key`` is then that of the served entry."""
     near: Near | None = None
     """The similar question that was found; None if nothing was near, or nothing was searched."""
 
@@ -203,7 +203,7 @@ class EntryRow(NamedTuple):
 
 
 class EarlierAnswer(NamedTuple):
-    """An answer that another one replaced."""
+    """An answer that was replaced."""
 
     replaced: float
     answer: bytes
@@ -231,7 +231,7 @@ class LookupRow(NamedTuple):
     """One recorded lookup, as a store gives it back."""
 
     number: int
-    """Its place among all lookups of the store, from 1."""
+    """Place among all lookups of the store, from 1."""
     run: str
     number_in_run: int
     at: float
@@ -242,9 +242,9 @@ class LookupRow(NamedTuple):
     match: Match | None
     configuration: str | None
     entry: str | None
-    """The id of the entry that was served, else of what was asked."""
+    """The id of the served entry, else of the question asked."""
     asked: str | None
-    """For a semantic hit the id of what was asked."""
+    """For a semantic hit, the id of the question asked."""
     near_entry: str | None
     similarity: float | None
     embedder: str
@@ -263,11 +263,11 @@ class LookupRow(NamedTuple):
     cell_line: str
     execution_count: int | None
     question: str | None
-    """The first 2,000 characters of what was asked."""
+    """The first 2,000 characters of the question."""
 
     @property
     def reason(self) -> Reason | None:
-        """Why it went as it went."""
+        """The reason of the outcome."""
         return Reason(Kind(self.reason_kind), self.reason_detail) if self.reason_kind else None
 
     @property
@@ -281,7 +281,7 @@ class LookupRow(NamedTuple):
 
     @property
     def question_id(self) -> str | None:
-        """The id of what was asked, whichever entry answered it."""
+        """The id of the question asked, whichever entry answered it."""
         return self.asked if self.asked is not None else self.entry
 
     @property
@@ -292,27 +292,27 @@ class LookupRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Which lookups a table is about. Every condition that is given must hold; none at all means all."""
+    """The lookups of a table. Every given condition must hold; without conditions all lookups are meant."""
 
     run: str | None = None
     after: float | None = None
-    """At this moment or later."""
+    """Earliest moment."""
     number: int | None = None
     below: int | None = None
-    """With a smaller number."""
+    """A number above those of the lookups."""
     key: str | None = None
-    """Of this entry, by its key or id."""
+    """Key or id of the entry."""
     asked: str | None = None
-    """Of exactly the call that has this key or id, whichever entry answered it."""
+    """Key or id of the call that asked, whichever entry answered it."""
     question: str | None = None
-    """Of exactly this question."""
+    """The exact question."""
     near: bool = False
-    """Only those that were near to another question."""
+    """Whether only lookups that were near another question are meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which entries a command is about. Every condition that is given must hold; none at all means every entry."""
+    """The entries of a command. Every given condition must hold; without conditions every entry is meant."""
 
     ids: Sequence[str] | None = None
     """Beginnings of ids; a whole key names its entry."""
@@ -322,17 +322,17 @@ class Selection:
     tag: str | None = None
     pinned: bool | None = None
     older_than: float | None = None
-    """Created before this moment."""
+    """Moment before which the entries were created."""
     unused_since: float | None = None
-    """Not hit, and not created, after this moment."""
+    """Moment after which the entries were neither hit nor created."""
     expired_at: float | None = None
-    """Expired by this moment."""
+    """Moment by which the entries have expired."""
     prompt_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """The columns that figures are made of; the same place in each is the same lookup, newest first."""
+    """The columns that figures are made of. A place is the same lookup in each column, newest first."""
 
     number: Sequence[int] = ()
     at: Sequence[float] = ()
@@ -372,7 +372,7 @@ class UnembeddedEntry(NamedTuple):
 
 
 class EntryVector(NamedTuple):
-    """The vector of an entry; ``sequence`` grows with each that is stored."""
+    """The vector of an entry; ``sequence`` grows with each stored vector."""
 
     sequence: int
     id: str

@@ -1,1 +1,1 @@
-"""From a store to DataFrames: every table and figure that is shown."""
+"""Make DataFrames from a store: every table and figure that is shown."""

@@ -1,4 +1,4 @@
-"""From the lookups to what charts show: small frames of figures over time, by model and by latency.
+"""Make the data of charts from lookups: small frames of figures over time, by model and by latency.
 
 Each function takes the frame that ``frames.outcomes`` reads, so that one read serves all of them. Times are
 ``datetime64[us, UTC]``, counts ``Int64``, milliseconds, seconds and US dollars ``float64`` (unknown is NaN).
@@ -26,16 +26,16 @@ __all__ = [
 ]
 
 HIT_RATES: Final = {"start": TIME, "end": TIME, "hits": COUNT, "misses": COUNT, "hit_rate": NUMBER}
-"""One row a bucket of time, without gaps; ``hit_rate`` is hits / (hits + misses), NaN where there is neither."""
+"""One row for each bucket of time, without gaps; ``hit_rate`` is hits / (hits + misses), NaN where there is neither."""
 COSTS: Final = {
     **{"lookups": COUNT, "saved_usd": NUMBER, "paid_usd": NUMBER, "saved_seconds": NUMBER, "paid_seconds": NUMBER},
     "priced": "bool",
 }
-"""One row a model, the most money first; ``priced`` says whether dollars are known, else seconds must do."""
+"""One row for each model, the most money first; ``priced`` says whether dollars are known, or only seconds."""
 LATENCIES: Final = {"from_ms": NUMBER, "to_ms": NUMBER, "hits": COUNT, "misses": COUNT}
-"""One row a bin, each as wide as the others on a log scale, from the fastest lookup to the slowest without gaps."""
+"""One row for each bin, all as wide on a log scale, from the fastest lookup to the slowest without gaps."""
 QUANTILES: Final = {"lookups": COUNT, "median_ms": NUMBER, "p95_ms": NUMBER}
-"""Two rows, ``hit`` and ``miss``: the latency that half of them, and 95 % of them, stayed below."""
+"""Two rows, ``hit`` and ``miss``: the latency below which half of them, and 95 % of them, stayed."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 STEPS: Final = (
@@ -55,11 +55,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Everything that the charts show, of one moment."""
+    """Everything that the charts show at one moment."""
 
     hit_rates: pd.DataFrame
     few_hit_rates: pd.DataFrame
-    """The same in fewer buckets, for who reads them line by line."""
+    """The same in fewer buckets, for reading line by line."""
     costs: pd.DataFrame
     latencies: pd.DataFrame
     quantiles: pd.DataFrame
@@ -83,7 +83,7 @@ class Series:
 
 
 def hit_rates(df: pd.DataFrame, buckets: int = BUCKETS) -> pd.DataFrame:
-    """Hits and misses over time; a bucket lasts as long as is needed to have at most so many."""
+    """Return hits and misses over time, in at most ``buckets`` buckets."""
     at, hit = _decided(df, "at")
     if not len(at):
         return typed(pd.DataFrame(columns=list(HIT_RATES)), HIT_RATES)
@@ -98,7 +98,7 @@ def hit_rates(df: pd.DataFrame, buckets: int = BUCKETS) -> pd.DataFrame:
 
 
 def costs(df: pd.DataFrame) -> pd.DataFrame:
-    """What hits saved and everything else was paid for, by model."""
+    """Return the savings of hits and the cost of everything else, by model."""
     table = frames.tally(df, "model", wide=True)
     dollars = table[["saved_usd", "paid_usd"]]
     table["priced"] = dollars.notna().all(axis=1) | (dollars.fillna(0.0) > 0).any(axis=1)
@@ -109,7 +109,7 @@ def costs(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def latencies(df: pd.DataFrame) -> pd.DataFrame:
-    """How long lookups took, hits and misses apart. The call of a model is no part of it."""
+    """Return the durations of hits and of misses, without the calls of a model."""
     milliseconds, hit = _decided(df, "lookup_ms")
     if not len(milliseconds):
         return typed(pd.DataFrame(columns=list(LATENCIES)), LATENCIES)
@@ -122,7 +122,7 @@ def latencies(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def quantiles(df: pd.DataFrame) -> pd.DataFrame:
-    """The number of hits and misses with their median and 95th percentile in milliseconds."""
+    """Return the number of hits and misses, with their median and 95th percentile in milliseconds."""
     milliseconds, hit = _decided(df, "lookup_ms")
     rows = []
     for which in (hit, ~hit):
@@ -133,7 +133,7 @@ def quantiles(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def bucket_start(at: Any, step: float) -> Any:
-    """The beginning of the bucket a moment is in: on the clock and in the week as they are here."""
+    """Return the beginning of the bucket that contains a moment, by the local clock and week."""
     shift = _MONDAY - datetime.now().astimezone().utcoffset().total_seconds()  # type: ignore[union-attr]
     return np.floor((at - shift) / step) * step + shift
 
@@ -143,12 +143,12 @@ def _span(at: Floats, step: float) -> int:
 
 
 def _steps() -> Iterator[int]:
-    """The steps, and for a clock that went wrong ever longer ones."""
+    """Return the steps, followed by ever longer ones for a clock that went wrong."""
     return itertools.chain(STEPS, (STEPS[-1] * 2**power for power in itertools.count(1)))
 
 
 def _decided(df: pd.DataFrame, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """A column of the hits and misses, where it is known, and which of them are hits."""
+    """Return the known values of a column for hits and misses, and which of them are hits."""
     hit, miss = ((df["outcome"] == outcome).to_numpy("bool") for outcome in ("hit", "miss"))
     values = df[name].to_numpy("float64")
     known = (hit | miss) & np.isfinite(values)

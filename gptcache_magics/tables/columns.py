@@ -50,7 +50,7 @@ LOOKUPS: Final = {
 
 
 def typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
-    """Exactly these columns with these dtypes."""
+    """Return the frame with exactly these columns and dtypes."""
     columns_of = {}
     for name, dtype in columns.items():
         column = df[name]
@@ -63,10 +63,10 @@ def typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def _times(seconds: npt.NDArray[np.float64], index: pd.Index[Any]) -> pd.Series[Any]:
-    """Moments from seconds since 1970; unknown where there are none.
+    """Return moments from seconds since 1970; unknown seconds give NaT.
 
-    Not ``pd.to_datetime``: that of pandas 2.2.0 rounds memory it has not written where a value is missing, and fails
-    by chance.
+    Not by ``pd.to_datetime``: where a value is missing, that of pandas 2.2.0 rounds memory that it has not written, and
+    fails by chance.
     """
     known = ~np.isnan(seconds)
     times = np.full(len(seconds), "NaT", dtype="datetime64[us]")

@@ -1,4 +1,4 @@
-"""From the store to DataFrames: stable columns and dtypes, the same on pandas 2.2 and 3.
+"""Make DataFrames from a store: stable columns and dtypes, the same on pandas 2.2 and 3.
 
 Text is ``string``, counts and tokens ``Int64``, seconds, milliseconds and US dollars ``float64`` (unknown is NaN),
 times ``datetime64[us, UTC]``, ``outcome`` and ``match`` categories with fixed levels. An empty store gives empty frames
@@ -42,7 +42,7 @@ __all__ = [
 
 
 UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
-"""The cell or notebook of a lookup that has none, and the model of one that has none."""
+"""The name of a missing cell or notebook, and that of a missing model."""
 _CONFIGURATION = [each.name for each in fields(Configuration)]
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
@@ -56,7 +56,7 @@ def stats(
     execution_count: int | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
-    """Hits, misses, money and time, one row for each value of ``by``: days and cells newest first, else most lookups.
+    """Return hits, misses, money and time by ``by``: days and cells newest first, others with most lookups first.
 
     ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored answers cost when they were bought.
     """
@@ -64,7 +64,7 @@ def stats(
 
 
 def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
-    """``stats`` of what ``outcomes`` read."""
+    """Return the ``stats`` of a frame ``outcomes``."""
     keys = _keys(df, by)
     hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
     parts = pd.DataFrame(
@@ -87,7 +87,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
     )
     table = parts.groupby(keys, sort=False).sum(min_count=1)
     for money, happened in (("saved_usd", table["hits"]), ("paid_usd", table["lookups"] - table["hits"])):
-        table[money] = table[money].where(happened > 0, 0.0)  # nothing happened: nothing, not unknown
+        table[money] = table[money].where(happened > 0, 0.0)  # without lookups the amount is zero, not unknown
     table[["saved_seconds", "paid_seconds"]] = table[["saved_seconds", "paid_seconds"]].fillna(0.0)
     decided = table["hits"] + table["misses"]
     table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
@@ -104,7 +104,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
 
 
 def models(store: Store) -> pd.DataFrame:
-    """One row for each model: its configurations and entries, and its hits in all lookups that are kept."""
+    """Return one row for each model: its configurations and entries, and its hits in all lookups that are kept."""
     contents = pd.DataFrame(store.contents(), columns=list(Content._fields))
     tallies = pd.DataFrame(store.tallies(), columns=list(Tally._fields))
     known = configurations(store).merge(contents, on="key", how="left").merge(tallies, on="key", how="left")
@@ -128,7 +128,7 @@ def models(store: Store) -> pd.DataFrame:
 
 
 def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
-    """The parameters in which two configurations differ, by name; a column for each, empty where it is not set."""
+    """Return the parameters that differ between two configurations, one column each; an unset one is empty."""
     known = configurations(store).set_index("key")
     columns = {}
     for key in (one, other):
@@ -145,7 +145,7 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
 def entries(
     store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
 ) -> pd.DataFrame:
-    """Stored answers, newest first."""
+    """Return the stored answers, newest first."""
     if model is not None:
         known = configurations(store)
         selection = replace(selection, configurations=list(known["key"][named(known, model)]))
@@ -172,7 +172,7 @@ def lookups(
     limit: int | None = None,
     words: bool = True,
 ) -> pd.DataFrame:
-    """Every question to the cache, newest first; unless ``words``, a ``reason`` quotes no words of the questions."""
+    """Return every lookup, newest first; unless ``words``, a ``reason`` does not quote words of the questions."""
     filtered = model is not None or outcome is not None or execution_count is not None
     rows = store.lookups(period, None if filtered else limit)
     df = pd.DataFrame.from_records(rows, columns=list(LookupRow._fields))
@@ -194,7 +194,7 @@ def lookups(
 def outcomes(
     store: LookupLog, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
 ) -> pd.DataFrame:
-    """What figures are made of, one row a lookup, newest first."""
+    """Return the facts that figures are made of, one row for each lookup, newest first."""
     read = _read.get()
     df = read.get((id(store), period)) if read is not None else None
     if df is None:
@@ -211,7 +211,7 @@ Read = dict[tuple[int, Period], pd.DataFrame]
 
 @contextmanager
 def read_once(read: Read | None = None) -> Iterator[Read]:
-    """Within this block lookups are read once however many tables are made of them; what was ``read`` before, not."""
+    """Read lookups once in this block, however many tables use them; ``read`` holds those of an earlier block."""
     read = {} if read is None else read
     token = _read.set(read)
     try:
@@ -224,7 +224,7 @@ _read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None
 
 
 def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
-    """All lookups of a period, with as little work for each as can be."""
+    """Read all lookups of a period, with as little work for each as possible."""
     found = store.outcomes(period)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     df = pd.DataFrame(
@@ -241,9 +241,9 @@ def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
 
 
 def configurations(store: LookupLog) -> pd.DataFrame:
-    """The configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (its label) and more.
+    """Return the configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (label) and more.
 
-    ``model`` is the model's name, with its provider where two have a model of that name.
+    ``model`` is the model's name, with its provider if two providers have a model of that name.
     """
     df = pd.DataFrame.from_records(list(map(astuple, store.configurations())), columns=_CONFIGURATION)
     df = df.rename(columns={"model": "raw_model", "label": "configuration"})
@@ -255,20 +255,20 @@ def configurations(store: LookupLog) -> pd.DataFrame:
 
 
 def cells(df: pd.DataFrame) -> pd.Series[str]:
-    """The cell of each lookup of ``outcomes``, by its number: as ``tally`` by cell names it."""
+    """Return the name of the cell of each lookup of ``outcomes``, by the lookup's number, as in ``tally``."""
     return pd.Series(_keys(df, "cell").to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name="cell")
 
 
 def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
-    """Rows of a model, by its name with or without provider, or by the label of one of its configurations."""
-    known = df[["model", "raw_model", "provider", "configuration"]].astype("string")  # of no rows it may be anything
+    """Return which rows a name fits: a model, with or without provider, or the label of a configuration."""
+    known = df[["model", "raw_model", "provider", "configuration"]].astype("string")  # without rows any dtype
     full = known["provider"] + "/" + known["raw_model"]
     names = (known["model"].fillna(UNKNOWN), known["raw_model"], full, known["configuration"])
     return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
 
 
 def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Model and configuration of each row, by the key of its configuration."""
+    """Return model and configuration of each row, by the key of its configuration."""
     known = configurations(store)
     codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
     at = pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index)
@@ -276,7 +276,7 @@ def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[An
 
 
 def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Money and time, saved by a hit or paid for anything else."""
+    """Return money and time, saved by a hit or paid for anything else."""
     hit = df["outcome"] == "hit"
     dollars, seconds = _usd(df), df["seconds"].astype("float64")
     return {
@@ -300,7 +300,7 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
 
 
 def _usd(df: pd.DataFrame) -> pd.Series[float]:
-    """What each row's tokens cost, in US dollars."""
+    """Return the cost of each row's tokens in US dollars."""
     tokens = df[list(_TOKENS)].astype("float64")
     known = tokens[["input_tokens", "output_tokens"]].notna().all(axis=1)
     tokens = tokens.fillna(0.0)

@@ -1,4 +1,4 @@
-"""A store to read tables from, and which of its lookups a table is about."""
+"""Name the store that tables are read from, and the period of their lookups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gptcache_magics.text.amounts import seconds_of
 __all__ = ["By", "RunLog", "Source", "place"]
 
 By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
-"""What the rows of a table of figures are about."""
+"""The subject of each row in a table of figures."""
 
 
 class RunLog(Protocol):
@@ -26,7 +26,7 @@ class RunLog(Protocol):
     run: str
     settings: Settings
     failures: int
-    """Errors inside the cache that no call noticed."""
+    """Number of errors inside the cache that no call noticed."""
     last_error: str
 
     @property
@@ -37,13 +37,13 @@ class RunLog(Protocol):
         """Return the configuration of a lookup of this run, if it is known."""
 
     def flush(self) -> None:
-        """Write what is pending to the store."""
+        """Write the pending lookups to the store."""
 
     def start_run(self) -> None:
-        """Begin another run."""
+        """Begin a new run."""
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each lookup. Returns the way to stop it."""
+        """Call ``changed`` after each lookup. Returns a function that ends this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Source:
     ledger: RunLog | None = None
     """The log of the cache that is on; another place has none."""
     since: str = "all"
-    """What tables are about if nothing else is asked for."""
+    """The default period of tables."""
 
     @property
     def where(self) -> str:
@@ -72,7 +72,7 @@ class Source:
 
     @property
     def mode(self) -> str:
-        """What the cache may do."""
+        """The mode of the cache, or ``off``."""
         if self.ledger is None:
             return "off"
         mode = self.ledger.settings.options.kernel.mode
@@ -80,16 +80,16 @@ class Source:
 
     @property
     def threshold(self) -> float:
-        """The cosine from which on a question counts as the same; of another place the default."""
+        """The smallest cosine at which a question counts as the same; for another place the default."""
         return self.ledger.settings.options.threshold if self.ledger is not None else THRESHOLD
 
     @property
     def failures(self) -> int:
-        """How many errors inside the cache there were."""
+        """Number of errors inside the cache."""
         return self.ledger.failures if self.ledger is not None else 0
 
     def flush(self) -> str:
-        """Bring pending lookups into the store, before it is read; what went wrong, empty if nothing did."""
+        """Write pending lookups to the store before it is read. Returns the error, empty if there was none."""
         if self.ledger is None:
             return ""
         failures = self.ledger.failures
@@ -97,7 +97,7 @@ class Source:
         return self.ledger.last_error if self.ledger.failures > failures else ""
 
     def period(self, since: str | None = None) -> Period:
-        """Which lookups ``run``, ``today``, ``all``, ``1h`` or ``7d`` means."""
+        """Return the period that ``run``, ``today``, ``all``, ``1h`` or ``7d`` names."""
         since = str(since or self.since)
         if since == "all":
             return Period()
@@ -114,12 +114,12 @@ class Source:
         )
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each lookup; returns the way to stop it."""
+        """Call ``changed`` after each lookup. Returns a function that ends this."""
         return self.ledger.subscribe(changed) if self.ledger is not None else lambda: None
 
 
 def place(store: Store) -> str:
-    """Where a store is, as short as a person would type it: from here, from home, or in full."""
+    """Return the place of a store, as short as a person would type it: from here, from home, or in full."""
     for beginning, short in ((Path.cwd(), ""), (Path.home(), "~")):
         if Path(store.where).is_relative_to(beginning):
             return str(Path(short) / Path(store.where).relative_to(beginning))

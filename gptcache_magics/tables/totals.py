@@ -1,4 +1,4 @@
-"""What lookups saved and paid, in a line: of a run, and of a cell for the badge under it."""
+"""Sum up in a line what lookups saved and paid: those of a run, or of a cell for its badge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["cell_totals", "run_totals", "served_again"]
 
 
 def run_totals(source: Source) -> str:
-    """What the lookups of this run saved and paid, in a line; empty if there were none."""
+    """Return a line about what the lookups of this run saved and paid; empty if there were none."""
     from gptcache_magics.tables import frames
 
     source.flush()
@@ -27,7 +27,7 @@ def run_totals(source: Source) -> str:
 
 
 def cell_totals(lookups: Iterable[Lookup], ledger: RunLog) -> str:
-    """``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
+    """Return ``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
     from gptcache_magics import pricing
 
     names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
@@ -47,7 +47,7 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog) -> str:
 
 
 def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
-    """How often one answer was served to identical calls that sample: no temperature, or one above 0."""
+    """Return how often one answer was served to identical calls with sampling: temperature above 0, or not set."""
     times = Counter(
         lookup.key
         for lookup in lookups

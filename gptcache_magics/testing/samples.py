@@ -45,18 +45,18 @@ ODD_TEXTS = {
 
 
 def key(name: object) -> str:
-    """A 128-bit key."""
+    """Return a 128-bit key."""
     return blake2b(str(name).encode(), digest_size=16).hexdigest()
 
 
 def make_entry(name: object, answer: bytes = b"answer", configuration: Configuration = GPT, **fields: Any) -> Entry:
-    """An entry under ``key(name)``."""
+    """Return an entry under ``key(name)``."""
     given = {"key": key(name), "prompt": f"prompt {name}", "question": f"question {name}", "created": NOON, **fields}
     return Entry(configuration=configuration.key, answer=answer, **given)
 
 
 def lookup(number: int, outcome: Outcome = "hit", name: object = "a", **fields: Any) -> Lookup:
-    """The lookup with this number in a run, of the entry ``key(name)``."""
+    """Return the lookup with this number in a run, of the entry ``key(name)``."""
     given = {"at": NOON + number, "run": "run", "key": key(name), "question": f"question {name}", **fields}
     return Lookup(number_in_run=number, outcome=outcome, configuration=GPT.key, **given)
 
@@ -72,17 +72,17 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def column(found: Iterable[Any], name: str) -> list[Any]:
-    """The values of one column."""
+    """Return the values of one column."""
     return [getattr(row, name) for row in found]
 
 
 def keys(found: Iterable[EntryRow]) -> set[str]:
-    """The keys of the entries that were found."""
+    """Return the keys of the entries that were found."""
     return set(column(found, "key"))
 
 
 def text(value: str | bytes) -> str:
-    """The text of a column that holds bytes where it is not valid Unicode."""
+    """Return the text of a column, which holds bytes if the text is not valid Unicode."""
     return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
 
 
@@ -94,6 +94,6 @@ def put_many(store: Store, said: bytes) -> int:
 
 
 def answer(store: AnswerStore, name: object = "a") -> bytes | None:
-    """The stored answer, or None."""
+    """Return the stored answer, or None."""
     found = store.get(key(name))
     return None if found is None else found.answer

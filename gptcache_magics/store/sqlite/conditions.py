@@ -82,7 +82,7 @@ def _searched(prompt: str | bytes) -> str:
 
 
 def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:
-    """A condition on the ids that begin so. Whole ids are one value, for SQLite takes no thousands of conditions."""
+    """Return a condition on the beginnings of ids. Whole ids are one value: SQLite refuses thousands of conditions."""
     ranges = [_id_range(beginning) for beginning in beginnings]
     whole = json.dumps([first for first, last in ranges if first == last])
     parts = [bound for first, last in ranges if first != last for bound in (first, last)]

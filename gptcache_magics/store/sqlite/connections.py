@@ -1,7 +1,7 @@
-"""One SQLite file and its connections: one for each thread, opened when first needed.
+"""Open one SQLite file, with a connection for each thread, and handle the trouble with such a file.
 
-What can go wrong with a file is dealt with here. A damaged file is renamed, never deleted, and a fresh one started; a
-folder that cannot be written is opened read-only; a child process after ``fork`` opens connections of its own.
+A damaged file is renamed, never deleted, and a new one is started. A folder that cannot be written is opened read-only.
+A child process after ``fork`` opens its own connections.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _abandoned: list[object] = []
 
 
 def store_folder(where: str | Path) -> Path:
-    """The folder that ``where`` names, made absolute so that a change of the working directory does not move it."""
+    """Return the absolute folder that ``where`` names, which a change of the working directory does not move."""
     folder = Path(where).expanduser().absolute()
     try:
         if not os.path.exists(folder) or folder.is_dir():
@@ -60,12 +60,12 @@ class Connections:
         self.readonly = False
         self.notices: list[str] = []
         self.epoch = 0
-        """Grows whenever the file under the connections may be another one than before."""
+        """A number that grows when the file under the connections may be a different file."""
         self._pid = os.getpid()
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.RLock()
-        """Held to open and to set aside, never while waiting for another process to write."""
+        """The lock for opening and setting aside, never held while waiting for another process to write."""
         self._writing = threading.RLock()
         self._memory: _Connection | None = None
         self._file: tuple[int, int] | None = None
@@ -86,7 +86,7 @@ class Connections:
             return self._again(lambda _: self._transaction(work), error)
 
     def fill(self, file: sqlite3.Connection, where: str) -> None:
-        """Hold in memory what a file holds, brought to this version."""
+        """Hold in memory the content of a file, brought to this version."""
         with self._lock:
             memory = self._configured(":memory:")
             file.backup(memory)
@@ -94,7 +94,7 @@ class Connections:
             self._memory = memory
 
     def close(self) -> None:
-        """Let go of the file; the next use opens it again.
+        """Release the file; the next use opens it again.
 
         A connection closes with its last user: closing one that another thread is reading from would crash.
         """
@@ -166,7 +166,7 @@ class Connections:
 
     def _open_file(self, path: Path) -> _Connection:
         self._make_file(path)
-        # SQLite wants to write beside the file, too.
+        # SQLite needs to write beside the file, too.
         self.readonly = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         if self.readonly:
             return self._open_readonly(path)
@@ -186,7 +186,7 @@ class Connections:
             db = self._configured(address, uri=True)
             check_readable(db, str(path))
         except sqlite3.OperationalError:
-            # WAL wants a shared-memory file, which this folder cannot hold; "immutable" does without both.
+            # WAL needs a shared-memory file, which this folder cannot hold; "immutable" needs neither.
             db = self._configured(f"{address}&immutable=1", uri=True)
             check_readable(db, str(path))
             journal = Path(f"{path}-wal")
@@ -211,7 +211,7 @@ class Connections:
         return db
 
     def _make_file(self, path: Path) -> None:
-        """Make folder and file, readable by their owner alone."""
+        """Make folder and file, readable by their owner only."""
         if os.path.exists(path):
             return  # and never opened here: closing a file drops SQLite's locks on it
         try:

@@ -1,6 +1,6 @@
-"""The answers this kernel used last, kept in memory as they were encoded, within a bound in bytes.
+"""Keep the answers that this kernel used last in memory, encoded and within a bound in bytes.
 
-Other kernels write to the same file: what they removed or replaced is forgotten here too.
+Other kernels write to the same file. The entries that they remove or replace are forgotten here, too.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ class Recent:
         self._found: LRUCache[str, Found] = LRUCache(max_bytes, getsizeof=_size)
         self._lock = threading.RLock()
         self.forgotten = 0
-        """Grows whenever something is forgotten."""
+        """A number that grows whenever something is forgotten."""
 
     def __contains__(self, key: str) -> bool:
         return key in self._found
 
     def get(self, key: str) -> Found | None:
-        """The entry, now the most recently used."""
+        """Return the entry, which becomes the most recently used."""
         with self._lock:
             found: Found | None = self._found.get(key)
             return found
 
     def remember(self, found: Found, forgotten: int) -> None:
-        """Keep an entry read when ``self.forgotten`` was ``forgotten``; not if anything was forgotten since."""
+        """Keep an entry that was read when ``self.forgotten`` was ``forgotten``, unless it has grown since."""
         with self._lock:
             if self.forgotten == forgotten and _size(found) < self._max_bytes // 4:
                 self._found[found.key] = found
 
     def replace(self, found: Found, forgotten: int) -> None:
-        """Keep a new answer in place of the one that someone may just be reading."""
+        """Keep a new answer in place of one that another thread may be reading."""
         with self._lock:
             current = self.forgotten == forgotten
-            self.forgotten += 1  # who read the old answer must not bring it back
+            self.forgotten += 1  # a thread that read the old answer must not bring it back
             self._found.pop(found.key, None)
             if current and _size(found) < self._max_bytes // 4:
                 self._found[found.key] = found
@@ -73,7 +73,7 @@ class Recent:
 
 
 class Following:
-    """Keeps what is remembered true to the file."""
+    """Keeps the memory true to the file."""
 
     def __init__(self, connections: Connections, recent: Recent) -> None:
         self._connections, self._recent = connections, recent
@@ -83,14 +83,14 @@ class Following:
         self._epoch = 0
 
     def look(self) -> None:
-        """Forget what was removed or replaced, at most every ``CHECK_SECONDS``."""
+        """Forget entries that were removed or replaced, at most every ``CHECK_SECONDS``."""
         now = time.monotonic()
         if now - self._checked > CHECK_SECONDS:
             self._checked = now
             self._follow()
 
     def get(self, key: str) -> Found | None:
-        """Return what is remembered under a key, as other kernels left it."""
+        """Return the remembered entry under a key, as other kernels left it."""
         self.look()
         return self._recent.get(key)
 

@@ -18,7 +18,7 @@ STEPS_BETWEEN_LOOKS = 10_000
 
 
 def snapshot(where: str | Path) -> SQLiteStore:
-    """A store in memory that holds what the one in a folder holds now; an empty one where there is none.
+    """Return a store in memory with the present content of the store in a folder; empty if there is none.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def snapshot(where: str | Path) -> SQLiteStore:
 
 
 class _Snapshot(SQLiteStore):
-    """A store in memory, filled from a file. What is written to it is gone when it is closed."""
+    """A store in memory, filled from a file. Writes to it are lost when it is closed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(":memory:")
@@ -48,7 +48,7 @@ def damage(path: Path, seconds: float) -> str:
     StoreError
         If the file cannot be read.
     TimeoutError
-        If there was not time enough to read all of it.
+        If the time was not enough to read all of the file.
     """
     end = time.monotonic() + seconds
     with _reading(path) as file:
@@ -64,7 +64,7 @@ def damage(path: Path, seconds: float) -> str:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that leaves the file and what is beside it as they are."""
+    """Return a connection that changes neither the file nor the files beside it."""
     # Where there is a journal, its newest answers are not in the file yet. Where there is none, SQLite would make one
     # even to read, unless it is told that nobody writes.
     merged = "" if Path(f"{path}-wal").exists() else "&immutable=1"

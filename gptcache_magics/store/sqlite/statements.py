@@ -117,9 +117,9 @@ _TEXTS: Final = {
 OUTCOMES: Final = ", ".join(
     _TEXTS["failed"] if each.name == "failed" else f"l.{each.name}" for each in fields(Outcomes)
 )
-"""What is read of ``lookup l``: the fields of ``Outcomes``, of which the configuration is a blob."""
+"""Columns to read of ``lookup l``: the fields of ``Outcomes``, with the configuration as a blob."""
 LOOKUP: Final = ", ".join(_TEXTS.get(name, f"l.{name}") for name in LookupRow._fields)
-"""What is read of ``lookup l`` and its ``question q``: the fields of a ``LookupRow``."""
+"""Columns to read of ``lookup l`` and its ``question q``: the fields of a ``LookupRow``."""
 ENTRY: Final = ", ".join(
     {
         **{name: hex_of(f"e.{name}") for name in ("key", "configuration")},
@@ -127,11 +127,11 @@ ENTRY: Final = ", ".join(
     }.get(name, f"e.{name}")
     for name in EntryRow._fields
 )
-"""What is read of ``entry e``: the fields of an ``EntryRow``."""
+"""Columns to read of ``entry e``: the fields of an ``EntryRow``."""
 CONFIGURATION: Final = ", ".join(
     hex_of(each.name) if each.name in ("key", "portable") else each.name for each in fields(Configuration)
 )
-"""What is read of ``configuration``: the fields of a ``Configuration``."""
+"""Columns to read of ``configuration``: the fields of a ``Configuration``."""
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.

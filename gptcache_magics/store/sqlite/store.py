@@ -1,7 +1,7 @@
 """A store in one SQLite file, with the answers that were used last kept in memory.
 
-A hit costs no disk access: at most every 50 ms SQLite is asked (7 µs) whether another kernel wrote; if so, what it
-removed or replaced is forgotten here too. An update is one transaction.
+A hit does not access the disk. At most every 50 ms SQLite is asked (7 µs) whether another kernel wrote; if so, the
+entries that it removed or replaced are forgotten here, too. An update is one transaction.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         return row[0] if row else None
 
     def gone(self, key: str) -> Reason | None:
-        """Return why an entry that was here is not: removed or evicted; None if neither is known."""
+        """Return why a former entry is gone: removed or evicted; None if neither is known."""
         sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
         return Reason(Kind(row[0])) if row and row[0] else None
@@ -155,7 +155,7 @@ class SQLiteStore(SQLiteTables, SQLiteMeanings):
         """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
         if self.count()[1] <= limit:
             return 0
-        # What all that were used later take together decides whether there is room for this one.
+        # The size of all entries that were used later decides whether there is room for this one.
         sql = """SELECT id FROM (
             SELECT id, pinned, sum(bytes) OVER (ORDER BY pinned DESC, max(created, coalesce(accessed, 0)) DESC, id)
             AS taken FROM entry) WHERE taken > ? AND NOT pinned"""

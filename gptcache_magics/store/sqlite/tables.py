@@ -1,4 +1,4 @@
-"""What tables read from the SQLite file: entries, lookups, configurations and what they amount to."""
+"""Read the SQLite file for tables: entries, lookups, configurations and their totals."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SQLiteTables:
         """Return entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
-            # Of named entries there are few: going through all by the index would cost more than a sort.
+            # Named entries are few: going through all entries by the index would cost more than a sort.
             order = "e.created" if selection.ids is None else "+e.created"
             sql = f"SELECT {ENTRY} FROM entry e WHERE {where} ORDER BY {order} DESC"
             return list(map(entry_row, db.execute(f"{sql} LIMIT ?", (*values, _limit(limit)))))
@@ -86,7 +86,7 @@ class SQLiteTables:
         return self._connections.read(lambda db: rows(LookupRow._make, db.execute(sql, (*values, _limit(limit)))))
 
     def outcomes(self, period: Period) -> Outcomes:
-        """Return what figures are made of, newest lookup first."""
+        """Return the columns that figures are made of, newest lookup first."""
         where, values = where_lookups(period)
         sql = f"SELECT {OUTCOMES} FROM lookup l WHERE {where} ORDER BY l.number DESC"
         found = self._connections.read(lambda db: db.execute(sql, values).fetchall())
@@ -116,7 +116,7 @@ class SQLiteTables:
     def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
         """Return the questions of the newest entries, of one configuration or of all, in no order."""
         where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
-        newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index alone
+        newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index only
         sql = f"{QUESTIONS} WHERE id IN ({newest})"
         return self._connections.read(lambda db: rows(StoredQuestion._make, db.execute(sql, (*values, limit))))
 
@@ -132,7 +132,7 @@ class SQLiteTables:
         selection: Selection,
         work: Callable[[sqlite3.Connection, str, Sequence[object]], T],
     ) -> T:
-        """Run ``work`` on the entries of a selection: it is given the condition and its values."""
+        """Run ``work`` on the entries of a selection, with the condition and its values."""
         where, values = where_entries(selection)
 
         def prepared(db: sqlite3.Connection) -> T:

@@ -14,7 +14,7 @@ from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id
 __all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
 
 BEFORE_ALL: Final = -(2**63)
-# Not seen by an embedder; with the second value false not by another one either.
+# Entries that an embedder has not seen; with the second value false, that no embedder has seen.
 _UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
 UNEMBEDDED: Final = f"""SELECT {hex_of("e.key")}, {hex_of("e.configuration")}, e.prompt {_UNEMBEDDED}
@@ -22,12 +22,12 @@ UNEMBEDDED: Final = f"""SELECT {hex_of("e.key")}, {hex_of("e.configuration")}, e
 _STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
     GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
-# Of an entry that was removed meanwhile nothing is kept.
+# Nothing is kept of an entry that was removed meanwhile.
 PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, ?, ?, ? FROM entry WHERE id=?"""
 VECTORS: Final = f"""SELECT sequence, {id_of("id")} AS id, vector FROM vector v
     WHERE embedder=? AND context=? AND sequence>? AND {_STORED} ORDER BY sequence"""
-# As if they had come just now: who followed them has forgotten them.
+# As new vectors: an index that followed them has forgotten them.
 VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
     SELECT id, embedder, context, vector FROM vector WHERE id IN (SELECT id FROM removed)"""
 EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
@@ -44,7 +44,7 @@ LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS en
 
 
 class SQLiteMeanings:
-    """The half of a store in one SQLite file that semantic matching needs."""
+    """The half of an SQLite store that matching by meaning needs."""
 
     _connections: Connections
 
@@ -116,5 +116,5 @@ class SQLiteMeanings:
         return frozenset(id_text(number) for (number,) in found)
 
     def labels(self) -> Sequence[LabelRow]:
-        """Return what people said of pairs of questions, newest first."""
+        """Return the judgements of pairs of questions, newest first."""
         return self._connections.read(lambda db: rows(LabelRow._make, db.execute(LABELS)))
