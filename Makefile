@@ -97,6 +97,11 @@ node_modules/lint.stamp: Makefile
 	@touch $@
 
 javascript:
+	@if ! command -v npm >/dev/null && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing npm for the checks of JavaScript and CSS"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install -y --no-install-recommends nodejs npm >/dev/null; \
+	fi
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -s node_modules/lint.stamp; \
 	else \
 		echo "Checking JavaScript and CSS needs npm: sudo apt-get install nodejs npm" >&2; \
