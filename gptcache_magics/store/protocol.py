@@ -1,7 +1,7 @@
 """The protocols of stores: five small ones, and ``Store``, which is all of them.
 
 Every method may be called from any thread; failures raise ``StoreError``. A new store begins with ``AnswerStore``:
-:mod:`.partial` keeps in memory what such a store lacks. The rows that a store gives back are in :mod:`.records`.
+:mod:`.partial` keeps in memory what such a store lacks. A store is given :mod:`.records` and gives back :mod:`.rows`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
-from gptcache_magics.store.records import (
-    Configuration,
+from gptcache_magics.store.records import Configuration, Entry, Found, Lookup, Match, Outcome, Period, Selection, Usage
+from gptcache_magics.store.rows import (
     Content,
     EarlierAnswer,
     EmbedderUse,
-    Entry,
     EntryRow,
     EntryVector,
-    Found,
     LabelRow,
-    Lookup,
     LookupRow,
-    Match,
-    Outcome,
     Outcomes,
-    Period,
-    Selection,
     StoredQuestion,
     Tally,
     UnembeddedEntry,
-    Usage,
 )
 
 __all__ = [
