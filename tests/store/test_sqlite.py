@@ -36,6 +36,8 @@ from gptcache_magics.testing.samples import (
 
 STORES = {"folder": "store", "memory": ":memory:"}
 NOBODY = 65534
+OF_0_1 = Path(__file__).parents[1] / "data" / "0.1"
+SAID_BY_0_1: dict[str, Any] = json.loads((OF_0_1 / "tables.json").read_text())
 Damage = Callable[[Path], object]
 
 START = """
@@ -722,6 +724,57 @@ print(json.dumps({"answer": answer(store).decode(), "count": store.count()[0], "
     assert all("read-only" in refusal for refusal in told["refusals"])
     [notice] = told["notices"]
     assert "read-only" in notice
+
+
+def test_a_store_of_0_1_that_cannot_be_written_is_served_and_shown(open_folder: Path) -> None:
+    open_folder.mkdir()
+    shutil.copy(OF_0_1 / "cache.db", open_folder)
+    before = files(open_folder)
+    protect(open_folder, 0o500, 0o400)
+    # Import first: another user may not be able to read Python's library.
+    told = tell(
+        """
+import gptcache_magics as gm
+tables = [getattr(gm, name) for name in ("entries", "lookups", "stats")]
+gm.on(":memory:")
+for table in tables:
+    table()
+gm.status()
+gm.off()
+"""
+        + UNPRIVILEGED
+        + """
+gm.on(folder)
+said = {}
+store = gm.current().store
+threads = [threading.Thread(target=store.count) for _ in range(3)]
+for thread in threads:
+    thread.start()
+    thread.join()
+rows = store.entries(Selection())
+child = os.fork()
+if not child:
+    os._exit(store.count()[0] != len(rows))
+said |= {"found": sum(store.get(row.key) is not None for row in rows), "child": os.waitpid(child, 0)[1]}
+said |= {"readonly": store.readonly, "notices": list(store.notices), "mode": gm.status().mode}
+said["refusal"] = refused(lambda: store.put(make_entry("b"), GPT))
+store.close()
+said["reopened"] = store.count()[0]
+gm.off()
+said["tables"] = [len(table(at=folder)) for table in tables]
+print(json.dumps(said))
+""",
+        open_folder,
+    )
+
+    entries = len(SAID_BY_0_1["entries"])
+    assert (told["found"], told["reopened"], told["child"]) == (entries, entries, 0)
+    assert told["tables"] == [entries, len(SAID_BY_0_1["lookups"]), len(SAID_BY_0_1["stats"]["model"])]
+    assert (told["readonly"], told["mode"]) == (True, "readonly")
+    assert "read-only" in told["refusal"]
+    [notice] = told["notices"]
+    assert notice.endswith("is read-only: answers are served, nothing is stored or counted.")
+    assert files(open_folder) == before
 
 
 def test_what_a_killed_kernel_put_is_found_though_nothing_can_be_written(open_folder: Path) -> None:

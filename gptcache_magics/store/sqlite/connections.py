@@ -12,12 +12,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.schema import check_readable, migrate
+from gptcache_magics.store.sqlite.schema import is_current, migrate
 
 __all__ = ["Connections", "store_folder"]
 
@@ -68,6 +68,7 @@ class Connections:
         """The lock for opening and setting aside, never held while waiting for another process to write."""
         self._writing = threading.RLock()
         self._memory: _Connection | None = None
+        """Connection of all threads to a database in memory: a store without a file, or the copy of a file."""
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
 
@@ -85,13 +86,14 @@ class Connections:
         except sqlite3.DatabaseError as error:
             return self._again(lambda _: self._transaction(work), error)
 
-    def fill(self, file: sqlite3.Connection, where: str) -> None:
-        """Hold in memory the content of a file, brought to this version."""
+    def fill(self, file: sqlite3.Connection, where: str) -> _Connection:
+        """Hold in memory the content of a file, brought to this version. Return the connection to it."""
         with self._lock:
             memory = self._configured(":memory:")
             file.backup(memory)
             migrate(memory, where)
             self._memory = memory
+            return memory
 
     def close(self) -> None:
         """Release the file; the next use opens it again.
@@ -101,7 +103,7 @@ class Connections:
         with self._lock:
             self.epoch += 1
             mine = getattr(self._local, "connection", None)
-            if mine is not None:
+            if mine is not None and mine is not self._memory:
                 mine.close()
             self._local = threading.local()
             self._memory = self._file = None
@@ -145,9 +147,9 @@ class Connections:
             if self._file is not None and _identity(self.path) != self._file:
                 self.epoch += 1
                 self.notices.append(f"{self.path} was removed or replaced while open. Answers go into a new file.")
-                self._file = None
+                self._memory = self._file = None
             try:
-                mine = self._open_file(self.path)
+                mine = self._memory or self._open_file(self.path)
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise StoreError(f"The store {self.path} cannot be opened: {error}") from error
@@ -180,21 +182,28 @@ class Connections:
         return db
 
     def _open_readonly(self, path: Path) -> _Connection:
+        """Open a file that cannot be written. One of an earlier schema is copied into memory and brought forward there.
+
+        Such a copy does not follow what other kernels write to the file.
+        """
         notice = f"{path} is read-only: answers are served, nothing is stored or counted."
         address = f"{path.resolve().as_uri()}?mode=ro"
         try:
             db = self._configured(address, uri=True)
-            check_readable(db, str(path))
+            current = is_current(db, str(path))
         except sqlite3.OperationalError:
             # WAL needs a shared-memory file, which this folder cannot hold; "immutable" needs neither.
             db = self._configured(f"{address}&immutable=1", uri=True)
-            check_readable(db, str(path))
+            current = is_current(db, str(path))
             journal = Path(f"{path}-wal")
             if os.path.exists(journal) and journal.stat().st_size:
                 notice += " The newest ones, not yet merged into it by the kernel that wrote them, are missing."
         if notice not in self.notices:
             self.notices.append(notice)
-        return db
+        if current:
+            return db
+        with closing(db):
+            return self.fill(db, str(path))
 
     def _configured(self, database: str, *, uri: bool = False) -> _Connection:
         db = sqlite3.connect(
@@ -230,7 +239,7 @@ class Connections:
         """Rename a damaged file and its journal, unless another process did so already."""
         with self._lock:
             self.epoch += 1
-            self._file = None
+            self._memory = self._file = None
             if _is_sound(path):
                 return
             aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")

@@ -7,7 +7,7 @@ from typing import Final
 
 from gptcache_magics.errors import StoreError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "check_readable", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate"]
 
 APPLICATION_ID: Final = 0x67636D61
 """The mark of our files: the letters gcma."""
@@ -209,7 +209,7 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
     StoreError
         If the database is not ours, or of a newer schema. It is left as it was.
     """
-    if _version(db, where) == len(MIGRATIONS):
+    if is_current(db, where):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -226,10 +226,15 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
         raise
 
 
-def check_readable(db: sqlite3.Connection, where: str) -> None:
-    """Raise ``StoreError`` unless the tables can be read as they are."""
-    if _version(db, where) != len(MIGRATIONS):
-        raise StoreError(f"{where} is read-only and not of this version. Copy its folder to where it can be written.")
+def is_current(db: sqlite3.Connection, where: str) -> bool:
+    """Return whether the tables are of this version; False if of an earlier one.
+
+    Raises
+    ------
+    StoreError
+        If the database is not ours, or of a newer schema.
+    """
+    return _version(db, where) == len(MIGRATIONS)
 
 
 def _version(db: sqlite3.Connection, where: str) -> int:
