@@ -18,7 +18,7 @@ MOUNTS: Final = Path("/proc/mounts")
 
 
 def doctor() -> Checkup:
-    """Check versions, LangChain's wraps, models that go past the cache, and the store; say what to do."""
+    """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do."""
     from gptcache_magics.commands._checks import Checkup  # imports LangChain
 
     return Checkup(tuple(_checks()))

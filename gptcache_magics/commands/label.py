@@ -18,7 +18,7 @@ def label(
     number: Annotated[int | str, Word("NUMBER", help="the number of a lookup, from %gptcache lookups")],
     verdict: Annotated[Literal["right", "wrong"], Word("right|wrong", help="whether the stored answer is right")],
 ) -> str:
-    """Say whether the stored answer is right for a lookup's question. A wrong answer is not served for it again.
+    """Say whether the stored answer is right for a lookup's question. After wrong, the next call asks the model.
 
     Parameters
     ----------

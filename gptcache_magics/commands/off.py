@@ -8,5 +8,5 @@ EXAMPLE = "%gptcache off"
 
 
 def off() -> str:
-    """Put LangChain back exactly as it was; says what this run saved."""
+    """Put LangChain back exactly as it was, and say what this run saved."""
     return controller.off()

@@ -54,7 +54,7 @@ def on(
         ),
     ] = None,
     any_temperature: Annotated[bool, Option(help="with --match semantic: match at a temperature above 0, too")] = False,
-    reembed: Annotated[bool, Option(help="embed again what another embedder has embedded")] = False,
+    reembed: Annotated[bool, Option(help="embed again the entries that another embedder has embedded")] = False,
     wait: Annotated[bool, Option(help="with --match semantic: wait until the embedder is loaded")] = False,
     ttl: Annotated[
         str | None, Option(metavar="TIME", help="lifetime of answers stored from now on, such as 12h or 7d; or none")

@@ -25,10 +25,10 @@ def save(
     cell: Cell = None,
     at: At = None,
 ) -> str:
-    """Write the entries that this run stored or hit to a bundle: a file to commit beside a notebook or hand to a class.
+    """Write the entries of this run to a bundle: a file to commit beside a notebook or hand to a class.
 
-    Text that looks like a key is masked in the file. ``cell`` selects the entries of one cell; ``all``, or ``at``
-    another store, selects every entry.
+    The entries of a run are those that it stored or hit; ``cell`` selects those of one cell. With ``all``, or ``at``
+    another store, every entry is written. Text that looks like a key is masked in the file.
     """
     from gptcache_magics import bundle
 

@@ -38,7 +38,7 @@ def tune(
     ] = None,
     at: At = None,
 ) -> Tuned | str:
-    """Show what each threshold would serve, and how much of it would be wrong, by your labels. Applies nothing.
+    """Show what each threshold would serve, and how much of it would be wrong, by your labels; apply none.
 
     The pairs of questions come from lookups, or from a file.
 

@@ -25,7 +25,7 @@ def verify(
         int, Option(metavar="SECONDS", help=f"how long one cell may take (default: {CELL_SECONDS})")
     ] = CELL_SECONDS,
 ) -> Report:
-    """Run a copy of a notebook from recorded answers, without network and keys; list what is missing.
+    """Run a copy of a notebook from recorded answers, without network and keys, and list what is missing.
 
     The kernel stays in mode ``replay`` whatever the notebook says. It has no keys, its Python reaches no network (not
     this machine either), and stores are read into memory: the notebook's own is left as it is. Programs that the

@@ -63,7 +63,7 @@ class Source:
 
     @property
     def state(self) -> str:
-        """``on``, ``off``, or ``replaced``: another cache is LangChain's global one now."""
+        """``on``, ``off``, or ``replaced``: another cache is LangChain's global cache now."""
         if self.ledger is None:
             return "off"
         from langchain_core.globals import get_llm_cache

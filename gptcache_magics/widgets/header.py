@@ -45,7 +45,7 @@ def notices_of(source: PanelSource) -> list[str]:
     """Return notices about the cache itself, beside those of its store."""
     if source.state != "replaced":
         return []
-    return ["Another cache is LangChain's global one: lookups go there. Take it back: %gptcache on"]
+    return ["Another cache is LangChain's global cache now, and gets the lookups. Take it back: %gptcache on"]
 
 
 def notice_html(notices: Sequence[str]) -> str:
