@@ -624,9 +624,9 @@ def damaged(folder: Path) -> None:
 
 
 NOT_OURS: dict[str, tuple[Damage, str]] = {
-    "a database of something else": (foreign, "something else.*%gptcache on FOLDER"),
-    "a database of something else, version 1": (lambda folder: foreign(folder, 1), "something else"),
-    "a database of something else, version 7": (lambda folder: foreign(folder, 7), "something else"),
+    "a database of something else": (foreign, "another program.*%gptcache on FOLDER"),
+    "a database of something else, version 1": (lambda folder: foreign(folder, 1), "another program"),
+    "a database of something else, version 7": (lambda folder: foreign(folder, 7), "another program"),
     "a newer store": (newer, "newer gptcache-magics.*%pip install -U gptcache-magics"),
 }
 
@@ -792,7 +792,7 @@ print(json.dumps({"found": found, "readonly": store.readonly}))
 @pytest.mark.parametrize(
     ("make", "folder_mode", "file_mode", "sentence"),
     [
-        (foreign, 0o500, 0o400, "something else"),
+        (foreign, 0o500, 0o400, "another program"),
         (newer, 0o500, 0o400, "newer gptcache-magics"),
         (damaged, 0o500, 0o400, "damaged"),
         (damaged, 0o500, 0o600, "damaged"),
