@@ -290,7 +290,7 @@ def test_a_mark_on_plain_text_is_left_out() -> None:
     ],
     ids=["response_metadata", "additional_kwargs", "generation_info", "text"],
 )
-def test_what_does_not_come_back_is_refused(make: Callable[[Any], Generation], value: Any) -> None:
+def test_an_answer_that_does_not_come_back_is_refused(make: Callable[[Any], Generation], value: Any) -> None:
     with pytest.raises(NotStorable) as raised:
         generations.encode([chat("fine"), make(value)])
 
@@ -314,7 +314,7 @@ def test_a_message_class_of_a_users_own_is_refused() -> None:
     ],
     ids=["constructor", "secret", "not implemented"],
 )
-def test_what_only_looks_like_a_langchain_object_stays_data_or_is_refused(foreign: dict[str, Any]) -> None:
+def test_data_that_looks_like_a_langchain_object_stays_data_or_is_refused(foreign: dict[str, Any]) -> None:
     for odd in ({}, {"nan": math.nan}):
         answer = chat(AIMessage("Hi", additional_kwargs={"object": foreign}, response_metadata=odd))
         try:

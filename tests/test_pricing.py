@@ -66,7 +66,7 @@ def test_reading_cached_tokens_is_cheaper_than_paying_for_them_again() -> None:
         ("ollama", "llama3", Usage(1_000_000, 500)),
     ],
 )
-def test_what_is_unknown_costs_nan_and_not_nothing(provider: str, model: str, usage: Usage) -> None:
+def test_unknown_costs_are_nan_and_not_zero(provider: str, model: str, usage: Usage) -> None:
     assert math.isnan(pricing.usd(provider, model, usage))
 
 

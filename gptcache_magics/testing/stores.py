@@ -257,7 +257,7 @@ class StoreContract(AnswerStoreContract):
         assert filled.undo() == 2
         assert keys(reader.entries(EVERYTHING)) == {key("c"), key("d")}
 
-    def test_undo_leaves_an_answer_alone_that_was_stored_since(self, filled: Store, reader: Store) -> None:
+    def test_undo_keeps_an_answer_that_was_stored_since(self, filled: Store, reader: Store) -> None:
         filled.clear()
         filled.put(make_entry("a", b"new"), GPT)
 
@@ -548,7 +548,7 @@ class StoreContract(AnswerStoreContract):
             filled.put_all([], [replace(GPT, call_parameters=known)], replace=False)
             assert column(reader.configurations(), "call_parameters")[1] == expected
 
-    def test_a_configuration_is_known_from_its_lookups_alone(self, store: Store, reader: Store) -> None:
+    def test_a_configuration_is_known_from_only_its_lookups(self, store: Store, reader: Store) -> None:
         store.record([lookup(1, "miss")], [GPT], 1000)
 
         assert column(reader.configurations(), "key") == [GPT.key]
@@ -621,7 +621,7 @@ class StoreContract(AnswerStoreContract):
         assert [row[2] for row in peer.vectors("e/2", "c0" * 16, first[0])] == [b"vector c"]
         assert peer.vectors("f/2", "c0" * 16, 0) == []
 
-    def test_a_vector_is_replaced_and_told_anew(self, store: Store) -> None:
+    def test_a_vector_is_replaced_and_reported_again(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)
         store.put_vectors("e/2", [(key("a"), "c0" * 16, b"old")])
         [(sequence, _, _)] = store.vectors("e/2", "c0" * 16, 0)

@@ -179,7 +179,7 @@ def test_entries_are_pinned_and_tagged(page):
     wait_for_words(page, "1 entry unpinned.")
 
 
-def test_many_are_removed_and_brought_back_with_the_keyboard_alone(page):
+def test_many_are_removed_and_brought_back_with_the_keyboard_only(page):
     search(page, "/^question/")
     page.locator(".gptcache-grid-count:visible", has_text="30 of").wait_for()
     page.locator(ROWS).first.focus()
@@ -215,7 +215,7 @@ def test_a_button_pressed_at_once_acts_on_the_rows_just_selected(page):
     wait_for_words(page, "2 entries unpinned.")
 
 
-def test_shortcut_keys_in_the_entry_leave_the_cells_alone(notebook, page):
+def test_shortcut_keys_in_the_entry_do_not_reach_the_cells(notebook, page):
     cells = notebook.cells()
     read(page, "So what should I wear")
     button(page, "Copy as Python").click()

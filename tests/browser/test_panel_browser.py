@@ -298,7 +298,7 @@ def test_prompts_and_answers_are_shown_as_text(notebook, page):
     assert page.evaluate("() => window.broken") is None
 
 
-def test_shortcut_keys_in_the_panel_leave_the_cells_alone(notebook, page):
+def test_shortcut_keys_in_the_panel_do_not_reach_the_cells(notebook, page):
     cells, before = notebook.cells(), lookups(page)
     open_tab(page, "Models")
     choose_row(page, "small-model")
@@ -358,7 +358,7 @@ def test_a_second_view_of_the_panel_lives_too(notebook, page):
     )
 
 
-def test_what_is_saved_is_out_of_sight_while_the_panel_lives(notebook, page):
+def test_the_saved_form_is_out_of_sight_while_the_panel_lives(notebook, page):
     saved = notebook.cell(1).locator("[class^=gptcache-saved]")
     assert saved.count() == 1
     assert not saved.is_visible()

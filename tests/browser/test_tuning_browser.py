@@ -90,7 +90,7 @@ def row(page, question):
     return page.locator(ROWS, has_text=question)
 
 
-def test_a_pair_is_called_wrong_with_the_keyboard_alone(page):
+def test_a_pair_is_called_wrong_with_the_keyboard_only(page):
     stored, asked = VIENNA
     assert page.locator(".gptcache-panel svg").count() == 2
     row(page, asked).focus()
@@ -124,7 +124,7 @@ def test_a_near_miss_is_called_right_in_the_lookups_tab(page):
     assert page.evaluate(HOLDS, "cache.store.labels()[0].right == 1") == "ok"
 
 
-def test_shortcut_keys_on_the_buttons_leave_the_cells_alone(notebook, page):
+def test_shortcut_keys_on_the_buttons_do_not_reach_the_cells(notebook, page):
     cells = notebook.cells()
     for title in ("Lookups", "Tuning"):  # in both a row is selected
         open_tab(page, title)

@@ -203,7 +203,7 @@ def test_entries_of_other_runs_that_fit_are_mentioned(used: Typist) -> None:
     assert "more" not in used.told("save lesson.jsonl")
 
 
-def test_what_a_model_answered_but_nobody_may_be_given_is_not_saved(magic: Typist, server: ProviderServer) -> None:
+def test_an_answer_that_later_calls_may_not_get_is_not_saved(magic: Typist, server: ProviderServer) -> None:
     magic.told("on")
     server.finish_reason = "length"
     server.model("ChatOpenAI").invoke("How tall is Etna?")
@@ -267,7 +267,7 @@ def test_a_line_is_for_people_to_read(path: Path, store: SQLiteStore) -> None:
 
 
 @pytest.mark.parametrize("call_parameters", [None, "{}", '{"stop":null}', '{"temperature":0.7}'])
-def test_what_the_call_gave_comes_back_and_is_left_out_where_it_is_unknown(
+def test_the_parameters_of_the_call_come_back_and_are_left_out_where_unknown(
     path: Path, store: SQLiteStore, call_parameters: str | None
 ) -> None:
     asked = replace(GPT, call_parameters=call_parameters)
@@ -386,7 +386,7 @@ ASKED: dict[str, Callable[[ProviderServer, str], object]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama"])
-def test_what_providers_answered_is_served_from_a_bundle(magic: Typist, server: ProviderServer, name: str) -> None:
+def test_answers_of_providers_are_served_from_a_bundle(magic: Typist, server: ProviderServer, name: str) -> None:
     magic.told("on")
     bought = [ask_it(server, name) for ask_it in ASKED.values()]
     assert controller.cache is not None
@@ -412,7 +412,7 @@ def test_what_providers_answered_is_served_from_a_bundle(magic: Typist, server: 
 
 
 @pytest.mark.parametrize("name", ["OpenAI", "OllamaLLM"])
-def test_what_completion_models_answered_is_served_from_a_bundle(
+def test_answers_of_completion_models_are_served_from_a_bundle(
     magic: Typist, server: ProviderServer, name: str
 ) -> None:
     magic.told("on")
@@ -510,7 +510,7 @@ def test_a_key_in_a_prompt_is_masked_and_the_entry_matches_nothing(path: Path, s
     assert path.read_bytes() == before
 
 
-def test_entries_that_differ_by_a_key_alone_are_both_kept(path: Path, store: SQLiteStore) -> None:
+def test_entries_that_differ_only_by_a_key_are_both_kept(path: Path, store: SQLiteStore) -> None:
     one, other = (entry(f"My key is {KEY}{n}", created=1_767_225_600.0 + n) for n in range(2))
     bundle.save(filled(store, one, other), EVERYTHING, path)
 
@@ -659,7 +659,7 @@ def test_refused_lines_come_in_their_order(path: Path) -> None:
     assert [number for number, _ in bundle.read(written(path, elsewhere, "no JSON", elsewhere)).refused] == [2, 3, 4]
 
 
-def test_many_wrong_lines_are_told_by_the_first_few(used: Typist, path: Path) -> None:
+def test_many_wrong_lines_are_reported_by_the_first_few(used: Typist, path: Path) -> None:
     written(path, CONFIGURATION, *(line for line, _ in WRONG[:5]), ENTRY)
 
     assert used.told("load lesson.jsonl") == (
@@ -670,7 +670,7 @@ def test_many_wrong_lines_are_told_by_the_first_few(used: Typist, path: Path) ->
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\n\n"])
 @pytest.mark.parametrize("begins", ["", "\ufeff"])
-def test_what_editors_and_git_do_to_a_file_does_no_harm(path: Path, begins: str, ends: str) -> None:
+def test_the_changes_that_editors_and_git_make_to_a_file_do_not_harm(path: Path, begins: str, ends: str) -> None:
     shuffled = [begins + HEADER, json.dumps(ENTRY), json.dumps(CONFIGURATION), json.dumps(CONFIGURATION)]
     path.write_bytes(ends.join(shuffled).encode())
 
@@ -770,7 +770,9 @@ NEWER = (
         ("nosuch.db --from langchain-sqlite", "There is no file nosuch.db. LangChain's SQLiteCache calls it"),
     ],
 )
-def test_what_is_no_bundle_is_refused_with_one_sentence(used: Typist, tmp_path: Path, line: str, sentence: str) -> None:
+def test_a_file_that_is_not_a_bundle_is_refused_with_one_sentence(
+    used: Typist, tmp_path: Path, line: str, sentence: str
+) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     (tmp_path / "empty").touch()
     (tmp_path / "binary").write_bytes(bytes(range(128)) * 1000)
@@ -807,9 +809,7 @@ def test_what_is_no_bundle_is_refused_with_one_sentence(used: Typist, tmp_path: 
         ("lesson.jsonl --at nosuch", "There is no store in nosuch."),
     ],
 )
-def test_a_place_that_is_no_place_for_a_bundle_is_refused(
-    used: Typist, tmp_path: Path, line: str, sentence: str
-) -> None:
+def test_a_place_that_cannot_hold_a_bundle_is_refused(used: Typist, tmp_path: Path, line: str, sentence: str) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     (tmp_path / "empty").touch()
     (tmp_path / "lessons").mkdir()
@@ -823,7 +823,7 @@ def test_a_place_that_is_no_place_for_a_bundle_is_refused(
 
 @pytest.mark.skipif(CAN_WRITE_ANYWHERE, reason="this user may write anywhere")
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_may_not_be_written_is_refused(path: Path, store: SQLiteStore, what: str) -> None:
+def test_a_file_that_may_not_be_written_is_refused(path: Path, store: SQLiteStore, what: str) -> None:
     filled(store, entry())
     bundle.save(store, EVERYTHING, path)
     before = path.read_bytes()
@@ -889,7 +889,7 @@ def test_a_link_to_a_bundle_stays_a_link(path: Path, store: SQLiteStore, tmp_pat
 # Loading
 
 
-def test_load_keeps_what_is_there_unless_told_to_replace_it(used: Typist, path: Path) -> None:
+def test_load_keeps_stored_answers_unless_replace_is_given(used: Typist, path: Path) -> None:
     used.told("save lesson.jsonl --all")
     used.told("mode refresh")
     new = ask("How tall is Etna?")
@@ -904,7 +904,7 @@ def test_load_keeps_what_is_there_unless_told_to_replace_it(used: Typist, path: 
     assert "before" in repr(gm.show(gm.entries(grep="Etna").index[0]))
 
 
-def test_load_wants_a_cache_of_ours_that_is_on(magic: Typist, path: Path) -> None:
+def test_load_needs_a_cache_of_ours_that_is_on(magic: Typist, path: Path) -> None:
     written(path, CONFIGURATION, ENTRY)
     assert magic.refused("load lesson.jsonl").startswith("The cache is off. Turn it on: %gptcache on")
 

@@ -482,7 +482,7 @@ def test_the_text_to_store_and_the_text_to_embed_may_differ(
     assert_nothing_failed(cache)
 
 
-def test_a_similar_question_hits_where_the_user_wants_it_to(
+def test_a_similar_question_hits_if_the_evaluation_of_the_user_accepts_it(
     server: ProviderServer, install: Install, tmp_path: Path
 ) -> None:
     questions: list[tuple[str, str]] = []

@@ -363,7 +363,7 @@ def test_an_entry_under_the_key_itself_does_not_explain_its_miss(log: Log) -> No
         ("error", Reason(Kind.ERROR, "OSError while looking up an answer: disk gone"), "error", "disk gone"),
     ],
 )
-def test_what_was_known_at_the_lookup_is_the_cause(
+def test_the_reason_known_at_the_lookup_is_the_cause(
     log: Log, outcome: str, reason: Reason, cause: str, told: str
 ) -> None:
     log.ask(REPORT)
@@ -400,7 +400,7 @@ def test_what_was_known_at_the_lookup_is_the_cause(
         ({"outcome": "bypass", "reason": Reason(Kind.MODE, "refresh"), "mode": "refresh"}, "removed", "removed"),
     ],
 )
-def test_what_became_of_the_same_call_last_time_is_the_cause(
+def test_the_outcome_of_the_same_call_last_time_is_the_cause(
     log: Log, earlier: dict[str, Any], cause: str, told: str
 ) -> None:
     log.ask(NEWER)
@@ -550,7 +550,7 @@ def test_keys_are_masked_in_every_text(log: Log) -> None:
     assert "note changed" in str(closest(explanation))
 
 
-def test_text_that_is_no_unicode_is_explained(log: Log) -> None:
+def test_text_that_is_not_unicode_is_explained(log: Log) -> None:
     log.ask("What is \ud800 in Unicode?")
     log.ask("What is \ud801 in Unicode?")
     log.ask(chat(("human", "What is \ud800 here in Unicode?")))

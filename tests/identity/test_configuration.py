@@ -178,7 +178,7 @@ def test_a_secret_is_neither_shown_nor_part_of_the_key(value: Any) -> None:
 
 
 @pytest.mark.parametrize("looks", ["sk-abcdefgh12345678", "Bearer abcdefgh123456", "hf_abcdefgh12345678"])
-def test_what_looks_like_a_key_is_not_shown(looks: str) -> None:
+def test_text_that_looks_like_a_key_is_not_shown(looks: str) -> None:
     for found in (
         identity(Chat(anything=looks)),
         identity(user=looks),

@@ -58,7 +58,7 @@ def test_a_field_that_changes_no_answer_leaves_the_key(fields: dict[str, Any]) -
     assert key(Chat(**fields)) == key(Chat())
 
 
-def test_the_fields_are_read_anew_for_each_call() -> None:
+def test_the_fields_are_read_again_for_each_call() -> None:
     model = Chat(anything={"a": [1]})
     before = key(model)
     model.anything["a"].append(2)

@@ -60,7 +60,7 @@ HISTORY = (
     ],
     ids=without_address,
 )
-def test_what_the_model_sees_of_a_chat_changes_the_key(place: int, update: dict[str, Any]) -> None:
+def test_the_parts_of_a_chat_that_the_model_sees_change_the_key(place: int, update: dict[str, Any]) -> None:
     changed = list(HISTORY)
     changed[place] = changed[place].model_copy(update=update)
 
@@ -83,7 +83,7 @@ def test_what_the_model_sees_of_a_chat_changes_the_key(place: int, update: dict[
     ],
     ids=without_address,
 )
-def test_what_the_model_does_not_see_of_a_chat_leaves_the_key(place: int, update: dict[str, Any]) -> None:
+def test_the_parts_of_a_chat_that_the_model_does_not_see_leave_the_key(place: int, update: dict[str, Any]) -> None:
     changed = list(HISTORY)
     changed[place] = changed[place].model_copy(update=update)
 
@@ -125,7 +125,7 @@ def test_the_previous_response_counts_where_the_request_names_it() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["", "plain", "[]", "[{", '[{"lc": 1}]', '[{"lc": 1, "kwargs": 3}]', "\0", "\ud83d"])
-def test_a_prompt_that_is_no_chat_is_taken_as_it_is(prompt: str) -> None:
+def test_a_prompt_that_is_not_a_chat_is_taken_as_it_is(prompt: str) -> None:
     found = identity(question=prompt)
 
     assert (found.prompt, found.question) == (prompt, prompt)

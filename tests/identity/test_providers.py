@@ -13,7 +13,7 @@ from tests.support.calls import key
 
 
 @pytest.mark.parametrize("make", [FakeListChatModel, FakeListLLM])
-def test_the_call_counter_of_a_fake_is_no_parameter(make: Callable[..., Any]) -> None:
+def test_the_call_counter_of_a_fake_is_not_a_parameter(make: Callable[..., Any]) -> None:
     model = make(responses=["a", "b"])
     before = key(model)
     model.invoke("question")

@@ -114,7 +114,7 @@ class Recorder(BaseCache):
 
 
 @pytest.mark.parametrize(("name", "named"), [("ChatOpenAI", True), ("OpenAI", True), ("ChatOllama", False)])
-def test_an_answer_stored_by_llm_string_alone_is_served_to_the_model_it_names(
+def test_an_answer_stored_by_llm_string_only_is_served_to_the_model_it_names(
     cache: gm.GPTCache, server: ProviderServer, name: str, named: bool
 ) -> None:
     recorder = Recorder()
@@ -300,7 +300,7 @@ async def test_a_store_that_fails_is_counted_and_no_call_notices(
     assert list(cache.store.notices) == []
 
 
-def test_a_listener_that_fails_is_no_matter_for_a_call(cache: gm.GPTCache, server: ProviderServer) -> None:
+def test_a_listener_that_fails_does_not_disturb_a_call(cache: gm.GPTCache, server: ProviderServer) -> None:
     def fails() -> None:
         raise ValueError("out of order")
 
@@ -383,7 +383,7 @@ async def test_the_event_loop_runs_on_while_the_file_is_locked(
     assert cache.store.count()[0] == 5
 
 
-async def test_a_hit_waits_for_no_update(
+async def test_a_hit_does_not_wait_for_an_update(
     cache: gm.GPTCache, server: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "BUSY_SECONDS", 3.0)
@@ -458,7 +458,7 @@ def test_two_caches_on_one_folder_share_their_answers(cache: gm.GPTCache, server
     assert text_of(server.model("ChatOpenAI").invoke(QUESTION)) == bought
 
 
-def test_a_cache_made_anew_finds_what_the_last_one_stored(tmp_path: Path, server: ProviderServer) -> None:
+def test_a_new_cache_finds_the_answers_of_the_last_one(tmp_path: Path, server: ProviderServer) -> None:
     told = []
     for _ in range(2):
         cache = gm.GPTCache(store=str(tmp_path / "store"))
@@ -604,7 +604,7 @@ def test_the_wraps_end_with_the_last_cache(tmp_path: Path, life: str) -> None:
 
 
 @pytest.mark.slow
-def test_what_nobody_uses_any_more_may_be_collected_between_any_two_steps(tmp_path: Path) -> None:
+def test_unused_objects_may_be_collected_between_any_two_steps(tmp_path: Path) -> None:
     script = """
 import asyncio, faulthandler, gc, os, sys, threading
 from langchain_core.globals import set_llm_cache
@@ -660,7 +660,7 @@ print(*(cache.ledger.last_error, sum(lookup.outcome == "hit" for lookup in cache
     assert output_of(script, folder=tmp_path) == "4"
 
 
-def test_who_stops_watching_keeps_nobody_else_from_hearing_of_a_call(cache: gm.GPTCache) -> None:
+def test_a_watcher_that_stops_leaves_the_others_hearing_of_calls(cache: gm.GPTCache) -> None:
     heard: list[str] = []
 
     class Leaving:

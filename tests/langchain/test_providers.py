@@ -224,7 +224,7 @@ def test_the_same_image_hits_and_another_misses(server: ProviderServer, name: st
 
 
 @pytest.mark.parametrize("name", CHAT_MODELS)
-def test_what_a_caller_does_to_an_answer_stays_with_the_caller(server: ProviderServer, name: str) -> None:
+def test_the_changes_that_a_caller_makes_to_an_answer_stay_with_the_caller(server: ProviderServer, name: str) -> None:
     llm = server.model(name)
     bought = llm.invoke(QUESTION)
     text = bought.text

@@ -153,7 +153,7 @@ def test_a_store_that_fails_loses_no_lookup_and_the_failure_is_counted(
     assert hits(store) == 3
 
 
-def test_what_a_failing_store_keeps_pending_is_bounded(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_pending_lookups_of_a_failing_store_are_bounded(ledger: Ledger, tmp_path: Path) -> None:
     failing(tmp_path, fails=True)
     for _ in range(RECENT_LOOKUPS + 50):
         note(ledger)

@@ -50,7 +50,7 @@ def test_an_answer_that_has_expired_is_asked_for_again(monkeypatch: pytest.Monke
 # Size
 
 
-def test_what_was_unused_for_longest_makes_room_and_pinned_entries_stay() -> None:
+def test_entries_unused_for_longest_make_room_and_pinned_entries_stay() -> None:
     for number in range(4):
         ask(f"question {number}")
     size = int(gm.entries()["bytes"].sum())

@@ -99,7 +99,7 @@ def test_the_line_of_mode_says_what_it_means() -> None:
     assert gm.status().mode == "refresh"
 
 
-def test_off_forgets_the_mode_and_everything_else_that_on_was_told(tmp_path: Path) -> None:
+def test_off_forgets_the_mode_and_all_other_options_of_on(tmp_path: Path) -> None:
     gm.on(mode="bypass", ttl="1h", max_size="1MB", samples=3, budget="1usd")
     gm.off()
     gm.on(tmp_path / "store")
@@ -263,7 +263,7 @@ async def _all(pieces: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_replay_reaches_no_model(server: ProviderServer, way: str) -> None:
+def test_replay_does_not_reach_a_model(server: ProviderServer, way: str) -> None:
     llm = server.model("ChatOpenAI")
     llm.invoke(RECORDED)
     gm.mode("replay")
@@ -274,7 +274,7 @@ def test_replay_reaches_no_model(server: ProviderServer, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ASYNC_WAYS)
-async def test_replay_reaches_no_model_from_async_code(server: ProviderServer, way: str) -> None:
+async def test_replay_does_not_reach_a_model_from_async_code(server: ProviderServer, way: str) -> None:
     llm = server.model("ChatOpenAI")
     await llm.ainvoke(RECORDED)
     gm.mode("replay")

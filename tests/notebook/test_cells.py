@@ -68,7 +68,7 @@ def test_within_a_cell_nothing_loosens_what_it_asked_for(
     assert mode(kernel) == "auto None"
 
 
-def test_what_a_nested_magic_asks_for_ends_with_it(kernel: Kernel) -> None:
+def test_the_scope_of_a_nested_magic_ends_with_it(kernel: Kernel) -> None:
     kernel.run(
         "%%gptcache --tag outer\nask('inner 1')\n"
         "get_ipython().run_cell_magic('gptcache', 'refresh', \"ask('inner 2')\")\nask('inner 3')"
@@ -169,7 +169,7 @@ def test_the_badge_says_once_that_one_answer_was_served_to_many(kernel: Kernel) 
         assert [said in badge for badge in badges(fresh.run(cell, cell_id="a"))] == [False]
 
 
-def test_no_badge_where_nobody_looks(kernel: Kernel) -> None:
+def test_a_badge_is_shown_only_where_a_notebook_shows_the_cell(kernel: Kernel) -> None:
     assert badges(kernel.run("_ = ask('unseen')")) == []
 
 

@@ -83,7 +83,7 @@ def test_a_cell_can_be_asked_for_by_the_number_beside_it(kernel: Kernel) -> None
     assert f"analysis.ipynb [{ran.count}] # a comment" in shown.text.splitlines()
 
 
-def test_the_badge_counts_the_lookups_of_its_cell_alone(kernel: Kernel) -> None:
+def test_the_badge_counts_only_the_lookups_of_its_cell(kernel: Kernel) -> None:
     first = kernel.run("_ = [ask('badge'), ask('badge'), ask('badge & more')]", cell_id="a")
     assert badges(first)[0].startswith("gptcache: 1 hit, 2 misses · saved 0.0 s · paid 0.0 s")
     assert "gptcache: 1 hit, 2 misses" in first.shown[0]["text/html"]
@@ -260,7 +260,7 @@ def test_matching_by_meaning_in_a_notebook(kernel: Kernel) -> None:
     assert "1 label: 49 more" in kernel.run("%gptcache tune").text
 
 
-def test_an_embedder_that_fails_is_told_once_under_a_cell(kernel: Kernel) -> None:
+def test_an_embedder_that_fails_is_reported_once_under_a_cell(kernel: Kernel) -> None:
     kernel.run("words.fails = ValueError('no quota')")
     first, second = (kernel.run(f"_ = ask('Which of the lakes is deep, {n}?')", cell_id="a") for n in "ab")
     kernel.run("words.fails = None\n%gptcache on --match exact")

@@ -211,7 +211,7 @@ def test_a_cache_installed_later_is_reported_and_taken_over_by_on(used: Typist, 
     assert get_llm_cache() is None
 
 
-def test_a_cache_installed_later_is_left_alone_by_off(magic: Typist) -> None:
+def test_off_does_not_touch_a_cache_installed_later(magic: Typist) -> None:
     previous, later = InMemoryCache(), InMemoryCache()
     set_llm_cache(previous)
     magic.told("on")
@@ -392,7 +392,7 @@ def test_remove_takes_what_fits_every_condition_and_undo_brings_it_back(
     assert used.told("undo") == "Nothing to bring back."
 
 
-def test_a_pinned_entry_is_removed_by_its_id_or_with_the_whole_store_alone(used: Typist) -> None:
+def test_a_pinned_entry_is_removed_only_by_its_id_or_with_the_whole_store(used: Typist) -> None:
     etna = id_of("Etna")
     used.told(f"pin {etna}")
 
@@ -462,7 +462,7 @@ def test_clear_with_log_removes_the_lookups_too(used: Typist) -> None:
 
 
 @pytest.mark.parametrize("line", ["clear", "clear --log", "remove --grep question", "remove -m small-model"])
-def test_more_than_twenty_entries_want_a_yes(magic: Typist, line: str) -> None:
+def test_more_than_twenty_entries_need_a_yes(magic: Typist, line: str) -> None:
     magic.told("on :memory:")
     for number in range(21):
         ask(f"question {number}")
@@ -654,7 +654,7 @@ def test_a_wrong_line_loses_nothing(used: Typist, tmp_path: Path, line: str, sen
         pd.testing.assert_frame_equal(before, after)
 
 
-def test_what_is_no_function_cannot_set_a_gptcache_up(magic: Typist) -> None:
+def test_only_a_function_can_set_a_gptcache_up(magic: Typist) -> None:
     magic.ip.user_ns["three"] = 3
 
     assert "function" in magic.refused("on --init three")
@@ -706,7 +706,7 @@ def made_database(folder: Path, version: int, owner: int) -> Path:
     ids=["newer", "foreign", "foreign of version 1"],
 )
 @pytest.mark.parametrize("line", ["on theirs", "stats --at theirs"])
-def test_a_file_that_is_not_ours_to_read_is_left_alone(
+def test_a_file_that_is_not_ours_to_read_is_not_touched(
     magic: Typist, tmp_path: Path, line: str, version: int, owner: int, sentence: str
 ) -> None:
     path = made_database(tmp_path / "theirs", version, owner)

@@ -330,7 +330,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
 # A snapshot
 
 
-def test_a_snapshot_holds_what_the_file_holds_and_leaves_it_alone(tmp_path: Path, recorded: str) -> None:
+def test_a_snapshot_holds_the_content_of_the_file_and_does_not_touch_it(tmp_path: Path, recorded: str) -> None:
     folder = tmp_path / ".gptcache"
     before = files(folder)
     store = snapshot(folder)

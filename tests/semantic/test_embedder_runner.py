@@ -56,7 +56,7 @@ def test_texts_that_mean_the_same_point_the_same_way(model: MiniLM) -> None:
     assert cosine(model, "How do I reverse a list in Python?", "What is the capital of France?") < 0.2
 
 
-def test_a_text_has_the_same_vector_alone_and_among_others(model: MiniLM) -> None:
+def test_a_text_has_the_same_vector_by_itself_and_among_others(model: MiniLM) -> None:
     short, long = "How deep is the sea?", "word " * 50
     [alone], [among, _] = model.embed([short]), model.embed([short, long])
 
@@ -101,7 +101,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("given", ["mini", 7, None, object()])
-def test_what_is_no_embedder_is_refused(given: Any) -> None:
+def test_an_object_that_is_not_an_embedder_is_refused(given: Any) -> None:
     with pytest.raises(CommandError, match="minilm, or a"):
         embedder_maker(given)
 
@@ -142,7 +142,7 @@ def test_any_number_of_texts_is_embedded_in_batches() -> None:
     ],
     ids=["NaN", "infinite", "zero", "dimension", "empty", "no numbers", "raises"],
 )
-def test_what_is_no_vector_fails_that_call_and_no_other(vector: Callable[[str], Any], message: str) -> None:
+def test_a_result_that_is_not_a_vector_fails_only_that_call(vector: Callable[[str], Any], message: str) -> None:
     made = embedding(Counted(lambda text: vector(text) if text == "bad" else [1.0, 1.0]))
     with pytest.raises(EmbedderFailed, match=message):
         made.embed(["bad"])
@@ -214,7 +214,7 @@ def test_while_it_loads_nothing_waits() -> None:
     assert made.name == "slow/2"
 
 
-def test_an_error_of_ours_is_told_as_it_is() -> None:
+def test_an_error_of_ours_is_shown_as_it_is() -> None:
     def make() -> Any:
         raise GPTCacheMagicsError("Type this.")
 

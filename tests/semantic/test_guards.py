@@ -199,7 +199,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("guard", GUARDS)
-def test_each_guard_alone_blocks_its_pairs(guard: str) -> None:
+def test_each_guard_blocks_its_pairs_by_itself(guard: str) -> None:
     others = {name: each for name, each in GUARDS.items() if name != guard}
     for stored, asked, difference in CAUGHT[guard]:
         caught = blocked(stored, asked)

@@ -62,7 +62,7 @@ def test_the_configuration_is_part_of_the_context() -> None:
     assert meaning(HumanMessage(QUESTION)).context != meaning(HumanMessage(QUESTION), configuration="0e" * 16).context
 
 
-def test_what_differs_between_a_model_s_and_a_cache_s_answer_does_not_count() -> None:
+def test_differences_between_a_model_s_and_a_cache_s_answer_do_not_count() -> None:
     def asked(**fields: Any) -> SearchableQuestion:
         return meaning(HumanMessage("Of Paris."), AIMessage("Yes?", **fields), HumanMessage(QUESTION))
 
@@ -110,18 +110,18 @@ def test_text_blocks_are_text_and_what_stands_beside_it_is_context() -> None:
     ],
     ids=["last is ai", "too short", "too long", "tool call", "function call", "image", "file", "unknown", "empty"],
 )
-def test_what_is_more_than_words_is_found_exactly_alone(messages: list[BaseMessage], reason: str) -> None:
+def test_a_prompt_of_more_than_words_gets_exact_matches_only(messages: list[BaseMessage], reason: str) -> None:
     with pytest.raises(ExactOnly, match=reason):
         meaning(*messages)
 
 
-def test_a_conversation_in_one_text_is_found_exactly_alone() -> None:
+def test_a_conversation_in_one_text_gets_exact_matches_only() -> None:
     turns = "Human: I love cats and hate dogs.\nAI: Ok.\nHuman: Which animal should I buy?\nAI:"
     with pytest.raises(ExactOnly, match="a conversation in one text"):
         searchable_question(turns.encode(), "63" * 16)
     assert searchable_question(b"Question: Which animal should I buy?", "63" * 16)
 
 
-def test_text_that_is_not_valid_unicode_is_found_exactly_alone() -> None:
+def test_text_that_is_not_valid_unicode_gets_exact_matches_only() -> None:
     with pytest.raises(ExactOnly, match="Unicode"):
         searchable_question("half \ud83d of a pair".encode("utf-8", "surrogatepass"), GPT)

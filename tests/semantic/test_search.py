@@ -229,7 +229,7 @@ def test_no_model_is_answered_from_another(
     [("and now?", "fewer than 3 words"), ("word " * 61, "more than 60 words")],
     ids=["short", "long"],
 )
-def test_what_says_too_little_or_too_much_is_found_exactly_alone(
+def test_short_and_long_questions_get_exact_matches_only(
     model: Model, similar: SemanticSearch, server: ProviderServer, question: str, reason: str
 ) -> None:
     for each in (question, f"{question.strip()}  ", question):
@@ -305,7 +305,7 @@ def test_a_lookup_without_a_model_at_hand_is_exact(similar: SemanticSearch) -> N
     assert cache.lookup(REWORDED, "[('model', 'small'), ('temperature', 0.9)]") is None
 
 
-def test_what_was_removed_takes_no_place_of_what_is_there(
+def test_removed_entries_do_not_take_the_place_of_stored_ones(
     model: Model, similar: SemanticSearch, server: ProviderServer
 ) -> None:
     with gm.using(mode="refresh"):
@@ -364,7 +364,7 @@ def test_a_label_can_be_taken_back(model: Model, similar: SemanticSearch, server
         (1, "wright", "Did you mean 'right'"),
     ],
 )
-def test_what_cannot_be_labelled_says_why(
+def test_a_lookup_that_cannot_be_labelled_says_why(
     model: Model, similar: SemanticSearch, number: Any, verdict: Any, message: str
 ) -> None:
     model.invoke(ASKED)
@@ -393,7 +393,7 @@ def test_in_shadow_nothing_is_served_and_both_answers_are_kept(
 # The store
 
 
-def test_what_was_stored_before_becomes_searchable(
+def test_earlier_entries_become_searchable(
     model: Model, on: Callable[..., SemanticSearch], server: ProviderServer, tmp_path: Path
 ) -> None:
     gm.on(tmp_path / "store")
@@ -534,7 +534,7 @@ def test_two_embedders_of_one_name_are_told_apart_by_what_they_give(
     assert on(embedder=again).embedding.name == "Embedder/512 #2"
 
 
-def test_what_no_embedder_has_seen_waits_for_nobody_s_consent(
+def test_entries_that_no_embedder_has_seen_are_embedded_without_asking(
     model: Model, on: Callable[..., SemanticSearch], server: ProviderServer
 ) -> None:
     first = on()
@@ -752,7 +752,7 @@ def test_on_can_wait_until_everything_is_searchable(
     assert "cannot be used, so matching is exact: " in gm.on(match="semantic", embedder=Broken(), wait=True)
 
 
-def test_any_temperature_is_told_and_ends_with_matching_by_meaning(
+def test_any_temperature_is_shown_and_ends_with_matching_by_meaning(
     server: ProviderServer, on: Callable[..., SemanticSearch]
 ) -> None:
     on(any_temperature=True)
@@ -775,7 +775,7 @@ class Broken(Embedder):
         raise RuntimeError("no such model")
 
 
-def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callable[..., SemanticSearch]) -> None:
+def test_text_of_another_script_gets_exact_matches_only(model: Model, on: Callable[..., SemanticSearch]) -> None:
     on(embedder="minilm")
     model.invoke("Как перевернуть список в Python?")
 
@@ -800,7 +800,7 @@ def test_text_of_another_script_is_found_exactly_alone(model: Model, on: Callabl
         ({"match": "semantic", "wrap": True}, "the answers are elsewhere"),
     ],
 )
-def test_what_does_not_go_together_is_said_and_nothing_is_changed(
+def test_options_that_do_not_fit_are_named_and_nothing_is_changed(
     tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CommandError, match=message):
@@ -871,7 +871,7 @@ def test_tune_says_what_it_wants(similar: SemanticSearch, options: dict[str, Any
         gm.tune(**options)
 
 
-def test_shadow_wants_matching_by_meaning(tmp_path: Path) -> None:
+def test_shadow_needs_matching_by_meaning(tmp_path: Path) -> None:
     gm.on(tmp_path / "store")
     with pytest.raises(CommandError, match="on --match semantic"):
         gm.tune(shadow="on")

@@ -60,7 +60,7 @@ def test_a_threshold_serves_what_is_above_it_and_not_blocked() -> None:
     }
 
 
-def test_of_few_labels_no_threshold_is_suggested() -> None:
+def test_few_labels_do_not_suggest_a_threshold() -> None:
     said = tuning.suggestion(pairs((25, 0.95, True), (24, 0.94, False)), 0.93)
 
     assert said.threshold is None
@@ -76,7 +76,7 @@ def test_wrong_hits_raise_the_threshold() -> None:
     assert said.sentence.endswith("To use it: %gptcache on --threshold 0.95")
 
 
-def test_labels_of_hits_alone_never_lower_it() -> None:
+def test_labels_of_only_hits_never_lower_it() -> None:
     said = tuning.suggestion(pairs((2_000, 0.97, True)), 0.93, 0.99)
 
     assert said.threshold is None

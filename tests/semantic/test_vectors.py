@@ -90,7 +90,7 @@ def put(store: SQLiteStore, number: int, vector: Vector, context: str = "c0" * 1
     store.put_vectors("e", [(key(number), context, vector.astype("<f4").tobytes())])
 
 
-def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+def test_an_entry_of_another_kernel_is_found_at_once(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     mine, theirs = folder
     contexts = ContextIndex(mine, "e", DIMENSION)
     first, second = unit(), unit()
@@ -103,7 +103,7 @@ def test_what_another_kernel_stores_is_found_at_once(folder: tuple[SQLiteStore, 
     assert ContextIndex(mine, "f", DIMENSION).nearest("c0" * 16, second, 1, 0.9) == []
 
 
-def test_another_file_in_place_of_the_first_is_read_anew(
+def test_another_file_in_place_of_the_first_is_read_again(
     folder: tuple[SQLiteStore, SQLiteStore], tmp_path: Path
 ) -> None:
     mine, theirs = folder
@@ -120,7 +120,7 @@ def test_another_file_in_place_of_the_first_is_read_anew(
     assert contexts.nearest("c0" * 16, first, 1, 0.9) == []
 
 
-def test_what_is_not_in_the_store_yet_is_found_and_once_only(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
+def test_an_entry_that_is_not_in_the_store_yet_is_found_once(folder: tuple[SQLiteStore, SQLiteStore]) -> None:
     store, _ = folder
     contexts = ContextIndex(store, "e", DIMENSION)
     vector = unit()
@@ -148,7 +148,7 @@ def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]
     assert [each.id for each in ContextIndex(store, "e", DIMENSION).nearest("c0" * 16, good, 5, -1.0)] == [key(2)[:16]]
 
 
-def test_only_so_many_vectors_are_kept_in_memory(
+def test_a_bounded_number_of_vectors_is_kept_in_memory(
     folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vectors, "MOST_VECTORS", 3)

@@ -93,7 +93,7 @@ def test_labels_and_vectors_are_what_they_were(store: SQLiteStore) -> None:
     assert [list(each) for each in store.embedders()] == SAID["embedders"]
 
 
-def test_what_was_removed_can_come_back(store: SQLiteStore) -> None:
+def test_removed_entries_can_come_back(store: SQLiteStore) -> None:
     assert store.undo() == SAID["removed"] > 0
 
 

@@ -60,7 +60,7 @@ def test_a_cache_works_with_a_store_that_only_keeps_answers() -> None:
         cache.close()
 
 
-def test_what_such_a_store_cannot_do_is_said() -> None:
+def test_the_limits_of_such_a_store_are_said() -> None:
     store = open_store(DictStore())
 
     assert store.where == "DictStore"

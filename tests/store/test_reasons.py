@@ -36,7 +36,7 @@ def test_no_reason_is_no_sentence() -> None:
         (Objection(ObjectionKind.SHADOW), ", shadow mode", ", shadow mode"),
     ],
 )
-def test_what_is_similar_is_told_with_what_speaks_against_it(
+def test_a_similar_question_is_shown_with_the_objection_to_it(
     objection: Objection | None, told: str, without_words: str
 ) -> None:
     near = Near(KEY, 0.96, "e/2", objection)

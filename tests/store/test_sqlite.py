@@ -282,7 +282,7 @@ def test_a_place_that_no_store_is_for_is_named(where: object) -> None:
 # Other processes
 
 
-def test_what_was_put_survives_kill_9(folder: Path) -> None:
+def test_stored_answers_survive_kill_9(folder: Path) -> None:
     acknowledged = killed(folder, 50)
     store = SQLiteStore(folder)
 
@@ -366,7 +366,7 @@ store.close()
 
 
 @pytest.mark.slow
-def test_what_the_parent_is_in_the_middle_of_is_not_the_childs(folder: Path) -> None:
+def test_a_child_does_not_continue_the_work_of_its_parent(folder: Path) -> None:
     script = """
 import signal
 store = SQLiteStore(folder)
@@ -526,7 +526,7 @@ def test_a_file_damaged_twice_is_kept_twice(folder: Path) -> None:
     assert sorted(kept) == [b"one" * 1000, b"two" * 1000]
 
 
-def test_a_kernel_follows_when_another_one_set_the_file_aside(filled: Path) -> None:
+def test_a_kernel_follows_when_another_kernel_set_the_file_aside(filled: Path) -> None:
     one, two = SQLiteStore(filled), SQLiteStore(filled)
     one.put(make_entry("from one"), GPT)
     with sqlite3.connect(filled / "cache.db") as db:
@@ -571,7 +571,7 @@ LOSSES: dict[str, tuple[Damage, range]] = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_is_whole_is_found_after_a_loss(filled: Path, loss: str) -> None:
+def test_whole_entries_are_found_after_a_loss(filled: Path, loss: str) -> None:
     process = start(
         """
 store = SQLiteStore(folder)
@@ -632,7 +632,7 @@ NOT_OURS: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("case", NOT_OURS)
-def test_what_is_not_ours_is_left_untouched(folder: Path, case: str) -> None:
+def test_files_that_are_not_ours_are_not_touched(folder: Path, case: str) -> None:
     make, sentence = NOT_OURS[case]
     make(folder)
     before = files(folder)
@@ -665,7 +665,7 @@ USELESS: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", USELESS)
-def test_a_place_that_can_be_no_store_gets_one_sentence(folder: Path, case: str) -> None:
+def test_a_place_that_cannot_be_a_store_gets_one_sentence(folder: Path, case: str) -> None:
     make, sentence = USELESS[case]
     where = make(folder)
     before = sorted(folder.parent.rglob("*"))
@@ -777,7 +777,7 @@ print(json.dumps(said))
     assert files(open_folder) == before
 
 
-def test_what_a_killed_kernel_put_is_found_though_nothing_can_be_written(open_folder: Path) -> None:
+def test_the_entries_of_a_killed_kernel_are_found_though_nothing_can_be_written(open_folder: Path) -> None:
     acknowledged = killed(open_folder, 20)
     protect(open_folder, 0o500, 0o400)
     script = """
@@ -805,7 +805,7 @@ print(json.dumps({"found": found, "readonly": store.readonly}))
         *("no access to the file", "an empty folder"),
     ],
 )
-def test_what_can_be_neither_read_nor_written_gets_one_sentence(
+def test_a_file_that_can_be_neither_read_nor_written_gets_one_sentence(
     open_folder: Path, make: Damage, folder_mode: int, file_mode: int, sentence: str
 ) -> None:
     make(open_folder)

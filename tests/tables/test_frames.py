@@ -378,7 +378,7 @@ def test_tokens_of_a_batch_are_those_of_each_answer(server: ProviderServer, cach
     assert frames.entries(cache.store)["hits"].tolist() == [1] * 4
 
 
-def test_a_model_that_tells_no_tokens_has_unknown_money_and_known_time(cache: gm.GPTCache) -> None:
+def test_a_model_without_token_counts_has_unknown_money_and_known_time(cache: gm.GPTCache) -> None:
     NumberedModel(model="gpt-4o-mini", seconds=0.05).invoke("question")
     for _ in range(2):
         NumberedModel(model="gpt-4o-mini", seconds=0.05).invoke("question")

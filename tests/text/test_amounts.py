@@ -79,7 +79,7 @@ def test_tokens_are_told_apart_by_their_direction():
         ),
     ],
 )
-def test_what_a_person_types_is_read(read, text, amount):
+def test_typed_amounts_are_read(read, text, amount):
     assert read(text) == amount
 
 

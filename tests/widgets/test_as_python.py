@@ -170,7 +170,7 @@ def configuration_of(provider="acme", **values):
     return Configuration(key="63" * 16, provider=provider, **values)
 
 
-def test_of_other_providers_the_messages_and_a_remark_are_given():
+def test_other_providers_get_the_messages_and_a_remark():
     prompt = json.dumps([{"lc": 1, "type": "constructor", "id": ["x", "HumanMessage"], "kwargs": {"content": "hi"}}])
     code = as_python(entry_of(prompt), configuration_of())
     names = {}
@@ -186,7 +186,7 @@ def test_a_model_that_cannot_be_written_down_is_said_to_be_unsure():
     assert "Not sure to be the same" in code
 
 
-def test_what_looks_like_a_key_is_left_out_and_said():
+def test_text_that_looks_like_a_key_is_left_out_and_said():
     call = {"name": "login", "args": {"password": 'it\'s "correct-horse"'}, "id": "1"}
     for prompt in ("my key is sk-abcdefghijklmnop", prompt_of([AIMessage("", tool_calls=[call])])):
         code = as_python(entry_of(prompt), configuration_of())

@@ -160,7 +160,7 @@ def test_a_hostile_model_name_is_shown_and_cut_and_nothing_else(store: FilledSto
     assert max(map(len, text.splitlines())) < 80
 
 
-def test_times_too_short_for_seconds_are_told_in_milliseconds(store: FilledStore) -> None:
+def test_times_too_short_for_seconds_are_written_in_milliseconds(store: FilledStore) -> None:
     store.look("miss", configuration("nobody", "fast"), seconds=0.0008)
 
     chart = charts_html(Series.read(store))
@@ -190,7 +190,7 @@ def test_nothing_to_draw_is_said_in_a_sentence(store: FilledStore) -> None:
         assert ElementTree.fromstring(note).get("role") == "note"
 
 
-def test_lookups_without_hit_miss_or_cost_are_no_error(store: FilledStore) -> None:
+def test_lookups_without_hit_miss_or_cost_are_not_an_error(store: FilledStore) -> None:
     for outcome in ("bypass", "error"):
         store.look(outcome, LLAMA)  # type: ignore[arg-type]
     series = Series.read(store)
@@ -351,6 +351,6 @@ def test_the_tab_says_something_to_the_browser_only_if_a_figure_changed(used: Pa
     assert words.EMPTY in charts.value
 
 
-def test_what_is_drawn_does_not_depend_on_when(filled: FilledStore) -> None:
+def test_a_drawing_does_not_depend_on_the_time(filled: FilledStore) -> None:
     assert pd.Timestamp.now() > pd.Timestamp(NOON, unit="s")
     assert charts_html(Series.read(filled)) == charts_html(Series.read(filled))

@@ -68,7 +68,7 @@ def test_a_blank_question_is_said_to_be_blank(store, blank):
     assert " ".join(words(chat(store, [HumanMessage(blank)], "Because.")).split()) == "Human (blank) Answer Because."
 
 
-def test_a_prompt_that_is_no_chat_is_shown_whole(store):
+def test_a_prompt_that_is_not_a_chat_is_shown_whole(store):
     for prompt in ("Once upon a time", '[{"lc": broken', '[{"lc": 1}]', "[1, 2]"):
         assert html.escape(prompt) in chat(store, prompt)
 
@@ -137,7 +137,7 @@ def test_images_have_the_numbers_by_which_they_are_asked_for(store):
     assert [size for size, _ in sizes] == [str(image.size) for image in images_of(stored)]
 
 
-def test_what_looks_like_a_key_is_masked(store):
+def test_text_that_looks_like_a_key_is_masked(store):
     key = "sk-abcdefghijklmnopqrstuvwxyz"
     call = {"name": "login", "args": {"api_key": "correct-horse", "header": f"Bearer {key}"}, "id": "1"}
     across = "x" * 19_989 + " " + key
@@ -224,7 +224,7 @@ def test_an_image_is_a_placeholder_with_a_button(store, block):
         ({"type": "refusal", "refusal": "I will not"}, "I will not"),
     ],
 )
-def test_what_cannot_be_shown_is_named(store, block, sign):
+def test_parts_that_cannot_be_shown_are_named(store, block, sign):
     markup = chat(store, [HumanMessage([block])])
     assert sign in words(markup)
     assert "data-image" not in markup
@@ -249,7 +249,7 @@ def test_a_tool_call_of_a_real_model_is_shown_once(cache, server, name):
     assert "Tool weather   Sun" in after
 
 
-def test_what_is_known_of_an_entry_is_told(store):
+def test_the_known_facts_of_an_entry_are_shown(store):
     answer = AIMessage("an answer", response_metadata={"finish_reason": "stop"})
     usage = Usage(1_000, 200)
     put(store, [HumanMessage("x")], answer, usage=usage, seconds=2.0, finish_reason="stop", tags=" draft ", edited=True)
@@ -267,7 +267,7 @@ def test_what_is_known_of_an_entry_is_told(store):
     assert "Hits 1" in " ".join(told.split())
 
 
-def test_what_is_not_known_is_left_out(store):
+def test_unknown_facts_are_left_out(store):
     told = words(facts_html(put(store, [HumanMessage("x")])))
     assert "Tokens" not in told
     assert "Asked in" not in told

@@ -211,7 +211,7 @@ def test_a_hit_renews_the_facts_and_leaves_the_conversation(tab, source):
     assert [change["name"] for change in changed] == ["facts"]
 
 
-def test_what_cannot_be_read_is_said_and_tried_again(tab, source, monkeypatch):
+def test_a_failed_reading_is_said_and_tried_again(tab, source, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("locked")
 

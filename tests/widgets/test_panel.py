@@ -392,7 +392,7 @@ def test_the_hit_rate_and_the_numbers_beside_it_are_about_the_same_lookups(panel
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["folder", ":memory:"])
-def test_what_is_done_to_the_store_is_seen_without_a_lookup(tmp_path, source, where):
+def test_changes_of_the_store_are_seen_without_a_lookup(tmp_path, source, where):
     gm.off()
     gm.on(where if where == ":memory:" else tmp_path / where)
     for question in ("first", "second"):

@@ -118,14 +118,14 @@ def test_foreign_text_is_harmless(pairs: pd.DataFrame) -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", form)
 
 
-def test_no_labels_and_one_pair_are_no_error() -> None:
+def test_missing_labels_and_a_single_pair_are_not_an_error() -> None:
     tuned = Tuned(unlabelled(tuning.made_pairs([bread(1, 0.95)], "minilm/384"), 0), 0.93)
     assert repr(tuned).startswith("1 pair by minilm/384: 0 right, 0 wrong, 1 unlabelled.\n")
     assert "Worst" not in repr(tuned)
     assert f"{tuned.expected}\n{tuned.suggestion.sentence}" in repr(tuned)
 
 
-def test_labels_of_what_is_not_served_are_no_error() -> None:
+def test_labels_of_unserved_pairs_are_not_an_error() -> None:
     pairs = tuning.made_pairs([bread(number, 0.80, right=False) for number in range(60)], "minilm/384")
     assert "60 labels, but none about a hit at the threshold 0.93" in repr(Tuned(pairs, 0.93))
 
