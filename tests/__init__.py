@@ -1,1 +1,1 @@
-"""The tests. What several of them need is in :mod:`tests.support`."""
+"""The tests. Their common parts are in :mod:`tests.support`."""

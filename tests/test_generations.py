@@ -409,7 +409,7 @@ def test_an_empty_answer_is_not_storable(answers: list[Generation]) -> None:
     assert raised.value.reason.kind is Kind.NOT_STORED
 
 
-# What tables are told
+# Tokens, reasons and text for tables
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ for question in ["first", "second", "first"]:
     FakeListChatModel(responses=["rewsna terces a"[::-1]]).invoke(question)"""
 PANEL = "%gptcache panel"
 ROW = ".gptcache-grid tbody tr[data-key]"
-# Voilà's own page wants icons from there, with or without a widget on it.
+# Voilà's own page asks for icons from there, with or without a widget on it.
 VOILA_ASKS = "https://cdn.jsdelivr.net/npm/@fortawesome/"
 TABLE = ".jp-OutputArea table, .output_area table"
 NOT_FOUND = "model not found"

@@ -35,7 +35,7 @@ CLOSE = "%gptcache off"
 REPORTS = """\
 for year in (2023, 2024, 2024):
     ask(f"Summarise the {year} report in three sentences.")"""
-# Holds the interpreter for some seconds, so that no message of the browser is heard. What is printed last may be sent
+# Holds the interpreter for some seconds, so that no message of the browser is heard. The last output may be sent
 # only after that; what is printed before it has been sent.
 BUSY = """\
 print("It begins.", flush=True)

@@ -61,7 +61,7 @@ EVIL = {
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a script in an empty working folder; what it told, as JSON."""
+    """Run a script in an empty working folder. Return its output, read from JSON."""
     folder = tmp_path / "work"
     folder.mkdir()
 

@@ -110,7 +110,7 @@ def assert_served(bought: Answer, hit: Answer) -> None:
 
 
 def usable(server: ProviderServer, name: str, **fields: object) -> Model:
-    """Return the model; ChatOpenAI streams usage only from its default URL unless told to."""
+    """Return the model; ChatOpenAI streams usage only from its default URL, unless it is set."""
     return server.model(name, **({"stream_usage": True} if name == "ChatOpenAI" else {}), **fields)
 
 

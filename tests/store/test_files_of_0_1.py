@@ -1,4 +1,4 @@
-"""A store and a bundle that version 0.1 wrote, with what its tables said of them: nothing is lost, nothing changes.
+"""A store and a bundle of version 0.1, with its tables of them: nothing is lost, nothing changes.
 
 ``tests/data/0.1`` was made by the code of commit 2c33be6: models, hits, misses and bypasses of every kind, labels,
 tags, a pin, an edited answer, vectors, and an entry that was removed and can come back. The tables hold no money,
@@ -31,7 +31,7 @@ SAID: dict[str, Any] = json.loads((DATA / "tables.json").read_text())
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    """A copy of the store."""
+    """Return a copy of the store."""
     shutil.copy(DATA / "cache.db", tmp_path)
     store = SQLiteStore(tmp_path)
     yield store
@@ -39,12 +39,12 @@ def store(tmp_path: Path) -> Iterator[SQLiteStore]:
 
 
 def rows(df: pd.DataFrame, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a table, with the columns that it had in 0.1."""
+    """Return the rows of a table, with the columns that it had in 0.1."""
     return [{name: plain(row[name]) for name in like[0]} for row in df.reset_index().to_dict("records")]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """Return a value as JSON has it."""
     if pd.isna(value):
         return None
     if isinstance(value, pd.Timestamp):

@@ -80,13 +80,13 @@ class TestSQLiteStore(StoreContract):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that is not there yet."""
+    """Return a folder that does not exist yet."""
     return tmp_path / "store"
 
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[SQLiteStore]:
-    """A store in that folder."""
+    """Return a store in that folder."""
     store = SQLiteStore(folder)
     yield store
     store.close()
@@ -94,7 +94,7 @@ def store(folder: Path) -> Iterator[SQLiteStore]:
 
 @pytest.fixture
 def filled(folder: Path) -> Path:
-    """A folder with a closed store of 50 entries of 4 kB."""
+    """Return a folder with a closed store of 50 entries of 4 kB."""
     store = SQLiteStore(folder)
     for n in range(50):
         store.put(make_entry(n, b"x" * 4000), GPT)
@@ -134,7 +134,7 @@ def tell(script: str, folder: Path, *arguments: object) -> dict[str, Any]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The files of a folder with their bytes."""
+    """Return the files of a folder with their bytes."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -160,7 +160,7 @@ for n in range(100_000):
 
 @pytest.fixture
 def first_schema(folder: Path) -> Path:
-    """A folder with a file as the first schema was, with an entry, a removed one and a lookup."""
+    """Return a folder with a file of the first schema, with an entry, a removed one and a lookup."""
     folder.mkdir()
     db = sqlite3.connect(folder / "cache.db")
     for statement in MIGRATIONS[0]:
@@ -192,7 +192,7 @@ def first_schema(folder: Path) -> Path:
 
 
 def number_of(name: str) -> int:
-    """The row number of ``key(name)``."""
+    """Return the row number of ``key(name)``."""
     return int.from_bytes(bytes.fromhex(key(name)[:16]), "big", signed=True)
 
 
@@ -593,7 +593,7 @@ os.kill(os.getpid(), 9)
     assert answer(SQLiteStore(filled), "after") == b"answer"
 
 
-# Places that are somebody else's, or of no use
+# Places that belong to others, or cannot be used
 
 
 def foreign(folder: Path, version: int = 0) -> None:
@@ -851,7 +851,7 @@ print(json.dumps(told | {"size": store.count()[1], "notices": store.notices}))
 
 
 def found(name: object, size: int = 100) -> Found:
-    """An entry as ``get`` finds it."""
+    """Return an entry as ``get`` finds it."""
     return Found(key(name), b"x" * (size - OVERHEAD_BYTES), 0.0, None, Usage())
 
 

@@ -496,7 +496,7 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
             if failure not in (None, 200):
                 return self._send(failure, _error(path, failure))
             whole, stream = ROUTES[path]
-            # Ollama streams unless told otherwise, the others only when asked.
+            # Ollama streams by default, the others only on request.
             if body.get("stream", path.startswith("/api/")):
                 events = list(stream(answer, body))
                 return self._stream(path, events[: len(events) // 2] if failure else events, broken=failure == 200)

@@ -8,5 +8,5 @@ __all__ = ["state_of"]
 
 
 def state_of(panel: Panel) -> str:
-    """Return all that the browser is told, and that a saved notebook may hold."""
+    """Return all that the browser gets, and that a saved notebook may hold."""
     return json.dumps([widget.get_state() for widget in (panel, *_within(panel))], default=str, ensure_ascii=False)

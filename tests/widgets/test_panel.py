@@ -428,7 +428,7 @@ def test_a_panel_looks_only_while_it_is_seen_and_paints_only_what_changed(panel,
     monkeypatch.setattr(type(panel), "_paint", lambda self, tab=None: [paints.append(tab), paint(self, tab)][1])
     assert not looks.acquire(timeout=0.6)
     look_at(panel)
-    wait_until(lambda: len(paints) == 1)  # nobody looked since the panel was made
+    wait_until(lambda: len(paints) == 1)  # no browser showed the panel before
     for _ in range(5):
         looks.acquire()
     assert len(paints) == 1
