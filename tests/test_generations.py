@@ -259,7 +259,7 @@ def test_a_mark_on_plain_text_is_left_out() -> None:
     assert round_trip(answer, mark={"entry": "a41f"}) == [answer]
 
 
-# What cannot be stored
+# Answers that cannot be stored
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_stored_bytes_make_only_messages(monkeypatch: pytest.MonkeyPatch) -> Non
     assert generations.decode(b"S" + orjson.dumps([json.dumps(secret)])) == [None]
 
 
-# What should not be stored
+# Answers that should not be stored
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def alive(module: str, name: str) -> list[Any]:
     return [each for each in objects if type(each) in kinds]
 
 
-# What is installed
+# Installed packages
 
 
 def versions() -> Check:

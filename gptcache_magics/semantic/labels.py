@@ -36,6 +36,6 @@ def label(store: LabelStore, number: int | None, asked: str | None, near: Near |
         )
     store.put_label(asked, near, right)
     message = f"Lookup {number}: {VERDICTS[not right]}."
-    if right or near.objection is not None:  # it was not served
+    if right or near.objection is not None:  # the answer was not served
         return message
     return f"{message} Nothing is served by meaning for this question any more; the next call asks the model."

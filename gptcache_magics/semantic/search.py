@@ -189,7 +189,7 @@ class SemanticSearch:
             return Objection(ObjectionKind.JUDGED_WRONG)
         return Objection(ObjectionKind.SHADOW) if self._settings.options.shadow else None
 
-    # What is stored
+    # Stored entries
 
     def saved(self, identity: Identity) -> None:
         """Make an entry that was just stored searchable, in the background if its vector is not known yet.

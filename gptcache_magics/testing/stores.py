@@ -167,7 +167,7 @@ class StoreContract(AnswerStoreContract):
         store.put(make_entry("a"), GPT)
         assert column(store.configurations(), "label") == [GPT.label]
 
-    # What an entry carries
+    # The fields of an entry
 
     def test_everything_an_entry_carries_is_kept(self, store: Store, reader: Store) -> None:
         carried: dict[str, Any] = {
@@ -294,7 +294,7 @@ class StoreContract(AnswerStoreContract):
         assert filled.undo() == 0
         assert filled.count() == (0, 0)
 
-    # What is gone
+    # Entries that are gone
 
     def test_what_is_gone_says_why(self, filled: Store, reader: Store) -> None:
         filled.put(make_entry("b", b"replaced"), GPT)

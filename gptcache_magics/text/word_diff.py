@@ -111,7 +111,7 @@ def _compared(a: list[str], b: list[str]) -> list[tuple[Kind, list[str]]]:
         old, new = a[step.src_start : step.src_end], b[step.dest_start : step.dest_end]
         pieces += [("same", old)] if step.tag == "equal" else [("removed", old), ("added", new)]
     if max(len(a), len(b)) > COMPARED:
-        # What differs at the end may only be out of step.
+        # Words that differ at the end may only be out of step.
         while pieces[-1][0] != "same" and any(kind == "same" for kind, _ in pieces):
             pieces.pop()
         pieces.append(("same", ["… "]))

@@ -129,7 +129,7 @@ def questions(found: Sequence[EntryRow] | Path) -> set[str]:
     return {*column(found, "question")}
 
 
-# What is saved
+# Saving
 
 
 def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Typist, path: Path) -> None:
@@ -787,7 +787,7 @@ def test_a_file_that_is_not_a_bundle_is_refused_with_one_sentence(
     assert len(gm.entries()) == 3
 
 
-# What must not be written over
+# Files that must not be overwritten
 
 
 @pytest.mark.parametrize(

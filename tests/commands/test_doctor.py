@@ -70,7 +70,7 @@ def test_the_magic_returns_what_it_prints(tmp_path: Path) -> None:
         assert "✓ versions" in repr(shell.run_line_magic("gptcache", "doctor"))
 
 
-# What is installed
+# Installed packages
 
 
 def test_a_version_that_is_too_old_is_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

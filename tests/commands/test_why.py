@@ -36,7 +36,7 @@ def cause() -> str:
     return str(gm.why().explanation.cause)
 
 
-# What a real call was missed for
+# Real calls that missed
 
 
 @tool
@@ -197,7 +197,7 @@ def test_answers_that_a_users_own_gptcache_keeps(tmp_path: Path) -> None:
     assert "not in this store" in repr(gm.why(2))
 
 
-# What is typed
+# The command line
 
 
 def test_the_default_is_the_last_miss_of_the_last_cell(magic: Typist) -> None:

@@ -136,7 +136,7 @@ def assert_nothing_failed(cache: gm.GPTCache) -> None:
     assert cache.ledger.failures == 0, cache.ledger.last_error
 
 
-# What upstream promises
+# Promises of upstream
 
 
 @pytest.mark.parametrize("parameters", [None, 1, 2])
@@ -241,7 +241,7 @@ def test_init_func_and_pre_embedding_func_are_given_what_stock_gives_them(
     assert ours == stock
 
 
-# What stock does not keep apart
+# Answers that stock mixes up
 
 
 @pytest.mark.parametrize("parameters", [1, 2])
@@ -454,7 +454,7 @@ def test_an_init_func_that_forgets_to_init_is_counted(server: ProviderServer, in
     assert cache.ledger.failures
 
 
-# What the user's own functions may do
+# The user's own functions
 
 
 def test_the_text_to_store_and_the_text_to_embed_may_differ(

@@ -311,7 +311,7 @@ def test_a_similar_question_of_the_same_configuration_comes_before_a_closer_one_
     assert closest(log.why()).configuration == PLAIN
 
 
-# What was there before
+# Earlier entries
 
 
 def test_an_answer_that_was_replaced_since_was_there_before(log: Log) -> None:

@@ -470,7 +470,7 @@ def test_a_new_cache_finds_the_answers_of_the_last_one(tmp_path: Path, server: P
     assert told[0] == told[1]
 
 
-# What a cache puts over LangChain, and takes away
+# The wraps of LangChain, and their removal
 
 WRAPS = """
 import gc

@@ -175,7 +175,7 @@ def test_every_choice_is_kept(server: ProviderServer) -> None:
     assert server.calls == 1
 
 
-# What an answer holds
+# The parts of an answer
 
 
 @pytest.mark.parametrize("path", ["invoke", "stream"])
@@ -312,7 +312,7 @@ async def test_an_agent_in_a_fresh_thread_is_served_every_step(server: ProviderS
     assert server.calls == 6
 
 
-# What makes two calls the same
+# Calls that are the same
 
 
 @pytest.mark.parametrize("name", ["ChatOllama", "OllamaLLM"])
@@ -424,7 +424,7 @@ def test_a_model_may_bring_its_own_cache_or_none(server: ProviderServer, tmp_pat
     assert [answer[-3:-1] for answer in answers] == [" 1", " 2", " 2", " 3"]
 
 
-# What is never stored
+# Answers that are never stored
 
 
 @pytest.mark.parametrize("path", ["invoke", "stream"])

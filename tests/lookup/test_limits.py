@@ -40,7 +40,7 @@ def test_an_answer_that_has_expired_is_asked_for_again(monkeypatch: pytest.Monke
     second = ask("question")
     assert second != first
     assert reasons() == ["nothing stored for it", "nothing stored for it", "", "expired"]
-    assert ask("question") == second, "a new answer lives anew"
+    assert ask("question") == second, "a new answer has a new lifetime"
     assert ask("before any limit") == kept
     monkeypatch.undo()
     (expires,) = gm.entries()["expires"].dropna()

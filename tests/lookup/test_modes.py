@@ -35,7 +35,7 @@ def outcomes() -> list[tuple[str, str]]:
     return list(zip(df["outcome"], df["mode"], strict=True))
 
 
-# What each mode does
+# The modes
 
 
 @pytest.mark.parametrize("class_name", ["ChatOpenAI", "OllamaLLM"])

@@ -72,7 +72,7 @@ def kinds(report: Report) -> dict[int | None, str]:
     return {problem.cell: problem.kind for problem in report.problems}
 
 
-# What replays
+# Notebooks that replay
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def test_a_bundle_takes_the_place_of_every_store(tmp_path: Path, recorded: str, 
     assert list(files(lesson)) == ["lesson.ipynb"]
 
 
-# What does not
+# Notebooks that do not
 
 
 @pytest.mark.slow

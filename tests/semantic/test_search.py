@@ -67,7 +67,7 @@ def last() -> Any:
     return gm.lookups(limit=1).iloc[0]
 
 
-# What is served
+# Served answers
 
 
 @pytest.mark.parametrize("class_name", ["ChatOpenAI", "ChatAnthropic", "ChatOllama", "OpenAI", "OllamaLLM"])
@@ -149,7 +149,7 @@ def test_the_default_embedder_serves_other_words_and_guards_block_another_number
     assert last()["similarity"] > 0.93
 
 
-# What is not served
+# Answers that are not served
 
 
 def test_a_guard_is_named_in_the_reason(model: Model, similar: SemanticSearch, server: ProviderServer) -> None:
@@ -339,7 +339,7 @@ def test_a_wrong_match_is_never_served_for_that_question_again(
     assert last()["reason"].endswith("called wrong before")
     assert gm.why().explanation.cause == "called wrong"
     assert model.invoke(REWORDED).content == mine
-    assert model.invoke("How to reverse a list in Python?").content in {*stored, mine}, "that question alone"
+    assert model.invoke("How to reverse a list in Python?").content in {*stored, mine}, "only that question"
     assert server.calls == 3
     assert gm.label(number + 1, "wrong") == f"Lookup {number + 1}: wrong."
 
@@ -629,7 +629,7 @@ async def test_the_event_loop_runs_while_a_question_is_embedded(
     assert ticks > 5
 
 
-# What goes wrong
+# Failures
 
 
 @pytest.mark.parametrize(

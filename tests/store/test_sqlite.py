@@ -847,7 +847,7 @@ print(json.dumps(told | {"size": store.count()[1], "notices": store.notices}))
     assert told == {"big": None, **kept, "later": "", "size": 1_000_030, "notices": []}
 
 
-# What is kept in memory
+# Entries in memory
 
 
 def found(name: object, size: int = 100) -> Found:

@@ -100,7 +100,7 @@ def _model_class(class_name: str) -> type[Model]:
     return next(cls for cls in classes if cls.__name__ == class_name)
 
 
-# What a request asks, whichever protocol carries it
+# The question of a request, in any protocol
 
 
 def _messages(body: Json) -> list[Json]:

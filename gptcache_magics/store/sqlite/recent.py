@@ -44,7 +44,7 @@ class Recent:
             return found
 
     def remember(self, found: Found, forgotten: int) -> None:
-        """Keep an entry that was read when ``self.forgotten`` was ``forgotten``, unless it has grown since."""
+        """Keep an entry, unless ``self.forgotten`` has grown since it was ``forgotten``, when the entry was read."""
         with self._lock:
             if self.forgotten == forgotten and _size(found) < self._max_bytes // 4:
                 self._found[found.key] = found

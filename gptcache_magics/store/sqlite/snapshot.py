@@ -64,9 +64,9 @@ def damage(path: Path, seconds: float) -> str:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Return a connection that changes neither the file nor the files beside it."""
-    # Where there is a journal, its newest answers are not in the file yet. Where there is none, SQLite would make one
-    # even to read, unless it is told that nobody writes.
+    """Yield a connection that changes neither the file nor the files beside it."""
+    # The newest answers of a journal are not in the file yet. Without a journal SQLite would make one even to read,
+    # unless the address says that the file does not change.
     merged = "" if Path(f"{path}-wal").exists() else "&immutable=1"
     try:
         address = f"{path.resolve().as_uri()}?mode=ro{merged}"
