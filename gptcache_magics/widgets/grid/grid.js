@@ -1,11 +1,11 @@
-// A table of any length, of which only the rows around the visible ones exist. Python sorts, searches and formats; this
-// file draws. Texts come from prompts and answers, so they are set as text and never as HTML.
+// A table of any length, with elements only for the visible rows and those around them. Python sorts, searches and
+// formats; this file draws. Texts come from prompts and answers, so they are set as text and never as HTML.
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
 /** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
  *   begins with a line break; its name and its figures follow. */
 /** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],
- *   bare: string[]}} Page  Columns of which every cell is empty are bare. */
+ *   bare: string[]}} Page  A column is bare if all its cells are empty. */
 /** @typedef {{sort: string, ascending: boolean, query: string, grouped: boolean}} Order */
 /** @typedef {{columns: Column[], label: string, hint: string, grouping: string, height_rows: number, multiple: boolean,
  *   page: Page, order: Order, windows: Record<string, object>, selection: string[]}} Traits */
@@ -17,8 +17,8 @@ const BUSY = "The kernel is busy: these rows come when it has time.";
 const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 
 /**
- * Make an element. One that can have the focus says that the notebook's one-letter shortcuts are not meant for it: without
- * that, pressing d twice on a row deletes the notebook cell.
+ * Make an element. An element that can have the focus keeps the notebook's one-letter shortcuts away: without that,
+ * pressing d twice on a row deletes the notebook cell.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, string | number | boolean>} [attributes]

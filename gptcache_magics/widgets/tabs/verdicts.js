@@ -1,4 +1,4 @@
-// Two buttons for the selected rows: is the stored answer right for what was asked? Python labels them and reports it.
+// Two buttons for the selected rows: is the stored answer right for the question? Python labels the rows and reports.
 
 /** @typedef {{grid: string, shown: boolean, writable: boolean, said: string, failed: boolean}} Traits */
 /** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
