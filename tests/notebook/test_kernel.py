@@ -261,7 +261,8 @@ def test_matching_by_meaning_in_a_notebook(kernel: Kernel) -> None:
 
 
 def test_an_embedder_that_fails_is_reported_once_under_a_cell(kernel: Kernel) -> None:
-    kernel.run("words.fails = ValueError('no quota')")
+    kernel.run("from tests.support.embedder import Embedder\nwords = Embedder()")
+    kernel.run("%gptcache on --match semantic --embedder words --wait\nwords.fails = ValueError('no quota')")
     first, second = (kernel.run(f"_ = ask('Which of the lakes is deep, {n}?')", cell_id="a") for n in "ab")
     kernel.run("words.fails = None\n%gptcache on --match exact")
 
