@@ -8,11 +8,12 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import astuple, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -31,7 +32,7 @@ from gptcache_magics.store.protocol import (
     Tally,
     Usage,
 )
-from gptcache_magics.store.reasons import sentence
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
 from gptcache_magics.tables.source import By
 
@@ -175,12 +176,16 @@ def lookups(
     """Return every lookup, newest first; unless ``words``, a ``reason`` does not quote words of the questions."""
     filtered = model is not None or outcome is not None or execution_count is not None
     rows = store.lookups(period, None if filtered else limit)
-    df = pd.DataFrame.from_records(rows, columns=list(LookupRow._fields))
+    df = pd.DataFrame(rows, columns=list(LookupRow._fields), dtype="object")  # typed below, not guessed here
     df = df.assign(**_model_columns(store, df))
     df = df.assign(**_costs(df))
-    df["reason"] = [sentence(row.reason, row.near, words=words) if row.reason_kind else "" for row in rows]
+    said = cache(lambda kind, detail: sentence(Reason(Kind(kind), detail) if kind else None, words=words))
+    df["reason"] = [
+        sentence(row.reason, row.near, words=words) if row.near_entry else said(row.reason_kind, row.reason_detail)
+        for row in rows
+    ]
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
-    df["entry"] = df["entry"].astype("object").str[:8]
+    df["entry"] = [row.entry and row.entry[:8] for row in rows]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
     wanted = named(df, model) if model is not None else slice(None)
     df = typed(df, LOOKUPS)[wanted]
@@ -227,17 +232,19 @@ def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
     """Read all lookups of a period, with as little work for each as possible."""
     found = store.outcomes(period)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
-    df = pd.DataFrame(
-        {
-            each.name: np.array(getattr(found, each.name), dtype="float64" if each.name in numbers else "object")
-            for each in fields(found)
-        }
-    )
+    dtypes = {"failed": "bool", **dict.fromkeys(numbers, "float64")}
+    columns = {each.name: getattr(found, each.name) for each in fields(found)}
+    columns |= {"outcome": _coded(found.outcome, OUTCOME), "match": _coded(found.match, MATCH)}
+    df = pd.DataFrame({name: pd.Series(values, dtype=dtypes.get(name)) for name, values in columns.items()})
     df = df.assign(**_model_columns(store, df))
-    df["outcome"], df["match"] = df["outcome"].astype(OUTCOME), df["match"].astype(MATCH)
-    df["failed"] = df["failed"].astype("bool")
     df["lookup_ms"] = df["lookup_seconds"] * 1000
     return df.assign(**_costs(df))
+
+
+def _coded(values: Sequence[str | None], levels: pd.CategoricalDtype) -> pd.Categorical:
+    """Return texts as a category, faster than pandas, which compares each text with the levels."""
+    codes = {level: code for code, level in enumerate(levels.categories)}
+    return pd.Categorical.from_codes([codes.get(each, -1) for each in values], dtype=levels)
 
 
 def configurations(store: LookupLog) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from operator import itemgetter
+from itertools import chain
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import (
@@ -76,24 +76,25 @@ class SQLiteTables:
     def history(self, key: str) -> Sequence[EarlierAnswer]:
         """Return earlier answers under a key, newest first."""
         sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
-        return self._connections.read(lambda db: rows(EarlierAnswer._make, db.execute(sql, (id_number(key),))))
+        return self._connections.read(lambda db: rows(EarlierAnswer, db.execute(sql, (id_number(key),))))
 
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
         where, values = where_lookups(period)
         asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
-        return self._connections.read(lambda db: rows(LookupRow._make, db.execute(sql, (*values, _limit(limit)))))
+        return self._connections.read(lambda db: rows(LookupRow, db.execute(sql, (*values, _limit(limit)))))
 
     def outcomes(self, period: Period) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
         where, values = where_lookups(period)
         sql = f"SELECT {OUTCOMES} FROM lookup l WHERE {where} ORDER BY l.number DESC"
-        found = self._connections.read(lambda db: db.execute(sql, values).fetchall())
-        # Not zip(*found): the garbage collector would look through as many iterators as there are lookups.
-        columns = {each.name: list(map(itemgetter(at), found)) for at, each in enumerate(fields(Outcomes))}
+        names = [each.name for each in fields(Outcomes)]
+        # One list of all values, for the garbage collector would look through as many tuples as there are lookups.
+        found = self._connections.read(lambda db: list(chain.from_iterable(db.execute(sql, values))))
+        columns = {name: found[at :: len(names)] for at, name in enumerate(names)}
         texts = {key: key.hex() if key is not None else None for key in {*columns["configuration"]}}  # there are few
-        return Outcomes(**columns | {"configuration": [texts[key] for key in columns["configuration"]]})
+        return Outcomes(**columns | {"configuration": list(map(texts.get, columns["configuration"]))})
 
     def configurations(self) -> Sequence[Configuration]:
         """Return all configurations, by provider, model and label."""
@@ -105,26 +106,26 @@ class SQLiteTables:
         key = f"nullif({hex_of('configuration')}, '')"
         counts = "sum(outcome='hit'), sum(outcome='miss'), max(at)"
         sql = f"SELECT {key}, {counts} FROM lookup GROUP BY configuration"
-        return self._connections.read(lambda db: rows(Tally._make, db.execute(sql)))
+        return self._connections.read(lambda db: rows(Tally, db.execute(sql)))
 
     def contents(self) -> Sequence[Content]:
         """Return how many entries each configuration has, their size, and when the first and last were stored."""
         counts = "count(*), sum(bytes), min(created), max(created)"
         sql = f"SELECT {hex_of('configuration')}, {counts} FROM entry GROUP BY configuration"
-        return self._connections.read(lambda db: rows(Content._make, db.execute(sql)))
+        return self._connections.read(lambda db: rows(Content, db.execute(sql)))
 
     def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
         """Return the questions of the newest entries, of one configuration or of all, in no order."""
         where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
         newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index only
         sql = f"{QUESTIONS} WHERE id IN ({newest})"
-        return self._connections.read(lambda db: rows(StoredQuestion._make, db.execute(sql, (*values, limit))))
+        return self._connections.read(lambda db: rows(StoredQuestion, db.execute(sql, (*values, limit))))
 
     def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
         """Return the questions under these ids."""
         numbers = json.dumps([*map(id_number, ids)])
         sql = f"{QUESTIONS} WHERE id IN (SELECT value FROM json_each(?))"
-        return self._connections.read(lambda db: rows(StoredQuestion._make, db.execute(sql, (numbers,))))
+        return self._connections.read(lambda db: rows(StoredQuestion, db.execute(sql, (numbers,))))
 
     def _select(
         self,

@@ -81,11 +81,11 @@ class SQLiteMeanings:
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
         values = (embedder, bytes.fromhex(context), after)
-        return self._connections.read(lambda db: rows(EntryVector._make, db.execute(VECTORS, values)))
+        return self._connections.read(lambda db: rows(EntryVector, db.execute(VECTORS, values)))
 
     def embedders(self) -> Sequence[EmbedderUse]:
         """Return the embedders that were used here."""
-        return self._connections.read(lambda db: rows(EmbedderUse._make, db.execute(EMBEDDERS)))
+        return self._connections.read(lambda db: rows(EmbedderUse, db.execute(EMBEDDERS)))
 
     def probe(self, embedder: str) -> bytes | None:
         """Return the vector that an embedder of this name once gave for a known text."""
@@ -117,4 +117,4 @@ class SQLiteMeanings:
 
     def labels(self) -> Sequence[LabelRow]:
         """Return the judgements of pairs of questions, newest first."""
-        return self._connections.read(lambda db: rows(LabelRow._make, db.execute(LABELS)))
+        return self._connections.read(lambda db: rows(LabelRow, db.execute(LABELS)))
