@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from gptcache_magics.store.protocol import AnswerStore, Usage
+from gptcache_magics.testing.contract import Contract
 from gptcache_magics.testing.samples import CLAUDE, GPT, ODD_TEXTS, answer, key, make_entry
 
 __all__ = ["AnswerStoreContract"]
 
 
-class AnswerStoreContract:
-    """The promises of ``gptcache_magics.store.protocol.AnswerStore``.
-
-    Override ``store`` with an empty store of your kind, and ``peer`` too where another kernel can open the same place:
-    what was put must be found there.
-    """
-
-    @pytest.fixture
-    def store(self) -> Any:
-        """Return an empty store."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def peer(self, store: Any) -> Any:
-        """Return the same place, opened by another kernel; the store itself where this is impossible."""
-        return store
-
-    @pytest.fixture(params=["store", "peer"])
-    def reader(self, request: pytest.FixtureRequest) -> Any:
-        """Return the store that wrote, which may remember, and its peer, which cannot."""
-        return request.getfixturevalue(request.param)
+class AnswerStoreContract(Contract):
+    """The promises of ``gptcache_magics.store.protocol.AnswerStore``."""
 
     def test_what_was_put_is_found(self, store: AnswerStore, reader: AnswerStore) -> None:
         usage = Usage(1, 2, 3, None)

@@ -21,7 +21,7 @@ from gptcache_magics.store.reasons import Kind, Reason
 
 __all__ = [
     *("CLAUDE", "D", "EVERYTHING", "EVICTED", "GPT", "NOON", "ODD_TEXTS", "OF_CLAUDE", "OF_GPT", "REMOVED"),
-    *("answer", "column", "eventually", "key", "keys", "lookup", "make_entry", "put_many", "text"),
+    *("answer", "column", "eventually", "fill", "key", "keys", "lookup", "make_entry", "put_many", "text"),
 ]
 
 GPT = Configuration("67" * 16, "openai", "gpt-4o-mini", "gpt-4o-mini · T 0.2", 0.2, '{"temperature":0.2}')
@@ -84,6 +84,17 @@ def keys(found: Iterable[EntryRow]) -> set[str]:
 def text(value: str | bytes) -> str:
     """Return the text of a column, which holds bytes if the text is not valid Unicode."""
     return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+def fill(store: Store) -> None:
+    """Put four entries of two models, of which one is pinned and one has tags."""
+    store.put(make_entry("a", b"1" * 10, created=NOON), GPT)
+    store.put(make_entry("b", b"2" * 20, created=NOON + 10, question="Wo liegt Zürich?"), GPT)
+    store.put(make_entry("c", b"3" * 30, CLAUDE, created=NOON + 20, prompt="a System prompt"), CLAUDE)
+    store.put(make_entry("d", b"4" * 40, CLAUDE, created=NOON + 30), CLAUDE)
+    store.change(Selection(ids=[key("a")]), pinned=True)
+    store.change(Selection(ids=[key("b")]), tag="lesson-1")
+    store.change(Selection(ids=[key("b")]), tag="draft")
 
 
 def put_many(store: Store, said: bytes) -> int:

@@ -12,7 +12,7 @@ from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
-from gptcache_magics.testing import AnswerStoreContract
+from gptcache_magics.testing import AnswerStoreContract, LookupLogContract
 
 
 class DictStore:
@@ -37,6 +37,12 @@ class TestDictStore(AnswerStoreContract):
     @pytest.fixture
     def store(self) -> DictStore:
         return DictStore()
+
+
+class TestCompletedStore(AnswerStoreContract, LookupLogContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return open_store(DictStore())
 
 
 def test_a_cache_works_with_a_store_that_only_keeps_answers() -> None:

@@ -1,0 +1,51 @@
+"""The contract of a store that keeps lookups."""
+
+from __future__ import annotations
+
+from gptcache_magics.store.protocol import LookupLog, Period, Usage
+from gptcache_magics.store.reasons import Kind, Reason
+from gptcache_magics.testing.contract import Contract
+from gptcache_magics.testing.samples import GPT, NOON, column, lookup
+
+__all__ = ["LookupLogContract"]
+
+
+class LookupLogContract(Contract):
+    """The promises of ``gptcache_magics.store.protocol.LookupLog``; it needs no entries."""
+
+    def test_lookups_come_back_newest_first(self, store: LookupLog, reader: LookupLog) -> None:
+        store.record([lookup(100, name="c")], [], 1000)
+        store.forget_lookups()
+        store.record([lookup(n, run="one") for n in range(5)], [GPT], 1000)
+        store.record([lookup(n, run="two", notebook="Ä.ipynb") for n in range(5, 8)], [GPT], 1000)
+
+        every = reader.lookups(Period())
+        assert column(every, "number_in_run") == [7, 6, 5, 4, 3, 2, 1, 0]
+        assert column(every, "notebook")[:4] == ["Ä.ipynb"] * 3 + [""]
+        assert column(reader.lookups(Period(), 3), "number_in_run") == [7, 6, 5]
+        assert column(reader.lookups(Period(run="one")), "number_in_run") == [4, 3, 2, 1, 0]
+        assert column(reader.lookups(Period(after=NOON + 6)), "number_in_run") == [7, 6]
+        assert reader.outcomes(Period(run="two")).at == [NOON + 7, NOON + 6, NOON + 5]
+        assert reader.outcomes(Period(run="two")).configuration == [GPT.key] * 3
+        assert reader.lookups(Period(run="three")) == []
+
+    def test_a_lookup_written_again_is_the_same_lookup(self, store: LookupLog, reader: LookupLog) -> None:
+        asked = lookup(1, "miss")
+        store.record([asked, lookup(2, "miss")], [GPT], 1000)
+        asked.seconds, asked.usage, asked.reason = 1.5, Usage(7, 8), Reason(Kind.ERROR, "told later")
+        store.record([asked], [], 1000)
+
+        found = reader.lookups(Period())
+        assert column(found, "number_in_run") == [2, 1]
+        assert column(found, "seconds") == [None, 1.5]
+        assert column(found, "output_tokens") == [None, 8]
+        assert column(found, "reason") == [None, Reason(Kind.ERROR, "told later")]
+
+    def test_the_newest_lookups_are_kept(self, store: LookupLog, reader: LookupLog) -> None:
+        for first in range(0, 1000, 50):
+            store.record([lookup(n, name=n) for n in range(first, first + 50)], [GPT], 100)
+
+        numbers = column(reader.lookups(Period()), "number_in_run")
+        assert numbers == list(range(999, 999 - len(numbers), -1))
+        assert 100 <= len(numbers) <= 160
+        assert column(reader.lookups(Period()), "question") == [f"question {n}" for n in numbers]
