@@ -13,7 +13,17 @@ from typing import Final, Literal
 
 from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest
 from gptcache_magics.semantic.guards import GUARDS
-from gptcache_magics.store.protocol import Configuration, EntryRow, LookupRow, Near, Period, Selection, Store, Usage
+from gptcache_magics.store.protocol import (
+    Configuration,
+    EntryCatalog,
+    EntryRow,
+    LookupRow,
+    Near,
+    Period,
+    Selection,
+    Store,
+    Usage,
+)
 from gptcache_magics.store.reasons import Kind, ObjectionKind, Reason, sentence
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
@@ -142,7 +152,7 @@ def not_asked(store: Store, text: str) -> Explanation:
     return Explanation("not asked", f"No recent lookup asked that: {message}", cut(masked(text)), nearest=closest)
 
 
-def _entry(store: Store, lookup: LookupRow) -> EntryRow | None:
+def _entry(store: EntryCatalog, lookup: LookupRow) -> EntryRow | None:
     """Return the present entry under the key of a lookup: of a miss, the entry that the miss stored."""
     if lookup.entry is None:
         return None
@@ -207,7 +217,7 @@ def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
     return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
 
 
-def _last_time(store: Store, last: LookupRow, lookup: LookupRow) -> tuple[Cause, str]:
+def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> tuple[Cause, str]:
     before, detail = f"Lookup {last.number} asked the same", _shown(last.reason_detail)
     match last.reason.kind if last.reason is not None else None:
         case Kind.NOT_STORED:

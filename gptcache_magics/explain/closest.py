@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.store.protocol import Configuration, EntryRow, Selection, Store
+from gptcache_magics.store.protocol import Configuration, EntryCatalog, EntryRow, LookupLog, Selection, Store
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
@@ -110,12 +110,12 @@ def compared_with(store: Store, asked: Question, key: str, similarity: float) ->
     return _compared(asked, row, configurations(store), similarity) if row is not None else None
 
 
-def configurations(store: Store) -> dict[str, Configuration]:
+def configurations(store: LookupLog) -> dict[str, Configuration]:
     """Return all configurations of a store by their keys."""
     return {each.key: each for each in store.configurations()}
 
 
-def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuration]) -> Closest | None:
+def _same_prompt(store: EntryCatalog, asked: Question, known: Mapping[str, Configuration]) -> Closest | None:
     """Return an entry of the same canonical prompt, under the configuration with the fewest changes."""
     rows = store.entries(Selection(prompt_digest=asked.prompt_digest), limit=SAME_PROMPT)
     there = [row for row in rows if _was_there(store, asked, row)]
@@ -123,7 +123,7 @@ def _same_prompt(store: Store, asked: Question, known: Mapping[str, Configuratio
 
 
 def _most_similar(
-    store: Store, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
+    store: EntryCatalog, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
 ) -> Closest | None:
     """Return the entry with the most similar question; of several with that question, the one that differs least."""
     there: list[EntryRow] = []
@@ -138,7 +138,7 @@ def _most_similar(
     return _compared(asked, _least_changed(asked, there, known), known, best) if there else None
 
 
-def _ranked(store: Store, question: str, configuration: str | None, at_least: float) -> list[tuple[str, float]]:
+def _ranked(store: EntryCatalog, question: str, configuration: str | None, at_least: float) -> list[tuple[str, float]]:
     """Return the ids of the entries with the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
@@ -157,7 +157,7 @@ def _ranked(store: Store, question: str, configuration: str | None, at_least: fl
     return [(rows[at].id, score / 100) for _, score, at in found]
 
 
-def _was_there(store: Store, asked: Question, row: EntryRow) -> bool:
+def _was_there(store: EntryCatalog, asked: Question, row: EntryRow) -> bool:
     """Return whether an entry, or an earlier answer in its place, is older than the lookup and not its own."""
     if asked.key and row.key[:16] == asked.key[:16]:
         return False

@@ -189,7 +189,7 @@ def _chosen(store: VectorStore, embedder: str) -> float:
     return THRESHOLD if chosen is None else float(chosen)
 
 
-def resume(store: Store, similar: SemanticSearch, *, reembed: bool = False, wait: bool = False) -> str:
+def resume(store: VectorStore, similar: SemanticSearch, *, reembed: bool = False, wait: bool = False) -> str:
     """Embed earlier entries, in the background or until done. Returns a sentence for the user.
 
     Entries with vectors of another embedder are embedded again only with ``reembed``: it may cost money, or send them
