@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gptcache_magics.engines import safe_import as _upstream
+from gptcache_magics.engines import safe_import as _safe_import
 from gptcache_magics.errors import BudgetReached as BudgetReached
 from gptcache_magics.errors import CacheMiss as CacheMiss
 from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
@@ -71,7 +71,7 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_upstream.harden()
+_safe_import.harden()
 
 
 def current() -> GPTCache | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.editing import check_tag
-from gptcache_magics.lookup import placeholder_keys as placeholders
+from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
 
 __all__ = ["using"]
@@ -54,13 +54,13 @@ class using:
 
             # A user's own GPTCache refuses calls itself. Without any cache, replay would let every call through.
             if controller.cache is not None or not watched():
-                placed = placeholders.put(controller.source().store)
+                placed = placeholder_keys.put(controller.source().store)
         self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
 
     def __exit__(self, *error: object) -> None:
         token, placed = self._entered.pop()
         BLOCK.reset(token)
-        placeholders.take_away(placed)
+        placeholder_keys.take_away(placed)
 
     async def __aenter__(self) -> None:
         self.__enter__()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import Requirement
 
-from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.semantic.options import searchable
@@ -131,7 +131,7 @@ def import_order() -> Check:
     """Check whether gptcache was imported safely."""
     if "gptcache" not in sys.modules:
         return Check("gptcache's import", True, "it waits for the first lookup")
-    if not upstream.came_first:
+    if not safe_import.came_first:
         return Check("gptcache's import", True, "made safe")
     hint = "Import gptcache_magics first: gptcache's own import runs a pickle from the working directory"
     return Check("gptcache's import", False, "gptcache was imported before gptcache_magics", hint)

@@ -21,29 +21,29 @@ def doctor() -> Checkup:
     """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do."""
     from gptcache_magics.commands._checks import Checkup  # imports LangChain
 
-    return Checkup(tuple(_checks()))
+    return Checkup(tuple(_all_checks()))
 
 
-def _checks() -> Iterator[Check]:
-    from gptcache_magics.commands import _checks as checkup
+def _all_checks() -> Iterator[Check]:
+    from gptcache_magics.commands import _checks
 
     cache = controller.cache
-    live = checkup.alive("langchain_core.language_models.base", "BaseLanguageModel")
-    yield checkup.versions()
-    yield checkup.import_order()
-    yield checkup.gptcache_leaks()
-    yield checkup.hooks(cache)
-    yield checkup.overriding(live)
-    yield checkup.models(live, cache)
+    live = _checks.alive("langchain_core.language_models.base", "BaseLanguageModel")
+    yield _checks.versions()
+    yield _checks.import_order()
+    yield _checks.gptcache_leaks()
+    yield _checks.hooks(cache)
+    yield _checks.overriding(live)
+    yield _checks.models(live, cache)
     where = controller.settings.config.store
     if cache is not None:
         from langchain_core.globals import get_llm_cache
 
-        yield checkup.replaced(cache, get_llm_cache())
-        yield checkup.errors(cache)
+        yield _checks.replaced(cache, get_llm_cache())
+        yield _checks.errors(cache)
         if cache.similar is not None:
-            yield checkup.matches(cache, cache.similar)
-        yield checkup.secrets(cache.store)
+            yield _checks.matches(cache, cache.similar)
+        yield _checks.secrets(cache.store)
         where = cache.store.where
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
     if path.exists():
@@ -51,13 +51,13 @@ def _checks() -> Iterator[Check]:
 
 
 def _of_the_file(path: Path) -> Iterator[Check]:
-    from gptcache_magics.commands import _checks as checkup
+    from gptcache_magics.commands import _checks
 
-    yield checkup.damaged_files(path)
-    yield checkup.integrity(path)
-    yield checkup.writable(path)
-    yield checkup.disk_space(path)
+    yield _checks.damaged_files(path)
+    yield _checks.integrity(path)
+    yield _checks.writable(path)
+    yield _checks.disk_space(path)
     with suppress(OSError):  # only Linux has the file
-        mounted = checkup.network_mount(path, MOUNTS.read_text())
+        mounted = _checks.network_mount(path, MOUNTS.read_text())
         if mounted is not None:
             yield mounted

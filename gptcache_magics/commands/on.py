@@ -119,15 +119,15 @@ def on(
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
     if seconds == 0 or size == 0:
         raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
-    elsewhere = wrap or init is not None or (controller.cache is not None and bool(controller.cache.external_cache))
-    if elsewhere:
+    was_on, before = controller.cache, get_llm_cache()
+    external_cache = wrap or init is not None or (was_on is not None and bool(was_on.external_cache))
+    if external_cache:
         _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
     cosine = None if threshold is None else threshold_of(threshold)
     wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait)
-    wanted.check(controller.cache, external_cache=elsewhere)
+    wanted.check(was_on, external_cache=external_cache)
 
-    was_on, before = controller.cache, get_llm_cache()
     controller.on(where, init, wrap=wrap)
     cache, settings = controller.cache, controller.settings
     assert cache is not None

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from langchain_core.globals import set_llm_cache
 
 from gptcache_magics import controller as controllers
-from gptcache_magics import store as stores
 from gptcache_magics.controller import BUNDLE, Controller
 from gptcache_magics.errors import CacheMiss, CommandError
 from gptcache_magics.langchain.cache import GPTCache
 from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import Mode, Options, Scope
-from gptcache_magics.store import open_store
+from gptcache_magics.store import open_store, open_with
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
@@ -94,7 +93,7 @@ def lock(bundle: str) -> list[Lookup]:
             opened[place] = _opened(place)
         return opened[place]
 
-    stores.open_with(read)
+    open_with(read)
     locked = LockedController()
     controllers.controller = locked  # before any command is imported and binds the controller
     locked.on(":memory:")

@@ -49,12 +49,12 @@ class Backfill:
         self._new: deque[_Entry] = deque()
         self._changed = threading.Condition()
         self._working = True  # the embedder is loading
-        self._wanted = self._anew = self._scanning = self._closed = False
+        self._wanted = self._replace_others = self._scanning = self._closed = False
         self.done = self.total = 0
         """Earlier entries embedded so far, and earlier entries to embed; both 0 before the thread begins."""
         self.trouble = ""
         """Error of the embedder or the store at the last try."""
-        self._thread = threading.Thread(target=self._run, name="gptcache-indexing", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="gptcache-backfill", daemon=True)
         self._thread.start()
 
     @property
@@ -68,18 +68,18 @@ class Backfill:
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 
-    def add(self, key: str, meaning: SearchableQuestion | None, vector: Vector | None) -> None:
-        """Take an entry that was just stored; no search may find it if ``meaning`` is None."""
+    def add(self, key: str, question: SearchableQuestion | None, vector: Vector | None) -> None:
+        """Take an entry that was just stored; no search may find it if ``question`` is None."""
         if not self._thread.is_alive():
             return
         with self._changed:
-            self._new.append((key, meaning, vector))
+            self._new.append((key, question, vector))
             self._changed.notify_all()
 
-    def start(self, *, anew: bool = False) -> None:
-        """Embed earlier entries. Unless ``anew``, skip those that another embedder has embedded."""
+    def start(self, *, replace_others: bool = False) -> None:
+        """Embed earlier entries. Unless ``replace_others``, skip those that another embedder has embedded."""
         with self._changed:
-            self._wanted, self._anew, self.trouble = True, anew, ""
+            self._wanted, self._replace_others, self.trouble = True, replace_others, ""
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -131,14 +131,14 @@ class Backfill:
             self._put([self._new.popleft() for _ in range(min(BATCH, len(self._new)))])
 
     def _embed_earlier(self) -> None:
-        name, anew, after = self._embedding.name, self._anew, ""
-        self.done, self.total = 0, self._store.count_unembedded(name, anew=anew)
+        name, replace_others, after = self._embedding.name, self._replace_others, ""
+        self.done, self.total = 0, self._store.count_unembedded(name, replace_others=replace_others)
         while self._scanning:
-            rows = self._store.unembedded(name, after, BATCH, anew=anew)
+            rows = self._store.unembedded(name, after, BATCH, replace_others=replace_others)
             if not rows:
                 return
             after = rows[-1].key[:16]
-            self._put([(each.key, _meaning(each.prompt, each.configuration), None) for each in rows])
+            self._put([(each.key, _question_of(each.prompt, each.configuration), None) for each in rows])
             self.done += len(rows)
             self._embed_new()
             with self._changed:
@@ -147,20 +147,20 @@ class Backfill:
     def _put(self, entries: Sequence[_Entry]) -> None:
         """Store the vectors of entries, and make those that are missing."""
         self.trouble = ""
-        checked = [(key, self._covered(meaning), vector) for key, meaning, vector in entries]
-        missing = [meaning.question for _, meaning, vector in checked if meaning is not None and vector is None]
+        checked = [(key, self._covered(question), vector) for key, question, vector in entries]
+        missing = [question.question for _, question, vector in checked if question is not None and vector is None]
         made = iter(self._vectors(missing) if missing else ())
         rows: list[tuple[str, str | None, bytes | None]] = []
-        for key, meaning, vector in checked:
-            if meaning is None:
+        for key, question, vector in checked:
+            if question is None:
                 rows.append((key, None, None))
                 continue
             vector = vector if vector is not None else next(made)
             if vector is None:  # the embedder refused this text
                 continue
-            rows.append((key, meaning.context, vector.astype("<f4").tobytes()))
+            rows.append((key, question.context, vector.astype("<f4").tobytes()))
             if self._store.readonly:
-                self._found(meaning.context, key[:16], vector)
+                self._found(question.context, key[:16], vector)
         if not self._store.readonly and not self._closed:
             self._store.put_vectors(self._embedding.name, rows)
 
@@ -177,24 +177,24 @@ class Backfill:
                 raise
             return one_by_one
 
-    def _covered(self, meaning: SearchableQuestion | None) -> SearchableQuestion | None:
+    def _covered(self, question: SearchableQuestion | None) -> SearchableQuestion | None:
         """Return the question, or None if the embedder does not cover it."""
-        if meaning is None:
+        if question is None:
             return None
         try:
-            self._embedding.check(meaning.question)
+            self._embedding.check(question.question)
         except ExactOnly:
             if self._embedding.trouble:
                 raise
             return None
-        return meaning
+        return question
 
     def _note(self, error: Exception) -> None:
         self.trouble = masked(f"{type(error).__name__}: {error}")
         self._failed(error, "making answers searchable")
 
 
-def _meaning(prompt: str, configuration: str) -> SearchableQuestion | None:
+def _question_of(prompt: str, configuration: str) -> SearchableQuestion | None:
     """Return the searchable question of a stored prompt, or None if it has none."""
     seen, *_ = canonical(prompt, keep_ids=True)
     try:

@@ -14,7 +14,7 @@ from gptcache_magics.text.amounts import counted
 if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
-__all__ = ["PRESETS", "Match", "MatchOptions", "apply", "described", "resume", "searchable", "threshold_of"]
+__all__ = ["PRESETS", "Match", "MatchOptions", "apply", "resume", "searchable", "summary", "threshold_of"]
 
 Match = Literal["exact", "semantic"]
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
@@ -142,7 +142,7 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.options = options
-    message = f" Matching by meaning: {described(options, similar.embedder)}."
+    message = f" Matching by meaning: {summary(options, similar.embedder)}."
     more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
     if similar.embedding.trouble:
         return f"{message} It cannot be used, so matching is exact: {similar.embedding.trouble}"
@@ -154,7 +154,7 @@ def _is_other(embedder: Any, given: Any) -> bool:
     return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 
-def described(options: Options, embedder: str) -> str:
+def summary(options: Options, embedder: str) -> str:
     """Return in a few words how questions are matched by meaning."""
     message = f"{embedder}, threshold {options.threshold:g}"
     if options.shadow:
@@ -165,17 +165,17 @@ def described(options: Options, embedder: str) -> str:
 
 def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     """Return how questions are matched, and how many entries can be found by meaning."""
-    message = f"semantic: {described(options, similar.embedder)}"
-    embedding, indexing = similar.embedding, similar.backfill
+    message = f"semantic: {summary(options, similar.embedder)}"
+    embedding, backfill = similar.embedding, similar.backfill
     if embedding.trouble:
         return f"exact: {embedding.trouble}"
     if not embedding.name:
         return f"{message} (loading)"
-    if indexing.pending and indexing.total:
-        return f"{message} ({indexing.done:,} of {indexing.total:,} earlier entries are searchable)"
-    if indexing.trouble:
-        return f"{message} (embedding failed, try again with %gptcache on --reembed: {indexing.trouble})"
-    left = 0 if store.readonly or indexing.pending else store.count_unembedded(embedding.name, anew=True)
+    if backfill.pending and backfill.total:
+        return f"{message} ({backfill.done:,} of {backfill.total:,} earlier entries are searchable)"
+    if backfill.trouble:
+        return f"{message} (embedding failed, try again with %gptcache on --reembed: {backfill.trouble})"
+    left = 0 if store.readonly or backfill.pending else store.count_unembedded(embedding.name, replace_others=True)
     return (
         f"{message} ({counted(left, 'entry is', 'entries are')} not searchable: %gptcache on --reembed)"
         if left
@@ -195,11 +195,11 @@ def resume(store: VectorStore, similar: SemanticSearch, *, reembed: bool = False
     Entries with vectors of another embedder are embedded again only with ``reembed``: it may cost money, or send them
     to another machine.
     """
-    similar.backfill.start(anew=reembed)
+    similar.backfill.start(replace_others=reembed)
     message = ""
     if wait:
         similar.backfill.wait()
-    elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), anew=reembed):
+    elif store.count_unembedded(similar.embedding.name or _kept(store, similar.embedder), replace_others=reembed):
         message = " Earlier entries become searchable in the background: %gptcache shows how far."
     others = 0 if reembed else store.count_elsewhere(similar.embedder)
     if others:

@@ -51,7 +51,7 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
         text = seen.decode("utf-8", "surrogatepass")
         if len(_TURN.findall(text)) > 1:
             raise exact_only("it is a conversation in one text")
-        return _meaning(text, configuration, b"")
+        return _searchable(text, configuration, b"")
     *earlier, last = (each["kwargs"] for each in messages)
     if last.get("type") != "human":
         raise exact_only("the last message is not a person's")
@@ -67,10 +67,10 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
     else:
         texts, rest = [str(content or "")], ""
     last["content"] = rest
-    return _meaning("\n\n".join(texts), configuration, dumps(messages))
+    return _searchable("\n\n".join(texts), configuration, dumps(messages))
 
 
-def _meaning(question: str, configuration: str, rest: bytes) -> SearchableQuestion:
+def _searchable(question: str, configuration: str, rest: bytes) -> SearchableQuestion:
     try:
         question.encode()
     except UnicodeEncodeError:

@@ -205,12 +205,12 @@ class SemanticSearch:
         if failed:
             return
         try:
-            meaning: SearchableQuestion | None = searchable_question(identity.seen, identity.configuration.key)
+            question: SearchableQuestion | None = searchable_question(identity.seen, identity.configuration.key)
         except ExactOnly:
-            meaning = None
-        if meaning is not None and vector is not None:
-            self._followed.add(meaning.context, identity.key[:16], vector)
-        self.backfill.add(identity.key, meaning, vector)
+            question = None
+        if question is not None and vector is not None:
+            self._followed.add(question.context, identity.key[:16], vector)
+        self.backfill.add(identity.key, question, vector)
 
     def _known_as(self, name: str, probe: Vector) -> str:
         """Return the name of an embedder, numbered if another embedder of that name gave other vectors here."""

@@ -153,14 +153,17 @@ class VectorStore(Protocol):
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
 
-    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
+    def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return entries that this embedder has not seen, after the one with the id ``after``, by id.
 
-        Unless ``anew``, skip entries that another embedder has embedded.
+        Unless ``replace_others``, skip entries that another embedder has embedded.
         """
 
-    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
-        """Return how many entries this embedder has not seen. Unless ``anew``, skip entries of other embedders."""
+    def count_unembedded(self, embedder: str, *, replace_others: bool) -> int:
+        """Return how many entries this embedder has not seen.
+
+        Unless ``replace_others``, skip entries that another embedder has embedded.
+        """
 
     def count_elsewhere(self, embedder: str) -> int:
         """Return how many entries only other embedders have embedded; ``embedder`` is a name without its dimension."""

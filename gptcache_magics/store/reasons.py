@@ -93,9 +93,9 @@ class Objection:
     """The name of the guard that objects."""
 
     def __str__(self) -> str:
-        return self.told()
+        return self.as_text()
 
-    def told(self, *, words: bool = True) -> str:
+    def as_text(self, *, words: bool = True) -> str:
         """Return the objection as text; unless ``words``, without words of the questions."""
         if self.kind is ObjectionKind.GUARD:
             return f"{self.guard}: {self.detail}" if words else self.guard
@@ -156,7 +156,7 @@ def sentence(reason: Reason | None, near: Near | None = None, *, words: bool = T
     if reason is None:
         return ""
     if reason.kind is Kind.SIMILAR and near is not None:
-        objection = f", {near.objection.told(words=words)}" if near.objection is not None else ""
+        objection = f", {near.objection.as_text(words=words)}" if near.objection is not None else ""
         return f"similar {cosine(near.similarity)} to {near.key[:8]}{objection}"
     return _SENTENCES[reason.kind].format(reason.detail)
 

@@ -292,12 +292,14 @@ class StoreContract(
 
         store.undo()
         assert [row[2] for row in peer.vectors("e/2", "c0" * 16, last)] == [b"vector a"]
-        assert store.count_unembedded("e/2", anew=False) == 0
+        assert store.count_unembedded("e/2", replace_others=False) == 0
 
         store.remove(Selection(ids=[key("a")]))
         store.forget_removed()
         store.put(make_entry("a"), GPT)
-        assert store.count_unembedded("e/2", anew=False) == 1, "a removal that is final takes the vectors along"
+        assert store.count_unembedded("e/2", replace_others=False) == 1, (
+            "a removal that is final takes the vectors along"
+        )
 
     def test_a_hit_by_meaning_keeps_both_questions(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)

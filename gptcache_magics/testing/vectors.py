@@ -40,11 +40,12 @@ class VectorStoreContract(Contract):
         store.put(make_entry("sample", sample=1), GPT)
         store.put_vectors("e/2", [(key(0), "c0" * 16, b"vector"), (key(1), None, None)])
 
-        assert store.count_unembedded("e/2", anew=False) == store.count_unembedded("e/2", anew=True) == 3
-        assert store.count_unembedded("f/2", anew=True) == 5
-        assert store.count_unembedded("f/2", anew=False) == 4, "e embedded one"
+        assert store.count_unembedded("e/2", replace_others=True) == 3
+        assert store.count_unembedded("e/2", replace_others=False) == 3
+        assert store.count_unembedded("f/2", replace_others=True) == 5
+        assert store.count_unembedded("f/2", replace_others=False) == 4, "e embedded one"
         found, after = [], ""
-        while rows := store.unembedded("e/2", after, 2, anew=False):
+        while rows := store.unembedded("e/2", after, 2, replace_others=False):
             assert len(rows) <= 2
             found += [row.key for row in rows]
             after = rows[-1].key[:16]

@@ -20,16 +20,16 @@ class Progress(ipywidgets.HBox):
 
     Parameters
     ----------
-    indexing
+    backfill
         The backfill, already started.
     """
 
-    def __init__(self, indexing: Backfill) -> None:
-        self._backfill = indexing
+    def __init__(self, backfill: Backfill) -> None:
+        self._backfill = backfill
         self._bar = ipywidgets.IntProgress(value=0, max=1, layout={"width": "240px"})
         self._words = ipywidgets.HTML("Loading the embedder…")
         self._stop = ipywidgets.Button(description="Stop", tooltip="Embedded entries stay; the others can wait")
-        self._stop.on_click(lambda _: indexing.stop())
+        self._stop.on_click(lambda _: backfill.stop())
         super().__init__([self._bar, self._words, self._stop], layout={"align_items": "center", "grid_gap": "8px"})
         threading.Thread(target=self._follow, name="gptcache-progress", daemon=True).start()
 

@@ -11,9 +11,9 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models.fake import FakeStreamingListLLM
 
 import gptcache_magics as gm
-from gptcache_magics.commands import _checks as checkup
+from gptcache_magics.commands import _checks
 from gptcache_magics.commands._checks import Check
-from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from tests.support.embedder import Embedder
@@ -74,10 +74,10 @@ def test_the_magic_returns_what_it_prints(tmp_path: Path) -> None:
 
 
 def test_a_version_that_is_too_old_is_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = checkup.metadata.version
+    installed = _checks.metadata.version
     found = {"pandas": "2.1.4", "ipython": "7.34.0"}
-    monkeypatch.setattr(checkup.metadata, "version", lambda name: found.get(name) or installed(name))
-    old = checkup.versions()
+    monkeypatch.setattr(_checks.metadata, "version", lambda name: found.get(name) or installed(name))
+    old = _checks.versions()
 
     assert not old.ok
     assert "pandas 2.1.4" in old.finding
@@ -97,7 +97,7 @@ def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None
     ok, finding, hint = found["gptcache's leaks"]
     assert (ok, hint) == (False, "Take the handlers away: logging.root.handlers.clear()")
     assert finding == "1 handler of the root logger"
-    assert not upstream.came_first
+    assert not safe_import.came_first
     assert logging.root.handlers is not None
 
 
@@ -111,10 +111,10 @@ def test_wraps_that_are_missing_or_left_behind_are_found(file: Path) -> None:
     gm.off()
     langchain_hooks.install()
     try:
-        assert "methods of LangChain's models are wrapped" in checkup.hooks(None).finding
+        assert "methods of LangChain's models are wrapped" in _checks.hooks(None).finding
     finally:
         langchain_hooks.release()
-    assert checkup.hooks(None).finding == "none, as the cache is off"
+    assert _checks.hooks(None).finding == "none, as the cache is off"
 
 
 def test_models_that_go_past_the_cache_are_found(file: Path, server: ProviderServer) -> None:
@@ -180,14 +180,14 @@ def test_damage_is_found_and_what_was_set_aside(file: Path) -> None:
     gm.off()
     for name in ("cache.db.damaged-20260101-120000", "cache.db.damaged-20260101-120000-wal"):
         (file.parent / name).write_bytes(b"")
-    assert checkup.damaged_files(file).finding == "cache.db.damaged-20260101-120000"
-    assert checkup.integrity(file).ok
+    assert _checks.damaged_files(file).finding == "cache.db.damaged-20260101-120000"
+    assert _checks.integrity(file).ok
     content = bytearray(file.read_bytes())
     content[4096:12288] = b"\xff" * 8192
     file.write_bytes(content)
-    assert not checkup.integrity(file).ok
+    assert not _checks.integrity(file).ok
     file.write_bytes(b"no database" * 1000)
-    assert "cannot be read" in checkup.integrity(file).finding
+    assert "cannot be read" in _checks.integrity(file).finding
     assert file.read_bytes() == b"no database" * 1000
 
 
@@ -195,20 +195,20 @@ def test_damage_is_found_and_what_was_set_aside(file: Path) -> None:
 def test_a_large_file_is_checked_for_a_bounded_time(file: Path, server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
     llm.batch([f"question {n}" for n in range(300)])
-    found = checkup.integrity(file, seconds=-1)
+    found = _checks.integrity(file, seconds=-1)
     assert (found.ok, found.finding) == (True, "no damage found in -1 s, which was not enough for all of it")
 
 
 def test_a_store_that_cannot_be_written_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checkup.writable(file).ok
+    assert _checks.writable(file).ok
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
-    assert checkup.writable(file).hint.endswith(f"chmod u+w {file.parent} {file}")
+    assert _checks.writable(file).hint.endswith(f"chmod u+w {file.parent} {file}")
 
 
 def test_little_disk_space_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checkup.disk_space(file).ok
-    monkeypatch.setattr(checkup, "LITTLE_BYTES", 1e18)
-    assert not checkup.disk_space(file).ok
+    assert _checks.disk_space(file).ok
+    monkeypatch.setattr(_checks, "LITTLE_BYTES", 1e18)
+    assert not _checks.disk_space(file).ok
 
 
 @pytest.mark.parametrize(
@@ -218,11 +218,11 @@ def test_little_disk_space_is_found(file: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_network_file_system_is_found(tmp_path: Path, kind: str, ok: bool) -> None:
     folder = tmp_path / "a folder"
     mounts = f"/dev/sda / ext4 rw 0 0\nhost:/share {str(folder).replace(' ', chr(92) + '040')} {kind} rw 0 0\n"
-    found = checkup.network_mount(folder / "store" / "cache.db", mounts)
-    beside = checkup.network_mount(tmp_path / "cache.db", mounts)
+    found = _checks.network_mount(folder / "store" / "cache.db", mounts)
+    beside = _checks.network_mount(tmp_path / "cache.db", mounts)
 
     assert found is not None
     assert beside is not None
     assert (found.ok, beside.ok) == (ok, True)
     assert kind in found.finding
-    assert checkup.network_mount(folder, "") is None
+    assert _checks.network_mount(folder, "") is None

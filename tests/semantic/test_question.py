@@ -14,12 +14,12 @@ QUESTION = "Which city is the capital of France?"
 CALL = {"name": "search", "args": {}, "id": "1", "type": "tool_call"}
 
 
-def meaning(*messages: BaseMessage, configuration: str = GPT) -> SearchableQuestion:
+def searchable(*messages: BaseMessage, configuration: str = GPT) -> SearchableQuestion:
     return searchable_question(canonical(prompt_of(messages), keep_ids=True)[0], configuration)
 
 
 def test_the_question_is_the_last_human_message() -> None:
-    told = meaning(SystemMessage("Be brief."), HumanMessage("Hi!"), AIMessage("Hello."), HumanMessage(QUESTION))
+    told = searchable(SystemMessage("Be brief."), HumanMessage("Hi!"), AIMessage("Hello."), HumanMessage(QUESTION))
 
     assert told.question == QUESTION
 
@@ -33,10 +33,10 @@ def test_a_completion_prompt_is_the_question_as_it_is() -> None:
 
 
 def test_other_words_have_the_same_context() -> None:
-    one, two = (meaning(SystemMessage("Be brief."), HumanMessage(each)) for each in (QUESTION, "What is it, then?"))
+    one, two = (searchable(SystemMessage("Be brief."), HumanMessage(each)) for each in (QUESTION, "What is it, then?"))
 
     assert one.context == two.context
-    assert one.context != meaning(HumanMessage(QUESTION)).context
+    assert one.context != searchable(HumanMessage(QUESTION)).context
 
 
 @pytest.mark.parametrize(
@@ -53,25 +53,27 @@ def test_other_words_have_the_same_context() -> None:
     ids=["system", "earlier question", "earlier answer", "one turn less", "no system", "a name", "a role"],
 )
 def test_everything_but_the_question_is_the_context(other: tuple[BaseMessage, ...]) -> None:
-    asked = meaning(SystemMessage("Be brief."), HumanMessage("Of Paris."), AIMessage("Yes?"), HumanMessage(QUESTION))
+    asked = searchable(SystemMessage("Be brief."), HumanMessage("Of Paris."), AIMessage("Yes?"), HumanMessage(QUESTION))
 
-    assert meaning(*other).context != asked.context
+    assert searchable(*other).context != asked.context
 
 
 def test_the_configuration_is_part_of_the_context() -> None:
-    assert meaning(HumanMessage(QUESTION)).context != meaning(HumanMessage(QUESTION), configuration="0e" * 16).context
+    of_another = searchable(HumanMessage(QUESTION), configuration="0e" * 16)
+
+    assert searchable(HumanMessage(QUESTION)).context != of_another.context
 
 
 def test_differences_between_a_model_s_and_a_cache_s_answer_do_not_count() -> None:
     def asked(**fields: Any) -> SearchableQuestion:
-        return meaning(HumanMessage("Of Paris."), AIMessage("Yes?", **fields), HumanMessage(QUESTION))
+        return searchable(HumanMessage("Of Paris."), AIMessage("Yes?", **fields), HumanMessage(QUESTION))
 
     assert asked().context == asked(id="run-1", response_metadata={"model": "x"}).context
 
 
 def test_text_blocks_are_text_and_what_stands_beside_it_is_context() -> None:
-    plain = meaning(HumanMessage([{"type": "text", "text": QUESTION}]))
-    cached = meaning(HumanMessage([{"type": "text", "text": QUESTION, "cache_control": {"type": "ephemeral"}}]))
+    plain = searchable(HumanMessage([{"type": "text", "text": QUESTION}]))
+    cached = searchable(HumanMessage([{"type": "text", "text": QUESTION, "cache_control": {"type": "ephemeral"}}]))
 
     assert plain.question == cached.question == QUESTION
     assert plain.context != cached.context
@@ -112,7 +114,7 @@ def test_text_blocks_are_text_and_what_stands_beside_it_is_context() -> None:
 )
 def test_a_prompt_of_more_than_words_gets_exact_matches_only(messages: list[BaseMessage], reason: str) -> None:
     with pytest.raises(ExactOnly, match=reason):
-        meaning(*messages)
+        searchable(*messages)
 
 
 def test_a_conversation_in_one_text_gets_exact_matches_only() -> None:

@@ -441,7 +441,7 @@ def test_off_ends_what_has_not_begun(
     gm.on(match="semantic", embedder=embedder)
     gm.off()
 
-    wait_until(lambda: not any(each.name.startswith("gptcache-index") for each in threading.enumerate()))
+    wait_until(lambda: not any(each.name.startswith("gptcache-backfill") for each in threading.enumerate()))
     assert len(embedder.texts) == 1
 
 
@@ -819,7 +819,7 @@ def test_exact_again_ends_what_goes_on_in_the_background(
 
     assert server.calls == 2
     assert "Match     exact" in repr(gm.status())
-    wait_until(lambda: not any(each.name == "gptcache-indexing" for each in threading.enumerate()))
+    wait_until(lambda: not any(each.name == "gptcache-backfill" for each in threading.enumerate()))
 
 
 # Tuning, over what was asked

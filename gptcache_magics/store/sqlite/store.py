@@ -30,7 +30,7 @@ from gptcache_magics.store.sqlite.statements import (
     tag_values,
 )
 from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
-from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteMeanings
+from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteVectors
 
 __all__ = ["SQLiteStore"]
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 DROPPED_KEPT: Final = 10_000
 
 
-class SQLiteStore(SQLiteTables, SQLiteMeanings):
+class SQLiteStore(SQLiteTables, SQLiteVectors):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:

@@ -11,7 +11,7 @@ from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, N
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values, rows
 
-__all__ = ["VECTORS_AGAIN", "SQLiteMeanings"]
+__all__ = ["VECTORS_AGAIN", "SQLiteVectors"]
 
 BEFORE_ALL: Final = -(2**63)
 # Entries that an embedder has not seen; with the second value false, that no embedder has seen.
@@ -43,22 +43,22 @@ LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS en
     FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
 
 
-class SQLiteMeanings:
+class SQLiteVectors:
     """The half of an SQLite store that matching by meaning needs."""
 
     _connections: Connections
 
-    def unembedded(self, embedder: str, after: str, limit: int, *, anew: bool) -> Sequence[UnembeddedEntry]:
+    def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return entries that this embedder has not seen, after the one with the id ``after``."""
         first = id_number(after) if after else BEFORE_ALL
-        values = (embedder, anew, first, limit)
+        values = (embedder, replace_others, first, limit)
         found = self._connections.read(lambda db: db.execute(UNEMBEDDED, values).fetchall())
         return [UnembeddedEntry(key, configuration, exact(prompt)) for key, configuration, prompt in found]
 
-    def count_unembedded(self, embedder: str, *, anew: bool) -> int:
+    def count_unembedded(self, embedder: str, *, replace_others: bool) -> int:
         """Return how many entries this embedder has not seen."""
         sql = f"SELECT count(*) {_UNEMBEDDED}"
-        number: int = self._connections.read(lambda db: db.execute(sql, (embedder, anew)).fetchone()[0])
+        number: int = self._connections.read(lambda db: db.execute(sql, (embedder, replace_others)).fetchone()[0])
         return number
 
     def count_elsewhere(self, embedder: str) -> int:
