@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from gptcache_magics.errors import CommandError
+from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.lookup import placeholder_keys as placeholders
 from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
 from gptcache_magics.store import open_store
@@ -125,25 +125,28 @@ class Controller:
             return "The cache is off already."
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
-        cache, previous = self.cache, self.previous
-        totals = run_totals(self.source())
+        cache, previous, source = self.cache, self.previous, self.source()
+        restored = ""
+        if get_llm_cache() is cache:
+            set_llm_cache(previous)
+            restored = f" {type(previous).__name__} is back." if previous is not None else ""
         placeholders.take_away(self._placed)
         self.cache = self.previous = self.settings.cell = None
         self.settings.options = Options()
         self._placed = []
         ends, self.on_off = self.on_off, []
-        for end in ends:
-            end()
-        restored = ""
-        if get_llm_cache() is cache:
-            set_llm_cache(previous)
-            restored = f" {type(previous).__name__} is back." if previous is not None else ""
+        message = "Cache off."
         try:
+            message += f" This run: {run_totals(source) or 'no lookups'}."
+            for end in ends:
+                end()
             cache.store.forget_removed()
-        finally:
+        except StoreError as error:
+            message += f" {error}"
+        finally:  # whatever the store does, LangChain's methods are as they were
             cache.close()
             cache.store.close()
-        return f"Cache off. This run: {totals or 'no lookups'}.{restored}"
+        return message + restored
 
     def source(self, at: str | Path | None = None) -> Source:
         """Return the source of tables: the cache that is on, or the store at ``at``."""

@@ -83,13 +83,13 @@ def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
         content = orjson.dumps((values, getattr(model, "model_extra", None), kwargs), option=_PLAIN)
     except TypeError:
         return None
-    types = tuple(map(type, values))
-    if float in types and not all(isfinite(value) for value in values if isinstance(value, float)):
+    types = tuple(map(type, (*values, *kwargs.values())))
+    if float in types and not all(isfinite(value) for value in (*values, *kwargs.values()) if isinstance(value, float)):
         return None  # JSON has the same word for NaN, infinity and None
     return kind, types, content
 
 
-_PLAIN: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+_PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.runnables import run_in_executor
@@ -21,10 +21,11 @@ from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.langchain import hooks
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.request import Hit, Pending, Refused, Request, Result
+from gptcache_magics.lookup.request import Hit, Pending, Refused, Result
 from gptcache_magics.settings import Scope, Settings, strictest
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Store
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
+
+MOST_MODELS: Final = 10_000
+"""The largest number of ``llm_string`` that a cache remembers; a further one is never taken for a model."""
 
 
 class GPTCache(BaseCache):
@@ -68,6 +72,8 @@ class GPTCache(BaseCache):
         self._answers = Answers(self.store, init_func, wrapped, self.ledger.failed)
         self._requests = RequestCache(self.store, self._answers, self.ledger)
         self.watch = BypassWatch(self, self.ledger, self._requests.call_ended)
+        self._by_llm_string: dict[str, str] = {}
+        """The configuration that each ``llm_string`` meant first, by key."""
         hooks.install()
         stop = hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
@@ -174,7 +180,7 @@ class GPTCache(BaseCache):
         """Write pending lookups, close the store and take LangChain's wraps away if no other cache needs them."""
         self._finalizer()
 
-    def _request(self, prompt: str, llm_string: str) -> Request | None:
+    def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""
         call, scope = CALL.get(), self.scope
         try:
@@ -189,20 +195,24 @@ class GPTCache(BaseCache):
                 raise refused.error from error
             return None
 
-    def _read(self, call: ModelCall | None, prompt: str, llm_string: str, scope: Scope) -> Request:
-        identity = identify(call, prompt) if call is not None else identify_by_llm_string(prompt, llm_string)
-        return Request(identity, scope, call, prompt, llm_string)
+    def _read(self, call: ModelCall | None, prompt: str, llm_string: str, scope: Scope) -> ModelRequest:
+        if call is None:
+            return ModelRequest(identify_by_llm_string(prompt, llm_string), scope, None, prompt, llm_string)
+        identity = identify(call, prompt)
+        key = identity.configuration.key
+        known = self._by_llm_string
+        current = (llm_string in known or len(known) < MOST_MODELS) and known.setdefault(llm_string, key) == key
+        return ModelRequest(identity, scope, call, prompt, llm_string, current)
 
-    def _answer(self, request: Request, result: Result) -> RETURN_VAL_TYPE | None:
+    def _answer(self, request: ModelRequest, result: Result) -> RETURN_VAL_TYPE | None:
         """Return LangChain's answer to a result: generations for a hit, None to ask the model."""
         if isinstance(result, Hit):
             answer: RETURN_VAL_TYPE = result.answer
             return answer
         if isinstance(result, Refused):
             raise result.error
-        call = CALL.get()
-        if call is not None:
-            call.pending.setdefault((request.prompt, request.llm_string), []).append(result.pending)
+        if isinstance(request.call, ModelCall):
+            request.call.pending.setdefault((request.prompt, request.llm_string), []).append(result.pending)
         return None
 
 

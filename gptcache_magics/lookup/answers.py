@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gptcache_magics.engines import Engine
-from gptcache_magics.identity.key import Identity, identify_by_llm_string
-from gptcache_magics.identity.model import model_name
+from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
 from gptcache_magics.store.reasons import ExactOnly, Kind, Reason
@@ -54,7 +53,6 @@ class Answers:
         """The search for questions in other words, while that is on."""
         self._opened: Engine | None = None
         self._opening = threading.Lock()
-        self._by_llm_string: dict[str, str] = {}
 
     def recall(self, request: Request) -> Found | None:
         """Return the answer that this kernel holds in memory: it was found or stored through gptcache before."""
@@ -70,8 +68,9 @@ class Answers:
         # Without the model, its temperature and the other fields that must be equal are unknown.
         if self.similar is not None and request.call is not None:
             search = self._similar(request, self.similar)
-        gone = self._store.gone(request.identity.key) if search.found is None else None
-        return replace(search, reason=gone) if gone else search
+        failed = search.reason is not None and search.reason.kind is Kind.MATCHING_ERROR
+        gone = self._store.gone(request.identity.key) if search.found is None and not failed else None
+        return replace(search, reason=gone) if gone is not None else search
 
     def save(
         self,
@@ -124,27 +123,15 @@ class Answers:
                 return None
             return self._engine.find(request.identity, request.prompt, self._unambiguous(request))
         found = self._engine.find(request.identity, request.prompt, request.llm_string)
-        if found is None and self._means_the_model(request):
-            plain = identify_by_llm_string(request.prompt, request.llm_string)
+        if found is None and (plain := request.fallback()) is not None:
             found = self._engine.find(plain, request.prompt, request.llm_string)
         if found is None and request.scope.mode == "replay":
             found = self._find_portable(request.identity)
         return found
 
-    def _means_the_model(self, request: Request) -> bool:
-        """Return whether ``llm_string`` surely means the model that asks, as it is now."""
-        call, llm_string, key = request.call, request.llm_string, request.identity.configuration.key
-        if call is None or not llm_string:
-            return False
-        # A model whose parameters have changed still has its old llm_string, which then means nothing.
-        if self._by_llm_string.setdefault(llm_string, key) != key:
-            return False
-        name = model_name(call.model, call.kwargs)
-        return not name or identify_by_llm_string("", llm_string).configuration.model == name
-
     def _unambiguous(self, request: Request) -> str:
         """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""
-        if self.wrapped is None or request.call is None or self._means_the_model(request):
+        if self.wrapped is None or request.call is None or request.fallback() is not None:
             return request.llm_string
         return f"{request.llm_string}---{request.identity.configuration.key}"
 

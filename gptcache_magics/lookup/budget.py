@@ -9,7 +9,7 @@ from typing import Final
 
 from gptcache_magics import pricing
 from gptcache_magics.errors import BudgetReached
-from gptcache_magics.identity.call import Call
+from gptcache_magics.lookup.request import Caller
 from gptcache_magics.store.protocol import Configuration, Usage
 from gptcache_magics.text.amounts import counted, money
 
@@ -33,7 +33,7 @@ class Budget:
         """Number of calls whose price is unknown: ``spent`` does not include them."""
         self._paid = dict(paid)
         """Number of calls of this run and their cost, by model."""
-        self._sent: dict[Call, float] = {}
+        self._sent: dict[Caller, float] = {}
         self._lock = threading.RLock()
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Budget:
         calls = counted(self.unknown, "call of unknown price is", "calls of unknown price are")
         return f"{calls} not in the budget"
 
-    def check(self, call: Call | None, configuration: Configuration) -> None:
+    def check(self, call: Caller | None, configuration: Configuration) -> None:
         """Raise ``BudgetReached`` if this call would exceed the budget; otherwise count the call as sent."""
         with self._lock:
             number, dollars = self._paid.get(configuration.model, (0, 0.0))
@@ -66,7 +66,7 @@ class Budget:
             self._paid[configuration.model] = number + 1, sum_of + dollars
             self.spent += dollars
 
-    def ended(self, call: Call) -> None:
+    def ended(self, call: Caller) -> None:
         """Drop the expected cost of a call that is over: its cost is counted, or the call failed."""
         with self._lock:
             self._sent.pop(call, None)

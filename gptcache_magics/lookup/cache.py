@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.identity.call import Call
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.refusal import refusal
 from gptcache_magics.lookup.request import (
     AnswerCodec,
+    Caller,
     Failed,
     Hit,
     Miss,
@@ -68,7 +68,10 @@ class RequestCache:
                 return looked
             flight = self._flight(request, looked, landings)
             if flight is None or not await flight.wait_async():
-                return self._leave_to_the_model(request, looked)
+                break
+        if request.scope.mode == "replay":  # searches the closest prompt
+            return await asyncio.to_thread(self._leave_to_the_model, request, looked)
+        return self._leave_to_the_model(request, looked)
 
     def update(self, pending: Pending, answer: Any, codec: AnswerCodec) -> None:
         """Store the model's answer, unless it is one that no later call should be given."""
@@ -105,7 +108,7 @@ class RequestCache:
             return None
         return Refused(CacheMiss(f"The model was not called (mode replay): {sentence(reason)}"))
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: Caller) -> None:
         """Release those who wait for answers that a call will not give any more."""
         self._flights.land_all(call)
 

@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Usage
 from gptcache_magics.store.reasons import Reason
 
-__all__ = ["AnswerCodec", "Failed", "Hit", "Miss", "Pending", "Refused", "Request", "Result", "Search"]
+__all__ = ["AnswerCodec", "Caller", "Failed", "Hit", "Miss", "Pending", "Refused", "Request", "Result", "Search"]
+
+
+class Caller(Protocol):
+    """The call that makes requests, as far as waiting for one another needs it."""
+
+    @property
+    def owner(self) -> object:
+        """The asyncio task or the thread that called."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes in pieces."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +34,15 @@ class Request:
     identity: Identity
     """Provider, model, parameters and canonical messages, with the key that they make."""
     scope: Scope
-    call: Call | None = None
+    call: Caller | None = None
     """The call that asks; None where no hook saw it."""
     prompt: str = ""
-    """LangChain's own words for prompt and model, with which other caches are asked."""
+    """LangChain's own words for prompt and model, which other caches are asked with."""
     llm_string: str = ""
+
+    def fallback(self) -> Identity | None:
+        """Return the identity of an answer that was stored without a model at hand, if it surely fits this request."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from gptcache_magics.identity.call import Call
+from gptcache_magics.lookup.request import Caller
 
 __all__ = ["Flight", "SingleFlight", "runs_event_loop"]
 
@@ -28,7 +28,7 @@ REMEMBERED: Final = 1_000
 class Flight:
     """One model call on its way."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Caller) -> None:
         self.call = call
         self._patience = STREAM_WAIT_SECONDS if call.streams else WAIT_SECONDS
         self._landed = False
@@ -75,7 +75,7 @@ class SingleFlight:
         """Number of flights that have landed."""
         self._lock = threading.RLock()
 
-    def join(self, key: str, call: Call, looked: int) -> Flight | None:
+    def join(self, key: str, call: Caller, looked: int) -> Flight | None:
         """Return the flight to wait for, or None if the caller is to ask the model and then ``land`` the key.
 
         Parameters
@@ -95,7 +95,7 @@ class SingleFlight:
                 return None
             return None if any(each.call.owner == call.owner for each in [*self._flights.values()]) else flight
 
-    def land(self, key: str, call: Call) -> None:
+    def land(self, key: str, call: Caller) -> None:
         """Release a key that ``call`` owns: its answer is stored, or will not come."""
         with self._lock:
             flight = self._flights.get(key)
@@ -108,7 +108,7 @@ class SingleFlight:
                 del self._landed[next(iter(self._landed))]
         flight.land()
 
-    def land_all(self, call: Call) -> None:
+    def land_all(self, call: Caller) -> None:
         """Release every key that ``call`` owns: the call has ended."""
         if self._flights:
             with self._lock:

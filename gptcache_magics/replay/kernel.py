@@ -95,7 +95,8 @@ def lock(bundle: str) -> list[Lookup]:
 
     open_with(read)
     locked = LockedController()
-    controllers.controller = locked  # before any command is imported and binds the controller
+    assert "gptcache_magics.commands" not in sys.modules, "commands keep the controller that they were imported with"
+    controllers.controller = locked
     locked.on(":memory:")
     locked.off()  # the notebook has not turned it on
     return locked.journal

@@ -1,5 +1,6 @@
 """The configuration of a call: which arguments count, and what a table may show of it."""
 
+import enum
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from pydantic import SecretStr
 
+from gptcache_magics.identity.call import Call
+from gptcache_magics.identity.configuration import _known, configuration_of
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.reasons import Kind, Reason
 from tests.support.calls import (
@@ -194,3 +197,17 @@ def test_a_secret_in_an_llm_string_is_not_shown() -> None:
         f'{{"kwargs": {{"openai_api_key": "{SECRET}"}}}}---[]',
     ):
         assert SECRET not in identify_by_llm_string("prompt", llm_string).configuration.parameters
+
+
+def test_an_argument_of_another_type_before_it_leaves_a_configuration_as_it_is() -> None:
+    class Name(enum.Enum):
+        SMALL = "gpt-4o"
+
+    def of(model: object) -> tuple[str, str]:
+        found = configuration_of(Call(Chat(), {"model": model}, True))
+        return found.key, found.model
+
+    before = of("gpt-4o")
+    _known.clear()
+    of(Name.SMALL)
+    assert of("gpt-4o") == before

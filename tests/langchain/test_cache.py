@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_community.cache import SQLiteCache
 from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel, FakeListLLM
@@ -745,3 +746,65 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
 
     writer.join(30)
     assert not writer.is_alive()
+
+
+# The event loop, and a model that changes
+
+
+async def test_a_store_that_another_program_locks_does_not_stop_the_event_loop(tmp_path: Path) -> None:
+    cache = gm.GPTCache(store=tmp_path / "store")
+    set_llm_cache(cache)
+    model = FakeListChatModel(responses=["answer"])
+    model.invoke("asked before")
+    cache.store.close()
+    gc.collect()
+    other = sqlite3.connect(tmp_path / "store" / "cache.db", check_same_thread=False, isolation_level=None)
+    assert other.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    other.execute("BEGIN EXCLUSIVE")
+    turns, turns_while_locked = 0, 0
+
+    def unlock() -> None:
+        nonlocal turns_while_locked
+        turns_while_locked = turns
+        other.execute("COMMIT")
+
+    async def turn() -> None:
+        nonlocal turns
+        while not turns_while_locked:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    timer = threading.Timer(1.0, unlock)
+    timer.start()
+    try:
+        answer, _ = await asyncio.wait_for(asyncio.gather(model.ainvoke("never asked before"), turn()), 30)
+    finally:
+        timer.join()
+        other.close()
+        set_llm_cache(None)
+        cache.close()
+
+    assert text_of(answer) == "answer"
+    assert turns_while_locked > 3, "the lookup waits in a thread, and the loop goes on"
+
+
+def test_a_changed_model_gets_no_answer_of_what_it_was(server: ProviderServer, tmp_path: Path) -> None:
+    """LangChain's ``llm_string`` is that of the first use, under which an answer of a loaded file is kept."""
+    set_llm_cache(SQLiteCache(str(tmp_path / "langchain.db")))
+    server.model("ChatOpenAI", temperature=0).invoke("Other")
+    set_llm_cache(None)
+    gm.on(tmp_path / "store")
+    try:
+        gm.load(tmp_path / "langchain.db")
+        llm = server.model("ChatOpenAI", temperature=0)
+        gm.mode("refresh")
+        llm.invoke("Hit")
+        gm.mode("auto")
+        llm.invoke("Hit")
+        calls = server.calls
+        llm.temperature = 1.0
+        llm.invoke("Other")
+    finally:
+        gm.off()
+
+    assert server.calls == calls + 1

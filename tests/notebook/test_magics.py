@@ -11,6 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,7 @@ import gptcache_magics as gm
 from gptcache_magics import commands
 from gptcache_magics.commands._parser import summary, words
 from gptcache_magics.errors import CommandError
+from gptcache_magics.langchain import hooks
 from gptcache_magics.notebook.completion import completions
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.processes import output_of
@@ -1074,3 +1076,21 @@ def test_lookups_reach_the_store_within_seconds_and_without_a_table(used: Typist
     db = sqlite3.connect(".gptcache/cache.db")
     wait_until(lambda: db.execute("SELECT count(*) FROM lookup").fetchone()[0] == 4)
     db.close()
+
+
+def test_off_turns_off_whatever_has_become_of_the_store(magic: Typist, tmp_path: Path) -> None:
+    set_llm_cache(before := InMemoryCache())
+    magic.told("on store")
+    cache = gm.current()
+    assert cache is not None
+    cache.store.close()
+    for file in (tmp_path / "store").iterdir():
+        file.unlink()
+    with closing(sqlite3.connect(tmp_path / "store" / "cache.db")) as other:
+        other.execute("CREATE TABLE theirs (a)")
+        other.commit()
+
+    assert "belongs to another program" in magic.told("off")
+    assert get_llm_cache() is before
+    assert gm.current() is None
+    assert not hooks.installed()

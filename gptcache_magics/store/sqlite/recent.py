@@ -90,7 +90,9 @@ class Following:
             self._follow()
 
     def get(self, key: str) -> Found | None:
-        """Return the remembered entry under a key, as other kernels left it."""
+        """Return the remembered entry under a key, as other kernels left it. Reads no file if none is remembered."""
+        if key not in self._recent:
+            return None
         self.look()
         return self._recent.get(key)
 
