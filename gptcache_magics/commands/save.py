@@ -60,11 +60,9 @@ def save(
 def _masked(prompts: int, answers: int) -> list[str]:
     sentences = []
     if prompts:
-        one = prompts == 1
-        sentences.append(
-            f"{counted(prompts, 'prompt')} held what looks like a key: "
-            f"{'it is' if one else 'they are'} masked in the file and will not match."
-        )
+        held = "held what looks like a key:"
+        masked = counted(prompts, f"prompt {held} it is", f"prompts {held} they are")
+        sentences.append(f"{masked} masked in the file and will not match.")
     if answers:
         sentences.append(f"{counted(answers, 'answer')} held what looks like a key, masked in the file.")
     return sentences

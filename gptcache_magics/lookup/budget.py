@@ -11,7 +11,7 @@ from gptcache_magics import pricing
 from gptcache_magics.errors import BudgetReached
 from gptcache_magics.lookup.request import Caller
 from gptcache_magics.store.protocol import Configuration, Usage
-from gptcache_magics.text.amounts import counted, money
+from gptcache_magics.text.amounts import counted, money, typed_money
 
 __all__ = ["Budget"]
 
@@ -76,4 +76,4 @@ class Budget:
         if self.spent < self.limit:
             spent += f", and this call is expected to cost {money(expected)} beside those under way"
         more = max(2 * self.limit, LEAST)
-        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {more:.2f}usd"
+        return f"{spent}; the call was not sent. Hits still work. Raise it: %gptcache on --budget {typed_money(more)}"

@@ -25,7 +25,7 @@ from gptcache_magics.errors import CommandError
 
 __all__ = [
     "UNKNOWN",
-    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens"),
+    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens", "typed_money"),
     *("bytes_of", "dollars_of", "seconds_of"),
 ]
 
@@ -55,6 +55,11 @@ def money(dollars: float) -> str:
         return "<$0.0001"
     text = f"${dollars:,.4f}"
     return "$0" if not dollars else text if dollars < 1 and not text.endswith("00") else f"${dollars:,.2f}"
+
+
+def typed_money(dollars: float) -> str:
+    """Write US dollars as a command takes them: ``0.50usd``, ``1234.00usd``."""
+    return f"{dollars:.2f}usd"
 
 
 def duration(seconds: float) -> str:

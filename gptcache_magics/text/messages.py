@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import is_secret
 
 __all__ = [
@@ -261,7 +262,7 @@ def said_in(kwargs: Mapping[str, Any], tools: Mapping[Any, Any]) -> Said:
         name = f"{name or ''} failed".strip()
     parts = tuple(_parts(kwargs))
     if len(parts) > MOST_PARTS:
-        parts = (*parts[:MOST_PARTS], Other(f"{len(parts) - MOST_PARTS:,} more parts"))
+        parts = (*parts[:MOST_PARTS], Other(counted(len(parts) - MOST_PARTS, "more part")))
     return Said(role, str(name or ""), parts)
 
 

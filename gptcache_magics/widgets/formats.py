@@ -6,7 +6,7 @@ reorder a line, and lone surrogates, which no message can carry, become visible 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -101,6 +101,12 @@ def shown(kind: Kind, value: Any) -> str:
             return _time(value)
         case _:
             return one_line(str(value))
+
+
+def tokens_of(row: Mapping[str, Any] | pd.Series[Any]) -> str:
+    """Return the tokens of an entry or a lookup: ``1,000 in, 200 out``; empty if none are known."""
+    counts = [shown("count", row[name]) for name in ("input_tokens", "output_tokens")]
+    return "" if counts == [UNKNOWN, UNKNOWN] else f"{counts[0]} in, {counts[1]} out"
 
 
 def plain(text: str) -> str:

@@ -83,6 +83,11 @@ def test_typed_amounts_are_read(read, text, amount):
     assert read(text) == amount
 
 
+def test_a_suggested_budget_can_be_typed():
+    assert amounts.typed_money(0.5) == "0.50usd"
+    assert amounts.dollars_of(amounts.typed_money(1_234.5)) == 1_234.5
+
+
 def test_a_typed_amount_without_a_known_unit_is_an_error_that_says_what_is_allowed():
     with pytest.raises(CommandError, match=r"--max-size takes a size such as 500MB or 2GB\. Got '5TB'\."):
         amounts.bytes_of("5TB")

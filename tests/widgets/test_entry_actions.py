@@ -113,7 +113,7 @@ def test_a_few_are_removed_at_once_and_come_back(tab):
     select(tab, "question 1", "question 2", "question 3")
     press(tab, "remove")
     assert tab.actions.said.startswith("3 entries removed, ")
-    assert tab.actions.said.endswith("Undo brings them back.")
+    assert tab.actions.said.endswith(" Undo brings back 3 entries.")
     assert tab.grid.selection == []
     assert tab.grid.page["total"] == 22
     assert tab.actions.undoable

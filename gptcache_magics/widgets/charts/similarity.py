@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from gptcache_magics.semantic import tuning
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.charts import cosines
 from gptcache_magics.widgets.charts.axes import round_ticks
 from gptcache_magics.widgets.charts.drawing import Box, Field, Kind, bars, hover, legend, svg, text
@@ -13,6 +14,7 @@ __all__ = ["similarity_chart"]
 
 _VERDICTS: tuple[tuple[str, Kind], ...] = (("right", "good"), ("wrong", "bad"), ("unlabelled", "open"))
 _NAMES = [name for name, _ in _VERDICTS]
+_BLOCKED = ("blocked by a guard is", "blocked by a guard are")
 
 
 def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
@@ -36,7 +38,7 @@ def similarity_chart(table: pd.DataFrame, threshold: float) -> str:
         places.append(
             ((at, field.top, wide, field.height), f"{start:.2f} to {start + 0.01:.2f}: {counts}" if counts else "")
         )
-    left_out = f"{blocked:,} blocked by a guard {'is' if blocked == 1 else 'are'} left out" if blocked else ""
+    left_out = f"{counted(blocked, *_BLOCKED)} left out" if blocked else ""
     parts = [
         legend(34, *((kind, f"{name} {count:,}") for (name, kind), count in zip(_VERDICTS, every, strict=True))),
         field.levels({level: f"{level:,.0f}" for level in levels}),

@@ -96,7 +96,7 @@ class Actions(anywidget.AnyWidget):
 
     def _remove(self, ids: Sequence[str]) -> None:
         number, sentence = editing.remove(self._open(), self._selection(ids))
-        self._done(f"{sentence} Undo brings {'it' if number == 1 else 'them'} back.")
+        self._done(f"{sentence} Undo brings back {counted(number, 'entry')}.")
 
     def _selection(self, ids: Sequence[str]) -> Selection:
         """Return a selection of exactly these entries: the table shows only the beginnings of their ids."""

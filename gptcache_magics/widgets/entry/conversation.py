@@ -14,12 +14,12 @@ import pandas as pd
 from langchain_core.outputs import ChatGeneration, Generation
 
 from gptcache_magics import generations
-from gptcache_magics.text.amounts import UNKNOWN, byte_size, duration
+from gptcache_magics.text.amounts import byte_size, counted, duration
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import Call, Image, Part, Said, Text, said_in, said_in_prompt
 from gptcache_magics.text.word_diff import printable
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
-from gptcache_magics.widgets.formats import BLANK, shown
+from gptcache_magics.widgets.formats import BLANK, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden
 
 __all__ = ["chat_html", "facts_html", "images_of"]
@@ -39,12 +39,11 @@ _ROLES: Final = {"human": "Human", "user": "Human", "ai": "AI", "assistant": "AI
 def facts_html(stored: StoredEntry) -> str:
     """Return the heading of an entry with its marks, and its facts in short."""
     row, asked = stored.row, stored.asked
-    tokens = [shown("count", row[name]) for name in ("input_tokens", "output_tokens")]
     facts = [
         ("Configuration", " · ".join(filter(None, (asked.provider, asked.label)))),
         ("Cost", shown("money", row["paid_usd"])),
         ("Took", "" if pd.isna(row["paid_seconds"]) else duration(row["paid_seconds"])),
-        ("Tokens", "" if tokens == [UNKNOWN, UNKNOWN] else f"{tokens[0]} in, {tokens[1]} out"),
+        ("Tokens", tokens_of(row)),
         ("Finished", _text(row["finish_reason"])),
         ("Hits", shown("count", row["hits"])),
         ("Stored", _moment(row["created"])),
@@ -64,7 +63,7 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
     first, last = (asked[:FIRST], asked[-LAST:]) if left_out else (asked, [])
     texts = sum(len(each.parts) for each in (*first, *last, *answered)) + len(stored.history)
     write = _Writer(min(CHARACTERS, max(500, ALL_CHARACTERS // max(texts, 1))), redact)
-    gap = f'<li class="gptcache-gap">… {left_out:,} more messages …</li>' if left_out else ""
+    gap = f'<li class="gptcache-gap">… {counted(left_out, "more message")} …</li>' if left_out else ""
     said = [*map(write.message, first), gap, *map(write.message, last)]
     head = "Answer, edited" if stored.row["edited"] else "Answer"
     for number, each in enumerate(answered, 1):
@@ -119,7 +118,7 @@ class _Writer:
             return _soft(hidden(text))
         beginning = masked(text[: self._characters + _MARGIN])[: self._characters]
         more = len(text) - self._characters
-        return escape(_printable(beginning)) + _soft(f"… {more:,} more characters" if more > 0 else "")
+        return escape(_printable(beginning)) + _soft(f"… {counted(more, 'more character')}" if more > 0 else "")
 
 
 def _history(stored: StoredEntry, write: _Writer) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets
 import pandas as pd
 
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.formats import Column, one_line, plain
 from gptcache_magics.widgets.grid.grid import Grid
 from gptcache_magics.widgets.grid.groups import Groups
@@ -152,7 +153,7 @@ def detail_html(
         parts.append(f"<dl>{''.join(shown_facts)}</dl>")
     for name, text in texts:
         if len(text) > DETAIL_CHARACTERS:
-            text = f"{text[:DETAIL_CHARACTERS]}\n… {len(text) - DETAIL_CHARACTERS:,} more characters"
+            text = f"{text[:DETAIL_CHARACTERS]}\n… {counted(len(text) - DETAIL_CHARACTERS, 'more character')}"
         parts.append(f'<h5>{_escaped(name)}</h5><pre dir="auto">{_escaped(text)}</pre>')
     return "".join([*parts, after, "</div>"])
 

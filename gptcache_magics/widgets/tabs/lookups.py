@@ -15,7 +15,7 @@ from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
 from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.tables import frames
-from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown
+from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
 from gptcache_magics.widgets.tabs.by_cell import by_cell
@@ -87,7 +87,6 @@ class LookupsTab(TableTab):
 
     def describe(self, row: dict[str, Any]) -> str:
         """Return the reason of the lookup's outcome, the question, the cell and the cost."""
-        tokens = [_text(row[name], "count") for name in ("input_tokens", "output_tokens")]
         facts = [
             ("Match", _text(row["match"])),
             ("Similarity", _text(row["similarity"], "similarity")),
@@ -95,7 +94,7 @@ class LookupsTab(TableTab):
             ("Cell", f"[{count}]" if (count := _text(row["execution_count"])) else ""),
             ("Notebook", _text(row["notebook"])),
             ("Lookup", shown("duration", row["lookup_ms"] / 1000)),
-            ("Tokens", f"{tokens[0]} in, {tokens[1]} out" if all(tokens) else ""),
+            ("Tokens", tokens_of(row)),
             ("Saved" if row["outcome"] == "hit" else "Paid", _cost(row)),
             ("Entry", _text(row["entry"])),
         ]

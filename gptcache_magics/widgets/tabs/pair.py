@@ -10,6 +10,7 @@ import pandas as pd
 
 from gptcache_magics.store.protocol import LookupRow, Selection, Store
 from gptcache_magics.tables import frames
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_html, printable, word_diff
 from gptcache_magics.widgets.redaction import hidden
@@ -78,6 +79,6 @@ def _answer(store: Store, id: str) -> str:
 
 def _text(text: str) -> str:
     more = len(text) - DETAIL_CHARACTERS
-    left_out = f"\n… {more:,} more characters" if more > 0 else ""
+    left_out = f"\n… {counted(more, 'more character')}" if more > 0 else ""
     shown = printable(text[:DETAIL_CHARACTERS].replace("\r\n", "\n"))
     return f'<pre dir="auto">{escape(shown)}{left_out}</pre>'
