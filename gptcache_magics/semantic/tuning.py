@@ -53,7 +53,18 @@ class Suggestion:
 
     threshold: float | None
     """The threshold; None if the labels are too few or support the present one."""
-    sentence: str
+    reason: str
+    """Sentences about the labels."""
+
+    @property
+    def command(self) -> str:
+        """Command that sets the threshold; empty without one."""
+        return "" if self.threshold is None else f"%gptcache on --threshold {self.threshold:g}"
+
+    @property
+    def sentence(self) -> str:
+        """The reason, and the command to use the threshold."""
+        return f"{self.reason} To use it: {self.command}" if self.command else self.reason
 
 
 def pairs(
@@ -197,7 +208,7 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
         best = float(min(lower))
     elif not now["right"] + now["wrong"]:
         return Suggestion(
-            None, f"{labels} labels, but none about a hit at the threshold {threshold:g}: label some hits."
+            None, f"{counted(labels, 'label')}, but none about a hit at the threshold {threshold:g}: label some hits."
         )
     elif now["wrong_rate"] > allowed:
         higher = [each for each in good.index if each > threshold]
@@ -209,8 +220,8 @@ def suggestion(pairs: pd.DataFrame, threshold: float, target: float = 0.99) -> S
             None, f"The threshold {threshold:g} is right for a target of {100 * target:g}%: {_of_100(now)}."
         )
     message = f"For {100 * target:g}% right hits: threshold {best:g} ({_of_100(_at(table, best))})."
-    caution = "" if labels >= SURE_LABELS else f" {labels} labels; from {SURE_LABELS} on the range is narrower."
-    return Suggestion(best, f"{message}{caution} To use it: %gptcache on --threshold {best:g}")
+    few = f" {counted(labels, 'label')}; from {SURE_LABELS} on the range is narrower." if labels < SURE_LABELS else ""
+    return Suggestion(best, f"{message}{few}")
 
 
 def worst(pairs: pd.DataFrame, threshold: float, limit: int = 5) -> pd.DataFrame:

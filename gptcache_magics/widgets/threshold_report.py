@@ -20,14 +20,13 @@ from gptcache_magics.widgets.charts import tuning_html
 from gptcache_magics.widgets.charts.cosines import named
 from gptcache_magics.widgets.formats import one_line
 
-__all__ = ["TARGET", "Tuned"]
+__all__ = ["Tuned"]
 
 TARGET: Final = 0.99
 SHOWN: Final = (0.80, 0.90)
 """Thresholds in the short table, beside the presets and the present one."""
 QUESTION: Final = 90
 _HEADS: Final = ("Threshold", "Hits", "Right", "Wrong", "Unlabelled", "Wrong of 100")
-_COMMAND: Final = "%gptcache on --threshold"
 _CELL: Final = "padding:2px 14px 2px 0;text-align:{side};background:none;white-space:nowrap"
 _SOFT: Final = "color:var(--jp-content-font-color2,gray)"
 
@@ -82,8 +81,8 @@ class Tuned:
 
     def suggestion_html(self) -> str:
         """Return the suggestion, with its command as code."""
-        sentence, command, number = self.suggestion.sentence.partition(_COMMAND)
-        return escape(sentence) + (f"<code>{escape(command + number)}</code>" if command else "")
+        reason, command = escape(self.suggestion.reason), escape(self.suggestion.command)
+        return f"{reason} To use it: <code>{command}</code>" if command else reason
 
     def __repr__(self) -> str:
         rows = [_HEADS, *self._rows()]

@@ -73,7 +73,8 @@ def test_wrong_hits_raise_the_threshold() -> None:
     assert said.threshold == 0.95
     assert "of 100 hits about 0 wrong, between 0 and 7" in said.sentence
     assert "70 labels; from 200 on the range is narrower" in said.sentence
-    assert said.sentence.endswith("To use it: %gptcache on --threshold 0.95")
+    assert said.command == "%gptcache on --threshold 0.95"
+    assert said.sentence.endswith(f"To use it: {said.command}")
 
 
 def test_labels_of_only_hits_never_lower_it() -> None:
