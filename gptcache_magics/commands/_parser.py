@@ -101,15 +101,16 @@ class Declared:
     def _counts(self) -> bool:
         return int in self.types and str not in self.types
 
-    def check(self, value: Any) -> None:
+    def check(self, value: Any, command: str) -> None:
         """Raise ``CommandError`` unless the type allows the value of a Python argument."""
         if value is None and NoneType in self.types:
             return
+        name = command if self.name == "name" else self.name  # as in gm.mode("replay")
         if self.values and value not in self.values:
             hint = nearest(str(value), self.values)
-            raise CommandError(f"{self.name} is one of {', '.join(self.values)}. Got {value!r}.{hint}")
+            raise CommandError(f"{name} is one of {', '.join(self.values)}. Got {value!r}.{hint}")
         if self._counts and (not isinstance(value, int) or value < 1):
-            raise CommandError(f"{self.name} is a whole number above 0. Got {value!r}.")
+            raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
 
     def reader(self, command: str) -> Callable[[str], Any]:
         """Return a converter of typed texts. Its errors name the option or, for a word, ``command``."""
@@ -156,7 +157,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in {**dict(zip(signature.parameters, args, strict=False)), **kwargs}.items():
             if name in by_name and not by_name[name].several:
-                by_name[name].check(value)
+                by_name[name].check(value, function.__name__)
         return function(*args, **kwargs)
 
     plain = [

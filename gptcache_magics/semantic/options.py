@@ -81,8 +81,9 @@ class MatchOptions:
         semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
         said = [option for option, is_given in given.items() if is_given]
         if said and not semantic:
+            typed = {"--threshold": f"--threshold {THRESHOLD}", "--embedder": "--embedder NAME"}.get(said[0], said[0])
             raise CommandError(
-                f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {said[0]} …"
+                f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {typed}"
             )
         if self.nothing or not semantic:
             return
@@ -110,7 +111,9 @@ def threshold_of(value: Any) -> float:
         number = math.nan
     if 0 <= number <= 1:
         return number
-    meant = f" Did you mean {number / 100:g}?" if 1 < number <= 100 else f" Example: {THRESHOLD}"
+    preset = next((name for name in PRESETS if str(value).lower()[:3] == name[:3]), None)
+    suggestion = f"{number / 100:g}" if 2 <= number <= 100 else preset
+    meant = f" Did you mean {suggestion}?" if suggestion else f" Example: {THRESHOLD}"
     raise CommandError(
         f"--threshold is {', '.join(PRESETS)} or a cosine between 0 and 1 (1 = identical). Got {value}.{meant}"
     )

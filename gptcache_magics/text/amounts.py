@@ -102,9 +102,10 @@ def tokens(sent: int, received: int) -> str:
 
 def percent(share: float) -> str:
     """Write a share from 0 to 1 in percent: ``<1%``, ``62%``, ``>99%``, and ``0%`` and ``100%`` for none and all."""
-    if 0 < share < 0.005:
+    written = f"{share:.0%}"
+    if written == "0%" and share > 0:
         return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+    return ">99%" if written == "100%" and share < 1 else written
 
 
 def cosine(similarity: float, digits: int = 2) -> str:

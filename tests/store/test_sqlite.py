@@ -899,3 +899,34 @@ def test_an_answer_replaced_while_it_was_read_is_not_remembered(store: SQLiteSto
     reader.join()
 
     assert answer(store) == b"new"
+
+
+INTERRUPTED = """
+import signal, time
+store = SQLiteStore(folder)
+store.put(make_entry("first"), GPT)
+other = sqlite3.connect(folder + "/cache.db", isolation_level=None, check_same_thread=False)
+other.execute("BEGIN IMMEDIATE")  # another kernel writes
+
+def interrupt():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+    other.execute("COMMIT")
+
+threading.Thread(target=interrupt).start()
+try:
+    store.put(make_entry("interrupted"), GPT)
+    interrupted = False
+except KeyboardInterrupt:
+    interrupted = True
+other.execute("PRAGMA busy_timeout=100")
+other.execute("BEGIN IMMEDIATE")
+other.execute("COMMIT")
+store.put(make_entry("after"), GPT)
+print(json.dumps({"interrupted": interrupted, "after": answer(store, "after") is not None}))
+"""
+
+
+def test_an_interrupt_while_another_kernel_writes_leaves_no_transaction_open(folder: Path) -> None:
+    assert tell(INTERRUPTED, folder) == {"interrupted": True, "after": True}

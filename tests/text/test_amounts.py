@@ -91,3 +91,11 @@ def test_a_suggested_budget_can_be_typed():
 def test_a_typed_amount_without_a_known_unit_is_an_error_that_says_what_is_allowed():
     with pytest.raises(CommandError, match=r"--max-size takes a size such as 500MB or 2GB\. Got '5TB'\."):
         amounts.bytes_of("5TB")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (1 / 1000, "<1%"), (1 / 200, "<1%"), (1 / 100, "1%"), (199 / 200, ">99%"), (0.994, "99%"), (1, "100%")],
+)
+def test_a_few_are_not_none_and_nearly_all_are_not_all(share, text):
+    assert amounts.percent(share) == text

@@ -116,8 +116,8 @@ class Connections:
             db = self._connection()
             if self.readonly:
                 raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            try:  # around BEGIN as well: an interrupt that waits for it is raised right after it
+                db.execute("BEGIN IMMEDIATE")
                 result = work(db)
                 db.execute("COMMIT")
             except BaseException:
