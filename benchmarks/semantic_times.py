@@ -26,8 +26,7 @@ import gptcache_magics as gm
 from gptcache_magics import generations
 from gptcache_magics.identity.key import identify
 from gptcache_magics.langchain.call import ModelCall
-from gptcache_magics.semantic import guards
-from gptcache_magics.semantic import options as matching
+from gptcache_magics.semantic import guards, options
 from gptcache_magics.semantic.embedders.minilm import MiniLM
 from gptcache_magics.semantic.question import searchable_question
 from gptcache_magics.store.protocol import Entry, Usage
@@ -96,7 +95,7 @@ class _Timed:
         self, served: list[Pair], others: list[str], embedded: Embedded, folder: Path, threshold: float
     ) -> None:
         self.cache = gm.GPTCache(store=folder / "times")
-        matching.apply(self.cache, matching.MatchOptions(match="semantic", threshold=threshold))
+        options.apply(self.cache, options.MatchOptions(match="semantic", threshold=threshold))
         similar = self.cache.similar
         assert similar is not None
         similar.embedding.wait(LOADING_SECONDS)

@@ -34,7 +34,7 @@ from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 
-__all__ = ["MARK", "check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
+__all__ = ["check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
 
 MARK: Final = "gptcache"
 """Name in ``response_metadata`` that marks a hit."""

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar, Union,
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["Declared", "Option", "Parser", "Word", "checked", "declared", "nearest", "summary", "words"]
+__all__ = ["Declared", "Option", "Parser", "Word", "checked", "nearest", "summary", "words"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

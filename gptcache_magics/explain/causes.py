@@ -29,7 +29,7 @@ from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
 
-__all__ = ["Cause", "Explanation", "explain", "not_asked"]
+__all__ = ["Explanation", "explain", "not_asked"]
 
 Cause = Literal[
     "hit",

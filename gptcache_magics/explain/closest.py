@@ -17,7 +17,7 @@ from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
 
-__all__ = ["SIMILAR", "Closest", "Question", "compared_with", "configurations", "find_closest"]
+__all__ = ["Closest", "Question", "compared_with", "configurations", "find_closest"]
 
 SIMILAR: Final = 0.6
 """Least similarity that a person would call similar: of unrelated sentences one pair in 1,000 reaches 0.5."""

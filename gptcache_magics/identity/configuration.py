@@ -22,7 +22,7 @@ from gptcache_magics.identity.providers import BASE_URLS, CALL_LEFT_OUT, MODEL_N
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, without_secrets
 
-__all__ = ["configuration_from_json", "configuration_of", "configuration_of_llm_string"]
+__all__ = ["configuration_of", "configuration_of_llm_string"]
 
 REMEMBERED: Final = 512
 """Number of configurations to remember; a notebook has a few."""

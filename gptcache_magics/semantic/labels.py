@@ -7,7 +7,7 @@ from typing import Final
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import LabelStore, Near
 
-__all__ = ["VERDICTS", "label"]
+__all__ = ["label"]
 
 VERDICTS: Final = ("right", "wrong")
 

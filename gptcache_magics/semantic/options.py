@@ -14,7 +14,7 @@ from gptcache_magics.text.amounts import counted
 if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
-__all__ = ["PRESETS", "Match", "MatchOptions", "apply", "resume", "searchable", "summary", "threshold_of"]
+__all__ = ["PRESETS", "Match", "MatchOptions", "apply", "resume", "searchable", "threshold_of"]
 
 Match = Literal["exact", "semantic"]
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
@@ -145,7 +145,7 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
     settings.options = options
-    message = f" Matching by meaning: {summary(options, similar.embedder)}."
+    message = f" Matching by meaning: {_summary(options, similar.embedder)}."
     more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
     if similar.embedding.trouble:
         return f"{message} It cannot be used, so matching is exact: {similar.embedding.trouble}"
@@ -157,7 +157,7 @@ def _is_other(embedder: Any, given: Any) -> bool:
     return embedder is not None and embedder is not given and not (isinstance(embedder, str) and embedder == given)
 
 
-def summary(options: Options, embedder: str) -> str:
+def _summary(options: Options, embedder: str) -> str:
     """Return in a few words how questions are matched by meaning."""
     message = f"{embedder}, threshold {options.threshold:g}"
     if options.shadow:
@@ -168,7 +168,7 @@ def summary(options: Options, embedder: str) -> str:
 
 def searchable(store: Store, options: Options, similar: SemanticSearch) -> str:
     """Return how questions are matched, and how many entries can be found by meaning."""
-    message = f"semantic: {summary(options, similar.embedder)}"
+    message = f"semantic: {_summary(options, similar.embedder)}"
     embedding, backfill = similar.embedding, similar.backfill
     if embedding.trouble:
         return f"exact: {embedding.trouble}"

@@ -20,7 +20,7 @@ from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
 from gptcache_magics.text.amounts import counted
 
 __all__ = [
-    *("FEW_LABELS", "PAIRS", "SURE_LABELS", "THRESHOLDS", "Suggestion"),
+    *("FEW_LABELS", "THRESHOLDS", "Suggestion"),
     *("expected", "made_pairs", "pairs", "step_of", "suggestion", "thresholds", "wilson", "worst"),
 ]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gptcache_magics.store.protocol import Store
 
-__all__ = ["ContextIndex", "Neighbour", "VectorTable"]
+__all__ = ["ContextIndex", "VectorTable"]
 
 Vector = NDArray[np.float32]
 HEAD: Final = 64

@@ -20,10 +20,7 @@ from gptcache_magics.store.protocol import LookupLog, Period
 from gptcache_magics.tables import frames
 from gptcache_magics.tables.columns import COUNT, NUMBER, TEXT, TIME, typed
 
-__all__ = [
-    *("COSTS", "HIT_RATES", "LATENCIES", "QUANTILES", "STEPS", "Series"),
-    *("bucket_start", "costs", "hit_rates", "latencies", "quantiles"),
-]
+__all__ = ["STEPS", "Series", "bucket_start", "hit_rates"]
 
 HIT_RATES: Final = {"start": TIME, "end": TIME, "hits": COUNT, "misses": COUNT, "hit_rate": NUMBER}
 """One row for each bucket of time, without gaps; ``hit_rate`` is hits / (hits + misses), NaN where there is neither."""

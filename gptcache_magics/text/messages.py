@@ -20,18 +20,9 @@ from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import is_secret
 
 __all__ = [
-    *(
-        "CHAT_PROMPT",
-        "CLASSES",
-        "call_text",
-        "chat_messages",
-        "content_text",
-        "more_than_text",
-        "serialised",
-        "uses_tools",
-    ),
-    *("Difference", "Message", "conversation", "first_difference"),
-    *("Call", "Image", "Other", "Part", "Said", "Text", "said_in", "said_in_prompt"),
+    *("CLASSES", "call_text", "chat_messages", "content_text", "more_than_text", "serialised", "uses_tools"),
+    *("conversation", "first_difference"),
+    *("Call", "Image", "Part", "Said", "Text", "said_in", "said_in_prompt"),
 ]
 
 CHAT_PROMPT: Final = '[{"lc"'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["VIEW", "saved_html", "view_of"]
+__all__ = ["saved_html", "view_of"]
 
 VIEW: Final = "application/vnd.jupyter.widget-view+json"
 

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import gptcache_magics as gm
 from gptcache_magics import __main__ as shell
 from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
-from gptcache_magics.replay import runner as verification
+from gptcache_magics.replay import runner
 from gptcache_magics.replay.report import Kind, Problem, Report
 from gptcache_magics.store.sqlite.snapshot import snapshot
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -242,7 +242,7 @@ def test_a_cell_may_fail_as_it_was_saved_to_fail(
 ) -> None:
     outputs = [new_output("error", ename=each, evalue="", traceback=[]) for each in saved]
     cell = new_code_cell("f()", metadata={"tags": [tag]}, outputs=outputs)
-    assert verification._meant(cell)(kind, name) is meant
+    assert runner._meant(cell)(kind, name) is meant
 
 
 def test_the_report_reads_like_a_list_of_what_to_do() -> None:

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from gptcache_magics.store.protocol import Period, Usage
-from gptcache_magics.tables import chart_data as series
-from gptcache_magics.tables import frames
+from gptcache_magics.tables import chart_data, frames
 from gptcache_magics.tables.chart_data import Series
 from tests.support.filled_store import (
     CLAUDE,
@@ -72,9 +71,9 @@ def test_a_bucket_is_as_long_as_the_span_needs(store: FilledStore, span: float, 
     for at in (NOON, NOON + span):
         store.look(at=at)
 
-    df = series.hit_rates(frames.outcomes(store))
+    df = chart_data.hit_rates(frames.outcomes(store))
     assert lengths(df) == {length}
-    assert len(df) <= series.BUCKETS
+    assert len(df) <= chart_data.BUCKETS
     assert df["start"].iloc[0].timestamp() <= NOON < df["end"].iloc[0].timestamp()
     assert (df["start"].iloc[1:].reset_index(drop=True) == df["end"].iloc[:-1]).all()
     assert df["misses"].sum() == 2
@@ -85,7 +84,7 @@ def test_days_begin_at_midnight_and_weeks_on_monday_here(store: FilledStore) -> 
     for span, weekdays in ((40 * DAY, set(range(7))), (300 * DAY, {0})):
         store.look(at=NOON + span)
         store.look(at=NOON)
-        start = series.hit_rates(frames.outcomes(store))["start"].dt.tz_convert(here)
+        start = chart_data.hit_rates(frames.outcomes(store))["start"].dt.tz_convert(here)
         assert set(start.dt.strftime("%H:%M:%S")) == {"00:00:00"}
         assert set(start.dt.day_of_week) == weekdays
 
@@ -95,7 +94,7 @@ def test_a_hit_rate_is_hits_among_hits_and_misses_and_unknown_where_there_is_nei
         store.look(outcome, at=NOON + at)  # type: ignore[arg-type]
     store.look("hit", at=NOON + 11 * MINUTE)
 
-    df = series.hit_rates(frames.outcomes(store), 12)
+    df = chart_data.hit_rates(frames.outcomes(store), 12)
     assert lengths(df) == {MINUTE}
     assert df["hits"].tolist()[:3] == [2, 0, 0]
     assert df["misses"].tolist()[:3] == [1, 0, 1]
@@ -186,6 +185,6 @@ def test_a_hundred_thousand_lookups_are_read_once_and_counted(zone: str) -> None
 
     assert read.hit_rates["hits"].sum() == read.latencies["hits"].sum() == read.quantiles["lookups"]["hit"] == 70_000
     assert read.costs["lookups"].sum() == 100_000
-    assert len(read.hit_rates) <= series.BUCKETS
-    assert len(read.few_hit_rates) <= series.FEW_BUCKETS
+    assert len(read.hit_rates) <= chart_data.BUCKETS
+    assert len(read.few_hit_rates) <= chart_data.FEW_BUCKETS
     store.close()

@@ -13,9 +13,7 @@ from gptcache_magics.editing import MANY, check_tag
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Configuration, Entry
-from gptcache_magics.widgets.entry import actions as entry_actions
-from gptcache_magics.widgets.tabs import base as table_tab
-from gptcache_magics.widgets.tabs import entries as entries_tab
+from gptcache_magics.widgets.entry import actions
 from gptcache_magics.widgets.tabs.entries import EntriesTab
 from gptcache_magics.widgets.view import View
 
@@ -126,7 +124,7 @@ def test_a_few_are_removed_at_once_and_come_back(tab):
 
 
 def test_many_are_removed_only_when_confirmed(tab):
-    assert entry_actions.MANY == MANY
+    assert actions.MANY == MANY
     select_all(tab)
     press(tab, "remove")
     assert tab.actions.question == "Remove 25 entries"
@@ -234,8 +232,8 @@ def test_hidden_texts_are_nowhere_in_the_tab(tab, source):
 
 
 def test_a_search_finds_entries_older_than_the_newest(tab, monkeypatch):
-    for module in (entries_tab, table_tab):
-        monkeypatch.setattr(module, "MOST_ROWS", 10)
+    for module in ("base", "entries"):
+        monkeypatch.setattr(f"gptcache_magics.widgets.tabs.{module}.MOST_ROWS", 10)
     tab.repaint()
     assert tab.grid.page["count"] == "newest 10 rows"
     tab.grid.order = {**tab.grid.order, "query": "question 2"}
@@ -252,8 +250,8 @@ def test_a_search_finds_entries_older_than_the_newest(tab, monkeypatch):
 
 
 def test_looking_for_older_entries_happens_once_for_each_search(tab, source, monkeypatch):
-    for module in (entries_tab, table_tab):
-        monkeypatch.setattr(module, "MOST_ROWS", 10)
+    for module in ("base", "entries"):
+        monkeypatch.setattr(f"gptcache_magics.widgets.tabs.{module}.MOST_ROWS", 10)
     searched = []
     entries = type(source.store).entries
 

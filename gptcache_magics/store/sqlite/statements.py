@@ -42,7 +42,6 @@ __all__ = [
     "lookup_values",
     "objection_values",
     "question_values",
-    "readable",
     "rows",
     "tag_values",
 ]

@@ -13,7 +13,7 @@ from gptcache_magics.widgets.charts import words
 from gptcache_magics.widgets.charts.axes import number, round_ticks, usd
 from gptcache_magics.widgets.charts.drawing import WIDTH, Box, bars, legend, note, rule, svg, text
 
-__all__ = ["MOST_MODELS", "UNITS", "Cost", "Unit", "costs_chart", "costs_of"]
+__all__ = ["MOST_MODELS", "UNITS", "costs_chart", "costs_of"]
 
 Unit = Literal["usd", "seconds"]
 

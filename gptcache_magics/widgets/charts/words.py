@@ -16,17 +16,7 @@ from gptcache_magics.widgets.formats import one_line
 
 __all__ = [
     *("EMPTY", "NO_COSTS", "NO_LATENCIES", "NO_RATES"),
-    *(
-        "amount",
-        "bucket",
-        "figures",
-        "fitted",
-        "latency",
-        "overall",
-        "quantiles_of",
-        "rates",
-        "wide",
-    ),
+    *("amount", "bucket", "figures", "fitted", "latency", "quantiles_of", "rates", "wide"),
 ]
 
 EMPTY: Final = (
