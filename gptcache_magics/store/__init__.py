@@ -35,10 +35,14 @@ def open_store(where: str | Path | AnswerStore) -> Store:
         If ``where`` names no kind of store.
     """
     if not isinstance(where, str | Path):
+        missing = next((f"has no method {name}()" for name in ("get", "put", "clear") if not hasattr(where, name)), "")
+        if missing or isinstance(where, type):
+            raise StoreError(
+                "A store is a folder such as .gptcache, :memory:, or an object with get, put and clear. "
+                f"Got {where!r}, which {missing or 'is a class: make an object of it'}."
+            )
         if isinstance(where, Store):
             return where
-        if not isinstance(where, AnswerStore):
-            raise StoreError(f"A store is a folder such as .gptcache, or :memory:. Got {where!r}.")
         from gptcache_magics.store.partial import completed
 
         return completed(where)

@@ -84,3 +84,18 @@ def test_a_whole_store_is_taken_as_it_is(tmp_path: Path) -> None:
     assert open_store(store) is store
     completed = open_store(DictStore())
     assert open_store(completed) is completed
+
+
+class Half:
+    """A store that lacks two methods."""
+
+    def get(self, key: str) -> Found | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [(Half(), r"has no method put\(\)"), (DictStore, "is a class: make an object of it")]
+)
+def test_what_is_not_a_store_is_told_what_it_lacks(given: object, missing: str) -> None:
+    with pytest.raises(StoreError, match=f"or an object with get, put and clear.* which {missing}"):
+        gm.GPTCache(store=given)
