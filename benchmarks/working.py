@@ -61,7 +61,7 @@ def _hits(options: Options) -> list[Bar]:
         CELL.reset(cell)
 
     def turn(name: str, number_of_round: int) -> dict[str, float]:
-        cache.settings.config = Config(single_flight=name == WORKING)
+        cache.settings.config = Config(mark_hits=False, single_flight=name == WORKING)
         with at_work() if name == WORKING else contextlib.nullcontext():
             seconds = seconds_each(options.clock, look, [(text,) for text in asked])
         settle(cache)

@@ -35,7 +35,7 @@ BUNDLE: Final = ".jsonl"
 class Controller:
     """Turns the cache on and off, and remembers what it replaced."""
 
-    settings: Settings = field(default_factory=lambda: Settings(config=Config(mark_hits=True)))
+    settings: Settings = field(default_factory=lambda: Settings(config=Config()))
     cache: GPTCache | None = None
     previous: BaseCache | None = None
     on_off: list[Callable[[], None]] = field(default_factory=list)

@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 __all__ = [
     *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
     "strictest",
 ]
 
+T = TypeVar("T")
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 DEFAULT_STORE: Final = ".gptcache"
@@ -82,24 +83,22 @@ class Options:
     """Bytes that the answers may take."""
 
 
+def _option(default: T, help: str) -> T:
+    """Declare an option of ``%config`` with its default and the sentence that explains it."""
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Options of ``%config GPTCacheMagics``, which outlive ``off``. They are replaced whole."""
 
-    store: str = DEFAULT_STORE
-    """The place where ``on`` keeps the answers by default."""
-    mark_hits: bool = False
-    """Whether ``response_metadata["gptcache"]`` marks a hit."""
-    single_flight: bool = True
-    """Whether identical calls at the same time share one model call."""
-    stream: bool = True
-    """Whether ``stream`` and ``astream`` use the cache."""
-    keep_lookups: int = 100_000
-    """Number of the newest lookups to keep in the store."""
-    redact: bool = False
-    """Whether the panel hides prompts and answers."""
-    badge: bool = True
-    """Whether a line under each cell that asked the cache says what it saved."""
+    store: str = _option(DEFAULT_STORE, "Where `on` keeps the answers by default.")
+    badge: bool = _option(True, "Whether a line under each cell says what it saved.")
+    stream: bool = _option(True, "Whether stream and astream use the cache.")
+    single_flight: bool = _option(True, "Whether identical calls at the same time share one model call.")
+    mark_hits: bool = _option(True, 'Whether a hit says so in response_metadata["gptcache"].')
+    keep_lookups: int = _option(100_000, "How many of the newest lookups are kept.")
+    redact: bool = _option(False, "Whether the panel hides prompts and answers.")
 
 
 @dataclass(slots=True)
@@ -107,7 +106,8 @@ class Settings:
     """The settings of one cache. A cache, its ledger and its search share one object and see each change."""
 
     options: Options = Options()
-    config: Config = Config()
+    config: Config = Config(mark_hits=False)
+    """A ``GPTCache`` that the user installs marks no hits, like upstream's. The one that ``on`` installs marks them."""
     cell: Scope | None = None
     """The scope that the running cell asked for with ``%%gptcache``."""
     asked: dict[str, Iterator[int]] = field(default_factory=dict)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, Int, TraitError, Unicode
+from traitlets import Bool, Int, TraitError, TraitType, Unicode
 from traitlets.config import Config as IPythonConfig
 
 from gptcache_magics import commands, widgets
@@ -16,32 +17,40 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import CELL_LINE, Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
-from gptcache_magics.settings import DEFAULT_STORE, Config
+from gptcache_magics.settings import Config
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["GPTCacheMagics", "load", "unload"]
 
-CONFIG: Final = [each.name for each in fields(Config)]
+Trait = TypeVar("Trait", bound=TraitType[Any, Any])
+CONFIG: Final = {each.name: each for each in fields(Config)}
+
+
+def _trait(kind: Callable[..., Trait], name: str, **limits: int) -> Trait:
+    """Return the trait of an option of ``Config``, with its default and help."""
+    trait = kind(CONFIG[name].default, help=CONFIG[name].metadata["help"], **limits)
+    trait.tag(config=True)
+    return trait
 
 
 @magics_class
 class GPTCacheMagics(Magics):
     """``%gptcache``; its traits are the options of ``%config GPTCacheMagics``."""
 
-    store = Unicode(DEFAULT_STORE, help="Where `on` keeps the answers by default.").tag(config=True)
-    badge = Bool(True, help="Whether a line under each cell says what it saved.").tag(config=True)
-    stream = Bool(True, help="Whether stream and astream use the cache.").tag(config=True)
-    single_flight = Bool(True, help="Whether identical calls at the same time share one model call.").tag(config=True)
-    mark_hits = Bool(True, help='Whether a hit says so in response_metadata["gptcache"].').tag(config=True)
-    keep_lookups = Int(100_000, min=1, help="How many of the newest lookups are kept.").tag(config=True)
-    redact = Bool(False, help="Whether the panel hides prompts and answers.").tag(config=True)
+    store = _trait(Unicode, "store")
+    badge = _trait(Bool, "badge")
+    stream = _trait(Bool, "stream")
+    single_flight = _trait(Bool, "single_flight")
+    mark_hits = _trait(Bool, "mark_hits")
+    keep_lookups = _trait(Int, "keep_lookups", min=1)
+    redact = _trait(Bool, "redact")
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
         self._shell = shell
-        self.observe(self._configure, CONFIG)
+        self.observe(self._configure, list(CONFIG))
         self._configure()
         self.cells = Cells(shell)
 
