@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from gptcache_magics.errors import CommandError, StoreError
-from gptcache_magics.lookup import placeholder_keys as placeholders
+from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Store
@@ -110,8 +110,8 @@ class Controller:
         assert self.cache is not None
         options = self.settings.options
         self.settings.options = replace(options, kernel=replace(options.kernel, mode=mode))
-        placeholders.take_away(self._placed)
-        self._placed = placeholders.put(self.cache.store) if mode == "replay" else []
+        placeholder_keys.take_away(self._placed)
+        self._placed = placeholder_keys.put(self.cache.store) if mode == "replay" else []
 
     @property
     def placed(self) -> str:
@@ -130,7 +130,7 @@ class Controller:
         if get_llm_cache() is cache:
             set_llm_cache(previous)
             restored = f" {type(previous).__name__} is back." if previous is not None else ""
-        placeholders.take_away(self._placed)
+        placeholder_keys.take_away(self._placed)
         self.cache = self.previous = self.settings.cell = None
         self.settings.options = Options()
         self._placed = []

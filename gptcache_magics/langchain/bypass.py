@@ -18,9 +18,8 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from gptcache_magics import generations
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.identity import key as identity
 from gptcache_magics.identity.configuration import configuration_of
-from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.key import Identity, identify
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
@@ -125,6 +124,6 @@ def _identities(call: ModelCall) -> Iterator[Identity]:
     """Yield the identities of a call, as far as they are known without LangChain's conversions."""
     for each in call.inputs if call.method.endswith("generate") else [call.inputs]:
         if isinstance(each, str):
-            yield identity.identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)
+            yield identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)
         elif isinstance(each, list) and all(isinstance(message, BaseMessage) for message in each):
-            yield identity.identify(call, prompt_of(each))
+            yield identify(call, prompt_of(each))

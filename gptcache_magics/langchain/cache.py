@@ -16,7 +16,7 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import generations
-from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.langchain import hooks
 from gptcache_magics.langchain.bypass import BypassWatch
@@ -78,7 +78,7 @@ class GPTCache(BaseCache):
         stop = hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
         self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned, stop)
-        upstream.on_import("langchain_community.cache", _register)
+        safe_import.on_import("langchain_community.cache", _register)
 
     @property
     def settings(self) -> Settings:

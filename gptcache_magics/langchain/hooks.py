@@ -17,7 +17,7 @@ from contextlib import aclosing
 from types import ModuleType
 from typing import Any, Final, Protocol
 
-from gptcache_magics.engines import safe_import as upstream
+from gptcache_magics.engines import safe_import
 from gptcache_magics.langchain.call import CALL, ModelCall
 
 __all__ = ["Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
@@ -72,7 +72,7 @@ def install() -> None:
     with _lock:
         _users += 1
     for name in MODELS:
-        upstream.on_import(name, _wrap)
+        safe_import.on_import(name, _wrap)
 
 
 def _wrap(module: ModuleType) -> None:
