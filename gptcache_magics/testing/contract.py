@@ -1,4 +1,4 @@
-"""What all contracts have in common: the store that they are about."""
+"""The store under test, which all contracts share."""
 
 from __future__ import annotations
 
