@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GPTCacheMagics", "load", "unload"]
 
-Trait = TypeVar("Trait", bound=TraitType[Any, Any])
+Trait = TypeVar("Trait", bound="TraitType[Any, Any]")  # a text: older traitlets have no subscript
 CONFIG: Final = {each.name: each for each in fields(Config)}
 
 
