@@ -203,6 +203,7 @@ def test_entries_of_other_runs_that_fit_are_mentioned(used: Typist) -> None:
     assert "more" not in used.told("save lesson.jsonl")
 
 
+@pytest.mark.slow
 def test_an_answer_that_later_calls_may_not_get_is_not_saved(magic: Typist, server: ProviderServer) -> None:
     magic.told("on")
     server.finish_reason = "length"

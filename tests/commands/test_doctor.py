@@ -84,6 +84,7 @@ def test_a_version_that_is_too_old_is_named_with_what_to_type(monkeypatch: pytes
     assert old.hint == 'Not as needed: %pip install -U "pandas>=2.2.0"'
 
 
+@pytest.mark.slow
 def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None:
     code = (
         "import logging, gptcache, warnings; warnings.simplefilter('ignore'); import gptcache_magics as gm\n"

@@ -751,6 +751,7 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
 # The event loop, and a model that changes
 
 
+@pytest.mark.slow
 async def test_a_store_that_another_program_locks_does_not_stop_the_event_loop(tmp_path: Path) -> None:
     cache = gm.GPTCache(store=tmp_path / "store")
     set_llm_cache(cache)

@@ -50,6 +50,7 @@ def cosine(model: MiniLM, *texts: str) -> float:
     return float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
 
 
+@pytest.mark.slow
 def test_texts_that_mean_the_same_point_the_same_way(model: MiniLM) -> None:
     assert model.embed(["a", "b c"]).shape == (2, 384)
     assert cosine(model, "How do I reverse a list in Python?", "How can I reverse a Python list?") > 0.93

@@ -726,6 +726,7 @@ print(json.dumps({"answer": answer(store).decode(), "count": store.count()[0], "
     assert "read-only" in notice
 
 
+@pytest.mark.slow
 def test_a_store_of_0_1_that_cannot_be_written_is_served_and_shown(open_folder: Path) -> None:
     open_folder.mkdir()
     shutil.copy(OF_0_1 / "cache.db", open_folder)
@@ -777,6 +778,7 @@ print(json.dumps(said))
     assert files(open_folder) == before
 
 
+@pytest.mark.slow
 def test_the_entries_of_a_killed_kernel_are_found_though_nothing_can_be_written(open_folder: Path) -> None:
     acknowledged = killed(open_folder, 20)
     protect(open_folder, 0o500, 0o400)
@@ -928,5 +930,6 @@ print(json.dumps({"interrupted": interrupted, "after": answer(store, "after") is
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_another_kernel_writes_leaves_no_transaction_open(folder: Path) -> None:
     assert tell(INTERRUPTED, folder) == {"interrupted": True, "after": True}

@@ -111,6 +111,7 @@ def test_a_line_of_a_megabyte_is_cut_and_the_rest_counted(store):
     assert len(markup) < 200_000
 
 
+@pytest.mark.slow
 def test_a_conversation_of_thousands_shows_its_beginning_and_its_end(store):
     markup = chat(store, [HumanMessage(f"message {number} " + "word " * 1_000) for number in range(5_000)])
     assert "message 0 " in markup

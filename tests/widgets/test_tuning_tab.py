@@ -232,6 +232,7 @@ def test_foreign_text_is_escaped(asked: Asked) -> None:
     assert "own answer to asked &lt;img" in tab.detail.value
 
 
+@pytest.mark.slow
 def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
     source = Source(asked.store)
     shown = Panel(source, "Tuning", Settings(config=Config(redact=True)))
