@@ -31,7 +31,7 @@ ONE_OF_EACH_KIND = ("ChatOpenAI", "OllamaLLM")
 QUESTION = "What is the capital of France?"
 RESPONSES: Json = {"use_responses_api": True}
 PREVIOUS: Json = {"use_responses_api": True, "use_previous_response_id": True}
-pytestmark = pytest.mark.usefixtures("cache")
+pytestmark = [pytest.mark.usefixtures("cache"), pytest.mark.slow]  # ten seconds together
 
 Answer = BaseMessage | str
 
