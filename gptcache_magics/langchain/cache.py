@@ -185,7 +185,7 @@ class GPTCache(BaseCache):
         call, scope = CALL.get(), self.scope
         try:
             request = self._read(call, prompt, llm_string, scope)
-            if scope.samples is not None and scope.samples > 1:
+            if scope.samples and scope.several:
                 sample = self.settings.sample(request.identity.key, scope.samples)
                 request = replace(request, identity=request.identity.sample(sample))
             return request
