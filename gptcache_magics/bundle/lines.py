@@ -18,8 +18,8 @@ from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messa
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
-from gptcache_magics.text.masking import is_secret
 from gptcache_magics.text.messages import serialised
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
 

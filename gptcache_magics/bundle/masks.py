@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final
@@ -12,12 +13,16 @@ import orjson
 from gptcache_magics.bundle.forms import FAST, parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT
 from gptcache_magics.store.protocol import Entry
-from gptcache_magics.text.masking import is_secret, masked
+from gptcache_magics.text.masking import masked
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["MASKED_ANSWER", "without_secrets"]
 
 MASKED_ANSWER: Final = "masked-answer"
 """Tag of an entry whose answer held text that looks like a key."""
+
+_NOT_SECRET: Final = re.compile(r"^logprobs$|signatures?(__)?$")
+"""A "token" among log probabilities is a piece of a word, and a provider signs its thoughts."""
 
 
 def without_secrets(entry: Entry) -> Entry:
@@ -68,8 +73,7 @@ def _hidden(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_hidden(item) for item in value]
     if isinstance(value, dict):
-        # A "token" among log probabilities is a piece of a word.
-        return {key: item if key == "logprobs" else _hidden(item, key) for key, item in value.items()}
+        return {key: item if _NOT_SECRET.search(key) else _hidden(item, key) for key, item in value.items()}
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from gptcache_magics.identity.model import model_fields, model_name
-from gptcache_magics.text.masking import without_secrets
+from gptcache_magics.text.masking import HIDDEN, without_secrets
 
 __all__ = ["ADDRESS", "dumps"]
 
@@ -49,7 +49,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, type):
         return _schema(value)
     if isinstance(value, set | frozenset):
-        return sorted(ADDRESS.sub("", repr(item)) for item in value)
+        return sorted((_plain_state(item, 3) for item in value), key=repr)
     if isinstance(value, Mapping):
         return without_secrets(value)
     if isinstance(value, bytes | bytearray):
@@ -57,13 +57,13 @@ def _plain(value: Any) -> Any:
     if hasattr(type(value), "model_fields") and hasattr(value, "generate_prompt"):  # a language model within another
         return [kind, model_name(value, {}), model_fields(value)]
     if isinstance(value, partial):
-        return [kind, _plain(value.func), value.args, value.keywords]
+        return _object(kind, _plain(value.func), value.args, value.keywords)
     if isinstance(value, MethodType):
-        return [kind, _plain(value.__func__), _plain(value.__self__)]
+        return _object(kind, _plain(value.__func__), _plain(value.__self__))
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         kept = _plain_state([cells, value.__defaults__, value.__kwdefaults__], 1)
-        return [value.__module__, value.__qualname__, _plain_state(value.__code__, 1), kept]
+        return _object(f"{value.__module__}.{value.__qualname__}", _plain_state(value.__code__, 1), kept)
     return _plain_state(value, 3)
 
 
@@ -98,4 +98,9 @@ def _plain_state(value: Any, depth: int) -> Any:
     ]
     state.update({name: getattr(value, name) for name in slots if hasattr(value, name)})
     shown = ADDRESS.sub("", repr(value)) if not state else ""
-    return [kind, shown, without_secrets({name: _plain_state(item, depth - 1) for name, item in state.items()})]
+    return _object(kind, shown, without_secrets({name: _plain_state(item, depth - 1) for name, item in state.items()}))
+
+
+def _object(kind: str, *data: Any) -> dict[str, Any]:
+    """Return an object whose data counts but is not shown."""
+    return {HIDDEN: kind, "data": data}

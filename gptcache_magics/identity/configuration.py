@@ -20,7 +20,8 @@ from gptcache_magics.identity.label import label_of
 from gptcache_magics.identity.model import key_variables, model_fields, model_name, plain_values, url_from_environment
 from gptcache_magics.identity.providers import BASE_URLS, CALL_LEFT_OUT, MODEL_NAMES, provider_of
 from gptcache_magics.store.protocol import Configuration
-from gptcache_magics.text.masking import SCHEMAS, is_secret, masked, without_secrets
+from gptcache_magics.text.masking import HIDDEN, shown, without_secrets
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["configuration_of", "configuration_of_llm_string"]
 
@@ -53,7 +54,7 @@ _known: dict[tuple[str, Hashable], Configuration] = {}
 
 def _configuration(model: Any, kwargs: dict[str, Any], url: str) -> Configuration:
     kind = type(model)
-    kwargs = {name: value if name in SCHEMAS else without_secrets(value) for name, value in kwargs.items()}
+    kwargs = {name: without_secrets(value, name) for name, value in kwargs.items()}
     fields = model_fields(model)
     name = model_name(model, kwargs)
     if url:
@@ -82,23 +83,24 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         if parameters.get(name) == model:
             del parameters[name]
     elsewhere = {name: value for name, value in parameters.items() if not _is_address(name, value)}
+    parameters = shown(parameters)
     return Configuration(
         key=blake2b(content, digest_size=16).hexdigest(),
         provider=provider,
         model=model,
         label=label_of(model, parameters),
         temperature=float(temperature) if isinstance(temperature, int | float) else None,
-        parameters=_masked_json(parameters),
+        parameters=_json(parameters),
         portable=blake2b(
             orjson.dumps([provider, model, elsewhere], option=orjson.OPT_SORT_KEYS), digest_size=16
         ).hexdigest(),
         environment=environment,
-        call_parameters=_masked_json({name: fields.get(name) for name in kwargs}),
+        call_parameters=_json(shown({name: fields.get(name) for name in kwargs})),
     )
 
 
-def _masked_json(value: Any) -> str:
-    return masked(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _is_address(name: str, value: Any) -> bool:
@@ -113,5 +115,5 @@ def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
     kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)
     model = named.group(1) if named else kind.group(1) if kind else "unknown"
     digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    parameters = dumps({"llm_string": masked(scrubbed)[:2000]}).decode()
+    parameters = dumps({"llm_string": HIDDEN}).decode()  # it may hold anything, in a form that cannot be read
     return Configuration(digest, "", model, model, None, parameters), named is not None

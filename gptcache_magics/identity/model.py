@@ -23,7 +23,8 @@ from gptcache_magics.identity.providers import (
     PER_CLASS,
     URL_VARIABLES,
 )
-from gptcache_magics.text.masking import is_secret, plain_url, without_secrets
+from gptcache_magics.text.masking import plain_url, without_secrets
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["key_variables", "model_fields", "model_name", "plain_values", "url_from_environment"]
 
@@ -51,7 +52,8 @@ def model_fields(model: Any) -> dict[str, Any]:
         if isinstance(value, (str, int, float, *_CONTAINERS)):
             if type(value) is type(default) and value == default:
                 continue
-            value = repr(value) if isinstance(value, float) and not isfinite(value) else without_secrets(value)
+            value = repr(value) if isinstance(value, float) and not isfinite(value) else without_secrets(value, name)
+            value = plain_url(value) if name in BASE_URLS and isinstance(value, str) else value
             if name in BASE_URLS and value in DEFAULT_URLS:
                 continue
         found[name] = value

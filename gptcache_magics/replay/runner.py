@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 from gptcache_magics import bundle as bundles
 from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
 from gptcache_magics.replay.report import MIME, Kind, Problem, Report
-from gptcache_magics.text.masking import is_secret
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["verify_notebook"]
 

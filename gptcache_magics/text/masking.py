@@ -1,81 +1,248 @@
-"""Keep keys, tokens and passwords out of everything that is written, by their name or by their form."""
+"""Keep credentials out of keys and out of everything that is written, by their name or by their form.
+
+Three rules use the names of :mod:`~gptcache_magics.text.secret_names`:
+
+- :func:`without_secrets` gives the part of a parameter that counts in a key: a rotated credential is the same call.
+- :func:`shown` gives the part of it that is stored and shown. Values of headers, queries and users' objects count
+  inside the key only: their names stand there, with :data:`HIDDEN` in place of the value.
+- :func:`masked` treats the text of a person, and :func:`scrubbed` more strictly the text of a parameter or an error.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-__all__ = ["SCHEMAS", "is_secret", "masked", "plain_url", "without_secrets"]
+from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_secret, is_tracking
 
-_SECRET = re.compile(
-    r"(api|access|auth|secret|private|subscription)[-_]?key|(access|auth|api|ad|hf|hub|bearer|session|security|refresh"
-    r"|authorization)[-_]?token|^token$|secret|passw|credential|authorization|cookie",
-    re.IGNORECASE,
+__all__ = ["HIDDEN", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
+
+HIDDEN: Final = "•••"
+"""Stands for a value that counts in the key and is not stored.
+
+In canonical JSON, a mapping with this name is the data of an object: ``{HIDDEN: "module.Class", …}``. It is shown as
+``module.Class •••``.
+"""
+
+_SENT: Final = re.compile(r"(?:.*[_-])?headers?|(?:default|extra)_query|(?:query|url)_param(?:eter)?s", re.IGNORECASE)
+"""Parameters whose values are headers or query values."""
+_NAMES_IN_SCHEMA: Final = frozenset(
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependentRequired"]
 )
-_ALWAYS = frozenset({"auth", "authorization", "cookie", "cookies", "credentials"})
-_NAMED_IN_TEXT = re.compile(r"""(["'])([\w-]+)\1(: ?|, ?)(["'])(.*?)\4""")
-SCHEMAS = frozenset({"tools", "functions", "response_format", "format"})
-"""Parameters that describe data and hold no values: a property named ``password`` is not a password."""
-
-_URL = re.compile(r"\w[\w+.-]*://\S+")
-_KEY_IN_TEXT = re.compile(
-    r"\b(sk-[\w-]{8,}|xai-[\w-]{8,}|gsk_\w{8,}|hf_\w{8,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{16}|gh[pousr]_\w{20,}"
-    r"|github_pat_\w{20,}|xox[abposr]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|Bearer\s+[\w.~+/-]{8,})"
-)
+"""Keywords of JSON schema under which names are the user's: a property named ``password`` is not a password."""
+_DATA_IN_SCHEMA: Final = frozenset({"const", "default", "enum", "examples", "input_examples"})
+"""Keywords under which data stands that the model sees: all of it counts."""
+_SCHEMA: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "properties"})
+_SCHEMA_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
 
-@lru_cache(maxsize=4096)
-def is_secret(name: str) -> bool:
-    """Return whether a parameter of this name holds a secret."""
-    return _SECRET.search(name) is not None
+# Parameters
 
 
-def without_secrets(value: Any) -> Any:
-    """Return a value without the parts whose names say that they are secret, and with plain URLs."""
+def without_secrets(value: Any, name: str = "") -> Any:
+    """Return the part of a parameter that counts in a key: without credentials and tracking headers.
+
+    Parameters
+    ----------
+    name
+        Name of the parameter: values of ``default_headers`` are headers.
+    """
     if isinstance(value, str):
-        return plain_url(value) if _URL.fullmatch(value) else value
+        return _without_credentials(value) if _URL.fullmatch(value) else value
     if isinstance(value, Mapping):
-        named = {str(name): item for name, item in value.items()}
+        if _SENT.fullmatch(name):
+            return {str(header): item for header, item in value.items() if _counts_in_header(str(header))}
+        named = {str(each): item for each, item in value.items()}
+        mcp = _is_mcp(named)
+        if _names_are_free(name, named):
+            return {each: without_secrets(item) for each, item in named.items()}
         return {
-            name: item if name in SCHEMAS else without_secrets(item)
-            for name, item in named.items()
-            if not _hides(name, item)
+            each: item if each in _DATA_IN_SCHEMA else without_secrets(item, each)
+            for each, item in named.items()
+            if not (_is_credential(each, item) or (mcp and each == "headers"))
         }
     if isinstance(value, list | tuple):
         if hasattr(value, "_asdict"):
             return without_secrets(value._asdict())
-        pairs = [item for item in value if isinstance(item, list | tuple) and len(item) == 2]
-        return [without_secrets(item) for item in value if not (item in pairs and _hides(str(item[0]), item[1]))]
+        if _SENT.fullmatch(name) and _are_pairs(value):
+            return [[str(header), item] for header, item in value if _counts_in_header(str(header))]
+        return [without_secrets(item, name) for item in value]
     return value
 
 
-def _hides(name: str, value: Any) -> bool:
-    if name.lower() in _ALWAYS:
-        return True
-    # A mapping with a type is a schema: it describes the values of that name.
-    holds = isinstance(value, str | bytes | list | tuple) or (isinstance(value, Mapping) and "type" not in value)
-    return holds and is_secret(name)
+def shown(value: Any, name: str = "") -> Any:
+    """Return the part of a parameter that is stored and shown, from the JSON value that counts in the key."""
+    if isinstance(value, Mapping):
+        if HIDDEN in value:
+            return f"{value[HIDDEN]} {HIDDEN}"
+        if _SENT.fullmatch(name):
+            return {header: _shown_header(header, item) for header, item in value.items()}
+        if is_doubtful(name) and not _is_schema(value):
+            return HIDDEN
+        if _names_are_free(name, value):
+            return {each: shown(item) for each, item in value.items()}
+        url = "server_url" if "server_url" in value else "url" if _is_mcp(value) else ""
+        return {
+            each: _shown_url(item, mcp=True) if each == url and isinstance(item, str) else shown(item, each)
+            for each, item in value.items()
+        }
+    if isinstance(value, list):
+        if _SENT.fullmatch(name) and _are_pairs(value):
+            return [[header, _shown_header(str(header), item)] for header, item in value]
+        if _are_pairs(value):
+            return [[first, shown(second, first if isinstance(first, str) else "")] for first, second in value]
+        return [shown(item, name) for item in value]
+    if value is None or isinstance(value, bool) or value == "":
+        return value
+    if is_doubtful(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return _shown_url(value) if _URL.fullmatch(value) else scrubbed(value)
+    return value
+
+
+def _is_credential(name: str, value: Any) -> bool:
+    return is_secret(name) and not (
+        value is None or isinstance(value, bool | int | float) or (isinstance(value, Mapping) and _is_schema(value))
+    )
+
+
+def _counts_in_header(name: str) -> bool:
+    return changes_answers(name) or not (is_doubtful(name) or is_tracking(name))
+
+
+def _shown_header(name: str, value: Any) -> Any:
+    return scrubbed(value) if changes_answers(name) and isinstance(value, str) else HIDDEN
+
+
+def _names_are_free(name: str, value: Mapping[str, Any]) -> bool:
+    """Return whether the mapping under this name is a part of a JSON schema whose names are the user's."""
+    return name in _NAMES_IN_SCHEMA and all(isinstance(item, Mapping | bool | list) for item in value.values())
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    kinds = value.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return not _SCHEMA.isdisjoint(value) or any(str(kind).lower() in _SCHEMA_TYPES for kind in kinds)
+
+
+def _is_mcp(value: Mapping[str, Any]) -> bool:
+    return "server_url" in value or value.get("type") == "mcp" or (value.get("type") == "url" and "url" in value)
+
+
+def _are_pairs(value: Iterable[Any]) -> bool:
+    return all(isinstance(item, list | tuple) and len(item) == 2 for item in value)
+
+
+# Addresses
+
+_URL: Final = re.compile(r"[A-Za-z][\w+.-]*://\S+")
+_USERINFO: Final = re.compile(
+    r"""(?<=://)(?:[^\s/?#"'<>]*@|[^\s@:/?#]*:(?!\d{1,5}(?:[/?#]|$))[^\s@"']*@)"""  # an unescaped / is in the second
+)
+_TOKEN_IN_PATH: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?:.*[^\w])?\w{20,}.*")
+_TOKEN_IN_MCP_PATH: Final = re.compile(r"(?!v\d+\w{0,6}$)(?=.*\d).{6,}|\w{24,}")
 
 
 @lru_cache(maxsize=1024)
 def plain_url(url: str) -> str:
-    """Return a URL without user name, password and secret parameters, and without a final slash."""
+    """Return an address without user name, password and credentials in its query, and without a final slash."""
+    return _without_credentials(url).rstrip("/")
+
+
+def _without_credentials(url: str) -> str:
+    """Return a URL as it is, but without user name, password and credentials in its query."""
+    url = _USERINFO.sub("", url)
+    address, mark, rest = url.partition("?")
+    query, sharp, fragment = rest.partition("#")
+    kept = [part for part in query.split("&") if not is_doubtful(unquote(part.partition("=")[0]))]
+    return f"{address}{mark if kept else ''}{'&'.join(kept)}{sharp}{fragment}" if mark else url
+
+
+def _shown_url(url: str, *, mcp: bool = False) -> str:
+    """Return a URL without credentials and with its other query values hidden."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(_without_credentials(url))
     except ValueError:
-        return url
-    query = "&".join(part for part in parts.query.split("&") if part and not is_secret(part.partition("=")[0]))
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), query, parts.fragment))
+        return HIDDEN
+    token = _TOKEN_IN_MCP_PATH if mcp else _TOKEN_IN_PATH
+    path = parts.path.split("/")
+    path = [
+        HIDDEN if token.fullmatch(part) or (part and at and is_doubtful(path[at - 1])) else part
+        for at, part in enumerate(path)
+    ]
+    query = [part.partition("=") for part in parts.query.split("&") if part]
+    values = [
+        name + mark + (value if changes_answers(name) else HIDDEN) if mark else HIDDEN for name, mark, value in query
+    ]
+    fragment = HIDDEN if "=" in parts.fragment else parts.fragment
+    return scrubbed(urlunsplit((parts.scheme, parts.netloc, "/".join(path), "&".join(values), fragment)))
+
+
+# Texts
+
+_NAMED_IN_TEXT: Final = re.compile(r"""(["'])([\w-]+)\1(: ?|, ?)(["'])(.*?)\4""")
+_KEY_IN_TEXT: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"|\b(?:(?:sk|xai|nvapi|pplx|tvly|csk|glpat|pypi|lsv2)[-_][\w-]{8,}|(?:sk|rk|pk)_(?:live|test)_\w{8,}"
+    r"|(?:gsk|hf|npm|r8|fw|dop_v1|shpat|shpss)_\w{8,}|AIza[\w-]{20,}|ya29\.[\w-]{20,}|A[KS]IA[A-Z0-9]{16}"
+    r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeposr]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|dapi[0-9a-f]{32}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|Bearer\s+[\w.~+/-]{8,})"
+)
+_URL_IN_TEXT: Final = re.compile(r"""[A-Za-z][\w+.-]*://[^\s"'<>`]+""")
+_QUERY_VALUE: Final = re.compile(r"(?<=[?&;#])([^=&?#;\s]+)=([^&#;\s]+)")
+_JDBC: Final = re.compile(r"(?<=jdbc:)([\w:]+:)[^\s/:@]+/[^\s@]+@")
+_ASSIGNS: Final = re.compile(r"([A-Za-z][\w.-]*(?: [A-Za-z]\w*)?)\\?[\"']?\s?([=:])\s?(?:(?:Bearer|Basic)\s+)?")
+_VALUE: Final = re.compile(r"\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^;\s\"'\n][^;\"'\n]{0,80}(?=;)|[^\s;,&\"']+")
+_SAID: Final = re.compile(
+    r"\b((?:key|token|password|passphrase|secret|credentials?|signature)\b[^\n:=\"']{0,24}[:=]\s*)([^\s\"']{6,}|\"[^\"]*\"|'[^']*')",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,11}[.,;!?)]*")
 
 
 def masked(text: str) -> str:
-    """Return a text in which stars replace whatever looks like a key or is named as one."""
+    """Return the text of a person in which stars replace whatever looks like a key or is named as one."""
 
     def hide(match: re.Match[str]) -> str:
         quote, name, between, other, _ = match.groups()
         return f"{quote}{name}{quote}{between}{other}***{other}" if is_secret(name) else match.group()
 
     return _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))
+
+
+def scrubbed(text: str) -> str:
+    """Return the text of a parameter or an error without what :func:`masked` finds, passwords in addresses and others.
+
+    Addresses lose user name, password and credentials in their query, connection strings their passwords, and the
+    words after ``password=`` or ``key provided:`` are hidden.
+    """
+    text = masked(text)
+    text = _URL_IN_TEXT.sub(lambda match: _scrubbed_url(match.group()), text)
+    text = _JDBC.sub(rf"\1{HIDDEN}@", text)
+    text = _without_assigned(text)
+    return _SAID.sub(lambda match: match[1] + (match[2] if _WORD.fullmatch(match[2]) else HIDDEN), text)
+
+
+def _scrubbed_url(url: str) -> str:
+    def hide(match: re.Match[str]) -> str:
+        return f"{match[1]}={HIDDEN}" if is_doubtful(unquote(match[1])) else match.group()
+
+    return _QUERY_VALUE.sub(hide, _USERINFO.sub(f"{HIDDEN}@", url))
+
+
+def _without_assigned(text: str) -> str:
+    """Hide the values in ``password=value`` and ``"api_key": value``."""
+    parts, end = [], 0
+    for assigns in _ASSIGNS.finditer(text):
+        value = _VALUE.match(text, assigns.end())
+        if value is None or assigns.start() < end or not is_secret(assigns[1]) or value[0] in (HIDDEN, "***"):
+            continue
+        if assigns[2] == ":" and _WORD.fullmatch(value[0]):  # "Password: a word that …" in a sentence
+            continue
+        parts += [text[end : assigns.end()], HIDDEN]
+        end = value.end()
+    return "".join([*parts, text[end:]])

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from gptcache_magics.text.amounts import counted
-from gptcache_magics.text.masking import is_secret
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = [
     *("CLASSES", "call_text", "chat_messages", "content_text", "more_than_text", "serialised", "uses_tools"),

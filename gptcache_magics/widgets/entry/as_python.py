@@ -21,8 +21,9 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
-from gptcache_magics.text.masking import is_secret, masked
+from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
+from gptcache_magics.text.secret_names import is_secret
 from gptcache_magics.text.word_diff import printable
 
 __all__ = ["as_python"]
