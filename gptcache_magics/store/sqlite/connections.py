@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,6 +23,7 @@ from gptcache_magics.store.sqlite.schema import is_current, migrate
 __all__ = ["Connections", "store_folder"]
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
 FILE: Final = "cache.db"
 BUSY_SECONDS = 10.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -72,19 +74,19 @@ class Connections:
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, work: Work[T]) -> T:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
         try:
-            return work(self._connection())
+            return self._reading(work)
         except sqlite3.DatabaseError as error:
-            return self._again(work, error)
+            return self._again(self._reading, work, error)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction that is on disk, or undone, when this returns."""
         try:
             return self._transaction(work)
         except sqlite3.DatabaseError as error:
-            return self._again(lambda _: self._transaction(work), error)
+            return self._again(self._transaction, work, error)
 
     def fill(self, file: sqlite3.Connection, where: str) -> _Connection:
         """Hold in memory the content of a file, brought to this version. Return the connection to it."""
@@ -108,7 +110,14 @@ class Connections:
             self._local = threading.local()
             self._memory = self._file = None
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _reading(self, work: Work[T]) -> T:
+        db = self._connection()
+        if db is not self._memory:
+            return work(db)
+        with self._writing:  # all threads share this connection, and SQLite allows one of them at a time
+            return work(db)
+
+    def _transaction(self, work: Work[T]) -> T:
         if self._pid != os.getpid():
             self._after_fork()  # before the lock, which a thread of the parent may hold for ever
         # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
@@ -126,12 +135,16 @@ class Connections:
                 raise
             return result
 
-    def _again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.DatabaseError) -> T:
-        if not _is_damage(error) or self.path is None:
+    def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: sqlite3.DatabaseError) -> T:
+        """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
+        undecodable = _is_undecodable(error)
+        if not undecodable and (not _is_damage(error) or self.path is None):
             raise StoreError(f"The store {self.path or ':memory:'} failed: {error}") from error
         try:
+            if undecodable or self.path is None:
+                return run(_tolerant(work))
             self._set_aside(self.path)
-            return work(self._connection())
+            return run(work)
         except sqlite3.DatabaseError as again:
             raise StoreError(f"The store {self.path} failed: {again}") from again
 
@@ -263,6 +276,24 @@ class Connections:
         if self.path is not None:
             self._local = threading.local()
             self._open = weakref.WeakSet()
+
+
+def _is_undecodable(error: sqlite3.DatabaseError) -> bool:
+    # sqlite3 itself raises this error, and it has no code.
+    return str(error).startswith("Could not decode to UTF-8")
+
+
+def _tolerant(work: Work[T]) -> Work[T]:
+    """Return ``work`` with text that is not UTF-8 replaced where it is read."""
+
+    def run(db: sqlite3.Connection) -> T:
+        db.text_factory = partial(str, encoding="utf-8", errors="replace")
+        try:
+            return work(db)
+        finally:
+            db.text_factory = str
+
+    return run
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
