@@ -42,6 +42,10 @@ class Controller:
     """Functions to call when the cache is turned off, such as an open panel's ``close``."""
     _placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder while the mode is replay."""
+    _read: Store | None = None
+    """The store that was read last."""
+    _told: set[str] = field(default_factory=set)
+    """Notices of stores that the user has seen."""
 
     verifying: ClassVar[bool] = False
     """Whether a notebook is being verified, which must not write files."""
@@ -156,14 +160,21 @@ class Controller:
                 raise CommandError(
                     "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
                 )
+            self._read = live.store
             return live
-        store = self._store(at)
+        store = self._read = self._store(at)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
         if not str(at).endswith(BUNDLE) and not os.path.exists(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         store.open()
         return Source(store)
+
+    def news(self) -> list[str]:
+        """Return the notices of the store that was read last which the user has not seen yet."""
+        notices = [] if self._read is None else [each for each in self._read.notices if each not in self._told]
+        self._told.update(notices)
+        return notices
 
     def _store(self, where: str | Path) -> Store:
         """Return the store at a place; a bundle is read into memory."""

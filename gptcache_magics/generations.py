@@ -34,7 +34,17 @@ from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 
-__all__ = ["check_storable", "decode", "encode", "finish_reason", "load", "text_of", "usage", "with_text"]
+__all__ = [
+    "check_storable",
+    "decode",
+    "encode",
+    "finish_reason",
+    "load",
+    "text_if_readable",
+    "text_of",
+    "usage",
+    "with_text",
+]
 
 MARK: Final = "gptcache"
 """Name in ``response_metadata`` that marks a hit."""
@@ -102,9 +112,11 @@ def decode(
         Whether pydantic validates the fields of a message. :func:`encode` has done so; a stranger's file needs it.
     """
     if data[:1] == _SLOW:
-        return [_marked(_loaded(text), fresh, mark) for text in json.loads(data[1:])]
+        return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]
+    if data[:1] != _FAST:
+        raise ValueError("not an encoded answer")
     generations: list[Generation] = []
-    for info, text, body in orjson.loads(data[1:]):
+    for info, text, body in _items(orjson.loads(data[1:])):
         if body is None:
             generations.append(Generation(text=text, generation_info=info))
             continue
@@ -116,9 +128,17 @@ def decode(
     return generations
 
 
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("not a list of generations")
+    return value
+
+
 def _message(body: dict[str, Any], validate: bool) -> AIMessage:
     """Return a new message with these fields: a copy of an empty message, which pydantic has validated once."""
     if validate or "content" not in body or not body.keys() <= _FIELDS:
+        if not isinstance(body.get("additional_kwargs", {}), dict):
+            raise ValueError("not a message")
         return AIMessage(**body)
     message = _MESSAGE.model_copy(update=body)
     values = vars(message)
@@ -145,6 +165,14 @@ def _loaded(text: str) -> Any:
 def text_of(data: bytes) -> str:
     """Return the text of encoded generations, for a table; the tool calls if there is no text."""
     return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
+
+
+def text_if_readable(data: bytes) -> str | None:
+    """Return the text of encoded generations; None if they cannot be decoded."""
+    try:
+        return text_of(data)
+    except Exception:  # whatever the bytes make a class of LangChain raise
+        return None
 
 
 def with_text(data: bytes, text: str) -> bytes:

@@ -331,7 +331,8 @@ def test_stored_bytes_make_only_messages(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(ValueError, match="not allowed"):
         generations.decode(b"S" + orjson.dumps([json.dumps(constructed)]))
-    assert generations.decode(b"S" + orjson.dumps([json.dumps(secret)])) == [None]
+    with pytest.raises(NotStorable, match="a NoneType is not a generation"):
+        generations.decode(b"S" + orjson.dumps([json.dumps(secret)]))
 
 
 # Answers that should not be stored

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from gptcache_magics import generations
 from gptcache_magics.bundle.lines import (
     MASKED_PROMPT,
     configuration_from,
@@ -44,6 +45,8 @@ class Saved:
     masked_prompts: int
     """Number of entries whose prompt was masked: they match nothing."""
     masked_answers: int
+    skipped: int = 0
+    """Number of damaged entries, which are not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,16 @@ def save(store: Store, selection: Selection, path: str | Path) -> Saved:
     """
     with _store_errors(path, "written"):
         target = _target(path)
-    entries = [without_secrets(entry) for entry in (row.entry for row in store.entries(selection))]
+    found = [row.entry for row in store.entries(selection)]
+    entries = [without_secrets(entry) for entry in found if generations.text_if_readable(entry.answer) is not None]
+    skipped = store.count(selection)[0] - len(entries)
     if not entries:
-        return Saved(0, 0, 0, 0)
+        return Saved(0, 0, 0, 0, skipped)
     data = b"".join(line + b"\n" for line in _lines(entries, store.configurations()))
     with _store_errors(path, "written"):
         _write(target, data)
     tags = Counter(tag for entry in entries for tag in entry.tags.split())
-    return Saved(len(entries), len(data), tags[MASKED_PROMPT], tags[MASKED_ANSWER])
+    return Saved(len(entries), len(data), tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped)
 
 
 def read(path: str | Path) -> Contents:

@@ -48,10 +48,13 @@ def save(
     everywhere = selected(source, model=model, tag=tag)
     selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
     saved = bundle.save(source.store, selection, path)
+    damaged = f"{counted(saved.skipped, 'damaged entry')} {'was' if saved.skipped == 1 else 'were'} skipped."
+    damage = [damaged] if saved.skipped else []
     if not saved.entries:
-        return "Nothing to save: no entry fits." + ("" if every else " Save entries of other runs, too: --all")
-    sentences = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)})."]
-    others = source.store.count(everywhere)[0] - saved.entries
+        hint = [] if every or damage else ["Save entries of other runs, too: --all"]
+        return " ".join(["Nothing to save: no entry fits.", *damage, *hint])
+    sentences = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)}).", *damage]
+    others = source.store.count(everywhere)[0] - saved.entries - saved.skipped
     if others and (model or tag) and cell is None:
         sentences.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
     return " ".join([*sentences, *_masked(saved.masked_prompts, saved.masked_answers)])

@@ -9,6 +9,7 @@ from typing import Annotated
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Id, named_keys
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 from gptcache_magics.text.messages import conversation
@@ -56,7 +57,10 @@ def show(
 def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:
     from gptcache_magics.tables import frames
 
-    row = frames.entries(store, Selection(ids=[key])).iloc[0]
+    found = frames.entries(store, Selection(ids=[key]))
+    if found.empty:
+        raise CommandError(f"The answer of {key[:8]} is damaged. Its stored bytes: %gptcache show {key[:8]} --raw")
+    row = found.iloc[0]
     cost = "" if row["paid_usd"] != row["paid_usd"] else f", {money(row['paid_usd'])}"
     used = "tokens unknown"
     if entry.input_tokens is not None and entry.output_tokens is not None:
@@ -74,7 +78,8 @@ def _answers(store: Store, key: str, entry: EntryRow) -> list[str]:
 
     lines = [f"answer: {generations.text_of(entry.answer)}"]
     for earlier in store.history(key):
-        lines.append(f"before {_time(earlier.replaced)}: {generations.text_of(earlier.answer)}")
+        text = generations.text_if_readable(earlier.answer)
+        lines.append(f"before {_time(earlier.replaced)}: {'(damaged)' if text is None else text}")
     return lines
 
 

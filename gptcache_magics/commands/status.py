@@ -67,6 +67,7 @@ def status() -> Status:
     source = controller.source()
     entries, size = cache.store.count()
     current = get_llm_cache()
+    controller.news()  # all of it is shown here
     warnings = list(cache.store.notices)
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"

@@ -48,6 +48,7 @@ Cause = Literal[
     "expired",
     "removed",
     "evicted",
+    "damaged",
     "mode",
     "cache=False",
     "not cached",
@@ -70,6 +71,7 @@ OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
     Kind.EXPIRED: ("expired", "The answer was stored, but it had expired."),
     Kind.REMOVED: ("removed", "The answer was stored, but had been removed."),
     Kind.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
+    Kind.DAMAGED: ("damaged", "The answer was stored, but its entry was damaged and not served."),
     Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
     Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
     Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
@@ -201,7 +203,7 @@ def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
         return "error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}"
     reason = lookup.reason
     if reason is not None and reason.kind is Kind.MODE:
-        return "mode", MODES[reason.detail]
+        return "mode", MODES.get(reason.detail, f"Mode {_shown(reason.detail)}.")
     known = OF_KIND.get(reason.kind) if reason is not None else None
     if known is None and lookup.outcome == "bypass":
         return "not cached", f"The call went past the cache: {_shown(sentence(reason))}."

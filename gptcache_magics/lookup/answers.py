@@ -72,6 +72,12 @@ class Answers:
         gone = self._store.gone(request.identity.key) if search.found is None and not failed else None
         return replace(search, reason=gone) if gone is not None else search
 
+    def unreadable(self, found: Found) -> Reason:
+        """Note an answer that cannot be decoded: it is a miss, and the model's answer takes its place."""
+        if self.ours:
+            self._store.skipped([found.key[:16]])
+        return Reason(Kind.DAMAGED)
+
     def save(
         self,
         request: Request,

@@ -117,7 +117,9 @@ class RequestCache:
         started = time.perf_counter()
         try:
             found = self._answers.recall(request)
-            return self._hit(request, codec, found, started) if found is not None else None
+            if found is None:
+                return None
+            return self._hit(request, codec.decode(found.answer, mark=self._mark(found)), found, started)
         except Exception:
             return None
 
@@ -126,15 +128,22 @@ class RequestCache:
         try:
             search = self._answers.find(request)
             if search.found is not None:
-                return self._hit(request, codec, search.found, started, search)
+                answer = self._decoded(search.found, codec)
+                if answer is not None:
+                    return self._hit(request, answer, search.found, started, search)
+                search = Search(reason=self._answers.unreadable(search.found))
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)
 
-    def _hit(
-        self, request: Request, codec: AnswerCodec, found: Found, started: float, search: Search = Search()
-    ) -> Hit:
-        answer = codec.decode(found.answer, mark=self._mark(found))
+    def _decoded(self, found: Found, codec: AnswerCodec) -> Any:
+        """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""
+        try:
+            return codec.decode(found.answer, mark=self._mark(found), validate=True) or None
+        except Exception:
+            return None
+
+    def _hit(self, request: Request, answer: Any, found: Found, started: float, search: Search = Search()) -> Hit:
         reason = request.identity.reason if found.similarity is None else search.reason
         self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
         return Hit(answer)

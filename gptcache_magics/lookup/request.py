@@ -67,8 +67,8 @@ class AnswerCodec(Protocol):
     def encode(self, answer: Any, /) -> bytes:
         """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""
 
-    def decode(self, data: bytes, /, *, mark: Mapping[str, Any] | None = None) -> Any:
-        """Decode an answer into new objects; ``mark`` says that it is a hit."""
+    def decode(self, data: bytes, /, *, mark: Mapping[str, Any] | None = None, validate: bool = False) -> Any:
+        """Decode an answer into new objects; ``mark`` says that it is a hit, ``validate`` that a stranger wrote it."""
 
     def usage(self, answer: Any, /) -> Usage:
         """Return the tokens of an answer."""

@@ -79,12 +79,15 @@ class GPTCacheMagics(Magics):
         except GPTCacheMagicsError as error:
             # Not a subclass of UsageError: IPython shows only UsageError itself without a traceback.
             raise UsageError(str(error)) from error
-        if not isinstance(result, str):
-            return result
-        print(result)  # noqa: T201
+        text = isinstance(result, str)
+        if text:
+            print(result)  # noqa: T201
+        for notice in controller.news():
+            if notice not in str(result if text else ""):
+                print(notice)  # noqa: T201
         if line.split()[:1] == ["on"]:
             self._show_progress()
-        return None
+        return None if text else result
 
     def _show_progress(self) -> None:
         """Show the progress of embedding earlier entries, if a notebook can show it and entries are left."""

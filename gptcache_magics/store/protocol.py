@@ -81,7 +81,7 @@ class EntryCatalog(Protocol):
         """
 
     def gone(self, key: str) -> Reason | None:
-        """Return why a former entry is gone: removed or evicted; None if neither is known."""
+        """Return why an entry is not served: damaged, removed or evicted; None if nothing is known of it."""
 
     def evict(self, limit: int) -> int:
         """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
@@ -226,6 +226,9 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
+
+    def skipped(self, ids: Iterable[str]) -> None:
+        """Note entries whose answers cannot be decoded. The next answer under such an id sets the entry aside."""
 
     def generation(self) -> int:
         """Return how often the store was cleared."""

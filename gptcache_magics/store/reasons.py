@@ -23,6 +23,7 @@ class Kind(StrEnum):
     EXPIRED = "expired"
     REMOVED = "removed"
     EVICTED = "evicted"
+    DAMAGED = "damaged"
     MODEL_UNKNOWN = "model unknown"
     MODE = "mode"
     """The detail is ``refresh`` or ``bypass``."""
@@ -46,7 +47,11 @@ class Kind(StrEnum):
     SIMILAR = "similar"
     """A stored question is near; the lookup itself keeps the question and the objection."""
     OTHER = "other"
-    """The detail is a sentence that an earlier version wrote."""
+    """The detail is a sentence that an earlier version wrote, or nothing where the kind is not one of these."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Kind:
+        return cls.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.EXPIRED: "expired",
     Kind.REMOVED: "removed",
     Kind.EVICTED: "evicted",
+    Kind.DAMAGED: "damaged",
     Kind.MODEL_UNKNOWN: "model unknown",
     Kind.MODE: "mode {}",
     Kind.CACHE_FALSE: "cache=False",

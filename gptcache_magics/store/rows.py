@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_OBJECTIONS = frozenset({"", *ObjectionKind})
+
+
 class EntryRow(NamedTuple):
     """One stored entry, as a store gives it back."""
 
@@ -147,7 +150,7 @@ class LookupRow(NamedTuple):
     @property
     def near(self) -> Near | None:
         """The similar question that was found; None if nothing was near, or nothing was searched."""
-        if self.near_entry is None or self.similarity is None:
+        if self.near_entry is None or self.similarity is None or self.objection_kind not in _OBJECTIONS:
             return None
         kind = ObjectionKind(self.objection_kind) if self.objection_kind else None
         objection = Objection(kind, self.objection_detail, self.objection_guard) if kind is not None else None

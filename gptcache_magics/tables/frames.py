@@ -134,7 +134,7 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
     columns = {}
     for key in (one, other):
         row = known.loc[key]
-        parameters = {"model": row["model"], "provider": row["provider"], **json.loads(str(row["parameters"]))}
+        parameters = {"model": row["model"], "provider": row["provider"], **_object(str(row["parameters"]))}
         columns[row["configuration"]] = pd.Series(
             {name: each if isinstance(each, str) else json.dumps(each) for name, each in parameters.items()},
             dtype="object",
@@ -143,21 +143,35 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
     return df[df.nunique(axis=1, dropna=False) > 1]
 
 
+def _object(text: str) -> dict[str, Any]:
+    """Return the object of a JSON text; an empty one if masking has cut into it, or damage."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def entries(
     store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
 ) -> pd.DataFrame:
-    """Return the stored answers, newest first."""
+    """Return the stored answers, newest first. Those that cannot be decoded are skipped, and the store counts them."""
     if model is not None:
         known = configurations(store)
         selection = replace(selection, configurations=list(known["key"][named(known, model)]))
-    df = pd.DataFrame.from_records(store.entries(selection, limit), columns=list(EntryRow._fields))
+    rows = store.entries(selection, limit)
+    answers = {row.key: generations.text_if_readable(row.answer) for row in rows}
+    store.skipped(key[:16] for key, answer in answers.items() if answer is None)
+    df = pd.DataFrame.from_records(
+        [row for row in rows if answers[row.key] is not None], columns=list(EntryRow._fields)
+    )
     df = df.assign(**_model_columns(store, df))
     full = df["key"].astype("object").str[:16]
     short = full.str[:8]
     df.index = pd.Index(short.where(~short.duplicated(keep=False), full), name="id", dtype="object").astype("string")
     df["paid_seconds"] = df["seconds"]
     df["paid_usd"] = _usd(df)
-    df["answer"] = [generations.text_of(answer) for answer in df["answer"]]
+    df["answer"] = df["key"].map(answers)
     df["tags"] = df["tags"].str.strip()
     df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
     return typed(df, ENTRIES)

@@ -25,6 +25,8 @@ __all__ = ["Connections", "store_folder"]
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 FILE: Final = "cache.db"
+ERRORS: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What SQLite raises: its own errors, and the error of a message that it cannot decode."""
 BUSY_SECONDS = 10.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
@@ -78,14 +80,14 @@ class Connections:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
         try:
             return self._reading(work)
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             return self._again(self._reading, work, error)
 
     def write(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction that is on disk, or undone, when this returns."""
         try:
             return self._transaction(work)
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             return self._again(self._transaction, work, error)
 
     def fill(self, file: sqlite3.Connection, where: str) -> _Connection:
@@ -135,7 +137,7 @@ class Connections:
                 raise
             return result
 
-    def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: sqlite3.DatabaseError) -> T:
+    def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: Exception) -> T:
         """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
         undecodable = _is_undecodable(error)
         if not undecodable and (not _is_damage(error) or self.path is None):
@@ -145,7 +147,7 @@ class Connections:
                 return run(_tolerant(work))
             self._set_aside(self.path)
             return run(work)
-        except sqlite3.DatabaseError as again:
+        except ERRORS as again:
             raise StoreError(f"The store {self.path} failed: {again}") from again
 
     def _connection(self) -> sqlite3.Connection:
@@ -163,7 +165,7 @@ class Connections:
                 self._memory = self._file = None
             try:
                 mine = self._memory or self._open_file(self.path)
-            except sqlite3.DatabaseError as error:
+            except ERRORS as error:
                 if not _is_damage(error):
                     raise StoreError(f"The store {self.path} cannot be opened: {error}") from error
                 self._set_aside(self.path)
@@ -278,7 +280,7 @@ class Connections:
             self._open = weakref.WeakSet()
 
 
-def _is_undecodable(error: sqlite3.DatabaseError) -> bool:
+def _is_undecodable(error: Exception) -> bool:
     # sqlite3 itself raises this error, and it has no code.
     return str(error).startswith("Could not decode to UTF-8")
 
@@ -296,8 +298,9 @@ def _tolerant(work: Work[T]) -> Work[T]:
     return run
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+def _is_damage(error: Exception) -> bool:
+    # Of a damaged schema, not even the message can be decoded.
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -316,7 +319,7 @@ def _is_sound(path: Path) -> bool:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:
             db.close()
-    except sqlite3.DatabaseError:
+    except ERRORS:
         return False
 
 

@@ -198,6 +198,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *_objections("lookup"),
         *_objections("label"),
     ),
+    (
+        # NULL: written by an earlier version, and not checked. To check a million answers here would take minutes.
+        *(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER" for table in ("entry", "removed", "vector", "label")),
+        # The entries that were found damaged when another answer took their place.
+        "CREATE TABLE damaged AS SELECT 0.0 AS at, entry.* FROM entry WHERE 0",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.connections import BUSY_SECONDS, store_folder
+from gptcache_magics.store.sqlite.connections import BUSY_SECONDS, ERRORS, store_folder
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["damage", "snapshot"]
@@ -72,5 +72,5 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         address = f"{path.resolve().as_uri()}?mode=ro{merged}"
         with closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True, isolation_level=None)) as file:
             yield file
-    except sqlite3.DatabaseError as error:
+    except ERRORS as error:
         raise StoreError(f"The store {path} cannot be read: {error}") from error

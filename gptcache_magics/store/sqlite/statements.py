@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 from gptcache_magics.store.protocol import (
     Configuration,
@@ -19,6 +17,7 @@ from gptcache_magics.store.protocol import (
     Usage,
 )
 from gptcache_magics.store.reasons import Kind
+from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
 
 __all__ = [
     "ADD_TAG",
@@ -32,7 +31,6 @@ __all__ = [
     "PUT_LOOKUP",
     "PUT_QUESTION",
     "configuration_values",
-    "entry_row",
     "entry_values",
     "exact",
     "hex_of",
@@ -40,15 +38,16 @@ __all__ = [
     "id_of",
     "id_text",
     "lookup_values",
+    "moment",
     "objection_values",
     "question_values",
-    "rows",
+    "sound_entry",
+    "sound_row",
     "tag_values",
 ]
 
 QUESTION_CHARACTERS: Final = 2_000
 
-R = TypeVar("R", bound=tuple[Any, ...])
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _ENTRY = (
     "id",
@@ -66,6 +65,7 @@ _ENTRY = (
     "edited",
     "prompt_digest",
     "sample",
+    "checksum",
 )
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason_kind", "reason_detail", "mode", "match", "similarity"),
@@ -101,12 +101,37 @@ def hex_of(column: str) -> str:
     return f"lower(hex({column}))"
 
 
+def moment(column: str) -> str:
+    """Return SQL for a column of moments; NULL where a damaged row holds something else."""
+    return f"CASE WHEN typeof({column})='real' AND {column} BETWEEN {-LARGEST} AND {LARGEST} THEN {column} END"
+
+
 def id_of(column: str) -> str:
     """Return SQL for the text of a column of row numbers or digests; NULL where there is none."""
     return f"CASE WHEN {column} IS NOT NULL THEN printf('%016x', {column}) END"
 
 
-FIND: Final = f"SELECT key, answer, created, seconds, expires, {', '.join(_TOKENS)} FROM entry WHERE id=?"
+class StoredEntry(NamedTuple):
+    """The columns of an entry that a hit needs, as SQLite keeps them."""
+
+    key: bytes
+    configuration: bytes
+    prompt: str | bytes
+    question: str
+    answer: bytes
+    created: float
+    seconds: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    expires: float | None
+    prompt_digest: int | None
+    sample: int
+    checksum: int | None
+
+
+FIND: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entry WHERE id=?"
 _TEXTS: Final = {
     "configuration": f"nullif({hex_of('l.configuration')}, '')",
     "failed": f"l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}')",
@@ -150,7 +175,7 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
         *(id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration), _exact(entry.prompt)),
         *(readable(entry.question), entry.answer, len(entry.answer), entry.created, entry.seconds),
         *(*_tokens(entry.usage), entry.finish_reason),
-        *(entry.expires, entry.edited, digest, entry.sample),
+        *(entry.expires, entry.edited, digest, entry.sample, checksum(entry)),
     )
 
 
@@ -197,20 +222,49 @@ def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
     )
 
 
-def entry_row(values: Sequence[Any]) -> EntryRow:
-    """Return what was read as ``ENTRY``."""
+def sound_entry(values: Sequence[Any]) -> Entry | None:
+    """Return what was read as ``FIND``; None if it is damaged."""
+    if not fits(StoredEntry, values):
+        return None
+    row: StoredEntry = tuple.__new__(StoredEntry, values)
+    entry = Entry(
+        key=row.key.hex(),
+        configuration=row.configuration.hex(),
+        prompt=exact(row.prompt),
+        question=row.question,
+        answer=row.answer,
+        created=row.created,
+        seconds=row.seconds,
+        usage=Usage(row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens),
+        prompt_digest=id_text(row.prompt_digest) if row.prompt_digest is not None else "",
+        sample=row.sample,
+        expires=row.expires,
+    )
+    return entry if row.checksum is None or row.checksum == checksum(entry) else None
+
+
+def sound_row(values: Sequence[Any]) -> EntryRow | None:
+    """Return what was read as ``ENTRY`` with id and checksum; None if it is damaged."""
+    *values, id, found = values
+    prompt = EntryRow._fields.index("prompt")
+    if not isinstance(values[prompt], str | bytes):
+        return None
+    values[prompt] = exact(values[prompt])
+    if not fits(EntryRow, values):
+        return None
     row = EntryRow._make(values)
-    return row if isinstance(row.prompt, str) else row._replace(prompt=exact(row.prompt))
-
-
-def rows(kind: type[R], cursor: sqlite3.Cursor) -> list[R]:
-    """Return the rows that a query found, as a ``NamedTuple`` of that kind."""
-    return list(map(partial(tuple.__new__, kind), cursor))  # as _make does, in half the time
+    same = found is None or found == checksum(row.entry)
+    return row if same and row.key[:16] == id_text(id) else None
 
 
 def exact(text: str | bytes) -> str:
     """Return a prompt as it was stored: SQLite keeps one that is not valid Unicode as bytes."""
-    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # damaged
+        return text.decode("utf-8", "replace")
 
 
 def id_number(key: str) -> int:

@@ -7,13 +7,15 @@ entries that it removed or replaced are forgotten here, too. An update is one tr
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections, store_folder
+from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
@@ -27,6 +29,7 @@ from gptcache_magics.store.sqlite.statements import (
     id_number,
     lookup_values,
     question_values,
+    sound_entry,
     tag_values,
 )
 from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
@@ -47,6 +50,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         self._connections = Connections(folder)
         self._recent = Recent()
         self._following = Following(self._connections, self._recent)
+        self._damage = Damage()
         self._written: set[tuple[int, str]] = set()
         """Configurations known to be in the file, with the epoch of that file."""
 
@@ -58,7 +62,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
     @property
     def notices(self) -> Sequence[str]:
         """Messages for the user about this store."""
-        return self._connections.notices
+        return [*self._connections.notices, *self._damage.notices]
 
     @property
     def epoch(self) -> int:
@@ -91,11 +95,23 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         self._following.look()
         forgotten = self._recent.forgotten
         row = self._connections.read(lambda db: db.execute(FIND, (id_number(key),)).fetchone())
-        if row is None or row[0].hex() != key:
+        if row is None:
             return None
-        found = Found(key, row[1], row[2], row[3], Usage(*row[5:]), row[4])
+        entry = sound_entry(row)
+        if entry is None:
+            self._damage.entries.add(key[:16])
+        if entry is None or entry.key != key:
+            return None
+        found = _found(entry)
         self._recent.remember(found, forgotten)
         return found
+
+    def skipped(self, ids: Iterable[str]) -> None:
+        """Note entries whose answers cannot be decoded. The next answer under such an id sets the entry aside."""
+        ids = set(ids)
+        if ids:
+            self._damage.entries |= ids
+            self._recent.forget(ids)
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
         """Store an entry durably; a different answer already under the key goes into its history."""
@@ -107,8 +123,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         forgotten = self._recent.forgotten
         replaced = self._connections.write(work)
         self._written.add((self._connections.epoch, configuration.key))
-        found = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
-        (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
+        (self._recent.replace if replaced else self._recent.remember)(_found(entry), forgotten)
 
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed."""
@@ -117,8 +132,8 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             db.executemany(PUT_CONFIGURATION, map(configuration_values, configurations))
             stored = 0
             for entry in entries:
-                old = self._answer(db, entry.key)
-                if old is None or (replace and old != entry.answer):
+                old = self._old(db, entry.key)
+                if old is None or (replace and old.answer != entry.answer):
                     self._put(db, entry)
                     stored += 1
             return stored
@@ -129,11 +144,11 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             self._recent.clear()
 
     def _put(self, db: sqlite3.Connection, entry: Entry) -> bool:
-        """Store an entry. Return whether there was one under its key."""
+        """Store an entry. Return whether there was a sound one under its key."""
         number = id_number(entry.key)
-        old = self._answer(db, entry.key)
-        if old is not None and old != entry.answer:
-            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old))
+        old = self._old(db, entry.key)
+        if old is not None and old.answer != entry.answer:
+            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old.answer))
             db.execute("INSERT INTO dropped (id, why) VALUES (?, 'replaced')", (number,))
         db.execute(PUT_ENTRY, entry_values(entry))
         db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
@@ -141,12 +156,24 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             db.execute("UPDATE entry SET tags=? WHERE id=?", (entry.tags, number))
         return old is not None
 
-    def _answer(self, db: sqlite3.Connection, key: str) -> bytes | None:
-        row = db.execute("SELECT answer FROM entry WHERE id=?", (id_number(key),)).fetchone()
-        return row[0] if row else None
+    def _old(self, db: sqlite3.Connection, key: str) -> Entry | None:
+        """Return the entry under a key that is about to be replaced. A damaged one is set aside."""
+        number = id_number(key)
+        row = db.execute(FIND, (number,)).fetchone()
+        if row is None:
+            return None
+        entry = sound_entry(row)
+        if entry is not None and entry.key == key and key[:16] not in self._damage.entries:
+            return entry
+        db.execute("INSERT INTO damaged SELECT ?, e.* FROM entry e WHERE id=?", (time.time(), number))
+        db.execute("DELETE FROM entry WHERE id=?", (number,))
+        self._damage.set_aside(key[:16])
+        return None
 
     def gone(self, key: str) -> Reason | None:
-        """Return why a former entry is gone: removed or evicted; None if neither is known."""
+        """Return why an entry is not served: damaged, removed or evicted; None if nothing is known of it."""
+        if key[:16] in self._damage.entries:
+            return Reason(Kind.DAMAGED)
         sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
         return Reason(Kind(row[0])) if row and row[0] else None
@@ -188,6 +215,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
                 db.execute("INSERT INTO dropped (id) VALUES (NULL)")
                 db.execute("UPDATE generation SET number=number+1")
                 self._forget_dropped(db)
+                db.execute("DELETE FROM damaged")
                 return db.execute("DELETE FROM entry").rowcount
             self._forget_dropped(db)
             return db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM removed)").rowcount
@@ -196,6 +224,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return self._select(self._connections.write, selection, work)
         finally:
             self._recent.clear()
+            self._damage.entries.clear()
 
     def undo(self) -> int:
         """Bring the last removal back. Return the number of entries that came back."""
@@ -289,3 +318,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
         """Keep only the newest records of what is gone."""
         db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
+
+
+def _found(entry: Entry) -> Found:
+    return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)

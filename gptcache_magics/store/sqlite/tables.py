@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import chain
-from typing import Final, TypeVar
+from types import NoneType
+from typing import Any, Final, TypeVar
 
 from gptcache_magics.store.protocol import (
     Configuration,
@@ -23,20 +24,23 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.damage import LARGEST, Damage, fits, types_of
 from gptcache_magics.store.sqlite.statements import (
     CONFIGURATION,
     ENTRY,
     LOOKUP,
     OUTCOMES,
-    entry_row,
     hex_of,
     id_number,
     id_of,
-    rows,
+    id_text,
+    moment,
+    sound_row,
 )
 
 __all__ = ["EVERYTHING", "SQLiteTables"]
 
+R = TypeVar("R", bound=tuple[Any, ...])
 T = TypeVar("T")
 EVERYTHING: Final = Selection()
 QUESTIONS: Final = f"SELECT {id_of('id')}, question FROM question"
@@ -46,6 +50,7 @@ class SQLiteTables:
     """The reading half of a store in one SQLite file."""
 
     _connections: Connections
+    _damage: Damage
 
     def generation(self) -> int:
         """Return how often the store was cleared."""
@@ -56,9 +61,9 @@ class SQLiteTables:
         """Return the number of entries and the bytes of their answers."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> tuple[int, int]:
-            sql = f"SELECT count(*), coalesce(sum(e.bytes), 0) FROM entry e WHERE {where}"
+            sql = f"SELECT count(*), total(e.bytes) FROM entry e WHERE {where}"
             number, size = db.execute(sql, values).fetchone()
-            return number, size
+            return number, int(size)
 
         return self._select(self._connections.read, selection, work)
 
@@ -68,22 +73,29 @@ class SQLiteTables:
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
             # Named entries are few: going through all entries by the index would cost more than a sort.
             order = "e.created" if selection.ids is None else "+e.created"
-            sql = f"SELECT {ENTRY} FROM entry e WHERE {where} ORDER BY {order} DESC"
-            return list(map(entry_row, db.execute(f"{sql} LIMIT ?", (*values, _limit(limit)))))
+            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {order} DESC LIMIT ?"
+            found: list[EntryRow] = []
+            for row in db.execute(sql, (*values, _limit(limit))):
+                sound = sound_row(row)
+                if sound is None:
+                    self._damage.entries.add(id_text(row[-2]))
+                else:
+                    found.append(sound)
+            return found
 
         return self._select(self._connections.read, selection, work)
 
     def history(self, key: str) -> Sequence[EarlierAnswer]:
         """Return earlier answers under a key, newest first."""
         sql = "SELECT replaced, answer FROM history WHERE id=? ORDER BY replaced DESC LIMIT 100"
-        return self._connections.read(lambda db: rows(EarlierAnswer, db.execute(sql, (id_number(key),))))
+        return self._rows(EarlierAnswer, "earlier answer", sql, id_number(key))
 
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
         where, values = where_lookups(period)
         asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
-        return self._connections.read(lambda db: rows(LookupRow, db.execute(sql, (*values, _limit(limit)))))
+        return self._rows(LookupRow, "lookup", sql, *values, _limit(limit))
 
     def outcomes(self, period: Period) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
@@ -92,40 +104,65 @@ class SQLiteTables:
         names = [each.name for each in fields(Outcomes)]
         # One list of all values, for the garbage collector would look through as many tuples as there are lookups.
         found = self._connections.read(lambda db: list(chain.from_iterable(db.execute(sql, values))))
-        columns = {name: found[at :: len(names)] for at, name in enumerate(names)}
+        columns = self._sound_columns({name: found[at :: len(names)] for at, name in enumerate(names)})
         texts = {key: key.hex() if key is not None else None for key in {*columns["configuration"]}}  # there are few
         return Outcomes(**columns | {"configuration": list(map(texts.get, columns["configuration"]))})
+
+    def _sound_columns(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return the columns of lookups without the damaged ones. Whole columns are looked at, for speed."""
+        allowed = dict(zip(columns, types_of(Outcomes), strict=True)) | {"configuration": {bytes, NoneType}}
+        sound = all(allowed[name].issuperset(map(type, column)) for name, column in columns.items())
+        moments = columns["at"] if sound else []
+        if sound and min(moments, default=0) >= -LARGEST and max(moments, default=0) <= LARGEST:
+            return columns
+        rows = list(zip(*columns.values(), strict=True))
+        place = list(columns).index("at")
+        kept = [
+            row
+            for row in rows
+            if all(type(value) in types for value, types in zip(row, allowed.values(), strict=True))
+            and -LARGEST <= row[place] <= LARGEST
+        ]
+        self._damage.skip("lookup", len(rows) - len(kept))
+        return {name: [row[place] for row in kept] for place, name in enumerate(columns)}
 
     def configurations(self) -> Sequence[Configuration]:
         """Return all configurations, by provider, model and label."""
         sql = f"SELECT {CONFIGURATION} FROM configuration ORDER BY provider, model, label"
-        return [Configuration(*row) for row in self._connections.read(lambda db: db.execute(sql).fetchall())]
+        found = self._connections.read(lambda db: db.execute(sql).fetchall())
+        kept = [Configuration(*row) for row in found if fits(Configuration, row)]
+        self._damage.skip("configuration", len(found) - len(kept))
+        return kept
 
     def tallies(self) -> Sequence[Tally]:
         """Return how often each configuration hit and missed, and when it was asked last."""
         key = f"nullif({hex_of('configuration')}, '')"
-        counts = "sum(outcome='hit'), sum(outcome='miss'), max(at)"
-        sql = f"SELECT {key}, {counts} FROM lookup GROUP BY configuration"
-        return self._connections.read(lambda db: rows(Tally, db.execute(sql)))
+        counts = f"sum(outcome='hit'), sum(outcome='miss'), coalesce(max({moment('at')}), 0.0)"
+        return self._rows(Tally, "lookup", f"SELECT {key}, {counts} FROM lookup GROUP BY configuration")
 
     def contents(self) -> Sequence[Content]:
         """Return how many entries each configuration has, their size, and when the first and last were stored."""
-        counts = "count(*), sum(bytes), min(created), max(created)"
+        first, last = (f"coalesce({each}({moment('created')}), 0.0)" for each in ("min", "max"))
+        counts = f"count(*), CAST(total(bytes) AS INTEGER), {first}, {last}"
         sql = f"SELECT {hex_of('configuration')}, {counts} FROM entry GROUP BY configuration"
-        return self._connections.read(lambda db: rows(Content, db.execute(sql)))
+        return self._rows(Content, "configuration", sql)
 
     def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
         """Return the questions of the newest entries, of one configuration or of all, in no order."""
         where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
         newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index only
         sql = f"{QUESTIONS} WHERE id IN ({newest})"
-        return self._connections.read(lambda db: rows(StoredQuestion, db.execute(sql, (*values, limit))))
+        return self._rows(StoredQuestion, "question", sql, *values, limit)
 
     def questions_of(self, ids: Sequence[str]) -> Sequence[StoredQuestion]:
         """Return the questions under these ids."""
         numbers = json.dumps([*map(id_number, ids)])
         sql = f"{QUESTIONS} WHERE id IN (SELECT value FROM json_each(?))"
-        return self._connections.read(lambda db: rows(StoredQuestion, db.execute(sql, (numbers,))))
+        return self._rows(StoredQuestion, "question", sql, numbers)
+
+    def _rows(self, kind: type[R], noun: str, sql: str, *values: object) -> list[R]:
+        """Return the sound rows that a query finds; ``noun`` says what a row is."""
+        return self._connections.read(lambda db: self._damage.sound(kind, db.execute(sql, values), noun))
 
     def _select(
         self,

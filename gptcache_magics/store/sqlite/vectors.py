@@ -9,7 +9,8 @@ from typing import Final
 
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values, rows
+from gptcache_magics.store.sqlite.damage import Damage, label_checksum, vector_checksum
+from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values
 
 __all__ = ["VECTORS_AGAIN", "SQLiteVectors"]
 
@@ -23,20 +24,20 @@ _STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only re
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
     GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
 # Nothing is kept of an entry that was removed meanwhile.
-PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
-    SELECT id, ?, ?, ? FROM entry WHERE id=?"""
-VECTORS: Final = f"""SELECT sequence, {id_of("id")} AS id, vector FROM vector v
+PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
+    SELECT id, ?, ?, ?, ? FROM entry WHERE id=?"""
+VECTORS: Final = f"""SELECT sequence, {id_of("id")} AS id, vector, v.id, checksum FROM vector v
     WHERE embedder=? AND context=? AND sequence>? AND {_STORED} ORDER BY sequence"""
 # As new vectors: an index that followed them has forgotten them.
-VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector)
-    SELECT id, embedder, context, vector FROM vector WHERE id IN (SELECT id FROM removed)"""
+VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
+    SELECT id, embedder, context, vector, checksum FROM vector WHERE id IN (SELECT id FROM removed)"""
 EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
     (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
     LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
     USING (embedder) LEFT JOIN threshold USING (embedder) ORDER BY embedder"""
 PUT_LABEL: Final = """INSERT OR REPLACE INTO label
-    (asked, entry, verdict, similarity, embedder, at, objection_kind, objection_guard, objection_detail)
-    VALUES (?,?,?,?,?,?,?,?,?)"""
+    (asked, entry, verdict, similarity, embedder, at, objection_kind, objection_guard, objection_detail, checksum)
+    VALUES (?,?,?,?,?,?,?,?,?,?)"""
 LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS entry, l.verdict AS right,
     l.similarity, l.objection_kind, l.objection_guard, l.objection_detail, l.embedder, l.at,
     a.question AS asked_question, s.question AS stored_question
@@ -47,6 +48,7 @@ class SQLiteVectors:
     """The half of an SQLite store that matching by meaning needs."""
 
     _connections: Connections
+    _damage: Damage
 
     def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return entries that this embedder has not seen, after the one with the id ``after``."""
@@ -68,10 +70,10 @@ class SQLiteVectors:
 
     def put_vectors(self, embedder: str, vectors: Iterable[tuple[str, str | None, bytes | None]]) -> None:
         """Store key, context and vector of entries; None where no search may find the entry."""
-        values = [
-            (embedder, bytes.fromhex(context) if context is not None else None, vector, id_number(key))
-            for key, context, vector in vectors
-        ]
+        values = []
+        for key, context, vector in vectors:
+            number, where = id_number(key), bytes.fromhex(context) if context is not None else None
+            values.append((embedder, where, vector, vector_checksum(number, embedder, where, vector), number))
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(PUT_VECTOR, values)
@@ -80,18 +82,27 @@ class SQLiteVectors:
 
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
-        values = (embedder, bytes.fromhex(context), after)
-        return self._connections.read(lambda db: rows(EntryVector, db.execute(VECTORS, values)))
+        where = bytes.fromhex(context)
+        found = self._connections.read(lambda db: db.execute(VECTORS, (embedder, where, after)).fetchall())
+        kept = [
+            row[:3]
+            for row in found
+            if row[-1] is None
+            or (type(row[2]) is bytes and row[-1] == vector_checksum(row[-2], embedder, where, row[2]))
+        ]
+        self._damage.skip("vector", len(found) - len(kept))
+        return self._damage.sound(EntryVector, kept, "vector")
 
     def embedders(self) -> Sequence[EmbedderUse]:
         """Return the embedders that were used here."""
-        return self._connections.read(lambda db: rows(EmbedderUse, db.execute(EMBEDDERS)))
+        found = self._connections.read(lambda db: db.execute(EMBEDDERS).fetchall())
+        return self._damage.sound(EmbedderUse, found, "threshold")
 
     def probe(self, embedder: str) -> bytes | None:
         """Return the vector that an embedder of this name once gave for a known text."""
         sql = "SELECT vector FROM probe WHERE embedder=?"
         row = self._connections.read(lambda db: db.execute(sql, (embedder,)).fetchone())
-        return row[0] if row is not None else None
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def put_probe(self, embedder: str, vector: bytes) -> None:
         """Store what an embedder of this name gives for that text, unless one is stored."""
@@ -106,15 +117,25 @@ class SQLiteVectors:
     def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Store a person's verdict: whether the answer of ``near`` is right for the question asked."""
         ids = id_number(asked), id_number(near.key)
-        values = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
+        facts = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
+        values = (*facts, label_checksum(*ids, right))
         self._connections.write(lambda db: db.execute(PUT_LABEL, values))
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
-        """Return the ids of entries whose answer a person called wrong for the question asked."""
-        sql = "SELECT entry FROM label WHERE asked=? AND NOT verdict"
-        found = self._connections.read(lambda db: db.execute(sql, (id_number(asked),)).fetchall())
-        return frozenset(id_text(number) for (number,) in found)
+        """Return the ids of entries whose answer a person called wrong for the question asked.
+
+        A damaged label counts as one that says so.
+        """
+        number = id_number(asked)
+        sql = "SELECT entry, verdict, checksum FROM label WHERE asked=?"
+        found = self._connections.read(lambda db: db.execute(sql, (number,)).fetchall())
+        return frozenset(id_text(entry) for entry, right, found in found if not _is_right(number, entry, right, found))
 
     def labels(self) -> Sequence[LabelRow]:
         """Return the judgements of pairs of questions, newest first."""
-        return self._connections.read(lambda db: rows(LabelRow, db.execute(LABELS)))
+        found = self._connections.read(lambda db: db.execute(LABELS).fetchall())
+        return self._damage.sound(LabelRow, found, "label")
+
+
+def _is_right(asked: int, entry: int, right: object, found: int | None) -> bool:
+    return right == 1 and found in (None, label_checksum(asked, entry, True))

@@ -170,11 +170,20 @@ def _model(
     return lines, _arguments(call)
 
 
+def _object(text: str) -> _Parameters:
+    """Return the object of a JSON text; an empty one if masking has cut into it, or damage."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _splits(asked: Configuration) -> Iterator[tuple[_Parameters, _Parameters]]:
     """Yield the parameters of the model and those of the call; where this is unknown each possible split."""
-    parameters: _Parameters = json.loads(asked.parameters)
+    parameters = _object(asked.parameters)
     if asked.call_parameters is not None:
-        replaced: _Parameters = json.loads(asked.call_parameters)
+        replaced = _object(asked.call_parameters)
         own = {name: value for name, value in replaced.items() if value is not None}
         # A parameter that names the model is not stored among the others.
         call = {name: parameters.pop(name, asked.model) for name in replaced}

@@ -134,6 +134,8 @@ def _history(stored: StoredEntry, write: _Writer) -> str:
 
 def _said_in_answer(answer: bytes) -> list[Said]:
     """Return every generation of an encoded answer: one, unless several choices were asked for."""
+    if generations.text_if_readable(answer) is None:
+        return [Said("ai", "", (Text("(damaged)"),))]
     return [_said_in_generation(each) for each in generations.decode(answer, fresh=False)]
 
 
