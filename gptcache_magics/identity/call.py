@@ -9,10 +9,10 @@ from typing import Any
 
 from gptcache_magics.store.protocol import Configuration
 
-__all__ = ["Call"]
+__all__ = ["Call", "task_or_thread"]
 
 
-def _task_or_thread() -> object:
+def task_or_thread() -> object:
     """Return the asyncio task that runs, or the thread outside of one."""
     try:
         return asyncio.current_task() or threading.get_ident()
@@ -35,7 +35,7 @@ class Call:
     inputs: Any = ()
     """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
     configuration: Configuration | None = None
-    owner: object = field(default_factory=_task_or_thread)
+    owner: object = field(default_factory=task_or_thread)
     """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
 
     @property

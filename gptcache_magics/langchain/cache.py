@@ -20,7 +20,7 @@ from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.langchain import hooks
 from gptcache_magics.langchain.bypass import BypassWatch
-from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.call import ModelCall, running_call
 from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
@@ -151,7 +151,7 @@ class GPTCache(BaseCache):
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
-        call = CALL.get()
+        call = running_call()
         waiting = call.pending.get((prompt, llm_string)) if call is not None else None
         try:
             pending = waiting.pop(0) if waiting else Pending(self._read(call, prompt, llm_string, self.scope))
@@ -182,7 +182,7 @@ class GPTCache(BaseCache):
 
     def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""
-        call, scope = CALL.get(), self.scope
+        call, scope = running_call(), self.scope
         try:
             request = self._read(call, prompt, llm_string, scope)
             if scope.samples and scope.several:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from gptcache_magics.identity.call import Call
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # %gptcache help imports this module, and nothing of LangChai
     from gptcache_magics.lookup.request import Pending
     from gptcache_magics.store.protocol import Lookup
 
-__all__ = ["CALL", "ModelCall", "within"]
+__all__ = ["CALL", "ModelCall", "running_call", "within"]
 
 
 @dataclass(slots=True, eq=False)
@@ -28,9 +29,18 @@ class ModelCall(Call):
     """Requests that the model is to answer, by prompt and ``llm_string``, in the order of their lookups."""
     past: list[Lookup] = field(default_factory=list)
     """The lookups of a call that goes past the cache, in the order of its prompts."""
+    running: Lock = field(default_factory=Lock)
+    paused: float | None = None
+    outer: ModelCall | None = field(default_factory=lambda: running_call())
 
 
 CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=None)
+
+
+def running_call() -> ModelCall | None:
+    """Return the call that runs here; None where only a copy of its context is left, or an interrupt left it behind."""
+    call = CALL.get()
+    return call if call is not None and call.running.locked() else None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from types import ModuleType
@@ -164,10 +165,12 @@ def _discard(watcher: Watcher) -> None:
 
 
 def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> ModelCall:
-    call = ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, method, inputs)
+    return ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, method, inputs)
+
+
+def _begin(call: ModelCall) -> None:
     for watcher in list(_watchers):  # a copy: one that ends meanwhile must not hide the next
         watcher.call_begins(call)
-    return call
 
 
 def _end(call: ModelCall, result: Any = None) -> None:
@@ -178,14 +181,15 @@ def _end(call: ModelCall, result: Any = None) -> None:
 def _generate(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
     def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
         call = _call(self, chat, method, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
-        token = CALL.set(call)
-        result = None
-        try:
-            result = original(self, *args, **kwargs)
-            return result
-        finally:
-            CALL.reset(token)
-            _end(call, result)
+        with call.running:
+            _begin(call)
+            token, result = CALL.set(call), None
+            try:
+                result = original(self, *args, **kwargs)
+                return result
+            finally:
+                CALL.reset(token)
+                _end(call, result)
 
     return generate
 
@@ -193,14 +197,15 @@ def _generate(original: Callable[..., Any], chat: bool, method: str) -> Callable
 def _agenerate(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
     async def agenerate(self: Any, *args: Any, **kwargs: Any) -> Any:
         call = _call(self, chat, method, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
-        token = CALL.set(call)
-        result = None
-        try:
-            result = await original(self, *args, **kwargs)
-            return result
-        finally:
-            CALL.reset(token)
-            _end(call, result)
+        with call.running:
+            _begin(call)
+            token, result = CALL.set(call), None
+            try:
+                result = await original(self, *args, **kwargs)
+                return result
+            finally:
+                CALL.reset(token)
+                _end(call, result)
 
     return agenerate
 
@@ -210,10 +215,15 @@ def _stream(original: Callable[..., Any], chat: bool, method: str) -> Callable[.
         from gptcache_magics.langchain import streaming
 
         call = _call(self, chat, method, input, stop, kwargs)
-        try:
-            yield from streaming.stream(original, call, input, config, stop, kwargs)
-        finally:
-            _end(call)
+        with call.running:
+            _begin(call)
+            try:
+                for chunk in streaming.stream(original, call, input, config, stop, kwargs):
+                    call.paused = time.monotonic()
+                    yield chunk
+                    call.paused = None
+            finally:
+                _end(call)
 
     return stream
 
@@ -225,12 +235,16 @@ def _astream(original: Callable[..., Any], chat: bool, method: str) -> Callable[
         from gptcache_magics.langchain import streaming
 
         call = _call(self, chat, method, input, stop, kwargs)
-        try:
-            async with aclosing(streaming.astream(original, call, input, config, stop, kwargs)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            _end(call)
+        with call.running:
+            _begin(call)
+            try:
+                async with aclosing(streaming.astream(original, call, input, config, stop, kwargs)) as chunks:
+                    async for chunk in chunks:
+                        call.paused = time.monotonic()
+                        yield chunk
+                        call.paused = None
+            finally:
+                _end(call)
 
     return astream
 
@@ -240,10 +254,10 @@ def _watched(original: Callable[..., Any], chat: bool, method: str) -> Callable[
 
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not method.endswith("events"):
-            _call(self, chat, f"its own {method}", _inputs(args, kwargs), None, kwargs)
+            _begin(_call(self, chat, f"its own {method}", _inputs(args, kwargs), None, kwargs))
         elif kwargs.get("version") == "v3":
             asked = {name: value for name, value in kwargs.items() if name != "version"}
-            _call(self, chat, f"{method} v3", _inputs(args, kwargs), None, asked)
+            _begin(_call(self, chat, f"{method} v3", _inputs(args, kwargs), None, asked))
         return original(self, *args, **kwargs)
 
     return watched

@@ -27,7 +27,7 @@ from gptcache_magics.lookup.request import (
     Result,
     Search,
 )
-from gptcache_magics.lookup.single_flight import Flight, SingleFlight, runs_event_loop
+from gptcache_magics.lookup.single_flight import Flight, SingleFlight
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, NotStorable, Reason, sentence
@@ -43,7 +43,7 @@ class RequestCache:
         self._flights = SingleFlight()
 
     def lookup(self, request: Request, codec: AnswerCodec) -> Result:
-        """Look up an answer. A thread that runs an event loop, as a notebook's main thread does, never waits."""
+        """Look up an answer."""
         if request.scope.mode in ("refresh", "bypass"):
             return self._leave_to_the_model(request, Search(reason=Reason(Kind.MODE, request.scope.mode)))
         while True:
@@ -51,8 +51,8 @@ class RequestCache:
             looked = self._recall(request, codec) or self._search(request, codec)
             if isinstance(looked, Hit):
                 return looked
-            flight = self._flight(request, looked, landings)
-            if flight is None or runs_event_loop() or not flight.wait():
+            flight = self._flight(request, looked, landings, blocking=True)
+            if flight is None or not flight.wait():
                 return self._leave_to_the_model(request, looked)
 
     async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
@@ -66,7 +66,7 @@ class RequestCache:
                 looked = await asyncio.to_thread(self._search, request, codec)
             if isinstance(looked, Hit):
                 return looked
-            flight = self._flight(request, looked, landings)
+            flight = self._flight(request, looked, landings, blocking=False)
             if flight is None or not await flight.wait_async():
                 break
         if request.scope.mode == "replay":  # searches the closest prompt
@@ -78,7 +78,7 @@ class RequestCache:
         request, lookup, ledger = pending.request, pending.lookup, self._ledger
         seconds = time.time() - lookup.at if lookup is not None else None
         reason: Reason | None = None
-        used = Usage()
+        used, stored = Usage(), False
         try:
             used = codec.usage(answer)  # paid, whether it is stored or not
             if ledger.budget is not None:
@@ -87,7 +87,7 @@ class RequestCache:
                 ttl = ledger.settings.options.ttl
                 expires = time.time() + ttl if ttl is not None else None
                 self._answers.save(request, answer, codec, seconds, used, expires)
-                ledger.stored = True
+                ledger.stored = stored = True
             elif self._store.readonly:
                 reason = Reason(Kind.NOT_STORED, "the store is read-only")
         except NotStorable as refused:
@@ -96,7 +96,7 @@ class RequestCache:
             reason = ledger.failed(error, "storing an answer")
         finally:
             if request.call is not None:
-                self._flights.land(request.identity.key, request.call)
+                self._flights.land(request.identity.key, request.call, answered=stored)
         if lookup is not None:
             ledger.paid(lookup, seconds or 0.0, used, reason)
 
@@ -148,13 +148,13 @@ class RequestCache:
         self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
         return Hit(answer)
 
-    def _flight(self, request: Request, search: Search, landings: int) -> Flight | None:
-        """Return the identical request under way; None if this one is to ask the model."""
-        if request.call is None or search.failed or request.scope.mode == "replay":
+    def _flight(self, request: Request, search: Search, landings: int, *, blocking: bool) -> Flight | None:
+        """Return the identical request under way to wait for; None if this one is to ask the model."""
+        if request.call is None or search.failed or request.scope.mode != "auto":
             return None
         if not self._ledger.settings.config.single_flight:
             return None
-        return self._flights.join(request.identity.key, request.call, landings)
+        return self._flights.join(request.identity.key, request.call, landings, blocking=blocking)
 
     def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
         """Note that the model answers, or refuse to ask it."""
@@ -171,7 +171,7 @@ class RequestCache:
         lookup.refusal = str(refused)
         self._ledger.paid(lookup, 0.0, Usage(0, 0), None)
         if request.call is not None:
-            self._flights.land(identity.key, request.call)
+            self._flights.land(identity.key, request.call, answered=False)
         return Refused(refused)
 
     def _note(

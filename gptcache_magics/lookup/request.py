@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
@@ -25,6 +26,18 @@ class Caller(Protocol):
     @property
     def streams(self) -> bool:
         """Whether the answer comes in pieces."""
+
+    @property
+    def running(self) -> Lock:
+        """A lock that is held while the call runs. Unlike a flag, it is right after an interrupt at any instruction."""
+
+    @property
+    def paused(self) -> float | None:
+        """The monotonic time at which the reader of a stream got its latest piece; None while the model is awaited."""
+
+    @property
+    def outer(self) -> Caller | None:
+        """The running call that made this one, such as a model that asks another model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
