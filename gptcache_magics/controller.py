@@ -43,9 +43,9 @@ class Controller:
     _placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder while the mode is replay."""
     _read: Store | None = None
-    """The store that was read last."""
+    """The store that was used last."""
     _told: set[str] = field(default_factory=set)
-    """Notices of stores that the user has seen."""
+    """Notices of that store which the user has seen."""
 
     verifying: ClassVar[bool] = False
     """Whether a notebook is being verified, which must not write files."""
@@ -95,6 +95,7 @@ class Controller:
 
         cache.settings, cache.watch.in_charge = self.settings, True
         self.cache = cache
+        self._use(cache.store)
         set_llm_cache(cache)
 
     def _check_same(self, where: str | Path | None, init: Callable[..., None] | None, wrap: bool) -> None:
@@ -160,9 +161,10 @@ class Controller:
                 raise CommandError(
                     "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
                 )
-            self._read = live.store
+            self._use(live.store)
             return live
-        store = self._read = self._store(at)
+        store = self._store(at)
+        self._use(store)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
         if not str(at).endswith(BUNDLE) and not os.path.exists(os.path.join(store.where, "cache.db")):
@@ -171,10 +173,14 @@ class Controller:
         return Source(store)
 
     def news(self) -> list[str]:
-        """Return the notices of the store that was read last which the user has not seen yet."""
+        """Return the notices of the store that was used last, without those that the user has seen."""
         notices = [] if self._read is None else [each for each in self._read.notices if each not in self._told]
         self._told.update(notices)
         return notices
+
+    def _use(self, store: Store) -> None:
+        if self._read is not store:
+            self._read, self._told = store, set()
 
     def _store(self, where: str | Path) -> Store:
         """Return the store at a place; a bundle is read into memory."""

@@ -199,6 +199,8 @@ def lookups(
         for row in rows
     ]
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
+    df["outcome"] = _coded([row.outcome for row in rows], OUTCOME)
+    df["match"] = _coded([row.match for row in rows], MATCH)
     df["entry"] = [row.entry and row.entry[:8] for row in rows]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
     wanted = named(df, model) if model is not None else slice(None)
@@ -267,6 +269,7 @@ def configurations(store: LookupLog) -> pd.DataFrame:
     ``model`` is the model's name, with its provider if two providers have a model of that name.
     """
     df = pd.DataFrame.from_records(list(map(astuple, store.configurations())), columns=_CONFIGURATION)
+    df = df.drop_duplicates("key", ignore_index=True)
     df = df.rename(columns={"model": "raw_model", "label": "configuration"})
     pairs = df[["provider", "raw_model"]].drop_duplicates()
     twice = df["raw_model"].isin(pairs["raw_model"][pairs["raw_model"].duplicated()])
@@ -291,7 +294,7 @@ def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
 def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     """Return model and configuration of each row, by the key of its configuration."""
     known = configurations(store)
-    codes = pd.Categorical(df["configuration"], categories=known["key"]).codes
+    codes = pd.Index(known["key"]).get_indexer(df["configuration"])
     at = pd.Series(pd.Categorical.from_codes(codes, known.index).astype("object"), index=df.index)
     return {name: at.map(known[name]) for name in ("provider", "raw_model", "model", "configuration")}
 

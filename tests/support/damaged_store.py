@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from gptcache_magics.store.protocol import Period
 from gptcache_magics.store.reasons import Near
 from tests.support.embedder import Embedder
 
-__all__ = ["COMMANDS", "QUESTIONS", "EchoModel", "fill", "flip", "use"]
+__all__ = ["COMMANDS", "QUESTIONS", "EchoModel", "fill", "flip", "spoil", "use"]
 
 QUESTIONS = [f"How tall is mountain {n} of the Andes?" for n in range(12)]
 
@@ -63,11 +64,14 @@ def fill(folder: Path) -> None:
     db.execute("SELECT count(*) FROM entry").fetchone()
     gm.off()
     shutil.copytree(folder, folder.with_name("kept"))
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
 
 
-def flip(path: Path, random: Random) -> None:
-    """Flip a bit, or overwrite a few bytes, somewhere in a file."""
+def flip(folder: Path, random: Random) -> None:
+    """Flip bits, or overwrite bytes, somewhere in the journal of a store, or in its file if the journal is empty."""
+    journal = folder / "cache.db-wal"
+    path = journal if journal.exists() and journal.stat().st_size else folder / "cache.db"
     data = bytearray(path.read_bytes())
     for _ in range(random.choice([1, 1, 3, 30])):
         place = random.randrange(len(data))
@@ -145,3 +149,22 @@ def use(folder: Path, *, match: bool = False) -> Iterator[tuple[str, BaseExcepti
 def _one_sentence(name: str, error: Exception) -> Iterator[tuple[str, BaseException | str]]:
     if "\n" in str(error) or not str(error):
         yield name, error
+
+
+def spoil(folder: Path, random: Random) -> None:
+    """Put values of other types and sizes into a few places of the tables."""
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        for _ in range(random.choice([1, 3, 10])):
+            table = random.choice([name for name in tables if not name.startswith("sqlite_")])
+            column = random.choice([row[1] for row in db.execute(f"PRAGMA table_info({table})")])
+            where = random.choice(["1", "random() % 3 = 0"])
+            with suppress(sqlite3.IntegrityError):
+                db.execute(f"UPDATE {table} SET {column}={random.choice(ODD_VALUES)} WHERE {where}")
+
+
+ODD_VALUES = (
+    *("NULL", "''", "'text'", "x''", "x'80ff00'", "CAST(x'80ff41' AS TEXT)", "-1", "0", "9223372036854775807"),
+    *("-9223372036854775808", "1e300", "-1e300", "9e999", "0.5", "CAST(x'00410042' AS TEXT)", "zeroblob(3)"),
+    *("'{'", "'[[[[]]]]'", "'[]'", "x'535b223122' || x'5d'", "'F[]'", "printf('%.*c', 100000, '[')"),
+)

@@ -16,11 +16,13 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 from gptcache_magics.store.records import Entry
 from gptcache_magics.text.amounts import counted
 
-__all__ = ["LARGEST", "Damage", "checksum", "fits", "label_checksum", "types_of", "vector_checksum"]
+__all__ = ["LARGEST", "Damage", "checksum", "column_fits", "fits", "label_checksum", "types_of", "vector_checksum"]
 
 R = TypeVar("R", bound=tuple[Any, ...])
-LARGEST: Final = 2.0**33
-"""The year 2242 in seconds since the epoch: pandas ends in 2262."""
+LARGEST: Final = 2**33
+"""Largest number of tokens or seconds: as a moment the year 2242, and pandas ends in 2262."""
+_UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "checksum"})
+"""Columns of numbers that begin with a process id, and of digests."""
 
 
 def checksum(entry: Entry) -> int:
@@ -46,25 +48,35 @@ def _number(data: bytes) -> int:
 
 
 def fits(kind: type, row: Sequence[Any]) -> bool:
-    """Return whether each value of a row has a type that its field allows, and each float a possible size."""
-    floats = _floats(kind, tuple(map(type, row)))
-    return floats is not None and all(-LARGEST <= row[place] <= LARGEST for place in floats)
+    """Return whether each value of a row has a type that its field allows, and each number a possible size."""
+    numbers = _numbers(kind, tuple(map(type, row)))
+    return numbers is not None and all(-LARGEST <= row[place] <= LARGEST for place in numbers)
+
+
+def column_fits(kind: type, name: str, values: Sequence[Any]) -> bool:
+    """Return whether ``fits`` holds for all values of one field, quicker than row by row."""
+    types = {*map(type, values)}
+    if not types <= types_of(kind)[name]:
+        return False
+    numbers = types <= {float, int, NoneType} and name not in _UNBOUNDED
+    return not numbers or max(map(abs, filter(None, values)), default=0) <= LARGEST
 
 
 @lru_cache(maxsize=4096)
-def _floats(kind: type, types: tuple[type, ...]) -> list[int] | None:
-    """Return the places of floats in a row with values of these types; None if the fields do not allow them."""
+def _numbers(kind: type, types: tuple[type, ...]) -> list[int] | None:
+    """Return the places of numbers in a row with values of these types; None if the fields do not allow them."""
     allowed = types_of(kind)
-    if len(types) != len(allowed) or not all(one in of for one, of in zip(types, allowed, strict=True)):
+    if len(types) != len(allowed) or not all(one in of for one, of in zip(types, allowed.values(), strict=True)):
         return None
-    return [place for place, one in enumerate(types) if one is float]
+    names = enumerate(zip(allowed, types, strict=True))
+    return [place for place, (name, one) in names if one in (float, int) and name not in _UNBOUNDED]
 
 
 @cache
-def types_of(kind: type) -> list[frozenset[type]]:
+def types_of(kind: type) -> dict[str, frozenset[type]]:
     """Return the types that SQLite may give for each field: an integer for a bool."""
     hints = get_type_hints(kind, localns={})  # without the fields, of which one is named bytes
-    return [frozenset(_types(hint)) for hint in hints.values()]
+    return {name: frozenset(_types(hint)) for name, hint in hints.items()}
 
 
 def _types(hint: Any) -> Iterable[type]:

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import chain
-from types import NoneType
 from typing import Any, Final, TypeVar
 
 from gptcache_magics.store.protocol import (
@@ -24,7 +23,7 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.damage import LARGEST, Damage, fits, types_of
+from gptcache_magics.store.sqlite.damage import Damage, column_fits, fits
 from gptcache_magics.store.sqlite.statements import (
     CONFIGURATION,
     ENTRY,
@@ -104,25 +103,17 @@ class SQLiteTables:
         names = [each.name for each in fields(Outcomes)]
         # One list of all values, for the garbage collector would look through as many tuples as there are lookups.
         found = self._connections.read(lambda db: list(chain.from_iterable(db.execute(sql, values))))
-        columns = self._sound_columns({name: found[at :: len(names)] for at, name in enumerate(names)})
-        texts = {key: key.hex() if key is not None else None for key in {*columns["configuration"]}}  # there are few
-        return Outcomes(**columns | {"configuration": list(map(texts.get, columns["configuration"]))})
+        columns = {name: found[at :: len(names)] for at, name in enumerate(names)}
+        texts = {key: key.hex() if isinstance(key, bytes) else None for key in {*columns["configuration"]}}  # few
+        columns["configuration"] = list(map(texts.get, columns["configuration"]))
+        return Outcomes(**self._sound_columns(columns))
 
     def _sound_columns(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Return the columns of lookups without the damaged ones. Whole columns are looked at, for speed."""
-        allowed = dict(zip(columns, types_of(Outcomes), strict=True)) | {"configuration": {bytes, NoneType}}
-        sound = all(allowed[name].issuperset(map(type, column)) for name, column in columns.items())
-        moments = columns["at"] if sound else []
-        if sound and min(moments, default=0) >= -LARGEST and max(moments, default=0) <= LARGEST:
+        if all(column_fits(Outcomes, name, column) for name, column in columns.items()):
             return columns
         rows = list(zip(*columns.values(), strict=True))
-        place = list(columns).index("at")
-        kept = [
-            row
-            for row in rows
-            if all(type(value) in types for value, types in zip(row, allowed.values(), strict=True))
-            and -LARGEST <= row[place] <= LARGEST
-        ]
+        kept = [row for row in rows if fits(Outcomes, row)]
         self._damage.skip("lookup", len(rows) - len(kept))
         return {name: [row[place] for row in kept] for place, name in enumerate(columns)}
 

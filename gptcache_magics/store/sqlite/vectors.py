@@ -9,7 +9,7 @@ from typing import Final
 
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
 from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.damage import Damage, label_checksum, vector_checksum
+from gptcache_magics.store.sqlite.damage import Damage, fits, label_checksum, vector_checksum
 from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values
 
 __all__ = ["VECTORS_AGAIN", "SQLiteVectors"]
@@ -134,7 +134,10 @@ class SQLiteVectors:
     def labels(self) -> Sequence[LabelRow]:
         """Return the judgements of pairs of questions, newest first."""
         found = self._connections.read(lambda db: db.execute(LABELS).fetchall())
-        return self._damage.sound(LabelRow, found, "label")
+        verdict = LabelRow._fields.index("right")
+        kept = [row for row in found if row[verdict] in (0, 1) and fits(LabelRow, row)]
+        self._damage.skip("label", len(found) - len(kept))
+        return list(map(LabelRow._make, kept))
 
 
 def _is_right(asked: int, entry: int, right: object, found: int | None) -> bool:
