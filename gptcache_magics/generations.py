@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from random import Random
 from typing import Any, Final
 
@@ -21,13 +22,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
+    COMPLETE,
     CUT_OFF,
-    CUT_OFF_STATUSES,
     EXTRAS_OF_EMPTY,
     FINISH_REASONS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
+    RESPONSE_STATUSES,
     TEXT_BLOCKS,
 )
 from gptcache_magics.store.protocol import Usage
@@ -35,16 +38,22 @@ from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 
 __all__ = [
+    "check_finished",
     "check_storable",
     "decode",
     "encode",
     "finish_reason",
+    "finish_reasons",
     "load",
     "text_if_readable",
     "text_of",
     "usage",
     "with_text",
+    "without_chunks",
 ]
+
+CHUNKED: Final = b"C"
+"""First byte of a streamed answer: chunks and a line break come before the whole (:mod:`gptcache_magics.chunks`)."""
 
 MARK: Final = "gptcache"
 """Name in ``response_metadata`` that marks a hit."""
@@ -111,6 +120,7 @@ def decode(
     validate
         Whether pydantic validates the fields of a message. :func:`encode` has done so; a stranger's file needs it.
     """
+    data = without_chunks(data)
     if data[:1] == _SLOW:
         return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]
     if data[:1] != _FAST:
@@ -187,33 +197,62 @@ def with_text(data: bytes, text: str) -> bytes:
     return encode([first, *others])
 
 
-def check_storable(generations: Sequence[Generation]) -> None:
-    """Raise ``NotStorable`` for an answer that later calls should not get: missing, empty, cut off or withheld."""
+def without_chunks(data: bytes) -> bytes:
+    """Return the whole answer of encoded generations that may have their chunks before it."""
+    return data[data.index(b"\n") + 1 :] if data[:1] == CHUNKED else data
+
+
+def check_storable(generations: Sequence[Generation], call: Call | None = None) -> None:
+    """Raise ``NotStorable`` for an answer that later calls should not get: missing, empty, cut off or withheld.
+
+    Parameters
+    ----------
+    call
+        Call that the model answered, which tells how the answer must end; None where it is not known.
+    """
     if not generations:
         raise not_stored("no answer")
+    if call is not None and len(generations) < call.answers:
+        raise not_stored(f"{len(generations)} of {call.answers} answers came apart")
     for generation in generations:
         if not isinstance(generation, Generation):
             raise not_stored(f"a {type(generation).__name__} is not a generation")
-        reason = _finish_reason(generation)
-        if reason.lower() in CUT_OFF:
-            raise not_stored(f"cut off ({reason})")
+        check_finished(list(dict.fromkeys(finish_reasons(generation))), call)
         message = getattr(generation, "message", None)
         if not generation.text.strip() and (message is None or _empty(message)):
             raise not_stored("empty answer")
 
 
+def check_finished(reasons: Sequence[str], call: Call | None) -> None:
+    """Raise ``NotStorable`` unless one complete finish reason ended the answer, or its class gives none."""
+    for reason in reasons:
+        if reason.lower() in CUT_OFF:
+            raise not_stored(f"cut off ({reason})")
+    if len(reasons) > 1:
+        raise not_stored(f"it ended more than once ({', '.join(reasons)})")
+    if reasons and reasons[0].lower() not in COMPLETE:
+        raise not_stored(f"unknown finish reason ({reasons[0]})")
+    if not reasons and call is not None and call.ends_with_reason:
+        raise not_stored("broken off: it has no finish reason")
+
+
 def finish_reason(generations: Sequence[Generation]) -> str:
     """Return why the model stopped, in the provider's word; empty if it did not say."""
-    return _finish_reason(generations[0])
+    return next(finish_reasons(generations[0]), "")
 
 
-def _finish_reason(generation: Generation) -> str:
+def finish_reasons(generation: Generation) -> Iterator[str]:
+    """Yield each word on why the model stopped: LangChain keeps it in up to two places."""
     metadata = getattr(getattr(generation, "message", None), "response_metadata", None) or {}
     for source in (metadata, generation.generation_info or {}):
         for name in FINISH_REASONS:
-            if isinstance(source.get(name), str):
-                return str(source[name])
-    return str(metadata["status"]) if metadata.get("status") in CUT_OFF_STATUSES else ""
+            reason = source.get(name)
+            reason = reason.name if isinstance(reason, Enum) and not isinstance(reason, str) else reason
+            # OllamaLLM keeps its list of stop words there.
+            if reason not in (None, "") and not isinstance(reason, list):
+                yield str(getattr(reason, "value", reason))
+    if isinstance(metadata.get("status"), str) and metadata["status"] in RESPONSE_STATUSES:
+        yield metadata["status"]
 
 
 def usage(generations: Sequence[Generation]) -> Usage:

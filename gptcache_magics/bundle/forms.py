@@ -14,10 +14,12 @@ import orjson
 
 from gptcache_magics.text.messages import chat_messages, serialised
 
-__all__ = ["FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
+__all__ = ["CHUNKED", "FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
 
 FAST, SLOW = b"F", b"S"
 """First bytes of the two forms of an encoded answer (:mod:`gptcache_magics.generations`)."""
+CHUNKED = b"C"
+"""First byte of a streamed answer: its chunks and a line break come before one of the two forms."""
 
 
 def parsed(text: str | bytes) -> Any:
@@ -64,9 +66,14 @@ def messages_of(prompt: str) -> list[Any] | None:
 
 
 def answer_form(data: bytes) -> Any:
-    """Return a list for the fast form of an answer, an object for the slow form, else the exact text."""
+    """Return a list for the fast form of an answer, an object for the others, else the exact text."""
     try:
-        if data[:1] == FAST:
+        if data[:1] == CHUNKED:
+            head, _, whole = data[1:].partition(b"\n")
+            rows = orjson.loads(head)
+            if orjson.dumps(rows) == head:
+                return {"chunks": rows, "answer": answer_form(whole)}
+        elif data[:1] == FAST:
             rows = orjson.loads(data[1:])
             if orjson.dumps(rows) == data[1:]:
                 return rows
@@ -83,7 +90,9 @@ def answer_bytes(form: Any) -> bytes:
     """Return the bytes of an ``answer_form``. Raises an error of any class if ``form`` is not one."""
     if isinstance(form, list):
         return FAST + orjson.dumps(form)
+    if isinstance(form, dict) and "chunks" in form:
+        return CHUNKED + orjson.dumps(form["chunks"]) + b"\n" + answer_bytes(form["answer"])
     data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()
-    if data[:1] not in (FAST, SLOW):
+    if data[:1] not in (CHUNKED, FAST, SLOW):
         raise ValueError("not of a known form")
     return data

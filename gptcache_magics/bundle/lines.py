@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import orjson
 
-from gptcache_magics import generations
-from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics import chunks, generations
+from gptcache_magics.bundle.forms import CHUNKED, answer_bytes, answer_form, dumps, messages_of, object_of, parsed
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
@@ -184,7 +184,7 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         raise ValueError(refusal.reason.detail) from refusal
     except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
-    return data
+    return chunks.checked(data) if data[:1] == CHUNKED else data
 
 
 def _key(fields: Mapping[str, Any], name: str) -> str:

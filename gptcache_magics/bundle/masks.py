@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from gptcache_magics.bundle.forms import FAST, parsed, slow
+from gptcache_magics.bundle.forms import CHUNKED, FAST, parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT
 from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
@@ -53,6 +53,11 @@ def _masked_prompt(prompt: str) -> str:
 
 
 def _masked_answer(data: bytes) -> bytes:
+    """Return an answer with its secrets masked; a streamed one that has some loses its chunks, which may cut them."""
+    if data[:1] == CHUNKED:
+        whole = data.partition(b"\n")[2]
+        hidden = _masked_answer(whole)
+        return data if hidden == whole else hidden
     try:
         if data[:1] == FAST:
             rows = orjson.loads(data[1:])

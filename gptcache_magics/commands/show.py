@@ -41,7 +41,9 @@ def show(
     (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
     prompt = entry.prompt.encode("utf-8", "replace").decode()
     if raw:
-        return Shown(f"{prompt}\n{entry.answer[1:].decode('utf-8', 'replace')}")
+        from gptcache_magics import generations
+
+        return Shown(f"{prompt}\n{generations.without_chunks(entry.answer)[1:].decode('utf-8', 'replace')}")
     return Shown(
         "\n".join(
             [

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from gptcache_magics.identity.providers import ANSWER_COUNTS, finishing
 from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["Call", "task_or_thread"]
@@ -38,7 +39,29 @@ class Call:
     owner: object = field(default_factory=task_or_thread)
     """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
 
+    events: bool = False
+    """Whether a handler asked for the pieces of the answer, as that of ``astream_events`` does."""
+
     @property
     def streams(self) -> bool:
         """Whether the answer comes in pieces."""
         return "stream" in self.method
+
+    @property
+    def ends_with_reason(self) -> bool:
+        """Whether the answer was broken off if it has no finish reason: a body of JSON is whole without one."""
+        invoke_streams = finishing(self.model.__class__)
+        if invoke_streams is None:
+            return False
+        in_pieces = self.streams or self.events or self.kwargs.get("stream") or getattr(self.model, "streaming", False)
+        return invoke_streams or bool(in_pieces)
+
+    @property
+    def answers(self) -> int:
+        """Number of answers that the call asks for."""
+        sources = [self.kwargs, self.kwargs.get("extra_body")]
+        if finishing(self.model.__class__) is not None:  # the field "n" of another class may mean another thing
+            fields = vars(self.model)
+            sources += [fields, fields.get("model_kwargs"), fields.get("extra_body")]
+        counts = [each.get(name) for each in sources if isinstance(each, dict) for name in ANSWER_COUNTS]
+        return max((count for count in counts if isinstance(count, int)), default=1)

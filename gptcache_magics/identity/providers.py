@@ -12,10 +12,28 @@ from functools import lru_cache
 from typing import Any, Final
 
 __all__ = [
-    *("BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "CUT_OFF", "CUT_OFF_STATUSES", "DEFAULT_URLS"),
-    *("EXTRAS_OF_EMPTY", "FINISH_REASONS", "INPUT_TOKENS", "KEY_VARIABLE", "LEFT_OUT", "MODEL_NAMES"),
-    *("OUTPUT_TOKENS", "PER_CLASS", "PREVIOUS_RESPONSE", "PROVIDERS", "RESPONSE_ID", "TEXT_BLOCKS", "URL_VARIABLES"),
-    *("Provider", "provider_of"),
+    *("ANSWER_COUNTS", "BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "CUT_OFF", "DEFAULT_URLS"),
+    *(
+        "COMPLETE",
+        "EXTRAS_OF_EMPTY",
+        "FINISH_REASONS",
+        "FINISHING",
+        "INPUT_TOKENS",
+        "KEY_VARIABLE",
+        "LEFT_OUT",
+        "MODEL_NAMES",
+    ),
+    *(
+        "OUTPUT_TOKENS",
+        "PER_CLASS",
+        "PREVIOUS_RESPONSE",
+        "PROVIDERS",
+        "RESPONSE_ID",
+        "RESPONSE_STATUSES",
+        "TEXT_BLOCKS",
+        "URL_VARIABLES",
+    ),
+    *("Provider", "finishing", "provider_of"),
 ]
 
 
@@ -157,8 +175,26 @@ PREVIOUS_RESPONSE: Final = "use_previous_response_id"
 RESPONSE_ID: Final = "resp_"
 """Prefix of such an id."""
 
-FINISH_REASONS: Final = ("finish_reason", "stop_reason", "done_reason")
-"""Names under which an answer says why it ended: OpenAI and most others, Anthropic, Ollama."""
+FINISH_REASONS: Final = (
+    "finish_reason",
+    "stop_reason",
+    "done_reason",
+    "stopReason",
+    "completionReason",
+    "finishReason",
+)
+"""Names under which an answer says why it ended: OpenAI and most others, Anthropic, Ollama, Bedrock (three)."""
+COMPLETE: Final = frozenset(
+    [
+        *("stop", "tool_calls", "function_call"),  # OpenAI and what speaks its protocol, Mistral, Groq, Google ("STOP")
+        *("end_turn", "stop_sequence", "tool_use"),  # Anthropic, Bedrock
+        *("complete", "tool_call"),  # Cohere, which also says STOP_SEQUENCE
+        *("eos", "eos_token"),  # Together, Fireworks, Hugging Face and watsonx
+        *("finish", "endoftext"),  # Bedrock: Titan, AI21
+        *("completed", "done"),  # OpenAI's Responses API, Cerebras
+    ]
+)
+"""Finish reasons that say that an answer is whole (lower case). Every other word counts as incomplete."""
 CUT_OFF: Final = frozenset(
     [
         "length",
@@ -182,8 +218,33 @@ CUT_OFF: Final = frozenset(
     ]
 )
 """Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
-CUT_OFF_STATUSES: Final = frozenset({"incomplete", "failed", "cancelled"})
-"""Values of ``status`` in OpenAI's Responses API that say the same."""
+RESPONSE_STATUSES: Final = frozenset({"completed", "incomplete", "failed", "cancelled", "queued", "in_progress"})
+"""Values of ``status`` by which OpenAI's Responses API says why an answer ended, or that it has not."""
+
+ANSWER_COUNTS: Final = ("n", "candidate_count")
+"""Names of the number of answers that a call asks for: OpenAI and most others, Google."""
+
+FINISHING: Final = {
+    "langchain_anthropic.ChatAnthropic": False,
+    "langchain_aws.ChatBedrockConverse": False,
+    "langchain_cohere.ChatCohere": False,
+    "langchain_fireworks.ChatFireworks": False,
+    "langchain_google_genai.ChatGoogleGenerativeAI": False,
+    "langchain_groq.ChatGroq": False,
+    "langchain_litellm.ChatLiteLLM": False,
+    "langchain_mistralai.ChatMistralAI": False,
+    "langchain_ollama.ChatOllama": True,
+    "langchain_ollama.OllamaLLM": True,
+    "langchain_openai.BaseChatOpenAI": False,
+    "langchain_openai.BaseOpenAI": False,
+    "langchain_perplexity.ChatPerplexity": False,
+}
+"""Classes whose whole streams end with a finish reason, and whether ``invoke`` reads a stream, too.
+
+Azure, DeepSeek, xAI and Together derive from OpenAI's. Another class may never give a reason: the end of its stream is
+the end of the answer. So it is with LangChain's fakes, and with the completion classes that drop the reason, such as
+``AnthropicLLM``.
+"""
 
 TEXT_BLOCKS: Final = frozenset({"text", "reasoning", "thinking"})
 """Types of content blocks that hold text only: a message of such blocks without text is empty."""
@@ -207,3 +268,10 @@ def provider_of(kind: Any) -> str:
             provider = top.removeprefix("langchain_")
             return f"azure_{provider}" if base.__name__.startswith("Azure") else str(provider)
     return re.sub(r"^Chat|Chat$|LLM$", "", kind.__name__).lower() or kind.__name__.lower()
+
+
+@lru_cache(maxsize=1024)
+def finishing(kind: Any) -> bool | None:
+    """Return whether ``invoke`` of a class reads a stream; None if it is not known to end streams with a reason."""
+    names = (f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__)
+    return next((FINISHING[name] for name in names if name in FINISHING), None)

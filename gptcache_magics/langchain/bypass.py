@@ -108,8 +108,11 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
         return Reason(Kind.REPLACED, name)
     if call.method.startswith("its own"):
         return Reason(Kind.OWN_STREAM)
-    if call.method in ("stream", "astream") and not getattr(cache, "caches_streams", True) and _streams(call):
-        return Reason(Kind.NO_STREAMS)
+    if call.method in ("stream", "astream") and _streams(call):
+        if not getattr(cache, "caches_streams", True):
+            return Reason(Kind.NO_STREAMS)
+        if call.answers > 1:
+            return Reason(Kind.SEVERAL)
     return Reason(Kind.EVENTS) if call.method.endswith("v3") else None
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.runnables import run_in_executor
 
-from gptcache_magics import generations
+from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.langchain import hooks
@@ -25,7 +25,7 @@ from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.request import Hit, Pending, Refused, Result
+from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.settings import Scope, Settings, strictest
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Store
@@ -137,20 +137,33 @@ class GPTCache(BaseCache):
         BudgetReached
             If the model would be asked and the money for this run is spent.
         """
-        request = self._request(prompt, llm_string)
-        if request is None:
-            return None
-        return self._answer(request, self._requests.lookup(request, generations))
+        return self._lookup(prompt, llm_string, generations)
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Look up without blocking the event loop; an answer in memory needs no thread."""
-        request = self._request(prompt, llm_string)
-        if request is None:
-            return None
-        return self._answer(request, await self._requests.alookup(request, generations))
+        return await self._alookup(prompt, llm_string, generations)
+
+    def lookup_chunks(self, prompt: str) -> RETURN_VAL_TYPE | None:
+        """Look up the answer to a stream: its chunks, or None. Raises the errors of ``lookup``."""
+        return self._lookup(prompt, "", chunks)
+
+    async def alookup_chunks(self, prompt: str) -> RETURN_VAL_TYPE | None:
+        """Look up the answer to a stream without blocking the event loop."""
+        return await self._alookup(prompt, "", chunks)
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
+        self._update(prompt, llm_string, return_val, generations)
+
+    def update_chunks(self, prompt: str, answer: chunks.Streamed) -> None:
+        """Store a streamed answer, or note why it is not stored."""
+        self._update(prompt, "", answer, chunks)
+
+    async def aupdate_chunks(self, prompt: str, answer: chunks.Streamed) -> None:
+        """Store a streamed answer without blocking the event loop."""
+        await run_in_executor(None, self.update_chunks, prompt, answer)
+
+    def _update(self, prompt: str, llm_string: str, answer: Any, codec: AnswerCodec) -> None:
         call = running_call()
         waiting = call.pending.get((prompt, llm_string)) if call is not None else None
         try:
@@ -158,7 +171,7 @@ class GPTCache(BaseCache):
         except Exception as error:
             self.ledger.failed(error, "storing an answer")
             return
-        self._requests.update(pending, return_val, generations)
+        self._requests.update(pending, answer, codec)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer without blocking the event loop."""
@@ -179,6 +192,14 @@ class GPTCache(BaseCache):
     def close(self) -> None:
         """Write pending lookups, close the store and take LangChain's wraps away if no other cache needs them."""
         self._finalizer()
+
+    def _lookup(self, prompt: str, llm_string: str, codec: AnswerCodec) -> RETURN_VAL_TYPE | None:
+        request = self._request(prompt, llm_string)
+        return None if request is None else self._answer(request, self._requests.lookup(request, codec))
+
+    async def _alookup(self, prompt: str, llm_string: str, codec: AnswerCodec) -> RETURN_VAL_TYPE | None:
+        request = self._request(prompt, llm_string)
+        return None if request is None else self._answer(request, await self._requests.alookup(request, codec))
 
     def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""

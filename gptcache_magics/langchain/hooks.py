@@ -14,7 +14,7 @@ import functools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from types import ModuleType
 from typing import Any, Final, Protocol
 
@@ -27,6 +27,8 @@ MODELS: Final = {
     "langchain_core.language_models.chat_models": "BaseChatModel",
     "langchain_core.language_models.llms": "BaseLLM",
 }
+
+MADE_UP_USAGE: Final = {"total_cost": 0}
 
 _lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
 _users = 0
@@ -185,8 +187,8 @@ def _generate(original: Callable[..., Any], chat: bool, method: str) -> Callable
             _begin(call)
             token, result = CALL.set(call), None
             try:
-                result = original(self, *args, **kwargs)
-                return result
+                result = original(_model(call, args, async_api=False), *args, **kwargs)
+                return _without_made_up_usage(result)
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -201,13 +203,37 @@ def _agenerate(original: Callable[..., Any], chat: bool, method: str) -> Callabl
             _begin(call)
             token, result = CALL.set(call), None
             try:
-                result = await original(self, *args, **kwargs)
-                return result
+                result = await original(_model(call, args, async_api=True), *args, **kwargs)
+                return _without_made_up_usage(result)
             finally:
                 CALL.reset(token)
                 _end(call, result)
 
     return agenerate
+
+
+def _model(call: ModelCall, args: tuple[Any, ...], *, async_api: bool) -> Any:
+    """Return the model to run ``generate`` on: its copy that streams if a handler asks for events of a chat."""
+    callbacks = [call.kwargs.get("callbacks") or (args[2] if len(args) > 2 else None), call.model.callbacks]
+    handlers = [handler for each in callbacks if each for handler in getattr(each, "handlers", each)]
+    if not handlers or not call.chat:
+        return call.model
+    from gptcache_magics.langchain import streaming
+
+    return streaming.model_with_events(call, handlers, async_api=async_api)
+
+
+def _without_made_up_usage(result: Any) -> Any:
+    """Return the result of ``generate``, in which a hit of unknown usage has none.
+
+    LangChain writes ``{"total_cost": 0}`` into it, and a message with nothing else there cannot be loaded again.
+    """
+    for answers in result.generations:
+        for answer in answers:
+            message = getattr(answer, "message", None)
+            if message is not None and getattr(message, "usage_metadata", None) == MADE_UP_USAGE:
+                message.usage_metadata = None
+    return result
 
 
 def _stream(original: Callable[..., Any], chat: bool, method: str) -> Callable[..., Any]:
@@ -218,10 +244,11 @@ def _stream(original: Callable[..., Any], chat: bool, method: str) -> Callable[.
         with call.running:
             _begin(call)
             try:
-                for chunk in streaming.stream(original, call, input, config, stop, kwargs):
-                    call.paused = time.monotonic()
-                    yield chunk
-                    call.paused = None
+                with closing(streaming.stream(original, call, input, config, stop, kwargs)) as chunks:
+                    for chunk in chunks:
+                        call.paused = time.monotonic()
+                        yield chunk
+                        call.paused = None
             finally:
                 _end(call)
 

@@ -1,37 +1,36 @@
 """Let ``stream`` and ``astream`` use the cache, under the same key as ``invoke``.
 
 LangChain's own ``stream`` runs, with its callbacks, on a copy of the model. The copy's ``_stream`` (the method that
-every provider class implements) looks into the cache first. A hit yields the stored answer in pieces. On a miss the
-real model streams, and the whole answer is stored at its end.
+every provider class implements) looks into the cache first. A hit yields the chunks of the stored answer. On a miss the
+real model streams, and the answer is stored when its end was seen. ``generate`` runs in the same way where a handler
+wants the pieces of an answer, as that of ``astream_events`` does.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
-from functools import reduce
-from operator import add
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, aclosing
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any, Final
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import get_llm_cache
-from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
-from langchain_core.messages.tool import ToolCallChunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+from langchain_core.tracers import _streaming
 
+from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
 
-__all__ = ["astream", "stream"]
+_V1: Final[Any] = _streaming._StreamingCallbackHandler
+_V2: Final[Any] = getattr(_streaming, "_V2StreamingCallbackHandler", ())  # new in LangChain 1.4
 
-_WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
+__all__ = ["astream", "model_with_events", "stream"]
 
 
 def stream(
     original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Run ``original``, LangChain's ``stream``, with the cache if that caches streams."""
     yield from original(_model(call), input, config, stop=stop, **kwargs)
 
@@ -40,24 +39,51 @@ async def astream(
     original: Callable[..., Any], call: ModelCall, input: Any, config: Any, stop: Any, kwargs: dict[str, Any]
 ) -> AsyncGenerator[Any, None]:
     """Run ``original``, LangChain's ``astream``, with the cache if that caches streams."""
-    # Closed here, not later by the garbage collector: a reader may stop in the middle of a stream.
-    async with aclosing(original(_model(call), input, config, stop=stop, **kwargs)) as chunks:
+    # Closed here, not later by the event loop: a reader may stop in the middle of a stream.
+    async with AsyncExitStack() as opened:
+        model = _model(call, opened)
+        chunks = await opened.enter_async_context(aclosing(original(model, input, config, stop=stop, **kwargs)))
         async for chunk in chunks:
             yield chunk
 
 
-def _model(call: ModelCall) -> Any:
-    """Return the model to stream from: the model itself, or a copy that looks into the cache first."""
+def model_with_events(call: ModelCall, handlers: list[Any], *, async_api: bool) -> Any:
+    """Return the model to run ``generate`` on: a copy if LangChain would stream for one of the handlers."""
+    model: Any = call.model
+    by_events = [handler for handler in handlers if isinstance(handler, _V2)]  # LangChain shows these a hit itself
+    call.events = bool(by_events) or any(isinstance(handler, _V1) for handler in handlers)
+    manager = SimpleNamespace(handlers=handlers)
+    if (
+        not call.events
+        or by_events
+        or not model._should_stream(async_api=async_api, run_manager=manager, **call.kwargs)
+    ):
+        return model
+    copy = _model(call)
+    if copy is not model:
+        copy.cache = False  # its _stream asks the cache
+    return copy
+
+
+def _model(call: ModelCall, opened: AsyncExitStack | None = None) -> Any:
+    """Return the model to stream from: the model itself, or a copy that looks into the cache first.
+
+    Parameters
+    ----------
+    opened
+        Closes the generators that the copy makes.
+    """
     model = call.model
     cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
-    if model.cache is False or not getattr(cache, "caches_streams", False):
+    # The chunks of several answers come mixed up, and do not say which answer they belong to.
+    if model.cache is False or not getattr(cache, "caches_streams", False) or call.answers > 1:
         return model
     copy = model.model_copy(update={"rate_limiter": None} if call.chat else {})
     # LangChain invokes what it does not stream: then the model itself asks the cache.
     vars(copy)["invoke"], vars(copy)["ainvoke"] = model.invoke, model.ainvoke
     # In the instance, not in a subclass: LangChain compares type(self)._stream to learn whether a model streams.
     vars(copy)["_stream"] = _from_cache(call, cache)
-    vars(copy)["_astream"] = _afrom_cache(call, cache)
+    vars(copy)["_astream"] = _afrom_cache(call, cache, opened)
     return copy
 
 
@@ -65,84 +91,81 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
     def _stream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
         text = prompt_of(prompt) if call.chat else str(prompt)
         with within(call):
-            found = cache.lookup(text, "")
+            found = cache.lookup_chunks(text)
         if found:
-            for chunk in _pieces(found[0]):
+            for chunk in found:
                 if run_manager and not call.chat:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
             return
         if getattr(call.model, "rate_limiter", None):
             call.model.rate_limiter.acquire(blocking=True)
-        chunks = []
-        for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
-            chunks.append(chunk)
-            yield chunk
-        with within(call):
-            cache.update(text, "", _whole(chunks))
+        answer = _streamed(call)
+        try:
+            for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
+                _keep(answer, chunk)
+                yield chunk
+        except BaseException as error:
+            answer.broken_off = _why(error)
+            raise
+        finally:
+            with within(call):
+                cache.update_chunks(text, answer)
 
     return _stream
 
 
-def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., AsyncIterator[Any]]:
-    async def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> Callable[..., AsyncIterator[Any]]:
+    async def chunks(prompt: Any, stop: Any, run_manager: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         text = prompt_of(prompt) if call.chat else str(prompt)
         with within(call):
-            found = await cache.alookup(text, "")
+            found = await cache.alookup_chunks(text)
         if found:
-            for chunk in _pieces(found[0]):
+            for chunk in found:
                 if run_manager and not call.chat:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
             return
         if getattr(call.model, "rate_limiter", None):
             await call.model.rate_limiter.aacquire(blocking=True)
-        chunks = []
-        async for chunk in call.model._astream(prompt, stop=stop, run_manager=run_manager, **kwargs):
-            chunks.append(chunk)
-            yield chunk
+        answer = _streamed(call)
+        try:
+            async for chunk in call.model._astream(prompt, stop=stop, run_manager=run_manager, **kwargs):
+                _keep(answer, chunk)
+                yield chunk
+        except BaseException as error:
+            answer.broken_off = _why(error)
+            with within(call):
+                cache.update_chunks(text, answer)  # only noted, and a cancelled task may not wait
+            raise
         with within(call):
-            await cache.aupdate(text, "", _whole(chunks))
+            await cache.aupdate_chunks(text, answer)
+
+    def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+        made = chunks(prompt, stop, run_manager, **kwargs)
+        if opened is not None:
+            opened.push_async_callback(made.aclose)
+        return made
 
     return _astream
 
 
-def _whole(chunks: Sequence[Any]) -> list[Generation]:
-    """Return the answer of all chunks, as ``invoke`` would have stored it."""
-    if not chunks:
-        return []
-    whole = reduce(add, chunks)
-    if not isinstance(whole, ChatGenerationChunk):
-        return [Generation(text=whole.text, generation_info=whole.generation_info)]
-    message = message_chunk_to_message(whole.message)
-    return [ChatGeneration(message=message, generation_info=whole.generation_info)]
+def _streamed(call: ModelCall) -> Streamed:
+    return Streamed(v1=getattr(call.model, "output_version", None) == "v1")
 
 
-def _pieces(generation: Generation) -> Iterator[Any]:
-    """Yield a stored answer word by word; all but text comes with the last piece."""
-    if not isinstance(generation, ChatGeneration):
-        for word in _WORDS.findall(generation.text) or [""]:
-            yield GenerationChunk(text=word)
-        return
-    message = generation.message
-    rest: Any = message.content
-    if isinstance(rest, str):
-        *words, rest = _WORDS.findall(rest) or [""]
-        for word in words:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
-    last = AIMessageChunk(
-        content=rest, additional_kwargs=message.additional_kwargs, response_metadata=message.response_metadata
-    )
-    if isinstance(message, AIMessage):
-        last = AIMessageChunk(
-            **{**dict(last), "usage_metadata": message.usage_metadata, "tool_call_chunks": _tool_calls(message)}
-        )
-    yield ChatGenerationChunk(message=last, generation_info=generation.generation_info)
+def _keep(answer: Streamed, chunk: Any) -> None:
+    """Keep a chunk as it is now: LangChain, handlers and the reader change it from here on."""
+    try:
+        copy = deepcopy(chunk)
+        if getattr(copy, "message", None) is not None:
+            copy.message.id = None  # each hit has an id of its own
+        answer.chunks.append(copy)
+    except Exception as error:
+        answer.broken_off = f"a chunk cannot be copied ({type(error).__name__})"
 
 
-def _tool_calls(message: AIMessage) -> list[ToolCallChunk]:
-    calls: list[Any] = [{**call, "args": json.dumps(call["args"])} for call in message.tool_calls]
-    return [
-        ToolCallChunk(name=call["name"], args=call["args"], id=call["id"], index=i, type="tool_call_chunk")
-        for i, call in enumerate([*calls, *message.invalid_tool_calls])
-    ]
+def _why(error: BaseException) -> str:
+    if isinstance(error, GeneratorExit):
+        return "its reader left before the end"
+    return f"broken off ({type(error).__name__})"

@@ -88,7 +88,7 @@ class Answers:
         expires: float | None,
     ) -> None:
         """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers."""
-        codec.check_storable(answer)
+        codec.check_storable(answer, request.call)
         identity = request.identity
         entry = Entry(
             key=identity.key,

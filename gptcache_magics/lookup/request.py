@@ -74,8 +74,8 @@ class Search:
 class AnswerCodec(Protocol):
     """Encodes and decodes the answers of one library: :mod:`gptcache_magics.generations` for LangChain."""
 
-    def check_storable(self, answer: Any, /) -> None:
-        """Raise ``NotStorable`` for an answer that no later call should be given."""
+    def check_storable(self, answer: Any, call: Any, /) -> None:
+        """Raise ``NotStorable`` for an answer to ``call`` that no later call should be given."""
 
     def encode(self, answer: Any, /) -> bytes:
         """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""

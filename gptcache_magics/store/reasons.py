@@ -34,6 +34,7 @@ class Kind(StrEnum):
     """The detail names the cache that LangChain asks instead."""
     OWN_STREAM = "own stream"
     NO_STREAMS = "no streams"
+    SEVERAL = "several"
     EVENTS = "events"
     BUDGET = "budget"
     ERROR = "error"
@@ -138,6 +139,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.REPLACED: "{} replaced this cache",
     Kind.OWN_STREAM: "a stream of its own",
     Kind.NO_STREAMS: "streams are not cached here",
+    Kind.SEVERAL: "several answers in one stream",
     Kind.EVENTS: "events v3",
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
