@@ -6,7 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from errno import EACCES
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -33,6 +33,7 @@ __all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
 SCHEMA: Final = 1
 HEADER: Final = b'{"gptcache_magics":"bundle","schema":%d}' % SCHEMA
 HEADER_BYTES: Final = 1_000
+LINE_BYTES: Final = 500_000_000
 _SHOWN: Final = 3
 
 
@@ -104,29 +105,45 @@ def read(path: str | Path) -> Contents:
     """
     contents = Contents()
     configurations: dict[str, Configuration] = {}
-    found: list[tuple[int, Entry]] = []
+    found: list[tuple[int, Entry, bool]] = []
     with _store_errors(path, "read"), _open(path) as file:
         _check_header(file.readline(HEADER_BYTES), path)
-        for number, line in enumerate(file, 2):
+        for number, line in enumerate(_long_lines(file), 2):
             if not line.strip():
                 continue
             try:
                 fields = fields_of(line)
                 if "entry" in fields:
-                    found.append((number, entry_from(fields)))
-                else:
-                    configuration = configuration_from(fields)
-                    configurations.setdefault(configuration.key, configuration)
+                    found.append((number, *entry_from(fields)))
+                    continue
+                configuration = configuration_from(fields)
+                if astuple(configurations.setdefault(configuration.key, configuration)) != astuple(configuration):
+                    raise ValueError("another configuration has its key")
             except ValueError as error:
                 contents.refused.append((number, str(error)))
-    for number, entry in found:
-        if entry.configuration in configurations:
-            contents.entries.append(entry)
-        else:
+            except Exception:  # such as a number beyond every limit, or nested too deep
+                contents.refused.append((number, "cannot be read"))
+    answers: dict[str, bytes] = {}
+    for number, entry, fits in found:
+        if entry.configuration not in configurations:
             contents.refused.append((number, "its configuration is not in the file"))
+        elif not fits:
+            contents.refused.append((number, "its key does not fit its prompt"))
+        elif answers.setdefault(entry.key, entry.answer) != entry.answer:
+            contents.refused.append((number, "the call has another answer above"))
+        else:
+            contents.entries.append(entry)
     contents.refused.sort()
     contents.configurations.extend(configurations.values())
     return contents
+
+
+def _long_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; one that is too long to be read gives its beginning, which is not JSON."""
+    while line := file.readline(LINE_BYTES):
+        yield line
+        while len(line) == LINE_BYTES and line[-1:] != b"\n":
+            line = file.readline(LINE_BYTES)
 
 
 def opened(path: str | Path) -> SQLiteStore:

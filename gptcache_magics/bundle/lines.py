@@ -1,13 +1,16 @@
 """Write and read one line of a bundle: a configuration or an entry as JSON.
 
-Unset fields are left out of a line. A bundle may come from a stranger, so every field is checked before it is taken.
+Unset fields are left out of a line. A bundle may come from a stranger, so every field is checked before it is taken,
+and the key of an entry must be the one that its prompt has: a reader who sees one question must not get the answer
+served to another.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,13 +18,22 @@ import orjson
 
 from gptcache_magics import chunks, generations
 from gptcache_magics.bundle.forms import CHUNKED, answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.text.messages import serialised
 from gptcache_magics.text.secret_names import is_secret
 
-__all__ = ["MASKED_PROMPT", "configuration_from", "configuration_line", "entry_from", "entry_line", "fields_of"]
+__all__ = [
+    "MASKED_PROMPT",
+    "configuration_from",
+    "configuration_line",
+    "entry_from",
+    "entry_line",
+    "fields_of",
+    "masked_key",
+]
 
 MASKED_PROMPT: Final = "masked-prompt"
 """Tag of an entry whose prompt held text that looks like a key: no call matches it."""
@@ -90,10 +102,25 @@ def fields_of(line: bytes) -> dict[str, Any]:
     """Return the fields of a line, which is an entry if it has the field ``entry``."""
     try:
         fields = parsed(line)
+        if not isinstance(fields, dict) or dumps(fields) != line.strip():  # not as it is written here
+            json.loads(line, object_pairs_hook=_once)
+    except _Twice:
+        raise
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
     if not isinstance(fields, dict) or not {"entry", "configuration"} & fields.keys():
         raise ValueError("neither an entry nor a configuration")
+    return fields
+
+
+class _Twice(ValueError):
+    """A name that an object has twice: a person may read one value and a program the other."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _Twice("an object has a name twice")
     return fields
 
 
@@ -128,11 +155,13 @@ def _object(fields: Mapping[str, Any], name: str) -> str | None:
     return text
 
 
-def entry_from(fields: Mapping[str, Any]) -> Entry:
-    """Return an entry after checking every field and decoding its answer."""
+def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
+    """Return an entry after checking every field and decoding its answer, and whether its key fits its prompt."""
     prompt = fields["prompt"] if "prompt" in fields else _read_messages(fields)
     if not isinstance(prompt, str):
         raise ValueError("'prompt' is not a text")
+    if {"prompt", "messages"} <= fields.keys():
+        raise ValueError("it has a 'prompt' and 'messages'")
     try:
         seen, _, question = canonical(prompt, keep_ids=True)
     except Exception as error:  # messages of a form that models do not take
@@ -147,7 +176,7 @@ def entry_from(fields: Mapping[str, Any]) -> Entry:
     created = _number(fields, "created")
     if created is None:
         raise ValueError("'created' is missing")
-    return Entry(
+    entry = Entry(
         key=_key(fields, "entry"),
         configuration=_key(fields, "configuration"),
         prompt=prompt,
@@ -157,11 +186,27 @@ def entry_from(fields: Mapping[str, Any]) -> Entry:
         seconds=_number(fields, "seconds"),
         usage=Usage(*(_count(usage, name) for name in _TOKENS)),
         finish_reason=_text(fields, "finish_reason"),
-        prompt_digest="" if MASKED_PROMPT in tags else blake2b(seen, digest_size=8).hexdigest(),
+        prompt_digest=_digest(seen),
         sample=_count(fields, "sample") or 0,
         edited=edited,
         tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
     )
+    if entry.key == key_of(entry.configuration, seen, entry.sample):
+        return entry, True
+    text = prompt.encode("utf-8", "surrogatepass")  # of a completion model, whatever it looks like
+    if entry.key == key_of(entry.configuration, text, entry.sample):
+        return replace(entry, question=prompt, prompt_digest=_digest(text)), True
+    return replace(entry, prompt_digest=""), entry.key == masked_key(entry)
+
+
+def _digest(seen: bytes) -> str:
+    return blake2b(seen, digest_size=8).hexdigest()
+
+
+def masked_key(entry: Entry) -> str:
+    """Return the key of an entry whose prompt is masked, made of what the file shows. No call has it."""
+    content = f"masked\0{entry.configuration}\0{entry.created!r}\0{entry.sample}\0{entry.prompt}"
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _read_messages(fields: Mapping[str, Any]) -> str:
@@ -213,7 +258,7 @@ def _number(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float 
     value = fields.get(name)
     if value is None:
         return None
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not lowest <= value <= _LARGEST:
         raise ValueError(f"'{name}' is not a valid number")
     return float(value)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 
 from gptcache_magics.bundle.forms import CHUNKED, FAST, parsed, slow
-from gptcache_magics.bundle.lines import MASKED_PROMPT
+from gptcache_magics.bundle.lines import MASKED_PROMPT, masked_key
 from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.secret_names import is_secret
@@ -28,17 +27,15 @@ _NOT_SECRET: Final = re.compile(r"^logprobs$|signatures?(__)?$")
 def without_secrets(entry: Entry) -> Entry:
     """Return the entry with text that looks like a key masked, and tagged so.
 
-    An entry whose prompt was masked gets another key, made of what the file shows. A key made of the old one would let
-    a short password be guessed.
+    An entry whose prompt was masked gets the key of ``masked_key``. A key made of the old one would let a short
+    password be guessed.
     """
     prompt, answer = _masked_prompt(entry.prompt), _masked_answer(entry.answer)
     if answer != entry.answer:
         entry = replace(entry, answer=answer, tags=_tagged(entry.tags, MASKED_ANSWER))
     if prompt != entry.prompt:
-        content = f"masked\0{entry.configuration}\0{entry.created!r}\0{entry.sample}\0{prompt}"
-        key = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        entry = replace(entry, key=key, prompt=prompt, tags=_tagged(entry.tags, MASKED_PROMPT))
-    return entry
+        entry = replace(entry, prompt=prompt, tags=_tagged(entry.tags, MASKED_PROMPT))
+    return replace(entry, key=masked_key(entry)) if MASKED_PROMPT in entry.tags.split() else entry
 
 
 def _masked_prompt(prompt: str) -> str:

@@ -239,7 +239,7 @@ def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> tuple
     if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
         return "no answer yet", f"{before} at the same time, and its answer had not come yet."
     gone = store.gone(lookup.entry) if lookup.entry is not None else None
-    return OF_KIND[gone.kind if gone is not None else Kind.REMOVED]
+    return OF_KIND.get(gone.kind if gone is not None else Kind.REMOVED, OF_KIND[Kind.REMOVED])
 
 
 def _cause(asked: Question, closest: Closest | None) -> tuple[Cause, str]:

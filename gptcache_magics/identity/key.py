@@ -20,7 +20,7 @@ from gptcache_magics.identity.providers import PREVIOUS_RESPONSE
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason
 
-__all__ = ["Identity", "identify", "identify_by_llm_string"]
+__all__ = ["Identity", "identify", "identify_by_llm_string", "key_of"]
 
 KEY_VERSION: Final = b"1"
 REMEMBERED: Final = 1_000
@@ -53,10 +53,15 @@ class Identity:
 
     def sample(self, number: int) -> Identity:
         """Return the identity of a further sample of this call; number 0 is this one."""
-        if number == 0:
-            return self
-        key = blake2b(b"%s sample %d" % (bytes.fromhex(self.key), number), digest_size=16).hexdigest()
-        return replace(self, key=key, number=number)
+        return replace(self, key=key_of(self.configuration.key, self.seen, number), number=number) if number else self
+
+
+def key_of(configuration: str, seen: bytes, number: int = 0) -> str:
+    """Return the exact key of a canonical prompt under the key of a configuration, and of a further sample of it."""
+    key = blake2b(KEY_VERSION + bytes.fromhex(configuration) + seen, digest_size=16)
+    if number:
+        key = blake2b(b"%s sample %d" % (key.digest(), number), digest_size=16)
+    return key.hexdigest()
 
 
 def identify(call: Call, prompt: str) -> Identity:
@@ -86,5 +91,4 @@ def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
 def _identity(
     configuration: Configuration, seen: bytes, prompt: str, question: str, reason: Reason | None = None
 ) -> Identity:
-    key = blake2b(KEY_VERSION + bytes.fromhex(configuration.key) + seen, digest_size=16).hexdigest()
-    return Identity(key, configuration, prompt, question, seen, reason)
+    return Identity(key_of(configuration.key, seen), configuration, prompt, question, seen, reason)

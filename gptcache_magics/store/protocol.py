@@ -77,7 +77,8 @@ class EntryCatalog(Protocol):
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed.
 
-        Without ``replace``, an entry whose key is there already stays as it is.
+        Without ``replace``, an entry whose key is there already stays as it is. A configuration that is known stays as
+        it is in both cases, except that parameters of the call are learned.
         """
 
     def gone(self, key: str) -> Reason | None:

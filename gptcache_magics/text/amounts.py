@@ -40,11 +40,11 @@ _DOLLARS: Final = {"usd": 1, "": 1}
 
 
 def figure(number: float) -> str:
-    """Write a number that is not negative: ``0``, ``0.031``, ``4.2``, ``42``, ``1,234``."""
+    """Write a number: ``0``, ``0.031``, ``4.2``, ``42``, ``1,234``."""
     if not number:
         return "0"
     rounded = float(f"{number:.1e}")  # 9.96 is 10, which has no digit behind the point
-    return f"{number:,.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
+    return f"{number:,.{max(0, 1 - math.floor(math.log10(abs(rounded))))}f}"
 
 
 def money(dollars: float) -> str:

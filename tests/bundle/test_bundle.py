@@ -23,7 +23,7 @@ from gptcache_magics import bundle, generations
 from gptcache_magics.commands._selection import cell_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import GPTCacheMagicsError, StoreError
-from gptcache_magics.identity.key import identify_by_llm_string
+from gptcache_magics.identity.key import identify_by_llm_string, key_of
 from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Store, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.testing.samples import EVERYTHING, column
@@ -86,7 +86,8 @@ def entry(prompt: str | None = None, answer: bytes | None = None, **fields: Any)
     """Return an entry as the cache stores it."""
     configuration: Configuration = fields.pop("configuration", GPT)
     who = identify_by_llm_string(chat() if prompt is None else prompt, configuration.model)
-    given = {"key": who.key, "created": 1_767_225_600.25, "prompt_digest": who.prompt_digest, **fields}
+    key = key_of(configuration.key, who.seen, fields.get("sample", 0))
+    given = {"key": key, "created": 1_767_225_600.25, "prompt_digest": who.prompt_digest, **fields}
     return Entry(
         configuration=configuration.key,
         prompt=who.prompt,
@@ -458,7 +459,7 @@ def test_a_key_in_an_answer_is_masked_and_the_entry_still_matches(magic: Typist,
         response_metadata={"logprobs": {"content": [{"token": "It", "logprob": -0.5}]}},
     )
     for data in (encoded(answer), encoded(AIMessage(**{**dict(answer), "additional_kwargs": {"n": 2**70}}))):
-        store.put(replace(entry(chat(HumanMessage("What is your key?")), data), key=key), GPT)
+        store.put(replace(old.entry, answer=data), store.configurations()[0])
         told = magic.told("save lesson.jsonl")
 
         assert told.endswith("1 answer held what looks like a key, masked in the file.")
@@ -559,7 +560,7 @@ CONFIGURATION: Json = {
     "environment": ["OPENAI_API_KEY"],
 }
 ENTRY: Json = {
-    "entry": "ab" * 16,
+    "entry": entry(chat(HumanMessage("How tall is Etna?"))).key,
     "messages": [{"content": "How tall is Etna?", "type": "human"}],
     "answer": [[None, "", {"content": "3,403 m"}]],
     "created": 1_767_225_600.0,
@@ -648,10 +649,10 @@ def test_a_wrong_line_is_refused_by_its_number_and_the_others_are_taken(
     contents = bundle.read(written(path, CONFIGURATION, line, ENTRY))
 
     assert contents.refused == [(3, reason)]
-    assert [(each.key, each.question) for each in contents.entries] == [("ab" * 16, "How tall is Etna?")]
+    assert [(each.key, each.question) for each in contents.entries] == [(ENTRY["entry"], "How tall is Etna?")]
     assert len(contents.configurations) == 1
     store = bundle.opened(path)
-    assert store.get("ab" * 16) is not None
+    assert store.get(ENTRY["entry"]) is not None
 
 
 def test_refused_lines_come_in_their_order(path: Path) -> None:
@@ -681,7 +682,8 @@ def test_the_changes_that_editors_and_git_make_to_a_file_do_not_harm(path: Path,
 
 
 def test_a_very_long_line_is_taken(path: Path) -> None:
-    long = {**ENTRY, "messages": [{"content": "long " * 2_000_000, "type": "human"}]}
+    said = "long " * 2_000_000
+    long = {**ENTRY, "entry": entry(chat(HumanMessage(said))).key, "messages": [{"content": said, "type": "human"}]}
 
     assert len(bundle.read(written(path, CONFIGURATION, long, ENTRY)).entries) == 2
 
@@ -1045,3 +1047,111 @@ def test_a_damaged_database_is_refused(magic: Typist, langchain_db: Path) -> Non
 def test_no_bundle_module_is_imported_before_it_is_needed() -> None:
     assert importlib.import_module("gptcache_magics.commands.save").__dict__.get("bundle") is None
     assert importlib.import_module("gptcache_magics.commands.load").__dict__.get("bundle") is None
+
+
+# Keys
+
+
+OTHER_KEYS: dict[str, Callable[[Json], Json]] = {
+    "another question": lambda line: {**line, "messages": [{"content": "How tall is Elbrus?", "type": "human"}]},
+    "another system message": lambda line: {
+        **line,
+        "messages": [{"content": "Lie.", "type": "system"}, *line["messages"]],
+    },
+    "another sample": lambda line: {**line, "sample": 1},
+    "the prompt of a completion model": lambda line: {
+        **{name: value for name, value in line.items() if name != "messages"},
+        "prompt": "How tall is Etna?",
+    },
+    "any key": lambda line: {**line, "entry": "ab" * 16},
+    "marked as masked": lambda line: {**line, "entry": "ab" * 16, "tags": ["masked-prompt"]},
+}
+
+
+@pytest.mark.parametrize("change", OTHER_KEYS)
+def test_an_entry_whose_key_does_not_fit_its_prompt_is_refused(path: Path, change: str) -> None:
+    contents = bundle.read(written(path, CONFIGURATION, OTHER_KEYS[change](ENTRY), ENTRY))
+
+    assert contents.refused == [(3, "its key does not fit its prompt")]
+    assert [each.key for each in contents.entries] == [ENTRY["entry"]]
+
+
+def test_an_entry_under_the_configuration_of_another_is_refused(path: Path) -> None:
+    other = {**CONFIGURATION, "configuration": "68" * 16}
+    contents = bundle.read(written(path, CONFIGURATION, other, {**ENTRY, "configuration": "68" * 16}, ENTRY))
+
+    assert contents.refused == [(4, "its key does not fit its prompt")]
+
+
+def test_a_refused_entry_is_said_and_its_call_asks_the_model(used: Typist, path: Path) -> None:
+    used.told("save lesson.jsonl")
+    swapped = path.read_text().replace("Etna", "Elbrus")
+    path.write_text(swapped)
+    used.told("off")
+    used.told("on elsewhere")
+
+    told = used.told("load lesson.jsonl")
+    assert told.startswith("lesson.jsonl: 2 entries added, 1 refused: line ")
+    assert told.endswith("(its key does not fit its prompt).")
+    assert ask("How tall is Etna?") != ask("How tall is Elbrus?")
+    assert list(gm.lookups()["outcome"]) == ["miss", "miss"]
+
+
+def test_edited_tagged_sampled_and_masked_entries_fit_their_keys(magic: Typist, path: Path) -> None:
+    magic.told("on --samples 2")
+    for question in ("How tall is Etna?", "How tall is Etna?", f"My key is {KEY}."):
+        ask(question)
+    for id in gm.entries().index:
+        magic.told(f"edit {id} edited")
+        magic.told(f"tag draft {id}")
+    magic.told("save lesson.jsonl")
+    magic.told("off")
+    magic.told("on lesson")
+    assert magic.told("load lesson.jsonl").startswith("lesson.jsonl: 3 entries added. 1 prompt held")
+    for id in gm.entries(tag="masked-prompt").index:
+        magic.told(f"edit {id} again")
+    magic.told("save again.jsonl --all")
+
+    assert bundle.read("again.jsonl").refused == []
+    assert {each.edited for each in bundle.read("again.jsonl").entries} == {True}
+    assert len(bundle.read("again.jsonl").entries) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ({**ENTRY, "answer": [[None, "", {"content": "3,404 m"}]]}, "the call has another answer above"),
+        ({**CONFIGURATION, "model": "another"}, "another configuration has its key"),
+        ({**ENTRY, "prompt": "How tall is Elbrus?"}, "it has a 'prompt' and 'messages'"),
+        (json.dumps(ENTRY)[:-1] + ', "entry": "' + "ab" * 16 + '"}', "an object has a name twice"),
+        (json.dumps(ENTRY).replace('"content": "How', '"content": "x", "content": "How'), "an object has a name twice"),
+        ({**ENTRY, "seconds": 10**400}, "'seconds' is not a valid number"),
+        (json.dumps({**CONFIGURATION, "configuration": "68" * 16, "parameters": DEEP}), "cannot be read"),
+        (json.dumps(ENTRY)[:-1] + ', "x": ' + DEEP + "}", "not JSON"),
+        (json.dumps(ENTRY).encode("utf-16"), "not JSON"),
+        (json.dumps(ENTRY).encode().replace(b"Etna", b"Etn\0"), "not JSON"),
+        (json.dumps(ENTRY).encode().replace(b"Etna", b"Etn\xe4"), "not JSON"),
+    ],
+    ids=lambda value: str(value)[-40:] if isinstance(value, str) else "",
+)
+def test_a_line_by_a_clumsy_or_a_hostile_hand_is_refused(path: Path, line: str | bytes | Json, reason: str) -> None:
+    contents = bundle.read(written(path, CONFIGURATION, ENTRY, line))
+
+    assert [why for _, why in contents.refused][:1] == [reason]
+    assert [each.key for each in contents.entries] == [ENTRY["entry"]]
+
+
+def test_a_line_beyond_every_limit_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gptcache_magics.bundle.files.LINE_BYTES", 1_000)
+    contents = bundle.read(written(path, CONFIGURATION, '{"entry": "' + "x" * 5_000 + '"}', ENTRY))
+
+    assert contents.refused == [(3, "not JSON")]
+    assert len(contents.entries) == 1
+
+
+def test_a_file_does_not_rename_a_model_that_the_store_knows(used: Typist, path: Path) -> None:
+    used.told("save lesson.jsonl")
+    path.write_text(path.read_text().replace("small-model", "tiny-model"))
+    used.told("load lesson.jsonl")
+
+    assert sorted(gm.models().index) == ["large-model", "small-model"]

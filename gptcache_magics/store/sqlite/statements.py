@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,7 @@ __all__ = [
     "CONFIGURATION",
     "ENTRY",
     "FIND",
+    "LEARN_CONFIGURATION",
     "LOOKUP",
     "OUTCOMES",
     "PUT_CONFIGURATION",
@@ -162,6 +164,12 @@ PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.
 PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key").replace(
     "=excluded.call_parameters", "=coalesce(excluded.call_parameters, call_parameters)"
+)
+# A file may say anything about a configuration that the store knows from a live model.
+LEARN_CONFIGURATION: Final = re.sub(
+    "DO UPDATE SET .*",
+    "DO UPDATE SET call_parameters=coalesce(call_parameters, excluded.call_parameters)",
+    PUT_CONFIGURATION,
 )
 PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
 ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"

@@ -20,6 +20,7 @@ from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
+    LEARN_CONFIGURATION,
     PUT_CONFIGURATION,
     PUT_ENTRY,
     PUT_LOOKUP,
@@ -129,7 +130,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed."""
 
         def work(db: sqlite3.Connection) -> int:
-            db.executemany(PUT_CONFIGURATION, map(configuration_values, configurations))
+            db.executemany(LEARN_CONFIGURATION, map(configuration_values, configurations))
             stored = 0
             for entry in entries:
                 old = self._old(db, entry.key)
