@@ -1,0 +1,191 @@
+"""Compare requests with keys: where two requests differ, their keys must differ."""
+
+import asyncio
+import os
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+
+import gptcache_magics as gm
+from tests.audit.cases import Case, cases_of
+from tests.audit.subjects import Subject
+from tests.audit.wire import Wire
+
+__all__ = ["HEADER", "Report", "audit"]
+
+HEADER: Final = f"{'class':<28}" + "".join(
+    f"{name:>12}" for name in ("calls", "pairs", "wrong", "waste", "bypassed", "not tried")
+)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One call: the requests that it made, and the key that the cache looked under."""
+
+    case: Case
+    requests: tuple[str, ...]
+    key: str | None
+    """None if the call went past the cache."""
+
+
+@dataclass
+class Report:
+    """The outcome of one class's audit."""
+
+    subject: Subject
+    observed: list[Observation] = field(default_factory=list)
+    not_tried: dict[str, str] = field(default_factory=dict)
+    """Reasons by the label of the case."""
+    seconds: float = 0.0
+
+    @property
+    def wrong(self) -> list[str]:
+        """The pairs of calls whose requests differ under one key."""
+        return [
+            f"{ours.case.label}  |  {theirs.case.label}: {_difference(ours, theirs)}"
+            for group in _groups(self.observed, lambda each: each.key)
+            for ours, theirs in _unlike(group, lambda each: each.requests)
+        ]
+
+    @property
+    def waste(self) -> Counter[str]:
+        """The names whose variation changed the key and not the request, with the number of calls."""
+        return Counter(
+            theirs.case.name
+            for group in _groups(self.observed, lambda each: each.requests)
+            for _, theirs in _unlike([each for each in group if each.key], lambda each: each.key)
+        )
+
+    @property
+    def row(self) -> str:
+        """The line of this class in the table of all."""
+        figures = (len(self.observed), self.pairs, len(self.wrong), sum(self.waste.values()), len(self.unreadable))
+        numbers = "".join(f"{figure:>12,}" for figure in (*figures, len(self.not_tried)))
+        return f"{self.subject!s:<28}{numbers}{self.seconds:>8.1f} s"
+
+    @property
+    def unreadable(self) -> set[str]:
+        """The names whose variation made a call go past the cache."""
+        return {each.case.name for each in self.observed if each.key is None}
+
+    @property
+    def pairs(self) -> int:
+        """The number of comparisons: each call with each other."""
+        return len(self.observed) * (len(self.observed) - 1) // 2
+
+
+def _groups(observed: Iterable[Observation], by: Any) -> Iterator[list[Observation]]:
+    groups: dict[Any, list[Observation]] = defaultdict(list)
+    for each in observed:
+        if by(each) is not None:
+            groups[by(each)].append(each)
+    yield from groups.values()
+
+
+def _unlike(group: list[Observation], by: Any) -> Iterator[tuple[Observation, Observation]]:
+    """Yield the first call of a group, with one of each kind that differs from it."""
+    seen = {by(group[0])} if group else set()
+    for each in group:
+        if by(each) not in seen:
+            seen.add(by(each))
+            yield group[0], each
+
+
+def _difference(ours: Observation, theirs: Observation) -> str:
+    """Return where two requests differ."""
+    one, two = " ".join(ours.requests), " ".join(theirs.requests)
+    start = next((at for at, pair in enumerate(zip(one, two, strict=False)) if pair[0] != pair[1]), 0)
+    return f"…{one[max(0, start - 30) : start + 60]}… is …{two[max(0, start - 30) : start + 60]}…"
+
+
+def audit(subject: Subject, wire: Wire, cache: gm.GPTCache) -> Report:
+    """Make every call of a class, and note request and key of each."""
+    report, started = Report(subject), time.perf_counter()
+    variables = _variables(subject, wire, cache)
+    for case in cases_of(subject, wire.url, wire.other_url, variables):
+        seen = _observe(subject, case, wire, cache)
+        if isinstance(seen, str):
+            report.not_tried[case.label] = seen
+        else:
+            report.observed.append(seen)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Observation | str:
+    """Make one call. Returns why it made none if it did not reach the server."""
+    wire.requests.clear()
+    cache.ledger.recent.clear()
+    fields = {name: value for name, value in subject.base(wire.url).items() if name not in case.without}
+    with _environment(case.environment):
+        try:
+            model = subject.kind(**_copied({**fields, **case.fields}))
+            for name, value in _copied(case.assigned).items():
+                setattr(model, name, value)
+            runnable = case.bound(model) if case.bound else model
+            wire.requests.clear()  # some classes ask the server for its models when they are made
+            if case.asynchronous:
+                LOOP.run_until_complete(runnable.ainvoke(_copied(case.prompt), **_copied(case.arguments)))
+            else:
+                runnable.invoke(_copied(case.prompt), **_copied(case.arguments))
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+        else:
+            why = "answered without a request"
+    if not wire.requests:
+        return why
+    looked = [lookup for lookup in cache.ledger.recent if lookup.outcome == "miss"]
+    key = " ".join(str(lookup.key) for lookup in looked) or None
+    return Observation(case, tuple(wire.requests), key)
+
+
+def _variables(subject: Subject, wire: Wire, cache: gm.GPTCache) -> list[str]:
+    """Return the environment variables that are read when a model is made and asked, with and without an address."""
+    kind, read = type(os.environ), dict[str, None]()
+    original = kind.__getitem__
+
+    def recording(environment: Any, name: str) -> str:
+        read[name] = None
+        return original(environment, name)
+
+    _observe(subject, Case("", ""), wire, cache)  # imports what reads variables of its own
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "__getitem__", recording)
+        for without in ((), (subject.url,)):
+            _observe(subject, Case("", "", without=without), wire, cache)
+    return [name for name in read if name not in os.environ and not VARIABLES_LEFT_OUT.search(name)]
+
+
+VARIABLES_LEFT_OUT: Final = re.compile(
+    r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|LANGCHAIN|LANGSMITH|PROXY|proxy|^SSL|^PYT|^PATH|^HOME$|_LOG$|^(TMP|TEMP)"
+)
+"""Environment variables with credentials, and those of tracing, of the network, and of Python."""
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of containers, so that a class that changes what it is given spoils no later case."""
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return [_copied(item) for item in value] if type(value) is list else value
+
+
+LOOP: Final = asyncio.new_event_loop()
+"""One loop for all calls, because clients keep their connections per loop."""
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update({name: before[name] for name in variables if name in before})

@@ -1,0 +1,43 @@
+"""The server of the audit, and the table of its outcome."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.audit.audit import HEADER
+from tests.audit.wire import Wire
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was compared, class by class; the rows may come from other processes."""
+    reports = [each for kind in ("passed", "failed", "xfailed") for each in terminalreporter.stats.get(kind, ())]
+    rows = [row for each in reports for name, row in each.user_properties if name == "audit"]
+    if rows:
+        terminalreporter.section("requests and keys")
+        terminalreporter.write_line(HEADER)
+        for row in sorted(rows):
+            terminalreporter.write_line(row)
+
+
+@pytest.fixture(scope="session")
+def wire() -> Iterator[Wire]:
+    """Start one server for all audits."""
+    with Wire() as wire:
+        yield wire
+
+
+@pytest.fixture
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse to look up any other host, and make clients quickly: each would read all certificates again."""
+    resolve, context = socket.getaddrinfo, ssl.create_default_context()
+
+    def loopback(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in ("127.0.0.1", "localhost", None):
+            raise socket.gaierror(f"{host} is not on loopback")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    monkeypatch.setattr(ssl, "create_default_context", lambda *arguments, **options: context)
