@@ -53,11 +53,10 @@ def _hits(options: Options) -> list[Bar]:
 
     @contextmanager
     def at_work() -> Iterator[None]:
-        cell = CELL.set(Cell("benchmark.ipynb", "a", 12, "llm.invoke(question)"))
-        cache.settings.cell = Scope("auto", "draft")
+        scope = Scope("auto", "draft")
+        cell = CELL.set(Cell("benchmark.ipynb", "a", 12, "llm.invoke(question)", scope))
         with gm.using(mode="readonly", tag="lesson"):
             yield
-        cache.settings.cell = None
         CELL.reset(cell)
 
     def turn(name: str, number_of_round: int) -> dict[str, float]:

@@ -1,14 +1,15 @@
 """The settings of a cache: options, configuration, and what the running cell and block ask for.
 
-A cell and a block are context variables, so they follow the code through ``batch``, ``asyncio`` and executors.
-They do not reach a thread that the user starts; its lookups are "unattributed", not attributed to a wrong cell. The
-scope of a ``%%gptcache`` line holds for the whole kernel while the cell runs, so that it reaches such threads, too.
+A cell and a block are context variables, so they follow the code through ``batch``, ``asyncio`` and executors. Cells
+that run side by side do not see each other, and a task keeps the cell that started it.
+A context variable does not reach a thread that the user starts; its lookups are "unattributed", not attributed to a
+wrong cell. While cells run, the scope of their ``%%gptcache`` lines holds in such threads, too.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
@@ -53,16 +54,20 @@ class Scope:
         return Scope(strictest(outer.mode, self.mode), tag, self.samples or outer.samples)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Cell:
-    """One run of a notebook cell, to which lookups are attributed."""
+    """One run of a notebook cell, to which lookups are attributed, or of a cell within, which has its own scope."""
 
-    notebook: str
-    cell_id: str
-    execution_count: int
-    first_line: str
-    asked: dict[str, Iterator[int]] = field(default_factory=dict, compare=False)
-    """Counts each call of this run of the cell, by key."""
+    notebook: str = ""
+    cell_id: str = ""
+    execution_count: int | None = None
+    first_line: str = ""
+    scope: Scope | None = None
+    """The scope that the cell asked for with ``%%gptcache``, within the scope of the outer cell."""
+    asked: dict[str, Iterator[int]] = field(default_factory=dict)
+    """Counts each call, by key, since the samples of the scope began."""
+    outer: Cell | None = None
+    """The cell whose code runs this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +113,32 @@ class Settings:
     options: Options = Options()
     config: Config = Config(mark_hits=False)
     """A ``GPTCache`` that the user installs marks no hits, like upstream's. The one that ``on`` installs marks them."""
-    cell: Scope | None = None
-    """The scope that the running cell asked for with ``%%gptcache``."""
+    running: Sequence[Cell] = ()
+    """The cells that run now, and the cells that they run."""
     asked: dict[str, Iterator[int]] = field(default_factory=dict)
     """As ``Cell.asked``, for lookups without a cell: they count as one run."""
 
+    @property
+    def cell(self) -> Scope | None:
+        """The scope of the cell that runs here, if it asked for one; in a thread of the user's own, of all cells."""
+        cells = self._cells()
+        if len(cells) == 1:
+            return cells[0].scope
+        modes = [each.scope.mode for each in cells if each.scope is not None]
+        return Scope(strictest(*modes)) if modes else None
+
+    def _cells(self) -> Sequence[Cell]:
+        """Return the cell that runs here; in a thread of the user's own, every cell that may have started it."""
+        cell = CELL.get()
+        if cell is not None:
+            return (cell,)
+        running = [*self.running]
+        return [each for each in running if all(inner.outer is not each for inner in running)]
+
     def now(self) -> Scope:
         """Return the scope of a lookup that is made here and now."""
-        block, cell, kernel = BLOCK.get(), self.cell, self.options.kernel
+        block, running, kernel = BLOCK.get(), CELL.get(), self.options.kernel
+        cell = running.scope if running is not None else self.cell if self.running else None
         if block is None and cell is None:
             return kernel
         scope = cell.within(kernel) if cell is not None else kernel
@@ -123,8 +146,8 @@ class Settings:
 
     def sample(self, key: str, samples: int) -> int:
         """Return which of ``samples`` answers the next identical call gets: each run of a cell begins with 0."""
-        cell = CELL.get()
-        asked = cell.asked if cell is not None else self.asked
+        cells = self._cells()
+        asked = cells[0].asked if len(cells) == 1 else self.asked
         return next(asked.setdefault(key, itertools.count())) % samples
 
 

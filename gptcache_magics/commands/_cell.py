@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gptcache_magics.commands._block import using
 from gptcache_magics.commands._parser import Parser, words
 from gptcache_magics.controller import controller
-from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import Scope
 
 EXAMPLE = "%%gptcache refresh --tag draft"
+CELL_LINE: Final = "%%"
+"""The beginning of a line of ``%gptcache`` that was the first line of a cell."""
+
+
+def cell_parser() -> Parser:
+    """Return a parser for the words after ``%%gptcache``."""
+    return Parser("%%gptcache", using, EXAMPLE)
+
+
+def wants_help(line: str) -> bool:
+    """Return whether a ``%%gptcache`` line asks for help: then its cell does not run."""
+    return not {"--help", "-h"}.isdisjoint(line.split())
 
 
 def cell_scope(line: str) -> Scope:
@@ -17,12 +30,8 @@ def cell_scope(line: str) -> Scope:
     Raises
     ------
     CommandError
-        If the line is wrong or asks for help, or if the cache is off.
+        If the line is wrong, or if the cache is off.
     """
-    parser = Parser("%%gptcache", using, EXAMPLE)
-    given = words(line)
-    if "--help" in given or "-h" in given:
-        raise CommandError(parser.format_help().strip())
-    _, options = parser.parse(given)
+    _, options = cell_parser().parse(words(line))
     controller.source()  # raises if the cache is off
     return using(**options).scope

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from gptcache_magics import commands
+from gptcache_magics.commands._cell import CELL_LINE, cell_parser
 from gptcache_magics.commands._cell import EXAMPLE as CELL_EXAMPLE
 from gptcache_magics.commands._parser import Word, checked, summary
 from gptcache_magics.errors import CommandError
@@ -43,6 +44,8 @@ def help(
                 ]
             )
         )
+    if name == CELL_LINE:
+        return Help(cell_parser().format_help().strip())
     if name not in commands.COMMANDS:
         raise CommandError(commands.unknown(name))
     return Help(commands.parser(name).format_help().strip())

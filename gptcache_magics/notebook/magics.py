@@ -12,10 +12,11 @@ from traitlets import Bool, Int, TraitError, TraitType, Unicode
 from traitlets.config import Config as IPythonConfig
 
 from gptcache_magics import commands, widgets
+from gptcache_magics.commands._cell import CELL_LINE, cell_scope, wants_help
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
-from gptcache_magics.notebook.cells import CELL_LINE, Cells
+from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
 from gptcache_magics.settings import Config
 
@@ -69,16 +70,21 @@ class GPTCacheMagics(Magics):
         %%gptcache --tag draft       tag what this cell stores or hits
         %%gptcache --samples 8       eight answers to identical calls
         """
+        asked = line if cell is not None else line.removeprefix(CELL_LINE) if line.startswith(CELL_LINE) else None
         try:
-            if cell is not None:
-                return self.cells.run(line, cell)
-            if line.startswith(CELL_LINE):
-                self.cells.begin_scope(line.removeprefix(CELL_LINE))
-                return None
-            result = self._run(line)
+            if asked is None:
+                result = self._run(line)
+            elif wants_help(asked):
+                return commands.function("help")(CELL_LINE)
+            else:
+                scope = cell_scope(asked)
+                if cell is None:
+                    self.cells.begin_scope(scope)
         except GPTCacheMagicsError as error:
             # Not a subclass of UsageError: IPython shows only UsageError itself without a traceback.
             raise UsageError(str(error)) from error
+        if asked is not None:  # outside of the above: the errors of the cell are its own
+            return self.cells.run(scope, cell) if cell is not None else None
         text = isinstance(result, str)
         if text:
             print(result)  # noqa: T201

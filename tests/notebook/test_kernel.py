@@ -258,6 +258,7 @@ def test_matching_by_meaning_in_a_notebook(kernel: Kernel) -> None:
     kernel.run(f"assert ask({REWORDED!r}) != stored", cell_id="b")
     assert "called wrong" in kernel.run("%gptcache why").text
     assert "1 label: 49 more" in kernel.run("%gptcache tune").text
+    kernel.run("%gptcache on --match exact")
 
 
 def test_an_embedder_that_fails_is_reported_once_under_a_cell(kernel: Kernel) -> None:

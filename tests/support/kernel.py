@@ -37,6 +37,8 @@ class Ran:
     """Text that the cell wrote, and its last value."""
     shown: list[dict[str, str]] = field(default_factory=list)
     tracebacks: list[list[str]] = field(default_factory=list)
+    expressions: dict[str, Any] = field(default_factory=dict)
+    """The values of the request's own expressions."""
 
 
 class Kernel:
@@ -45,6 +47,7 @@ class Kernel:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manager: KernelManager
+        self._kept: dict[str, list[dict[str, Any]]] = {}
         env = {
             **os.environ,
             "IPYTHONDIR": str(folder / ".ipython"),
@@ -62,12 +65,22 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 
-    def send(self, code: str, cell_id: str | None = None, *, silent: bool = False) -> str:
+    def send(
+        self,
+        code: str,
+        cell_id: str | None = None,
+        *,
+        silent: bool = False,
+        subshell: str | None = None,
+        **content: Any,
+    ) -> str:
         """Send a cell; with ``cell_id`` as JupyterLab does, without as nbconvert and papermill do."""
-        content = {"code": code, "silent": silent, "store_history": not silent, "user_expressions": {}}
-        message = self.client.session.msg("execute_request", {**content, "allow_stdin": False, "stop_on_error": False})
+        usual = {"silent": silent, "store_history": not silent, "allow_stdin": False, "stop_on_error": False}
+        message = self.client.session.msg("execute_request", {"code": code, "user_expressions": {}, **usual, **content})
         if cell_id is not None:
             message["metadata"]["cellId"] = cell_id
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
@@ -91,12 +104,19 @@ class Kernel:
             if reply["parent_header"]["msg_id"] == asked:
                 done = reply["content"]
                 ran.count, ran.status, ran.error = done.get("execution_count", 0), done["status"], done.get("ename", "")
+                expressions = done.get("user_expressions", {})
+                ran.expressions = {name: each.get("data", each) for name, each in expressions.items()}
                 break
         return ran
 
-    def run(self, code: str, cell_id: str | None = None) -> Ran:
+    def run(self, code: str, cell_id: str | None = None, **content: Any) -> Ran:
         """Run a cell to its end."""
-        return self.until(self.send(code, cell_id))
+        return self.until(self.send(code, cell_id, **content))
+
+    def subshell(self) -> str:
+        """Make a subshell, whose cells run beside those of the kernel. Returns its id."""
+        self.client.control_channel.send(self.client.session.msg("create_subshell_request"))
+        return str(self.client.get_control_msg(timeout=SECONDS)["content"]["subshell_id"])
 
     def lookups(self, question: str) -> pd.DataFrame:
         """Return the lookups of questions that begin like this, oldest first, as this process reads them."""
@@ -105,10 +125,14 @@ class Kernel:
         return df[df["question"].str.startswith(question)][::-1]
 
     def _next(self, asked: str) -> tuple[str, dict[str, Any]]:
+        """Return the next message about a request; those about requests that run beside it are kept."""
         while True:
-            message = self.client.get_iopub_msg(timeout=SECONDS)
-            if message["parent_header"].get("msg_id") == asked:
+            kept = self._kept.get(asked)
+            message = kept.pop(0) if kept else self.client.get_iopub_msg(timeout=SECONDS)
+            parent = message["parent_header"].get("msg_id", "")
+            if parent == asked:
                 return message["msg_type"], message["content"]
+            self._kept.setdefault(parent, []).append(message)
 
 
 def badges(ran: Ran) -> list[str]:
