@@ -21,7 +21,7 @@ from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.text.masking import masked
+from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["Ledger"]
 
@@ -120,7 +120,7 @@ class Ledger:
     def failed(self, error: BaseException, doing: str) -> Reason:
         """Count an error that no call notices. Returns it as the reason of a lookup."""
         self.failures += 1
-        self.last_error = masked(f"{type(error).__name__} while {doing}: {error}")
+        self.last_error = scrubbed(f"{type(error).__name__} while {doing}: {error}")
         return Reason(Kind.ERROR, self.last_error)
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:

@@ -22,6 +22,8 @@ from typing import IO, Any, Final
 from gptcache_magics import bundle as bundles
 from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
 from gptcache_magics.replay.report import MIME, Kind, Problem, Report
+from gptcache_magics.text.code_line import shown_line
+from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["verify_notebook"]
@@ -173,7 +175,7 @@ class _Run:
 
     def _add(self, kind: Kind, message: str, cell: int | None = None) -> None:
         cell = cell or self._number
-        problem = cell, self._first_lines.get(cell, ""), kind, message
+        problem = cell, self._first_lines.get(cell, ""), kind, scrubbed(message)
         self.problems[problem] = self.problems.get(problem, 0) + 1
 
 
@@ -208,7 +210,8 @@ def _runs(cell: Any) -> bool:
 
 
 def _first_line(source: str) -> str:
-    return next(line.strip() for line in source.splitlines() if line.strip())[:FIRST_LINE_CHARACTERS]
+    first = next(line.strip() for line in source.splitlines() if line.strip())
+    return shown_line(first)[:FIRST_LINE_CHARACTERS]
 
 
 def _last_line(errors: IO[bytes]) -> str:

@@ -16,7 +16,7 @@ from gptcache_magics.semantic.question import SearchableQuestion, searchable_que
 from gptcache_magics.semantic.vectors import Vector
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.store.reasons import ExactOnly
-from gptcache_magics.text.masking import masked
+from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["Backfill"]
 
@@ -190,7 +190,7 @@ class Backfill:
         return question
 
     def _note(self, error: Exception) -> None:
-        self.trouble = masked(f"{type(error).__name__}: {error}")
+        self.trouble = scrubbed(f"{type(error).__name__}: {error}")
         self._failed(error, "making answers searchable")
 
 

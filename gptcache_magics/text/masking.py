@@ -187,20 +187,27 @@ def _shown_url(url: str, *, mcp: bool = False) -> str:
 _NAMED_IN_TEXT: Final = re.compile(r"""(["'])([\w-]+)\1(: ?|, ?)(["'])(.*?)\4""")
 _KEY_IN_TEXT: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|\b(?:(?:sk|xai|nvapi|pplx|tvly|csk|glpat|pypi|lsv2)[-_][\w-]{8,}|(?:sk|rk|pk)_(?:live|test)_\w{8,}"
-    r"|(?:gsk|hf|npm|r8|fw|dop_v1|shpat|shpss)_\w{8,}|AIza[\w-]{20,}|ya29\.[\w-]{20,}|A[KS]IA[A-Z0-9]{16}"
+    r"|\b(?:(?:sk|xai|nvapi|pplx|tvly|csk|glpat|pypi)-[\w-]{8,}|(?:sk|rk|pk)_(?:live|test)_\w{8,}"
+    r"|(?:gsk|hf|npm|r8|fw|lsv2|dop_v1|shpat|shpss)_\w{8,}|AIza[\w-]{20,}|ya29\.[\w-]{20,}|A[KS]IA[A-Z0-9]{16}"
     r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeposr]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|dapi[0-9a-f]{32}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|Bearer\s+[\w.~+/-]{8,})"
 )
-_URL_IN_TEXT: Final = re.compile(r"""[A-Za-z][\w+.-]*://[^\s"'<>`]+""")
+_URL_IN_TEXT: Final = re.compile(r"""(?<![\w+.-])[A-Za-z][\w+.-]{0,40}://[^\s"'<>`]+""")
 _QUERY_VALUE: Final = re.compile(r"(?<=[?&;#])([^=&?#;\s]+)=([^&#;\s]+)")
 _JDBC: Final = re.compile(r"(?<=jdbc:)([\w:]+:)[^\s/:@]+/[^\s@]+@")
-_ASSIGNS: Final = re.compile(r"([A-Za-z][\w.-]*(?: [A-Za-z]\w*)?)\\?[\"']?\s?([=:])\s?(?:(?:Bearer|Basic)\s+)?")
-_VALUE: Final = re.compile(r"\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^;\s\"'\n][^;\"'\n]{0,80}(?=;)|[^\s;,&\"']+")
+_ASSIGNS: Final = re.compile(
+    r"(?<![\w.-])([A-Za-z][\w.-]{0,60}(?: [A-Za-z]\w{0,60})?)\\?[\"']?\s?([=:])\s?(?:(?:Bearer|Basic)\s+)?"
+)
+_VALUE: Final = re.compile(
+    r"(?P<open>[rbfuRBFU]{0,2}(?P<quote>\\?(?:\"\"\"|'{3}|\"|')))(?P<text>(?:(?!(?P=quote))[^\n])*)"
+    r"|(?P<word>[^;\s\"'\n][^;\"'\n]{0,80}(?=;)|[^\s;,&\"')\]}]+)"
+)
 _SAID: Final = re.compile(
-    r"\b((?:key|token|password|passphrase|secret|credentials?|signature)\b[^\n:=\"']{0,24}[:=]\s*)([^\s\"']{6,}|\"[^\"]*\"|'[^']*')",
+    r"\b((?:key|token|password|passphrase|secret|credentials?|signature)\b[^\n:=\"']{0,24}[:=]\s*)"
+    r"([^\s\"']{6,}|\"[^\"]*\"|'[^']*')",
     re.IGNORECASE,
 )
+_MARKS: Final = (HIDDEN, "***")
 _WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,11}[.,;!?)]*")
 
 
@@ -208,8 +215,9 @@ def masked(text: str) -> str:
     """Return the text of a person in which stars replace whatever looks like a key or is named as one."""
 
     def hide(match: re.Match[str]) -> str:
-        quote, name, between, other, _ = match.groups()
-        return f"{quote}{name}{quote}{between}{other}***{other}" if is_secret(name) else match.group()
+        quote, name, between, other = match.groups()[:4]
+        hidden = is_secret(name) and match[5] != HIDDEN
+        return f"{quote}{name}{quote}{between}{other}***{other}" if hidden else match.group()
 
     return _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))
 
@@ -224,7 +232,7 @@ def scrubbed(text: str) -> str:
     text = _URL_IN_TEXT.sub(lambda match: _scrubbed_url(match.group()), text)
     text = _JDBC.sub(rf"\1{HIDDEN}@", text)
     text = _without_assigned(text)
-    return _SAID.sub(lambda match: match[1] + (match[2] if _WORD.fullmatch(match[2]) else HIDDEN), text)
+    return _SAID.sub(_hide_said, text)
 
 
 def _scrubbed_url(url: str) -> str:
@@ -234,15 +242,21 @@ def _scrubbed_url(url: str) -> str:
     return _QUERY_VALUE.sub(hide, _USERINFO.sub(f"{HIDDEN}@", url))
 
 
+def _hide_said(match: re.Match[str]) -> str:
+    plain = match[2].startswith(_MARKS) or _WORD.fullmatch(match[2])
+    return match.group() if plain else match[1] + HIDDEN
+
+
 def _without_assigned(text: str) -> str:
     """Hide the values in ``password=value`` and ``"api_key": value``."""
     parts, end = [], 0
     for assigns in _ASSIGNS.finditer(text):
         value = _VALUE.match(text, assigns.end())
-        if value is None or assigns.start() < end or not is_secret(assigns[1]) or value[0] in (HIDDEN, "***"):
+        if value is None or assigns.start() < end or not is_secret(assigns[1]):
             continue
-        if assigns[2] == ":" and _WORD.fullmatch(value[0]):  # "Password: a word that …" in a sentence
-            continue
-        parts += [text[end : assigns.end()], HIDDEN]
+        plain = value["text"] or value["word"] or ""
+        if plain.startswith(_MARKS) or (assigns[2] == ":" and _WORD.fullmatch(plain)):
+            continue  # a colon in a sentence: "Password: a word that …"
+        parts += [text[end : assigns.end()], value["open"] or "", HIDDEN]
         end = value.end()
     return "".join([*parts, text[end:]])

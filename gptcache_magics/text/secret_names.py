@@ -51,7 +51,9 @@ _TOKENS: Final = _words_in(
 """Words that make ``token`` a piece of a text, a number of pieces or a place in a list."""
 _AFTER_TOKEN: Final = _words_in("provider getter value string secret file path url uri env")
 
-_DOUBTFUL: Final = _words_in("code dsn key nonce otp pass pin salt se session sid sign skoid sktid sp spr sr sv ticket")
+_DOUBTFUL: Final = _words_in(
+    "code dsn key keys nonce otp pass pin salt se session sid sign skoid sktid sp spr sr sv ticket"
+)
 
 _ORDINARY: Final = _words_in(
     "area country currency error exit lang language locale postal region source status zip answer cache chat context "

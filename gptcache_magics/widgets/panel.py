@@ -23,6 +23,7 @@ import traitlets
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import Period
 from gptcache_magics.tables import frames
+from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.chips import Chips
 from gptcache_magics.widgets.figures import figures, periods
 from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
@@ -258,7 +259,7 @@ def _weakly(method: Callable[[Filter, Any], None]) -> Callable[[Filter, Any], No
 
 
 def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return scrubbed(f"{type(error).__name__}: {error}")
 
 
 def _not_up_to_date(trouble: str) -> str:

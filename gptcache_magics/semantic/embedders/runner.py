@@ -17,7 +17,7 @@ import numpy as np
 from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
 from gptcache_magics.store.reasons import ExactOnly, exact_only
-from gptcache_magics.text.masking import masked
+from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["EmbedderFailed", "EmbedderRunner"]
 
@@ -99,7 +99,7 @@ class EmbedderRunner:
         except (EmbedderFailed, ExactOnly):
             raise
         except Exception as error:
-            raise EmbedderFailed(masked(f"{type(error).__name__}: {error}")) from error
+            raise EmbedderFailed(scrubbed(f"{type(error).__name__}: {error}")) from error
 
     def embed_all(self, texts: Sequence[str]) -> Vectors:
         """Embed any number of texts."""
@@ -116,7 +116,7 @@ class EmbedderRunner:
         except GPTCacheMagicsError as error:
             self.trouble = str(error)
         except Exception as error:
-            self.trouble = masked(f"the embedder cannot be used: {type(error).__name__}: {error}")
+            self.trouble = scrubbed(f"the embedder cannot be used: {type(error).__name__}: {error}")
         finally:
             self._loaded.set()
 

@@ -13,6 +13,7 @@ import ipywidgets
 import pandas as pd
 
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.formats import Column, one_line, plain
 from gptcache_magics.widgets.grid.grid import Grid
 from gptcache_magics.widgets.grid.groups import Groups
@@ -124,7 +125,7 @@ class TableTab(ipywidgets.VBox):
             try:
                 html = self.describe({str(name): value for name, value in rows[0].items()}) if rows else ""
             except Exception as error:  # such as a locked store: the next painting tries again
-                html = error_html(f"This row cannot be shown: {type(error).__name__}: {error}")
+                html = error_html(scrubbed(f"This row cannot be shown: {type(error).__name__}: {error}"))
             else:
                 self._described = repr(rows)
             self.detail.value = html

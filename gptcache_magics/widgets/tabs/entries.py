@@ -11,6 +11,7 @@ import pandas as pd
 
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.tables import frames
+from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.entry.actions import Actions
 from gptcache_magics.widgets.entry.search import OlderEntries
 from gptcache_magics.widgets.entry.stored import marks_of, stored_entry
@@ -109,6 +110,6 @@ class EntriesTab(TableTab):
                 if described and stored is None:
                     self.actions.say("This entry is not stored any more.", failed=True)
             except Exception as error:  # such as a locked store: the next painting tries again
-                self.actions.say(f"This entry cannot be shown: {type(error).__name__}: {error}", failed=True)
+                self.actions.say(scrubbed(f"This entry cannot be shown: {type(error).__name__}: {error}"), failed=True)
             else:
                 self._described = described
