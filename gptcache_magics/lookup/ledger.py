@@ -156,6 +156,7 @@ class Ledger:
             with self._lock:
                 self._configurations = {**configurations, **self._configurations}
                 self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
+            self._wake.put(None)  # try again
 
     def close(self) -> None:
         """Write the pending lookups and end the thread."""

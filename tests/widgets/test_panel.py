@@ -512,13 +512,13 @@ def test_the_saved_form_has_the_charts(panel):
 
 @pytest.mark.slow
 def test_a_locked_store_is_said_and_heals_by_itself(panel, source, on, monkeypatch):
-    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.2)
     source.store.close()  # opens again, with that patience
     look_at(panel)
     other = sqlite3.connect(on / "cache.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     ask("third")
-    wait_until(lambda: "database is locked" in panel._line.value)
+    wait_until(lambda: "is locked by another process" in panel._line.value)
     assert "1 of 3 lookups" in figures_of(panel)
     assert panel._tabs[0].grid.page["total"] == 1
     other.execute("ROLLBACK")

@@ -1,7 +1,8 @@
 """Open one SQLite file, with a connection for each thread, and handle the trouble with such a file.
 
 A damaged file is renamed, never deleted, and a new one is started. A folder that cannot be written is opened read-only.
-A child process after ``fork`` opens its own connections.
+A file system without shared memory gets a rollback journal in place of WAL. A child process after ``fork`` opens its
+own connections.
 """
 
 from __future__ import annotations
@@ -20,15 +21,27 @@ from typing import Final, TypeVar
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.schema import is_current, migrate
 
-__all__ = ["Connections", "store_folder"]
+__all__ = ["Connections", "StoreLockedError", "store_folder"]
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 FILE: Final = "cache.db"
-ERRORS: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises: its own errors, and the error of a message that it cannot decode."""
-BUSY_SECONDS = 10.0
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+BUSY_SECONDS: Final = 10.0
+"""Longest wait for another process, in a command that the user typed."""
+CALL_SECONDS: Final = 1.0
+"""Longest wait for another process in a model call, and in anything that reads."""
+LOCKED_SECONDS: Final = 10.0
+"""Time after such a wait in which a call does not wait again."""
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NO_SHARED_MEMORY: Final = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
 _abandoned: list[object] = []
 
@@ -52,8 +65,21 @@ def store_folder(where: str | Path) -> Path:
     )
 
 
+class StoreLockedError(StoreError):
+    """Another process keeps the store locked."""
+
+
 class _Connection(sqlite3.Connection):
     """A connection that can be referenced weakly, so that it closes with its thread."""
+
+    seconds = CALL_SECONDS
+    """Longest wait for another process."""
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Set the longest wait for another process."""
+        if seconds != self.seconds:
+            self.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+            self.seconds = seconds
 
 
 class Connections:
@@ -75,6 +101,10 @@ class Connections:
         """Connection of all threads to a database in memory: a store without a file, or the copy of a file."""
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
+        self._locked_until = 0.0
+        """Until then a call does not wait for another process, because one has just waited in vain."""
+        self._uses_wal = True
+        """Whether the file system can do what WAL needs, as far as is known."""
 
     def read(self, work: Work[T]) -> T:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
@@ -83,12 +113,27 @@ class Connections:
         except ERRORS as error:
             return self._again(self._reading, work, error)
 
-    def write(self, work: Work[T]) -> T:
-        """Run ``work`` in one transaction that is on disk, or undone, when this returns."""
+    def write(self, work: Work[T], *, patient: bool = True) -> T:
+        """Run ``work`` in one transaction that is on disk, or undone, when this returns.
+
+        Parameters
+        ----------
+        patient
+            Whether to wait ``BUSY_SECONDS`` for another process that writes, as a command may, or ``CALL_SECONDS``.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written; ``StoreLockedError`` if another process keeps it locked.
+        """
+
+        def run(work: Work[T]) -> T:
+            return self._transaction(work, patient)
+
         try:
-            return self._transaction(work)
+            return run(work)
         except ERRORS as error:
-            return self._again(self._transaction, work, error)
+            return self._again(run, work, error)
 
     def fill(self, file: sqlite3.Connection, where: str) -> _Connection:
         """Hold in memory the content of a file, brought to this version. Return the connection to it."""
@@ -119,7 +164,7 @@ class Connections:
         with self._writing:  # all threads share this connection, and SQLite allows one of them at a time
             return work(db)
 
-    def _transaction(self, work: Work[T]) -> T:
+    def _transaction(self, work: Work[T], patient: bool) -> T:
         if self._pid != os.getpid():
             self._after_fork()  # before the lock, which a thread of the parent may hold for ever
         # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
@@ -127,6 +172,7 @@ class Connections:
             db = self._connection()
             if self.readonly:
                 raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
+            db.wait_at_most(BUSY_SECONDS if patient else self._patience())
             try:  # around BEGIN as well: an interrupt that waits for it is raised right after it
                 db.execute("BEGIN IMMEDIATE")
                 result = work(db)
@@ -135,28 +181,49 @@ class Connections:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+            self._locked_until = 0.0
             return result
+
+    def _patience(self) -> float:
+        """Return how long a call waits for another process: not at all if one has just waited in vain."""
+        return 0.0 if time.monotonic() < self._locked_until else CALL_SECONDS
 
     def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: Exception) -> T:
         """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
         undecodable = _is_undecodable(error)
         if not undecodable and (not _is_damage(error) or self.path is None):
-            raise StoreError(f"The store {self.path or ':memory:'} failed: {error}") from error
+            raise self._failure(error, "failed") from error
         try:
             if undecodable or self.path is None:
                 return run(_tolerant(work))
             self._set_aside(self.path)
             return run(work)
         except ERRORS as again:
-            raise StoreError(f"The store {self.path} failed: {again}") from again
+            raise self._failure(again, "failed") from again
 
-    def _connection(self) -> sqlite3.Connection:
+    def _failure(self, error: Exception, verb: str) -> StoreError:
+        """Return the sentence about an error of SQLite. After a locked file, calls do not wait for a while."""
+        code = _code(error)
+        if code in _LOCKED:
+            if time.monotonic() >= self._locked_until:
+                self._locked_until = time.monotonic() + LOCKED_SECONDS
+            return StoreLockedError(
+                f"The store {self.path} is locked by another process. Close that one, or use another store: "
+                "%gptcache off, then %gptcache on FOLDER"
+            )
+        hint = ""
+        if code in _NO_SHARED_MEMORY:
+            hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
+        return StoreError(f"The store {self.path or ':memory:'} {verb}: {error}{hint}")
+
+    def _connection(self) -> _Connection:
         if self._pid != os.getpid():
             self._after_fork()
         if self.path is None:
             return self._memory or self._open_memory()
         mine: _Connection | None = getattr(self._local, "connection", None)
         if mine is not None and self._local.epoch == self.epoch and _identity(self.path) == self._file:
+            mine.wait_at_most(self._patience())
             return mine
         with self._lock:
             if self._file is not None and _identity(self.path) != self._file:
@@ -167,14 +234,14 @@ class Connections:
                 mine = self._memory or self._open_file(self.path)
             except ERRORS as error:
                 if not _is_damage(error):
-                    raise StoreError(f"The store {self.path} cannot be opened: {error}") from error
+                    raise self._failure(error, "cannot be opened") from error
                 self._set_aside(self.path)
                 mine = self._open_file(self.path)
             self._file = _identity(self.path)
             self._local.connection, self._local.epoch = mine, self.epoch
             return mine
 
-    def _open_memory(self) -> sqlite3.Connection:
+    def _open_memory(self) -> _Connection:
         with self._lock:
             if self._memory is None:
                 self._memory = self._configured(":memory:")
@@ -189,12 +256,31 @@ class Connections:
             return self._open_readonly(path)
         db = self._configured(str(path))
         try:
-            migrate(db, str(path))
-            _use_wal(db)
+            if self._uses_wal and not _use_wal(db, str(path)):
+                self._uses_wal = False
+                db.close()
+                db = self._with_rollback_journal(path)
+            # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
+            db.execute("PRAGMA synchronous=NORMAL")
+            if not is_current(db, str(path)):
+                db.wait_at_most(BUSY_SECONDS)  # while another kernel may be bringing it forward
+                migrate(db, str(path))
         except BaseException:
             db.close()
             raise
         return db
+
+    def _with_rollback_journal(self, path: Path) -> _Connection:
+        """Open a file on a file system without shared memory, such as a network drive."""
+        with closing(self._configured(str(path))) as db:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")  # reads a file in WAL without shared memory
+            is_current(db, str(path))
+            db.execute("PRAGMA journal_mode=DELETE")
+        self.notices.append(
+            f"The file system of {path.parent} has no shared memory: the store works there, but more slowly, and "
+            "kernels wait for each other."
+        )
+        return self._configured(str(path))
 
     def _open_readonly(self, path: Path) -> _Connection:
         """Open a file that cannot be written. One of an earlier schema is copied into memory and brought forward there.
@@ -223,14 +309,13 @@ class Connections:
     def _configured(self, database: str, *, uri: bool = False) -> _Connection:
         db = sqlite3.connect(
             database,
-            timeout=BUSY_SECONDS,
+            timeout=self._patience(),
             isolation_level=None,
             check_same_thread=False,  # the one in memory is shared
             factory=_Connection,
             uri=uri,
         )
-        # With WAL, NORMAL survives a killed process; only a power cut may cost the newest transactions.
-        db.execute("PRAGMA synchronous=NORMAL")
+        db.seconds = self._patience()
         self._open.add(db)
         return db
 
@@ -300,7 +385,11 @@ def _tolerant(work: Work[T]) -> Work[T]:
 
 def _is_damage(error: Exception) -> bool:
     # Of a damaged schema, not even the message can be decoded.
-    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return isinstance(error, UnicodeDecodeError) or _code(error) in _DAMAGED
+
+
+def _code(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -323,13 +412,38 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _use_wal(db: sqlite3.Connection) -> None:
-    """Switch to WAL. SQLite does not wait for another process that is about to do the same, so we do."""
-    end = time.monotonic() + BUSY_SECONDS
-    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
+def _use_wal(db: _Connection, where: str) -> bool:
+    """Switch a file of ours to WAL and try it. Returns False if the file system cannot do what WAL needs.
+
+    SQLite does not wait for another process that is about to switch, so we do. A file that stays in use keeps its
+    rollback journal for now.
+    """
+    end = time.monotonic() + CALL_SECONDS
+    try:
+        is_current(db, where)
+        while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                if db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+                    return False
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _LOCKED or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+        _begin_and_undo(db)
+    except sqlite3.OperationalError as error:
+        if _code(error) in _NO_SHARED_MEMORY:
+            return False
+        if _code(error) not in _LOCKED:
+            raise
+    return True
+
+
+def _begin_and_undo(db: _Connection) -> None:
+    """Begin to write: a file system that cannot do what WAL needs may refuse only this."""
+    try:
+        db.wait_at_most(0)
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.wait_at_most(CALL_SECONDS)

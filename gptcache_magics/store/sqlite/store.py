@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.sqlite.connections import Connections, store_folder
+from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError, store_folder
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
@@ -40,6 +40,8 @@ __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
 DROPPED_KEPT: Final = 10_000
+LATE_KEPT: Final = 1_000
+"""Most answers to hold while another process keeps the file locked."""
 
 
 class SQLiteStore(SQLiteTables, SQLiteVectors):
@@ -54,6 +56,8 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         self._damage = Damage()
         self._written: set[tuple[int, str]] = set()
         """Configurations known to be in the file, with the epoch of that file."""
+        self._late: dict[str, tuple[Entry, Configuration]] = {}
+        """The answers that wait for a locked file, by key: the next transaction writes them."""
 
     @property
     def readonly(self) -> bool:
@@ -115,16 +119,45 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             self._recent.forget(ids)
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
-        """Store an entry durably; a different answer already under the key goes into its history."""
+        """Store an entry durably; a different answer already under the key goes into its history.
+
+        Raises
+        ------
+        StoreLockedError
+            If another process keeps the file locked. This kernel has the entry, and writes it when the file is free.
+        """
 
         def work(db: sqlite3.Connection) -> bool:
             self._put_configurations(db, [configuration])
             return self._put(db, entry)
 
         forgotten = self._recent.forgotten
-        replaced = self._connections.write(work)
+        found = _found(entry)
+        try:
+            replaced = self._write(work, patient=False)
+        except StoreLockedError:
+            if len(self._late) < LATE_KEPT:
+                self._late[entry.key] = entry, configuration
+                self._recent.replace(found, forgotten)
+            raise
         self._written.add((self._connections.epoch, configuration.key))
-        (self._recent.replace if replaced else self._recent.remember)(_found(entry), forgotten)
+        (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
+        """Run ``work`` in one transaction, after the answers that waited for a locked file."""
+        late = dict(self._late)
+
+        def with_late(db: sqlite3.Connection) -> T:
+            for entry, configuration in late.values():
+                self._put_configurations(db, [configuration])
+                self._put(db, entry)
+            return work(db)
+
+        result = self._connections.write(with_late if late else work, patient=patient)
+        for key, written in late.items():
+            if self._late.get(key) is written:
+                del self._late[key]
+        return result
 
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed."""
@@ -140,7 +173,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return stored
 
         try:
-            return self._connections.write(work)
+            return self._write(work)
         finally:
             self._recent.clear()
 
@@ -196,7 +229,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return len(ids)
 
         try:
-            return self._connections.write(work)
+            return self._write(work, patient=False)
         finally:
             self._recent.clear()
 
@@ -222,7 +255,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM removed)").rowcount
 
         try:
-            return self._select(self._connections.write, selection, work)
+            return self._select(self._write, selection, work)
         finally:
             self._recent.clear()
             self._damage.entries.clear()
@@ -236,7 +269,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             db.execute("DELETE FROM removed")
             return back
 
-        return self._connections.write(work)
+        return self._write(work)
 
     def removed(self, limit: int | None = None) -> int:
         """Return how many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
@@ -249,7 +282,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
     def forget_removed(self) -> None:
         """Make the last removal final."""
         if not self.readonly and self.removed(limit=1):
-            self._connections.write(lambda db: db.execute("DELETE FROM removed"))
+            self._write(lambda db: db.execute("DELETE FROM removed"), patient=False)
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
         """Pin, unpin or tag entries. Return the number changed. An empty tag takes all tags away."""
@@ -265,7 +298,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             chosen = f"SELECT e.id FROM entry e WHERE {where}"
             return db.execute(f"UPDATE entry SET {change} WHERE id IN ({chosen})", (*new, *values)).rowcount
 
-        return self._select(self._connections.write, selection, work)
+        return self._select(self._write, selection, work)
 
     def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
         """Write lookups (again, if their number in the run was written before) and count their hits."""
@@ -292,7 +325,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
                 db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
                 self._forget_questions(db)
 
-        self._connections.write(work)
+        self._write(work, patient=False)
 
     def forget_lookups(self) -> int:
         """Remove every lookup. Return the number removed."""
@@ -302,7 +335,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             self._forget_questions(db)
             return number
 
-        return self._connections.write(work)
+        return self._write(work)
 
     def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
         new = [each for each in configurations if (self._connections.epoch, each.key) not in self._written]
