@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from gptcache_magics.errors import CommandError, StoreError
+from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
 from gptcache_magics.store import open_store
@@ -125,12 +125,13 @@ class Controller:
         return f" {names} {verb} a placeholder until the mode changes." if names else ""
 
     def off(self) -> str:
-        """Put LangChain back as it was. Returns a sentence for the user."""
+        """Put LangChain back as it was, whatever the store does. Returns a sentence for the user."""
         if self.cache is None:
             return "The cache is off already."
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         cache, previous, source = self.cache, self.previous, self.source()
+        cache.unhook()
         restored = ""
         if get_llm_cache() is cache:
             set_llm_cache(previous)
@@ -142,18 +143,18 @@ class Controller:
         self.settings.options = Options()
         self._placed = []
         ends, self.on_off = self.on_off, []
-        message = "Cache off."
+        totals, troubles = "", dict[str, None]()
         try:
-            message += f" This run: {run_totals(source) or 'no lookups'}."
-            for end in ends:
-                end()
-            cache.store.forget_removed()
-        except StoreError as error:
-            message += f" {error}"
-        finally:  # whatever the store does, LangChain's methods are as they were
-            cache.close()
-            cache.store.close()
-        return message + restored
+            totals = f" This run: {run_totals(source) or 'no lookups'}."
+        except Exception as error:
+            troubles[str(error)] = None
+        finally:
+            for end in (*ends, cache.store.forget_removed, cache.close, cache.store.close):
+                try:
+                    end()
+                except Exception as error:
+                    troubles[str(error)] = None
+        return " ".join([f"Cache off.{totals}{restored}", *troubles])
 
     def source(self, at: str | Path | None = None) -> Source:
         """Return the source of tables: the cache that is on, or the store at ``at``."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics.controller import controller
 
@@ -42,21 +42,33 @@ def _all_checks() -> Iterator[Check]:
         yield _checks.replaced(cache, get_llm_cache())
         yield _checks.errors(cache)
         if cache.similar is not None:
-            yield _checks.matches(cache, cache.similar)
-        yield _checks.secrets(cache.store)
+            yield _tried("matching", _checks.matches, cache, cache.similar)
+        yield _tried("keys in entries", _checks.secrets, cache.store)
         where = cache.store.where
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
-    if path.exists():
+    if os.path.exists(path):  # False, too, in a folder that may not be read
         yield from _of_the_file(path)
+    elif cache is not None and where != ":memory:":
+        yield _checks.Check("the file", False, f"{path} is not there", "The next answer makes another, where it can")
+
+
+def _tried(name: str, check: Callable[..., Check], *inputs: Any) -> Check:
+    """Return the result of a check; its error is a finding."""
+    from gptcache_magics.commands._checks import Check
+
+    try:
+        return check(*inputs)
+    except Exception as error:
+        return Check(name, False, str(error) or type(error).__name__)
 
 
 def _of_the_file(path: Path) -> Iterator[Check]:
     from gptcache_magics.commands import _checks
 
-    yield _checks.damaged_files(path)
-    yield _checks.integrity(path)
-    yield _checks.writable(path)
-    yield _checks.disk_space(path)
+    yield _tried("damaged files", _checks.damaged_files, path)
+    yield _tried("the file", _checks.integrity, path)
+    yield _tried("writing", _checks.writable, path)
+    yield _tried("disk space", _checks.disk_space, path)
     with suppress(OSError):  # only Linux has the file
         mounted = _checks.network_mount(path, MOUNTS.read_text())
         if mounted is not None:

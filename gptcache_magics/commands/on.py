@@ -128,27 +128,35 @@ def on(
     wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait)
     wanted.check(was_on, external_cache=external_cache)
 
+    settings = controller.settings
+    options_before = settings.options
     controller.on(where, init, wrap=wrap)
-    cache, settings = controller.cache, controller.settings
-    assert cache is not None
-    if mode is not None:
-        controller.set_mode(mode)
-    options = settings.options
-    if samples is not None:
-        options = replace(options, kernel=replace(options.kernel, samples=samples))
-    if ttl is not None:
-        options = replace(options, ttl=seconds)
-    if max_size is not None:
-        options = replace(options, max_size=size)
-        cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
-    settings.options = options
-    if budget is not None:
-        cache.ledger.budget = _budget(dollars)
-    again = " again" if was_on is cache and before is not cache else ""
-    message = apply(cache, wanted)
-    aside = "" if was_on is cache else _aside()
-    over = "" if size is None else _over(cache.store, size)
-    return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
+    try:
+        cache = controller.cache
+        assert cache is not None
+        if mode is not None:
+            controller.set_mode(mode)
+        options = settings.options
+        if samples is not None:
+            options = replace(options, kernel=replace(options.kernel, samples=samples))
+        if ttl is not None:
+            options = replace(options, ttl=seconds)
+        if max_size is not None:
+            options = replace(options, max_size=size)
+            cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
+        settings.options = options
+        if budget is not None:
+            cache.ledger.budget = _budget(dollars)
+        again = " again" if was_on is cache and before is not cache else ""
+        message = apply(cache, wanted)
+        aside = "" if was_on is cache else _aside()
+        over = "" if size is None else _over(cache.store, size)
+        return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
+    except BaseException:
+        settings.options = options_before
+        if was_on is None:
+            controller.off()
+        raise
 
 
 def _over(store: Store, limit: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import StoreError
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Options
 from gptcache_magics.tables.totals import run_totals
@@ -15,7 +16,9 @@ from gptcache_magics.text.amounts import byte_size, counted, duration
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gptcache_magics.langchain.cache import GPTCache
     from gptcache_magics.lookup.budget import Budget
+    from gptcache_magics.store.protocol import Store
 
 EXAMPLE = "%gptcache"
 
@@ -65,7 +68,6 @@ def status() -> Status:
     from langchain_core.globals import get_llm_cache
 
     source = controller.source()
-    entries, size = cache.store.count()
     current = get_llm_cache()
     controller.news()  # all of it is shown here
     warnings = list(cache.store.notices)
@@ -83,9 +85,28 @@ def status() -> Status:
         source.state,
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
-        else f"{source.where} ({counted(entries, 'entry')}, {byte_size(size)})",
+        else f"{source.where} ({_content(cache.store)})",
         ", ".join([source.mode, *_bounds(options, budget)]),
-        "exact" if cache.similar is None else searchable(cache.store, options, cache.similar),
+        _match(cache),
         run_totals(source) or "no lookups yet",
         " ".join(warnings) or "none",
     )
+
+
+def _content(store: Store) -> str:
+    """Return what a store holds, or why it cannot be read."""
+    try:
+        entries, size = store.count()
+    except StoreError as error:
+        return str(error)
+    return f"{counted(entries, 'entry')}, {byte_size(size)}"
+
+
+def _match(cache: GPTCache) -> str:
+    """Return how questions are matched."""
+    if cache.similar is None:
+        return "exact"
+    try:
+        return searchable(cache.store, cache.settings.options, cache.similar)
+    except StoreError:
+        return "semantic"

@@ -77,7 +77,8 @@ class GPTCache(BaseCache):
         hooks.install()
         stop = hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
-        self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned, stop)
+        self._hooked = weakref.finalize(self, _unhook, stop)
+        self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)
         safe_import.on_import("langchain_community.cache", _register)
 
     @property
@@ -189,8 +190,13 @@ class GPTCache(BaseCache):
         """Remove every answer without blocking the event loop."""
         await run_in_executor(None, self.clear)
 
+    def unhook(self) -> None:
+        """Take LangChain's wraps away if no other cache needs them, whatever the store does."""
+        self._hooked()
+
     def close(self) -> None:
-        """Write pending lookups, close the store and take LangChain's wraps away if no other cache needs them."""
+        """Take LangChain's wraps away, write pending lookups and close the store."""
+        self.unhook()
         self._finalizer()
 
     def _lookup(self, prompt: str, llm_string: str, codec: AnswerCodec) -> RETURN_VAL_TYPE | None:
@@ -237,13 +243,18 @@ class GPTCache(BaseCache):
         return None
 
 
-def _close(ledger: Ledger, answers: Answers, store: Store | None, stop: Callable[[], None]) -> None:
-    answers.close()
-    ledger.close()
-    if store is not None:
-        store.close()
+def _unhook(stop: Callable[[], None]) -> None:
     stop()
     hooks.release()
+
+
+def _close(ledger: Ledger, answers: Answers, store: Store | None) -> None:
+    try:
+        answers.close()
+    finally:
+        ledger.close()
+        if store is not None:
+            store.close()
 
 
 def _register(module: Any) -> None:

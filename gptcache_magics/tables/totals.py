@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Lookup
 from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
@@ -14,13 +15,19 @@ __all__ = ["cell_totals", "run_totals", "served_again"]
 
 
 def run_totals(source: Source) -> str:
-    """Return a line about what the lookups of this run saved and paid; empty if there were none."""
+    """Return a line about what the lookups of this run saved and paid; empty if there were none.
+
+    A store that cannot be read leaves the newest lookups, which are in memory.
+    """
     from gptcache_magics.tables import frames
 
     source.flush()
     if source.store.readonly and source.ledger is not None:  # nothing is recorded there
         return cell_totals(source.ledger.recent, source.ledger)
-    row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
+    try:
+        row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
+    except StoreError:
+        return cell_totals(source.ledger.recent, source.ledger) if source.ledger is not None else ""
     counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
     saved, paid = (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"])
     return _sentence(counts, int(row["semantic_hits"]), saved, paid)

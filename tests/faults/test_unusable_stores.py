@@ -1,0 +1,223 @@
+"""Whatever happens to the store: calls go through, ``status`` and ``doctor`` answer, and ``off`` turns off."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from langchain_core.globals import get_llm_cache
+
+import gptcache_magics as gm
+from gptcache_magics.langchain import hooks
+from gptcache_magics.store.sqlite import connections
+from tests.support.processes import output_of
+from tests.support.shell import ask
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def vanished(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder)
+    yield
+
+
+@contextmanager
+def replaced_by_a_file(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    yield
+
+
+@contextmanager
+def replaced_by_a_foreign_database(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with sqlite3.connect(folder / "cache.db") as db:
+        db.execute("CREATE TABLE theirs (a)")
+    db.close()
+    yield
+
+
+@contextmanager
+def replaced_by_folders(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder)
+    (folder / "cache.db" / "x").mkdir(parents=True)
+    yield
+
+
+@contextmanager
+def locked_for_hours(folder: Path) -> Iterator[None]:
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    yield
+    other.close()
+
+
+@contextmanager
+def locked_with_a_rollback_journal(folder: Path) -> Iterator[None]:
+    """Lock a file that cannot even be read meanwhile, as on a file system without shared memory."""
+    gm.off()
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("PRAGMA journal_mode=DELETE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "_use_wal", lambda db, where: False)
+        gm.on(folder)
+        ask("before")
+        gm.stats()
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.close()
+
+
+@contextmanager
+def full_of_noise(folder: Path) -> Iterator[None]:
+    for name in ("cache.db", "cache.db-wal"):
+        path = folder / name
+        if path.exists():
+            path.write_bytes(b"noise" * 5000)
+    yield
+
+
+TROUBLES = (
+    vanished,
+    replaced_by_a_file,
+    replaced_by_a_foreign_database,
+    replaced_by_folders,
+    locked_for_hours,
+    locked_with_a_rollback_journal,
+    full_of_noise,
+)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_every_command_answers_and_off_turns_off(
+    on: Path, tmp_path: Path, trouble: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.2)
+    ask("before")
+    gm.stats()
+    with trouble(on):  # type: ignore[attr-defined]
+        assert ask("during")
+        assert ask("before")
+        assert "Cache " in repr(gm.status())
+        assert repr(gm.doctor())
+        for command in (gm.stats, gm.entries, gm.lookups, gm.models, lambda: gm.clear(yes=True)):
+            with suppress(gm.GPTCacheMagicsError):
+                command()
+        assert gm.off().startswith("Cache off.")
+        assert get_llm_cache() is None
+        assert hooks.installed() == []
+        assert "off" in repr(gm.status())
+        assert gm.on(tmp_path / "elsewhere").startswith("Cache on")
+        assert ask("again") == ask("again")
+        gm.off()
+
+
+def test_a_locked_store_costs_calls_a_second_in_all(on: Path) -> None:
+    ask("before")
+    gm.stats()
+    with locked_for_hours(on):
+        waits = []
+        for number in range(5):
+            begun = time.monotonic()
+            ask(f"during {number}")
+            waits.append(time.monotonic() - begun)
+        assert "is locked by another process" in repr(gm.status())
+    assert sum(waits) < 4 * connections.CALL_SECONDS, waits
+    gm.off()
+    gm.on(on)
+    assert len(gm.entries()) == 6, "the answers were written when the file was free"
+    gm.off()
+
+
+FAILING = (
+    'open("where", "w").close(); on("where")',
+    'os.makedirs("where/cache.db/x"); on("where")',
+    'on("where", mode="nonsense")',
+    'on("where", match="semantic", embedder=5)',
+    'on("where", budget="a lot")',
+    'on("where.jsonl")',
+    'monkey(); on("where")',
+)
+SCRIPT = """
+import os, sys
+import gptcache_magics as gm
+from gptcache_magics import controller
+from gptcache_magics.langchain import hooks
+from langchain_core.globals import get_llm_cache
+
+def on(where, **options):
+    gm.on(where, **options)
+
+def monkey():
+    import sqlite3
+    os.mkdir("where")
+    with sqlite3.connect("where/cache.db") as db:
+        db.execute("CREATE TABLE theirs (a)")
+
+try:
+    exec(sys.argv[1])
+except gm.GPTCacheMagicsError as error:
+    print("one sentence")
+print(get_llm_cache(), controller.controller.cache, hooks.installed(), gm.off())
+"""
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_an_on_that_fails_leaves_nothing_on(failing: str, tmp_path: Path) -> None:
+    said = output_of(SCRIPT, failing, folder=tmp_path)
+    assert said.splitlines() == ["one sentence", "None None [] The cache is off already."]
+
+
+NO_SHARED_MEMORY = """
+import ctypes, ctypes.util, sys
+sqlite = ctypes.CDLL(ctypes.util.find_library("sqlite3") or "libsqlite3.so.0")
+sqlite.sqlite3_vfs_find.restype = ctypes.c_void_p
+sqlite.sqlite3_vfs_register.argtypes = [ctypes.c_void_p, ctypes.c_int]
+chosen = sqlite.sqlite3_vfs_find(sys.argv[1].encode())
+if not chosen or sqlite.sqlite3_vfs_register(chosen, 1):
+    print("skip")
+    sys.exit()
+import gptcache_magics as gm
+from tests.support.shell import ask
+print(gm.on("store"))
+print(ask("q") == ask("q"), "has no shared memory" in repr(gm.status()))
+print(gm.off())
+gm.on("store")
+before = ask("q")
+print(ask("q") == before, len(gm.entries()))
+"""
+WITH_WAL = """
+import os
+import gptcache_magics as gm
+from tests.support.shell import ask
+gm.on("store")
+ask("q")
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("left_in_wal", [False, True])
+@pytest.mark.parametrize("vfs", ["unix-dotfile", "unix-none"])
+def test_a_file_system_without_shared_memory_gets_a_rollback_journal(
+    vfs: str, left_in_wal: bool, tmp_path: Path
+) -> None:
+    if left_in_wal:
+        output_of(WITH_WAL, folder=tmp_path)
+    said = output_of(NO_SHARED_MEMORY, vfs, folder=tmp_path).splitlines()
+    if said == ["skip"]:
+        pytest.skip("this SQLite has no such file system to choose")
+    assert "has no shared memory" in said[0]
+    assert said[1] == "True True"
+    assert said[-1] == "True 1"
+
+
+def test_a_second_process_shares_a_file_without_shared_memory(tmp_path: Path) -> None:
+    output_of(NO_SHARED_MEMORY, "unix-none", folder=tmp_path)
+    assert output_of(WITH_WAL, folder=tmp_path) == ""
+    assert output_of("import gptcache_magics as gm; gm.on('store'); print(len(gm.entries()))", folder=tmp_path) == "1"
