@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import add
@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, MARK
+from gptcache_magics.generations import CHUNKED, MARK, PARSED
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -107,12 +107,18 @@ def encode(answer: Streamed) -> bytes:
     return CHUNKED + chunks + b"\n" + whole if chunks else whole
 
 
-def decode(data: bytes, *, mark: Mapping[str, Any] | None = None, validate: bool = False) -> list[Any]:
+def decode(
+    data: bytes,
+    *,
+    mark: Mapping[str, Any] | None = None,
+    validate: bool = False,
+    parse: Callable[[str, Any], Any] | None = None,
+) -> list[Any]:
     """Decode an answer into new chunks; ``mark`` is in the last one, and pydantic validates all of them."""
     if data[:1] == CHUNKED:
         chunks = _chunks(orjson.loads(data[1 : data.index(b"\n")]))
     else:
-        chunks = list(_cut(generations.decode(data, validate=validate)[0]))
+        chunks = list(_cut(generations.decode(data, validate=validate, parse=parse)[0]))
     message = getattr(chunks[-1], "message", None)
     if mark is not None and message is not None:
         message.response_metadata[MARK] = dict(mark)
@@ -154,6 +160,8 @@ def _rows(chunks: Sequence[Any]) -> list[Any]:
         if type(chunk) is GenerationChunk:
             text, fields = chunk.text, {}
         elif type(chunk) is ChatGenerationChunk and type(chunk.message) is AIMessageChunk:
+            if PARSED in chunk.message.additional_kwargs:
+                raise not_stored("the object is parsed again from the whole text")
             text = chunk.message.content
             known = chunk.message.model_fields_set
             fields = {name: value for name, value in chunk.message if value or name in known}

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from enum import Enum
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from langchain_core import messages as lc_messages
@@ -58,6 +59,11 @@ CHUNKED: Final = b"C"
 MARK: Final = "gptcache"
 """Name in ``response_metadata`` that marks a hit."""
 
+PARSED: Final = "parsed"
+"""Name in ``additional_kwargs`` of the object that an SDK has parsed from the text of the answer."""
+FROM_TEXT: Final = {"gptcache": "parsed from the text"}
+"""Value that is stored for that object: only the text of the answer is what the model sent."""
+
 _FAST, _SLOW = b"F", b"S"
 _MESSAGE: Final = AIMessage(content="")
 _FIELDS: Final = vars(_MESSAGE).keys()
@@ -90,7 +96,7 @@ def encode(generations: Sequence[Generation]) -> bytes:
     NotStorable
         If the generations survive neither form.
     """
-    generations = [_with_plain_extras(generation) for generation in generations]
+    generations = [_without_parsed(generation) for generation in generations]
     data = _encode_fast(generations)
     if data is not None and decode(data, fresh=False) == list(generations):
         return data
@@ -107,7 +113,12 @@ def encode(generations: Sequence[Generation]) -> bytes:
 
 
 def decode(
-    data: bytes, *, fresh: bool = True, mark: Mapping[str, Any] | None = None, validate: bool = False
+    data: bytes,
+    *,
+    fresh: bool = True,
+    mark: Mapping[str, Any] | None = None,
+    validate: bool = False,
+    parse: Callable[[str, Any], Any] | None = None,
 ) -> list[Generation]:
     """Decode generations into new objects.
 
@@ -119,8 +130,20 @@ def decode(
         Mapping to put into ``response_metadata["gptcache"]``.
     validate
         Whether pydantic validates the fields of a message. :func:`encode` has done so; a stranger's file needs it.
+    parse
+        Makes the object that an SDK would parse, from the text of the answer and the stored value; without it, the
+        stored value stays.
     """
-    data = without_chunks(data)
+    generations = _decode(without_chunks(data), fresh, mark, validate)
+    if parse is not None:
+        for generation in generations:
+            extras = generation.message.additional_kwargs if isinstance(generation, ChatGeneration) else {}
+            if PARSED in extras:
+                extras[PARSED] = parse("".join(_texts(generation)[-1:]), extras[PARSED])
+    return generations
+
+
+def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     if data[:1] == _SLOW:
         return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]
     if data[:1] != _FAST:
@@ -273,18 +296,27 @@ def usage(generations: Sequence[Generation]) -> Usage:
     return Usage()
 
 
-def _with_plain_extras(generation: Generation) -> Generation:
-    """Return the generation with pydantic objects in ``additional_kwargs`` as JSON.
-
-    langchain-openai keeps a parsed answer there, and makes the object from the JSON again
-    (``_oai_structured_outputs_parser``).
-    """
+def _without_parsed(generation: Generation) -> Generation:
+    """Return the generation without the object that an SDK has parsed from its text."""
     message = getattr(generation, "message", None)
     extras = getattr(message, "additional_kwargs", {})
-    if message is None or not any(isinstance(value, BaseModel) for value in extras.values()):
+    parsed = extras.get(PARSED)
+    if isinstance(parsed, type) or not (isinstance(parsed, BaseModel) or is_dataclass(parsed)):
         return generation
-    plain = {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in extras.items()}
-    return generation.model_copy(update={"message": message.model_copy(update={"additional_kwargs": plain})})
+    if len(_texts(generation)) != 1:
+        raise not_stored(f"a {type(parsed).__name__} was not parsed from one text")
+    extras = {**extras, PARSED: FROM_TEXT}
+    return generation.model_copy(
+        update={"message": cast(BaseMessage, message).model_copy(update={"additional_kwargs": extras})}
+    )
+
+
+def _texts(generation: Any) -> list[str]:
+    """Return the texts that the content of a message consists of."""
+    content = generation.message.content
+    blocks = [content] if isinstance(content, str) else content
+    texts = [b.get("text") if isinstance(b, dict) and b.get("type") == "text" else b for b in blocks]
+    return [text for text in texts if isinstance(text, str) and text]
 
 
 def _encode_fast(generations: Sequence[Generation]) -> bytes | None:

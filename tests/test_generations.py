@@ -174,12 +174,19 @@ def test_encoding_leaves_the_answer_as_it_was() -> None:
     assert isinstance(answer.message.additional_kwargs["parsed"], Reply)
 
 
-def test_a_parsed_answer_comes_back_as_plain_data() -> None:
-    answer = chat(AIMessage('{"answer": "Hi"}', additional_kwargs={"parsed": Reply(answer="Hi"), "refusal": None}))
-    [back] = round_trip(answer)
+@pytest.mark.parametrize("content", ['{"answer": "Hi"}', [{"type": "text", "text": '{"answer": "Hi"}'}]])
+@pytest.mark.parametrize("kind", [AIMessage, AIMessageChunk])
+def test_a_parsed_answer_is_parsed_again_from_its_text(kind: type[AIMessage], content: Any) -> None:
+    answer = chat(kind(content=content, additional_kwargs={"parsed": Reply(answer="Hi"), "refusal": None}))
+    [back] = round_trip(answer, parse=lambda text, stored: Reply.model_validate_json(text))
 
-    assert isinstance(back, ChatGeneration)
-    assert back.message.additional_kwargs == {"parsed": {"answer": "Hi"}, "refusal": None}
+    assert same(back, answer)
+
+
+def test_an_object_that_was_not_parsed_from_one_text_is_refused() -> None:
+    for content in ("", [{"type": "text", "text": '{"answer": '}, {"type": "text", "text": '"Hi"}'}]):
+        with pytest.raises(NotStorable, match="a Reply was not parsed from one text"):
+            generations.encode([chat(AIMessage(content, additional_kwargs={"parsed": Reply(answer="Hi")}))])
 
 
 def test_a_tuple_comes_back_as_a_list() -> None:

@@ -6,6 +6,9 @@ That cache gets LangChain's own ``prompt`` and ``llm_string``, so it finds the a
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from langchain_core.caches import BaseCache
 
 from gptcache_magics import generations
@@ -30,7 +33,7 @@ class WrappedEngine:
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an answer in the other cache."""
-        self._cache.update(prompt, llm_string, generations.decode(entry.answer, fresh=False))
+        self._cache.update(prompt, llm_string, generations.decode(entry.answer, fresh=False, parse=_plain))
 
     def clear(self) -> str:
         """Clear the other cache."""
@@ -39,3 +42,8 @@ class WrappedEngine:
 
     def close(self) -> None:
         """Leave the other cache open: it was there before."""
+
+
+def _plain(text: str, stored: Any) -> Any:
+    """Return what the model sent in place of a parsed object: LangChain parses it where our hooks do not."""
+    return json.loads(text) if stored == generations.FROM_TEXT else stored

@@ -44,6 +44,10 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             kwargs["response_metadata"] = {"id": metadata["id"]}
         for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
             changed |= kwargs.pop(name, None) is not None
+        extras = kwargs.get("additional_kwargs")
+        if isinstance(extras, dict) and "parsed" in extras:  # the openai package parsed it from the text
+            kwargs["additional_kwargs"] = {name: value for name, value in extras.items() if name != "parsed"}
+            changed = True
         if message["id"][-1].endswith("MessageChunk"):
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()

@@ -30,7 +30,7 @@ from gptcache_magics.lookup.request import (
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
-from gptcache_magics.store.reasons import Kind, NotStorable, Reason, sentence
+from gptcache_magics.store.reasons import Kind, NotStorable, Reason, Unusable, sentence
 
 __all__ = ["RequestCache"]
 
@@ -119,7 +119,8 @@ class RequestCache:
             found = self._answers.recall(request)
             if found is None:
                 return None
-            return self._hit(request, codec.decode(found.answer, mark=self._mark(found)), found, started)
+            answer = codec.decode(found.answer, mark=self._mark(found), parse=request.parse)
+            return self._hit(request, answer, found, started)
         except Exception:
             return None
 
@@ -128,18 +129,22 @@ class RequestCache:
         try:
             search = self._answers.find(request)
             if search.found is not None:
-                answer = self._decoded(search.found, codec)
+                answer = self._decoded(request, search.found, codec)
                 if answer is not None:
                     return self._hit(request, answer, search.found, started, search)
                 search = Search(reason=self._answers.unreadable(search.found))
+        except Unusable as unusable:
+            search = Search(reason=unusable.reason)
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)
 
-    def _decoded(self, found: Found, codec: AnswerCodec) -> Any:
+    def _decoded(self, request: Request, found: Found, codec: AnswerCodec) -> Any:
         """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""
         try:
-            return codec.decode(found.answer, mark=self._mark(found), validate=True) or None
+            return codec.decode(found.answer, mark=self._mark(found), validate=True, parse=request.parse) or None
+        except Unusable:
+            raise
         except Exception:
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
@@ -53,6 +53,21 @@ class Request:
     """LangChain's own words for prompt and model, which other caches are asked with."""
     llm_string: str = ""
 
+    def parse(self, text: str, stored: Any) -> Any:
+        """Return the object that the caller's SDK parses from the text of an answer.
+
+        Parameters
+        ----------
+        stored
+            The value that stands in the stored answer for the object.
+
+        Raises
+        ------
+        Unusable
+            If the text is not an answer to this request.
+        """
+        return stored
+
     def fallback(self) -> Identity | None:
         """Return the identity of an answer that was stored without a model at hand, if it surely fits this request."""
         return None
@@ -80,8 +95,19 @@ class AnswerCodec(Protocol):
     def encode(self, answer: Any, /) -> bytes:
         """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""
 
-    def decode(self, data: bytes, /, *, mark: Mapping[str, Any] | None = None, validate: bool = False) -> Any:
-        """Decode an answer into new objects; ``mark`` says that it is a hit, ``validate`` that a stranger wrote it."""
+    def decode(
+        self,
+        data: bytes,
+        /,
+        *,
+        mark: Mapping[str, Any] | None = None,
+        validate: bool = False,
+        parse: Callable[[str, Any], Any] | None = None,
+    ) -> Any:
+        """Decode an answer into new objects; ``mark`` says that it is a hit, ``validate`` that a stranger wrote it.
+
+        ``parse`` is :meth:`Request.parse` of the request that gets the answer.
+        """
 
     def usage(self, answer: Any, /) -> Usage:
         """Return the tokens of an answer."""

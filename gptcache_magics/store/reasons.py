@@ -11,7 +11,7 @@ from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.text.amounts import cosine
 
 __all__ = [
-    *("ExactOnly", "Kind", "Near", "NotStorable", "Objection", "ObjectionKind", "Reason"),
+    *("ExactOnly", "Kind", "Near", "NotStorable", "Objection", "ObjectionKind", "Reason", "Unusable"),
     *("exact_only", "not_stored", "sentence"),
 ]
 
@@ -36,6 +36,9 @@ class Kind(StrEnum):
     NO_STREAMS = "no streams"
     SEVERAL = "several"
     EVENTS = "events"
+    RETRY = "retry"
+    UNPARSED = "unparsed"
+    """The detail says why the text of the stored answer is not the object that the caller expects."""
     BUDGET = "budget"
     ERROR = "error"
     """The detail is the message of an error inside the cache."""
@@ -73,6 +76,10 @@ class _WithReason(GPTCacheMagicsError):
 
 class NotStorable(_WithReason):
     """The answer is not one that a later call may be given."""
+
+
+class Unusable(_WithReason):
+    """The stored answer is not one for this call, which may be given another."""
 
 
 class ExactOnly(_WithReason):
@@ -141,6 +148,8 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.NO_STREAMS: "streams are not cached here",
     Kind.SEVERAL: "several answers in one stream",
     Kind.EVENTS: "events v3",
+    Kind.RETRY: "a retry asks the model",
+    Kind.UNPARSED: "the stored answer cannot be parsed: {}",
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
     Kind.NOT_STORED: "not stored: {}",

@@ -75,6 +75,7 @@ def test_the_parts_of_a_chat_that_the_model_sees_change_the_key(place: int, upda
         (1, {"id": "2"}),
         (2, {"id": "lc_run--3"}),
         (4, {"id": "lc_run--4", "usage_metadata": USAGE}),
+        (4, {"additional_kwargs": {"parsed": {"weather": "sunny"}}}),
         (4, {"usage_metadata": {**USAGE, "total_cost": 0}}),
         (4, {"response_metadata": {"model_name": "small", "finish_reason": "stop", "id": "resp_1"}}),
         (4, {"response_metadata": {"gptcache": {"entry": "a41f"}}}),
