@@ -46,7 +46,9 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             changed |= kwargs.pop(name, None) is not None
         extras = kwargs.get("additional_kwargs")
         if isinstance(extras, dict) and "parsed" in extras:  # the openai package parsed it from the text
-            kwargs["additional_kwargs"] = {name: value for name, value in extras.items() if name != "parsed"}
+            del extras["parsed"]
+            if not extras:  # LangChain leaves empty ones out
+                del kwargs["additional_kwargs"]
             changed = True
         if message["id"][-1].endswith("MessageChunk"):
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
