@@ -76,6 +76,11 @@ OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
     Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
     Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
     Kind.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
+    Kind.UNREADABLE: (
+        "not cached",
+        "The model or the call holds an object that cannot be read to its data, so it cannot be told which stored "
+        "answer fits.",
+    ),
     Kind.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
 }
 MODES: Final = {

@@ -10,59 +10,104 @@ import re
 from collections.abc import Hashable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final, cast
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import orjson
 
 from gptcache_magics.identity.call import Call
-from gptcache_magics.identity.canonical import ADDRESS, dumps
+from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
+from gptcache_magics.identity.code import name_of
 from gptcache_magics.identity.label import label_of
-from gptcache_magics.identity.model import key_variables, model_fields, model_name, plain_values, url_from_environment
-from gptcache_magics.identity.providers import BASE_URLS, CALL_LEFT_OUT, MODEL_NAMES, provider_of
+from gptcache_magics.identity.model import behaviour, facts_of, fields, key_variables, model_name, plain_values
+from gptcache_magics.identity.providers import (
+    ARRIVING,
+    BASE_URLS,
+    CALL_LEFT_OUT,
+    FORMATS,
+    MODEL_NAMES,
+    PROVIDERS,
+    USUAL,
+    provider_of,
+)
+from gptcache_magics.identity.state import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, shown, without_secrets
 from gptcache_magics.text.secret_names import is_secret
 
-__all__ = ["configuration_of", "configuration_of_llm_string"]
+__all__ = ["arguments_of", "configuration_of", "configuration_of_llm_string", "unreadable_configuration"]
 
 REMEMBERED: Final = 512
 """Number of configurations to remember; a notebook has a few."""
 
 
 def configuration_of(call: Call) -> Configuration:
-    """Return the configuration of a call, as its model and arguments are now."""
-    model = call.model
-    kwargs = {
+    """Return the configuration of a call, as its model and arguments are now.
+
+    Raises
+    ------
+    Unreadable
+        If a value cannot be read to its data. The message names the field or the argument.
+    """
+    model, kind = call.model, type(call.model)
+    kwargs = arguments_of(call)
+    values = plain_values(model, kwargs)
+    if values is None:
+        return _configuration(model, kwargs)
+    known = _known.setdefault(kind, {})
+    configuration = known.get(values)
+    if configuration is None:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        configuration = known[values] = _configuration(model, kwargs)
+    return configuration
+
+
+_known: WeakKeyDictionary[type, dict[Hashable, Configuration]] = WeakKeyDictionary()
+
+
+def arguments_of(call: Call) -> dict[str, Any]:
+    """Return the arguments that the model gets. ``stop=None`` is how LangChain passes none."""
+    method = "stream" if call.streams else "events" if "events" in call.method else "generate"
+    left_out = CALL_LEFT_OUT[method]
+    known = facts_of(type(call.model)).known
+    return {
         name: value
         for name, value in call.kwargs.items()
-        if value is not None and name not in CALL_LEFT_OUT and not is_secret(name)
+        if name not in left_out
+        and name not in FORMATS
+        and not (known and name in ARRIVING)
+        and not (name == "stop" and value is None)
+        and not is_secret(name)
     }
-    url = url_from_environment(model)
-    values = plain_values(model, kwargs)
-    if values is None:  # some values are not plain data: read the model in full
-        return _configuration(model, kwargs, url)
-    known = _known.get((url, values))
-    if known is None:
-        if len(_known) >= REMEMBERED:
-            _known.clear()
-        known = _known[url, values] = _configuration(model, kwargs, url)
-    return known
 
 
-_known: dict[tuple[str, Hashable], Configuration] = {}
+def unreadable_configuration(call: Call) -> Configuration:
+    """Return what can be told of a model that cannot be read: provider and name. Nothing is stored under its key."""
+    kind = type(call.model)
+    name = model_name(call.model, call.kwargs) or kind.__name__
+    content = dumps([name_of(kind), name, "unreadable"])
+    key = blake2b(content, digest_size=16).hexdigest()
+    return Configuration(key, provider_of(kind), name, label_of(name, {}), None, "{}")
 
 
-def _configuration(model: Any, kwargs: dict[str, Any], url: str) -> Configuration:
+def _configuration(model: Any, kwargs: dict[str, Any]) -> Configuration:
     kind = type(model)
-    kwargs = {name: without_secrets(value, name) for name, value in kwargs.items()}
-    fields = model_fields(model)
+    reader = Reader()
+    read = fields(model, reader)
+    arguments = {name: _argument(name, value, reader) for name, value in kwargs.items()}
     name = model_name(model, kwargs)
-    if url:
-        fields["base_url"] = url
-    content = dumps([f"{kind.__module__}.{kind.__qualname__}", name, fields, kwargs])
-    return configuration_from_json(
-        content, provider_of(cast(Hashable, kind)), name or kind.__name__, key_variables(model)
-    )
+    content = [name_of(kind), name, read, arguments]
+    if does := behaviour(model, reader):
+        content.append(does)
+    return configuration_from_json(dumps(content), provider_of(kind), name or kind.__name__, key_variables(model))
+
+
+def _argument(name: str, value: Any, reader: Reader) -> Any:
+    try:
+        return without_secrets(reader.fork().plain(value), name)
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from None
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -72,17 +117,22 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
     Parameters
     ----------
     content
-        JSON of class, model name, fields and arguments: everything that can change an answer.
+        JSON of class, model name, fields and arguments, for classes that are not known also of what they do:
+        everything that can change an answer.
     environment
         Names of the variables that the model's class reads its key from, with spaces between them.
     """
-    _, _, fields, kwargs = orjson.loads(content)
+    kind, _, fields, kwargs, *behaviour = orjson.loads(content)
     parameters = {**fields, **kwargs}
     temperature = parameters.get("temperature")
     for name in MODEL_NAMES:
         if parameters.get(name) == model:
             del parameters[name]
-    elsewhere = {name: value for name, value in parameters.items() if not _is_address(name, value)}
+    portable: list[Any] = [provider, model, {**parameters}]
+    if provider in PROVIDERS:  # of another class, nobody knows whether a field of such a name is an address
+        portable[2] = {name: value for name, value in parameters.items() if name not in BASE_URLS}
+    if behaviour or kind not in USUAL:
+        portable += [kind, *behaviour]
     parameters = shown(parameters)
     return Configuration(
         key=blake2b(content, digest_size=16).hexdigest(),
@@ -91,9 +141,7 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         label=label_of(model, parameters),
         temperature=float(temperature) if isinstance(temperature, int | float) else None,
         parameters=_json(parameters),
-        portable=blake2b(
-            orjson.dumps([provider, model, elsewhere], option=orjson.OPT_SORT_KEYS), digest_size=16
-        ).hexdigest(),
+        portable=blake2b(orjson.dumps(portable, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
         environment=environment,
         call_parameters=_json(shown({name: fields.get(name) for name in kwargs})),
     )
@@ -101,10 +149,6 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
 
 def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _is_address(name: str, value: Any) -> bool:
-    return name in BASE_URLS or (isinstance(value, str) and "://" in value)
 
 
 @lru_cache(maxsize=64)

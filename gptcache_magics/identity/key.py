@@ -16,7 +16,7 @@ from typing import Final
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import PREVIOUS_RESPONSE
+from gptcache_magics.identity.providers import ALL_CARRIED, carried_by
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason
 
@@ -68,15 +68,16 @@ def identify(call: Call, prompt: str) -> Identity:
     """Return the identity of one prompt of a call, whose configuration is taken at its first prompt."""
     if call.configuration is None:
         call.configuration = configuration_of(call)
-    keep_ids = call.chat and bool(vars(call.model).get(PREVIOUS_RESPONSE))
+    carried = carried_by(call.model) if call.chat else None
     identity = _remembered if len(prompt) <= LONG_PROMPT else _identity_in_call
-    return identity(call.configuration, prompt, call.chat, keep_ids)
+    return identity(call.configuration, prompt, carried)
 
 
-def _identity_in_call(configuration: Configuration, prompt: str, chat: bool, keep_ids: bool) -> Identity:
-    if not chat:
+def _identity_in_call(configuration: Configuration, prompt: str, carried: frozenset[str] | None) -> Identity:
+    """Return the identity of a prompt; ``carried`` is None for a completion."""
+    if carried is None:
         return _identity(configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
-    return _identity(configuration, *canonical(prompt, keep_ids))
+    return _identity(configuration, *canonical(prompt, carried))
 
 
 _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
@@ -85,7 +86,7 @@ _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
 def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
     """Return the identity of a lookup that no hook saw: only ``llm_string`` describes its model."""
     configuration, named = configuration_of_llm_string(llm_string)
-    return _identity(configuration, *canonical(prompt, keep_ids=True), None if named else Reason(Kind.MODEL_UNKNOWN))
+    return _identity(configuration, *canonical(prompt, ALL_CARRIED), None if named else Reason(Kind.MODEL_UNKNOWN))
 
 
 def _identity(

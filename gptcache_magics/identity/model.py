@@ -1,34 +1,116 @@
 """Read a live model: its name, its address, and every field that can change an answer.
 
-A model is read again for each call, because it can be changed between two calls.
+A model is read again for each call, because it can be changed between two calls. Of a class whose requests have been
+compared, the fields that change no answer are left out (:mod:`gptcache_magics.identity.providers`). Of any other class
+everything counts: fields, private attributes, parameters that it says identify it, and the code that the user wrote.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import orjson
 from pydantic_core import PydanticUndefined
 
+from gptcache_magics.identity import clients, code
 from gptcache_magics.identity.providers import (
     BASE_URLS,
-    DEFAULT_URLS,
-    LEFT_OUT,
     MODEL_NAMES,
-    PER_CLASS,
-    URL_VARIABLES,
+    PROVIDERS,
+    is_known,
+    left_out,
+    owner_of,
+    provider_of,
 )
+from gptcache_magics.identity.state import Unreadable, attributes
 from gptcache_magics.text.masking import plain_url, without_secrets
 from gptcache_magics.text.secret_names import is_secret
 
-__all__ = ["key_variables", "model_fields", "model_name", "plain_values", "url_from_environment"]
+if TYPE_CHECKING:
+    from gptcache_magics.identity.canonical import Reader
 
-_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
+__all__ = [
+    "Facts",
+    "behaviour",
+    "content",
+    "facts_of",
+    "fields",
+    "is_model",
+    "key_variables",
+    "model_name",
+    "plain_values",
+]
+
+_IDENTIFYING: Final = ("_identifying_params", "_default_params")
+_HTTP_CLIENTS: Final = ("http_client", "http_async_client")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What is true of all models of a class."""
+
+    known: bool
+    """Whether a provider's package or langchain-core wrote the class, and not the user or anybody else."""
+    counted: tuple[tuple[str, Any], ...]
+    """The fields that count, each with its default."""
+    names: tuple[str, ...]
+    """Names of the values that :func:`plain_values` reads."""
+    attributes: frozenset[str]
+    """Names of all attributes that a model has which nobody added one to."""
+    sync_clients: tuple[str, ...]
+    async_clients: tuple[str, ...]
+    urls: frozenset[str]
+    """Addresses that the provider's client uses by default."""
+    key_variables: list[str] = field(default_factory=list)
+
+
+_facts: WeakKeyDictionary[type, Facts] = WeakKeyDictionary()
+
+
+def facts_of(kind: type) -> Facts:
+    """Return what is true of all models of a class."""
+    facts = _facts.get(kind)
+    if facts is None:
+        facts = _facts[kind] = _facts_of(kind)
+    return facts
+
+
+def _facts_of(kind: Any) -> Facts:
+    declared = getattr(kind, "model_fields", {})
+    counted = tuple(
+        (name, _default(each)) for name, each in declared.items() if not left_out(kind, name) and not is_secret(name)
+    )
+    computed = {name for base in kind.__mro__ for name, each in vars(base).items() if isinstance(each, cached_property)}
+    private = {name for base in kind.__mro__ for name in vars(base).get("__private_attributes__", ())}
+    holders = [
+        name for name in (*declared, *private, *computed) if name.endswith("client") and name not in _HTTP_CLIENTS
+    ]
+    holders = sorted((each for each in holders if each in computed or left_out(kind, each)), key=len, reverse=True)
+    profile = ("profile",) if "profile" in declared else ()
+    return Facts(
+        known=is_known(kind),
+        counted=counted,
+        names=(*(name for name, _ in counted), *MODEL_NAMES, *profile),
+        attributes=frozenset(declared) | computed,
+        sync_clients=tuple(each for each in holders if "async" not in each),
+        async_clients=tuple(each for each in holders if "async" in each),
+        urls=frozenset(PROVIDERS[provider].urls if (provider := provider_of(kind)) in PROVIDERS else ()),
+    )
+
+
+def _default(declared: Any) -> Any:
+    made = declared.default_factory
+    return made() if made in (dict, list, set, tuple) else declared.default
+
+
+def is_model(value: Any) -> bool:
+    """Return whether a value is a language model."""
+    return hasattr(type(value), "model_fields") and hasattr(type(value), "generate_prompt")
 
 
 def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
@@ -40,94 +122,142 @@ def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
     return ""
 
 
-def model_fields(model: Any) -> dict[str, Any]:
-    """Return the fields that can change an answer and differ from the class's defaults, with those a user added."""
+def content(model: Any, reader: Reader) -> Any:
+    """Return all that distinguishes a model which another object holds."""
+    kind = type(model)
+    return [code.name_of(kind), model_name(model, {}), fields(model, reader), behaviour(model, reader)]
+
+
+def fields(model: Any, reader: Reader) -> dict[str, Any]:
+    """Return the fields that can change an answer and differ from the class's defaults, with those a user added.
+
+    Raises
+    ------
+    Unreadable
+        If the data of a field cannot be read. The message names the field.
+    """
+    facts = facts_of(type(model))
     values = vars(model)
     found: dict[str, Any] = {}
-    for name, default in _field_defaults(cast(Hashable, type(model))):
+    for name, default in facts.counted:
         value = values.get(name)
-        unset = default is None or default is PydanticUndefined
-        if value is default or (unset and (value is None or (isinstance(value, _CONTAINERS) and not value))):
+        if value is default or (value is None and default is PydanticUndefined):
             continue
-        if isinstance(value, (str, int, float, *_CONTAINERS)):
-            if type(value) is type(default) and value == default:
-                continue
-            value = repr(value) if isinstance(value, float) and not isfinite(value) else without_secrets(value, name)
-            value = plain_url(value) if name in BASE_URLS and isinstance(value, str) else value
-            if name in BASE_URLS and value in DEFAULT_URLS:
-                continue
-        found[name] = value
+        read = _field(name, value, reader)
+        if type(value) is type(default) and read == _field(name, default, reader):
+            continue
+        if (name in BASE_URLS and read in facts.urls and facts.known) or (name in _HTTP_CLIENTS and read is None):
+            continue
+        found[name] = read
     if getattr(model, "model_extra", None):
-        found["model_extra"] = without_secrets(model.model_extra)
+        found["model_extra"] = {name: _field(name, value, reader) for name, value in model.model_extra.items()}
+    found.update(_beyond(model, facts, reader))
     return found
 
 
-@lru_cache(maxsize=1024)
-def _field_defaults(kind: Any) -> list[tuple[str, Any]]:
-    left_out = LEFT_OUT.union(*(PER_CLASS.get(base.__name__, ()) for base in kind.__mro__))
-    return [
-        (name, field.default)
-        for name, field in getattr(kind, "model_fields", {}).items()
-        if name not in left_out and not is_secret(name)
-    ]
+def _field(name: str, value: Any, reader: Reader) -> Any:
+    try:
+        read = without_secrets(reader.fork().plain(value), name)
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from None
+    return plain_url(read) if name in BASE_URLS and isinstance(read, str) else read
+
+
+def _beyond(model: Any, facts: Facts, reader: Reader) -> Iterator[tuple[str, Any]]:
+    """Yield what counts beside the fields: private and added attributes, a profile, and what the client sends."""
+    kind = type(model)
+    usual = {*kind.model_fields, *(model.model_extra or ())}
+    for name, value in attributes(model).items():
+        default = getattr(getattr(kind, "__private_attributes__", {}).get(name), "default", PydanticUndefined)
+        if name not in usual and not is_secret(name) and not (type(value) is type(default) and value == default):
+            yield name, _field(name, value, reader)
+    profile = vars(model).get("profile")
+    if profile is not None and profile != getattr(model, "_resolve_model_profile", dict)():
+        yield "profile", _field("profile", profile, reader)
+    sent = _sent(model, facts)
+    if sent is None:
+        yield from ((name, _field(name, value, reader)) for name, value in _clients(model, facts))
+        return
+    named = {plain_url(value) for name, value in vars(model).items() if name in BASE_URLS and isinstance(value, str)}
+    urls = [url for url in dict.fromkeys(each.url for each in sent) if url and url not in named | facts.urls]
+    if urls:
+        yield "base_url", urls[0] if len(urls) == 1 else urls
+    if extras := [each.extras for each in sent if each.extras]:
+        yield "client", extras
+
+
+def _clients(model: Any, facts: Facts) -> list[tuple[str, Any]]:
+    """Return the client for calls and the client for asynchronous calls, with their names."""
+    values, private, found = vars(model), getattr(model, "__pydantic_private__", None), []
+    for names in (facts.sync_clients, facts.async_clients):
+        for name in names:
+            client = values.get(name) or (private and private.get(name))
+            if client is not None:
+                found.append((name, client))
+                break
+    return found
+
+
+def _sent(model: Any, facts: Facts) -> tuple[clients.Sent, ...] | None:
+    """Return what the clients add to a request; None if one of them is the user's own."""
+    values = vars(model)
+    found = tuple(clients.sent_by(client, values) for _, client in _clients(model, facts))
+    return None if None in found else found  # type: ignore[return-value]
+
+
+def behaviour(model: Any, reader: Reader) -> dict[str, Any]:
+    """Return what a class that is not known does: its code, its defaults, and how it identifies itself."""
+    kind = type(model)
+    found: dict[str, Any] = {"code": code.members(kind, reader.fork()), "defaults": _own_defaults(kind, reader)}
+    for name in _IDENTIFYING:
+        owner = next((base for base in kind.__mro__ if name in vars(base)), kind)
+        if not is_known(owner):
+            found[name] = _field(name, getattr(model, name, None), reader)
+    return {name: value for name, value in found.items() if value}
+
+
+def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
+    declared = {**kind.model_fields, **getattr(kind, "__private_attributes__", {})}
+    return {
+        name: _field(name, each.default, reader)
+        for name, each in declared.items()
+        if each.default is not PydanticUndefined
+        and (owner := owner_of(kind, name)) is not None
+        and not code.is_installed(owner.__module__)
+    }
 
 
 def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
-    """Return all that :func:`model_fields` and :func:`model_name` read, and the arguments, by content and type.
+    """Return all that :func:`fields` and :func:`model_name` read, and the arguments, by content and type.
 
     Returns
     -------
-    A value that is equal only where theirs are; None if a value is not plain data: the model must then be read in full.
+    A value that is equal only where theirs are; None if the model must be read in full: a value is not plain data, or
+    the class is not known.
     """
-    kind = type(model)
-    values = tuple(map(vars(model).get, _value_names(cast(Hashable, kind))))
+    facts = facts_of(type(model))
+    attributes = vars(model)
+    if not facts.known or not facts.attributes.issuperset(attributes) or (sent := _sent(model, facts)) is None:
+        return None
+    values = tuple(map(attributes.get, facts.names))
+    addresses = [each.url if each.extras is None else each for each in sent]
     try:
-        content = orjson.dumps((values, getattr(model, "model_extra", None), kwargs), option=_PLAIN)
+        data = orjson.dumps((values, model.__pydantic_extra__, kwargs, addresses), option=_PLAIN)
     except TypeError:
         return None
     types = tuple(map(type, (*values, *kwargs.values())))
     if float in types and not all(isfinite(value) for value in (*values, *kwargs.values()) if isinstance(value, float)):
         return None  # JSON has the same word for NaN, infinity and None
-    return kind, types, content
+    return types, data
 
 
 _PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
-@lru_cache(maxsize=1024)
-def _value_names(kind: Any) -> tuple[str, ...]:
-    return *(name for name, _ in _field_defaults(kind)), *MODEL_NAMES
-
-
-def url_from_environment(model: Any) -> str:
-    """Return the address that the model's client took from the environment, or an empty text."""
-    package = type(model).__module__.partition(".")[0]
-    if package not in URL_VARIABLES or any(map(vars(model).get, BASE_URLS)):
-        return ""
-    client = vars(model).get("root_client")  # holds the address that it was built with
-    url = _client_url(client) if client is not None else os.environ.get(URL_VARIABLES[package], "")
-    url = plain_url(url)
-    return "" if url in DEFAULT_URLS else url
-
-
-def _client_url(client: Any) -> str:
-    url = _client_urls.get(client)
-    if url is None:
-        url = _client_urls[client] = str(getattr(client, "base_url", ""))
-    return url
-
-
-_client_urls: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-
-
 def key_variables(model: Any) -> str:
     """Return the names of the environment variables that the model's class reads its key from."""
-    kind = type(model)
-    names = _key_variables.get(kind)
-    if names is None:
+    names = facts_of(type(model)).key_variables
+    if not names:
         variables = getattr(model, "lc_secrets", {}).values()
-        names = _key_variables[kind] = " ".join(sorted(each for each in variables if is_secret(each)))
-    return names
-
-
-_key_variables: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+        names.append(" ".join(sorted(each for each in variables if is_secret(each))))
+    return names[0]

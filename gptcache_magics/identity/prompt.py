@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gptcache_magics.identity.canonical import dumps
-from gptcache_magics.identity.providers import RESPONSE_ID
+from gptcache_magics.identity.providers import carried_of
 from gptcache_magics.text.messages import chat_messages, content_text
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-__all__ = ["canonical", "prompt_of"]
+__all__ = ["canonical", "prompt_of", "question_of"]
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
@@ -27,8 +27,14 @@ def prompt_of(messages: Sequence[BaseMessage]) -> str:
     return load.dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
-def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
-    """Return the canonical prompt, the prompt as stock GPTCache should see it, and the question."""
+def canonical(prompt: str, carried: frozenset[str]) -> tuple[bytes, str, str]:
+    """Return the canonical prompt, the prompt as stock GPTCache should see it, and the question.
+
+    Parameters
+    ----------
+    carried
+        The metadata of earlier answers that the model's request carries.
+    """
     messages = chat_messages(prompt)
     if messages is None:
         return _bytes(prompt), prompt, prompt
@@ -40,8 +46,14 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             question = kwargs.get("content")
         metadata = kwargs.pop("response_metadata", None)
         changed |= bool(metadata)
-        if keep_ids and metadata and str(metadata.get("id", "")).startswith(RESPONSE_ID):
-            kwargs["response_metadata"] = {"id": metadata["id"]}
+        if isinstance(metadata, dict) and (kept := carried_of(metadata, carried, kwargs.get("content"))):
+            kwargs["response_metadata"] = kept
+        extras = kwargs.get("additional_kwargs")
+        if isinstance(extras, dict) and "parsed" in extras:  # made of the content, for the user
+            changed = True
+            kwargs["additional_kwargs"] = {name: each for name, each in extras.items() if name != "parsed"}
+            if len(extras) == 1:
+                del kwargs["additional_kwargs"]
         for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
             changed |= kwargs.pop(name, None) is not None
         extras = kwargs.get("additional_kwargs")
@@ -55,6 +67,11 @@ def canonical(prompt: str, keep_ids: bool) -> tuple[bytes, str, str]:
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
             changed = True
     return dumps(messages), json.dumps(messages) if changed else prompt, content_text(question)
+
+
+def question_of(prompt: str) -> str:
+    """Return what a person asked last, or the prompt itself."""
+    return canonical(prompt, frozenset())[2]
 
 
 def _bytes(prompt: str) -> bytes:

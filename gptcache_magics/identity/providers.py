@@ -7,33 +7,17 @@ row to ``PROVIDERS`` and the names of its classes' fields to the sets below it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 __all__ = [
-    *("ANSWER_COUNTS", "BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "CUT_OFF", "DEFAULT_URLS"),
-    *(
-        "COMPLETE",
-        "EXTRAS_OF_EMPTY",
-        "FINISH_REASONS",
-        "FINISHING",
-        "INPUT_TOKENS",
-        "KEY_VARIABLE",
-        "LEFT_OUT",
-        "MODEL_NAMES",
-    ),
-    *(
-        "OUTPUT_TOKENS",
-        "PER_CLASS",
-        "PREVIOUS_RESPONSE",
-        "PROVIDERS",
-        "RESPONSE_ID",
-        "RESPONSE_STATUSES",
-        "TEXT_BLOCKS",
-        "URL_VARIABLES",
-    ),
-    *("Provider", "finishing", "provider_of"),
+    *("ALL_CARRIED", "ANSWER_COUNTS", "ARRIVING", "BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "COMPLETE"),
+    *("CUT_OFF", "EXTRAS_OF_EMPTY", "FINISHING", "FINISH_REASONS", "FORMATS", "INPUT_TOKENS", "KEY_VARIABLE"),
+    *("MODEL_NAMES", "OUTPUT_TOKENS", "PROVIDERS", "RESPONSE_STATUSES", "STORED", "TEXT_BLOCKS", "USUAL"),
+    *("Provider", "carried_by", "carried_of", "finishing", "is_known", "left_out", "owner_of", "provider_of"),
 ]
 
 
@@ -65,11 +49,18 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
+        urls=("https://generativelanguage.googleapis.com",),
         price_id="google",
     ),
     "google_vertexai": Provider(price_id="google"),
-    "groq": Provider(chat="langchain_groq.chat_models.ChatGroq", url_field="groq_api_base"),
-    "mistralai": Provider(chat="langchain_mistralai.chat_models.ChatMistralAI", price_id="mistral"),
+    "groq": Provider(
+        chat="langchain_groq.chat_models.ChatGroq", urls=("https://api.groq.com",), url_field="groq_api_base"
+    ),
+    "mistralai": Provider(
+        chat="langchain_mistralai.chat_models.ChatMistralAI",
+        urls=("https://api.mistral.ai/v1",),
+        price_id="mistral",
+    ),
     "ollama": Provider(
         chat="langchain_ollama.chat_models.ChatOllama",
         completion="langchain_ollama.llms.OllamaLLM",
@@ -86,94 +77,133 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "xai": Provider(price_id="x-ai"),
 }
 
-DEFAULT_URLS: Final = frozenset(url for provider in PROVIDERS.values() for url in provider.urls)
-URL_VARIABLES: Final = {
-    f"langchain_{name}": provider.url_variable for name, provider in PROVIDERS.items() if provider.url_variable
-}
-"""``url_variable`` of each provider by its LangChain package, which several providers may share."""
+USUAL: Final = frozenset(
+    [
+        *(path for provider in PROVIDERS.values() for path in (provider.chat, provider.completion) if path),
+        *(f"langchain_core.language_models.fake_chat_models.{name}" for name in ("FakeListChatModel", "FakeChatModel")),
+        *(
+            "langchain_core.language_models.fake.FakeListLLM",
+            "langchain_core.language_models.fake.FakeStreamingListLLM",
+        ),
+        *("langchain_openai.chat_models.azure.AzureChatOpenAI", "langchain_openai.llms.azure.AzureOpenAI"),
+        *("langchain_anthropic.llms.AnthropicLLM", "langchain_deepseek.chat_models.ChatDeepSeek"),
+        *("langchain_xai.chat_models.ChatXAI", "langchain_fireworks.chat_models.ChatFireworks"),
+        *("langchain_fireworks.llms.Fireworks", "langchain_together.chat_models.ChatTogether"),
+        *("langchain_together.llms.Together", "langchain_cohere.chat_models.ChatCohere"),
+        *("langchain_perplexity.chat_models.ChatPerplexity", "langchain_litellm.chat_models.litellm.ChatLiteLLM"),
+        "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
+    ]
+)
+"""Classes that a portable key does not name: their provider has one class for chats and one for completions."""
 
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "repo_id", "model_path")
 """Fields that name the model, the likeliest first."""
 BASE_URLS: Final = frozenset(
-    {"base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint"}
+    [
+        *("base_url", "openai_api_base", "anthropic_api_url", "api_base", "endpoint_url", "endpoint", "azure_endpoint"),
+        *("groq_api_base", "fireworks_api_base", "together_api_base", "xai_api_base"),
+    ]
 )
-"""Fields that hold the provider's address."""
+"""Fields of the providers' classes that hold the provider's address."""
 KEY_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET)")
 """Name of an environment variable that a class of models reads its key from."""
 
-LEFT_OUT: Final = frozenset(
-    [
-        "max_retries",
-        "timeout",
-        "request_timeout",
-        "default_request_timeout",
-        "streaming",
-        "disable_streaming",
-        "stream_usage",
-        "stream_chunk_timeout",
-        "include_response_headers",
-        "profile",
-        "name",
-        "cache",
-        "verbose",
-        "callbacks",
-        "callback_manager",
-        "tags",
-        "metadata",
-        "custom_get_token_ids",
-        "rate_limiter",
-        "client",
-        "async_client",
-        "root_client",
-        "root_async_client",
-        "http_client",
-        "http_async_client",
-        "http_socket_options",
-        "openai_proxy",
-        "anthropic_proxy",
-        "openai_organization",
-        "organization",
-        "batch_size",
-        "tiktoken_model_name",
-        "validate_model_on_init",
-        "max_concurrency",
-    ]
-)
-"""Fields of a model that change how an answer arrives and not its content."""
+_CLIENTS: Final = ("client", "async_client", "root_client", "root_async_client")
+_PRIVATE_CLIENTS: Final = ("_client", "_async_client", "_sdk_client", "_async_sdk_client", "_client_cleanup")
+"""Clients: their address, headers and query are read from them, see :mod:`gptcache_magics.identity.clients`."""
 
-PER_CLASS: Final[dict[str, frozenset[str]]] = {
-    "FakeListChatModel": frozenset({"i", "sleep"}),
-    "FakeListLLM": frozenset({"i", "sleep"}),
-    "FakeStreamingListLLM": frozenset({"i", "sleep"}),
-    "FakeMessagesListChatModel": frozenset({"i", "sleep"}),
+LEFT_OUT: Final[dict[str, frozenset[str]]] = {
+    name: frozenset(fields)
+    for name, fields in {
+        "langchain_core.Runnable": ("name",),
+        "langchain_core.RunnableSerializable": ("name",),
+        "langchain_core.BaseLanguageModel": (
+            *("cache", "verbose", "callbacks", "callback_manager", "tags", "metadata", "custom_get_token_ids"),
+        ),
+        # ``profile`` is what is known about the model; where it changes a request, it counts (PROFILED).
+        "langchain_core.BaseChatModel": ("rate_limiter", "disable_streaming", "profile"),
+        "langchain_core.BaseLLM": ("callback_manager",),
+        "langchain_core.BaseTool": (
+            *("verbose", "callbacks", "callback_manager", "tags", "metadata", "handle_tool_error"),
+            "handle_validation_error",
+        ),
+        # langchain-core's fakes count their calls in ``i``.
+        "langchain_core.FakeListChatModel": ("i", "sleep"),
+        "langchain_core.FakeListLLM": ("i", "sleep"),
+        "langchain_core.FakeStreamingListLLM": ("i", "sleep"),
+        "langchain_core.FakeMessagesListChatModel": ("i", "sleep"),
+        "langchain_openai.BaseChatOpenAI": (
+            *_CLIENTS,
+            *("http_socket_options", "include_response_headers", "max_retries", "openai_organization", "openai_proxy"),
+            *("request_timeout", "stream_chunk_timeout", "stream_usage", "streaming", "tiktoken_model_name"),
+        ),
+        "langchain_openai.BaseOpenAI": (
+            *_CLIENTS,
+            *("batch_size", "max_retries", "openai_organization", "openai_proxy", "request_timeout", "streaming"),
+            "tiktoken_model_name",
+        ),
+        "langchain_anthropic.ChatAnthropic": (
+            *("anthropic_proxy", "default_request_timeout", "max_retries", "stream_usage", "streaming"),
+        ),
+        "langchain_anthropic._AnthropicCommon": (*_CLIENTS, "default_request_timeout", "max_retries", "streaming"),
+        "langchain_ollama.ChatOllama": (*_PRIVATE_CLIENTS, "validate_model_on_init"),
+        "langchain_ollama.OllamaLLM": (*_PRIVATE_CLIENTS, "validate_model_on_init"),
+        "langchain_google_genai._BaseGoogleGenerativeAI": ("max_retries", "timeout"),
+        "langchain_google_genai.ChatGoogleGenerativeAI": (*_CLIENTS, *_PRIVATE_CLIENTS, "streaming"),
+        "langchain_google_genai.GoogleGenerativeAI": _CLIENTS,
+        "langchain_groq.ChatGroq": (*_CLIENTS, "max_retries", "request_timeout", "streaming"),
+        "langchain_mistralai.ChatMistralAI": (*_CLIENTS, "max_retries", "streaming", "timeout"),
+        "langchain_fireworks.ChatFireworks": (
+            *(*_CLIENTS, *_PRIVATE_CLIENTS),
+            *("max_retries", "request_timeout", "stream_usage", "streaming"),
+        ),
+        "langchain_fireworks.Fireworks": ("timeout",),
+        "langchain_cohere.BaseCohere": (*_CLIENTS, "streaming"),
+        "langchain_cohere.ChatCohere": ("_default_model_name",),
+        "langchain_perplexity.ChatPerplexity": (*_CLIENTS, "max_retries", "request_timeout", "streaming"),
+        "langchain_aws.ChatBedrockConverse": (
+            *_CLIENTS,
+            *("bedrock_client", "max_retries", "streaming", "timeout"),
+        ),
+        "langchain_aws.BedrockBase": (*_CLIENTS, "bedrock_client", "max_retries", "streaming", "timeout"),
+        "langchain_litellm.ChatLiteLLM": (
+            *_CLIENTS,
+            *("max_retries", "organization", "request_timeout", "streaming"),
+        ),
+    }.items()
 }
-"""Further fields to leave out, by class name: langchain-core's fakes count their calls in ``i``."""
+"""Fields that change how an answer arrives and not its content, by the class that declares them.
 
-CALL_LEFT_OUT: Final = frozenset(
-    [
-        "callbacks",
-        "config",
-        "tags",
-        "metadata",
-        "run_name",
-        "run_id",
-        "ls_structured_output_format",
-        "structured_output_format",
-        "stream",
-        "timeout",
-    ]
-)
-"""Arguments of ``generate`` that never reach the provider, or change only how the answer arrives."""
+The audit (``tests/audit``) gives each field of each class two values and compares the requests.
+"""
+
+CALL_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+    "generate": frozenset(["messages", "prompts", "callbacks", "tags", "metadata", "run_name", "run_id"]),
+    "stream": frozenset(),
+    "events": frozenset(["input", "config"]),
+}
+"""Parameters of LangChain's own methods, which it does not hand to the model."""
+FORMATS: Final = frozenset(["ls_structured_output_format", "structured_output_format"])
+"""Arguments for LangSmith, which LangChain takes away before it asks the model."""
+ARRIVING: Final = frozenset(["stream", "timeout"])
+"""Arguments of the known providers' classes that change how the answer arrives."""
 
 CALL_PARAMETERS: Final = frozenset(
     {"function_call", "functions", "parallel_tool_calls", "response_format", "stop", "tool_choice", "tools"}
 )
 """Parameters that are mostly arguments of the call and not fields of the model."""
 
-PREVIOUS_RESPONSE: Final = "use_previous_response_id"
-"""Field of OpenAI's models that sends the id of the previous answer instead of the conversation."""
-RESPONSE_ID: Final = "resp_"
-"""Prefix of such an id."""
+_CARRIED_IF: Final = {"use_previous_response_id": "id", "reuse_last_container": "container"}
+"""Fields of models that send metadata of the previous answer with the next question, each with the metadata's name."""
+_READS_PROVIDER: Final = frozenset({"anthropic", "fireworks", "google_genai"})
+"""Providers whose classes convert an answer of another provider in another way."""
+_FOREIGN_BLOCKS: Final = frozenset({"reasoning", "function_call"})
+"""Blocks that Anthropic's class drops from the answers of other providers."""
+ALL_CARRIED: Final = frozenset(_CARRIED_IF.values())
+STORED: Final = ALL_CARRIED | _READS_PROVIDER
+"""Everything that a stored prompt can still hold of the metadata."""
+_RESPONSE_ID: Final = "resp_"
+"""Prefix of the id of a response of OpenAI's."""
 
 FINISH_REASONS: Final = (
     "finish_reason",
@@ -255,9 +285,18 @@ INPUT_TOKENS, OUTPUT_TOKENS = "prompt_eval_count", "eval_count"
 """Names of Ollama's token counts in ``generation_info`` of completions; chat models have ``usage_metadata``."""
 
 
-@lru_cache(maxsize=1024)
-def provider_of(kind: Any) -> str:
+def provider_of(kind: type) -> str:
     """Return the provider's name, from the package of a class or of its nearest base."""
+    provider = _providers.get(kind)
+    if provider is None:
+        provider = _providers[kind] = _provider_of(kind)
+    return provider
+
+
+_providers: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def _provider_of(kind: type) -> str:
     for base in kind.__mro__:
         top, *rest = base.__module__.split(".")
         if top == "langchain_community" and len(rest) > 1:
@@ -275,3 +314,54 @@ def finishing(kind: Any) -> bool | None:
     """Return whether ``invoke`` of a class reads a stream; None if it is not known to end streams with a reason."""
     names = (f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__)
     return next((FINISHING[name] for name in names if name in FINISHING), None)
+
+
+def owner_of(kind: type, name: str) -> type | None:
+    """Return the class that declares a field."""
+    return next((base for base in kind.__mro__ if name in vars(base).get("__annotations__", ())), None)
+
+
+def left_out(kind: type, name: str) -> bool:
+    """Return whether a field is known to change no answer."""
+    owner = owner_of(kind, name)
+    return owner is not None and name in LEFT_OUT.get(f"{_package(owner)}.{owner.__name__}", ())
+
+
+def is_known(kind: type) -> bool:
+    """Return whether a class is one of the classes whose fields and requests have been compared."""
+    return _package(kind) in _KNOWN
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+_KNOWN: Final = frozenset({name.partition(".")[0] for name in LEFT_OUT} | {f"langchain_{name}" for name in PROVIDERS})
+
+
+def carried_by(model: Any) -> frozenset[str]:
+    """Return the metadata of earlier answers that a chat model's requests carry."""
+    values = vars(model)
+    found = [name for field, name in _CARRIED_IF.items() if values.get(field)]
+    provider = provider_of(type(model))
+    return frozenset((*found, provider) if provider in _READS_PROVIDER else found)
+
+
+def carried_of(metadata: Mapping[str, Any], carried: frozenset[str], content: Any) -> dict[str, Any]:
+    """Return the part of an answer's metadata that the next request carries, or that changes how it is written."""
+    kept: dict[str, Any] = {}
+    if "id" in carried and str(metadata.get("id", "")).startswith(_RESPONSE_ID):
+        kept["id"] = metadata["id"]
+    container = metadata.get("container")
+    if "container" in carried and isinstance(container, Mapping) and container.get("id"):
+        kept["container"] = {"id": container["id"]}
+    blocks = content if isinstance(content, list) else []
+    v1 = metadata.get("output_version") == "v1" and bool(blocks)
+    foreign = any(isinstance(block, Mapping) and block.get("type") in _FOREIGN_BLOCKS for block in blocks)
+    if v1:
+        kept["output_version"] = "v1"
+    if (v1 or (foreign and "anthropic" in carried) or carried & {"fireworks", "google_genai"}) and (
+        provider := metadata.get("model_provider")
+    ):
+        kept["model_provider"] = provider
+    return kept

@@ -18,12 +18,14 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from gptcache_magics import generations
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.identity.configuration import configuration_of
+from gptcache_magics.identity.configuration import configuration_of, unreadable_configuration
 from gptcache_magics.identity.key import Identity, identify
-from gptcache_magics.identity.prompt import prompt_of
+from gptcache_magics.identity.prompt import prompt_of, question_of
+from gptcache_magics.identity.state import Unreadable
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
+from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["BypassWatch"]
@@ -51,15 +53,27 @@ class BypassWatch:
             return
         scope = self._ledger.settings.now()
         if scope.mode == "replay":
-            miss = CacheMiss(
-                f"{type(call.model).__name__} was not called: it would go past the cache ({sentence(reason)}), and "
-                "mode replay serves recorded answers only."
-            )
+            miss = _refusal(call, reason)
             self._note(call, reason, scope, refusal=str(miss))
             raise miss
         if reason.kind is not Kind.OWN_STREAM:  # the method may call another method, which asks the cache
             self._spend(call, scope)
             self._note(call, reason, scope)
+
+    def unreadable(self, call: ModelCall, prompt: str, error: Unreadable, scope: Scope) -> None:
+        """Record a prompt of a model that cannot be read, as :meth:`call_begins` records other calls."""
+        reason = Reason(Kind.UNREADABLE, str(error))
+        configuration = unreadable_configuration(call)
+        note = self._ledger.note(
+            "bypass", reason, 0.0, scope=scope, question=question_of(prompt), configuration=configuration
+        )
+        call.past.append(note)
+        if scope.mode == "replay":
+            note.refusal = str(miss := _refusal(call, reason))
+            raise miss
+        if self._ledger.budget is not None:
+            call.configuration = configuration  # nothing is looked up: it tells the price
+            self._ledger.budget.check(call, configuration)
 
     def call_ended(self, call: ModelCall, result: Any) -> None:
         """Record the cost of a bypassing call and release its waiters."""
@@ -76,7 +90,7 @@ class BypassWatch:
     def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:
             try:
-                self._ledger.budget.check(call, configuration_of(call))
+                self._ledger.budget.check(call, _configuration(call))
             except BudgetReached:
                 self._note(call, Reason(Kind.BUDGET), scope)
                 raise
@@ -85,6 +99,8 @@ class BypassWatch:
         try:
             asked: list[tuple[str | None, str]] = [(each.key, each.question) for each in _identities(call)]
             call.configuration = configuration_of(call)
+        except Unreadable:
+            asked, call.configuration = [], unreadable_configuration(call)
         except Exception as error:
             self._ledger.note("error", self._ledger.failed(error, "reading what a model is asked"), 0.0, scope=scope)
             return
@@ -114,6 +130,20 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
         if call.answers > 1:
             return Reason(Kind.SEVERAL)
     return Reason(Kind.EVENTS) if call.method.endswith("v3") else None
+
+
+def _refusal(call: ModelCall, reason: Reason) -> CacheMiss:
+    return CacheMiss(
+        f"{type(call.model).__name__} was not called: it would go past the cache ({sentence(reason)}), and "
+        "mode replay serves recorded answers only."
+    )
+
+
+def _configuration(call: ModelCall) -> Configuration:
+    try:
+        return configuration_of(call)
+    except Unreadable:
+        return unreadable_configuration(call)
 
 
 def _streams(call: ModelCall) -> bool:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.runnables import run_in_executor
@@ -18,6 +18,7 @@ from langchain_core.runnables import run_in_executor
 from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
+from gptcache_magics.identity.state import Unreadable
 from gptcache_magics.langchain import hooks
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.langchain.call import ModelCall, running_call
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
-
-MOST_MODELS: Final = 10_000
-"""The largest number of ``llm_string`` that a cache remembers; a further one is never taken for a model."""
 
 
 class GPTCache(BaseCache):
@@ -72,8 +70,6 @@ class GPTCache(BaseCache):
         self._answers = Answers(self.store, init_func, wrapped, self.ledger.failed)
         self._requests = RequestCache(self.store, self._answers, self.ledger)
         self.watch = BypassWatch(self, self.ledger, self._requests.call_ended)
-        self._by_llm_string: dict[str, str] = {}
-        """The configuration that each ``llm_string`` meant first, by key."""
         hooks.install()
         stop = hooks.watch(self.watch)
         owned = self.store if self.store is not store else None
@@ -169,6 +165,8 @@ class GPTCache(BaseCache):
         waiting = call.pending.get((prompt, llm_string)) if call is not None else None
         try:
             pending = waiting.pop(0) if waiting else Pending(self._read(call, prompt, llm_string, self.scope))
+        except Unreadable:  # noted as a bypass when it was asked
+            return
         except Exception as error:
             self.ledger.failed(error, "storing an answer")
             return
@@ -216,6 +214,10 @@ class GPTCache(BaseCache):
                 sample = self.settings.sample(request.identity.key, scope.samples)
                 request = replace(request, identity=request.identity.sample(sample))
             return request
+        except Unreadable as error:
+            if call is not None:
+                self.watch.unreadable(call, prompt, error, scope)
+            return None
         except Exception as error:
             refused = self._requests.unreadable(error, scope)
             if refused is not None:
@@ -225,11 +227,7 @@ class GPTCache(BaseCache):
     def _read(self, call: ModelCall | None, prompt: str, llm_string: str, scope: Scope) -> ModelRequest:
         if call is None:
             return ModelRequest(identify_by_llm_string(prompt, llm_string), scope, None, prompt, llm_string)
-        identity = identify(call, prompt)
-        key = identity.configuration.key
-        known = self._by_llm_string
-        current = (llm_string in known or len(known) < MOST_MODELS) and known.setdefault(llm_string, key) == key
-        return ModelRequest(identity, scope, call, prompt, llm_string, current)
+        return ModelRequest(identify(call, prompt), scope, call, prompt, llm_string)
 
     def _answer(self, request: ModelRequest, result: Result) -> RETURN_VAL_TYPE | None:
         """Return LangChain's answer to a result: generations for a hit, None to ask the model."""

@@ -167,7 +167,7 @@ def _discard(watcher: Watcher) -> None:
 
 
 def _call(model: Any, chat: bool, method: str, inputs: Any, stop: Any, kwargs: dict[str, Any]) -> ModelCall:
-    return ModelCall(model, {**kwargs, "stop": stop} if stop else kwargs, chat, method, inputs)
+    return ModelCall(model, {**kwargs, "stop": stop} if stop is not None else kwargs, chat, method, inputs)
 
 
 def _begin(call: ModelCall) -> None:
@@ -295,7 +295,7 @@ def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return kwargs.get("stop") or (args[1] if len(args) > 1 else None)
+    return kwargs["stop"] if "stop" in kwargs else args[1] if len(args) > 1 else None
 
 
 METHODS: Final = {

@@ -8,8 +8,9 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from gptcache_magics.generations import FROM_TEXT
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity, identify_by_llm_string
-from gptcache_magics.identity.model import model_name
+from gptcache_magics.identity.llm_string import names
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.request import Request
 from gptcache_magics.store.reasons import Kind, Reason, Unusable
@@ -20,9 +21,6 @@ __all__ = ["ModelRequest"]
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelRequest(Request):
     """A request of a LangChain model."""
-
-    current: bool = False
-    """Whether ``llm_string`` has meant one configuration so far: a changed model still has its old one."""
 
     def parse(self, text: str, stored: Any) -> Any:
         """Return the object that the ``openai`` package parses from the text with the schema of the call.
@@ -54,10 +52,8 @@ class ModelRequest(Request):
             raise Unusable(Reason(Kind.UNPARSED, type(error).__name__)) from error
 
     def fallback(self) -> Identity | None:
-        """Return the identity by ``llm_string``, if that surely means the model that asks, as it is now."""
-        if self.call is None or not self.llm_string or not self.current:
+        """Return the identity by ``llm_string``, if that names the model and everything else that counts."""
+        call = self.call
+        if not isinstance(call, Call) or not self.llm_string or not names(self.llm_string, call):
             return None
-        call = cast(ModelCall, self.call)
-        plain = identify_by_llm_string(self.prompt, self.llm_string)
-        name = model_name(call.model, call.kwargs)
-        return plain if not name or plain.configuration.model == name else None
+        return identify_by_llm_string(self.prompt, self.llm_string)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.vectors import Vector
@@ -196,7 +197,7 @@ class Backfill:
 
 def _question_of(prompt: str, configuration: str) -> SearchableQuestion | None:
     """Return the searchable question of a stored prompt, or None if it has none."""
-    seen, *_ = canonical(prompt, keep_ids=True)
+    seen, *_ = canonical(prompt, STORED)
     try:
         return searchable_question(seen, configuration)
     except ExactOnly:

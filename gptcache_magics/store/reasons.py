@@ -39,6 +39,8 @@ class Kind(StrEnum):
     RETRY = "retry"
     UNPARSED = "unparsed"
     """The detail says why the text of the stored answer is not the object that the caller expects."""
+    UNREADABLE = "unreadable"
+    """The detail names the field or the argument whose data cannot be read."""
     BUDGET = "budget"
     ERROR = "error"
     """The detail is the message of an error inside the cache."""
@@ -150,6 +152,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.EVENTS: "events v3",
     Kind.RETRY: "a retry asks the model",
     Kind.UNPARSED: "the stored answer cannot be parsed: {}",
+    Kind.UNREADABLE: "cannot tell what the model sees: {}",
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
     Kind.NOT_STORED: "not stored: {}",

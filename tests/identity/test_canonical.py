@@ -1,20 +1,104 @@
 """Values as canonical JSON: different for different values, the same for equal ones in every process."""
 
+import array
+import collections
+import datetime
+import decimal
 import functools
 import json
 import math
+import pathlib
+import re
+import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.support.calls import Chat, Color, Login, Open, Pair, Persona, Plain, Slotted, key, suffixed, without_address
 from tests.support.processes import output_of
 
 
+def nested(value: Any, depth: int = 60) -> list[Any]:
+    """Return a value in many lists."""
+    return [value] if not depth else [nested(value, depth - 1)]
+
+
+def chained(value: Any, depth: int = 60) -> Plain:
+    """Return a value in many objects."""
+    return Plain(a=value if not depth else chained(value, depth - 1))
+
+
+def changed(values: Any, place: int, value: Any) -> Any:
+    """Return a copy of an array or a frame with one other value."""
+    copy = values.copy()
+    if isinstance(copy, pd.DataFrame):
+        copy.iloc[place, 0] = value
+    else:
+        copy[place] = value
+    return copy
+
+
+LONG = np.zeros(5000)
+FRAME = pd.DataFrame({"a": range(3000), "b": ["x"] * 3000})
+
+
+class Text(str):
+    """A text of the user's own class."""
+
+    __slots__ = ("mood",)
+
+
+class Numbers(list[int]):
+    """A list of the user's own class."""
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [
+        (LONG, changed(LONG, 2500, 1)),
+        (LONG, LONG.astype("float32")),
+        (LONG.reshape(50, 100), LONG.reshape(100, 50)),
+        (np.array([1, None], object), np.array([2, None], object)),
+        (np.array(["2020-01-01"], "M8[D]"), np.array(["2020-01-02"], "M8[D]")),
+        (np.float64(1), np.float64(2)),
+        (FRAME, changed(FRAME, 1500, 9)),
+        (FRAME, FRAME.rename(columns={"b": "c"})),
+        (FRAME["a"], FRAME["b"]),
+        (FRAME.index, FRAME.index + 1),
+        (pd.Categorical(["a", "b"]), pd.Categorical(["b", "a"])),
+        (pd.Timestamp(1), pd.Timestamp(2)),
+        (b"ab", "6162"),
+        (b"ab", "b'ab'"),
+        (b"a" * 5000, b"a" * 4999 + b"b"),
+        (memoryview(b"a"), memoryview(b"b")),
+        (2**70, str(2**70)),
+        (math.nan, "nan"),
+        ([math.nan], [None]),
+        ([math.inf], [-math.inf]),
+        (-0.0, 0.0),
+        ({1, 2}, [1, 2]),
+        ({1: "a", "1": "b"}, {"1": "b"}),
+        ("half \ud83d", "half \\ud83d"),
+        (datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)),
+        (datetime.timedelta(1), datetime.timedelta(2)),
+        (decimal.Decimal("1.0"), decimal.Decimal("1.1")),
+        (uuid.UUID(int=1), uuid.UUID(int=2)),
+        (re.compile("a"), re.compile("a", re.IGNORECASE)),
+        (pathlib.PurePath("a"), pathlib.PurePath("b")),
+        (collections.deque([1]), collections.deque([2])),
+        (array.array("d", [1]), array.array("d", [2])),
+        (slice(1), slice(2)),
+        (Text("a"), Text("b")),
+        (Numbers([1]), Numbers([2])),
+        (nested(1), nested(2)),
+        (chained(1), chained(2)),
+        (Plain(_a=1), Plain(_a=2)),
+        (Plain(client=Plain(a=1)), Plain(client=Plain(a=2))),
+        ("https://x/one/", "https://x/one"),
         (1, 2),
         (1, 1.5),
         (0, False),
@@ -77,6 +161,11 @@ def test_two_values_of_a_field_differ(one: Any, two: Any) -> None:
         (Persona(name="Ada"), Persona(name="Ada")),
         (Login(), Login()),
         (suffixed("a"), suffixed("a")),
+        (LONG, LONG.copy()),
+        (np.arange(10)[::2], np.arange(0, 10, 2)),
+        (FRAME, FRAME.copy()),
+        ((1, 2), [1, 2]),
+        (Plain(lock=threading.Lock(), a=1), Plain(lock=threading.Lock(), a=1)),
         (math.nan, float("nan")),
         ({"api_key": "one"}, {"api_key": "two"}),
         ({"headers": {"Authorization": "one"}}, {"headers": {"Authorization": "two"}}),

@@ -116,6 +116,34 @@ def test_a_chunk_kept_in_a_history_is_the_message(chunk: BaseMessage, message: B
     assert key_of(chunk, question) == key_of(message, question)
 
 
+def test_an_object_that_was_parsed_for_the_user_is_no_part_of_the_prompt() -> None:
+    parsed = AIMessage('{"a": 1}', additional_kwargs={"parsed": {"a": 1}})
+
+    assert key_of(parsed, HumanMessage("And?")) == key_of(AIMessage('{"a": 1}'), HumanMessage("And?"))
+
+
+def test_the_container_of_an_answer_counts_where_the_request_names_it() -> None:
+    def keys(**fields: Any) -> int:
+        answers = [AIMessage("Hi", response_metadata={"container": {"id": f"c{n}", "expires_at": n}}) for n in range(3)]
+        again = AIMessage("Hi", response_metadata={"container": {"id": "c0", "expires_at": 7}})
+        return len({key_of(answer, HumanMessage("And?"), **fields) for answer in (*answers, again)})
+
+    assert keys(reuse_last_container=True) == 3
+    assert keys() == 1
+
+
+def test_the_form_of_an_answers_content_counts() -> None:
+    blocks = [{"type": "reasoning", "reasoning": "so"}]
+    v1 = {"output_version": "v1", "model_provider": "openai"}
+    answers = [
+        AIMessage(content, response_metadata=metadata)
+        for content in (blocks, "text")
+        for metadata in ({}, v1, v1 | {"model_provider": "anthropic"})
+    ]
+
+    assert len({key_of(answer, HumanMessage("And?")) for answer in answers}) == 4
+
+
 def test_the_previous_response_counts_where_the_request_names_it() -> None:
     def keys(**fields: Any) -> int:
         answers = [AIMessage("Hi", response_metadata={"id": f"resp_{n}"}) for n in range(3)]

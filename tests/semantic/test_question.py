@@ -6,6 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from gptcache_magics.identity.prompt import canonical, prompt_of
+from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.store.reasons import ExactOnly
 
@@ -15,7 +16,7 @@ CALL = {"name": "search", "args": {}, "id": "1", "type": "tool_call"}
 
 
 def searchable(*messages: BaseMessage, configuration: str = GPT) -> SearchableQuestion:
-    return searchable_question(canonical(prompt_of(messages), keep_ids=True)[0], configuration)
+    return searchable_question(canonical(prompt_of(messages), STORED)[0], configuration)
 
 
 def test_the_question_is_the_last_human_message() -> None:

@@ -44,6 +44,7 @@ class Chat(BaseChatModel):
     timeout: float | None = None
     streaming: bool = False
     use_previous_response_id: bool = False
+    reuse_last_container: bool = False
 
     @property
     def _llm_type(self) -> str:

@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage
 
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.prompt import canonical, prompt_of
-from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
+from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, STORED, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
@@ -127,7 +127,7 @@ def _seen(kind: str, fields: dict[str, Any]) -> bytes:
     """Return the canonical form of a message made from these fields; empty if it cannot be made."""
     try:
         message: BaseMessage = getattr(lc_messages, kind)(**fields)
-        return canonical(prompt_of([message]), keep_ids=True)[0]
+        return canonical(prompt_of([message]), STORED)[0]
     except Exception:  # of any kind: then all fields are written out
         return b""
 

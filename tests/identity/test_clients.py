@@ -1,0 +1,130 @@
+"""The address of a model is that of its client, whatever gave it; headers and queries of a client count."""
+
+from typing import Any
+
+import httpx
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_ollama import ChatOllama, OllamaLLM
+from langchain_openai import AzureChatOpenAI, ChatOpenAI, OpenAI
+
+from gptcache_magics.identity.call import Call
+from gptcache_magics.identity.configuration import configuration_of
+from tests.support.calls import key
+
+
+class MyChat(ChatOpenAI):
+    """A user's subclass in another package."""
+
+
+class MyOllama(ChatOllama):
+    """A user's subclass in another package."""
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every client a key."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "key")
+
+
+VARIABLES = [
+    (ChatOpenAI, "OPENAI_BASE_URL"),
+    (ChatOpenAI, "OPENAI_API_BASE"),
+    (MyChat, "OPENAI_BASE_URL"),
+    (OpenAI, "OPENAI_BASE_URL"),
+    (ChatAnthropic, "ANTHROPIC_BASE_URL"),
+    (ChatOllama, "OLLAMA_HOST"),
+    (MyOllama, "OLLAMA_HOST"),
+    (OllamaLLM, "OLLAMA_HOST"),
+]
+
+
+@pytest.mark.parametrize(("kind", "variable"), VARIABLES, ids=lambda value: getattr(value, "__name__", value))
+def test_the_address_is_the_one_that_the_client_was_built_with(
+    kind: Any, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = kind(model="small")
+    monkeypatch.setenv(variable, "http://one:1/v1")
+    one = kind(model="small")
+    monkeypatch.setenv(variable, "http://two:1/v1")
+    two = kind(model="small")
+    before = [key(plain), key(one), key(two)]
+    monkeypatch.delenv(variable)
+
+    assert [key(plain), key(one), key(two)] == before
+    assert len(set(before)) == 3
+
+
+def test_the_default_address_of_one_provider_is_an_address_like_any_other_for_another() -> None:
+    def anthropic(**fields: Any) -> str:
+        return key(ChatAnthropic(model="small", **fields))
+
+    local = "http://localhost:11434"
+    assert anthropic() == anthropic(base_url="https://api.anthropic.com/") != anthropic(base_url=local)
+    assert key(ChatOllama(model="small")) == key(ChatOllama(model="small", base_url=local))
+    assert key(ChatOpenAI(model="small")) != key(ChatOpenAI(model="small", base_url=local))
+
+
+def test_another_client_of_a_made_model_is_another_address() -> None:
+    model = ChatOpenAI(model="small")
+    before = key(model)
+    model.root_client = model.root_client.with_options(base_url="http://one/v1")
+
+    assert key(model) != before
+
+
+def http(**options: Any) -> str:
+    """Return the key of a model with an HTTP client of its own."""
+    return key(ChatOpenAI(model="small", http_client=httpx.Client(**options)))
+
+
+def test_what_an_http_client_adds_to_a_request_counts() -> None:
+    assert http() == http(verify=False, timeout=3) == key(ChatOpenAI(model="small"))
+    assert http(headers={"Authorization": "Bearer one", "X-Request-Id": "1"}) == http()
+    several = [
+        http(),
+        http(headers={"X-Persona": "pirate"}),
+        http(headers={"X-Persona": "poet"}),
+        http(params={"persona": "poet"}),
+        http(transport=httpx.MockTransport(lambda request: httpx.Response(200))),
+        http(transport=httpx.MockTransport(lambda request: httpx.Response(500))),
+        http(event_hooks={"request": [lambda request: request.headers.update(a="b")]}),
+    ]
+
+    assert len(set(several)) == len(several)
+    assert http(headers={"X-Persona": "poet"}) == http(headers={"X-Persona": "poet"})
+
+
+def test_headers_that_only_the_client_knows_count() -> None:
+    made = ChatOpenAI(model="small").root_client.with_options(default_headers={"X-Persona": "poet"})
+    model = ChatOpenAI(model="small")
+    before = key(model)
+    model.root_client = made
+
+    assert key(model) != before
+
+
+def test_a_client_of_the_users_own_class_counts_with_its_code() -> None:
+    class Answers:
+        def create(self, **options: Any) -> None: ...
+
+    class Other:
+        def create(self, **options: Any) -> str:
+            return "other"
+
+    keys = {key(ChatOpenAI(model="small", client=each)) for each in (None, Answers(), Other())}
+    assert len(keys) == 3
+
+
+def test_an_address_is_no_part_of_a_portable_key_and_a_text_is() -> None:
+    def portable(model: Any, **kwargs: Any) -> str:
+        return configuration_of(Call(model, kwargs, True)).portable
+
+    elsewhere = ChatOpenAI(model="small", base_url="http://one/v1")
+    azure = [AzureChatOpenAI(azure_endpoint=f"https://{each}", azure_deployment="a", api_version="1") for each in "ab"]
+    assert portable(elsewhere) == portable(ChatOpenAI(model="small"))
+    assert portable(azure[0]) == portable(azure[1])
+    texts = [{"instructions": f"Use https://{each}.example"} for each in "ab"] + [{"image": "https://a/b"}]
+    assert len({portable(elsewhere, **each) for each in (*texts, {})}) == 4
+    assert portable(MyChat(model="small")) != portable(ChatOpenAI(model="small"))

@@ -1,0 +1,107 @@
+"""A model that holds something unreadable is asked past the cache, with the reason."""
+
+import asyncio
+import socket
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+import gptcache_magics as gm
+from gptcache_magics.settings import Options, Scope, Settings
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.reasons import Kind, sentence
+
+
+class Holder(BaseChatModel):
+    """A model that holds anything."""
+
+    held: Any = None
+
+    @property
+    def _llm_type(self) -> str:
+        return "holder"
+
+    def _generate(self, *arguments: Any, **options: Any) -> ChatResult:
+        usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("Hi", usage_metadata=usage))])
+
+
+@pytest.fixture
+def cache() -> gm.GPTCache:
+    """Return a cache in memory, installed."""
+    cache = gm.GPTCache(store=":memory:")
+    set_llm_cache(cache)
+    return cache
+
+
+UNREADABLE: list[Callable[[], Any]] = [
+    lambda: socket.socket(),
+    lambda: sqlite3.connect(":memory:"),
+    lambda: (number for number in range(3)),
+    lambda: {"deep": [{"deeper": socket.socket()}]},
+    lambda: np.zeros(9 * 2**20),
+]
+
+
+@pytest.mark.parametrize("make", UNREADABLE)
+def test_a_call_goes_past_the_cache_and_says_which_field(cache: gm.GPTCache, make: Callable[[], Any]) -> None:
+    model = Holder(held=make())
+    assert [model.invoke("q").content, model.batch(["q"])[0].content, asyncio.run(model.ainvoke("q")).content] == [
+        "Hi",
+        "Hi",
+        "Hi",
+    ]
+    for lookup in cache.ledger.recent:
+        configuration = cache.ledger.configuration_of(lookup)
+        assert configuration is not None
+        assert sentence(lookup.reason).startswith("cannot tell what the model sees: held: ")
+        assert (lookup.outcome, lookup.question, configuration.model) == ("bypass", "q", "Holder")
+        assert lookup.usage.output_tokens == 2
+    assert len(cache.ledger.recent) == 3
+    assert (cache.ledger.failures, list(cache.store.entries(Selection()))) == (0, [])
+
+
+def test_an_argument_that_cannot_be_read_is_named(cache: gm.GPTCache) -> None:
+    Holder().invoke("q", handle=socket.socket())
+
+    [lookup] = cache.ledger.recent
+    assert lookup.reason is not None
+    assert (lookup.reason.kind, lookup.reason.detail) == (Kind.UNREADABLE, "handle: socket.socket")
+
+
+def test_replay_refuses_it(cache: gm.GPTCache) -> None:
+    cache.settings = Settings(Options(Scope("replay")))
+    with pytest.raises(gm.CacheMiss, match="cannot tell what the model sees"):
+        Holder(held=socket.socket()).invoke("q")
+
+
+def test_a_file_that_is_open_is_not_read(cache: gm.GPTCache, tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_text("secret")
+    with (tmp_path / "prompt.txt").open() as file:
+        Holder(held=file).invoke("q")
+        assert file.tell() == 0
+
+
+class Node:
+    """An object that refers to itself, as clients do that keep their own bound methods."""
+
+    def __init__(self, value: int) -> None:
+        self.value, self.run, self.itself = value, self.step, self
+
+    def step(self) -> None:
+        """Nothing."""
+
+
+def test_a_cycle_can_be_read(cache: gm.GPTCache) -> None:
+    for value in (1, 1, 2):
+        Holder(held=Node(value)).invoke("q")
+
+    assert [lookup.outcome for lookup in cache.ledger.recent] == ["miss", "hit", "miss"]
