@@ -15,7 +15,7 @@ from operator import add
 from typing import Any, Final
 
 import orjson
-from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
 from gptcache_magics import generations
@@ -48,7 +48,7 @@ class Streamed:
     def joined(self) -> Any:
         """One chunk of all; None if there was not one."""
         if self.chunks and isinstance(self.chunks[0], ChatGenerationChunk):
-            first, *others = map(_with_metadata, self.chunks)
+            first, *others = _as_blocks(self.chunks) if self.v1 else map(_with_metadata, self.chunks)
             return first + others
         return reduce(add, self.chunks) if self.chunks else None
 
@@ -62,9 +62,6 @@ class Streamed:
             return [Generation(text=joined.text, generation_info=joined.generation_info)]
         message = message_chunk_to_message(joined.message)
         message.id = message.id or "lc_run--streamed"  # a hit gets an id where there was one
-        if self.v1 and isinstance(message, AIMessage):
-            metadata = {**message.response_metadata, "output_version": "v1"}
-            message = message.model_copy(update={"content": message.content_blocks, "response_metadata": metadata})
         return [ChatGeneration(message=message, generation_info=joined.generation_info)]
 
 
@@ -100,8 +97,8 @@ def encode(answer: Streamed) -> bytes:
     """
     whole = generations.encode(answer.whole)
     try:
-        rows = _rows(answer.chunks)
-        chunks = orjson.dumps(rows) if _chunks(rows) == answer.chunks else b""
+        chunks = orjson.dumps(_rows(answer.chunks))
+        chunks = chunks if _chunks(orjson.loads(chunks)) == answer.chunks else b""
     except Exception:  # a class of its own, an object, a number or a text that is not JSON
         chunks = b""
     return CHUNKED + chunks + b"\n" + whole if chunks else whole
@@ -140,6 +137,20 @@ def _with_metadata(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
     metadata = {**(chunk.generation_info or {}), **chunk.message.response_metadata}
     message = chunk.message.model_copy(update={"response_metadata": metadata})
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+
+
+def _as_blocks(chunks: Sequence[ChatGenerationChunk]) -> Iterator[ChatGenerationChunk]:
+    """Yield chunks with standard content blocks, numbered as LangChain's ``stream`` does it, and a last one."""
+    number, kind = -1, ""
+    for chunk in map(_with_metadata, chunks):
+        blocks: list[Any] = [dict(block) for block in chunk.message.content_blocks]
+        for block in blocks:
+            number, kind = (number, kind) if block["type"] == kind else (number + 1, block["type"])
+            block.setdefault("index", number)
+        metadata = {**chunk.message.response_metadata, "output_version": "v1"}
+        message = chunk.message.model_copy(update={"content": blocks, "response_metadata": metadata})
+        yield ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+    yield ChatGenerationChunk(message=AIMessageChunk(content=[], chunk_position="last"))
 
 
 def _check_inputs(message: Any) -> None:
