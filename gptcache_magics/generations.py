@@ -37,6 +37,7 @@ from gptcache_magics.identity.providers import (
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
+from gptcache_magics.text.unicode import readable
 
 __all__ = [
     "check_finished",
@@ -197,7 +198,7 @@ def _loaded(text: str) -> Any:
 
 def text_of(data: bytes) -> str:
     """Return the text of encoded generations, for a table; the tool calls if there is no text."""
-    return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
+    return readable("\n\n".join(_shown(generation) for generation in decode(data, fresh=False)))
 
 
 def text_if_readable(data: bytes) -> str | None:
@@ -222,7 +223,7 @@ def with_text(data: bytes, text: str) -> bytes:
 
 def without_chunks(data: bytes) -> bytes:
     """Return the whole answer of encoded generations that may have their chunks before it."""
-    return data[data.index(b"\n") + 1 :] if data[:1] == CHUNKED else data
+    return data.partition(b"\n")[2] if data[:1] == CHUNKED else data
 
 
 def check_storable(generations: Sequence[Generation], call: Call | None = None) -> None:

@@ -13,6 +13,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 from gptcache_magics.text.messages import conversation
+from gptcache_magics.text.unicode import readable
 
 EXAMPLE = "%gptcache show a41f"
 
@@ -39,21 +40,18 @@ def show(
     source.flush()
     (key,) = named_keys(source.store, [str(id)])
     (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
-    prompt = entry.prompt.encode("utf-8", "replace").decode()
     if raw:
         from gptcache_magics import generations
 
-        return Shown(f"{prompt}\n{generations.without_chunks(entry.answer)[1:].decode('utf-8', 'replace')}")
-    return Shown(
-        "\n".join(
-            [
-                *_facts(source.store, key, entry),
-                "",
-                *(f"{message.role}: {message.text}" for message in conversation(prompt)),
-                *_answers(source.store, key, entry),
-            ]
-        )
-    )
+        answer = generations.without_chunks(entry.answer)[1:].decode("utf-8", "replace")
+        return Shown(readable(f"{entry.prompt}\n{answer}"))
+    lines = [
+        *_facts(source.store, key, entry),
+        "",
+        *(f"{message.role}: {message.text}" for message in conversation(entry.prompt)),
+        *_answers(source.store, key, entry),
+    ]
+    return Shown(readable("\n".join(lines)))
 
 
 def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:

@@ -141,7 +141,7 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         label=label_of(model, parameters),
         temperature=float(temperature) if isinstance(temperature, int | float) else None,
         parameters=_json(parameters),
-        portable=blake2b(orjson.dumps(portable, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
+        portable=blake2b(dumps(portable), digest_size=16).hexdigest(),
         environment=environment,
         call_parameters=_json(shown({name: fields.get(name) for name in kwargs})),
     )

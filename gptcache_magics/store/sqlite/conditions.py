@@ -12,6 +12,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Period, Selection
 from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.text.messages import chat_messages, content_text
+from gptcache_magics.text.unicode import readable
 
 __all__ = ["allow_grep", "where_entries", "where_lookups"]
 
@@ -39,7 +40,7 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         if value is not None:
             conditions.append(condition)
             values += [value] * condition.count("?")
-    return " AND ".join(conditions) or "1", tuple(values)
+    return " AND ".join(conditions) or "1", tuple(map(_bindable, values))
 
 
 def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
@@ -55,7 +56,12 @@ def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
         ("l.near IS NOT NULL AND ?", period.near or None),
     ]
     conditions = [condition for condition, value in given if value is not None]
-    return " AND ".join(conditions) or "1", tuple(value for _, value in given if value is not None)
+    return " AND ".join(conditions) or "1", tuple(_bindable(value) for _, value in given if value is not None)
+
+
+def _bindable(value: object) -> object:
+    """Return a value as it is stored: SQLite refuses text that is not valid Unicode."""
+    return readable(value) if isinstance(value, str) else value
 
 
 def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:

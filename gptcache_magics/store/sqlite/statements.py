@@ -19,6 +19,7 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
+from gptcache_magics.text.unicode import readable
 
 __all__ = [
     "ADD_TAG",
@@ -182,7 +183,7 @@ def entry_values(entry: Entry) -> tuple[Any, ...]:
     return (
         *(id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration), _exact(entry.prompt)),
         *(readable(entry.question), entry.answer, len(entry.answer), entry.created, entry.seconds),
-        *(*_tokens(entry.usage), entry.finish_reason),
+        *(*_tokens(entry.usage), readable(entry.finish_reason)),
         *(entry.expires, entry.edited, digest, entry.sample, checksum(entry)),
     )
 
@@ -194,6 +195,7 @@ def question_values(key: str, question: str) -> tuple[int, str]:
 
 def tag_values(tag: str) -> tuple[str, str, str]:
     """Return the values of ``ADD_TAG``. Tags are words between spaces: `` draft lesson-1 ``."""
+    tag = readable(tag)
     return f" {tag} ", f" {tag} ", f"{tag} "
 
 
@@ -209,7 +211,7 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
         *(id_number(lookup.key) if lookup.key else None, *_tokens(lookup.usage)),
         id_number(lookup.prompt_digest) if lookup.prompt_digest else None,
         id_number(lookup.asked) if lookup.asked else None,
-        *((id_number(near.key), near.embedder) if near else (None, "")),
+        *((id_number(near.key), readable(near.embedder)) if near else (None, "")),
         *objection_values(near),
     )
 
@@ -223,9 +225,9 @@ def objection_values(near: Near | None) -> tuple[str, str, str]:
 def configuration_values(configuration: Configuration) -> tuple[Any, ...]:
     """Return the values of ``PUT_CONFIGURATION``."""
     return (
-        *(bytes.fromhex(configuration.key), configuration.provider, readable(configuration.model)),
+        *(bytes.fromhex(configuration.key), readable(configuration.provider), readable(configuration.model)),
         *(readable(configuration.label), configuration.temperature, readable(configuration.parameters)),
-        *(bytes.fromhex(configuration.portable), configuration.environment),
+        *(bytes.fromhex(configuration.portable), readable(configuration.environment)),
         configuration.call_parameters and readable(configuration.call_parameters),
     )
 
@@ -283,11 +285,6 @@ def id_number(key: str) -> int:
 def id_text(number: int) -> str:
     """Return the id that has this row number."""
     return number.to_bytes(8, "big", signed=True).hex()
-
-
-def readable(text: str) -> str:
-    """Return text for people: what is not valid Unicode is replaced."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _exact(text: str) -> str | bytes:

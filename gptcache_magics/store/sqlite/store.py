@@ -35,6 +35,7 @@ from gptcache_magics.store.sqlite.statements import (
 )
 from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
 from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteVectors
+from gptcache_magics.text.unicode import readable
 
 __all__ = ["SQLiteStore"]
 
@@ -187,7 +188,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         db.execute(PUT_ENTRY, entry_values(entry))
         db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
         if entry.tags:
-            db.execute("UPDATE entry SET tags=? WHERE id=?", (entry.tags, number))
+            db.execute("UPDATE entry SET tags=? WHERE id=?", (readable(entry.tags), number))
         return old is not None
 
     def _old(self, db: sqlite3.Connection, key: str) -> Entry | None:
