@@ -198,13 +198,13 @@ def _loaded(text: str) -> Any:
 
 def text_of(data: bytes) -> str:
     """Return the text of encoded generations, for a table; the tool calls if there is no text."""
-    return readable("\n\n".join(_shown(generation) for generation in decode(data, fresh=False)))
+    return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
 
 
 def text_if_readable(data: bytes) -> str | None:
-    """Return the text of encoded generations; None if they cannot be decoded."""
+    """Return the text of encoded generations in valid Unicode; None if they cannot be decoded."""
     try:
-        return text_of(data)
+        return readable(text_of(data))
     except Exception:  # whatever the bytes make a class of LangChain raise
         return None
 
