@@ -26,7 +26,8 @@ from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
 
 DATA = Path(__file__).parents[1] / "data" / "0.1"
-SAID: dict[str, Any] = json.loads((DATA / "tables.json").read_text())
+# 0.1 showed a lone surrogate as it is, which pandas with pyarrow refuses.
+SAID: dict[str, Any] = json.loads((DATA / "tables.json").read_text().replace("half \\ud83d, too", "half ?, too"))
 
 
 @pytest.fixture
