@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gptcache_magics.engines import Engine
+from gptcache_magics.errors import StoreError
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
-from gptcache_magics.store.reasons import ExactOnly, Kind, Reason
+from gptcache_magics.store.reasons import ExactOnly, Kind, Reason, not_stored
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -28,6 +30,8 @@ __all__ = ["Answers"]
 
 SAME_PROMPT: Final = 1_000
 """The largest number of answers to one prompt that the search for a portable match reads."""
+EARLIER: Final = 10
+"""Number of stored answers that are asked whether a model gives finish reasons."""
 
 
 class Answers:
@@ -90,6 +94,9 @@ class Answers:
         """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers."""
         codec.check_storable(answer, request.call)
         identity = request.identity
+        reason = codec.finish_reason(answer)
+        if not reason and request.call is not None and request.call.streams and self._gave_reasons(identity):
+            raise not_stored("broken off: it has no finish reason, as earlier answers of this model have")
         entry = Entry(
             key=identity.key,
             configuration=identity.configuration.key,
@@ -99,7 +106,7 @@ class Answers:
             created=time.time(),
             seconds=seconds,
             usage=usage,
-            finish_reason=codec.finish_reason(answer),
+            finish_reason=reason,
             prompt_digest=identity.prompt_digest,
             sample=identity.number,
             expires=expires,
@@ -134,6 +141,13 @@ class Answers:
         if found is None and request.scope.mode == "replay":
             found = self._find_portable(request.identity)
         return found
+
+    def _gave_reasons(self, identity: Identity) -> bool:
+        """Return whether stored answers of a configuration say why they ended: then all whole ones do."""
+        with suppress(StoreError):  # not every store can list its entries
+            earlier = self._store.entries(Selection(configurations=[identity.configuration.key]), EARLIER)
+            return any(entry.finish_reason for entry in earlier)
+        return False
 
     def _unambiguous(self, request: Request) -> str:
         """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""

@@ -4,7 +4,8 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from copy import deepcopy
+from typing import Any, ClassVar
 
 import pytest
 from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
@@ -259,11 +260,10 @@ class Own(GenericFakeChatModel):
     """A user's own class, which gives these chunks."""
 
     messages: Any = iter(())
-    chunks: list[Any] = []  # noqa: RUF012  (pydantic copies it)
+    chunks: ClassVar[list[Any]] = []
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        for chunk in self.chunks:
-            yield chunk.model_copy(deep=True)
+        yield from deepcopy(Own.chunks)
 
 
 def piece(text: str, **fields: Any) -> ChatGenerationChunk:
@@ -282,10 +282,9 @@ OWN = {
 
 @pytest.mark.parametrize("case", OWN)
 def test_an_answer_of_an_own_class_is_judged_by_what_it_says(case: str) -> None:
-    chunks, reason = OWN[case]
-    llm = Own(chunks=chunks)
+    Own.chunks, reason = OWN[case]
     for _ in range(2):
-        list(llm.stream("q"))
+        list(Own().stream("q"))
     assert list(gm.lookups()["outcome"]) == ["miss", "miss"]
     assert all(reason in each for each in gm.lookups()["reason"])
 
@@ -321,3 +320,12 @@ def test_both_places_of_a_reason_count() -> None:
 
 def test_no_word_is_complete_and_cut_off() -> None:
     assert not COMPLETE & CUT_OFF
+
+
+def test_a_stream_without_a_reason_is_broken_off_where_earlier_ones_had_one() -> None:
+    ended, broken = [piece("a"), piece("b", response_metadata={"finish_reason": "stop"})], [piece("a")]
+    for question, Own.chunks in (("1", ended), ("2", broken), ("2", ended)):
+        list(Own().stream(question))
+    assert list(gm.lookups()["reason"].str.contains("no finish reason, as earlier answers")) == [False, True, False]
+    Own.chunks = broken
+    assert stream(Own(), "2") == "ab"
