@@ -8,7 +8,6 @@ classes. Generations that do not survive that either are not stored.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -23,6 +22,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
+from gptcache_magics import forking
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
     COMPLETE,
@@ -351,7 +351,7 @@ def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None)
 # Not uuid4: it asks the system for each id, which took longer than the rest of a hit. A separate generator, because
 # the user may seed Python's.
 _ids = Random()
-os.register_at_fork(after_in_child=_ids.seed)
+forking.in_child(_ids.seed)
 
 
 def _new_id() -> str:

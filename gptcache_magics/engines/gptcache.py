@@ -18,6 +18,7 @@ from gptcache.manager.data_manager import DataManager
 from gptcache.manager.scalar_data.base import Answer, CacheData
 from gptcache.similarity_evaluation import SimilarityEvaluation
 
+from gptcache_magics import forking
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic.search import EmbeddedQuestion, SemanticMatch, SemanticQuery, SemanticSearch
 from gptcache_magics.store.protocol import AnswerStore, Configuration, Entry, Found
@@ -31,6 +32,10 @@ class GPTCacheEngine:
     def __init__(self, store: AnswerStore) -> None:
         self._store = store
         self._caches: dict[str, Cache] = {}
+        self._renew()
+        forking.in_child(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:

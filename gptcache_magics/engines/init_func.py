@@ -29,6 +29,7 @@ from gptcache.processor.pre import get_prompt
 from gptcache.similarity_evaluation import ExactMatchEvaluation, SimilarityEvaluation
 from gptcache.utils.cache_func import cache_all
 
+from gptcache_magics import forking
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.store.protocol import Entry, Found, Store, Usage
 
@@ -46,8 +47,12 @@ class InitFuncEngine:
         self._init_func = init_func
         self._by_llm = len(inspect.signature(init_func).parameters) == 2
         self._caches: dict[str, _UserCache] = {}
-        self._lock = threading.RLock()
         self._folder: TemporaryDirectory[str] | None = None
+        self._renew()
+        forking.in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     def find(self, identity: Identity, prompt: str, llm_string: str) -> Found | None:
         """Return the answer to a prompt, or None."""

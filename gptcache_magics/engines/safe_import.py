@@ -78,7 +78,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             _AROUND.get(fullname, _plainly)(execute, module)
             _MEND.get(fullname, _nothing)(module)
-            _callbacks.pop(fullname, _nothing)(module)
+            _callbacks.get(fullname, _nothing)(module)
+            _callbacks.pop(fullname, None)  # later, because an interrupt makes Python import the module again
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

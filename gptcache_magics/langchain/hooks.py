@@ -18,6 +18,7 @@ from contextlib import aclosing, closing
 from types import ModuleType
 from typing import Any, Final, Protocol
 
+from gptcache_magics import forking
 from gptcache_magics.engines import safe_import
 from gptcache_magics.langchain.call import CALL, ModelCall
 
@@ -60,13 +61,24 @@ class _Wrap:
             return (inner if self.active else self.original)(*args, **kwargs)
 
         self.wrapper = wrapper
-        setattr(kind, name, wrapper)
+
+    def put(self) -> None:
+        """Put the wrapper in the place of the original."""
+        setattr(self.kind, self.name, self.wrapper)
 
     def undo(self) -> None:
         """Put the original back. Where another library has wrapped over ours, ours passes calls through."""
         self.active = False
         if vars(self.kind).get(self.name) is self.wrapper:
             setattr(self.kind, self.name, self.original)
+
+
+def _renew() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+forking.in_child(_renew)
 
 
 def install() -> None:
@@ -82,18 +94,28 @@ def _wrap(module: ModuleType) -> None:
     base = getattr(module, MODELS[module.__name__])
     chat = base.__name__ == "BaseChatModel"
     with _lock:
-        if not _users or any(wrap.kind is base for wrap in _wraps):
+        if not _users:
             return
-        _wraps.append(_Subclassing(base, chat))
+        if not _is_wrapped(base, _Subclassing.name):
+            _put(_Subclassing(base, chat))
         for kind in (base, *_subclasses(base)):
             _wrap_methods(kind, base, chat)
 
 
 def _wrap_methods(kind: type, base: type, chat: bool) -> None:
     for name in METHODS:
-        if name in vars(kind):
+        if name in vars(kind) and not _is_wrapped(kind, name):
             make = _watched if kind is not base or name.endswith("events") else METHODS[name]
-            _wraps.append(_Wrap(kind, name, make, chat))
+            _put(_Wrap(kind, name, make, chat))
+
+
+def _put(wrap: _Wrap | _Subclassing) -> None:
+    _wraps.append(wrap)  # listed first: an interrupt may come at any instruction, and ``release`` must find it
+    wrap.put()
+
+
+def _is_wrapped(kind: type, name: str) -> bool:
+    return any(wrap.kind is kind and wrap.name == name for wrap in _wraps)
 
 
 class _Subclassing:
@@ -112,7 +134,10 @@ class _Subclassing:
                     _wrap_methods(cls, base, chat)
 
         self.wrapper = classmethod(made)
-        setattr(base, self.name, self.wrapper)
+
+    def put(self) -> None:
+        """Put the wrapper in the place of the original, or where there was none."""
+        setattr(self.kind, self.name, self.wrapper)
 
     def undo(self) -> None:
         """Put the original back, or delete the method where the class had none of its own."""
@@ -137,7 +162,8 @@ def release() -> None:
     with _lock:
         _users = max(0, _users - 1)
         while _wraps and not _users:
-            _wraps.pop().undo()
+            _wraps[-1].undo()
+            _wraps.pop()
 
 
 def installed() -> list[str]:

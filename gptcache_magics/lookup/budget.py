@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from gptcache_magics import pricing
+from gptcache_magics import forking, pricing
 from gptcache_magics.errors import BudgetReached
 from gptcache_magics.lookup.request import Caller
 from gptcache_magics.store.protocol import Configuration, Usage
@@ -28,16 +28,25 @@ class Budget:
 
     def __init__(self, limit: float, paid: Mapping[str, tuple[int, float]]) -> None:
         self.limit = limit
-        self.spent = sum(dollars for _, dollars in paid.values())
         self.unknown = 0
         """Number of calls whose price is unknown: ``spent`` does not include them."""
         self._paid = dict(paid)
         """Number of calls of this run and their cost, by model."""
+        self._begin()
+        forking.in_child(self._begin)
+
+    def _begin(self) -> None:
+        """Begin with nothing under way: at first, and in a forked child, whose parent pays for the calls."""
         self._sent: dict[Caller, float] = {}
         self._lock = threading.RLock()
 
     def __str__(self) -> str:
         return f"{money(self.spent)} of {money(self.limit)}"
+
+    @property
+    def spent(self) -> float:
+        """US dollars of the calls whose cost is known."""
+        return sum(dollars for _, dollars in [*self._paid.values()])
 
     @property
     def incomplete(self) -> str:
@@ -49,8 +58,9 @@ class Budget:
         """Raise ``BudgetReached`` if this call would exceed the budget; otherwise count the call as sent."""
         with self._lock:
             number, dollars = self._paid.get(configuration.model, (0, 0.0))
-            expected = dollars / number if number else 0.0
-            if self.spent >= self.limit or self.spent + sum(self._sent.values()) + expected > self.limit:
+            expected, spent = dollars / number if number else 0.0, self.spent
+            under_way = sum(dollars for each, dollars in self._sent.items() if each.running.locked())
+            if spent >= self.limit or spent + under_way + expected > self.limit:
                 raise BudgetReached(self._told(expected))
             if call is not None:
                 self._sent[call] = self._sent.get(call, 0.0) + expected
@@ -64,7 +74,6 @@ class Budget:
                 return
             number, sum_of = self._paid.get(configuration.model, (0, 0.0))
             self._paid[configuration.model] = number + 1, sum_of + dollars
-            self.spent += dollars
 
     def ended(self, call: Caller) -> None:
         """Drop the expected cost of a call that is over: its cost is counted, or the call failed."""

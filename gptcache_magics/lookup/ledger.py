@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 from uuid import uuid4
 
+from gptcache_magics import forking
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
@@ -50,12 +51,22 @@ class Ledger:
         self._pending: dict[tuple[str, int], Lookup] = {}
         self._configurations: dict[str, Configuration] = {}
         self._known: dict[str, Configuration] = {}
+        self._closed = False
+        self.start_run()
+        self._begin()
+        forking.in_child(self._begin_in_child)
+
+    def _begin(self) -> None:
         self._lock = threading.RLock()  # close() may run from the garbage collector, in the middle of flush()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._closed = False
         self._thread: threading.Thread | None = None
         self._listeners: list[Callable[[], None]] = []
-        self.start_run()
+
+    def _begin_in_child(self) -> None:
+        """Start afresh in a forked child: its parent writes what it noted, and owns the panels that listen."""
+        self._begin()
+        self._pending = {}
+        self._numbers = itertools.count(os.getpid() << 32)
 
     def start_run(self) -> None:
         """Begin a new run: figures "of this run" start at zero, and nothing is deleted."""
@@ -63,7 +74,6 @@ class Ledger:
         self.recent.clear()
         self.failures, self.last_error = 0, ""
         self._numbers = itertools.count(1)
-        self._pid = os.getpid()
 
     def note(
         self,
@@ -81,7 +91,6 @@ class Ledger:
         near: Near | None = None,
     ) -> Lookup:
         """Note one lookup of the running cell. A hit saves what ``found`` cost when it was bought."""
-        self._check_process()
         lookup = Lookup(
             at=time.time(),
             run=self.run,
@@ -139,7 +148,6 @@ class Ledger:
 
     def flush(self) -> None:
         """Write the pending lookups. If the store cannot be written, they stay pending, within a bound."""
-        self._check_process()
         with self._lock:
             pending, self._pending = self._pending, {}
             configurations, self._configurations = self._configurations, {}
@@ -151,25 +159,20 @@ class Ledger:
             if self.stored and max_size is not None:
                 self.stored = False
                 self._store.evict(max_size)
-        except Exception as error:
-            self.failed(error, "writing lookups")
+        except BaseException as error:  # an interrupt, too: the store counts a hit once, however often it is written
             with self._lock:
                 self._configurations = {**configurations, **self._configurations}
                 self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
             self._wake.put(None)  # try again
+            if not isinstance(error, Exception):
+                raise
+            self.failed(error, "writing lookups")
 
     def close(self) -> None:
         """Write the pending lookups and end the thread."""
         self._closed = True
         self._wake.put(None)
         self.flush()
-
-    def _check_process(self) -> None:
-        """Start afresh in a forked child, whose parent writes the lookups that the parent noted."""
-        if self._pid != os.getpid():
-            self._pid, self._lock, self._thread, self._pending = os.getpid(), threading.RLock(), None, {}
-            self._wake = SimpleQueue()
-            self._numbers = itertools.count(self._pid << 32)
 
     def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
         with self._lock:

@@ -25,6 +25,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from gptcache_magics import forking
 from gptcache_magics.identity.call import task_or_thread
 from gptcache_magics.lookup.request import Caller
 
@@ -119,8 +120,10 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._begin()
+        forking.in_child(self._begin)
 
     def _begin(self) -> None:
+        """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""
         self._flights: dict[str, Flight] = {}
         self._landed: dict[str, int] = {}
         """Ordinal of the most recent landing of each key whose answer was stored."""

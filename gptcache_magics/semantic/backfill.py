@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gptcache_magics import forking
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
@@ -48,7 +49,8 @@ class Backfill:
     ) -> None:
         self._store, self._embedding, self._found, self._failed = store, embedding, found, failed
         self._new: deque[_Entry] = deque()
-        self._changed = threading.Condition()
+        self._renew()
+        forking.in_child(self._renew)
         self._working = True  # the embedder is loading
         self._wanted = self._replace_others = self._scanning = self._closed = False
         self.done = self.total = 0
@@ -57,6 +59,9 @@ class Backfill:
         """Error of the embedder or the store at the last try."""
         self._thread = threading.Thread(target=self._run, name="gptcache-backfill", daemon=True)
         self._thread.start()
+
+    def _renew(self) -> None:
+        self._changed = threading.Condition()
 
     @property
     def pending(self) -> bool:

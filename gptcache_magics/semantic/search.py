@@ -7,7 +7,6 @@ guard objects and nobody labelled such an answer wrong before. An answer that is
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Final
 import numpy as np
 from cachetools import LRUCache
 
+from gptcache_magics import forking
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.backfill import Backfill
@@ -85,13 +85,13 @@ class SemanticSearch:
         self._store, self._settings = store, settings
         self.maker, self.embedding = maker, EmbedderRunner(maker.make, known_as=self._known_as)
         self._begin()
+        forking.in_child(self._begin)
         self._patient = True
         """Whether to wait for the embedder; False after a wait in vain."""
         self.backfill = Backfill(store, self.embedding, lambda *found: self._followed.add(*found), failed)
 
     def _begin(self) -> None:
         """Begin with an empty memory: at first, and in a forked child, which cannot know what its parent was doing."""
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._contexts: ContextIndex | None = None
         self._vectors: LRUCache[str, Vector | None] = LRUCache(REMEMBERED)
@@ -126,7 +126,6 @@ class SemanticSearch:
         EmbedderFailed
             If the embedder fails now.
         """
-        self._check_process()
         identity = query.identity
         if query.several:
             raise exact_only("with samples each identical call has an answer of its own")
@@ -198,7 +197,6 @@ class SemanticSearch:
         """
         if identity.number:
             return
-        self._check_process()
         with self._lock:
             failed = self._vectors.get(identity.key, ()) is None
             vector = self._vectors.pop(identity.key, None)
@@ -224,10 +222,6 @@ class SemanticSearch:
                 return name
             name = f"{name.partition(' #')[0]} #{number}"
         raise AssertionError
-
-    def _check_process(self) -> None:
-        if self._pid != os.getpid():
-            self._begin()
 
     @property
     def _followed(self) -> ContextIndex:

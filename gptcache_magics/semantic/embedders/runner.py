@@ -7,13 +7,13 @@ answer is not asked again, because each call would have to wait for it.
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from gptcache_magics import forking
 from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
 from gptcache_magics.store.reasons import ExactOnly, exact_only
@@ -66,6 +66,14 @@ class EmbedderRunner:
         self._embedder: Embedder | None = None
         self._loaded = threading.Event()
         threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
+        forking.in_child(self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        """Give up in a forked child what a thread of its parent was about to load."""
+        self._loaded = threading.Event()
+        self._loaded.set()
+        if self._embedder is None and not self.trouble:
+            self.trouble = "the embedder was loading when this process was forked"
 
     def wait(self, seconds: float) -> bool:
         """Wait until the embedder is loaded or has failed. Return whether it can be used."""
@@ -159,7 +167,7 @@ class _Work:
         self._exiting = False
         self._begin()
         atexit.register(self._end)
-        os.register_at_fork(after_in_child=self._begin)
+        forking.in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""

@@ -1,8 +1,8 @@
 """Open one SQLite file, with a connection for each thread, and handle the trouble with such a file.
 
 A damaged file is renamed, never deleted, and a new one is started. A folder that cannot be written is opened read-only.
-A file system without shared memory gets a rollback journal in place of WAL. A child process after ``fork`` opens its
-own connections.
+A file system without shared memory gets a rollback journal in place of WAL. No connection crosses a ``fork``: the
+parent closes them before, and both sides open their own again.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from gptcache_magics import forking
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.schema import is_current, migrate
+from gptcache_magics.store.sqlite.schema import is_current, migrate, transaction
 
-__all__ = ["Connections", "StoreLockedError", "store_folder"]
+__all__ = ["Connection", "Connections", "StoreLockedError", "store_folder"]
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
+Work = Callable[["Connection"], T]
 FILE: Final = "cache.db"
 ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises: its own errors, and the error of a message that it cannot decode."""
@@ -44,6 +45,8 @@ _NO_SHARED_MEMORY: Final = {
 }
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
 _abandoned: list[object] = []
+_stranded = False
+"""Whether this process was forked while another thread was inside SQLite, whose own locks stay locked then."""
 
 
 def store_folder(where: str | Path) -> Path:
@@ -69,9 +72,15 @@ class StoreLockedError(StoreError):
     """Another process keeps the store locked."""
 
 
-class _Connection(sqlite3.Connection):
-    """A connection that can be referenced weakly, so that it closes with its thread."""
+class Connection(sqlite3.Connection):
+    """A connection that one thread uses at a time."""
 
+    lock: Any
+    """An ``RLock``."""
+    usable = True
+    """Whether it has not been closed."""
+    followed: int | None = None
+    """SQLite's count of other kernels' changes that were looked through."""
     seconds = CALL_SECONDS
     """Longest wait for another process."""
 
@@ -80,6 +89,13 @@ class _Connection(sqlite3.Connection):
         if seconds != self.seconds:
             self.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
             self.seconds = seconds
+
+
+class _Lease:
+    """The right of a thread to a connection, which ends with the thread."""
+
+    def __init__(self, connection: Connection, epoch: int) -> None:
+        self.connection, self.epoch = connection, epoch
 
 
 class Connections:
@@ -91,13 +107,13 @@ class Connections:
         self.notices: list[str] = []
         self.epoch = 0
         """A number that grows when the file under the connections may be a different file."""
-        self._pid = os.getpid()
         self._local = threading.local()
-        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._open: list[tuple[weakref.ref[_Lease], Connection]] = []
+        """Connections to the file. They are not left to the garbage collector, which may close one during a fork."""
         self._lock = threading.RLock()
         """The lock for opening and setting aside, never held while waiting for another process to write."""
         self._writing = threading.RLock()
-        self._memory: _Connection | None = None
+        self._memory: Connection | None = None
         """Connection of all threads to a database in memory: a store without a file, or the copy of a file."""
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
@@ -105,6 +121,12 @@ class Connections:
         """Until then a call does not wait for another process, because one has just waited in vain."""
         self._uses_wal = True
         """Whether the file system can do what WAL needs, as far as is known."""
+        self._held: list[Any] = []
+        """Locks that are held during a fork."""
+        self._quiet = True
+        """Whether that could keep every other thread out of SQLite."""
+        forking.quiet(self)
+        forking.in_child(self._after_fork_in_child)
 
     def read(self, work: Work[T]) -> T:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
@@ -135,7 +157,7 @@ class Connections:
         except ERRORS as error:
             return self._again(run, work, error)
 
-    def fill(self, file: sqlite3.Connection, where: str) -> _Connection:
+    def fill(self, file: sqlite3.Connection, where: str) -> Connection:
         """Hold in memory the content of a file, brought to this version. Return the connection to it."""
         with self._lock:
             memory = self._configured(":memory:")
@@ -147,42 +169,34 @@ class Connections:
     def close(self) -> None:
         """Release the file; the next use opens it again.
 
-        A connection closes with its last user: closing one that another thread is reading from would crash.
+        A connection that another thread is using is closed when that has ended: see ``_close_unused``.
         """
         with self._lock:
             self.epoch += 1
-            mine = getattr(self._local, "connection", None)
-            if mine is not None and mine is not self._memory:
-                mine.close()
             self._local = threading.local()
             self._memory = self._file = None
+            self._close_unused()
 
     def _reading(self, work: Work[T]) -> T:
-        db = self._connection()
-        if db is not self._memory:
-            return work(db)
-        with self._writing:  # all threads share this connection, and SQLite allows one of them at a time
-            return work(db)
+        while True:
+            db = self._connection()
+            with db.lock:
+                if db.usable:  # no fork came between
+                    db.wait_at_most(self._patience())
+                    return work(db)
 
     def _transaction(self, work: Work[T], patient: bool) -> T:
-        if self._pid != os.getpid():
-            self._after_fork()  # before the lock, which a thread of the parent may hold for ever
-        # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
-        with self._writing:
+        while True:
             db = self._connection()
             if self.readonly:
                 raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
-            db.wait_at_most(BUSY_SECONDS if patient else self._patience())
-            try:  # around BEGIN as well: an interrupt that waits for it is raised right after it
-                db.execute("BEGIN IMMEDIATE")
-                result = work(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            self._locked_until = 0.0
-            return result
+            # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
+            with self._writing, db.lock:
+                if db.usable:
+                    db.wait_at_most(BUSY_SECONDS if patient else self._patience())
+                    result = transaction(db, work)
+                    self._locked_until = 0.0
+                    return result
 
     def _patience(self) -> float:
         """Return how long a call waits for another process: not at all if one has just waited in vain."""
@@ -216,16 +230,16 @@ class Connections:
             hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
         return StoreError(f"The store {self.path or ':memory:'} {verb}: {error}{hint}")
 
-    def _connection(self) -> _Connection:
-        if self._pid != os.getpid():
-            self._after_fork()
+    def _connection(self) -> Connection:
+        if _stranded:
+            raise StoreError("This process was forked while another thread was in the store, and cannot use a store.")
         if self.path is None:
-            return self._memory or self._open_memory()
-        mine: _Connection | None = getattr(self._local, "connection", None)
-        if mine is not None and self._local.epoch == self.epoch and _identity(self.path) == self._file:
-            mine.wait_at_most(self._patience())
-            return mine
+            return self._memory if self._memory is not None and not self._held else self._open_memory()
+        lease: _Lease | None = getattr(self._local, "lease", None)
+        if lease is not None and lease.epoch == self.epoch and _identity(self.path) == self._file:
+            return lease.connection
         with self._lock:
+            self._close_unused()
             if self._file is not None and _identity(self.path) != self._file:
                 self.epoch += 1
                 self.notices.append(f"{self.path} was removed or replaced while open. Answers go into a new file.")
@@ -238,17 +252,20 @@ class Connections:
                 self._set_aside(self.path)
                 mine = self._open_file(self.path)
             self._file = _identity(self.path)
-            self._local.connection, self._local.epoch = mine, self.epoch
+            self._local.lease = _Lease(mine, self.epoch)
+            if mine is not self._memory:
+                self._open.append((weakref.ref(self._local.lease), mine))
             return mine
 
-    def _open_memory(self) -> _Connection:
+    def _open_memory(self) -> Connection:
         with self._lock:
             if self._memory is None:
-                self._memory = self._configured(":memory:")
-                migrate(self._memory, ":memory:")
+                memory = self._configured(":memory:")
+                migrate(memory, ":memory:")
+                self._memory = memory  # last: other threads use it at once
             return self._memory
 
-    def _open_file(self, path: Path) -> _Connection:
+    def _open_file(self, path: Path) -> Connection:
         self._make_file(path)
         # SQLite needs to write beside the file, too.
         self.readonly = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
@@ -270,7 +287,7 @@ class Connections:
             raise
         return db
 
-    def _with_rollback_journal(self, path: Path) -> _Connection:
+    def _with_rollback_journal(self, path: Path) -> Connection:
         """Open a file on a file system without shared memory, such as a network drive."""
         with closing(self._configured(str(path))) as db:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")  # reads a file in WAL without shared memory
@@ -282,7 +299,7 @@ class Connections:
         )
         return self._configured(str(path))
 
-    def _open_readonly(self, path: Path) -> _Connection:
+    def _open_readonly(self, path: Path) -> Connection:
         """Open a file that cannot be written. One of an earlier schema is copied into memory and brought forward there.
 
         Such a copy does not follow what other kernels write to the file.
@@ -306,17 +323,18 @@ class Connections:
         with closing(db):
             return self.fill(db, str(path))
 
-    def _configured(self, database: str, *, uri: bool = False) -> _Connection:
+    def _configured(self, database: str, *, uri: bool = False) -> Connection:
         db = sqlite3.connect(
             database,
             timeout=self._patience(),
             isolation_level=None,
             check_same_thread=False,  # the one in memory is shared
-            factory=_Connection,
+            factory=Connection,
             uri=uri,
         )
         db.seconds = self._patience()
-        self._open.add(db)
+        # All threads share the one in memory.
+        db.lock = self._writing if database == ":memory:" else threading.RLock()
         return db
 
     def _make_file(self, path: Path) -> None:
@@ -355,14 +373,53 @@ class Connections:
                 ) from error
             self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
 
-    def _after_fork(self) -> None:
-        _abandoned.append((self._local, list(self._open)))
-        self._pid = os.getpid()
+    def _close_unused(self) -> None:
+        """Close the connections whose thread has ended or has another one."""
+        for each in [*self._open]:
+            lease, db = each
+            if lease() is None and db.lock.acquire(blocking=False):
+                try:
+                    self._open.remove(each)
+                    db.usable = False
+                    db.close()
+                finally:
+                    db.lock.release()
+
+    def before_fork(self, deadline: float) -> None:
+        """Keep every other thread out of SQLite, and close the file: see :mod:`gptcache_magics.forking`."""
+        self._quiet = self._hold(self._lock, deadline)
+        self._local = threading.local()  # whoever wants a connection from now on waits for a new one
+        for lock in (self._writing, *[db.lock for _, db in self._open]):
+            self._quiet = self._quiet and self._hold(lock, deadline)
+        if not self._quiet:
+            return
+        for each in [*self._open]:
+            _, db = each
+            if not db.in_transaction:  # one that this very thread has begun
+                self._open.remove(each)
+                db.usable = False
+                db.close()
+
+    def after_fork(self) -> None:
+        """Let the threads go on."""
+        while self._held:
+            with suppress(RuntimeError):  # it could not be acquired
+                self._held.pop().release()
+
+    def _hold(self, lock: Any, deadline: float) -> bool:
+        self._held.append(lock)  # first, because an interrupt may come right after the lock was acquired
+        held: bool = lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        return held
+
+    def _after_fork_in_child(self) -> None:
+        global _stranded
+        _stranded = _stranded or not self._quiet
+        _abandoned.append((self._local, self._open))
+        self._local, self._open, self._held = threading.local(), [], []
         self._lock, self._writing = threading.RLock(), threading.RLock()
-        self.epoch += 1
-        if self.path is not None:
-            self._local = threading.local()
-            self._open = weakref.WeakSet()
+        self._quiet = True
+        if self._memory is not None:
+            self._memory.lock = self._writing
 
 
 def _is_undecodable(error: Exception) -> bool:
@@ -373,7 +430,7 @@ def _is_undecodable(error: Exception) -> bool:
 def _tolerant(work: Work[T]) -> Work[T]:
     """Return ``work`` with text that is not UTF-8 replaced where it is read."""
 
-    def run(db: sqlite3.Connection) -> T:
+    def run(db: Connection) -> T:
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         try:
             return work(db)
@@ -412,7 +469,7 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _use_wal(db: _Connection, where: str) -> bool:
+def _use_wal(db: Connection, where: str) -> bool:
     """Switch a file of ours to WAL and try it. Returns False if the file system cannot do what WAL needs.
 
     SQLite does not wait for another process that is about to switch, so we do. A file that stays in use keeps its
@@ -438,7 +495,7 @@ def _use_wal(db: _Connection, where: str) -> bool:
     return True
 
 
-def _begin_and_undo(db: _Connection) -> None:
+def _begin_and_undo(db: Connection) -> None:
     """Begin to write: a file system that cannot do what WAL needs may refuse only this."""
     try:
         db.wait_at_most(0)

@@ -5,7 +5,6 @@ Other kernels write to the same file. The entries that they remove or replace ar
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Container
@@ -13,8 +12,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
+from gptcache_magics import forking
 from gptcache_magics.store.protocol import Found
-from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.connections import Connection, Connections
 from gptcache_magics.store.sqlite.statements import id_text
 
 __all__ = ["Following", "Recent"]
@@ -29,10 +29,15 @@ class Recent:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._found: LRUCache[str, Found] = LRUCache(max_bytes, getsizeof=_size)
-        self._lock = threading.RLock()
         self.forgotten = 0
         """A number that grows whenever something is forgotten."""
+        self._begin()
+        forking.in_child(self._begin)
+
+    def _begin(self) -> None:
+        """Begin empty: at first, and in a forked child, where another thread may have left a change half done."""
+        self._found: LRUCache[str, Found] = LRUCache(self._max_bytes, getsizeof=_size)
+        self._lock = threading.RLock()
 
     def __contains__(self, key: str) -> bool:
         return key in self._found
@@ -77,7 +82,6 @@ class Following:
 
     def __init__(self, connections: Connections, recent: Recent) -> None:
         self._connections, self._recent = connections, recent
-        self._local = threading.local()
         self._checked = 0.0
         self._dropped: int | None = None
         self._epoch = 0
@@ -99,28 +103,27 @@ class Following:
     def _follow(self) -> None:
         if self._epoch != self._connections.epoch:
             self._epoch = self._connections.epoch
-            self._local = threading.local()
             self._recent.clear()
             self._dropped = None
-        version, dropped = self._connections.read(self._changes)
-        self._local.version = version
-        if not dropped:
-            return
-        previous, self._dropped = self._dropped, dropped[-1][0]
-        if dropped[0][0] - 1 != previous or any(number is None for _, number in dropped):
-            self._recent.clear()
-        else:
-            self._recent.forget({id_text(number) for _, number in dropped if number is not None})
+        db, version, dropped = self._connections.read(self._changes)
+        if dropped:
+            if dropped[0][0] - 1 != self._dropped or any(number is None for _, number in dropped):
+                self._recent.clear()
+            else:
+                self._recent.forget({id_text(number) for _, number in dropped if number is not None})
+            self._dropped = dropped[-1][0]  # noted last, because an interrupt may come at any instruction
+        db.followed = version
 
-    def _changes(self, db: sqlite3.Connection) -> tuple[int, list[tuple[int, int | None]]]:
+    def _changes(self, db: Connection) -> tuple[Connection, int, list[tuple[int, int | None]]]:
         if self._dropped is None:
             row = db.execute("SELECT seq FROM sqlite_sequence WHERE name='dropped'").fetchone()
             self._dropped = row[0] if row else 0
             self._recent.clear()
         version = db.execute("PRAGMA data_version").fetchone()[0]
-        if version == getattr(self._local, "version", None):
-            return version, []
-        return version, db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()
+        if version == db.followed:
+            return db, version, []
+        dropped = db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()
+        return db, version, dropped
 
 
 def _size(found: Found) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
 
+C = TypeVar("C", bound=sqlite3.Connection)
+T = TypeVar("T")
 APPLICATION_ID: Final = 0x67636D61
 """The mark of our files: the letters gcma."""
 
@@ -217,19 +220,29 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
     """
     if is_current(db, where):
         return
-    db.execute("BEGIN IMMEDIATE")
-    try:
+
+    def work(db: sqlite3.Connection) -> None:
         # Another process may have been faster.
         for statements in MIGRATIONS[_version(db, where) :]:
             for statement in statements:
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    transaction(db, work)
+
+
+def transaction(db: C, work: Callable[[C], T]) -> T:
+    """Run ``work`` in one transaction that is on disk, or undone, when this returns."""
+    try:  # around BEGIN as well: an interrupt that waits for it is raised right after it
+        db.execute("BEGIN IMMEDIATE")
+        result = work(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    return result
 
 
 def is_current(db: sqlite3.Connection, where: str) -> bool:

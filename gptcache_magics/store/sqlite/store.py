@@ -41,6 +41,7 @@ __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
 DROPPED_KEPT: Final = 10_000
+WRITTEN: Final = "SELECT 1 FROM lookup WHERE run=? AND number_in_run=?"
 LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
@@ -140,6 +141,9 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             if len(self._late) < LATE_KEPT:
                 self._late[entry.key] = entry, configuration
                 self._recent.replace(found, forgotten)
+            raise
+        except BaseException:  # perhaps it is written: an interrupt may come right after the commit
+            self._recent.forget({entry.key[:16]})
             raise
         self._written.add((self._connections.epoch, configuration.key))
         (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
@@ -304,15 +308,16 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
     def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
         """Write lookups (again, if their number in the run was written before) and count their hits."""
         lookups = list(lookups)
+        places = {(each.run, each.number_in_run): each for each in lookups if each.outcome == "hit" and each.key}
         configurations = list(configurations)
         questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
         tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
-        hits: dict[int, list[float]] = {}
-        for lookup in lookups:
-            if lookup.outcome == "hit" and lookup.key:
-                hits.setdefault(id_number(lookup.key), []).append(lookup.at)
 
         def work(db: sqlite3.Connection) -> None:
+            hits: dict[int, list[float]] = {}
+            for place, hit in places.items():
+                if hit.key and db.execute(WRITTEN, place).fetchone() is None:
+                    hits.setdefault(id_number(hit.key), []).append(hit.at)
             self._put_configurations(db, configurations)
             db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
             db.executemany(PUT_QUESTION, questions)
