@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Final
 
 from gptcache_magics import __version__, commands
@@ -22,6 +23,9 @@ Everything else is for notebooks: %load_ext gptcache_magics"""
 
 def main(words: list[str]) -> int:
     """Run one command. Return its exit code, which is 2 for wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a console of Windows may not know every character
+            stream.reconfigure(errors="replace")
     try:
         return _run(words)
     except GPTCacheMagicsError as error:

@@ -210,7 +210,7 @@ def _target(path: str | Path) -> Path:
 def _write(target: Path, data: bytes) -> None:
     """Write the whole file or nothing, with the rights of the old file or of any new one."""
     beside = target.parent / f".gptcache-{uuid4().hex}.tmp"
-    file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(file, "wb") as out:
             out.write(data)
