@@ -70,6 +70,6 @@ def _of_the_file(path: Path) -> Iterator[Check]:
     yield _tried("writing", _checks.writable, path)
     yield _tried("disk space", _checks.disk_space, path)
     with suppress(OSError):  # only Linux has the file
-        mounted = _checks.network_mount(path, MOUNTS.read_text())
+        mounted = _checks.network_mount(path, MOUNTS.read_text("utf-8"))
         if mounted is not None:
             yield mounted

@@ -344,7 +344,7 @@ class Connections:
         try:
             if not os.path.isdir(path.parent):
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                (path.parent / ".gitignore").write_text("*\n")
+                (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
