@@ -10,16 +10,19 @@ LOWEST = .venv-lowest/bin
 NODE = node_modules/.bin
 # Each worker gets runs of neighbouring tests, so a module's fixtures are made only once or twice.
 PARALLEL = -n $(WORKERS) --dist worksteal
+# An interpreter by its version: on the path, or the newest one of pyenv.
+interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null || \
+	ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(1).*/bin/python 2>/dev/null | tail -n 1)
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
 # These check the widgets' JavaScript and CSS. There is no lock file, because it would name the registry of one machine.
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest lint types contract pictures bench bench-pairs clean chromium javascript
+.PHONY: help demo lab test quick test-lowest test-3.12 test-3.13 lint types contract pictures bench bench-pairs clean chromium javascript
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/notebook.stamp ## run the quickstart in a real kernel; prints what the cache saved
 	@$(BIN)/python notebooks/demo.py
@@ -36,6 +39,12 @@ quick: .venv/all.stamp ## every quick test without a browser or a kernel: under 
 
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
 	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser
+
+test-3.12 test-3.13: test-3.%: ## every test but the browser's, on Python 3.12 or 3.13 where that is installed
+	@if test -z "$(call interpreter,3.$*)"; then echo "Python 3.$* is not installed here: nothing was tested with it"; \
+	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
+		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser; \
+	fi
 
 lint: .venv/all.stamp javascript ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .
@@ -66,7 +75,7 @@ bench-pairs: .venv/bench.stamp ## measure matching by meaning: make bench-pairs 
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)
 
 clean: ## remove the environments and everything that was built
-	@rm -rf .venv .venv-lowest node_modules build dist .benchmarks .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-* node_modules build dist .benchmarks .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/notebook.stamp: pyproject.toml
@@ -90,6 +99,13 @@ clean: ## remove the environments and everything that was built
 	@rm -rf .venv-lowest
 	@$(PYTHON) -m venv .venv-lowest
 	@$(LOWEST)/python $(PIP_INSTALL) --only-binary :all: --no-binary gptcache-magics -c tests/lowest.txt -e '.[test,semantic]'
+	@touch $@
+
+.venv-3.%/test.stamp: pyproject.toml
+	@echo "Setting up .venv-3.$* (about two minutes, once)"
+	@rm -rf .venv-3.$*
+	@$(call interpreter,3.$*) -m venv .venv-3.$*
+	@.venv-3.$*/bin/python $(PIP_INSTALL) -e '.[test,semantic]'
 	@touch $@
 
 node_modules/lint.stamp: Makefile
