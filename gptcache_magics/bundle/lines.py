@@ -18,12 +18,13 @@ import orjson
 
 from gptcache_magics import chunks, generations
 from gptcache_magics.bundle.forms import CHUNKED, answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics.identity.canonical import dumps as canonical_json
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import STORED
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
-from gptcache_magics.text.messages import serialised
+from gptcache_magics.text.messages import chat_messages, serialised
 from gptcache_magics.text.secret_names import is_secret
 
 __all__ = [
@@ -192,7 +193,9 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
         edited=edited,
         tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
     )
-    if entry.key == key_of(entry.configuration, seen, entry.sample):
+    messages = chat_messages(prompt)  # as an earlier version stored them, which left other fields out
+    as_written = seen if messages is None else canonical_json(messages)
+    if entry.key in (key_of(entry.configuration, each, entry.sample) for each in (seen, as_written)):
         return entry, True
     text = prompt.encode("utf-8", "surrogatepass")  # of a completion model, whatever it looks like
     if entry.key == key_of(entry.configuration, text, entry.sample):

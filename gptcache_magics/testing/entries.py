@@ -342,6 +342,20 @@ class EntryCatalogContract(Contract):
         assert reader.count()[0] == 1600
         assert all(reader.get(key(f"{thread}-{n}")) for thread in range(8) for n in range(200))
 
+    def test_eight_threads_read_tables_while_others_write(self, filled: Store) -> None:
+        def work(thread: int) -> int:
+            for n in range(60):
+                if thread % 2:
+                    filled.put(make_entry(f"{thread}-{n}"), GPT)
+                assert len(filled.entries(OF_CLAUDE)) == 2
+                assert {each.key for each in filled.configurations()} == {CLAUDE.key, GPT.key}
+                assert filled.get(key("a")) is not None
+            return filled.count(OF_GPT)[0]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert max(pool.map(work, range(8))) <= 2 + 4 * 60
+        assert filled.count()[0] == 4 + 4 * 60
+
     @pytest.mark.parametrize(
         ("change", "expected"),
         [

@@ -23,6 +23,7 @@ from gptcache_magics import bundle, generations
 from gptcache_magics.commands._selection import cell_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import GPTCacheMagicsError, StoreError
+from gptcache_magics.identity.canonical import dumps as canonical_json
 from gptcache_magics.identity.key import identify_by_llm_string, key_of
 from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Store, Usage
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -1155,3 +1156,25 @@ def test_a_file_does_not_rename_a_model_that_the_store_knows(used: Typist, path:
     used.told("load lesson.jsonl")
 
     assert sorted(gm.models().index) == ["large-model", "small-model"]
+
+
+def test_a_history_of_an_earlier_version_that_left_out_less_fits_its_key(path: Path) -> None:
+    messages: list[Json] = [
+        {"content": "Hi", "type": "ai", "additional_kwargs": {"parsed": {"a": 1}}},
+        {"content": "How tall is Etna?", "type": "human"},
+    ]
+    identity = ("langchain", "schema", "messages")
+    names = {"ai": "AIMessage", "human": "HumanMessage"}
+    seen = canonical_json(
+        [{"lc": 1, "type": "constructor", "id": [*identity, names[each["type"]]], "kwargs": each} for each in messages]
+    )
+    line = {**ENTRY, "entry": key_of("67" * 16, seen), "messages": messages}
+
+    assert bundle.read(written(path, CONFIGURATION, line)).refused == []
+
+
+def test_a_key_of_a_text_that_is_not_shown_is_refused(path: Path) -> None:
+    line = {**ENTRY, "entry": key_of("67" * 16, b"null"), "prompt": "How tall is Etna?"}
+    del line["messages"]
+
+    assert bundle.read(written(path, CONFIGURATION, line)).refused == [(3, "its key does not fit its prompt")]

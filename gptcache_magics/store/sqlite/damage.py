@@ -97,6 +97,8 @@ class Damage:
     def __init__(self) -> None:
         self.entries: set[str] = set()
         """Ids of entries that were found damaged and are still in their place."""
+        self.undecodable: set[str] = set()
+        """Those of them that only their reader knows to be damaged."""
         self._set_aside: set[str] = set()
         self._skipped: Counter[str] = Counter()
 
@@ -106,8 +108,13 @@ class Damage:
 
     def set_aside(self, entry: str) -> None:
         """Count an entry that was moved out of the way."""
-        self.entries.discard(entry)
+        self.mend(entry)
         self._set_aside.add(entry)
+
+    def mend(self, entry: str) -> None:
+        """Forget that an entry was found damaged."""
+        self.entries.discard(entry)
+        self.undecodable.discard(entry)
 
     def sound(self, kind: type[R], found: Iterable[Sequence[Any]], noun: str) -> list[R]:
         """Return the sound rows of a query as a ``NamedTuple`` of that kind; the others are skipped."""

@@ -109,6 +109,8 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             self._damage.entries.add(key[:16])
         if entry is None or entry.key != key:
             return None
+        if self._damage.entries:
+            self._damage.mend(key[:16])  # another answer has its place
         found = _found(entry)
         self._recent.remember(found, forgotten)
         return found
@@ -118,6 +120,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         ids = set(ids)
         if ids:
             self._damage.entries |= ids
+            self._damage.undecodable |= ids
             self._recent.forget(ids)
 
     def put(self, entry: Entry, configuration: Configuration) -> None:
@@ -202,7 +205,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         if row is None:
             return None
         entry = sound_entry(row)
-        if entry is not None and entry.key == key and key[:16] not in self._damage.entries:
+        if entry is not None and entry.key == key and key[:16] not in self._damage.undecodable:
             return entry
         db.execute("INSERT INTO damaged SELECT ?, e.* FROM entry e WHERE id=?", (time.time(), number))
         db.execute("DELETE FROM entry WHERE id=?", (number,))
@@ -264,6 +267,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         finally:
             self._recent.clear()
             self._damage.entries.clear()
+            self._damage.undecodable.clear()
 
     def undo(self) -> int:
         """Bring the last removal back. Return the number of entries that came back."""
