@@ -43,6 +43,11 @@ class Call:
     """Whether a handler asked for the pieces of the answer, as that of ``astream_events`` does."""
 
     @property
+    def awaited(self) -> bool:
+        """Whether the call is asynchronous, so that the model's asynchronous client sends it."""
+        return self.method.startswith("a")
+
+    @property
     def streams(self) -> bool:
         """Whether the answer comes in pieces."""
         return "stream" in self.method

@@ -1,10 +1,17 @@
-"""The clients that models send their requests with: address, headers and query, whatever gave them to the client."""
+"""The clients that models send their requests with: address, headers and query, whatever gave them to the client.
+
+A model usually has one client for calls and one for asynchronous calls, which it made of its fields. They may be given,
+changed, or read variables when they are made; so what they send is read from them, and compared with the fields.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
+
+import orjson
 
 from gptcache_magics.identity.code import is_installed, name_of
 from gptcache_magics.text.masking import HIDDEN, plain_url, without_secrets
@@ -13,74 +20,142 @@ from gptcache_magics.text.secret_names import is_tracking
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["Sent", "content", "is_http_client", "sent_by"]
+__all__ = ["Sent", "beyond", "content", "is_http_client", "root_of", "sent_by", "unbuilt"]
 
 _HTTP: Final = ("httpx", "httpx2")
 _USUAL: Final = {"accept": ("*/*", "application/json"), "content-type": ("application/json",)}
 """Headers that the libraries set themselves."""
+_NETWORK: Final = ("HTTPTransport", "AsyncHTTPTransport", "NoneType")
 
 
 class Sent(NamedTuple):
-    """What a client adds to each request of its model."""
+    """What a client adds to each request, without credentials and tracking."""
 
-    url: str
-    """Address without credentials and final slash; empty if unknown."""
-    extras: Any = None
-    """Headers and query that the model's fields do not name."""
+    url: str = ""
+    """Address without final slash; empty if unknown."""
+    headers: str = "{}"
+    query: str = "[]"
+    http_headers: str = "{}"
+    """Those of the HTTP client within; all four are JSON, because they are mostly compared."""
+    http_query: str = "[]"
+    by_itself: bool = False
+    """Whether the HTTP client has hooks or a transport of the user's, which may change the request or answer it."""
 
 
-def sent_by(client: Any, fields: Mapping[str, Any]) -> Sent | None:
-    """Return what a client adds to a request; None if the client is the user's own and must be read in full.
-
-    Parameters
-    ----------
-    fields
-        The values of the model's fields.
-    """
-    try:
-        known = _known.get(client)
-    except TypeError:
+def root_of(client: Any) -> Any | None:
+    """Return the client that knows the address, of which ``client`` is a part; None if it is the user's own."""
+    kind = type(client)
+    depth = _depths.get(kind)
+    if depth is None:
+        depth = _depths[kind] = _depth(client)
+    if depth < 0:
         return None
-    if known is None:
-        if not is_installed(type(client).__module__):
-            return None
-        known = _known[client] = _Known(_depth(client))
-    for _ in range(known.depth):
+    for _ in range(depth):
         client = client._client
-    url = getattr(client, "_base_url", None) or getattr(client, "base_url", None)  # a property costs more
-    if url is not known.url:
-        url = url or getattr(getattr(client, "meta", None), "endpoint_url", None)
-        known.url, known.sent = url, Sent(_text(url))
-    headers, query = getattr(client, "_custom_headers", None), getattr(client, "_custom_query", None)
-    if not headers and not query:
-        return known.sent
-    headers = _beyond(headers, fields.get("default_headers"), "headers", fields.values())
-    query = _beyond(query, fields.get("default_query"), "default_query", fields.values())
-    return Sent(known.sent.url, [headers, query]) if headers or query else known.sent
+    return client
 
 
-class _Known:
-    """What is known about one client."""
-
-    __slots__ = ("depth", "sent", "url")
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        """How many ``_client`` lie between this client and the one that knows its address."""
-        self.url: Any = None
-        """The address as the client has it: another object is another address."""
-        self.sent = Sent("")
-
-
-_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+_depths: WeakKeyDictionary[type, int] = WeakKeyDictionary()
+"""How many ``_client`` lie between the clients of a class and the root; -1 for a class of the user's own."""
 
 
 def _depth(client: Any) -> int:
+    if not is_installed(type(client).__module__):
+        return -1
     for depth in range(3):
-        if hasattr(client, "base_url") or hasattr(client, "meta") or not hasattr(client, "_client"):
+        if hasattr(client, "_custom_headers") or is_http_client(type(client)) or not hasattr(client, "_client"):
             return depth
         client = client._client
     return 0
+
+
+def sent_by(root: Any) -> Sent:
+    """Return what a client of an SDK or of httpx adds to a request."""
+    known = _known.get(root)
+    base, headers, query = _parts(root)
+    http = root if is_http_client(type(root)) else getattr(root, "_client", None)
+    now: Any = base, headers, query, http
+    if http is root:  # else it was made for this root, or a field of the model gives it
+        now = base, headers, query, http.headers.raw, http.params, http._transport, *http.event_hooks.values()
+    if known is not None and known[0] == now and not known[1].by_itself:
+        return known[1]
+    http = http if is_http_client(type(http)) else None
+    sent = Sent(
+        _text(base),
+        _json(_headers(headers or {})),
+        _json(_query((query or {}).items())),
+        _json(_headers(http.headers) if http else {}),
+        _json(_query(http.params.multi_items()) if http else []),
+        http is not None and (any(http.event_hooks.values()) or bool(_foreign_transports(http))),
+    )
+    copies = (dict(each) if isinstance(each, Mapping) else each for each in (headers, query))
+    _known[root] = (base, *copies, *(list(each) if isinstance(each, list) else each for each in now[3:])), sent
+    return sent
+
+
+_known: WeakKeyDictionary[Any, tuple[Any, Sent]] = WeakKeyDictionary()
+
+
+def _parts(root: Any) -> tuple[Any, Any, Any]:
+    """Return address, headers and query of a client, as it keeps them."""
+    base = getattr(root, "_base_url", None)  # a property costs more
+    if base is None:
+        options = getattr(getattr(root, "_api_client", None), "_http_options", None)  # google-genai
+        base = getattr(root, "base_url", None) or getattr(options, "base_url", None)
+        base = base or getattr(getattr(root, "meta", None), "endpoint_url", None)  # boto3
+    return base, getattr(root, "_custom_headers", None), getattr(root, "_custom_query", None)
+
+
+def unbuilt(fields: Mapping[str, Any], variable: str) -> Sent:
+    """Return what a client will send that its model has not made yet.
+
+    Parameters
+    ----------
+    variable
+        The environment variable that the client will read headers from.
+    """
+    lines = [line.partition(":") for line in os.environ.get(variable, "").split("\n") if ":" in line]
+    headers = {name.strip(): value.strip() for name, _, value in lines} | (fields.get("default_headers") or {})
+    return Sent(headers=_json(_headers(headers)))
+
+
+def beyond(sent: Sent, fields: Mapping[str, Any], *, awaited: bool) -> dict[str, Any]:
+    """Return what a client sends, if the fields of its model do not say the same."""
+    given: dict[str, Any] = {}
+    for name in ("client_kwargs", "async_client_kwargs" if awaited else "sync_client_kwargs"):
+        for part, value in (fields.get(name) or {}).items():
+            given[part] = {**given.get(part, {}), **value} if isinstance(value, Mapping) else value
+    http = given.get("headers") or {}, given.get("params") or {}
+    query = {name: value for name, value in orjson.loads(sent.query) if value not in fields.values()}
+    named = _json(_query((fields.get("default_query") or {}).items()))
+    found = {
+        "headers": sent.headers if sent.headers != _json(_headers(fields.get("default_headers") or {})) else None,
+        "query_params": _json(_query(query.items())) if sent.query != named and query else None,
+        "http_headers": sent.http_headers if sent.http_headers != _json(_headers(http[0])) else None,
+        "url_params": sent.http_query if sent.http_query != _json(_query(dict(http[1]).items())) else None,
+    }
+    if sent.query == "[]" != named:
+        found["query_params"] = "[]"
+    if fields.get("http_async_client" if awaited else "http_client") is not None:  # counts itself
+        found["http_headers"] = found["url_params"] = None
+    return {name: orjson.loads(value) for name, value in found.items() if value is not None}
+
+
+def _headers(headers: Mapping[str, Any]) -> Any:
+    kept = {
+        name.lower(): str(value)
+        for name, value in headers.items()
+        if not is_tracking(name) and value not in _USUAL.get(name.lower(), ())
+    }
+    return without_secrets(kept, "headers")
+
+
+def _query(pairs: Iterable[tuple[str, Any]]) -> Any:
+    return without_secrets(sorted([name, str(value)] for name, value in pairs), "query_params")
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _text(url: Any) -> str:
@@ -88,34 +163,26 @@ def _text(url: Any) -> str:
     return plain_url(text) if "://" in text else ""
 
 
-def _beyond(sent: Any, named: Any, kind: str, values: Collection[Any]) -> Any:
-    """Return the headers or query values that a client sends and its model does not name."""
-    if not sent or sent == named or not isinstance(sent, Mapping):
-        return None
-    named = named if isinstance(named, Mapping) else {}
-    more = {name: str(value) for name, value in sent.items() if named.get(name) != value and not is_tracking(name)}
-    more = {name: value for name, value in more.items() if value not in values}
-    return without_secrets(more, kind) or None
-
-
 def is_http_client(kind: type) -> bool:
     """Return whether a class is a client of httpx."""
-    return any(base.__module__.partition(".")[0] in _HTTP and base.__name__ == "BaseClient" for base in kind.__mro__)
+    found = _http_clients.get(kind)
+    if found is None:
+        names = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
+        found = _http_clients[kind] = any(top in _HTTP and name == "BaseClient" for top, name in names)
+    return found
+
+
+_http_clients: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 
 def content(client: Any, reader: Reader) -> Any:
     """Return what a client of httpx adds to a request; its connections are no part of it."""
-    headers = {
-        name: value
-        for name, value in client.headers.items()
-        if not is_tracking(name) and value not in _USUAL.get(name, ())
-    }
     found: dict[str, Any] = {
         "url": _text(client.base_url),
-        "headers": without_secrets(headers, "headers"),
-        "query_params": without_secrets([list(pair) for pair in client.params.multi_items()], "query_params"),
+        "headers": _headers(client.headers),
+        "query_params": _query(client.params.multi_items()),
         "hooks": reader.plain({name: hooks for name, hooks in client.event_hooks.items() if hooks}),
-        "transport": _transport(client, reader),
+        "transport": [reader.plain(each) for each in _foreign_transports(client)],
     }
     if not is_installed(type(client).__module__):
         found["class"] = reader.plain(type(client))
@@ -123,12 +190,7 @@ def content(client: Any, reader: Reader) -> Any:
     return {HIDDEN: name_of(type(client)), "data": found} if found else None
 
 
-def _transport(client: Any, reader: Reader) -> Any:
-    """Return a transport that is not httpx's own way to the network: it may answer by itself."""
-    transports = [client._transport, *client._mounts.values()]
-    network = ("HTTPTransport", "AsyncHTTPTransport", "NoneType")
-    return [
-        reader.plain(each)
-        for each in transports
-        if not (type(each).__name__ in network and is_installed(type(each).__module__))
-    ]
+def _foreign_transports(client: Any) -> list[Any]:
+    """Return the transports that are not httpx's own way to the network: they may answer by themselves."""
+    kinds = [(each, type(each)) for each in (client._transport, *client._mounts.values())]
+    return [each for each, kind in kinds if not (kind.__name__ in _NETWORK and is_installed(kind.__module__))]

@@ -51,15 +51,15 @@ def configuration_of(call: Call) -> Configuration:
     """
     model, kind = call.model, type(call.model)
     kwargs = arguments_of(call)
-    values = plain_values(model, kwargs)
+    values = plain_values(model, kwargs, awaited=call.awaited)
     if values is None:
-        return _configuration(model, kwargs)
+        return _configuration(model, kwargs, awaited=call.awaited)
     known = _known.setdefault(kind, {})
     configuration = known.get(values)
     if configuration is None:
         if len(known) >= REMEMBERED:
             known.clear()
-        configuration = known[values] = _configuration(model, kwargs)
+        configuration = known[values] = _configuration(model, kwargs, awaited=call.awaited)
     return configuration
 
 
@@ -91,10 +91,10 @@ def unreadable_configuration(call: Call) -> Configuration:
     return Configuration(key, provider_of(kind), name, label_of(name, {}), None, "{}")
 
 
-def _configuration(model: Any, kwargs: dict[str, Any]) -> Configuration:
+def _configuration(model: Any, kwargs: dict[str, Any], *, awaited: bool) -> Configuration:
     kind = type(model)
     reader = Reader()
-    read = fields(model, reader)
+    read = fields(model, reader, awaited=awaited)
     arguments = {name: _argument(name, value, reader) for name, value in kwargs.items()}
     name = model_name(model, kwargs)
     content = [name_of(kind), name, read, arguments]

@@ -7,10 +7,10 @@ everything counts: fields, private attributes, parameters that it says identify 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+import marshal
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from gptcache_magics.identity.providers import (
     BASE_URLS,
     MODEL_NAMES,
     PROVIDERS,
+    Provider,
     is_known,
     left_out,
     owner_of,
@@ -66,6 +67,8 @@ class Facts:
     async_clients: tuple[str, ...]
     urls: frozenset[str]
     """Addresses that the provider's client uses by default."""
+    headers_variable: str
+    """Environment variable that a client reads headers from when the first call makes it."""
     key_variables: list[str] = field(default_factory=list)
 
 
@@ -91,7 +94,8 @@ def _facts_of(kind: Any) -> Facts:
         name for name in (*declared, *private, *computed) if name.endswith("client") and name not in _HTTP_CLIENTS
     ]
     holders = sorted((each for each in holders if each in computed or left_out(kind, each)), key=len, reverse=True)
-    profile = ("profile",) if "profile" in declared else ()
+    provider = PROVIDERS.get(provider_of(kind), Provider())
+    profile = ("profile",) if "profile" in declared and (provider.reads_profile or not is_known(kind)) else ()
     return Facts(
         known=is_known(kind),
         counted=counted,
@@ -99,7 +103,8 @@ def _facts_of(kind: Any) -> Facts:
         attributes=frozenset(declared) | computed,
         sync_clients=tuple(each for each in holders if "async" not in each),
         async_clients=tuple(each for each in holders if "async" in each),
-        urls=frozenset(PROVIDERS[provider].urls if (provider := provider_of(kind)) in PROVIDERS else ()),
+        urls=frozenset(provider.urls),
+        headers_variable=provider.headers_variable if computed & {*holders} else "",
     )
 
 
@@ -123,13 +128,19 @@ def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
 
 
 def content(model: Any, reader: Reader) -> Any:
-    """Return all that distinguishes a model which another object holds."""
-    kind = type(model)
-    return [code.name_of(kind), model_name(model, {}), fields(model, reader), behaviour(model, reader)]
+    """Return all that distinguishes a model which another object holds, however that calls it."""
+    called, awaited = (fields(model, reader, awaited=each) for each in (False, True))
+    read = called if called == awaited else [called, awaited]
+    return [code.name_of(type(model)), model_name(model, {}), read, behaviour(model, reader)]
 
 
-def fields(model: Any, reader: Reader) -> dict[str, Any]:
+def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, Any]:
     """Return the fields that can change an answer and differ from the class's defaults, with those a user added.
+
+    Parameters
+    ----------
+    awaited
+        Whether the call is asynchronous: it may have a client of its own.
 
     Raises
     ------
@@ -151,7 +162,7 @@ def fields(model: Any, reader: Reader) -> dict[str, Any]:
         found[name] = read
     if getattr(model, "model_extra", None):
         found["model_extra"] = {name: _field(name, value, reader) for name, value in model.model_extra.items()}
-    found.update(_beyond(model, facts, reader))
+    found.update(_beyond(model, facts, reader, awaited))
     return found
 
 
@@ -163,7 +174,7 @@ def _field(name: str, value: Any, reader: Reader) -> Any:
     return plain_url(read) if name in BASE_URLS and isinstance(read, str) else read
 
 
-def _beyond(model: Any, facts: Facts, reader: Reader) -> Iterator[tuple[str, Any]]:
+def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator[tuple[str, Any]]:
     """Yield what counts beside the fields: private and added attributes, a profile, and what the client sends."""
     kind = type(model)
     usual = {*kind.model_fields, *(model.model_extra or ())}
@@ -171,38 +182,59 @@ def _beyond(model: Any, facts: Facts, reader: Reader) -> Iterator[tuple[str, Any
         default = getattr(getattr(kind, "__private_attributes__", {}).get(name), "default", PydanticUndefined)
         if name not in usual and not is_secret(name) and not (type(value) is type(default) and value == default):
             yield name, _field(name, value, reader)
-    profile = vars(model).get("profile")
+    profile = vars(model).get("profile") if "profile" in facts.names else None
     if profile is not None and profile != getattr(model, "_resolve_model_profile", dict)():
         yield "profile", _field("profile", profile, reader)
     sent = _sent(model, facts)
     if sent is None:
-        yield from ((name, _field(name, value, reader)) for name, value in _clients(model, facts))
+        for name, client in _clients(model, (*facts.sync_clients, *facts.async_clients)):
+            yield name, _field(name, client, reader)
         return
-    named = {plain_url(value) for name, value in vars(model).items() if name in BASE_URLS and isinstance(value, str)}
-    urls = [url for url in dict.fromkeys(each.url for each in sent) if url and url not in named | facts.urls]
-    if urls:
-        yield "base_url", urls[0] if len(urls) == 1 else urls
-    if extras := [each.extras for each in sent if each.extras]:
-        yield "client", extras
-
-
-def _clients(model: Any, facts: Facts) -> list[tuple[str, Any]]:
-    """Return the client for calls and the client for asynchronous calls, with their names."""
-    values, private, found = vars(model), getattr(model, "__pydantic_private__", None), []
-    for names in (facts.sync_clients, facts.async_clients):
-        for name in names:
-            client = values.get(name) or (private and private.get(name))
-            if client is not None:
-                found.append((name, client))
-                break
-    return found
-
-
-def _sent(model: Any, facts: Facts) -> tuple[clients.Sent, ...] | None:
-    """Return what the clients add to a request; None if one of them is the user's own."""
     values = vars(model)
-    found = tuple(clients.sent_by(client, values) for _, client in _clients(model, facts))
-    return None if None in found else found  # type: ignore[return-value]
+    used = sent[awaited] or sent[not awaited]
+    named = {plain_url(value) for name, value in values.items() if name in BASE_URLS and isinstance(value, str)}
+    urls = [each.url for each in used]
+    if any(url and url not in named | facts.urls for url in urls):
+        yield "base_url", urls[0] if len(urls) == 1 else urls
+    more = [clients.beyond(each, values, awaited=awaited) for each in used]
+    if _differ(*sent):
+        yield "client", [each._replace(url="") for each in used]
+    elif any(more):
+        yield "client", more
+
+
+def _clients(model: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return the clients of these names that a model has, with their names."""
+    values, private = vars(model), getattr(model, "__pydantic_private__", None) or {}
+    found = [(name, values.get(name) or private.get(name)) for name in names]
+    return [(name, client) for name, client in found if client is not None]
+
+
+def _sent(model: Any, facts: Facts) -> tuple[tuple[clients.Sent, ...], tuple[clients.Sent, ...]] | None:
+    """Return what the clients for calls and those for asynchronous calls send; None if one is the user's own."""
+    called, awaited = _sent_by(model, facts, facts.sync_clients), _sent_by(model, facts, facts.async_clients)
+    return None if called is None or awaited is None else (called, awaited)
+
+
+def _sent_by(model: Any, facts: Facts, names: tuple[str, ...]) -> tuple[clients.Sent, ...] | None:
+    values, private = vars(model), model.__pydantic_private__
+    roots: list[Any] = []
+    for name in names:
+        client = values.get(name) or (private and private.get(name))
+        if client is not None:
+            root = clients.root_of(client)
+            if root is None:
+                return None
+            if not roots or (root is not roots[0] and root is not roots[-1]):
+                roots.append(root)
+    if not roots and names and facts.headers_variable:
+        return (clients.unbuilt(values, facts.headers_variable),)
+    return tuple(map(clients.sent_by, roots))
+
+
+def _differ(one: tuple[clients.Sent, ...], two: tuple[clients.Sent, ...]) -> bool:
+    """Return whether calls and asynchronous calls add something else to a request."""
+    return bool(one and two) and {each[1:] for each in one} != {each[1:] for each in two}
 
 
 def behaviour(model: Any, reader: Reader) -> dict[str, Any]:
@@ -227,7 +259,7 @@ def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
     }
 
 
-def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
+def plain_values(model: Any, kwargs: Mapping[str, Any], *, awaited: bool = False) -> Hashable | None:
     """Return all that :func:`fields` and :func:`model_name` read, and the arguments, by content and type.
 
     Returns
@@ -239,16 +271,15 @@ def plain_values(model: Any, kwargs: Mapping[str, Any]) -> Hashable | None:
     attributes = vars(model)
     if not facts.known or not facts.attributes.issuperset(attributes) or (sent := _sent(model, facts)) is None:
         return None
-    values = tuple(map(attributes.get, facts.names))
-    addresses = [each.url if each.extras is None else each for each in sent]
+    for each in (*sent[0], *sent[1]):
+        if each.by_itself:
+            return None
+    values: Any = tuple(map(attributes.get, facts.names)), model.__pydantic_extra__, kwargs
     try:
-        data = orjson.dumps((values, model.__pydantic_extra__, kwargs, addresses), option=_PLAIN)
-    except TypeError:
+        orjson.dumps(values, option=_PLAIN)  # refuses arrays and whatever else marshal takes for bytes
+        return marshal.dumps(values, 2), *sent[0], None, *sent[1], awaited and sent[0] != sent[1]
+    except (TypeError, ValueError):  # marshal refuses all that is not of Python's own types
         return None
-    types = tuple(map(type, (*values, *kwargs.values())))
-    if float in types and not all(isfinite(value) for value in (*values, *kwargs.values()) if isinstance(value, float)):
-        return None  # JSON has the same word for NaN, infinity and None
-    return types, data
 
 
 _PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -33,8 +33,12 @@ class Provider:
     """Addresses that its client uses by default."""
     url_variable: str = ""
     """Environment variable that its client reads for the address when the model's field is unset."""
+    headers_variable: str = ""
+    """Environment variable that its client reads headers from."""
     url_field: str = "base_url"
     """The model's field for the address, which every constructor also accepts as ``base_url``."""
+    reads_profile: bool = False
+    """Whether what LangChain knows about a model (its ``profile``) changes a request."""
     price_id: str = ""
     """Its name in genai-prices, if it differs."""
 
@@ -43,6 +47,8 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "anthropic": Provider(
         chat="langchain_anthropic.chat_models.ChatAnthropic",
         urls=("https://api.anthropic.com",),
+        headers_variable="ANTHROPIC_CUSTOM_HEADERS",
+        reads_profile=True,
         url_field="anthropic_api_url",
     ),
     "azure_openai": Provider(price_id="azure"),

@@ -17,7 +17,6 @@ from tests.audit.wire import Wire
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="keys leave out explicit None, empty containers and what clients hold")
 @pytest.mark.parametrize("subject", MAIN, ids=str)
 @pytest.mark.usefixtures("only_loopback")
 @pytest.mark.filterwarnings("ignore")  # of what providers say about odd values and of clients thrown away

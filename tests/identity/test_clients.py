@@ -10,6 +10,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI, OpenAI
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of
+from gptcache_magics.identity.key import identify
 from tests.support.calls import key
 
 
@@ -94,6 +95,36 @@ def test_what_an_http_client_adds_to_a_request_counts() -> None:
 
     assert len(set(several)) == len(several)
     assert http(headers={"X-Persona": "poet"}) == http(headers={"X-Persona": "poet"})
+
+
+def test_a_call_and_an_asynchronous_call_differ_where_their_clients_do() -> None:
+    def keys(**options: Any) -> tuple[str, str]:
+        model = ChatOllama(model="small", **options)
+        return key(model), identify(Call(model, {}, True, "agenerate"), "prompt").key
+
+    headers = {"headers": {"X-Persona": "poet"}}
+    assert len({*keys(), *keys(client_kwargs=headers)}) == 2
+    assert len({*keys(sync_client_kwargs=headers), *keys(async_client_kwargs=headers)}) == 4
+
+
+def test_fields_that_are_set_when_the_client_is_made_change_no_request() -> None:
+    given = ChatOpenAI(model="small", default_headers={"X-Persona": "poet"})
+    later = ChatOpenAI(model="small")
+    later.default_headers = {"X-Persona": "poet"}
+
+    assert key(given) != key(later)
+
+
+def test_headers_from_the_environment_count_before_and_after_the_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = key(ChatAnthropic(model="small"))
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Persona: poet\nAuthorization: one")
+    model = ChatAnthropic(model="small")
+    before = key(model)
+    model._client.close()
+
+    assert key(model) == before != plain
 
 
 def test_headers_that_only_the_client_knows_count() -> None:

@@ -1,11 +1,13 @@
 """Which fields of a model count, as they are at each call."""
 
 import math
+import uuid
 from typing import Any
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
-from tests.support.calls import SECRET, Chat, Persona, key, without_address
+from tests.support.calls import SECRET, Chat, Color, Persona, key, without_address
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,17 @@ def test_the_fields_are_read_again_for_each_call() -> None:
 
     model.anything["a"].pop()
     assert key(model) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [([uuid.UUID(int=1)], [str(uuid.UUID(int=1))]), ({"a": Color.RED}, {"a": "red"}), ((b"a",), ("a",))],
+)
+def test_values_that_json_writes_the_same_have_keys_of_their_own(one: Any, two: Any) -> None:
+    """Also for a class whose values are remembered."""
+    first, second = (FakeListChatModel(responses=["a"]) for _ in range(2))
+
+    assert key(first, metadata_=two) != key(second, metadata_=one)
 
 
 @pytest.mark.parametrize(
