@@ -124,12 +124,14 @@ def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Ob
     cache.ledger.recent.clear()
     fields = {name: value for name, value in subject.base(wire.url).items() if name not in case.without}
     with _environment(case.environment):
+        asked = False
         try:
             model = subject.kind(**_copied({**fields, **case.fields}))
             for name, value in _copied(case.assigned).items():
                 setattr(model, name, value)
             runnable = case.bound(model) if case.bound else model
             wire.requests.clear()  # some classes ask the server for its models when they are made
+            asked = True
             if case.asynchronous:
                 LOOP.run_until_complete(runnable.ainvoke(_copied(case.prompt), **_copied(case.arguments)))
             else:
@@ -138,7 +140,7 @@ def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Ob
             why = f"{type(error).__name__}: {error}"
         else:
             why = "answered without a request"
-    if not wire.requests:
+    if not wire.requests or not asked:
         return why
     looked = [lookup for lookup in cache.ledger.recent if lookup.outcome == "miss"]
     key = " ".join(str(lookup.key) for lookup in looked) or None
