@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 PICTURES ?= build/pictures
+MINUTES ?= 10
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
@@ -19,7 +20,7 @@ PIP_INSTALL = -m pip --disable-pip-version-check install -qq
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest test-3.12 test-3.13 lint types contract pictures bench bench-pairs clean chromium javascript
+.PHONY: help demo lab test quick test-lowest test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +46,9 @@ test-3.12 test-3.13: test-3.%: ## every test but the browser's, on Python 3.12 o
 	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
 		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser; \
 	fi
+
+faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
+	@$(BIN)/python -m tests.faults $(MINUTES) $(SEED)
 
 lint: .venv/all.stamp javascript ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .

@@ -3,22 +3,23 @@
 A child gets its parent's memory, but only the thread that forked. A lock that another thread held stays locked in the
 child for ever, and so does a lock inside SQLite, which nobody can renew. So whoever keeps locks renews them in the
 child, and whoever calls libraries that keep locks of their own lets no thread be inside of them during a fork.
-Windows cannot fork.
+The same holds for the locks of modules that are being imported. Windows cannot fork.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable
-from inspect import ismethod
 from typing import Final, Protocol
 
 __all__ = ["Quiet", "in_child", "quiet"]
 
-PATIENCE_SECONDS: Final = 3.0
-"""Time that a fork waits for threads that are inside a library."""
+PATIENCE_SECONDS: Final = 5.0
+"""Time that a fork waits for threads that are inside a library or import a module."""
 
 _renewals: list[Callable[[], Callable[[], None] | None]] = []
 _quiet: list[weakref.ref[Quiet]] = []
@@ -36,7 +37,7 @@ class Quiet(Protocol):
 
 def in_child(renew: Callable[[], None]) -> None:
     """Call ``renew`` in each forked child; a method as long as its object lives."""
-    _renewals.append(weakref.WeakMethod(renew, _renewals.remove) if ismethod(renew) else lambda: renew)
+    _renewals.append(weakref.WeakMethod(renew, _renewals.remove) if inspect.ismethod(renew) else lambda: renew)
 
 
 def quiet(each: Quiet) -> None:
@@ -49,6 +50,25 @@ def _before() -> None:
     for reference in [*_quiet]:
         if (each := reference()) is not None:
             each.before_fork(deadline)
+    while _others_import() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _others_import() -> bool:
+    """Return whether another thread imports a module: Python's lock of that module would stay locked in the child."""
+    importing = [each for each in [*sys.modules.values()] if _is_importing(each)]
+    frame = inspect.currentframe() if importing else None
+    while frame is not None and importing:
+        importing = [each for each in importing if vars(each) is not frame.f_globals]
+        frame = frame.f_back
+    return bool(importing)
+
+
+def _is_importing(module: object) -> bool:
+    try:
+        return bool(vars(module)["__spec__"]._initializing)
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _in_parent() -> None:

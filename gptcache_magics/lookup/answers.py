@@ -57,24 +57,11 @@ class Answers:
         self.similar: SemanticSearch | None = None
         """The search for questions in other words, while that is on."""
         self._opened: Engine | None = None
-        self._opening: Any = threading.RLock()
-        self._stranded = False
-        """Whether this process was forked while another thread was importing gptcache."""
-        forking.quiet(self)
-        forking.in_child(self._begin_in_child)
+        self._renew()
+        forking.in_child(self._renew)
 
-    def before_fork(self, deadline: float) -> None:
-        """Let no thread be importing gptcache: the child would wait for the end of that."""
-        self._stranded = not self._opening.acquire(timeout=max(0.0, deadline - time.monotonic()))
-
-    def after_fork(self) -> None:
-        """Let the threads go on."""
-        with suppress(RuntimeError):  # it could not be acquired
-            self._opening.release()
-        self._stranded = False
-
-    def _begin_in_child(self) -> None:
-        self._opening = threading.RLock()
+    def _renew(self) -> None:
+        self._opening = threading.Lock()
 
     def recall(self, request: Request) -> Found | None:
         """Return the answer that this kernel holds in memory: it was found or stored through gptcache before."""
@@ -210,8 +197,6 @@ class Answers:
 
     def _open(self) -> Engine:
         """Open the engine at the first lookup: importing gptcache takes a while."""
-        if self._stranded:
-            raise StoreError("This process was forked while another thread was importing gptcache.")
         if self.wrapped is not None:
             from gptcache_magics.engines.wrapped import WrappedEngine
 

@@ -1,0 +1,262 @@
+"""Rounds of faults: each starts workers on one store, does something to them, and says what was lost.
+
+A round takes a seed, the seconds that it may last, and an empty folder. It returns sentences about what went wrong.
+"""
+
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import gptcache_magics as gm
+from tests.faults.worker import Model
+
+__all__ = ["ROUNDS", "Round"]
+
+ROOT = Path(__file__).parents[2]
+START = "import sys; from tests.faults.worker import main; main(*sys.argv[1:])"
+PATIENCE = 90
+"""Seconds after which a worker hangs."""
+Round = Callable[[int, float, Path], list[str]]
+
+
+class Started:
+    """One worker."""
+
+    def __init__(self, folder: Path, name: str, seed: int, what: str = "work") -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, str(folder), name, str(seed), what],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+
+    def line(self) -> str:
+        """Return its next line; empty if it hangs or has ended."""
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        return self.process.stdout.readline().strip() if ready else ""
+
+    def tell(self) -> None:
+        """Let it go on to what comes next."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> list[str]:
+        """Let it stop working. Returns what is wrong."""
+        self.tell()
+        return [] if self.line() == "idle" else [f"{self.name} did not stop{self._shown()}"]
+
+    def finish(self, *, counts: bool = True, stores: bool = True) -> list[str]:
+        """Let it check that everything works, also that it counts and stores, and end. Returns what is wrong."""
+        self.tell()
+        line = self.line()
+        self.kill()
+        if not line:
+            return [f"{self.name} hangs or broke at the end{self._shown()}"]
+        found: dict[str, Any] = json.loads(line)
+        right: dict[str, object] = {"hanging": 0, "off": True}
+        if stores:
+            right["same"] = True
+        if counts:
+            right |= {"failures": 0, "too many hits": 0}
+        wrong = {name: found[name] for name in right if found[name] != right[name]}
+        return [f"{self.name}: {wrong}, last error: {found['last error']}"] if wrong else []
+
+    def _shown(self) -> str:
+        tail = self.log.read_text()[-1500:]
+        return f": {tail}" if tail else ""
+
+
+@contextmanager
+def workers(folder: Path, seed: int, *whats: str) -> Iterator[list[Started]]:
+    """Start workers, and leave none behind."""
+    started = [Started(folder, f"w{number}", seed + number, what) for number, what in enumerate(whats)]
+    try:
+        assert all(each.line() == "working" for each in started), "a worker did not start"
+        yield started
+    finally:
+        for each in started:
+            each.kill()
+
+
+def notes(folder: Path) -> list[dict[str, Any]]:
+    """Return the notes of all workers in the order of time; the last line of a killed one may be cut."""
+    found = []
+    for path in folder.glob("*.notes"):
+        for line in path.read_bytes().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return sorted(found, key=lambda note: float(note["at"]))
+
+
+def lost(folder: Path, *, exactly: bool = True) -> list[str]:
+    """Return what the notes say that is not so: an answer that is not found, or that is another one."""
+    told, wanted = [], dict[str, str]()
+    for note in notes(folder):
+        if note["kind"] in ("wrong", "hang", "error"):
+            told.append(f"{note['kind']}: {note['prompt']} {note['answer'][:300]}")
+        elif note["kind"] in ("begin clear", "clear"):
+            wanted.clear()
+        elif note["kind"] == "begin refresh" and note["prompt"] in wanted:
+            wanted[note["prompt"]] = ""  # either answer is right until the next is noted
+        elif note["kind"] in ("answer", "refresh"):
+            wanted[note["prompt"]] = note["answer"]
+    gm.on(folder / "store")
+    try:
+        for prompt, answer in wanted.items():
+            with gm.using(mode="replay"):
+                try:
+                    found = str(Model().invoke(prompt).content)
+                except gm.CacheMiss:
+                    told.append(f"lost: {prompt}")
+                    continue
+            if not found.startswith(f"{prompt} = ") or (exactly and answer and found != answer):
+                told.append(f"another answer: {prompt}: {found[:60]} in place of {answer[:60]}")
+    finally:
+        gm.off()
+    with closing(sqlite3.connect(folder / "store" / "cache.db")) as db:
+        sound = db.execute("PRAGMA integrity_check").fetchone()[0]
+    aside = [path.name for path in (folder / "store").glob("*damaged*")]
+    told += [f"the file is damaged: {sound} {aside}"] if sound != "ok" or aside else []
+    return told or ([] if wanted or exactly is None else ["nothing was noted"])
+
+
+def killed(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Kill two to eight processes at random, and start others in their place."""
+    chance, end = random.Random(seed), time.monotonic() + seconds
+    number = chance.randint(2, 8)
+    with workers(folder, seed, *["work"] * number) as running:
+        count = len(running)
+        while not any(note["kind"] == "answer" for note in notes(folder)):
+            time.sleep(0.1)
+        while time.monotonic() < end:
+            time.sleep(chance.random() * 2)
+            victim = chance.randrange(len(running))
+            running[victim].kill()
+            running[victim] = Started(folder, f"w{count}", seed + count)
+            count += 1
+    return lost(folder)
+
+
+def _interrupted(seed: int, seconds: float, folder: Path, number: int, what: str) -> list[str]:
+    chance, end = random.Random(seed), time.monotonic() + seconds
+    with workers(folder, seed, what, "work") as (victim, other):
+        while time.monotonic() < end:
+            time.sleep(chance.random() ** 3 / 10)
+            victim.process.send_signal(number)
+        told = victim.stop() + other.stop()
+        with closing(sqlite3.connect(folder / "store" / "cache.db", timeout=5, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+            except sqlite3.OperationalError as error:
+                told.append(f"a transaction was left open: {error}")
+        told += victim.finish(counts=what == "work") + other.finish(counts=what == "work")
+    return told + lost(folder)
+
+
+def interrupted(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Interrupt a process at any instruction, while another one writes."""
+    return _interrupted(seed, seconds, folder, signal.SIGINT, "work")
+
+
+def interrupted_while_it_clears(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Interrupt a process that also clears the store."""
+    return _interrupted(seed, seconds, folder, signal.SIGALRM, "clear")
+
+
+def forked(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Fork while eight threads use the cache and another process writes."""
+    with workers(folder, seed, "fork", "work") as (forking, other):
+        time.sleep(seconds)
+        told = forking.stop() + other.stop() + forking.finish() + other.finish()
+    return told + lost(folder)
+
+
+def cancelled(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Cancel tasks at any await."""
+    with workers(folder, seed, "cancel", "work") as (cancelling, other):
+        time.sleep(seconds)
+        told = cancelling.stop() + other.stop() + cancelling.finish() + other.finish()
+    return told + lost(folder, exactly=False)
+
+
+def locked(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Keep the file locked for a while, again and again: calls go on, and no answer is lost."""
+    chance, end = random.Random(seed), time.monotonic() + seconds
+    with workers(folder, seed, "work", "work") as running:
+        with closing(sqlite3.connect(folder / "store" / "cache.db", timeout=30, isolation_level=None)) as db:
+            while time.monotonic() < end:
+                db.execute("BEGIN IMMEDIATE")
+                time.sleep(chance.random() * 2)
+                db.execute("ROLLBACK")
+                time.sleep(chance.random())
+        told = [sentence for each in running for sentence in each.stop()]
+        told += [sentence for each in running for sentence in each.finish(counts=False)]
+    return told + lost(folder)
+
+
+def vanished(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Take the folder away, put a file in its place, and bring a folder back: no call breaks."""
+    with workers(folder, seed, "work", "work") as running:
+        time.sleep(seconds / 3)
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        time.sleep(seconds / 3)
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        (folder / "store").write_text("not a folder") if not (folder / "store").exists() else None
+        time.sleep(seconds / 3)
+        told = [sentence for each in running for sentence in each.stop()]
+        told += [sentence for each in running for sentence in each.finish(counts=False, stores=False)]
+    broken = [note for note in notes(folder) if note["kind"] in ("wrong", "hang")]
+    return told + [f"{note['kind']}: {note['prompt']} {note['answer'][:200]}" for note in broken]
+
+
+def spoiled(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Flip bits of the file while nobody has it open: no answer is wrong, and no call breaks."""
+    chance, end, told = random.Random(seed), time.monotonic() + seconds, []
+    while time.monotonic() < end and not told:
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        with workers(folder, seed, "work") as (first,):
+            time.sleep(1)
+            told += first.stop() + first.finish()
+        path = folder / "store" / "cache.db"
+        data = bytearray(path.read_bytes())
+        for _ in range(chance.choice([1, 3, 30, 300])):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        with workers(folder, seed, "work") as (second,):
+            time.sleep(1)
+            told += second.stop() + second.finish(counts=False)
+        told += [f"wrong: {note['answer'][:200]}" for note in notes(folder) if note["kind"] == "wrong"]
+    return told
+
+
+ROUNDS: dict[str, Round] = {
+    each.__name__: each
+    for each in (killed, interrupted, interrupted_while_it_clears, forked, cancelled, locked, vanished, spoiled)
+}

@@ -1,0 +1,241 @@
+"""A process that asks models until its parent has had enough, and notes each answer that the cache acknowledged.
+
+Its arguments are a folder, a name, a seed and what to do. The notes go to the file of that name, one line of JSON each.
+A note is written after the call has returned, so a noted answer is on disk, whatever happens next.
+"""
+
+import asyncio
+import faulthandler
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import SimpleChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+
+import gptcache_magics as gm
+from gptcache_magics.errors import StoreError
+
+
+class Model(SimpleChatModel):
+    """A model whose answer names its prompt, and is another one each time."""
+
+    model: str = "faulty-world"
+
+    @property
+    def _llm_type(self) -> str:
+        return "faulty-world"
+
+    def _call(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> str:
+        return f"{messages[-1].content} = {os.urandom(4).hex()} {'x' * 500}"
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        pieces = self._call(messages).partition(" = ")
+        for piece in pieces:
+            last = {"finish_reason": "stop"} if piece is pieces[-1] else None
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content=piece, response_metadata=last or {}), generation_info=last
+            )
+
+
+class Interrupted(BaseException):
+    """Raised by a signal at any instruction, as KeyboardInterrupt is."""
+
+
+class Worker:
+    """One process on a store that others use, too."""
+
+    def __init__(self, folder: Path, name: str, seed: int) -> None:
+        self.folder, self.name, self.random = folder, name, random.Random(seed)
+        self.model = Model()
+        self.notes = os.open(folder / f"{name}.notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.number = 0
+        self.inside = self.done = False
+
+    def note(self, kind: str, prompt: str = "", answer: str = "") -> None:
+        """Write one line at once."""
+        line = {"at": time.monotonic(), "kind": kind, "prompt": prompt, "answer": answer}
+        os.write(self.notes, json.dumps(line).encode() + b"\n")
+
+    def ask(self, prompt: str, way: str = "invoke") -> str:
+        """Ask the model, and check that the answer is one to this prompt."""
+        if way == "stream":
+            answer = "".join(str(chunk.content) for chunk in self.model.stream(prompt))
+        elif way == "ainvoke":
+            answer = str(asyncio.run(self.model.ainvoke(prompt)).content)
+        elif way == "refresh":
+            with gm.using(mode="refresh"):
+                answer = str(self.model.invoke(prompt).content)
+        else:
+            answer = str(self.model.invoke(prompt).content)
+        if not answer.startswith(f"{prompt} = ") or len(answer) < 500:
+            self.note("wrong", prompt, answer)
+        return answer
+
+    def prompt(self) -> str:
+        """Return a prompt of this worker: a new one, or an earlier one again."""
+        self.number += 1
+        return f"{self.name} {self.random.randrange(self.number) if self.number % 3 else self.number}"
+
+    def step(self, *, clears: bool) -> None:
+        """Do something that a notebook does, and note it when it is done."""
+        kind = self.random.choices(
+            ["invoke", "stream", "ainvoke", "refresh", "stats", "clear", "tag"], [40, 15, 4, 6, 2, clears, 2]
+        )[0]
+        prompt = self.prompt()
+        if kind in ("refresh", "clear"):
+            self.note(f"begin {kind}", prompt)
+        self.inside = True
+        answer = ""
+        if kind == "stats":
+            gm.stats()
+        elif kind == "clear":
+            gm.clear(yes=True)
+        elif kind == "tag":
+            gm.tag("seen", *gm.entries().index[:1])
+        else:
+            answer = self.ask(prompt, kind)
+        self.inside = False
+        self.note(kind if kind in ("clear", "refresh", "stats", "tag") else "answer", prompt, answer)
+
+    def interrupt(self, *_: object) -> None:
+        """Raise, if the cache or the model is at work."""
+        if self.inside:
+            raise Interrupted
+
+    def work(self, *, clears: bool = False) -> None:
+        """Work until the parent says stop."""
+        threading.Thread(target=self.listen, daemon=True).start()
+        signal.signal(signal.SIGINT, self.interrupt)
+        signal.signal(signal.SIGALRM, self.interrupt)
+        print("working", flush=True)
+        while not self.done:
+            try:
+                self.step(clears=clears)
+            except Interrupted:
+                self.inside = False
+                self.note("interrupted")
+            except Exception as error:
+                self.inside = False
+                self.note("error", answer=f"{type(error).__name__}: {error}")
+
+    def listen(self) -> None:
+        """Wait for the parent's word."""
+        sys.stdin.readline()
+        self.done = True
+
+    def check(self) -> dict[str, object]:
+        """Return what works after all that has happened."""
+        current = gm.current()
+        final = f"{self.name} at last"
+        same = self.ask(final) == self.ask(final)
+        asks = [lambda n=n: self.ask(f"{self.name} {n}") for n in range(8)]
+        others = [threading.Thread(target=ask, daemon=True) for ask in asks]
+        for thread in others:
+            thread.start()
+        for thread in others:
+            thread.join(10)
+        too_many = 0
+        with suppress(StoreError):  # where the store is gone, tables say so
+            hits = gm.lookups(since="all").query("outcome == 'hit'").groupby("entry").size()
+            entries = gm.entries()["hits"]
+            too_many = int((entries - hits.reindex(entries.index).fillna(0)).clip(lower=0).sum())
+        off = gm.off()
+        return {
+            "same": same,
+            "hanging": sum(thread.is_alive() for thread in others),
+            "failures": current.ledger.failures,
+            "last error": current.ledger.last_error,
+            "too many hits": too_many,
+            "off": off.startswith("Cache off") and get_llm_cache() is None,
+        }
+
+
+def forks(worker: Worker) -> None:
+    """Fork while eight threads use the cache; each child looks up, updates and turns off."""
+    threading.Thread(target=worker.listen, daemon=True).start()
+
+    def hammer(number: int) -> None:
+        own = Worker(worker.folder, f"{worker.name}-{number}", number)
+        while not worker.done:
+            own.step(clears=False)
+
+    threads = [threading.Thread(target=hammer, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    print("working", flush=True)
+    for number in range(10_000):
+        if worker.done:
+            break
+        time.sleep(worker.random.random() / 10)
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            faulthandler.dump_traceback_later(20)
+            try:
+                own = Worker(worker.folder, f"{worker.name}-child-{number}", number)
+                prompt = f"child {number} of {worker.name}"
+                answer = own.ask(prompt)
+                if gm.current().ledger.recent[-1].outcome != "error" and own.ask(prompt) == answer:
+                    own.note("answer", prompt, answer)
+                gm.off()
+            except BaseException as error:
+                worker.note("error", answer=f"in a child: {type(error).__name__}: {error}")
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            worker.note("hang" if os.WIFSIGNALED(status) else "error", answer=f"a child ended with {status}")
+    for thread in threads:
+        thread.join(30)
+        if thread.is_alive():
+            worker.note("hang", answer="a thread of the parent")
+
+
+def cancels(worker: Worker) -> None:
+    """Cancel tasks at random; those that ask the same must get an answer."""
+    threading.Thread(target=worker.listen, daemon=True).start()
+
+    async def rounds() -> None:
+        while not worker.done:
+            prompts = [worker.prompt() for _ in range(4)]
+            tasks = [asyncio.create_task(worker.model.ainvoke(prompts[n % 4])) for n in range(12)]
+            await asyncio.sleep(worker.random.random() / 50)
+            for task in worker.random.sample(tasks, 6):
+                task.cancel()
+            _, pending = await asyncio.wait(tasks, timeout=30)
+            if pending:
+                worker.note("hang", answer=f"{len(pending)} tasks")
+                return
+            for number, task in enumerate(tasks):
+                if not task.cancelled():
+                    worker.note("answer", prompts[number % 4], str(task.result().content))
+
+    print("working", flush=True)
+    asyncio.run(rounds())
+
+
+def main(folder: str, name: str, seed: str, what: str) -> None:
+    """Work, and print what works at the end."""
+    worker = Worker(Path(folder), name, int(seed))
+    gm.on(f"{folder}/store")
+    todo: dict[str, Callable[[], None]] = {
+        "work": worker.work,
+        "clear": lambda: worker.work(clears=True),
+        "fork": lambda: forks(worker),
+        "cancel": lambda: cancels(worker),
+    }
+    todo[what]()
+    print("idle", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(worker.check()), flush=True)
