@@ -32,8 +32,7 @@ from gptcache_magics.identity.providers import (
 )
 from gptcache_magics.identity.state import Unreadable
 from gptcache_magics.store.protocol import Configuration
-from gptcache_magics.text.masking import HIDDEN, shown, without_secrets
-from gptcache_magics.text.secret_names import is_secret
+from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets
 
 __all__ = ["arguments_of", "configuration_of", "configuration_of_llm_string", "unreadable_configuration"]
 
@@ -78,7 +77,7 @@ def arguments_of(call: Call) -> dict[str, Any]:
         and name not in FORMATS
         and not (known and name in ARRIVING)
         and not (name == "stop" and value is None)
-        and not is_secret(name)
+        and not is_credential(name, value)
     }
 
 

@@ -29,7 +29,7 @@ from gptcache_magics.identity.providers import (
     provider_of,
 )
 from gptcache_magics.identity.state import Unreadable, attributes
-from gptcache_magics.text.masking import plain_url, without_secrets
+from gptcache_magics.text.masking import is_credential, plain_url, without_secrets
 from gptcache_magics.text.secret_names import is_secret
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def facts_of(kind: type) -> Facts:
 def _facts_of(kind: Any) -> Facts:
     declared = getattr(kind, "model_fields", {})
     counted = tuple(
-        (name, _default(each)) for name, each in declared.items() if not left_out(kind, name) and not is_secret(name)
+        (name, _default(each))
+        for name, each in declared.items()
+        if not left_out(kind, name) and (not is_secret(name) or each.annotation in (bool, int, float))
     )
     computed = {name for base in kind.__mro__ for name, each in vars(base).items() if isinstance(each, cached_property)}
     private = {name for base in kind.__mro__ for name in vars(base).get("__private_attributes__", ())}
@@ -161,7 +163,11 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
             continue
         found[name] = read
     if getattr(model, "model_extra", None):
-        found["model_extra"] = {name: _field(name, value, reader) for name, value in model.model_extra.items()}
+        found["model_extra"] = {
+            name: _field(name, value, reader)
+            for name, value in model.model_extra.items()
+            if not is_credential(name, value)
+        }
     found.update(_beyond(model, facts, reader, awaited))
     return found
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_secret, is_tracking
 
-__all__ = ["HIDDEN", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
+__all__ = ["HIDDEN", "is_credential", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
 
 HIDDEN: Final = "•••"
 """Stands for a value that counts in the key and is not stored.
@@ -62,7 +62,7 @@ def without_secrets(value: Any, name: str = "") -> Any:
         return {
             each: item if each in _DATA_IN_SCHEMA else without_secrets(item, each)
             for each, item in named.items()
-            if not (_is_credential(each, item) or (mcp and each == "headers"))
+            if not (is_credential(each, item) or (mcp and each == "headers"))
         }
     if isinstance(value, list | tuple):
         if hasattr(value, "_asdict"):
@@ -104,10 +104,10 @@ def shown(value: Any, name: str = "") -> Any:
     return value
 
 
-def _is_credential(name: str, value: Any) -> bool:
-    return is_secret(name) and not (
-        value is None or isinstance(value, bool | int | float) or (isinstance(value, Mapping) and _is_schema(value))
-    )
+def is_credential(name: str, value: Any) -> bool:
+    """Return whether a value of this name is a credential: neither a number, a switch nor a JSON schema."""
+    schema = isinstance(value, Mapping) and _is_schema(value)
+    return is_secret(name) and not (isinstance(value, bool | int | float) or schema)
 
 
 def _counts_in_header(name: str) -> bool:

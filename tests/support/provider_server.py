@@ -132,7 +132,8 @@ def _questions(body: Json) -> list[str]:
 
 def _tool(body: Json) -> Json | None:
     """Return the tool to call: the forced one, or the first one until its result is there."""
-    tools = {tool["name"]: tool for tool in (entry.get("function", entry) for entry in body.get("tools") or [])}
+    offered = [entry.get("function", entry) for entry in body.get("tools") or []]
+    tools = {tool["name"]: tool for tool in offered if "name" in tool}  # a server's tools have no name here
     choice = body.get("tool_choice")
     forced = choice.get("function", choice).get("name") if isinstance(choice, dict) else None
     if not tools or choice == "none" or _answers_a_tool(_messages(body)[-1]):
