@@ -53,7 +53,7 @@ def answered(path: str | Path) -> list[Answered]:
             return _answered(db, path)
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged schema, not even the message can be decoded
         raise StoreError(f"{path} cannot be read as LangChain's SQLiteCache: {error}.") from error
 
 

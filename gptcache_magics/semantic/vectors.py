@@ -26,6 +26,8 @@ HEADS_FROM: Final = 0.9
 FEW: Final = 4_000
 """Most vectors that are always compared in full, in 0.5 ms."""
 STEP: Final = 256
+SLACK: Final = 0.01
+"""Most that the length of a sound vector differs from 1."""
 MOST_VECTORS: Final = 400_000
 """Most vectors of all contexts in memory: 600 MB at 384 numbers each."""
 MOST_CONTEXTS: Final = 5_000
@@ -177,7 +179,9 @@ class ContextIndex:
         whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # the others are damaged
         if whole:
             matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
-            self._put(context, kept, list(whole), matrix)
+            sound = _of_length_1(matrix)
+            ids = [id for id, is_sound in zip(whole, sound.tolist(), strict=True) if is_sound]
+            self._put(context, kept, ids, matrix[sound])
             kept.read = rows[-1].sequence
         elif context in self._contexts:
             self._contexts.move_to_end(context)
@@ -192,3 +196,10 @@ class ContextIndex:
         while len(self._contexts) > 1 and (self._total > MOST_VECTORS or len(self._contexts) > MOST_CONTEXTS):
             _, oldest = self._contexts.popitem(last=False)
             self._total -= len(oldest.vectors)
+
+
+def _of_length_1(vectors: Vector) -> NDArray[np.bool_]:
+    """Return which vectors have the length 1; a flipped bit makes one long, or not a number."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1)
+    return np.abs(lengths - 1) < SLACK

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -877,3 +879,30 @@ def test_shadow_needs_matching_by_meaning(tmp_path: Path) -> None:
         gm.tune(shadow="on")
     gm.off()
     set_llm_cache(None)
+
+
+DAMAGE = {
+    "the vector": "UPDATE vector SET vector=zeroblob(length(vector)-4) || x'0000807f'",
+    "the vector, without a checksum": "UPDATE vector SET checksum=NULL, vector=x'ffff7f7f' || substr(vector, 5)",
+    "the question": "UPDATE entry SET question=replace(question, '3', '4')",
+    "the prompt": "UPDATE entry SET prompt=replace(prompt, '3', '4')",
+    "the answer": "UPDATE entry SET answer=CAST(replace(answer, 'answer', 'answes') AS BLOB)",
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_nothing_that_is_damaged_is_served_by_meaning(
+    on: Callable[..., SemanticSearch], server: ProviderServer, tmp_path: Path, what: str
+) -> None:
+    on()
+    server.model("ChatOpenAI").invoke(BLOCKED[0])
+    assert gm.current().similar.backfill.wait(20)  # type: ignore[union-attr]
+    gm.off()
+    with closing(sqlite3.connect(tmp_path / "store" / "cache.db")) as db:
+        db.execute(DAMAGE[what])
+        db.commit()
+    on()
+    server.model("ChatOpenAI").invoke(BLOCKED[1])
+
+    assert list(gm.lookups()["outcome"]) == ["miss"]
+    assert gm.current().ledger.failures == 0  # type: ignore[union-attr]

@@ -148,6 +148,21 @@ def test_a_damaged_vector_is_passed_over(folder: tuple[SQLiteStore, SQLiteStore]
     assert [each.id for each in ContextIndex(store, "e", DIMENSION).nearest("c0" * 16, good, 5, -1.0)] == [key(2)[:16]]
 
 
+@pytest.mark.parametrize("number", [np.inf, np.nan, 3e38, 2.0, 0.0])
+def test_a_vector_of_another_length_than_1_is_not_compared(
+    folder: tuple[SQLiteStore, SQLiteStore], number: float
+) -> None:
+    store, _ = folder
+    asked = unit()
+    damaged = asked * np.float32(0.0)
+    damaged[:2] = number
+    put(store, 1, damaged)
+    put(store, 2, unit(asked, noise=0.3))
+    index = ContextIndex(store, "e", DIMENSION)
+
+    assert [each.id for each in index.nearest("c0" * 16, asked, 5, 0.5)] == [key(2)[:16]]
+
+
 def test_a_bounded_number_of_vectors_is_kept_in_memory(
     folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
