@@ -202,4 +202,4 @@ def _of_length_1(vectors: Vector) -> NDArray[np.bool_]:
     """Return which vectors have the length 1; a flipped bit makes one long, or not a number."""
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
-    return np.abs(lengths - 1) < SLACK
+    return np.asarray(np.abs(lengths - 1) < SLACK)
