@@ -75,6 +75,17 @@ class BypassWatch:
             call.configuration = configuration  # nothing is looked up: it tells the price
             self._ledger.budget.check(call, configuration)
 
+    def unseen(self, prompt: str, scope: Scope) -> None:
+        """Record a prompt of a model that no hook saw: it cannot be told which one asks."""
+        note = self._ledger.note("bypass", reason := Reason(Kind.MODEL_UNKNOWN), 0.0, scope=scope)
+        note.question = question_of(prompt)
+        if scope.mode == "replay":
+            miss = CacheMiss(
+                f"A model was not called: {sentence(reason)}, and mode replay serves recorded answers only."
+            )
+            note.refusal = str(miss)
+            raise miss
+
     def call_ended(self, call: ModelCall, result: Any) -> None:
         """Record the cost of a bypassing call and release its waiters."""
         budget = self._ledger.budget

@@ -6,11 +6,12 @@ LangChain like a miss.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.runnables import run_in_executor
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
+
+
+FRAMES: Final = 6
+"""Most frames between a lookup and the model that makes it."""
 
 
 class GPTCache(BaseCache):
@@ -208,6 +213,9 @@ class GPTCache(BaseCache):
     def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""
         call, scope = running_call(), self.scope
+        if call is None and _model_asks():
+            self.watch.unseen(prompt, scope)
+            return None
         try:
             request = self._read(call, prompt, llm_string, scope)
             if scope.samples and scope.several:
@@ -239,6 +247,16 @@ class GPTCache(BaseCache):
         if isinstance(request.call, ModelCall):
             request.call.pending.setdefault((request.prompt, request.llm_string), []).append(result.pending)
         return None
+
+
+def _model_asks() -> bool:
+    """Return whether a model of LangChain's looks up: its ``llm_string`` may fit another model, or what it was."""
+    frame, depth = sys._getframe(1), 0
+    while frame.f_back is not None and depth < FRAMES:
+        frame, depth = frame.f_back, depth + 1
+        if str(frame.f_globals.get("__name__", "")).startswith("langchain_core.language_models."):
+            return True
+    return False
 
 
 def _unhook(stop: Callable[[], None]) -> None:

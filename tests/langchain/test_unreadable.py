@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 import gptcache_magics as gm
@@ -88,6 +88,27 @@ def test_a_file_that_is_open_is_not_read(cache: gm.GPTCache, tmp_path: Path) -> 
     with (tmp_path / "prompt.txt").open() as file:
         Holder(held=file).invoke("q")
         assert file.tell() == 0
+
+
+def test_a_model_that_asks_unseen_gets_no_answer_of_another(cache: gm.GPTCache) -> None:
+    """``llm_string`` of ChatOllama names no model."""
+    models = [Named(name_="one"), Named(name_="two")]
+    told = [each._generate_with_cache([HumanMessage("q")]).generations[0].text for each in models * 2]
+
+    assert told == ["one", "two"] * 2
+    assert [lookup.outcome for lookup in cache.ledger.recent] == ["bypass"] * 4
+    cache.settings = Settings(Options(Scope("replay")))
+    with pytest.raises(gm.CacheMiss, match="model unknown"):
+        asyncio.run(models[0]._agenerate_with_cache([HumanMessage("q")]))
+
+
+class Named(Holder):
+    """A model whose ``llm_string`` does not name it."""
+
+    name_: str
+
+    def _generate(self, *arguments: Any, **options: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.name_))])
 
 
 class Node:
