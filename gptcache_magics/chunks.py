@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, Final
@@ -17,9 +17,10 @@ from typing import Any, Final
 import orjson
 from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, MARK, PARSED
+from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -97,8 +98,9 @@ def encode(answer: Streamed) -> bytes:
     """
     whole = generations.encode(answer.whole)
     try:
-        chunks = orjson.dumps(_rows(answer.chunks))
-        chunks = chunks if _chunks(orjson.loads(chunks)) == answer.chunks else b""
+        plain = [_without_parsed(chunk) for chunk in answer.chunks]
+        chunks = orjson.dumps(_rows(plain))
+        chunks = chunks if _chunks(orjson.loads(chunks)) == plain else b""
     except Exception:  # a class of its own, an object, a number or a text that is not JSON
         chunks = b""
     return CHUNKED + chunks + b"\n" + whole if chunks else whole
@@ -114,6 +116,10 @@ def decode(
     """Decode an answer into new chunks; ``mark`` is in the last one, and pydantic validates all of them."""
     if data[:1] == CHUNKED:
         chunks = _chunks(orjson.loads(data[1 : data.index(b"\n")]))
+        for chunk in chunks:
+            extras = chunk.message.additional_kwargs if isinstance(chunk, ChatGenerationChunk) else {}
+            if PARSED in extras and parse is not None:
+                extras[PARSED] = parse("".join(each.text for each in chunks), extras[PARSED])
     else:
         chunks = list(_cut(generations.decode(data, validate=validate, parse=parse)[0]))
     message = getattr(chunks[-1], "message", None)
@@ -130,6 +136,15 @@ def checked(data: bytes) -> bytes:
     except Exception:  # whatever a class of LangChain raises for its arguments
         return whole
     return data if whole in made else whole
+
+
+def _without_parsed(chunk: Any) -> Any:
+    """Return the chunk without the object that an SDK has parsed from the text of all chunks."""
+    extras = chunk.message.additional_kwargs if isinstance(chunk, ChatGenerationChunk) else {}
+    if not isinstance(extras.get(PARSED), BaseModel) and not is_dataclass(extras.get(PARSED)):
+        return chunk
+    message = chunk.message.model_copy(update={"additional_kwargs": {**extras, PARSED: FROM_TEXT}})
+    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
 
 
 def _with_metadata(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
@@ -171,8 +186,6 @@ def _rows(chunks: Sequence[Any]) -> list[Any]:
         if type(chunk) is GenerationChunk:
             text, fields = chunk.text, {}
         elif type(chunk) is ChatGenerationChunk and type(chunk.message) is AIMessageChunk:
-            if PARSED in chunk.message.additional_kwargs:
-                raise not_stored("the object is parsed again from the whole text")
             text = chunk.message.content
             known = chunk.message.model_fields_set
             fields = {name: value for name, value in chunk.message if value or name in known}

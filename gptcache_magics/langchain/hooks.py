@@ -240,12 +240,12 @@ def _agenerate(original: Callable[..., Any], chat: bool, method: str) -> Callabl
 
 def _model(call: ModelCall, args: tuple[Any, ...], *, async_api: bool) -> Any:
     """Return the model to run ``generate`` on: its copy that streams if a handler asks for events of a chat."""
-    callbacks = [call.kwargs.get("callbacks") or (args[2] if len(args) > 2 else None), call.model.callbacks]
-    handlers = [handler for each in callbacks if each for handler in getattr(each, "handlers", each)]
-    if not handlers or not call.chat:
+    given, own = call.kwargs.get("callbacks") or (args[2] if len(args) > 2 else None), call.model.callbacks
+    if not (given or own) or not call.chat:
         return call.model
     from gptcache_magics.langchain import streaming
 
+    handlers = [handler for each in (given, own) if each for handler in getattr(each, "handlers", each)]
     return streaming.model_with_events(call, handlers, async_api=async_api)
 
 

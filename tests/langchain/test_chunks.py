@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.load import dumpd, load
 from langchain_core.messages import (
     AIMessage,
@@ -19,7 +18,8 @@ from langchain_core.messages import (
     messages_from_dict,
     messages_to_dict,
 )
-from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk
+from pydantic import BaseModel, field_validator
 
 import gptcache_magics as gm
 from gptcache_magics import chunks, generations
@@ -191,13 +191,30 @@ def test_a_stream_after_invoke_adds_up_to_its_answer(
     assert server.calls == 1
 
 
+class Share(BaseModel):
+    """A share."""
+
+    share: float
+
+    @field_validator("share")
+    @classmethod
+    def of_hundred(cls, value: float) -> float:
+        """Return a part of one."""
+        return value / 100
+
+
+def test_a_parsed_object_comes_with_the_same_chunk() -> None:
+    with scripted(openai({"role": "assistant", "content": ""}, '{"share"', ": 50}", end="stop")) as server:
+        llm = server.model("openai").bind(response_format=Share)
+        bought, served = ([facts(piece) for piece in llm.stream("q")] for _ in range(2))
+        assert served == bought
+        assert any(piece["additional_kwargs"].get("parsed") == Share(share=50) for piece in served)
+        assert server.calls == 1
+
+
 def kept(message: AIMessage) -> list[AIMessageChunk]:
     """Return the chunks of an answer that was not streamed."""
-    llm = GenericFakeChatModel(messages=iter([message]))
-    llm.disable_streaming = True
-    assert isinstance(llm.invoke("q"), AIMessage)
-    llm.disable_streaming = False
-    return list(llm.stream("q"))
+    return [piece.message for piece in chunks.decode(generations.encode([ChatGeneration(message=message)]))]
 
 
 def test_reasoning_comes_before_words_and_words_before_calls() -> None:
