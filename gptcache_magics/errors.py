@@ -6,6 +6,7 @@ GPTCacheMagicsError
 ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
 ├── CommandError          a word, option or value that a command does not accept
 ├── CacheMiss             nothing is recorded, and the mode forbids asking the model
+│   └── EmbeddingMiss     embeddings are not recorded
 ├── BudgetReached         the money for this run is spent
 └── MissingDependencyError
 """
@@ -14,6 +15,7 @@ __all__ = [
     "BudgetReached",
     "CacheMiss",
     "CommandError",
+    "EmbeddingMiss",
     "GPTCacheMagicsError",
     "MissingDependencyError",
     "StoreError",
@@ -41,6 +43,10 @@ class _Refused(GPTCacheMagicsError):
 
 class CacheMiss(_Refused):
     """Nothing is recorded for this call and the mode is ``replay``: the model was not asked."""
+
+
+class EmbeddingMiss(CacheMiss):
+    """The mode is ``replay``, and embeddings are not recorded: the embedder was not asked."""
 
 
 class BudgetReached(_Refused):

@@ -74,6 +74,7 @@ OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
     Kind.DAMAGED: ("damaged", "The answer was stored, but its entry was damaged and not served."),
     Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
     Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
+    Kind.OWN_METHOD: ("not cached", "The call used a method of the model that asks no cache."),
     Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
     Kind.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
     Kind.UNREADABLE: (
@@ -87,7 +88,7 @@ MODES: Final = {
     "refresh": "Mode refresh: every call asks the model, and its answer replaces the stored one.",
     "bypass": "Mode bypass: every call asks the model; nothing is looked up, nothing is stored.",
 }
-PAST: Final = (Kind.OWN_STREAM, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
+PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
 """Kinds of calls that go past the cache, whatever their model."""
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 

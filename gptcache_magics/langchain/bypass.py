@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from weakref import ref
 
 from langchain_core.caches import BaseCache
@@ -17,7 +17,7 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from gptcache_magics import generations
-from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.errors import BudgetReached, CacheMiss, EmbeddingMiss
 from gptcache_magics.identity.configuration import configuration_of, unreadable_configuration
 from gptcache_magics.identity.key import Identity, identify
 from gptcache_magics.identity.prompt import prompt_of, question_of
@@ -30,6 +30,20 @@ from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["BypassWatch"]
 
+LOCAL_EMBEDDINGS: Final = frozenset(
+    {
+        *("FakeEmbeddings", "DeterministicFakeEmbedding", "CacheBackedEmbeddings", "HypotheticalDocumentEmbedder"),
+        *("HuggingFaceEmbeddings", "HuggingFaceBgeEmbeddings", "HuggingFaceInstructEmbeddings", "FastEmbedEmbeddings"),
+        *(
+            "GPT4AllEmbeddings",
+            "LlamaCppEmbeddings",
+            "SpacyEmbeddings",
+            "TensorflowHubEmbeddings",
+            "Model2vecEmbeddings",
+        ),
+    }
+)
+"""LangChain's embedders that compute on this machine, or leave the work to one that is asked itself."""
 BASES: Final = ("BaseChatModel", "BaseLLM")
 """LangChain's own two classes, whose ``_stream`` only raises."""
 
@@ -53,12 +67,38 @@ class BypassWatch:
             return
         scope = self._ledger.settings.now()
         if scope.mode == "replay":
-            miss = _refusal(call, reason)
-            self._note(call, reason, scope, refusal=str(miss))
-            raise miss
-        if reason.kind is not Kind.OWN_STREAM:  # the method may call another method, which asks the cache
-            self._spend(call, scope)
-            self._note(call, reason, scope)
+            self._refuse(call, reason, scope)
+        self._spend(call, scope)
+        self._note(call, reason, scope)
+
+    def method_begins(self, method: str, call: Callable[[], ModelCall]) -> None:
+        """Refuse in ``replay`` what asks no cache. In another mode the method may call one that does."""
+        scope = self._ledger.settings.now()
+        if scope.mode == "replay" and self._in_charge():
+            own_stream = method in ("stream", "astream")
+            reason = Reason(Kind.OWN_STREAM) if own_stream else Reason(Kind.OWN_METHOD, method)
+            self._refuse(call(), reason, scope)
+
+    def embedding_begins(self, embeddings: Any, method: str) -> None:
+        """Refuse to embed in ``replay``: embeddings are not recorded."""
+        if self._ledger.settings.now().mode != "replay" or not self._in_charge():
+            return
+        from gptcache_magics.semantic.embedders.langchain import EMBEDDING
+
+        local = any(each.__name__ in LOCAL_EMBEDDINGS for each in type(embeddings).__mro__)
+        if not local and not EMBEDDING.get():
+            raise EmbeddingMiss(
+                f"{type(embeddings).__name__}.{method} was not called: embeddings are not recorded, and mode replay "
+                "calls no model. LangChain's CacheBackedEmbeddings keeps them in files."
+            )
+
+    def _in_charge(self) -> bool:
+        return self.in_charge or get_llm_cache() is self._cache()
+
+    def _refuse(self, call: ModelCall, reason: Reason, scope: Scope) -> NoReturn:
+        miss = _refusal(call, reason)
+        self._note(call, reason, scope, refusal=str(miss))
+        raise miss
 
     def unreadable(self, call: ModelCall, prompt: str, error: Unreadable, scope: Scope) -> None:
         """Record a prompt of a model that cannot be read, as :meth:`call_begins` records other calls."""
@@ -133,8 +173,6 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
     if own is not cache and installed is not cache:
         name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"
         return Reason(Kind.REPLACED, name)
-    if call.method.startswith("its own"):
-        return Reason(Kind.OWN_STREAM)
     if call.method in ("stream", "astream") and _streams(call):
         if not getattr(cache, "caches_streams", True):
             return Reason(Kind.NO_STREAMS)

@@ -76,7 +76,7 @@ class GPTCache(BaseCache):
         self._requests = RequestCache(self.store, self._answers, self.ledger)
         self.watch = BypassWatch(self, self.ledger, self._requests.call_ended)
         hooks.install()
-        stop = hooks.watch(self.watch)
+        stop = hooks.watch(self.watch, self.watch)
         owned = self.store if self.store is not store else None
         self._hooked = weakref.finalize(self, _unhook, stop)
         self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     REPLACED = "replaced"
     """The detail names the cache that LangChain asks instead."""
     OWN_STREAM = "own stream"
+    OWN_METHOD = "own method"
+    """The detail names the method."""
     NO_STREAMS = "no streams"
     SEVERAL = "several"
     EVENTS = "events"
@@ -147,6 +149,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.OWN_CACHE: "a cache of its own: {}",
     Kind.REPLACED: "{} replaced this cache",
     Kind.OWN_STREAM: "a stream of its own",
+    Kind.OWN_METHOD: "{} asks no cache",
     Kind.NO_STREAMS: "streams are not cached here",
     Kind.SEVERAL: "several answers in one stream",
     Kind.EVENTS: "events v3",

@@ -70,6 +70,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
 
     assert kinds == {*Kind} - {
         Kind.OWN_STREAM,
+        Kind.OWN_METHOD,
         Kind.SEVERAL,
         Kind.DAMAGED,
         Kind.UNREADABLE,

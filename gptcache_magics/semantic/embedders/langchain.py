@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
 
 from gptcache_magics.semantic.embedders.base import Vectors
 
-__all__ = ["LangChainEmbedder"]
+__all__ = ["EMBEDDING", "LangChainEmbedder"]
+
+EMBEDDING: ContextVar[bool] = ContextVar("gptcache_magics_embedding", default=False)
+"""Whether matching by meaning embeds here: mode ``replay`` forbids embedding to everybody else."""
 
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "repo_id")
 
@@ -33,4 +37,8 @@ class LangChainEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one vector per text."""
-        return np.asarray(self._embeddings.embed_documents(list(texts)), dtype=np.float32)
+        token = EMBEDDING.set(True)
+        try:
+            return np.asarray(self._embeddings.embed_documents(list(texts)), dtype=np.float32)
+        finally:
+            EMBEDDING.reset(token)
