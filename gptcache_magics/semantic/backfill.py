@@ -61,7 +61,9 @@ class Backfill:
         self._thread.start()
 
     def _renew(self) -> None:
-        self._changed = threading.Condition()
+        # The lock is taken by itself, not with the condition: an interrupt in Condition.__enter__ would keep it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     @property
     def pending(self) -> bool:
@@ -78,19 +80,19 @@ class Backfill:
         """Take an entry that was just stored; no search may find it if ``question`` is None."""
         if not self._thread.is_alive():
             return
-        with self._changed:
+        with self._lock:
             self._new.append((key, question, vector))
             self._changed.notify_all()
 
     def start(self, *, replace_others: bool = False) -> None:
         """Embed earlier entries. Unless ``replace_others``, skip those that another embedder has embedded."""
-        with self._changed:
+        with self._lock:
             self._wanted, self._replace_others, self.trouble = True, replace_others, ""
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Stop embedding earlier entries; the vectors made so far stay."""
-        with self._changed:
+        with self._lock:
             self._wanted = self._scanning = False
             self._changed.notify_all()
 
@@ -98,7 +100,7 @@ class Backfill:
         """End the thread."""
         if not self._thread.is_alive():
             return
-        with self._changed:
+        with self._lock:
             self._closed, self._wanted, self._scanning = True, False, False
             self._changed.notify_all()
 
@@ -106,14 +108,14 @@ class Backfill:
         """Wait until the embedder is loaded and nothing is left to do. Return whether that is so."""
         if not self._thread.is_alive():
             return True
-        with self._changed:
+        with self._lock:
             return self._changed.wait_for(lambda: self.settled, seconds)
 
     def _run(self) -> None:
         while not (self._closed or self._embedding.trouble or self._embedding.wait(0.5)):
             pass
         while True:
-            with self._changed:
+            with self._lock:
                 self._working = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or self._new or self._wanted)
@@ -147,7 +149,7 @@ class Backfill:
             self._put([(each.key, _question_of(each.prompt, each.configuration), None) for each in rows])
             self.done += len(rows)
             self._embed_new()
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: not self._scanning, PAUSE_SECONDS)
 
     def _put(self, entries: Sequence[_Entry]) -> None:

@@ -30,7 +30,10 @@ def main(minutes: str = "10", seed: str = "", *names: str) -> int:
                 except Exception as error:
                     told = [f"the round broke: {type(error).__name__}: {error}"]
             bad += bool(told)
-            print(f"{time.strftime('%H:%M:%S')} round {number} {name} seed {first + number}:", *(told or ["ok"])[:9])
+            print(
+                f"{time.strftime('%H:%M:%S')} round {number} {name} seed {first + number}:",
+                *[each[-600:] for each in told or ["ok"]][:5],
+            )
             sys.stdout.flush()
             if time.monotonic() > end:
                 break

@@ -48,8 +48,8 @@ class Model(SimpleChatModel):
             )
 
 
-class Interrupted(BaseException):
-    """Raised by a signal at any instruction, as KeyboardInterrupt is."""
+class Interrupted(KeyboardInterrupt):
+    """Raised by a signal at any instruction."""
 
 
 class Worker:
@@ -102,7 +102,7 @@ class Worker:
         elif kind == "clear":
             gm.clear(yes=True)
         elif kind == "tag":
-            gm.tag("seen", *gm.entries().index[:1])
+            gm.tag("seen", *gm.entries().index[:1]) if len(gm.entries()) else None
         else:
             answer = self.ask(prompt, kind)
         self.inside = False
@@ -116,6 +116,9 @@ class Worker:
     def work(self, *, clears: bool = False) -> None:
         """Work until the parent says stop."""
         threading.Thread(target=self.listen, daemon=True).start()
+        for way in ("invoke", "stream", "ainvoke", "refresh"):  # imports libraries, some of which cannot be interrupted
+            self.ask("to begin with", way)
+        gm.stats()
         signal.signal(signal.SIGINT, self.interrupt)
         signal.signal(signal.SIGALRM, self.interrupt)
         print("working", flush=True)
@@ -147,8 +150,8 @@ class Worker:
             thread.join(10)
         too_many = 0
         with suppress(StoreError):  # where the store is gone, tables say so
+            entries = gm.entries()["hits"]  # first, for the other process may write its last lookups just now
             hits = gm.lookups(since="all").query("outcome == 'hit'").groupby("entry").size()
-            entries = gm.entries()["hits"]
             too_many = int((entries - hits.reindex(entries.index).fillna(0)).clip(lower=0).sum())
         off = gm.off()
         return {

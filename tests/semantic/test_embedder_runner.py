@@ -36,7 +36,7 @@ class Counted(Embeddings):
 
 def embedding(embeddings: Embeddings, patience: float = 10.0) -> EmbedderRunner:
     made = EmbedderRunner(embedder_maker(embeddings).make, patience)
-    assert made._loaded.wait(10)
+    made._loader.join(10)
     return made
 
 

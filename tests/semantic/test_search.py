@@ -44,7 +44,7 @@ def on(tmp_path: Path, embedder: Embedder) -> Iterator[Callable[..., SemanticSea
         gm.on(where, match="semantic", **{"embedder": embedder, **options})
         similar = gm.current().similar  # type: ignore[union-attr]
         assert similar is not None
-        assert similar.embedding._loaded.wait(20)
+        similar.embedding._loader.join(20)
         assert similar.backfill.wait(20)
         return similar
 

@@ -64,20 +64,19 @@ class EmbedderRunner:
         """The embedder's name with its dimension; empty while it is loading."""
         self._make, self._known_as = make, known_as
         self._embedder: Embedder | None = None
-        self._loaded = threading.Event()
-        threading.Thread(target=self._load, name="gptcache-embedder", daemon=True).start()
+        self._loader = threading.Thread(target=self._load, name="gptcache-embedder", daemon=True)
+        self._loader.start()
         forking.in_child(self._begin_in_child)
 
     def _begin_in_child(self) -> None:
         """Give up in a forked child what a thread of its parent was about to load."""
-        self._loaded = threading.Event()
-        self._loaded.set()
         if self._embedder is None and not self.trouble:
             self.trouble = "the embedder was loading when this process was forked"
 
     def wait(self, seconds: float) -> bool:
         """Wait until the embedder is loaded or has failed. Return whether it can be used."""
-        return self._loaded.wait(seconds) and not self.trouble
+        self._loader.join(seconds)
+        return not self._loader.is_alive() and not self.trouble
 
     def check(self, text: str) -> None:
         """Raise ``ExactOnly`` if the embedder cannot be used, or cannot read this text."""
@@ -125,14 +124,12 @@ class EmbedderRunner:
             self.trouble = str(error)
         except Exception as error:
             self.trouble = scrubbed(f"the embedder cannot be used: {type(error).__name__}: {error}")
-        finally:
-            self._loaded.set()
 
     def _asked(self, embedder: Embedder, texts: Sequence[str]) -> Vectors:
         if not embedder.remote:
             return _work.on(embedder.embed, texts)
         # A server may have to load its model first.
-        patience = self.patience if self._loaded.is_set() else max(self.patience, LOADING_SECONDS)
+        patience = self.patience if self._embedder is not None else max(self.patience, LOADING_SECONDS)
         return self._in_time(lambda: embedder.embed(texts), patience)
 
     def _in_time(self, work: Callable[[], T], patience: float) -> T:
@@ -171,24 +168,27 @@ class _Work:
 
     def _begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""
-        self._under_way = 0
-        self._changed = threading.Condition()
+        self._under_way = set[object]()
+        # The lock is taken by itself, not with the condition: an interrupt in Condition.__enter__ would keep it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def on(self, work: Callable[..., T], *given: Any) -> T:
         """Run ``work``, which may call a model."""
-        with self._changed:
-            if self._exiting:
-                raise exact_only("the kernel is ending")
-            self._under_way += 1
+        mark = object()
         try:
+            with self._lock:
+                if self._exiting:
+                    raise exact_only("the kernel is ending")
+                self._under_way.add(mark)
             return work(*given)
         finally:
-            with self._changed:
-                self._under_way -= 1
+            self._under_way.discard(mark)
+            with self._lock:
                 self._changed.notify_all()
 
     def _end(self) -> None:
-        with self._changed:
+        with self._lock:
             self._exiting = True
             self._changed.wait_for(lambda: not self._under_way, EXIT_SECONDS)
 
