@@ -133,7 +133,22 @@ def test_a_damaged_entry_that_was_removed_is_not_served_when_it_comes_back(two: 
     assert (answer(two, "a"), answer(two, "b")) == (None, b"answer")
 
 
-def test_entries_of_0_1_are_served_without_a_checksum_and_get_one_when_replaced(tmp_path: Path) -> None:
+def test_entries_of_0_1_get_their_checksums_when_the_file_is_brought_forward(tmp_path: Path) -> None:
+    shutil.copy(OF_0_1 / "cache.db", tmp_path)
+    store = SQLiteStore(tmp_path)
+    keys = column(store.entries(Selection()), "key")
+    assert all(store.get(each) is not None for each in keys)
+    store.close()
+    change(tmp_path, "UPDATE entry SET answer=CAST(substr(answer, 2) AS BLOB)")
+
+    assert [store.get(each) for each in keys] == [None] * len(keys)
+    store.close()
+
+
+def test_entries_without_a_checksum_are_served_and_get_one_when_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gptcache_magics.store.sqlite.schema.CHECKED", 0)
     shutil.copy(OF_0_1 / "cache.db", tmp_path)
     store = SQLiteStore(tmp_path)
     rows = store.entries(Selection())

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
+from gptcache_magics.store.sqlite.damage import checksum
+from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
 
 C = TypeVar("C", bound=sqlite3.Connection)
 T = TypeVar("T")
+CHECKSUMS: Final = 6
+"""The first version whose entries have checksums."""
+CHECKED: Final = 10_000
+"""Number of entries of an earlier version that get one: in half a second."""
 APPLICATION_ID: Final = 0x67636D61
 """The mark of our files: the letters gcma."""
 
@@ -202,7 +209,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *_objections("label"),
     ),
     (
-        # NULL: written by an earlier version, and not checked. To check a million answers here would take minutes.
+        # NULL: written by an earlier version, and not checked.
         *(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER" for table in ("entry", "removed", "vector", "label")),
         # The entries that were found damaged when another answer took their place.
         "CREATE TABLE damaged AS SELECT 0.0 AS at, entry.* FROM entry WHERE 0",
@@ -222,14 +229,28 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
         return
 
     def work(db: sqlite3.Connection) -> None:
-        # Another process may have been faster.
-        for statements in MIGRATIONS[_version(db, where) :]:
+        version = _version(db, where)  # another process may have been faster
+        for statements in MIGRATIONS[version:]:
             for statement in statements:
                 db.execute(statement)
+        if version < CHECKSUMS:
+            _add_checksums(db)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     transaction(db, work)
+
+
+def _add_checksums(db: sqlite3.Connection) -> None:
+    """Give the newest entries of an earlier version their checksums. All of a million would take minutes."""
+    db.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        columns = ", ".join(StoredEntry._fields)
+        rows = db.execute(f"SELECT {columns}, id FROM entry ORDER BY created DESC LIMIT {CHECKED}")
+        found = [(checksum(entry), id) for *row, id in rows if (entry := sound_entry(row)) is not None]
+    finally:
+        db.text_factory = str
+    db.executemany("UPDATE entry SET checksum=? WHERE id=?", found)
 
 
 def transaction(db: C, work: Callable[[C], T]) -> T:

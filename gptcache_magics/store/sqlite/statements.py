@@ -33,6 +33,7 @@ __all__ = [
     "PUT_ENTRY",
     "PUT_LOOKUP",
     "PUT_QUESTION",
+    "StoredEntry",
     "configuration_values",
     "entry_values",
     "exact",
