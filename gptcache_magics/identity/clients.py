@@ -25,7 +25,8 @@ __all__ = ["Sent", "beyond", "content", "is_http_client", "root_of", "sent_by", 
 _HTTP: Final = ("httpx", "httpx2")
 _USUAL: Final = {"accept": ("*/*", "application/json"), "content-type": ("application/json",)}
 """Headers that the libraries set themselves."""
-_NETWORK: Final = ("HTTPTransport", "AsyncHTTPTransport", "NoneType")
+_ANSWERING: Final = ("MockTransport", "WSGITransport", "ASGITransport")
+"""Transports of httpx that answer by themselves."""
 
 
 class Sent(NamedTuple):
@@ -56,11 +57,11 @@ def root_of(client: Any) -> Any | None:
 
 
 _depths: WeakKeyDictionary[type, int] = WeakKeyDictionary()
-"""How many ``_client`` lie between the clients of a class and the root; -1 for a class of the user's own."""
+"""How many ``_client`` lie between the clients of a class and the root; -1 if the client must be read in full."""
 
 
 def _depth(client: Any) -> int:
-    if not is_installed(type(client).__module__):
+    if not is_installed(type(client).__module__) or type(client).__hash__ is None:  # or a model, as of Google's
         return -1
     for depth in range(3):
         if hasattr(client, "_custom_headers") or is_http_client(type(client)) or not hasattr(client, "_client"):
@@ -101,7 +102,9 @@ def _parts(root: Any) -> tuple[Any, Any, Any]:
     base = getattr(root, "_base_url", None)  # a property costs more
     if base is None:
         options = getattr(getattr(root, "_api_client", None), "_http_options", None)  # google-genai
-        base = getattr(root, "base_url", None) or getattr(options, "base_url", None)
+        wrapper = getattr(root, "_client_wrapper", None)  # cohere
+        base = getattr(root, "base_url", None) or getattr(options or wrapper, "base_url", None)
+        base = base or getattr(wrapper, "_base_url", None)
         base = base or getattr(getattr(root, "meta", None), "endpoint_url", None)  # boto3
     return base, getattr(root, "_custom_headers", None), getattr(root, "_custom_query", None)
 
@@ -191,6 +194,6 @@ def content(client: Any, reader: Reader) -> Any:
 
 
 def _foreign_transports(client: Any) -> list[Any]:
-    """Return the transports that are not httpx's own way to the network: they may answer by themselves."""
+    """Return the transports that may answer by themselves: those of the user, and a few of httpx."""
     kinds = [(each, type(each)) for each in (client._transport, *client._mounts.values())]
-    return [each for each, kind in kinds if not (kind.__name__ in _NETWORK and is_installed(kind.__module__))]
+    return [each for each, kind in kinds if kind.__name__ in _ANSWERING or not is_installed(kind.__module__)]

@@ -22,6 +22,7 @@ from gptcache_magics.identity.providers import (
     BASE_URLS,
     MODEL_NAMES,
     PROVIDERS,
+    UNSET_IF_EMPTY,
     Provider,
     is_known,
     left_out,
@@ -155,6 +156,8 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     for name, default in facts.counted:
         value = values.get(name)
         if value is default or (value is None and default is PydanticUndefined):
+            continue
+        if facts.known and name in UNSET_IF_EMPTY and not value:
             continue
         read = _field(name, value, reader)
         if type(value) is type(default) and read == _field(name, default, reader):

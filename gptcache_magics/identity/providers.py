@@ -16,7 +16,16 @@ from weakref import WeakKeyDictionary
 __all__ = [
     *("ALL_CARRIED", "ANSWER_COUNTS", "ARRIVING", "BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "COMPLETE"),
     *("CUT_OFF", "EXTRAS_OF_EMPTY", "FINISHING", "FINISH_REASONS", "FORMATS", "INPUT_TOKENS", "KEY_VARIABLE"),
-    *("MODEL_NAMES", "OUTPUT_TOKENS", "PROVIDERS", "RESPONSE_STATUSES", "STORED", "TEXT_BLOCKS", "USUAL"),
+    *(
+        "MODEL_NAMES",
+        "OUTPUT_TOKENS",
+        "PROVIDERS",
+        "RESPONSE_STATUSES",
+        "STORED",
+        "TEXT_BLOCKS",
+        "UNSET_IF_EMPTY",
+        "USUAL",
+    ),
     *("Provider", "carried_by", "carried_of", "finishing", "is_known", "left_out", "owner_of", "provider_of"),
 ]
 
@@ -51,7 +60,11 @@ PROVIDERS: Final[dict[str, Provider]] = {
         reads_profile=True,
         url_field="anthropic_api_url",
     ),
+    "aws": Provider(),
     "azure_openai": Provider(price_id="azure"),
+    "cohere": Provider(urls=("https://api.cohere.com",)),
+    "deepseek": Provider(),
+    "fireworks": Provider(urls=("https://api.fireworks.ai",)),
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
@@ -67,6 +80,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
         urls=("https://api.mistral.ai/v1",),
         price_id="mistral",
     ),
+    "litellm": Provider(),
     "ollama": Provider(
         chat="langchain_ollama.chat_models.ChatOllama",
         completion="langchain_ollama.llms.OllamaLLM",
@@ -80,6 +94,8 @@ PROVIDERS: Final[dict[str, Provider]] = {
         url_variable="OPENAI_BASE_URL",
         url_field="openai_api_base",
     ),
+    "perplexity": Provider(urls=("https://api.perplexity.ai",)),
+    "together": Provider(),
     "xai": Provider(price_id="x-ai"),
 }
 
@@ -154,7 +170,7 @@ LEFT_OUT: Final[dict[str, frozenset[str]]] = {
         "langchain_anthropic._AnthropicCommon": (*_CLIENTS, "default_request_timeout", "max_retries", "streaming"),
         "langchain_ollama.ChatOllama": (*_PRIVATE_CLIENTS, "validate_model_on_init"),
         "langchain_ollama.OllamaLLM": (*_PRIVATE_CLIENTS, "validate_model_on_init"),
-        "langchain_google_genai._BaseGoogleGenerativeAI": ("max_retries", "timeout"),
+        "langchain_google_genai._BaseGoogleGenerativeAI": ("max_retries", "timeout", "_use_vertexai"),
         "langchain_google_genai.ChatGoogleGenerativeAI": (*_CLIENTS, *_PRIVATE_CLIENTS, "streaming"),
         "langchain_google_genai.GoogleGenerativeAI": _CLIENTS,
         "langchain_groq.ChatGroq": (*_CLIENTS, "max_retries", "request_timeout", "streaming"),
@@ -182,6 +198,9 @@ LEFT_OUT: Final[dict[str, frozenset[str]]] = {
 
 The audit (``tests/audit``) gives each field of each class two values and compares the requests.
 """
+
+UNSET_IF_EMPTY: Final = frozenset({"default_metadata", "model_kwargs"})
+"""Fields that the known classes themselves fill with an empty container where none is given."""
 
 CALL_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
     "generate": frozenset(["messages", "prompts", "callbacks", "tags", "metadata", "run_name", "run_id"]),

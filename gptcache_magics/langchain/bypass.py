@@ -117,8 +117,8 @@ class BypassWatch:
 
     def unseen(self, prompt: str, scope: Scope) -> None:
         """Record a prompt of a model that no hook saw: it cannot be told which one asks."""
-        note = self._ledger.note("bypass", reason := Reason(Kind.MODEL_UNKNOWN), 0.0, scope=scope)
-        note.question = question_of(prompt)
+        reason = Reason(Kind.MODEL_UNKNOWN)
+        note = self._ledger.note("bypass", reason, 0.0, scope=scope, question=question_of(prompt))
         if scope.mode == "replay":
             miss = CacheMiss(
                 f"A model was not called: {sentence(reason)}, and mode replay serves recorded answers only."
