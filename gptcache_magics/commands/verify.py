@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,13 +25,20 @@ def verify(
     timeout: Annotated[
         int, Option(metavar="SECONDS", help=f"how long one cell may take (default: {CELL_SECONDS})")
     ] = CELL_SECONDS,
+    env: Annotated[
+        str | Sequence[str], Option(metavar="NAMES", help="variables that the notebook gets, with commas between them")
+    ] = (),
 ) -> Report:
     """Run a copy of a notebook from recorded answers, without network and keys, and list what is missing.
 
-    The kernel stays in mode ``replay`` whatever the notebook says. It has no keys, its Python reaches no network (not
-    this machine either), and stores are read into memory: the notebook's own is left as it is. Programs that the
-    notebook starts (``!curl``), libraries that open connections beneath Python, and files that it writes are its own
-    affair: run only what you would run anyway.
+    The kernel stays in mode ``replay`` whatever the notebook says. Its Python reaches no network (not this machine
+    either), and stores are read into memory: the notebook's own is left as it is. Of the environment it gets what a
+    Python needs (``PATH``, ``HOME``, ``LANG``, ``PYTHON…``, ``JUPYTER…``), placeholders for keys, and what ``env``
+    names.
+
+    This finds mistakes and does not contain malice: programs that the notebook starts (``!curl``, a second Python),
+    libraries that open connections beneath Python, and files that it writes are its own affair. Run only what you
+    would run anyway.
 
     Parameters
     ----------
@@ -40,7 +48,10 @@ def verify(
         Replay from this bundle, whatever place the notebook names.
     timeout
         Seconds that one cell may take.
+    env
+        Names of further variables of the environment that the notebook gets.
     """
     from gptcache_magics.replay.runner import verify_notebook
 
-    return verify_notebook(path, bundle, timeout)
+    names = env.split(",") if isinstance(env, str) else env
+    return verify_notebook(path, bundle, timeout, [name.strip() for name in names])

@@ -88,8 +88,8 @@ class BypassWatch:
         local = any(each.__name__ in LOCAL_EMBEDDINGS for each in type(embeddings).__mro__)
         if not local and not EMBEDDING.get():
             raise EmbeddingMiss(
-                f"{type(embeddings).__name__}.{method} was not called: embeddings are not recorded, and mode replay "
-                "calls no model. LangChain's CacheBackedEmbeddings keeps them in files."
+                f"{type(embeddings).__name__}.{method}: not called, because embeddings are not recorded, and mode "
+                "replay calls no model. LangChain's CacheBackedEmbeddings keeps them in files."
             )
 
     def _in_charge(self) -> bool:

@@ -23,7 +23,7 @@ from langchain_core.globals import set_llm_cache
 
 from gptcache_magics import controller as controllers
 from gptcache_magics.controller import BUNDLE, Controller
-from gptcache_magics.errors import CacheMiss, CommandError
+from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
 from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import Mode, Options, Scope
@@ -33,7 +33,7 @@ from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 __all__ = ["LockedController", "NetworkClosed", "close_network", "lock", "run"]
 
@@ -167,19 +167,24 @@ class _Notes:
 
     def __init__(self, shell: InteractiveShell, journal: list[Lookup], attempts: list[str]) -> None:
         self._shell, self._journal, self._attempts = shell, journal, attempts
+        self._request: str | None = None
+        self._noted: list[Lookup] = []
+        """The lookups of the request that runs."""
+        self._tried: list[str] = []
         shell.events.register("post_run_cell", self.show)
 
     def show(self, result: ExecutionResult | None) -> None:
-        """Display the notes since the last cell."""
-        info: ExecutionInfo | None = result.info if result is not None else None
-        if info is not None and not info.store_history:
-            return  # a cell within a cell
+        """Display the notes since the last cell; after a cell within a cell, the outer one's notes hold them, too."""
+        request = self._shell.kernel.get_parent().get("header", {}).get("msg_id")  # type: ignore[attr-defined]
+        if request != self._request:
+            self._request, self._noted, self._tried = request, [], []
+        self._noted += _taken(self._journal)
+        self._tried += _taken(self._attempts)
         error = (result.error_before_exec or result.error_in_exec) if result is not None else None
-        lookups = _taken(self._journal)
         notes = {
-            "hits": sum(lookup.outcome == "hit" for lookup in lookups),
-            "misses": [(each.execution_count, _reason(each)) for each in lookups if each.outcome != "hit"],
-            "attempts": sorted(set(_taken(self._attempts))),
+            "hits": sum(lookup.outcome == "hit" for lookup in self._noted),
+            "misses": [(each.execution_count, _reason(each)) for each in self._noted if each.outcome != "hit"],
+            "attempts": sorted(set(self._tried)),
             "error": _named(error) if error is not None else None,
         }
         self._shell.display_pub.publish({MIME: notes})
@@ -201,6 +206,8 @@ def _named(error: BaseException) -> tuple[str, str, str]:
     chain = list(_chain(error))
     name = type(error).__name__
     for each in chain:
+        if isinstance(each, EmbeddingMiss):
+            return "embeddings", name, str(each)
         if isinstance(each, CacheMiss):
             return "miss", name, str(each)
     for each in chain:

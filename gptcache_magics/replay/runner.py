@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -35,6 +35,13 @@ OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
 """Time that an interrupted cell may take to end."""
+ENVIRONMENT: Final = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|CONDA_(PREFIX|DEFAULT_ENV)"
+    "|PYTHON.*|IPYTHONDIR|JUPYTER.*|JPY_SESSION_NAME|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|OMP_NUM_THREADS|MPLBACKEND"
+    "|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERNAME|USERPROFILE|HOMEDRIVE|HOMEPATH|(LOCAL)?APPDATA|PROGRAMDATA",
+    re.IGNORECASE if os.name == "nt" else 0,
+)
+"""The variables that the notebook's kernel gets: any other may hold a key or lead to a model."""
 USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
 """Finds the cache in code, not in comments."""
 MAY_FAIL: Final = "raises-exception"
@@ -47,8 +54,13 @@ _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
 
-def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int) -> Report:
+def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, passed: Sequence[str] = ()) -> Report:
     """Run a copy of a notebook from recordings only; each cell may take ``timeout`` seconds.
+
+    Parameters
+    ----------
+    passed
+        Names of further variables of the environment that the notebook gets.
 
     Raises
     ------
@@ -67,7 +79,7 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int) -
         bundles.read(bundle)
         bundle = os.path.abspath(os.path.expanduser(bundle))
     run = _Run(notebook, timeout)
-    _finish(run.execute(Path(os.path.expanduser(path)).absolute().parent, str(bundle or "")))
+    _finish(run.execute(Path(os.path.expanduser(path)).absolute().parent, str(bundle or ""), passed))
     problems = tuple(Problem(*problem, times) for problem, times in run.problems.items())
     return Report(str(path), str(bundle or ""), run.cells, run.hits, problems, tuple(run.attempts))
 
@@ -102,11 +114,11 @@ class _Run:
         """Count of each problem: cell, first line, kind, message."""
         self.attempts: dict[str, None] = {}
 
-    async def execute(self, folder: Path, bundle: str) -> None:
+    async def execute(self, folder: Path, bundle: str, passed: Sequence[str]) -> None:
         """Run every cell in a new kernel."""
         kernel = _kernel(bundle)
         with TemporaryFile() as errors:
-            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=_environment(), stderr=errors)
+            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=_environment(passed), stderr=errors)
             channels = kernel.client()
             try:
                 channels.start_channels()
@@ -192,9 +204,13 @@ def _kernel(bundle: str) -> Any:
     return Verified()
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of this process without its keys."""
-    kept = {name: value for name, value in os.environ.items() if not is_secret(name)}
+def _environment(passed: Sequence[str]) -> dict[str, str]:
+    """Return what a Python needs of this process's environment, and the variables that the user passes by name."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in passed or (ENVIRONMENT.fullmatch(name) and not is_secret(name))
+    }
     return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 

@@ -208,7 +208,7 @@ def test_a_kept_embedding_is_served_in_replay() -> None:
     assert kept.embed_documents(["a"]) == [[1.0]]
     with gm.using(mode="replay"):
         assert kept.embed_documents(["a"]) == [[1.0]]
-        with pytest.raises(gm.CacheMiss, match=r"OwnEmbeddings.embed_documents was not called"):
+        with pytest.raises(gm.CacheMiss, match=r"OwnEmbeddings.embed_documents: not called"):
             kept.embed_documents(["b"])
     assert reached == ["embed_documents"]
 

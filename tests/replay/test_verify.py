@@ -22,6 +22,7 @@ from tests.support.provider_server import KEY, ProviderServer
 
 RECORDED = "What is the capital of France?"
 NEW = "What is the capital of Spain?"
+PASSED = "PROVIDER_URL"
 ON = "%load_ext gptcache_magics\n%gptcache on"
 MODEL = """
 import os
@@ -99,7 +100,7 @@ def test_a_notebook_whose_answers_are_recorded_replays_without_a_trace(tmp_path:
     )
     before = files(tmp_path)
 
-    report = gm.verify(path)
+    report = gm.verify(path, env=PASSED)
 
     assert report.ok, report
     assert (report.cells, report.hits) == (11, 4)
@@ -142,7 +143,7 @@ def test_nothing_in_a_notebook_loosens_the_replay(tmp_path: Path, recorded: str,
     other.open()  # and in use
     path = notebook(tmp_path, ON, MODEL, COUNT, *LOOSENED)
     before = files(tmp_path)
-    report = gm.verify(path)
+    report = gm.verify(path, env=PASSED)
     after = files(tmp_path)
     other.close()
 
@@ -162,7 +163,7 @@ def test_a_bundle_takes_the_place_of_every_store(tmp_path: Path, recorded: str, 
         lesson, ON, MODEL, f"llm.invoke('{RECORDED}')\n%gptcache on other --wrap", f"llm.invoke('{RECORDED}')"
     )
 
-    assert shell.main(["verify", str(path), "--bundle", str(bundle)]) == 0
+    assert shell.main(["verify", str(path), "--bundle", str(bundle), "--env", PASSED]) == 0
     assert capsys.readouterr().out == (
         "lesson.ipynb replays: 4 cells run, 2 calls answered from moved.jsonl, none by a model.\n"
     )
@@ -197,7 +198,7 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
         "print('never')",
     )
 
-    report = gm.verify(path)
+    report = gm.verify(path, env=PASSED)
 
     assert server.calls == 0
     assert kinds(report) == {
@@ -214,6 +215,29 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
     assert "127.0.0.1 was not reached" in frame.loc[8, "message"]
     assert "ended the kernel" in frame.loc[15, "message"]
     assert ".gptcache" not in [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_the_notebook_gets_only_the_environment_that_a_python_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = {"MY_COMPANY_LLM": "a", "JUPYTER_TOKEN": "b", "DATABASE_URL": "c", "PASSED_ON": "d", "LC_TIME": "C"}
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+    path = notebook(tmp_path, ON, f"import os\nraise ValueError(sorted(set(os.environ) & {set(planted)!r}))")
+
+    report = gm.verify(path, env=["PASSED_ON"])
+    assert [each.message for each in report.problems] == ["ValueError: ['LC_TIME', 'PASSED_ON']"]
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_miss_in_a_cell_within_a_cell_is_reported(tmp_path: Path, recorded: str) -> None:
+    nested = f"try: llm.invoke('{NEW}')\nexcept gm.CacheMiss: pass"
+    path = notebook(tmp_path, ON, MODEL, f"get_ipython().run_cell({nested!r}, store_history=True)\n1")
+    report = gm.verify(path, env=PASSED)
+    assert [each.kind for each in report.problems] == ["miss"]
 
 
 @pytest.mark.slow
@@ -301,7 +325,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(tmp_path: Path, capsys: pyt
 @pytest.mark.kernel
 def test_the_shell_command_exits_with_one_for_a_miss_and_helps(tmp_path: Path, server: ProviderServer) -> None:
     path = notebook(tmp_path, ON, MODEL.replace("llm = model()", f"model(api_key={KEY!r}).invoke('{NEW}')"))
-    ran = run("-m", "gptcache_magics", "verify", path, folder=tmp_path)
+    ran = run("-m", "gptcache_magics", "verify", path, "--env", PASSED, folder=tmp_path)
 
     assert (ran.returncode, ran.stderr) == (1, "")
     assert "does not replay: 1 miss. 2 cells run" in ran.stdout
