@@ -20,7 +20,7 @@ from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.identity.state import Unreadable
-from gptcache_magics.langchain import hooks
+from gptcache_magics.langchain import hooks, retries
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.langchain.call import ModelCall, running_call
 from gptcache_magics.langchain.request import ModelRequest
@@ -73,6 +73,7 @@ class GPTCache(BaseCache):
         self.ledger = Ledger(self.store, Settings())
         self.init_func = init_func
         self._answers = Answers(self.store, init_func, wrapped, self.ledger.failed)
+        self._failed_answers = retries.FailedAnswers(self.ledger, self.store)
         self._requests = RequestCache(self.store, self._answers, self.ledger)
         self.watch = BypassWatch(self, self.ledger, self._requests.call_ended)
         hooks.install()
@@ -175,6 +176,7 @@ class GPTCache(BaseCache):
         except Exception as error:
             self.ledger.failed(error, "storing an answer")
             return
+        self._failed_answers.replaced(pending.request.identity.key)
         self._requests.update(pending, answer, codec)
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
@@ -218,10 +220,13 @@ class GPTCache(BaseCache):
             return None
         try:
             request = self._read(call, prompt, llm_string, scope)
-            if scope.samples and scope.several:
-                sample = self.settings.sample(request.identity.key, scope.samples)
-                request = replace(request, identity=request.identity.sample(sample))
-            return request
+            several, key = scope.samples if scope.several else None, request.identity.key
+            number, again = retries.ask(key, (lambda: self.settings.sample(key, several)) if several else int)
+            if several:
+                request = replace(request, identity=request.identity.sample(number))
+            again = self._failed_answers.asked(request.identity.key, prompt) or again
+            # In replay, the recorded answer is the one that the retry got.
+            return replace(request, retry=True) if again and scope.mode != "replay" else request
         except Unreadable as error:
             if call is not None:
                 self.watch.unreadable(call, prompt, error, scope)

@@ -100,6 +100,9 @@ def install() -> None:
         _installed = _installed or object()
     for name in CLASSES:
         safe_import.on_import(name, _wrap)
+    from gptcache_magics.langchain import retries  # %gptcache help does not wait for LangChain
+
+    retries.install()
 
 
 def _wrap(module: ModuleType) -> None:
@@ -275,6 +278,9 @@ def release() -> None:
             for kind in (base.kind, *_subclasses(base.kind)):
                 _unwrap_methods(kind)
             _bases.pop()
+        from gptcache_magics.langchain import retries
+
+        retries.release()
 
 
 def installed() -> list[str]:

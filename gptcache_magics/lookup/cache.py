@@ -44,8 +44,8 @@ class RequestCache:
 
     def lookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer."""
-        if request.scope.mode in ("refresh", "bypass"):
-            return self._leave_to_the_model(request, Search(reason=Reason(Kind.MODE, request.scope.mode)))
+        if (skip := request.skip) is not None:
+            return self._leave_to_the_model(request, Search(reason=skip))
         while True:
             landings = self._flights.landings
             looked = self._recall(request, codec) or self._search(request, codec)
@@ -57,8 +57,8 @@ class RequestCache:
 
     async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer; one in memory costs no thread, anything else never blocks the event loop."""
-        if request.scope.mode in ("refresh", "bypass"):
-            return self._leave_to_the_model(request, Search(reason=Reason(Kind.MODE, request.scope.mode)))
+        if (skip := request.skip) is not None:
+            return self._leave_to_the_model(request, Search(reason=skip))
         while True:
             landings = self._flights.landings
             looked: Hit | Search | None = self._recall(request, codec)

@@ -11,7 +11,7 @@ from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Found, Lookup, Near, Usage
-from gptcache_magics.store.reasons import Reason
+from gptcache_magics.store.reasons import Kind, Reason
 
 __all__ = ["AnswerCodec", "Caller", "Failed", "Hit", "Miss", "Pending", "Refused", "Request", "Result", "Search"]
 
@@ -52,6 +52,15 @@ class Request:
     prompt: str = ""
     """LangChain's own words for prompt and model, which other caches are asked with."""
     llm_string: str = ""
+    retry: bool = False
+    """Whether the same was asked before, and the answer would not do."""
+
+    @property
+    def skip(self) -> Reason | None:
+        """Reason to ask the model without looking for an answer; None to look."""
+        if self.scope.mode in ("refresh", "bypass"):
+            return Reason(Kind.MODE, self.scope.mode)
+        return Reason(Kind.RETRY) if self.retry else None
 
     def parse(self, text: str, stored: Any) -> Any:
         """Return the object that the caller's SDK parses from the text of an answer.

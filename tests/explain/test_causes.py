@@ -354,6 +354,8 @@ def test_an_entry_under_the_key_itself_does_not_explain_its_miss(log: Log) -> No
         ("miss", Reason(Kind.REMOVED), "removed", "removed"),
         ("miss", Reason(Kind.EVICTED), "evicted", "make room"),
         ("miss", Reason(Kind.BUDGET), "budget reached", "budget"),
+        ("miss", Reason(Kind.RETRY), "retry", "the model is asked again"),
+        ("miss", Reason(Kind.UNPARSED, "ValidationError"), "retry", "could not be parsed"),
         ("miss", Reason(Kind.MODEL_UNKNOWN), "model unknown", "did not say which model"),
         ("bypass", Reason(Kind.MODE, "refresh"), "mode", "Mode refresh: every call asks the model"),
         ("bypass", Reason(Kind.MODE, "bypass"), "mode", "nothing is looked up"),

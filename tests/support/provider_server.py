@@ -43,6 +43,7 @@ class ProviderServer:
             self.requests: list[Json] = []
             self.delay = 0.0
             self.text: str | None = None
+            self.texts: list[str] = []  # of the first answers, before ``text``
             self.finish_reason: str | None = None
             self._failures: list[int] = []
 
@@ -208,8 +209,9 @@ def _answer(server: ProviderServer, number: int, body: Json) -> _Answer:
         parameters = tool.get("parameters") or tool.get("input_schema") or {}
         arguments = _fill(parameters, texts[0], parameters.get("$defs", {}))
         texts = [""]
-    elif server.text is not None:
-        texts = [server.text for _ in texts]
+    elif server.text is not None or number <= len(server.texts):
+        text = server.texts[number - 1] if number <= len(server.texts) else server.text
+        texts = [text or "" for _ in texts]
     elif schema:
         texts = [json.dumps(_fill(schema, text, schema.get("$defs", {}))) for text in texts]
     return _Answer(
