@@ -24,6 +24,7 @@ from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import STORED
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
+from gptcache_magics.text.masking import shown, without_secrets
 from gptcache_magics.text.messages import chat_messages, serialised
 from gptcache_magics.text.secret_names import is_secret
 
@@ -151,10 +152,11 @@ def _object(fields: Mapping[str, Any], name: str) -> str | None:
     if name not in fields:
         return None
     value = fields[name]
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    if not isinstance(parsed(text), dict):
+    found = parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, dict):
         raise ValueError(f"'{name}' is not an object")
-    return text
+    # An earlier version, or a stranger, may have written credentials down.
+    return orjson.dumps(shown(without_secrets(found)), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:

@@ -128,3 +128,37 @@ def test_the_bundle_is_written_again_byte_by_byte(store: SQLiteStore, tmp_path: 
     assert list(read.notices) == []
     for name in ("from the bundle.jsonl", "from the store.jsonl"):
         assert (tmp_path / name).read_bytes() == (DATA / "bundle.jsonl").read_bytes()
+
+
+def test_secrets_that_0_1_stored_are_gone_from_the_file(tmp_path: Path) -> None:
+    secret = "zq81xk77aa"
+    parameters = {
+        "databricks_token": secret,
+        "default_headers": {"X-Token": secret, "X-Tenant": secret},
+        "thing": ["tests.Thing", f"Thing({secret})", {"region": secret}],
+        "does": ["tests", "outer.<locals>.f", ["97", [], []], [[secret], None, None]],
+        "note": f"postgres://ada:{secret}@db.example/shop",
+        "seed": 7,
+    }
+    shutil.copy(DATA / "cache.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(
+            "UPDATE configuration SET parameters=?, label=?", (json.dumps(parameters), f"m · databricks_token {secret}")
+        )
+        db.execute("UPDATE lookup SET cell_line=?, reason=?", (f'API_KEY = "{secret}"', f"error: key={secret} token"))
+        db.commit()
+    store = SQLiteStore(tmp_path)
+
+    found = store.configurations()[0]
+    assert json.loads(found.parameters) == {
+        "default_headers": {"X-Tenant": "•••"},
+        "thing": "tests.Thing •••",
+        "does": "tests.outer.<locals>.f •••",
+        "note": "postgres://db.example/shop",
+        "seed": 7,
+    }
+    assert found.label == "m · databricks_token •••"
+    assert {lookup.cell_line for lookup in store.lookups(Period())} == {'API_KEY = "•••"'}
+    store.close()
+    assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
+from gptcache_magics.store.sqlite.hiding import HIDE, allow_hiding, forget
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
@@ -214,7 +215,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # The entries that were found damaged when another answer took their place.
         "CREATE TABLE damaged AS SELECT 0.0 AS at, entry.* FROM entry WHERE 0",
     ),
+    HIDE,
 )
+HIDING: Final = len(MIGRATIONS)
+"""The version that hides credentials which earlier ones stored."""
 
 
 def migrate(db: sqlite3.Connection, where: str) -> None:
@@ -225,8 +229,10 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
     StoreError
         If the database is not ours, or of a newer schema. It is left as it was.
     """
-    if is_current(db, where):
+    before = _version(db, where)
+    if before == len(MIGRATIONS):
         return
+    allow_hiding(db)
 
     def work(db: sqlite3.Connection) -> None:
         version = _version(db, where)  # another process may have been faster
@@ -239,6 +245,8 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     transaction(db, work)
+    if 0 < before < HIDING:
+        forget(db)
 
 
 def _add_checksums(db: sqlite3.Connection) -> None:
