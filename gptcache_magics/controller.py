@@ -6,6 +6,7 @@ A process has one global LLM cache, so there is one controller: ``controller``.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Controller", "controller"]
 
 BUNDLE: Final = ".jsonl"
+_UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")
+"""A variable in the name of a place: a folder of that name is never made."""
 
 
 @dataclass
@@ -195,6 +198,11 @@ class Controller:
 
     def _store(self, where: str | Path) -> Store:
         """Return the store at a place; a bundle is read into memory."""
+        name = _UNEXPANDED.search(str(where))
+        if name is not None and not os.path.exists(os.path.expanduser(where)):
+            raise CommandError(
+                f"{where} names a variable, which is not expanded here. Type the folder, or in Python: gm.on(variable)"
+            )
         if not str(where).endswith(BUNDLE):
             return open_store(where)
         from gptcache_magics import bundle

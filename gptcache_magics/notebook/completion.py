@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gptcache_magics import commands
+from gptcache_magics.commands._cell import CELL_LINE, cell_parser
 from gptcache_magics.commands._parser import Declared
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def complete(shell: InteractiveShell) -> None:
         words = line.lstrip(" %").split(" ")
         if words[0] != "gptcache" or len(words) < 2 or "%gptcache" not in context.full_text:
             return {"completions": []}
-        found = completions(words[1:])
+        found = completions([CELL_LINE, *words[1:]] if line.lstrip().startswith("%%") else words[1:])
         return {
             "completions": [SimpleCompletion(each, type="magic") for each in found],
             "matched_fragment": words[-1],
@@ -47,7 +48,10 @@ def stop_completing(shell: InteractiveShell) -> None:
 
 
 def completions(words: Sequence[str]) -> list[str]:
-    """Return the words that complete the last one after ``%gptcache``: commands, options, values, models, ids."""
+    """Return the words that complete the last one after ``%gptcache``: commands, options, values, models, ids.
+
+    ``%%`` in the place of the command stands for ``%%gptcache``.
+    """
     *before, word = words
     return [each for each in _candidates(before, word) if each.startswith(word)]
 
@@ -56,9 +60,9 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
     if not before:
         return commands.COMMANDS
     name, *given = before
-    if name not in commands.COMMANDS:
+    if name != CELL_LINE and name not in commands.COMMANDS:
         return ()
-    declared = commands.parser(name).declared
+    declared = (cell_parser() if name == CELL_LINE else commands.parser(name)).declared
     option = _option(declared, given[-1] if given else "")
     if option is not None and not option.flag:
         return option.suggestions

@@ -55,16 +55,17 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog) -> str:
 
 def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
     """Return how often one answer was served to identical calls with sampling: temperature above 0, or not set."""
-    times = Counter(
-        lookup.key
+    sampled = [
+        lookup
         for lookup in lookups
         if lookup.key is not None
         and lookup.match != "semantic"
-        and lookup.outcome in ("hit", "miss")
         and (configuration := ledger.configuration_of(lookup)) is not None
         and configuration.temperature != 0
-    )
-    return max(times.values(), default=0)
+    ]
+    hits = Counter(lookup.key for lookup in sampled if lookup.outcome == "hit")
+    bought = {lookup.key for lookup in sampled if lookup.outcome == "miss" and not lookup.refusal}
+    return max((times + (key in bought) for key, times in hits.items()), default=0)
 
 
 def _sentence(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:

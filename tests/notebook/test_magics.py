@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 import sqlite3
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -882,6 +883,45 @@ def test_ids_are_completed(used: Typist, name: str) -> None:
 
     assert sorted(each for each in completions([*name.split(), ""]) if not each.startswith("-")) == ids
     assert completions([*name.split(), ids[0][:6]]) == ids[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%%gptcache re", ["replay", "refresh", "readonly"]),
+        ("%%gptcache --", ["--tag", "--samples"]),
+        ("%%gptcache refresh --s", ["--samples"]),
+    ],
+)
+def test_the_words_of_the_cell_magic_are_completed(magic: Typist, text: str, expected: list[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # IPython calls its own completion provisional
+        assert [each.text for each in magic.ip.Completer.completions(text, len(text))] == expected
+
+
+@pytest.mark.parametrize("where", ["{where}", "$where", "{folder}/kept", "${where}", "{where}.jsonl"])
+def test_a_variable_in_a_place_makes_no_folder(magic: Typist, where: str) -> None:
+    assert "names a variable" in magic.refused(f"on {where}")
+    with pytest.raises(CommandError, match="names a variable"):
+        gm.on(where)
+    assert not [path for path in Path.cwd().iterdir() if "where" in path.name or "folder" in path.name]
+
+
+def test_help_of_the_cell_magic_is_no_error(magic: Typist) -> None:
+    assert "--samples N" in magic.cell("%%gptcache --help\nprint('never')")
+    assert "never" not in magic.cell("%%gptcache --help\nprint('never')").replace("print('never')", "")
+
+
+def test_the_badge_tells_of_served_answers_only(magic: Typist) -> None:
+    magic.told("on :memory:")
+    told = magic.cell("%%gptcache refresh\nfrom tests.support.shell import ask\n_ = [ask('q') for _ in range(3)]")
+    assert "answer served" not in told
+    told = magic.cell(
+        "import gptcache_magics as gm\ngm.mode('replay')\nfor n in range(3):\n    try: ask('new')\n"
+        "    except gm.CacheMiss: pass"
+    )
+    assert "3 misses" in told
+    assert "answer served" not in told
 
 
 def test_completing_while_the_cache_is_off_offers_what_is_known_without_it(magic: Typist) -> None:
