@@ -24,7 +24,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 import gptcache_magics as gm
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import CommandError, StoreError
 
 
 class Model(SimpleChatModel):
@@ -102,7 +102,8 @@ class Worker:
         elif kind == "clear":
             gm.clear(yes=True)
         elif kind == "tag":
-            gm.tag("seen", *gm.entries().index[:1]) if len(gm.entries()) else None
+            with suppress(CommandError):  # the entry is cleared by now
+                gm.tag("seen", *gm.entries().index[:1])
         else:
             answer = self.ask(prompt, kind)
         self.inside = False
