@@ -65,6 +65,9 @@ PARSED: Final = "parsed"
 FROM_TEXT: Final = {"gptcache": "parsed from the text"}
 """Value that is stored for that object: only the text of the answer is what the model sent."""
 
+TOKEN_USAGE: Final = "token_usage"
+"""Name in ``response_metadata`` of the tokens as the provider counts them."""
+
 _FAST, _SLOW = b"F", b"S"
 _MESSAGE: Final = AIMessage(content="")
 _FIELDS: Final = vars(_MESSAGE).keys()
@@ -97,7 +100,7 @@ def encode(generations: Sequence[Generation]) -> bytes:
     NotStorable
         If the generations survive neither form.
     """
-    generations = [_without_parsed(generation) for generation in generations]
+    generations = [_with_plain_usage(_without_parsed(generation)) for generation in generations]
     data = _encode_fast(generations)
     if data is not None and decode(data, fresh=False) == list(generations):
         return data
@@ -313,6 +316,17 @@ def _without_parsed(generation: Generation) -> Generation:
     return generation.model_copy(
         update={"message": cast(BaseMessage, message).model_copy(update={"additional_kwargs": extras})}
     )
+
+
+def _with_plain_usage(generation: Generation) -> Generation:
+    """Return the generation with the tokens in ``response_metadata`` as JSON, where ChatLiteLLM keeps an object."""
+    message = getattr(generation, "message", None)
+    tokens = getattr(message, "response_metadata", {}).get(TOKEN_USAGE)
+    if not isinstance(tokens, BaseModel):
+        return generation
+    metadata = {**cast(BaseMessage, message).response_metadata, TOKEN_USAGE: tokens.model_dump(mode="json")}
+    plain = cast(BaseMessage, message).model_copy(update={"response_metadata": metadata})
+    return generation.model_copy(update={"message": plain})
 
 
 def _texts(generation: Any) -> list[str]:

@@ -192,6 +192,18 @@ def test_an_object_that_was_not_parsed_from_one_text_is_refused() -> None:
             generations.encode([chat(AIMessage(content, additional_kwargs={"parsed": Reply(answer="Hi")}))])
 
 
+def test_an_object_of_token_counts_comes_back_as_plain_data() -> None:
+    class Usage(BaseModel):
+        """Tokens, as litellm counts them."""
+
+        total_tokens: int = 3
+
+    [back] = round_trip(chat(AIMessage("Hi", response_metadata={"token_usage": Usage(), "model": "m"})))
+
+    assert isinstance(back, ChatGeneration)
+    assert back.message.response_metadata == {"token_usage": {"total_tokens": 3}, "model": "m"}
+
+
 def test_a_tuple_comes_back_as_a_list() -> None:
     [back] = round_trip(chat(AIMessage("Hi", response_metadata={"pair": (1, 2)})))
 
