@@ -30,6 +30,6 @@ def panel(
     if static:
         return widgets.Static(source, controller.settings)
     made = widgets.Panel(source, tab, controller.settings)
-    if source.ledger is not None:
-        controller.on_off.append(made.close)
+    if source.ledger is not None and widgets.close_live not in controller.on_off:
+        controller.on_off.append(widgets.close_live)
     return made

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gptcache_magics.widgets.progress import Progress as Progress
     from gptcache_magics.widgets.static import Static as Static
 
-__all__ = ["Panel", "Progress", "Static", "repaint"]
+__all__ = ["Panel", "Progress", "Static", "close_live", "repaint"]
 
 _MODULES = {"Panel": "panel", "Progress": "progress", "Static": "static"}
 
@@ -24,6 +24,14 @@ def repaint() -> None:
     module = sys.modules.get(f"{__name__}.panel")
     for panel in list(module.open_panels) if module is not None else ():
         panel.repaint()
+
+
+def close_live() -> None:
+    """Close the open panels of the cache that is on."""
+    module = sys.modules.get(f"{__name__}.panel")
+    for panel in list(module.open_panels) if module is not None else ():
+        if panel.live:
+            panel.close()
 
 
 def __getattr__(name: str) -> Any:

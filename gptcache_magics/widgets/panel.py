@@ -116,6 +116,16 @@ class Panel(ipywidgets.VBox):
         for widget in list(_within(self)):
             widget.close()
         super().close()
+        # IPython's Out keeps each panel, and anywidget some widgets: the rest must not stay with them.
+        self.unobserve_all()
+        self._tab.children = self.children = ()
+        self._tabs = ()
+        self._snapshot = self._just_read = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the panel shows the cache that is on."""
+        return self._source.state != "off"
 
     def narrow(self, name: Filter, value: Any) -> None:
         """Filter the figures and every tab by one model, time or cell; ``None`` removes that filter."""

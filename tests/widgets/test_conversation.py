@@ -314,9 +314,9 @@ def test_redaction_shows_lengths_only(store):
 def test_the_view_gives_images_and_code_only_when_asked(store):
     sent = []
     view = EntryView()
-    view.send = lambda content, buffers=None: sent.append((content, buffers))
     image = {"type": "image", "base64": PIXEL, "mime_type": "image/png"}
     view.show(put(store, [HumanMessage(["look", image])]))
+    view.send = lambda content, buffers=None: sent.append((content, buffers))
     assert PIXEL not in json.dumps(view.get_state(), default=str)
     who = {"view": "v", "key": view.key}
     for wanted in ({"want": "image", "image": 0}, {"want": "image", "image": 7}, {"want": "python"}):
@@ -334,10 +334,10 @@ def test_the_view_gives_images_and_code_only_when_asked(store):
 def test_the_view_tells_nothing_when_texts_are_hidden(store):
     sent = []
     view = EntryView()
-    view.send = lambda *given, **named: sent.append(given)
     view.show(put(store, [HumanMessage("a secret")]), redact=True)
+    view.send = lambda *given, **named: sent.append(given)
     view._asked(view, {"want": "python", "view": "v", "key": view.key}, [])
     assert not sent
-    assert "a secret" not in json.dumps(view.get_state(), default=str)
+    assert "a secret" not in view.facts + view.value + json.dumps(view.get_state(), default=str)
     view.show(None)
     assert view.key == view.facts == view.value == ""

@@ -1,9 +1,11 @@
 """The panel without a browser: what its static forms show, when it reads, and that it ends."""
 
+import gc
 import itertools
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -24,7 +26,7 @@ from gptcache_magics.widgets.static import Snapshot
 from tests.support.processes import TAG_ALL, output_of
 from tests.support.shell import fresh_shell
 from tests.support.waiting import wait_until
-from tests.support.widget_state import state_of
+from tests.support.widget_state import state_of, told_by
 
 HOSTILE_QUESTION = "<script>alert(1)</script> \x1b[31mred \u202etxet"
 HOSTILE_ANSWER = "<img src=x onerror=alert(2)> $a$ " + "word " * 20_000
@@ -447,26 +449,27 @@ def test_the_panel_and_what_is_saved_of_it_are_two_outputs(tmp_path):
         panel = gm.panel()
         with capture_output() as shown:
             display(panel)
-        model_id = panel.model_id
+        model_id, mark = panel.model_id, panel.children[-1].saved
         gm.off()
     saved, live = (output.data for output in shown.outputs)
     assert "text/plain" not in live, "a terminal would print it"
     assert live["text/html"] == ""
     assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == model_id
     assert "plain-model" in saved["text/html"]
-    assert f'class="{panel.children[-1].saved}"' in saved["text/html"]
+    assert f'class="{mark}"' in saved["text/html"]
 
 
-def test_the_widget_state_holds_no_prompts_but_those_in_sight(panel):
+def test_the_browser_is_told_no_prompts_but_those_in_sight_and_none_is_saved(panel):
     for number in range(150):
         ask(f"question {number} of many", "forty-two")
     lookups = open_tab(panel, "Lookups")
     wait_until(lambda: lookups.grid.page["total"] == 153)
     open_tab(panel, "Models")
-    state = state_of(panel)
-    assert "question 149 of many" in state
-    assert "question 80 of many" not in state
-    assert "forty-two" not in state
+    told = told_by(panel)
+    assert "question 149 of many" in told
+    assert "question 80 of many" not in told
+    assert "forty-two" not in told
+    assert "of many" not in state_of(panel)
 
 
 def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
@@ -483,14 +486,54 @@ def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
             tab.grid.order = {**tab.grid.order, "grouped": True}
             wait_until(lambda tab=tab: "analysis.ipynb [12]" in str(tab.grid.page))
             assert "Asked in other words" in tab.detail.value
-    state = state_of(panel)
-    assert "••• 17 characters" in state
+    assert "••• 17 characters" in told_by(panel)
     for form in (
-        state,
+        state_of(panel),
+        told_by(panel),
         widgets.Static(source, Settings(config=Config(redact=True)))._repr_html_(),
         str(panel._repr_mimebundle_()),
     ):
         assert "secret" not in form
+
+
+@pytest.mark.parametrize("title", ["Models", "Lookups", "Entries", "Charts", "Tuning"])
+def test_what_a_front_end_saves_holds_no_prompt_and_no_answer_whichever_tab_is_open(panel, title):
+    with cell(12, "ask('a private question')"):
+        ask("a private question", "a private answer")
+        ask("a private question")
+    tab = open_tab(panel, title)
+    if title in ("Lookups", "Entries"):
+        wait_until(lambda: "a private question" in str(tab.grid.page))
+        tab.grid.selection = rows_of(tab)[:1]
+        assert "a private question" in told_by(panel)
+    assert "private" not in state_of(panel)
+
+
+def test_a_view_that_comes_later_is_told_everything(panel):
+    ask("a private question")
+    tab = open_tab(panel, "Lookups")
+    wait_until(lambda: "a private question" in str(tab.grid.page))
+    sent = []
+    tab.grid.send = sent.append
+    tab.grid._handle_custom_msg({"want": "told"}, [])
+    assert "a private question" in str(sent)
+
+
+def test_panels_that_are_made_again_and_again_are_let_go_of(source):
+    for number in range(50):
+        ask(f"question {number}")
+    history = [widgets.Panel(source, "Lookups") for _ in range(3)]  # as IPython's Out keeps them
+    gc.collect()
+    before = len(gc.get_objects())
+    history += [widgets.Panel(source, "Lookups") for _ in range(10)]
+    gc.collect()
+    grown = (len(gc.get_objects()) - before) / 10
+    one = weakref.ref(history[0])
+    history.clear()
+    widgets.Panel(source).close()
+    gc.collect()
+    assert one() is None
+    assert grown < 3_000, "objects that each closed panel keeps"
 
 
 def test_redaction_reaches_an_open_panel_at_once(panel, source):
@@ -501,7 +544,7 @@ def test_redaction_reaches_an_open_panel_at_once(panel, source):
         tab.grid.selection = rows_of(tab)[:1]
     panel._settings.config = Config(redact=True)
     widgets.repaint()
-    assert "secret" not in state_of(panel)
+    assert "secret" not in told_by(panel)
 
 
 def test_the_saved_form_has_the_charts(panel):
@@ -549,8 +592,8 @@ def test_config_redacts_what_an_open_panel_shows(tmp_path):
         shell.run_line_magic("gptcache", f"on {tmp_path}")
         ask("a secret question")
         panel = shell.run_line_magic("gptcache", "panel --tab Lookups")
-        assert "a secret question" in state_of(panel)
+        assert "a secret question" in told_by(panel)
         shell.run_line_magic("config", "GPTCacheMagics.redact = True")
-        assert "secret" not in state_of(panel)
+        assert "secret" not in told_by(panel)
         shell.run_line_magic("config", "GPTCacheMagics.redact = False")
-        assert "a secret question" in state_of(panel)
+        assert "a secret question" in told_by(panel)

@@ -26,7 +26,7 @@ from gptcache_magics.widgets.charts import tuning_html
 from gptcache_magics.widgets.tabs.lookups import LookupsTab
 from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
-from tests.support.widget_state import state_of
+from tests.support.widget_state import state_of, told_by
 
 EMBEDDER = "minilm/384"
 REPORTS = ("Summarise the 2023 report.", "Summarise the 2024 report.")
@@ -242,21 +242,26 @@ def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
         for row in tab.grid.page["spans"][0]["rows"]:
             tab.grid.selection = [row[0]]
             assert "Answer" in tab.detail.value
-            for form in (state_of(shown), Static(source, Settings(config=Config(redact=True)))._repr_html_()):
+            for form in (
+                state_of(shown),
+                told_by(shown),
+                Static(source, Settings(config=Config(redact=True)))._repr_html_(),
+            ):
                 form = re.sub("[0-9a-f]{12,}", "", form)  # ids, in which any number may be
                 assert "number" in form
                 for word in ("2023", "2024 ", "Summarise", "bread", "own answer", "<del", "Words"):
                     assert word not in form
 
 
-def test_the_state_holds_no_prompts_but_those_in_sight(asked: Asked) -> None:
+def test_the_browser_is_told_no_prompts_but_those_in_sight(asked: Asked) -> None:
     for number in range(150):
         asked.near(f"stored number {number}", f"asked number {number} of it", 0.7 + number / 1_000)
     shown = Panel(Source(asked.store), "Tuning")
-    state = state_of(shown)
-    assert "asked number 149 of it" in state
-    assert "asked number 50 of it" not in state
-    assert "answer to" not in state
+    told = told_by(shown)
+    assert "asked number 149 of it" in told
+    assert "asked number 50 of it" not in told
+    assert "answer to" not in told
+    assert "number 149" not in state_of(shown)
 
 
 def test_the_static_form_has_the_charts_and_the_saved_one_not(asked: Asked) -> None:

@@ -1,8 +1,8 @@
 // One entry in full. Python writes the conversation as HTML with all foreign text escaped, and this file shows it. It
-// requests an image or the code when the user presses a button: the answer comes as a message and is not saved.
+// requests an image or the code when the user presses a button. All of it comes in messages and is not saved.
 
-/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Traits */
-/** @typedef {{view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
+/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Told */
+/** @typedef {{told?: Told, view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
 
 const LINES = 24;
 
@@ -19,7 +19,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {import("@anywidget/types").RenderProps<Traits>} context */
+/** @param {import("@anywidget/types").RenderProps} context */
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2, 8);
   const facts = make("div");
@@ -33,21 +33,22 @@ function render({ model, el }) {
   el.append(root);
   /** @type {string[]} */
   let urls = [];
+  let entry = /** @type {Told} */ ({ key: "", facts: "", value: "", redact: false });
 
   function forgetImages() {
     for (const url of urls) URL.revokeObjectURL(url);
     urls = [];
   }
   function draw() {
-    root.hidden = !model.get("key");
-    root.setAttribute("aria-label", `Entry ${model.get("key")}`);
-    facts.innerHTML = model.get("facts");
-    copy.disabled = model.get("redact");
+    root.hidden = !entry.key;
+    root.setAttribute("aria-label", `Entry ${entry.key}`);
+    facts.innerHTML = entry.facts;
+    copy.disabled = entry.redact;
     copy.title = copy.disabled ? "Prompts and answers are hidden" : "";
   }
   function drawChat() {
     forgetImages();
-    chat.innerHTML = model.get("value");
+    chat.innerHTML = entry.value;
   }
   function forgetCode() {
     code.value = said.textContent = "";
@@ -80,7 +81,7 @@ function render({ model, el }) {
     button.setAttribute("aria-expanded", "true");
   }
 
-  const ask = (/** @type {object} */ wanted) => model.send({ ...wanted, view, key: model.get("key") });
+  const ask = (/** @type {object} */ wanted) => model.send({ ...wanted, view, key: entry.key });
   copy.onclick = () => ask({ want: "python" });
   chat.onclick = (/** @type {any} */ { target }) => {
     const button = target.closest("button[data-image]");
@@ -90,26 +91,28 @@ function render({ model, el }) {
     button.textContent = "Show";
     button.setAttribute("aria-expanded", "false");
   };
+  /** @param {Told} told */
+  function show(told) {
+    const before = entry;
+    entry = told;
+    draw();
+    if (entry.value !== before.value) drawChat();
+    if (entry.key !== before.key) forgetCode();
+  }
   const answered = (/** @type {Answer} */ answer, /** @type {any[]} */ buffers) => {
-    if (answer.view !== view || answer.key !== model.get("key")) return;
+    if (answer.told) return show(answer.told);
+    if (answer.view !== view || answer.key !== entry.key) return;
     if (answer.code !== undefined) offer(answer.code);
     if (answer.image !== undefined) unfold(answer.image, answer.mime ?? "", buffers?.[0]);
   };
 
-  const events = {
-    "change:facts": draw,
-    "change:redact": draw,
-    "change:value": drawChat,
-    "change:key": forgetCode,
-    "msg:custom": answered,
-  };
-  for (const [event, callback] of Object.entries(events)) model.on(event, callback);
+  model.on("msg:custom", answered);
   draw();
-  drawChat();
   forgetCode();
+  model.send({ want: "told" });
   return () => {
     forgetImages();
-    for (const [event, callback] of Object.entries(events)) model.off(event, callback);
+    model.off("msg:custom", answered);
   };
 }
 

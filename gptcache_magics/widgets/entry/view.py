@@ -1,6 +1,6 @@
 """One entry in full, below the table: its conversation, and on request its images and code that repeats the call.
 
-Images and code travel in messages and not in the widget's state, so that they are not saved with the notebook.
+All of it travels in messages and not in the widget's state, so that it is not saved with the notebook.
 """
 
 from __future__ import annotations
@@ -11,47 +11,60 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import anywidget
-import traitlets
-
 from gptcache_magics.widgets.entry.as_python import as_python
 from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of
 from gptcache_magics.widgets.entry.stored import StoredEntry
+from gptcache_magics.widgets.unsaved import UnsavedWidget
 
 __all__ = ["EntryView"]
 
 IMAGE_BYTES: Final = 10_000_000
 
 
-class EntryView(anywidget.AnyWidget):
+class EntryView(UnsavedWidget):
     """A widget that shows one entry, or nothing."""
 
     _esm = Path(__file__).with_name("view.js")
     _css = Path(__file__).with_name("view.css")
 
-    key = traitlets.Unicode().tag(sync=True)
-    """The entry's id; empty if none is shown."""
-    facts = traitlets.Unicode().tag(sync=True)
-    value = traitlets.Unicode().tag(sync=True)
-    """The conversation, as HTML in which every foreign text is escaped."""
-    redact = traitlets.Bool(False).tag(sync=True)
-
     def __init__(self) -> None:
         self._stored: StoredEntry | None = None
         super().__init__()
-        self.on_msg(self._asked)
+        self.show(None)
+
+    @property
+    def key(self) -> str:
+        """The entry's id; empty if none is shown."""
+        return str(self._told["key"])
+
+    @property
+    def facts(self) -> str:
+        """The facts about the entry, as HTML in which every foreign text is escaped."""
+        return str(self._told["facts"])
+
+    @property
+    def value(self) -> str:
+        """The conversation, as such HTML."""
+        return str(self._told["value"])
+
+    @property
+    def redact(self) -> bool:
+        """Whether prompts and answers are hidden."""
+        return bool(self._told["redact"])
 
     def show(self, stored: StoredEntry | None, *, redact: bool = False) -> None:
         """Show another entry; with `redact` only the lengths of its texts."""
         self._stored = stored
-        with self.hold_sync():  # one message, so that facts and conversation always belong to the same entry
-            self.redact = redact
-            self.key = stored.id if stored else ""
-            self.facts = facts_html(stored) if stored else ""
-            self.value = chat_html(stored, redact=redact) if stored else ""
+        self.tell(  # in one message, so that facts and conversation always belong to the same entry
+            redact=redact,
+            key=stored.id if stored else "",
+            facts=facts_html(stored) if stored else "",
+            value=chat_html(stored, redact=redact) if stored else "",
+        )
 
     def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
         """Answer one view about this entry; the answer names the view, and the others ignore it."""
+        super()._asked(_, content, __)
         if self._stored is None or self.redact or content.get("key") != self.key:
             return
         reply = {"view": content.get("view"), "key": self.key}

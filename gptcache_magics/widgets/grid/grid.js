@@ -8,7 +8,7 @@
  *   bare: string[]}} Page  A column is bare if all its cells are empty. */
 /** @typedef {{sort: string, ascending: boolean, query: string, grouped: boolean}} Order */
 /** @typedef {{columns: Column[], label: string, hint: string, grouping: string, height_rows: number, multiple: boolean,
- *   page: Page, order: Order, windows: Record<string, object>, selection: string[]}} Traits */
+ *   order: Order, windows: Record<string, object>, selection: string[]}} Traits */
 
 const BARE = 6; // level of a column that shows nothing
 const LATE = 700; // milliseconds after which missing rows are reported
@@ -68,6 +68,14 @@ function render({ model, el }) {
   let [wanted, ranging] = [-1, false]; // row that gets the focus once it is here; whether it ends a range
   let [typing, scrolling, late] = [0, 0, 0];
   let pressed = { key: "", y: 0 }; // where the mouse button went down
+  let page = /** @type {Page} */ ({
+    total: 0,
+    count: "",
+    note: "",
+    order: model.get("order"),
+    spans: [span],
+    bare: [],
+  });
 
   const send = (/** @type {keyof Traits} */ name, /** @type {any} */ value) => {
     model.set(name, value);
@@ -103,9 +111,9 @@ function render({ model, el }) {
 
   /** Let empty columns give way first and the sorted column late; return whether a level changed. */
   function ranked() {
-    const [{ sort }, { bare }] = [model.get("order"), model.get("page")];
+    const { sort } = model.get("order");
     const now = columns.map(({ name, level }) =>
-      name === sort ? Math.min(level, 1) : level && bare.includes(name) ? BARE : level,
+      name === sort ? Math.min(level, 1) : level && page.bare.includes(name) ? BARE : level,
     );
     if (String(now) === String(levels)) return false;
     levels = now;
@@ -167,7 +175,6 @@ function render({ model, el }) {
 
   function draw() {
     if (ranked()) fit();
-    const page = model.get("page");
     const selected = new Set(model.get("selection"));
     const hadFocus = body.contains(document.activeElement);
     const first = firstSeen();
@@ -226,7 +233,7 @@ function render({ model, el }) {
 
   /** Tell Python the visible rows, once they are a screen away from the last request. */
   function look() {
-    const [first, screen, page] = [firstSeen(), model.get("height_rows"), model.get("page")];
+    const [first, screen] = [firstSeen(), model.get("height_rows")];
     const last = Math.min(first + screen, page.total) - 1;
     const unheard = JSON.stringify(page.order) !== JSON.stringify(model.get("order"));
     wait(unheard || first < span.start || last >= span.start + span.rows.length);
@@ -238,7 +245,7 @@ function render({ model, el }) {
 
   /** @param {number} index */
   function focusRow(index) {
-    wanted = Math.max(0, Math.min(model.get("page").total - 1, index));
+    wanted = Math.max(0, Math.min(page.total - 1, index));
     const top = wanted * rowHeight;
     const bottom = top + 2 * rowHeight - scroller.clientHeight; // the headings cover one row
     if (top < scroller.scrollTop) scroller.scrollTop = top;
@@ -313,7 +320,7 @@ function render({ model, el }) {
     select(tr.dataset.key, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "only");
   };
   body.onkeydown = (/** @type {any} */ event) => {
-    const [at, screen, last] = [indexOf(focusKey), model.get("height_rows"), model.get("page").total - 1];
+    const [at, screen, last] = [indexOf(focusKey), model.get("height_rows"), page.total - 1];
     /** @type {Record<string, number>} */
     const goals = {
       ArrowDown: at + 1,
@@ -334,12 +341,18 @@ function render({ model, el }) {
     event.preventDefault();
   };
 
-  const events = { "change:page": draw, "change:selection": draw, "change:order": mark };
+  const heard = (/** @type {{told?: {page: Page}}} */ { told }) => {
+    if (!told?.page) return;
+    page = told.page;
+    draw();
+  };
+  const events = { "msg:custom": heard, "change:selection": draw, "change:order": mark };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   const resized = new ResizeObserver(fit);
   resized.observe(root);
   mark();
   draw();
+  model.send({ want: "told" }); // rows hold prompts, so they are in no state that a front end could save
   return () => {
     resized.disconnect();
     for (const timer of [typing, scrolling, late]) clearTimeout(timer);

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import pandas as pd
 import traitlets
 
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
 from gptcache_magics.widgets.grid.groups import Groups
+from gptcache_magics.widgets.unsaved import UnsavedWidget
 
 SCREENS_AROUND = 5
 HEADING = "\n"  # beginning of the key of a heading, and of no other key
@@ -30,7 +30,7 @@ MOST_VIEWS = 4
 SEARCHED_CHARACTERS = 10_000
 
 
-class Grid(anywidget.AnyWidget):
+class Grid(UnsavedWidget):
     """Show a DataFrame as an ARIA grid: windowed, sortable, searchable, with keyboard and selection.
 
     Parameters
@@ -59,7 +59,6 @@ class Grid(anywidget.AnyWidget):
     _css = Path(__file__).with_name("grid.css")
 
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
-    page = traitlets.Dict().tag(sync=True)
     order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}
     # The first visible row of each view of this model: {"first": its place, "key": its key, "" for the top}
     windows = traitlets.Dict().tag(sync=True)
@@ -107,7 +106,19 @@ class Grid(anywidget.AnyWidget):
         self._reorder()
         self.observe(lambda _: self._reorder(), "order")
         self.observe(lambda _: self._turn(), "windows")
-        self.on_msg(lambda _, content, __: self._select_range(*content["range"]))
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """The visible rows of the views and those around them. It is told and not saved: rows hold prompts."""
+        return dict(self._told.get("page", {}))
+
+    def close(self) -> None:
+        """Close the widget and forget the table."""
+        super().close()
+        self.unobserve_all()
+        self._frame = self._frame.iloc[:0]
+        self._keys = self._keys.iloc[:0]
+        self._groups, self._positions, self._position_keys = None, [], []
 
     def update(self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None) -> None:
         """Show the rows of `frame` instead; keep the selection and the scroll positions.
@@ -142,6 +153,12 @@ class Grid(anywidget.AnyWidget):
     def grouped(self) -> bool:
         """Whether the reader asked for groups."""
         return bool(self.order.get("grouped"))
+
+    def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
+        if "range" in content:
+            self._select_range(*content["range"])
+        else:
+            super()._asked(_, content, __)
 
     def _select_range(self, one: str, other: str) -> None:
         """Select a range of rows that is longer than the browser holds."""
@@ -208,8 +225,7 @@ class Grid(anywidget.AnyWidget):
                 "order": self.order,  # tells the browser that its order was applied
                 "spans": [{"start": low, "rows": self._rows(low, high)} for low, high in self._spans(total)],
             }
-            if page != self.page:
-                self.page = page
+            self.tell(page=page)
 
     def _spans(self, total: int) -> list[tuple[int, int]]:
         """Return the ranges of rows to send: one for each view, joined where they meet."""

@@ -18,6 +18,7 @@ from gptcache_magics.widgets.formats import Column, one_line, plain
 from gptcache_magics.widgets.grid.grid import Grid
 from gptcache_magics.widgets.grid.groups import Groups
 from gptcache_magics.widgets.redaction import redacted
+from gptcache_magics.widgets.unsaved import UnsavedHTML
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import Filter, PanelSource, View
@@ -54,6 +55,14 @@ class TableTab(ipywidgets.VBox):
         self.narrow: Callable[[Filter, Any], None] = lambda name, value: None
         self.repaint: Callable[[], None] = lambda: None
 
+    def close(self) -> None:
+        """Close the tab and forget its table."""
+        super().close()
+        self.unobserve_all()
+        self.children = ()
+        self.table = pd.DataFrame()
+        self._source, self.narrow, self.repaint = None, lambda name, value: None, lambda: None
+
     @cached_property
     def grid(self) -> Grid:
         """The table, made when the tab is first opened, so that a panel sends only the tables it shows."""
@@ -72,9 +81,9 @@ class TableTab(ipywidgets.VBox):
         return grid
 
     @cached_property
-    def detail(self) -> ipywidgets.HTML:
+    def detail(self) -> UnsavedHTML:
         """The selected row in full."""
-        return ipywidgets.HTML()
+        return UnsavedHTML()
 
     @staticmethod
     @abstractmethod

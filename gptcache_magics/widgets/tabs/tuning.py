@@ -21,6 +21,7 @@ from gptcache_magics.widgets.tabs.base import TableTab, detail_html
 from gptcache_magics.widgets.tabs.pair import pair_html, verdict
 from gptcache_magics.widgets.tabs.verdicts import Verdicts
 from gptcache_magics.widgets.threshold_report import Tuned
+from gptcache_magics.widgets.unsaved import UnsavedHTML
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource, View
@@ -50,9 +51,9 @@ class TuningTab(TableTab):
     )
 
     @cached_property
-    def drawing(self) -> ipywidgets.HTML:
+    def drawing(self) -> UnsavedHTML:
         """The report on the labels, with the charts."""
-        return ipywidgets.HTML()
+        return UnsavedHTML()
 
     @cached_property
     def verdicts(self) -> Verdicts:
