@@ -210,7 +210,8 @@ def test_cells_of_subshells_do_not_see_each_other(kernel: Kernel) -> None:
     main = kernel.send("%%gptcache replay --tag strict\ninside.set()\ndone.wait(30)\nmain = tried('side main')", "main")
     beside = kernel.run(
         "inside.wait(30)\nprint(ask('side beside'))\n"
-        "thread = threading.Thread(target=lambda: print(tried('side thread')))\nthread.start()\nthread.join()",
+        "thread = threading.Thread(target=lambda: told.append(tried('side thread')))\n"
+        "told = []\nthread.start()\nthread.join()\nprint(*told)",
         "beside",
         subshell=subshell,
     )
