@@ -8,6 +8,7 @@ MINUTES ?= 10
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
+AUDIT = .venv-audit/bin
 NODE = node_modules/.bin
 # Each worker gets runs of neighbouring tests, so a module's fixtures are made only once or twice.
 PARALLEL = -n $(WORKERS) --dist worksteal
@@ -20,7 +21,7 @@ PIP_INSTALL = -m pip --disable-pip-version-check install -qq
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium javascript
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +50,9 @@ test-3.12 test-3.13: test-3.%: ## every test but the browser's, on Python 3.12 o
 
 faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
 	@$(BIN)/python -m tests.faults $(MINUTES) $(SEED)
+
+audit: .venv-audit/audit.stamp ## compare the requests of every provider's classes with their keys
+	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
 
 lint: .venv/all.stamp javascript ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .
@@ -110,6 +114,13 @@ clean: ## remove the environments and everything that was built
 	@rm -rf .venv-3.$*
 	@$(call interpreter,3.$*) -m venv .venv-3.$*
 	@.venv-3.$*/bin/python $(PIP_INSTALL) -e '.[test,semantic]'
+	@touch $@
+
+.venv-audit/audit.stamp: pyproject.toml
+	@echo "Setting up .venv-audit (about three minutes, once)"
+	@rm -rf .venv-audit
+	@$(PYTHON) -m venv .venv-audit
+	@$(AUDIT)/python $(PIP_INSTALL) -e '.[test,audit]'
 	@touch $@
 
 node_modules/lint.stamp: Makefile

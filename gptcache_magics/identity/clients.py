@@ -7,7 +7,9 @@ changed, or read variables when they are made; so what they send is read from th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -99,14 +101,21 @@ _known: WeakKeyDictionary[Any, tuple[Any, Sent]] = WeakKeyDictionary()
 
 def _parts(root: Any) -> tuple[Any, Any, Any]:
     """Return address, headers and query of a client, as it keeps them."""
-    base = getattr(root, "_base_url", None)  # a property costs more
+    if isinstance(root, ModuleType):  # litellm, which reads an address for each of its providers at each call
+        addresses = {name: value for name, value in os.environ.items() if _ADDRESS.search(name)}
+        return getattr(root, "api_base", None), getattr(root, "headers", None), addresses
+    base, query = getattr(root, "_base_url", None), getattr(root, "_custom_query", None)  # a property costs more
     if base is None:
         options = getattr(getattr(root, "_api_client", None), "_http_options", None)  # google-genai
-        wrapper = getattr(root, "_client_wrapper", None)  # cohere
-        base = getattr(root, "base_url", None) or getattr(options or wrapper, "base_url", None)
-        base = base or getattr(wrapper, "_base_url", None)
+        base = getattr(root, "base_url", None)
+        base = base or (options and f"{str(options.base_url).rstrip('/')}/{options.api_version}")
         base = base or getattr(getattr(root, "meta", None), "endpoint_url", None)  # boto3
-    return base, getattr(root, "_custom_headers", None), getattr(root, "_custom_query", None)
+        base = base or getattr(getattr(root, "_client_wrapper", None), "_base_url", None)  # Cohere
+    return base, getattr(root, "_custom_headers", None), query
+
+
+_ADDRESS: Final = re.compile("_(API_BASE|BASE_URL|ENDPOINT)$")
+"""Environment variables that hold an address."""
 
 
 def unbuilt(fields: Mapping[str, Any], variable: str) -> Sent:

@@ -21,7 +21,6 @@ from gptcache_magics.identity.code import name_of
 from gptcache_magics.identity.label import label_of
 from gptcache_magics.identity.model import behaviour, facts_of, fields, key_variables, model_name, plain_values
 from gptcache_magics.identity.providers import (
-    ARRIVING,
     BASE_URLS,
     CALL_LEFT_OUT,
     FORMATS,
@@ -69,13 +68,13 @@ def arguments_of(call: Call) -> dict[str, Any]:
     """Return the arguments that the model gets. ``stop=None`` is how LangChain passes none."""
     method = "stream" if call.streams else "events" if "events" in call.method else "generate"
     left_out = CALL_LEFT_OUT[method]
-    known = facts_of(type(call.model)).known
+    arriving = facts_of(type(call.model)).arriving
     return {
         name: value
         for name, value in call.kwargs.items()
         if name not in left_out
         and name not in FORMATS
-        and not (known and name in ARRIVING)
+        and name not in arriving
         and not (name == "stop" and value is None)
         and not is_credential(name, value)
     }

@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from gptcache_magics.identity import clients, code
 from gptcache_magics.identity.providers import (
+    ARRIVING,
     BASE_URLS,
     MODEL_NAMES,
     PROVIDERS,
@@ -68,6 +69,8 @@ class Facts:
     async_clients: tuple[str, ...]
     urls: frozenset[str]
     """Addresses that the provider's client uses by default."""
+    arriving: frozenset[str]
+    """Arguments that change how the answer arrives."""
     headers_variable: str
     """Environment variable that a client reads headers from when the first call makes it."""
     key_variables: list[str] = field(default_factory=list)
@@ -107,6 +110,7 @@ def _facts_of(kind: Any) -> Facts:
         sync_clients=tuple(each for each in holders if "async" not in each),
         async_clients=tuple(each for each in holders if "async" in each),
         urls=frozenset(provider.urls),
+        arriving=(ARRIVING - {"timeout"} if provider.sends_timeout else ARRIVING) if is_known(kind) else frozenset(),
         headers_variable=provider.headers_variable if computed & {*holders} else "",
     )
 

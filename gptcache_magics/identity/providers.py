@@ -44,6 +44,8 @@ class Provider:
     """Environment variable that its client reads for the address when the model's field is unset."""
     headers_variable: str = ""
     """Environment variable that its client reads headers from."""
+    sends_timeout: bool = False
+    """Whether its class writes the argument ``timeout`` into the request."""
     url_field: str = "base_url"
     """The model's field for the address, which every constructor also accepts as ``base_url``."""
     reads_profile: bool = False
@@ -68,7 +70,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
-        urls=("https://generativelanguage.googleapis.com",),
+        urls=("https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1"),
         price_id="google",
     ),
     "google_vertexai": Provider(price_id="google"),
@@ -78,6 +80,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "mistralai": Provider(
         chat="langchain_mistralai.chat_models.ChatMistralAI",
         urls=("https://api.mistral.ai/v1",),
+        sends_timeout=True,
         price_id="mistral",
     ),
     "litellm": Provider(),

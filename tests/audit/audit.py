@@ -17,7 +17,7 @@ from tests.audit.cases import Case, cases_of
 from tests.audit.subjects import Subject
 from tests.audit.wire import Wire
 
-__all__ = ["HEADER", "Report", "audit"]
+__all__ = ["HEADER", "Report", "audit", "environment"]
 
 HEADER: Final = f"{'class':<28}" + "".join(
     f"{name:>12}" for name in ("calls", "pairs", "wrong", "waste", "bypassed", "not tried")
@@ -123,8 +123,8 @@ def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Ob
     wire.requests.clear()
     cache.ledger.recent.clear()
     fields = {name: value for name, value in subject.base(wire.url).items() if name not in case.without}
-    with _environment(case.environment):
-        asked = False
+    asked = False
+    with environment({**subject.variables(wire.url), **case.environment}):
         try:
             model = subject.kind(**_copied({**fields, **case.fields}))
             for name, value in _copied(case.assigned).items():
@@ -140,7 +140,7 @@ def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Ob
             why = f"{type(error).__name__}: {error}"
         else:
             why = "answered without a request"
-    if not wire.requests or not asked:
+    if not (asked and wire.requests):
         return why
     looked = [lookup for lookup in cache.ledger.recent if lookup.outcome == "miss"]
     key = " ".join(str(lookup.key) for lookup in looked) or None
@@ -165,7 +165,7 @@ def _variables(subject: Subject, wire: Wire, cache: gm.GPTCache) -> list[str]:
 
 
 VARIABLES_LEFT_OUT: Final = re.compile(
-    r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|LANGCHAIN|LANGSMITH|PROXY|proxy|^SSL|^PYT|^PATH|^HOME$|_LOG$|^(TMP|TEMP)"
+    r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|LANGCHAIN|LANGSMITH|LITELLM_LOCAL|PROXY|proxy|^SSL|^PYT|^PATH|^HOME$|_LOG$|^(TMP|TEMP)"
 )
 """Environment variables with credentials, and those of tracing, of the network, and of Python."""
 
@@ -182,7 +182,8 @@ LOOP: Final = asyncio.new_event_loop()
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for the time of a block."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

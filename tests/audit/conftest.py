@@ -1,8 +1,11 @@
 """The server of the audit, and the table of its outcome."""
 
+import functools
 import socket
 import ssl
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -31,7 +34,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse to look up any other host, and make clients quickly: each would read all certificates again."""
+    """Refuse to look up any other host, and make clients quickly: each would read all certificates and AWS's files."""
     resolve, context = socket.getaddrinfo, ssl.create_default_context()
 
     def loopback(host: Any, *arguments: Any, **options: Any) -> Any:
@@ -40,4 +43,9 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # its import would download prices
+    if find_spec("botocore"):
+        loaders = import_module("botocore.loaders")
+        load = functools.cache(loaders.JSONFileLoader().load_file)
+        monkeypatch.setattr(loaders.JSONFileLoader, "load_file", lambda self, path: load(path))
     monkeypatch.setattr(ssl, "create_default_context", lambda *arguments, **options: context)

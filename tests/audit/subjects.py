@@ -27,7 +27,7 @@ class Subject:
     """Its package and name."""
     model: str
     url: str
-    """The field for its address."""
+    """The field for its address; empty if it has none."""
     at: str = ""
     """What its client puts between the address and its own paths."""
     fields: Fields = field(default_factory=dict)
@@ -37,6 +37,8 @@ class Subject:
     """Values of fields and arguments whose annotation does not tell valid ones."""
     clients: Callable[[str, str], Mapping[str, list[Any]]] = lambda url, other_url: {}
     """Values that need the addresses of the server: clients of the SDK."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that every call needs; ``{url}`` in a value is the address of the server."""
     variant: str = ""
     least: int = 100
     """Fewest calls that must be compared."""
@@ -66,7 +68,11 @@ class Subject:
 
     def base(self, url: str) -> Fields:
         """Return the fields of a model that asks the server at ``url``."""
-        return {"model": self.model, **self.fields, self.url: f"{url}{self.at}"}
+        return {"model": self.model, **self.fields, **({self.url: f"{url}{self.at}"} if self.url else {})}
+
+    def variables(self, url: str) -> dict[str, str]:
+        """Return the variables that every call needs."""
+        return {name: value.format(url=url) for name, value in self.environment.items()}
 
     def arguments(self) -> Fields:
         """Return the annotations of the SDK's arguments by name."""
@@ -247,4 +253,138 @@ MAIN: Final = (
     ),
 )
 
-HEAVY: Final[tuple[Subject, ...]] = ()
+OPENAI_ARGUMENTS: Final = ("openai.resources.chat.completions:Completions.create",)
+
+GENERATE_CONTENT: Final = {
+    "candidates": [
+        {"content": {"role": "model", "parts": [{"text": "An answer."}]}, "finishReason": "STOP", "index": 0}
+    ],
+    "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3},
+    "modelVersion": "m",
+}
+CONVERSE: Final = {
+    "output": {"message": {"role": "assistant", "content": [{"text": "An answer."}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+    "metrics": {"latencyMs": 1},
+}
+COHERE: Final = {
+    "id": "1",
+    "finish_reason": "COMPLETE",
+    "message": {"role": "assistant", "content": [{"type": "text", "text": "An answer."}]},
+    "usage": {"tokens": {"input_tokens": 1, "output_tokens": 2}},
+}
+
+HEAVY: Final = (
+    Subject(
+        "langchain_google_genai.ChatGoogleGenerativeAI",
+        "gemini-2.5-flash",
+        "base_url",
+        fields={"api_key": KEY, "max_retries": 1},
+        methods=(
+            "langchain_google_genai:ChatGoogleGenerativeAI._prepare_request",
+            "google.genai.types:GenerateContentConfig",
+        ),
+        answers={":generateContent": GENERATE_CONTENT},
+    ),
+    Subject(
+        "langchain_groq.ChatGroq",
+        "llama-3.1-8b-instant",
+        "base_url",
+        fields=OPENAI,
+        methods=("groq.resources.chat.completions:Completions.create",),
+        values=HTTP_CLIENTS,
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_mistralai.ChatMistralAI",
+        "mistral-small-latest",
+        "base_url",
+        at="/v1",
+        fields=OPENAI,
+        methods=OPENAI_ARGUMENTS,
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_deepseek.ChatDeepSeek",
+        "deepseek-chat",
+        "base_url",
+        at="/v1",
+        fields=OPENAI,
+        methods=OPENAI_ARGUMENTS,
+        values=OPENAI_VALUES,
+        clients=_openai_clients,
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_xai.ChatXAI",
+        "grok-4",
+        "base_url",
+        at="/v1",
+        fields=OPENAI,
+        methods=OPENAI_ARGUMENTS,
+        values=OPENAI_VALUES,
+        clients=_openai_clients,
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_fireworks.ChatFireworks",
+        "accounts/fireworks/models/gpt-oss-120b",
+        "base_url",
+        fields=OPENAI,
+        methods=("fireworks.resources.chat.completions:CompletionsResource.create",),
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_together.ChatTogether",
+        "meta-llama/Llama-3-8b-chat-hf",
+        "base_url",
+        at="/v1",
+        fields=OPENAI,
+        methods=OPENAI_ARGUMENTS,
+        values=OPENAI_VALUES,
+        clients=_openai_clients,
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_cohere.ChatCohere",
+        "command-r-plus",
+        "base_url",
+        fields={"cohere_api_key": KEY},
+        unreadable=frozenset({"async_client", "model"}),
+        methods=("cohere.v2.client:V2Client.chat",),
+        answers={"/v2/chat": COHERE},
+    ),
+    Subject(
+        "langchain_perplexity.ChatPerplexity",
+        "sonar",
+        "",
+        fields=OPENAI,
+        methods=("perplexity.resources.chat.completions:CompletionsResource.create",),
+        environment={"PERPLEXITY_BASE_URL": "{url}"},
+        answers=OPENAI_LIKE,
+    ),
+    Subject(
+        "langchain_aws.ChatBedrockConverse",
+        "anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "base_url",
+        fields={
+            "region_name": "us-east-1",
+            "aws_access_key_id": "AKIA0123456789ABCDEF",
+            "aws_secret_access_key": KEY,
+            "max_retries": 0,
+        },
+        methods=("langchain_aws:ChatBedrockConverse._converse_params",),
+        answers={"/converse": CONVERSE},
+    ),
+    Subject(
+        "langchain_litellm.ChatLiteLLM",
+        "openai/gpt-4o-mini",
+        "api_base",
+        at="/v1",
+        fields=OPENAI,
+        methods=("litellm:completion",),
+        answers=OPENAI_LIKE,
+    ),
+)
+"""Classes whose packages are installed by ``make audit`` only."""

@@ -5,7 +5,7 @@ import inspect
 import itertools
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, SecretStr
@@ -25,7 +25,7 @@ PLAIN: Final[dict[Any, list[Any]]] = {
     str: ["one", "two", ""],
     bytes: [b"one", b"two"],
     SecretStr: ["key-one", "key-two"],
-    object: ["one", {"key": "one"}, {"key": "two"}, {"key": {"inner": "one"}}, {"key": {"inner": "two"}}],
+    object: ["one", {"place": "one"}, {"place": "two"}, {"place": {"inner": "one"}}, {"place": {"inner": "two"}}],
     type(None): [],
 }
 PLAIN[Any] = PLAIN[object]
@@ -75,7 +75,8 @@ def _taken(choices: list[list[Any]]) -> list[Any]:
 
 def _dicts(arguments: tuple[Any, ...], depth: int) -> list[Any]:
     names, inner = arguments or (str, object)
-    keys = [value for value in values_of(names, depth + 1) if value != ""][:2] or ["key"]
+    keys = [value for value in values_of(names, depth + 1) if value != "" and isinstance(value, Hashable)][:2]
+    keys = keys or ["place"]
     found = [{keys[0]: value} for value in values_of(inner, depth + 1)]
     return [*found, *(dict.fromkeys(keys, first) for first in values_of(inner, DEPTH)[:1])]
 

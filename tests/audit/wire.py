@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 __all__ = ["Wire"]
 
 HEADERS_LEFT_OUT: Final = re.compile(
-    r"host|connection|content-length|accept|accept-encoding|transfer-encoding|expect"  # of the transport
+    r"host|connection|content-length|accept|accept-encoding|transfer-encoding|expect|cache-control"  # of the transport
     r"|user-agent|x-stainless-.*|x-goog-api-client|x-client-name|x-title|http-referer|x-fern-.*"  # names of the client
     r"|authorization|x-api-key|api-key|x-goog-api-key|x-session-token|cookie|x-amz-security-token"  # credentials
     r"|openai-organization|openai-project"  # the account that pays
@@ -23,8 +23,8 @@ HEADERS_LEFT_OUT: Final = re.compile(
 """Headers of which two values get the same answer. Every other header counts."""
 QUERY_LEFT_OUT: Final = frozenset({"key", "alt"})
 """Parameters of the query of which two values get the same answer: Google's key, and its form of a stream."""
-BODY_LEFT_OUT: Final = frozenset({"stream", "stream_options"})
-"""Parts of the body that only cut the answer into pieces."""
+BODY_LEFT_OUT: Final = re.compile(r"stream|stream_options|(\w+_)?api_key")
+"""Parts of the body that only cut the answer into pieces, and credentials that are sent in the wrong place."""
 STREAMED_PATHS: Final = (("/converse-stream", "/converse"), (":streamGenerateContent", ":generateContent"))
 
 ERROR: Final = {"error": {"message": "caught", "type": "invalid_request_error", "code": "caught"}, "message": "caught"}
@@ -67,7 +67,7 @@ def _canonical(origin: int, method: str, target: str, headers: dict[str, str], b
     content: Any = body.decode("latin-1")
     with suppress(ValueError):
         content = json.loads(body)
-        content = {name: value for name, value in content.items() if name not in BODY_LEFT_OUT}
+        content = {name: value for name, value in content.items() if not BODY_LEFT_OUT.fullmatch(name)}
         if isinstance(content.get("prompt"), list) and len(content["prompt"]) == 1:
             content["prompt"] = content["prompt"][0]  # OpenAI's class sends a list of one, or a text when it streams
     kept = {name.lower(): value for name, value in headers.items() if not HEADERS_LEFT_OUT.fullmatch(name.lower())}
