@@ -42,8 +42,8 @@ class Subject:
     variant: str = ""
     least: int = 100
     """Fewest calls that must be compared."""
-    unreadable: frozenset[str] = frozenset()
-    """Fields and arguments whose values cannot be read to their data: such a call goes past the cache."""
+    unreadable: frozenset[str] = frozenset({"client", "async_client"})
+    """Fields and arguments with values that cannot be read to their data: such a call goes past the cache."""
     answers: Mapping[str, Any] = field(default_factory=dict)
     """Answers by the end of the path."""
 
@@ -351,7 +351,7 @@ HEAVY: Final = (
         "command-r-plus",
         "base_url",
         fields={"cohere_api_key": KEY},
-        unreadable=frozenset({"async_client", "model"}),
+        unreadable=frozenset({"client", "async_client", "model"}),
         methods=("cohere.v2.client:V2Client.chat",),
         answers={"/v2/chat": COHERE},
     ),

@@ -31,6 +31,7 @@ def test_every_package_of_the_audit_has_a_class() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a client of AWS takes a quarter of a second to make
 @pytest.mark.parametrize("subject", INSTALLED, ids=str)
 @pytest.mark.usefixtures("only_loopback")
 @pytest.mark.filterwarnings("ignore")  # of what providers say about odd values and of clients thrown away
