@@ -74,7 +74,8 @@ def _sentence(counts: dict[str, int], by_meaning: int, saved: Sequence[float], p
     if by_meaning:
         words["hits"] += f" ({by_meaning:,} by meaning)"
     parts = [", ".join(words.values())]
-    for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, counts["misses"])):
-        if happened or seconds:
+    # A miss that was refused cost nothing, and nothing is said of it.
+    for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, 0)):
+        if happened or seconds or dollars:
             parts.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{duration(seconds)}")
     return " · ".join(parts)
