@@ -24,6 +24,27 @@ HEADER: Final = f"{'class':<28}" + "".join(
 )
 
 
+DROPPED, OVERRIDDEN, TWICE = "(empty argument)", "(argument over a field)", "(one value in two places)"
+KNOWN_WASTE: Final = {
+    re.escape(DROPPED): "None and empty arguments count, because most classes send them; this one drops them",
+    re.escape(OVERRIDDEN): "a field counts where an argument takes its place",
+    re.escape(TWICE): "a field, an argument and model_kwargs are not compared with each other",
+    "output_version|LC_OUTPUT_VERSION": "changes the answer and not the request",
+    "profile": "what is known of a model may change later requests",
+    ".*client.*|root_.*": "a client that this call does not use may be another's, and its content is compared",
+    ".*_(api_base|base|url|endpoint)|endpoint|api_base|base_url|.*_(API_BASE|BASE_URL|HOST|ENDPOINT)": (
+        "a field that was set after the client was made, and an address that two variables give"
+    ),
+    ".*_CUSTOM_HEADERS|default_(headers|query)|extra_(headers|query|body)": "empty ones, and those of a made client",
+    "stop|stop_sequences|tools|betas|message": "an empty one is not told from none; a class drops parts of a history",
+    "allowed_special|disallowed_special|deployment_name|model_(name|version)|openai_api_(type|version)": "often not sent",
+    "logprobs|seed|max_(completion|output)_tokens|verbosity|tool_choice|bind_tools|options|think": "two ways to say it",
+    "output_config|reasoning_effort|reuse_last_container": "two ways to say it, to Anthropic",
+    "stream_options|disabled_params|use_.*|model_kwargs": "switches without effect on this request",
+}
+"""Names whose values may change the key and not the request, as patterns, each with the reason: a miss too many."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """One call: the requests that it made, and the key that the cache looked under."""
@@ -57,17 +78,23 @@ class Report:
     def waste(self) -> Counter[str]:
         """The names whose variation changed the key and not the request, with the number of calls."""
         return Counter(
-            theirs.case.name
+            _cause(ours.case, theirs.case)
             for group in _groups(self.observed, lambda each: each.requests)
-            for _, theirs in _unlike([each for each in group if each.key], lambda each: each.key)
+            for ours, theirs in _unlike([each for each in group if each.key], lambda each: each.key)
         )
+
+    @property
+    def new_waste(self) -> list[str]:
+        """The names in ``waste`` for which there is no reason in ``KNOWN_WASTE``."""
+        return sorted(name for name in self.waste if not any(re.fullmatch(known, name) for known in KNOWN_WASTE))
 
     @property
     def row(self) -> str:
         """The line of this class in the table of all."""
         figures = (len(self.observed), self.pairs, len(self.wrong), sum(self.waste.values()), len(self.unreadable))
         numbers = "".join(f"{figure:>12,}" for figure in (*figures, len(self.not_tried)))
-        return f"{self.subject!s:<28}{numbers}{self.seconds:>8.1f} s"
+        unknown = f"\n    new waste: {', '.join(self.new_waste)}" if self.new_waste else ""
+        return f"{self.subject!s:<28}{numbers}{self.seconds:>8.1f} s{unknown}"
 
     @property
     def unreadable(self) -> set[str]:
@@ -95,6 +122,15 @@ def _unlike(group: list[Observation], by: Any) -> Iterator[tuple[Observation, Ob
         if by(each) not in seen:
             seen.add(by(each))
             yield group[0], each
+
+
+def _cause(ours: Case, theirs: Case) -> str:
+    """Return why two calls of one request have two keys: a kind of call, or the name that is varied."""
+    if any(value in (None, "", [], {}) for value in (*ours.arguments.values(), *theirs.arguments.values())):
+        return DROPPED
+    if (ours.fields and ours.arguments) or (theirs.fields and theirs.arguments):
+        return OVERRIDDEN
+    return TWICE if ours.name == theirs.name else theirs.name
 
 
 def _difference(ours: Observation, theirs: Observation) -> str:
