@@ -2,10 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import date
+from enum import Enum
+from typing import Any, Literal
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
+from pydantic import BaseModel, Field
 
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.store.protocol import Configuration, Entry
@@ -79,6 +83,66 @@ def test_the_code_for_a_tool_call_is_a_hit(cache, server, name):
 def test_the_code_for_a_structured_answer_is_a_hit(cache, server, name):
     server.model(name).with_structured_output(Reply).invoke("Reply!")
     assert_asks_the_same(cache, server)
+
+
+class Part(BaseModel):
+    """A part."""
+
+    size: float = Field(ge=0, description='in "cm"')
+
+
+class Thing(BaseModel, extra="forbid"):
+    """A thing
+
+    of two lines.
+    """
+
+    name: str = Field(title="What it is called", min_length=1)
+    kind: Literal["small", "large"]
+    parts: list[Part]
+    prices: dict[str, float]
+    note: Any
+    count: int = 1  # without a default first: the store keeps no order of the others
+    whole: Part | None = None
+
+
+class Empty(BaseModel):
+    pass
+
+
+class Painted(BaseModel):
+    colour: Enum("Colour", {"red": "red"})
+
+
+class Day(BaseModel):
+    day: date
+
+
+@pytest.mark.parametrize("schema", [Thing, Empty], ids=lambda schema: schema.__name__)
+def test_the_code_makes_the_class_again(cache, server, schema):
+    server.text = json.dumps(
+        {"name": "a", "kind": "small", "parts": [], "prices": {}, "note": 1} if schema is Thing else {}
+    )
+    server.model("ChatOpenAI").with_structured_output(schema, method="json_schema").invoke("Reply!")
+    asked = server.requests[-1]
+    code, _ = assert_asks_the_same(cache, server)
+    names = {}
+    cache.clear()
+    exec(compile(code, "<copied>", "exec"), names)
+    assert server.requests[-1] == asked
+    assert server.calls == 2
+    assert "asked again" not in code
+
+
+@pytest.mark.parametrize(("schema", "text"), [(Painted, {"colour": "red"}), (Day, {"day": "2026-01-01"})])
+def test_the_code_says_that_a_class_cannot_be_written_down(cache, server, schema, text):
+    server.text = json.dumps(text)
+    server.model("ChatOpenAI").with_structured_output(schema, method="json_schema").invoke("Reply!")
+    stored = only_entry(cache)
+    code = as_python(stored.entry, stored.asked)
+    assert "# response_format was a class, and this is its schema: with it, the model is asked again." in code
+    exec(compile(code, "<copied>", "exec"), {})
+    assert server.calls == 2
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["stored", "of version 0.1"])

@@ -25,6 +25,7 @@ from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
 from gptcache_magics.text.secret_names import is_secret
 from gptcache_magics.text.word_diff import printable
+from gptcache_magics.widgets.entry.schema_class import SchemaClass
 
 __all__ = ["as_python"]
 
@@ -36,7 +37,16 @@ MOST_GUESSED: Final = 12
 NAMES: Final = MODEL_NAMES[:2]
 """Fields that name the model in the classes that can be written down."""
 
+_OURS: Final = ("answer", "llm", "messages", "os", "prompt", "Any", "BaseModel", "Field", "Literal")
+"""Names that the code gives or imports itself."""
+
 _Parameters = dict[str, Any]
+
+
+class _Name(str):
+    """A name in the code, which is written without quotes."""
+
+    __slots__ = ()
 
 
 def as_python(entry: Entry, asked: Configuration) -> str:
@@ -146,15 +156,12 @@ def _model(
     fields, call = exact or splits[0]
     if exact is None:
         remarks.append("Not sure to be the same: the class or a parameter of the model cannot be written down.")
-    response_format = {**fields, **call}.get("response_format")
-    if isinstance(response_format, dict) and "properties" in response_format:
-        remarks.append("response_format was a class; this is its schema, which is enough for the cache.")
-    lines = []
+    name = path.rpartition(".")[2]
+    lines = _with_class(name, call if "response_format" in call else fields, imports, remarks)
     if provider.url_variable and provider.url_field != "base_url" and "base_url" in fields:
         # Taken from the environment: as an argument it would be another configuration.
         imports.append("import os")
         lines.append(f'os.environ["{provider.url_variable}"] = {_literal(fields.pop("base_url"))}')
-    name = path.rpartition(".")[2]
     imports.append(f"from {path.partition('.')[0]} import {name}")
     if asked.environment:
         remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
@@ -168,6 +175,29 @@ def _model(
     else:
         lines += [f"llm = {name}(", *(f"    {argument}," for argument in arguments), ")"]
     return lines, _arguments(call)
+
+
+def _with_class(name: str, parameters: _Parameters, imports: list[str], remarks: list[str]) -> list[str]:
+    """Return the lines of the class that ``response_format`` was, and put its name in the place of its schema.
+
+    Parameters
+    ----------
+    name
+        Name of the model's class, which the class may not have.
+    """
+    schema = parameters.get("response_format")
+    if not isinstance(schema, dict) or "properties" not in schema:
+        return []
+    try:
+        made = SchemaClass(schema, _flat)
+    except ValueError:
+        made = None
+    if made is None or made.names & {*CLASSES.values(), *_OURS, name}:
+        remarks.append("response_format was a class, and this is its schema: with it, the model is asked again.")
+        return []
+    imports += [f"from {module} import {', '.join(sorted(names))}" for module, names in made.imports.items() if names]
+    parameters["response_format"] = _Name(made.name)
+    return ["", *made.lines]
 
 
 def _object(text: str) -> _Parameters:
@@ -216,7 +246,7 @@ def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
 def _literal(value: Any, indent: int = 0) -> str:
     """Return a value as Python source, over several lines if it is long."""
     inside, before = " " * (indent + 4), " " * indent
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, _Name):
         pieces = value.splitlines(keepends=True)
         if len(value) <= COLUMNS - indent or len(pieces) < 2:
             return _quoted(value)
@@ -233,6 +263,8 @@ def _literal(value: Any, indent: int = 0) -> str:
 
 
 def _flat(value: Any) -> str:
+    if isinstance(value, _Name):
+        return str(value)
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, dict):
