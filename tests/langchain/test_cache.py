@@ -25,7 +25,7 @@ import gptcache_magics as gm
 from gptcache_magics.identity.call import Call
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.store.protocol import Selection
-from gptcache_magics.store.reasons import Kind
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import frames
@@ -256,16 +256,7 @@ def not_ours(cache: gm.GPTCache, folder: Path) -> Heal:
     return lambda: claim(owner)
 
 
-def odd_answers(cache: gm.GPTCache, folder: Path) -> Heal:
-    """Overwrite the answers in the store with bytes that are not answers."""
-    cache.store.close()
-    with closing(sqlite3.connect(folder / "cache.db")) as db:
-        db.execute("UPDATE entry SET answer = ?", (b"Fnonsense",))
-        db.commit()
-    return lambda: None
-
-
-BREAKS = {"no file": no_file, "no table": no_table, "not ours": not_ours, "odd answers": odd_answers}
+BREAKS = {"no file": no_file, "no table": no_table, "not ours": not_ours}
 
 
 @pytest.mark.parametrize("broken", BREAKS)
@@ -299,6 +290,39 @@ async def test_a_store_that_fails_is_counted_and_no_call_notices(
     bought = text_of(llm.invoke("Healed?"))
     assert text_of(llm.invoke("Healed?")) == bought
     assert list(cache.store.notices) == []
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("name", KINDS)
+async def test_an_answer_that_is_none_is_a_miss_and_counted(
+    cache: gm.GPTCache, server: ProviderServer, tmp_path: Path, name: str, way: str
+) -> None:
+    llm = server.model(name)
+    llm.invoke(QUESTION)
+    cache.store.close()
+    with closing(sqlite3.connect(tmp_path / "store" / "cache.db")) as db:
+        db.execute("UPDATE entry SET answer = ?", (b"Fnonsense",))
+        db.commit()
+
+    async def ask() -> str:
+        if way == "stream":
+            return "".join([text_of(piece) for piece in llm.stream(QUESTION)])
+        if way == "astream":
+            return "".join([text_of(piece) async for piece in llm.astream(QUESTION)])
+        return text_of(llm.invoke(QUESTION) if way == "invoke" else await llm.ainvoke(QUESTION))
+
+    bought = await ask()
+    assert "answers" in bought
+    assert await ask() == bought
+    assert server.calls == 2
+    assert [lookup.outcome for lookup in cache.ledger.recent] == ["miss", "miss", "hit"]
+    assert cache.ledger.recent[1].reason == Reason(Kind.DAMAGED)
+    assert cache.ledger.failures == 0
+    cache.ledger.flush()
+    stats = frames.stats(cache.store)
+    assert (stats["lookups"].sum(), stats["hits"].sum(), stats["errors"].sum()) == (3, 1, 0)
+    [noticed] = cache.store.notices
+    assert "1 damaged entry" in noticed, noticed
 
 
 def test_a_listener_that_fails_does_not_disturb_a_call(cache: gm.GPTCache, server: ProviderServer) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     computed_field,
+    create_model,
     field_serializer,
     field_validator,
     model_validator,
@@ -304,12 +305,22 @@ def test_a_history_with_a_raw_answer_hits(server: ProviderServer, name: str, met
 def test_an_object_in_another_cache_is_parsed_with_and_without_ours(server: ProviderServer) -> None:
     stock = InMemoryCache()
     reader = parsers(server, {"share": 1.5}, Share)
-    for cache in (stock, gm.GPTCache(wrapped=stock, store=":memory:"), stock):
+    ours = [gm.GPTCache(wrapped=stock, store=":memory:") for _ in range(2)]
+    # LangChain's llm_string has only the name of a class, so ours may not serve what the other cache stored.
+    for cache, calls in ((stock, 1), (ours[0], 2), (ours[1], 2), (stock, 2)):
         set_llm_cache(cache)
         assert reader.invoke(QUESTION).share == 0.015
-        assert server.calls == 1
-    stock.clear()
-    for cache in (gm.GPTCache(wrapped=stock, store=":memory:"), stock):
-        set_llm_cache(cache)
-        assert [reader.invoke(QUESTION).share for _ in range(2)] == [0.015] * 2
-        assert server.calls == 2
+        assert server.calls == calls
+
+
+def test_an_object_in_another_cache_answers_only_the_class_that_it_is_of(server: ProviderServer) -> None:
+    stock = InMemoryCache()
+
+    def answer(text: Json, kind: Any) -> Any:
+        return parsers(server, text, create_model("Named", answer=(kind, ...))).invoke(QUESTION).answer
+
+    set_llm_cache(stock)
+    assert answer({"answer": "1"}, str) == "1"
+    set_llm_cache(gm.GPTCache(wrapped=stock, store=":memory:"))
+    assert answer({"answer": 1}, int) == 1
+    assert server.calls == 2
