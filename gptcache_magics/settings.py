@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
 
 __all__ = [
-    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
+    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD"),
+    *("Block", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
     "strictest",
 ]
 
@@ -68,6 +69,21 @@ class Cell:
     """Counts each call, by key, since the samples of the scope began."""
     outer: Cell | None = None
     """The cell whose code runs this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The scope of a block of code. It ends with its cell: an interrupt may keep the block from being left."""
+
+    scope: Scope
+    cell: Cell | None
+    """The cell that entered the block, if a cell did."""
+
+    def holds(self, running: Cell | None) -> bool:
+        """Return whether the block is that of the running cell, or of a cell that runs it."""
+        while running is not None and running is not self.cell:
+            running = running.outer
+        return running is self.cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,7 @@ class Settings:
         if block is None and cell is None:
             return kernel
         scope = cell.within(kernel) if cell is not None else kernel
-        return block.within(scope) if block is not None else scope
+        return block.scope.within(scope) if block is not None and block.holds(running) else scope
 
     def sample(self, key: str, samples: int) -> int:
         """Return which of ``samples`` answers the next identical call gets: each run of a cell begins with 0."""
@@ -151,5 +167,5 @@ class Settings:
         return next(asked.setdefault(key, itertools.count())) % samples
 
 
-BLOCK: ContextVar[Scope | None] = ContextVar("gptcache_magics_block", default=None)
+BLOCK: ContextVar[Block | None] = ContextVar("gptcache_magics_block", default=None)
 CELL: ContextVar[Cell | None] = ContextVar("gptcache_magics_cell", default=None)

@@ -9,7 +9,7 @@ from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.editing import check_tag
 from gptcache_magics.lookup import placeholder_keys
-from gptcache_magics.settings import BLOCK, MODES, Mode, Scope
+from gptcache_magics.settings import BLOCK, CELL, MODES, Block, Mode, Scope
 
 __all__ = ["using"]
 
@@ -44,10 +44,10 @@ class using:
         samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     ) -> None:
         self.scope = Scope(mode, check_tag(tag) if tag else "", samples)
-        self._entered: list[tuple[Token[Scope | None], list[str]]] = []
+        self._entered: list[tuple[Token[Block | None], list[str]]] = []
 
     def __enter__(self) -> None:
-        outer = BLOCK.get()
+        outer, cell = BLOCK.get(), CELL.get()
         placed: list[str] = []
         if self.scope.mode == "replay":
             from gptcache_magics.langchain.hooks import watched  # not imported by %load_ext
@@ -55,7 +55,8 @@ class using:
             # A user's own GPTCache refuses calls itself. Without any cache, replay would let every call through.
             if controller.cache is not None or not watched():
                 placed = placeholder_keys.put(controller.source().store)
-        self._entered.append((BLOCK.set(self.scope.within(outer) if outer else self.scope), placed))
+        scope = self.scope.within(outer.scope) if outer is not None and outer.holds(cell) else self.scope
+        self._entered.append((BLOCK.set(Block(scope, cell)), placed))
 
     def __exit__(self, *error: object) -> None:
         token, placed = self._entered.pop()

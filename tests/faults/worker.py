@@ -25,6 +25,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError, StoreError
+from gptcache_magics.settings import CELL, Cell
 
 
 class Model(SimpleChatModel):
@@ -95,6 +96,7 @@ class Worker:
         prompt = self.prompt()
         if kind in ("refresh", "clear"):
             self.note(f"begin {kind}", prompt)
+        CELL.set(Cell())  # each step is a cell, with which a block ends that an interrupt kept from ending
         self.inside = True
         answer = ""
         if kind == "stats":
@@ -141,6 +143,7 @@ class Worker:
     def check(self) -> dict[str, object]:
         """Return what works after all that has happened."""
         current = gm.current()
+        CELL.set(Cell())
         final = f"{self.name} at last"
         same = self.ask(final) == self.ask(final)
         asks = [lambda n=n: self.ask(f"{self.name} {n}") for n in range(8)]

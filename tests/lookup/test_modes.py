@@ -20,9 +20,10 @@ from langchain_core.messages import HumanMessage
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import MODES, Mode, strictest
+from gptcache_magics.settings import BLOCK, CELL, MODES, Cell, Mode, strictest
 from tests.support.models import Reply, graph, text_of
 from tests.support.provider_server import KEY, Model, ProviderServer
+from tests.support.shell import ask
 
 pytestmark = pytest.mark.usefixtures("on")
 
@@ -412,3 +413,16 @@ def test_replay_finds_what_was_recorded_at_another_address(server: ProviderServe
     gm.mode("replay")
     with pytest.raises(gm.CacheMiss):  # two addresses, two answers: which one is not ours to say
         elsewhere.invoke(RECORDED)
+
+
+def test_a_block_that_an_interrupt_kept_from_ending_ends_with_its_cell(on):
+    first = CELL.set(Cell("lesson.ipynb", "one", 1))
+    gm.using("bypass").__enter__()
+    assert ask("q") != ask("q")
+    inner = CELL.set(Cell("lesson.ipynb", "one", 1, outer=CELL.get()))
+    assert ask("q") != ask("q"), "the block holds in what its cell runs"
+    CELL.reset(inner)
+    CELL.set(Cell("lesson.ipynb", "two", 2))
+    assert ask("q") == ask("q")
+    CELL.reset(first)
+    BLOCK.set(None)
