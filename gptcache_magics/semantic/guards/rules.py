@@ -6,15 +6,13 @@ A guard takes two questions and returns their difference in words, or an empty t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import ne
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from gptcache_magics.semantic.guards.places import changed_places
 from gptcache_magics.semantic.guards.text import Text
 from gptcache_magics.semantic.guards.vocabulary import (
     CONTRASTS,
-    COORDINATING,
-    DIRECTING,
     GENERIC,
     IN_ONE_WORD,
     LIMITING,
@@ -155,21 +153,13 @@ def listed(a: Text, b: Text) -> str:
 
 
 def order(a: Text, b: Text) -> str:
-    """Return words that changed places: *miles to feet* / *feet to miles*, *(3, 5)* / *(5, 3)*, but not *tea or milk*.
+    """Return words that changed places: *miles to feet* / *feet to miles*, *report to Ann* / *Ann reports to*.
 
-    A part that moved as a whole leaves the question the same: *in Iceland, how many* / *how many in Iceland*.
+    A phrase that moved as a whole leaves the question the same, *in Iceland, how many* / *how many in Iceland*, and so
+    does the order of a list: *tea or milk*.
     """
-    if a.subject != b.subject:
-        return ""
-    start, one, other, end = _middle(a.relations, b.relations)
-    if not 1 < len(one) <= _LONGEST or sorted(one) != sorted(other):
-        return ""
-    if len(one) == 2 and sum(map(ne, a.words, b.words)) > 2:
-        return ""  # words between them moved too: "your father ever gave you" / "ever your father gave you"
-    swaps = list(_swaps(one, other))
-    if any(_same_either_way(start, *swap, end) for swap in swaps) or not (swaps or _around_the_same(one, other)):
-        return ""
-    return _both([" ".join(a.spelled(one))], [" ".join(b.spelled(other))])
+    one, other = changed_places(a, b)
+    return _both([" ".join(a.spelled(one))], [" ".join(b.spelled(other))]) if one else ""
 
 
 def question_word(a: Text, b: Text) -> str:
@@ -211,9 +201,6 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "one word": one_word,
 }
 
-_LONGEST: Final = 30
-"""Most words between the first and the last that differ; longer parts differ by more than a swap."""
-_AROUND: Final = COORDINATING | DIRECTING
 _LONGEST_PREFIX: Final = max(map(len, PREFIXES))
 
 
@@ -261,44 +248,6 @@ def _apart(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
         return [], []
     a, b = Counter(one), Counter(other)
     return list((a - b).elements()), list((b - a).elements())
-
-
-def _middle(one: list[str], other: list[str]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Return the common start of two lists, the middle of each, and their common end."""
-    start = next((at for at, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
-    ends = zip(reversed(one[start:]), reversed(other[start:]), strict=False)
-    common = next((at for at, (x, y) in enumerate(ends) if x != y), min(len(one), len(other)) - start)
-    end = len(one) - common
-    return one[:start], one[start:end], other[start : len(other) - common], one[end:]
-
-
-def _swaps(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Yield the ways to turn one list into the other by swapping two parts: each part, and the words between."""
-    for first in range(1, len(one)):
-        for last in range(first, len(one)):
-            parts = one[:first], one[first:last], one[last:]
-            if parts[2] + parts[1] + parts[0] == other:
-                yield parts
-
-
-def _same_either_way(start: list[str], one: list[str], between: list[str], other: list[str], end: list[str]) -> bool:
-    """Return whether two parts may swap: *tea or milk*, *by car or by train*, *north coast and south coast*."""
-    if not between:
-        # Two neighbouring words may swap in a longer list, "red, green and blue", or as a number and what it counts,
-        # "3 March" and "March 3".
-        if not len(one) == len(other) == 1:
-            return True
-        numbers = sum(word[-1].isdecimal() for word in (*one, *other))
-        return numbers == 1 or (numbers == 0 and not COORDINATING.isdisjoint(end[:1]))
-    joint = next((at for at, word in enumerate(between) if word in COORDINATING), len(between))
-    after, before = between[:joint], between[joint + 1 :]
-    return joint < len(between) and end[: len(after)] == after and start[len(start) - len(before) :] == before
-
-
-def _around_the_same(one: list[str], other: list[str]) -> bool:
-    """Return whether words changed places in another way around the same *to*, *from* or *than*."""
-    small = [(x, y) for x, y in zip(one, other, strict=True) if x in _AROUND or y in _AROUND]
-    return not DIRECTING.isdisjoint(one) and all(x == y for x, y in small)
 
 
 def _differing(one: list[str], other: list[str]) -> str:

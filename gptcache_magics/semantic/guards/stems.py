@@ -29,7 +29,7 @@ def _stem(word: str) -> str:
     for mark, british, american in _BRITISH:
         if mark in word:
             word = british.sub(american, word)
-    if word.endswith("ies"):
+    if word.endswith(("ies", "ied")):
         word = word[:-3] + "y"
     elif word.endswith(("sses", "shes", "ches", "xes")):
         word = word[:-2]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -16,11 +17,11 @@ from typing import Final, NamedTuple
 from gptcache_magics.semantic.guards.numbers import NUMBER_WORDS, ROMAN, with_digits
 from gptcache_magics.semantic.guards.stems import stem
 from gptcache_magics.semantic.guards.vocabulary import (
+    ACTING,
     ATTACHING,
     CONTRASTS,
     COORDINATING,
     DATES,
-    DIRECTING,
     FORMATS,
     FRAME_WORDS,
     FUNCTION_WORDS,
@@ -88,10 +89,13 @@ _OPERATION = re.compile(
 _OPERATORS: Final = frozenset("<>=*%^&|!+-/")
 _BRACKETED = re.compile(r"\[([^\[\]\n]++)\]")
 _QUOTES = re.compile("[\"'`]")
+_BEFORE_COMMA = re.compile(r"(?<![^\W_])([^\W_]++),")
 _PIECE = re.compile(r"[^\W_]++")
 
 _NO_NAMES: Final = FUNCTION_WORDS | NUMBER_WORDS
-_RELATING: Final = COORDINATING | DIRECTING
+_UNPLACED_STEMS: Final = FRAME_WORDS - ACTING
+_UNPLACED_WORDS: Final = FUNCTION_WORDS | NEGATIONS | {"am", "pm"}
+"""Words whose places say nothing, or are compared by the guards of negation and of numbers."""
 _CONTRASTING: Final = GENERIC.union(CONTRASTS)
 _DIGIT = re.compile(r"\d")
 _MAY_BE_SHORT: Final = frozenset([*DATES, *UNITS, *UNITS_AFTER_NUMBERS, *map(str.lower, ROMAN)])
@@ -211,20 +215,35 @@ class Text:
             for word, each in zip(self.words, self._stems, strict=True)
         ]
 
-    def _content_and(self, kept: Container[str]) -> list[str]:
-        """Return the content with the function words that are ``kept``."""
-        both = (word if word in kept else content for word, content in zip(self.words, self._contents, strict=True))
-        return [each for each in both if each]
+    @cached_property
+    def words_and_places(self) -> list[tuple[str, str]]:
+        """Each word, with its stem if its place tells what is asked, or with an empty text; days follow their month."""
+        words, stems = self.words, self._stems
+        pairs = [
+            (w, "" if w in _UNPLACED_WORDS or each in _UNPLACED_STEMS else each)
+            for w, each in zip(words, stems, strict=True)
+        ]
+        if self.dates:
+            for at, (word, after) in enumerate(pairwise(words)):
+                if word[-1].isdecimal() and after in DATES:
+                    pairs[at : at + 2] = pairs[at + 1], pairs[at]
+        return pairs
 
     @cached_property
-    def relations(self) -> list[str]:
-        """The content, with the words that relate its parts."""
-        return self._content_and(_RELATING)
+    def places(self) -> Counter[str]:
+        """How often each stem occurs whose places tell what is asked."""
+        return Counter(stem for _, stem in self.words_and_places if stem)
+
+    @cached_property
+    def before_commas(self) -> frozenset[str]:
+        """The stems of the words before commas."""
+        return frozenset(map(stem, _BEFORE_COMMA.findall(self.written.lower())))
 
     @cached_property
     def contrasting(self) -> list[str]:
         """The content, with the function words that would ask something else if another took their place."""
-        return self._content_and(_CONTRASTING)
+        both = (word if word in _CONTRASTING else each for word, each in zip(self.words, self._contents, strict=True))
+        return [each for each in both if each]
 
     @cached_property
     def listed(self) -> list[str]:

@@ -10,15 +10,19 @@ from typing import Final
 from gptcache_magics.semantic.guards.stems import stem
 
 __all__ = [
+    "ACTING",
     "ATTACHING",
+    "CLAUSES",
+    "COMPOUNDING",
     "CONTRASTS",
     "COORDINATING",
     "DATES",
-    "DIRECTING",
+    "FLOATING",
     "FORMATS",
     "FRAME_WORDS",
     "FUNCTION_WORDS",
     "GENERIC",
+    "HOLDING",
     "IN_ONE_WORD",
     "LANGUAGES",
     "LIMITING",
@@ -26,13 +30,18 @@ __all__ = [
     "LIMITS_OF_TWO",
     "NEGATIONS",
     "NEGATIONS_ABROAD",
+    "NO_ADVERBS",
     "OBJECTS",
     "OPENING",
+    "OPENING_TIES",
     "OPPOSITES",
     "PREFIXES",
+    "PRONOUNS",
     "REQUESTS",
     "ROMANCE",
     "SHAPES",
+    "TIMES",
+    "TYING",
     "UN",
     "UNITS",
     "UNITS_AFTER_NUMBERS",
@@ -50,8 +59,32 @@ def _stems(text: str) -> frozenset[str]:
 
 COORDINATING: Final = _words("and or vs versus")
 """Words whose two sides may be swapped."""
-DIRECTING: Final = _words("to into from than then by of for in on at with over as before after")
-"""Words whose two sides may not be swapped."""
+COMPOUNDING: Final = _words("of for on in at")
+"""Prepositions that a compound leaves out: *rates of flow* are *flow rates*."""
+HOLDING: Final = COORDINATING | _words("of than but then how that who which whose")
+"""Words that hold a phrase in its place."""
+CLAUSES: Final = COORDINATING | _words(
+    "but how when while if whether because since until although though unless where so that who which whose"
+)
+"""Words that begin a clause."""
+TYING: Final = (
+    HOLDING
+    | CLAUSES
+    | _words(
+        "to into onto from by for in on at with over as before after within without through during via per about like "
+        "near under between among against behind toward towards around across"
+    )
+)
+"""Words that tell which part the phrase after them plays."""
+OPENING_TIES: Final = _words("how to that which who")
+"""Words that may come and go where a main clause begins."""
+PRONOUNS: Final = _words("i me you us we it them they this one")
+"""Function words that a preposition or a clause may be about."""
+FLOATING: Final = _words(
+    "ever always often sometimes usually again also already still now soon yet today yesterday tomorrow tonight once "
+    "daily early together both up down out off"
+)
+"""Adverbs without *-ly* and particles, which may stand anywhere: *set up the tent*, *set the tent up*."""
 ATTACHING: Final = _words("in into to at for on near using with from by as")
 """Prepositions that tie a question to a place, a tool or a form."""
 FUNCTION_WORDS: Final = _words(
@@ -70,6 +103,8 @@ FRAME_WORDS: Final = _stems(
     "good better best well top great way thing kind type anything something someone anyone everyone people"
 )
 """Stems that say nothing about the subject."""
+ACTING: Final = _stems("people someone anyone everyone help want need know tell show give let")
+"""Stems of ``FRAME_WORDS`` whose places tell who does what: *dogs help people*."""
 REQUESTS: Final = {
     stem(verb): group.split()[0]
     for group in ("write compose create make generate produce draft", "explain describe", "calculate compute")
@@ -155,6 +190,12 @@ CONTRASTS: Final = {
     for word in pole.split()
 }
 """Function words with their kind and their sense within it: another sense makes another question."""
+NO_ADVERBS: Final = _stems(
+    "apply assembly belly billy bully emily family italy jelly kelly lily molly polly reply sally supply"
+)
+"""Stems on *-ly* that are no adverbs."""
+TIMES: Final = _stems("day week month year morning evening night")
+"""Times that stand anywhere after a *last* or a *next*."""
 GENERIC: Final = _words("i you we one")
 """Pronouns that may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
 OPENING: Final = _words("is are was were do does did has had should")
