@@ -109,9 +109,17 @@ def _parts(root: Any) -> tuple[Any, Any, Any]:
         options = getattr(getattr(root, "_api_client", None), "_http_options", None)  # google-genai
         base = getattr(root, "base_url", None)
         base = base or (options and f"{str(options.base_url).rstrip('/')}/{options.api_version}")
-        base = base or getattr(getattr(root, "meta", None), "endpoint_url", None)  # boto3
+        if (meta := getattr(root, "meta", None)) is not None:  # boto3
+            return getattr(meta, "endpoint_url", None), _listening(meta), query
         base = base or getattr(getattr(root, "_client_wrapper", None), "_base_url", None)  # Cohere
     return base, getattr(root, "_custom_headers", None), query
+
+
+def _listening(meta: Any) -> Mapping[str, str]:
+    """Return how many functions change the requests of a client of boto3: its class adds headers by one."""
+    handlers = getattr(getattr(getattr(meta, "events", None), "_emitter", None), "_handlers", None)
+    number = len(handlers.prefix_search("before-send.bedrock-runtime.Converse")) if handlers is not None else 0
+    return {"before-send": str(number)} if number else {}
 
 
 _ADDRESS: Final = re.compile("_(API_BASE|BASE_URL|ENDPOINT)$")

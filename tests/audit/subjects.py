@@ -375,6 +375,7 @@ HEAVY: Final = (
             "max_retries": 0,
         },
         methods=("langchain_aws:ChatBedrockConverse._converse_params",),
+        unreadable=frozenset({"client", "bedrock_client"}),
         answers={"/converse": CONVERSE},
     ),
     Subject(
