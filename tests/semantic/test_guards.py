@@ -106,6 +106,8 @@ CAUGHT = {
         ),
         ("Who does Ann report to?", "Who reports to Ann?", "Ann report / reports to Ann"),
         ("Who does Emily work for?", "Who works for Emily?", None),
+        ("Which country does Nepal depend on?", "Which country depends on Nepal?", None),
+        ("Who was the teacher of Plato?", "Who was Plato the teacher of?", None),
         ("Who is Tom afraid of?", "Who is afraid of Tom?", None),
         ("Who did Ann marry, and when?", "Who married Ann, and when?", None),
         ("What did Emily cause?", "What caused Emily?", None),
@@ -221,6 +223,8 @@ SAME = [
     ("What does a[0, 1] return?", "What does a[0,1] return?"),
     ("How do I care for a dog?", "caring for a dog"),
     ("In Python, how do I sort a list?", "How do I sort a list in Python?"),
+    ("Using regex, how do I match a date?", "How do I match a date using regex?"),
+    ("Because of fog, the flight from Bonn was late.", "The flight from Bonn was late because of fog."),
     ("If a tenant leaves early, who pays the rent?", "Who pays the rent if a tenant leaves early?"),
     (
         "When interest rates rise, what happens to bond prices?",
@@ -306,6 +310,12 @@ def test_odd_text_is_read(text: str) -> None:
     assert blocked(text, text) is None
     for guard in GUARDS.items():
         blocked(text, text[1:], dict([guard]))
+
+
+def test_a_preposition_may_share_its_stem_with_a_verb() -> None:
+    caught = blocked("Using a saw near the edge, who nears it?", "Using a saw nearing the edge, who is near it?")
+    assert caught is not None
+    assert caught.guard == "order"
 
 
 def test_the_first_guard_that_objects_is_named_with_the_difference() -> None:

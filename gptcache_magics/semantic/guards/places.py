@@ -160,7 +160,7 @@ def _moves(here: _Placed, there: _Placed) -> bool:
     """Return whether a phrase takes its tie along; *how large is it* also becomes *is it large*."""
     if {here.tie, there.tie} == {("how",), ()}:
         return True
-    return here.tie == there.tie != () and HOLDING.isdisjoint(here.tie)
+    return here.tie == there.tie != () and here.tie[0] not in HOLDING
 
 
 def _compound(
@@ -184,11 +184,12 @@ def _listed_apart(run: _Run, stems: list[str], turned: list[str]) -> bool:
     The run begins and ends with what the parts differ in; the words between stand again around it.
     """
     joints, joints_other = ([at for at, each in enumerate(words) if each.joint] for words in (run.one, run.other))
-    if len(joints) != 1 or joints != joints_other:
+    if len(joints) != 1:
         return False
     before, after, joint = _stems(run.before), _stems(run.after), joints[0]
     return any(
         stems[last:] + stems[first:last] + stems[:first] == turned
+        and joints_other == [len(stems) - last + joint - first]
         and after[: joint - first] == stems[first:joint]
         and before[len(before) - (last - joint) :] == stems[joint:last]
         for first in range(1, joint + 1)

@@ -35,6 +35,7 @@ from gptcache_magics.semantic.guards.vocabulary import (
     REQUESTS,
     ROMANCE,
     SHAPES,
+    TYING,
     UNIT_STEMS,
     UNITS,
     UNITS_AFTER_NUMBERS,
@@ -94,7 +95,7 @@ _PIECE = re.compile(r"[^\W_]++")
 
 _NO_NAMES: Final = FUNCTION_WORDS | NUMBER_WORDS
 _UNPLACED_STEMS: Final = FRAME_WORDS - ACTING
-_UNPLACED_WORDS: Final = FUNCTION_WORDS | NEGATIONS | {"am", "pm"}
+_UNPLACED_WORDS: Final = FUNCTION_WORDS | NEGATIONS | TYING | {"am", "pm"}
 """Words whose places say nothing, or are compared by the guards of negation and of numbers."""
 _CONTRASTING: Final = GENERIC.union(CONTRASTS)
 _DIGIT = re.compile(r"\d")

@@ -72,7 +72,7 @@ TYING: Final = (
     | CLAUSES
     | _words(
         "to into onto from by for in on at with over as before after within without through during via per about like "
-        "near under between among against behind toward towards around across"
+        "near under between among against behind toward towards around across using"
     )
 )
 """Words that tell which part the phrase after them plays."""
