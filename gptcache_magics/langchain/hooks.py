@@ -6,9 +6,7 @@ the time of the call. ``stream_events`` and ``astream_events`` of version 3 go p
 methods of its own, a method that talks to the provider (``_generate``) and is called directly, and an embedding;
 guards hear of those calls and may refuse them.
 
-The first cache installs the wraps, and the last cache takes them away. Nothing here holds a class of the user: the
-wraps are found again in the classes below LangChain's own. A class that is not imported yet is wrapped on its import,
-because importing the class takes longer than turning the cache on.
+The first cache installs the wraps, and the last cache takes them away.
 """
 
 from __future__ import annotations
@@ -16,17 +14,16 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from itertools import pairwise
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType
 from typing import Any, Final, Protocol
 
-from gptcache_magics import forking
-from gptcache_magics.engines import safe_import
+from gptcache_magics.langchain import wraps
 from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.wraps import Make, Method
 
 __all__ = ["Guard", "Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
@@ -55,11 +52,6 @@ EMBED_METHODS: Final = ("embed_documents", "embed_query", "aembed_documents", "a
 RUNNABLE: Final = frozenset({"invoke", "ainvoke", "batch", "abatch"})
 """Methods whose names are LangChain's and no provider's."""
 
-_lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
-_users = 0
-_installed: object | None = None
-"""Stands for the wraps of now: an earlier one, over which another library has wrapped, passes calls through."""
-_bases: list[_Subclassing] = []
 _watchers: list[Watcher] = []
 _guards: list[Guard] = []
 
@@ -84,228 +76,39 @@ class Guard(Protocol):
         """Hear that texts are embedded."""
 
 
-def _renew() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
-forking.in_child(_renew)
-
-
 def install() -> None:
     """Wrap LangChain's models if they are not wrapped yet. Each ``install`` needs its ``release``."""
-    global _users, _installed
-    with _lock:
-        _users += 1
-        _installed = _installed or object()
-    for name in CLASSES:
-        safe_import.on_import(name, _wrap)
     from gptcache_magics.langchain import retries  # %gptcache help does not wait for LangChain
 
-    retries.install()
+    models = {module: {name: _chosen} for module, name in CLASSES.items()}
+    wraps.install({**models, **retries.CLASSES})
 
 
-def _wrap(module: ModuleType) -> None:
-    base = getattr(module, CLASSES[module.__name__])
-    with _lock:
-        found = next((each for each in _bases if each.kind is base), None)
-        if not _users or (found is not None and found.complete):
-            return
-        if found is None:
-            found = _Subclassing(base)
-            _bases.append(found)  # listed first: an interrupt may come at any instruction, and release must find it
-        found.put()
-        for kind in (base, *_subclasses(base)):
-            _wrap_methods(kind, base)
-        found.complete = True
-
-
-def _wrap_methods(kind: type, base: type) -> None:
-    chat, embeds = base.__name__ == "BaseChatModel", base.__name__ in EMBEDDINGS.values()
-    names: tuple[str, ...] = EMBED_METHODS if embeds else (*METHODS, *PUBLIC_METHODS, *PROVIDER_METHODS)
-    if kind is base:
-        names = () if embeds else tuple(METHODS)
-    for name in names:
-        function = vars(kind).get(name)
-        if isinstance(function, FunctionType):
-            make = METHODS[name] if kind is base else _watched(name, function)
-            setattr(kind, name, _Method(function, kind, name, chat, make, _installed))
-
-
-def _unwrap_methods(kind: type) -> None:
-    """Put the originals back. Where another library has wrapped over ours, ours passes calls through."""
-    for name, method in list(vars(kind).items()):
-        if isinstance(method, _Method):
-            setattr(kind, name, method.function_in(kind))
-
-
-class _Method:
-    # A docstring would be the one of every method.
-    #
-    # A method of a class, wrapped. It is no function, for the sake of %autoreload. That either gives the code of a new
-    # method to the old one, which here passes it on, or it puts the new method into the old class. There, super()
-    # would mean the new class, so that such a method is made again.
-
-    __slots__ = ("chat", "function", "kind", "make", "name", "round", "wrapper")
-
-    def __init__(
-        self,
-        function: FunctionType,
-        kind: type,
-        name: str,
-        chat: bool,
-        make: Callable[[_Method], Callable[..., Any]],
-        round: object,
-    ) -> None:
-        self.function, self.kind, self.name, self.chat, self.make, self.round = function, kind, name, chat, make, round
-        self.wrapper = functools.wraps(function)(make(self))
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None:
-            return self
-        for holder in type(instance).__mro__:
-            if holder is self.kind:
-                return MethodType(self.wrapper, instance)
-            if vars(holder).get(self.name) is self and self.kind not in holder.__mro__:
-                return self._moved(holder).__get__(instance)
-        return MethodType(self.wrapper, instance)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapper(*args, **kwargs)
-
-    def __reduce__(self) -> Any:
-        return _same, (self.function,)  # another process has its own wraps
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _Method.__slots__:
-            raise AttributeError(name)
-        return getattr(self.wrapper if name == "__wrapped__" else self.function, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _Method.__slots__:
-            object.__setattr__(self, name, value)
-            return
-        try:
-            setattr(self.function, name, value)
-        except ValueError as error:  # another closure: but for this, %autoreload would write into the memory
-            raise RuntimeError("The module must be loaded as a whole.") from error
-
-    @property
-    def __doc__(self) -> str | None:
-        return self.function.__doc__
-
-    @__doc__.setter
-    def __doc__(self, text: str | None) -> None:
-        self.function.__doc__ = text
-
-    def function_in(self, kind: type) -> FunctionType:
-        """Return the method of the user, with the meaning that ``super()`` has in a class."""
-        function = self.function
-        names = function.__code__.co_freevars
-        if self.kind in kind.__mro__ or "__class__" not in names:
-            return function
-        cells = tuple(
-            CellType(kind) if name == "__class__" else cell
-            for name, cell in zip(names, function.__closure__ or (), strict=True)
-        )
-        made = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
-        made.__kwdefaults__ = function.__kwdefaults__
-        functools.update_wrapper(made, function)
-        del made.__wrapped__  # type: ignore[attr-defined]
-        return made
-
-    def _moved(self, kind: type) -> _Method:
-        made = _Method(self.function_in(kind), kind, self.name, self.chat, self.make, self.round)
-        setattr(kind, self.name, made)
-        return made
-
-
-def _same(function: FunctionType) -> FunctionType:
-    return function
-
-
-class _Subclassing:
-    """The ``__init_subclass__`` of a base class, wrapped: a later subclass may override a wrapped method."""
-
-    name = "__init_subclass__"
-
-    def __init__(self, base: Any) -> None:
-        self.kind, self.active = base, True
-        self.complete = False
-        """Whether the methods of the base class and its subclasses are wrapped."""
-        self.original = vars(base).get(self.name)
-
-        def made(cls: Any, /, **kwargs: Any) -> None:
-            (self.original.__get__(None, cls) if self.original else super(base, cls).__init_subclass__)(**kwargs)
-            if self.active:
-                with _lock:
-                    _wrap_methods(cls, base)
-
-        self.wrapper = classmethod(made)
-
-    def put(self) -> None:
-        """Put the wrapper in the place of the original, or where there was none."""
-        setattr(self.kind, self.name, self.wrapper)
-
-    def undo(self) -> None:
-        """Put the original back, or delete the method where the class had none of its own."""
-        self.active = False
-        if vars(self.kind).get(self.name) is not self.wrapper:
-            return
-        if self.original is None:
-            delattr(self.kind, self.name)
-        else:
-            setattr(self.kind, self.name, self.original)
-
-
-def _subclasses(kind: Any) -> Iterator[Any]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _subclasses(each)
+def _chosen(kind: type, base: type) -> Mapping[str, Make]:
+    """Return the wraps of a class: LangChain's own methods ask the cache, and those of other classes are watched."""
+    if base.__name__ in EMBEDDINGS.values():
+        return {} if kind is base else EMBEDDING
+    return METHODS if kind is base else OVERRIDES
 
 
 def release() -> None:
     """Take the wraps away if no other cache needs them."""
-    global _users, _installed
-    with _lock:
-        _users = max(0, _users - 1)
-        if _users:
-            return
-        _installed = None
-        while _bases:
-            base = _bases[-1]
-            base.undo()
-            for kind in (base.kind, *_subclasses(base.kind)):
-                _unwrap_methods(kind)
-            _bases.pop()
-        from gptcache_magics.langchain import retries
-
-        retries.release()
+    wraps.release()
 
 
 def installed() -> list[str]:
     """Return the methods that are wrapped now, such as ``BaseChatModel.generate``."""
-    subclassing = [f"{base.kind.__name__}.{base.name}" for base in _bases]
-    return subclassing + [f"{kind.__name__}.{name}" for kind, name, _ in _wrapped()]
+    return [f"{kind.__name__}.{name}" for kind, name, _ in wraps.wrapped(CLASSES.values())]
 
 
 def overriding() -> list[str]:
     """Return the methods of classes other than LangChain's own two that may not ask the cache."""
     return [
         f"{kind.__name__}.{name}"
-        for kind, name, method in _wrapped()
+        for kind, name, method in wraps.wrapped(CLASSES.values())
         if kind.__name__ not in MODELS.values()
         and (name in METHODS or (name in PUBLIC_METHODS and not delegates(method.function.__code__)))
     ]
-
-
-def _wrapped() -> Iterator[tuple[type, str, _Method]]:
-    """Yield each wrap: class, name and method."""
-    for base in _bases:
-        for kind in dict.fromkeys((base.kind, *_subclasses(base.kind))):
-            for name, method in list(vars(kind).items()):
-                if isinstance(method, _Method):
-                    yield kind, name, method
 
 
 def watch(watcher: Watcher, guard: Guard | None = None) -> Callable[[], None]:
@@ -345,12 +148,18 @@ def _end(call: ModelCall, result: Any = None) -> None:
 # The makers of wrappers.
 
 
-def _generate(method: _Method) -> Callable[..., Any]:
+def _is_chat(method: Method) -> bool:
+    return method.wraps.base.__name__ == "BaseChatModel"
+
+
+def _generate(method: Method) -> Callable[..., Any]:
+    chat = _is_chat(method)
+
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         function = method.function
-        if method.round is not _installed:
+        if not method.wraps.active:
             return function(self, *args, **kwargs)
-        call = _call(self, method.chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -364,12 +173,14 @@ def _generate(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _agenerate(method: _Method) -> Callable[..., Any]:
+def _agenerate(method: Method) -> Callable[..., Any]:
+    chat = _is_chat(method)
+
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         function = method.function
-        if method.round is not _installed:
+        if not method.wraps.active:
             return await function(self, *args, **kwargs)
-        call = _call(self, method.chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -407,15 +218,17 @@ def _without_made_up_usage(result: Any) -> Any:
     return result
 
 
-def _stream(method: _Method) -> Callable[..., Any]:
+def _stream(method: Method) -> Callable[..., Any]:
+    chat = _is_chat(method)
+
     def wrapper(self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any) -> Iterator[Any]:
         function = method.function
-        if method.round is not _installed:
+        if not method.wraps.active:
             yield from function(self, input, config, stop=stop, **kwargs)
             return
         from gptcache_magics.langchain import streaming
 
-        call = _call(self, method.chat, method.name, input, stop, kwargs)
+        call = _call(self, chat, method.name, input, stop, kwargs)
         with call.running:
             _begin(call)
             try:
@@ -430,19 +243,21 @@ def _stream(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _astream(method: _Method) -> Callable[..., Any]:
+def _astream(method: Method) -> Callable[..., Any]:
+    chat = _is_chat(method)
+
     async def wrapper(
         self: Any, input: Any, config: Any = None, *, stop: Any = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         function = method.function
-        if method.round is not _installed:
+        if not method.wraps.active:
             async with aclosing(function(self, input, config, stop=stop, **kwargs)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
         from gptcache_magics.langchain import streaming
 
-        call = _call(self, method.chat, method.name, input, stop, kwargs)
+        call = _call(self, chat, method.name, input, stop, kwargs)
         with call.running:
             _begin(call)
             try:
@@ -457,7 +272,7 @@ def _astream(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _plain(method: _Method) -> Callable[..., Any]:
+def _plain(method: Method) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         _past(method, self, args, kwargs)
         return method.function(self, *args, **kwargs)
@@ -465,7 +280,7 @@ def _plain(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _coroutine(method: _Method) -> Callable[..., Any]:
+def _coroutine(method: Method) -> Callable[..., Any]:
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         _past(method, self, args, kwargs)
         return await method.function(self, *args, **kwargs)
@@ -473,7 +288,7 @@ def _coroutine(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _generator(method: _Method) -> Callable[..., Any]:
+def _generator(method: Method) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         _past(method, self, args, kwargs)
         yield from method.function(self, *args, **kwargs)
@@ -481,7 +296,7 @@ def _generator(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _async_generator(method: _Method) -> Callable[..., Any]:
+def _async_generator(method: Method) -> Callable[..., Any]:
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         _past(method, self, args, kwargs)
         async with aclosing(method.function(self, *args, **kwargs)) as chunks:
@@ -491,21 +306,22 @@ def _async_generator(method: _Method) -> Callable[..., Any]:
     return wrapper
 
 
-def _watched(name: str, function: Callable[..., Any]) -> Callable[[_Method], Callable[..., Any]]:
-    """Return the maker of a wrapper that lets guards hear of a method, and is of the method's own kind."""
-    if name in PROVIDER_METHODS:  # called by LangChain, which does not look at the kind
-        return _plain
+def _watched(method: Method) -> Callable[..., Any]:
+    """Make a wrapper that lets guards hear of a method, and is of the method's own kind."""
+    function = method.function
+    if method.name in PROVIDER_METHODS:  # called by LangChain, which does not look at the kind
+        return _plain(method)
     if inspect.iscoroutinefunction(function):
-        return _coroutine
+        return _coroutine(method)
     if inspect.isasyncgenfunction(function):
-        return _async_generator
-    return _generator if inspect.isgeneratorfunction(function) else _plain
+        return _async_generator(method)
+    return _generator(method) if inspect.isgeneratorfunction(function) else _plain(method)
 
 
-def _past(method: _Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _past(method: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Let guards hear of a method that may go past the cache."""
-    name, chat = method.name, method.chat
-    if method.round is not _installed:
+    name, chat = method.name, _is_chat(method)
+    if not method.wraps.active:
         return
     if name in EMBED_METHODS:
         for guard in list(_guards):
@@ -540,7 +356,7 @@ def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return kwargs["stop"] if "stop" in kwargs else args[1] if len(args) > 1 else None
 
 
-METHODS: Final = {
+METHODS: Final[dict[str, Make]] = {
     "generate": _generate,
     "agenerate": _agenerate,
     "stream": _stream,
@@ -549,3 +365,6 @@ METHODS: Final = {
     "astream_events": _plain,
 }
 """The wrapped methods of LangChain's own classes. LangChain before 1.4 has no events of version 3."""
+OVERRIDES: Final[dict[str, Make]] = dict.fromkeys((*METHODS, *PUBLIC_METHODS, *PROVIDER_METHODS), _watched)
+"""The wrapped methods of other classes."""
+EMBEDDING: Final[dict[str, Make]] = dict.fromkeys(EMBED_METHODS, _watched)

@@ -1,7 +1,10 @@
 """Retries: what is asked again because its answer would not do reaches the model, and its answer replaces the first."""
 
 import asyncio
+import inspect
 import operator
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any, TypedDict
 
@@ -16,7 +19,7 @@ from langgraph.types import RetryPolicy
 from pydantic import BaseModel, ValidationError
 
 import gptcache_magics as gm
-from gptcache_magics.langchain import hooks
+from gptcache_magics.langchain import hooks, retries
 from tests.support.provider_server import ProviderServer
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -246,6 +249,78 @@ def test_a_stream_of_a_parser_does_not_mark_its_beginnings(server: ProviderServe
         assert list(chain.stream("How many?"))[-1] == Count(answer=42)
 
     assert server.calls == 1
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "abatch"])
+@pytest.mark.parametrize("make", [lambda llm: llm.bind(stop=["x"]), retried], ids=["bind", "with_retry"])
+def test_a_coroutine_method_stays_one(server: ProviderServer, make: Callable[[Any], Any], way: str) -> None:
+    method = getattr(make(server.model("ChatOpenAI")), way)
+    asked: Any = "How many?" if way == "ainvoke" else ["How many?"]
+
+    assert hasattr(method, "__wrapped__")
+    assert inspect.iscoroutinefunction(method)
+    assert not inspect.isawaitable(asyncio.run(RunnableLambda(method).ainvoke(asked)))
+
+
+def test_a_failure_on_a_short_text_does_not_mark_an_answer_that_has_it(server: ProviderServer) -> None:
+    server.text = "example answer"
+    llm = server.model("ChatOpenAI")
+    llm.invoke("How many?")
+    for text in ("x", "answer"):
+        with pytest.raises(OutputParserException):
+            JsonOutputParser().parse(text)
+    llm.invoke("How many?")
+
+    assert server.calls == 1
+
+
+def test_a_failure_on_a_part_marks_its_answer(server: ProviderServer) -> None:
+    server.text = "Sure:\n```json\nmany of them\n```"
+    llm = server.model("ChatOpenAI")
+    llm.invoke("How many?")
+    with pytest.raises(OutputParserException):
+        JsonOutputParser().parse("many of them")
+    llm.invoke("How many?")
+
+    assert server.calls == 2
+
+
+def test_nodes_are_forgotten_by_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Info:
+        """What LangGraph tells of a node that runs."""
+
+        def __init__(self, task_id: str) -> None:
+            self.task_id, self.node_attempt, self.node_first_attempt_time = task_id, 1, None
+
+    class Runtime:
+        """What LangGraph gives to a node."""
+
+        def __init__(self, task_id: str) -> None:
+            self.execution_info = Info(task_id)
+
+    def run(thread: int) -> None:
+        try:
+            for number in range(400):
+                runtime = Runtime(f"{thread}/{number}")
+                retries.var_child_runnable_config.set({"configurable": {"__pregel_runtime": runtime}})
+                retries.ask("key", int)
+        except Exception as error:
+            failed.append(error)
+
+    failed: list[Exception] = []
+    monkeypatch.setattr(retries, "NODES", 3)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert not failed
 
 
 def test_the_wraps_for_retries_go_with_the_cache(server: ProviderServer, cache: gm.GPTCache) -> None:

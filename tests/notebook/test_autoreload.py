@@ -105,6 +105,35 @@ def test_autoreload_reaches_methods_while_they_are_wrapped(
     assert "autoreload of" not in capsys.readouterr().err + capsys.readouterr().out
 
 
+PARSER = """
+from langchain_core.output_parsers import BaseOutputParser, StrOutputParser
+class Parser(BaseOutputParser):
+    def parse(self, text): return "{}"
+class Under(StrOutputParser):
+    def parse(self, text):
+        {}
+        return super().parse(text) + "{}"
+"""
+
+
+def test_autoreload_reaches_parsers(ip: InteractiveShell, reload: Reload) -> None:
+    def read(made: str) -> str:
+        return str(ip.run_cell(f"{made}.parse('x')").result)
+
+    lines = f"%gptcache on :memory:\nfrom {NAME} import Parser, Under; parser, under = Parser(), Under()"
+    reload(PARSER.format("one", "", "1"))
+    ip.run_cell(lines).raise_error()
+    assert [read(made) for made in ("parser", "Parser()", "under", "Under()")] == ["one", "one", "x1", "x1"]
+
+    reload(PARSER.format("two", "", "2"))
+    assert [read(made) for made in ("parser", "Parser()", "under", "Under()")] == ["two", "two", "x2", "x2"]
+    reload(PARSER.format("three", "pass", "3"))
+    ip.run_line_magic("gptcache", "off")
+    assert [read(made) for made in ("parser", "Parser()", "under", "Under()")] == ["three", "three", "x3", "x3"]
+    for name in ("Parser", "Under"):
+        assert not hasattr(vars(ip.user_ns[name])["parse"], "__wrapped__")
+
+
 def test_off_leaves_the_newest_code(ip: InteractiveShell, reload: Reload) -> None:
     reload(SUPER.format("", "1") + CALL.format("a"))
     ip.run_cell(f"%gptcache on :memory:\nfrom {NAME} import My; my = My()").raise_error()
