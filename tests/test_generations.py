@@ -1,17 +1,24 @@
 """Answers as bytes and back: equal, of the same types, in fresh objects; what does not come back is refused."""
 
+import collections
 import datetime
 import decimal
 import enum
+import fractions
+import http
 import json
 import math
 import re
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -209,6 +216,118 @@ def test_a_tuple_comes_back_as_a_list() -> None:
 
     assert isinstance(back, ChatGeneration)
     assert back.message.response_metadata == {"pair": [1, 2]}
+
+
+class Words(str):
+    """A text of a class of its own."""
+
+
+data = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**130), 2**130)
+    | st.floats()
+    | st.text(st.characters(), max_size=8)
+    | st.sampled_from([2**63, 2**64 - 1, 2**64, -(2**63) - 1, -0.0, 5e-324]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+odd = st.sampled_from(
+    [
+        np.float64(1.5),
+        np.float32(1.5),
+        np.int64(7),
+        np.bool_(True),
+        np.str_("text"),
+        np.array([1, 2]),
+        np.datetime64("2026-01-01"),
+        Words("text"),
+        b"bytes",
+        bytearray(b"bytes"),
+        datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        datetime.date(2026, 1, 1),
+        datetime.timedelta(1),
+        decimal.Decimal("1.5"),
+        decimal.Decimal(1),
+        fractions.Fraction(1, 2),
+        uuid.UUID(int=1),
+        Path("."),
+        http.HTTPStatus.OK,
+        Verdict.YES,
+        {1: "a"},
+        {None: 1},
+        {1},
+        (1, "a"),
+        range(2),
+        1 + 2j,
+        collections.OrderedDict(a=1),
+        Reply(answer="Hi"),
+        HumanMessage("Hi"),
+        re.compile("a"),
+    ]
+)
+anything = st.recursive(
+    data | odd, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
+
+
+def answers_with(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Generation]:
+    """Return generations of every kind with such values in all places that take any."""
+    filled = st.dictionaries(names.filter(lambda name: name != "parsed"), values, max_size=3)
+    calls = st.lists(st.builds(tool_call, name=names, args=filled, id=st.none() | names), max_size=2)
+    blocks = st.lists(names | st.builds(lambda block: {"type": "odd", **block}, filled), max_size=3)
+    messages = st.builds(
+        lambda kind, content, calls, extras, metadata, id: kind(
+            content=content,
+            tool_calls=calls if kind is AIMessage else [],
+            additional_kwargs=extras,
+            response_metadata=metadata,
+            id=id,
+        ),
+        st.sampled_from([AIMessage, AIMessage, AIMessageChunk]),
+        st.text(st.characters(), max_size=8) | blocks,
+        calls,
+        filled,
+        filled,
+        st.none() | names,
+    )
+    info = st.none() | filled
+    return st.builds(lambda message, info: chat(message, generation_info=info), messages, info) | st.builds(
+        lambda text, info: Generation(text=text, generation_info=info), st.text(st.characters(), max_size=8), info
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a value as it comes back: of a class derived from a text, a number, a list or a mapping only the data."""
+    if isinstance(value, Generation | BaseMessage):
+        return {"class": type(value), **plain(dict(value))}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), type)
+    return value if kind is type else kind(value)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(answers_with(data), max_size=3))
+def test_any_answer_of_json_data_comes_back_equal(answers: list[Generation]) -> None:
+    assert same(round_trip(*answers, fresh=False), answers)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(answers_with(anything), min_size=1, max_size=2))
+def test_any_answer_comes_back_equal_or_is_refused(answers: list[Generation]) -> None:
+    try:
+        back = round_trip(*answers, fresh=False)
+    except NotStorable:
+        return
+    assert same(plain(back), plain(answers))
 
 
 # Fresh objects

@@ -56,12 +56,6 @@ def canonical(prompt: str, carried: frozenset[str]) -> tuple[bytes, str, str]:
                 del kwargs["additional_kwargs"]
         for name in ("id", "usage_metadata", "artifact", "tool_call_chunks", "chunk_position"):
             changed |= kwargs.pop(name, None) is not None
-        extras = kwargs.get("additional_kwargs")
-        if isinstance(extras, dict) and "parsed" in extras:  # the openai package parsed it from the text
-            del extras["parsed"]
-            if not extras:  # LangChain leaves empty ones out
-                del kwargs["additional_kwargs"]
-            changed = True
         if message["id"][-1].endswith("MessageChunk"):
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()

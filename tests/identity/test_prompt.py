@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from langchain_core.language_models import FakeListLLM
 from langchain_core.load import dumps
 from langchain_core.messages import (
@@ -22,8 +24,9 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages.tool import tool_call, tool_call_chunk
 
+from gptcache_magics.identity.prompt import canonical, prompt_of
 from tests.support.calls import Plain, identity, key, key_of, without_address
 
 USAGE = UsageMetadata(input_tokens=1, output_tokens=2, total_tokens=3)
@@ -184,3 +187,67 @@ def test_a_prompt_without_ids_reaches_gptcache_as_langchain_wrote_it() -> None:
 
     assert identity(question=plain).prompt == plain
     assert json.loads(identity(question=with_ids).prompt) == json.loads(plain)
+
+
+# Any prompt
+
+any_text = st.text(st.characters(), max_size=8)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=5,
+)
+mappings = st.dictionaries(any_text, values, max_size=3)
+contents = any_text | st.lists(any_text | mappings.map(lambda extra: {"type": "text", **extra}), max_size=3)
+tool_calls = st.lists(st.builds(tool_call, name=any_text, args=mappings, id=any_text), max_size=2)
+messages: st.SearchStrategy[BaseMessage] = st.one_of(
+    st.builds(SystemMessage, contents),
+    st.builds(HumanMessage, contents, name=st.none() | any_text),
+    st.builds(AIMessage, contents, tool_calls=tool_calls),
+    st.builds(ToolMessage, contents, tool_call_id=any_text, status=st.sampled_from(["success", "error"])),
+    st.builds(ChatMessage, contents, role=any_text),
+)
+histories = st.lists(messages, min_size=1, max_size=3)
+any_prompt = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+def seen(history: list[BaseMessage]) -> bytes:
+    """Return the canonical prompt of messages, as LangChain hands them to a cache."""
+    return canonical(prompt_of(history), frozenset())[0]
+
+
+def reversed_names(value: Any) -> Any:
+    """Return an equal value whose mappings are in another order."""
+    if isinstance(value, dict):
+        return {name: reversed_names(value[name]) for name in reversed(value)}
+    return [reversed_names(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+@any_prompt
+@given(histories, mappings, any_text)
+def test_what_no_model_sees_is_in_no_prompt(history: list[BaseMessage], metadata: dict[str, Any], id: str) -> None:
+    changed = [type(each)(**reversed_names(dict(each)) | {"id": id}) for each in history]
+    for each in changed:
+        each.response_metadata = metadata
+        if isinstance(each, AIMessage):
+            each.usage_metadata = USAGE
+            each.additional_kwargs["parsed"] = metadata
+    assert seen(changed) == seen(history)
+
+
+@pytest.mark.slow
+@any_prompt
+@given(histories, st.data())
+def test_whatever_a_model_sees_changes_the_prompt(history: list[BaseMessage], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(history) - 1))
+    old, new = history[place], data.draw(messages)
+    given = [{**dict(each), "usage_metadata": None} for each in (old, new)]
+    assume(type(old) is not type(new) or json.dumps(given[0], sort_keys=True) != json.dumps(given[1], sort_keys=True))
+    changed = [*history[:place], new, *history[place + 1 :]]
+    assert seen(changed) != seen(history)
+    assert seen([*history, new]) != seen(history)
