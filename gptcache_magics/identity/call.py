@@ -15,10 +15,8 @@ __all__ = ["Call", "task_or_thread"]
 
 def task_or_thread() -> object:
     """Return the asyncio task that runs, or the thread outside of one."""
-    try:
-        return asyncio.current_task() or threading.get_ident()
-    except RuntimeError:
-        return threading.get_ident()
+    loop = asyncio._get_running_loop()  # outside of a loop, current_task() costs an exception
+    return (asyncio.current_task(loop) if loop is not None else None) or threading.get_ident()
 
 
 @dataclass(slots=True, eq=False)

@@ -22,7 +22,7 @@ from gptcache_magics.text.secret_names import is_tracking
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["Sent", "beyond", "content", "is_http_client", "root_of", "sent_by", "unbuilt"]
+__all__ = ["Remembered", "Sent", "beyond", "content", "is_http_client", "root_of", "sent_by", "unbuilt"]
 
 _HTTP: Final = ("httpx", "httpx2")
 _USUAL: Final = {"accept": ("*/*", "application/json"), "content-type": ("application/json",)}
@@ -50,21 +50,19 @@ def root_of(client: Any) -> Any | None:
     kind = type(client)
     depth = _depths.get(kind)
     if depth is None:
+        if not is_installed(kind.__module__) or kind.__hash__ is None:  # or a model, as of Google's
+            return None
         depth = _depths[kind] = _depth(client)
-    if depth < 0:
-        return None
     for _ in range(depth):
         client = client._client
     return client
 
 
-_depths: WeakKeyDictionary[type, int] = WeakKeyDictionary()
-"""How many ``_client`` lie between the clients of a class and the root; -1 if the client must be read in full."""
+_depths: Final[dict[type, int]] = {}
+"""How many ``_client`` lie between the clients of an installed class and the root."""
 
 
 def _depth(client: Any) -> int:
-    if not is_installed(type(client).__module__) or type(client).__hash__ is None:  # or a model, as of Google's
-        return -1
     for depth in range(3):
         if hasattr(client, "_custom_headers") or is_http_client(type(client)) or not hasattr(client, "_client"):
             return depth
@@ -75,13 +73,10 @@ def _depth(client: Any) -> int:
 def sent_by(root: Any) -> Sent:
     """Return what a client of an SDK or of httpx adds to a request."""
     known = _known.get(root)
-    base, headers, query = _parts(root)
-    http = root if is_http_client(type(root)) else getattr(root, "_client", None)
-    now: Any = base, headers, query, http
-    if http is root:  # else it was made for this root, or a field of the model gives it
-        now = base, headers, query, http.headers.raw, http.params, http._transport, *http.event_hooks.values()
+    now = _now(root)
     if known is not None and known[0] == now and not known[1].by_itself:
         return known[1]
+    base, headers, query, http, *_ = now
     http = http if is_http_client(type(http)) else None
     sent = Sent(
         _text(base),
@@ -91,12 +86,44 @@ def sent_by(root: Any) -> Sent:
         _json(_query(http.params.multi_items()) if http else []),
         http is not None and (any(http.event_hooks.values()) or bool(_foreign_transports(http))),
     )
-    copies = (dict(each) if isinstance(each, Mapping) else each for each in (headers, query))
-    _known[root] = (base, *copies, *(list(each) if isinstance(each, list) else each for each in now[3:])), sent
+    _known[root] = _copied(now), sent
     return sent
 
 
 _known: WeakKeyDictionary[Any, tuple[Any, Sent]] = WeakKeyDictionary()
+
+
+class Remembered:
+    """The clients of a model, as they were when they were read."""
+
+    __slots__ = "_parts", "_within"
+
+    def __init__(self, clients: Iterable[Any]) -> None:
+        self._within = [(client, _depths[type(client)], root_of(client)) for client in clients]
+        roots = {id(root): root for _, _, root in self._within}.values()
+        self._parts = [(root, _copied(_now(root))) for root in roots]
+
+    def hold(self) -> bool:
+        """Return whether they still send the same."""
+        for client, depth, root in self._within:
+            for _ in range(depth):
+                client = client._client
+            if client is not root:
+                return False
+        return all(_now(root) == parts for root, parts in self._parts)
+
+
+def _now(root: Any) -> tuple[Any, ...]:
+    """Return what a client of an SDK or of httpx keeps of what it sends."""
+    parts = *_parts(root), getattr(root, "_client", None)
+    if is_http_client(type(root)):  # else it was made for this root, or a field of the model gives it
+        return *parts[:3], root, root.headers.raw, root.params, root._transport, *root.event_hooks.values()
+    return parts
+
+
+def _copied(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    copies = ({**each} if isinstance(each, Mapping) else [*each] if isinstance(each, list) else each for each in parts)
+    return tuple(copies)
 
 
 def _parts(root: Any) -> tuple[Any, Any, Any]:
@@ -188,11 +215,14 @@ def is_http_client(kind: type) -> bool:
     found = _http_clients.get(kind)
     if found is None:
         names = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
-        found = _http_clients[kind] = any(top in _HTTP and name == "BaseClient" for top, name in names)
+        found = any(top in _HTTP and name == "BaseClient" for top, name in names)
+        if is_installed(kind.__module__):
+            _http_clients[kind] = found
     return found
 
 
-_http_clients: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+_http_clients: Final[dict[type, bool]] = {}
+"""Whether an installed class is a client of httpx."""
 
 
 def content(client: Any, reader: Reader) -> Any:

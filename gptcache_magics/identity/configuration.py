@@ -7,11 +7,9 @@ even name the model. A configuration is remembered under the model's values, whi
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -19,7 +17,16 @@ from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
 from gptcache_magics.identity.code import name_of
 from gptcache_magics.identity.label import label_of
-from gptcache_magics.identity.model import behaviour, facts_of, fields, key_variables, model_name, plain_values
+from gptcache_magics.identity.model import (
+    Reading,
+    behaviour,
+    facts_of,
+    fields,
+    key_variables,
+    model_name,
+    plain_values,
+    reading_of,
+)
 from gptcache_magics.identity.providers import (
     BASE_URLS,
     CALL_LEFT_OUT,
@@ -47,21 +54,39 @@ def configuration_of(call: Call) -> Configuration:
     Unreadable
         If a value cannot be read to its data. The message names the field or the argument.
     """
-    model, kind = call.model, type(call.model)
-    kwargs = arguments_of(call)
-    values = plain_values(model, kwargs, awaited=call.awaited)
+    model, kwargs, awaited = call.model, arguments_of(call), call.awaited
+    reading = _readings.get(id(model)) if not kwargs else None
+    if reading is not None and reading.configuration is not None and reading.holds(model, awaited=awaited):
+        return reading.configuration
+    facts = facts_of(type(model))
+    values = plain_values(model, facts, kwargs, awaited=awaited)
     if values is None:
-        return _configuration(model, kwargs, awaited=call.awaited)
-    known = _known.setdefault(kind, {})
+        return _configuration(model, kwargs, awaited=awaited)
+    number = id(model)
+    forget = partial(_forget, number)
+    reading = reading_of(model, facts, awaited=awaited, forget=forget) if not kwargs else None
+    known = facts.configurations
     configuration = known.get(values)
     if configuration is None:
         if len(known) >= REMEMBERED:
             known.clear()
-        configuration = known[values] = _configuration(model, kwargs, awaited=call.awaited)
+        configuration = known[values] = _configuration(model, kwargs, awaited=awaited)
+    if reading is not None and values == plain_values(model, facts, kwargs, awaited=awaited):
+        reading.configuration = configuration
+        if len(_readings) >= REMEMBERED:
+            _readings.clear()
+        _readings[number] = reading
     return configuration
 
 
-_known: WeakKeyDictionary[type, dict[Hashable, Configuration]] = WeakKeyDictionary()
+def _forget(number: int, gone: Any) -> None:
+    reading = _readings.get(number)
+    if reading is not None and reading.model is gone:
+        _readings.pop(number, None)
+
+
+_readings: Final[dict[int, Reading]] = {}
+"""The latest reading of each plain model that lives, by its ``id``."""
 
 
 def arguments_of(call: Call) -> dict[str, Any]:

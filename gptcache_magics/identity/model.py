@@ -11,8 +11,10 @@ import marshal
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import is_
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import orjson
 from pydantic_core import PydanticUndefined
@@ -31,6 +33,7 @@ from gptcache_magics.identity.providers import (
     provider_of,
 )
 from gptcache_magics.identity.state import Unreadable, attributes
+from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import is_credential, plain_url, without_secrets
 from gptcache_magics.text.secret_names import is_secret
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Facts",
+    "Reading",
     "behaviour",
     "content",
     "facts_of",
@@ -47,6 +51,7 @@ __all__ = [
     "key_variables",
     "model_name",
     "plain_values",
+    "reading_of",
 ]
 
 _IDENTIFYING: Final = ("_identifying_params", "_default_params")
@@ -74,6 +79,8 @@ class Facts:
     headers_variable: str
     """Environment variable that a client reads headers from when the first call makes it."""
     key_variables: list[str] = field(default_factory=list)
+    configurations: dict[Hashable, Configuration] = field(default_factory=dict)
+    """The configurations of plain models, by what :func:`plain_values` reads of them."""
 
 
 _facts: WeakKeyDictionary[type, Facts] = WeakKeyDictionary()
@@ -272,7 +279,61 @@ def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
     }
 
 
-def plain_values(model: Any, kwargs: Mapping[str, Any], *, awaited: bool = False) -> Hashable | None:
+class Reading:
+    """A plain model as it was when its configuration was read, for calls without arguments."""
+
+    __slots__ = "_awaited", "_changing", "_clients", "_content", "_extra", "_names", "_values", "configuration", "model"
+
+    def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
+        values: dict[str, Any] = vars(model)
+        counted = map(values.get, facts.names)
+        self.model, self._awaited = ref(model, forget), awaited
+        self.configuration: Configuration | None = None
+        self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
+        self._changing = [self._extra, *(each for each in counted if type(each) not in _UNCHANGING)]
+        self._content = _content(self._changing)
+        names = (*facts.sync_clients, *facts.async_clients)
+        self._clients = clients.Remembered(values[name] for name in names if values.get(name))
+
+    def holds(self, model: Any, *, awaited: bool) -> bool:
+        """Return whether the model is as it was, so that its configuration is that of this reading."""
+        alive: Any = self.model()
+        values: dict[str, Any] = vars(model)
+        try:
+            return (
+                alive is model
+                and awaited is self._awaited
+                and [*values] == self._names
+                and all(map(is_, values.values(), self._values))
+                and model.__pydantic_extra__ is self._extra
+                and self._clients.hold()
+                and _content(self._changing) == self._content
+            )
+        except (TypeError, ValueError):  # what changes holds other data now
+            return False
+
+
+_UNCHANGING: Final = frozenset({NoneType, bool, int, float, str, bytes})
+
+
+def reading_of(model: Any, facts: Facts, *, awaited: bool, forget: Any) -> Reading | None:
+    """Return the reading of a plain model, without its configuration; None if it is not to be remembered.
+
+    Parameters
+    ----------
+    forget
+        Called with the weak reference to the model when that is gone.
+    """
+    values, private = vars(model), model.__pydantic_private__ or {}
+    names = (*facts.sync_clients, *facts.async_clients)
+    if names and (not any(map(values.get, names)) or any(map(private.get, names))):
+        return None  # the first call makes the client, or it is not a field
+    if not all(code.is_installed(type(each).__module__) for each in values.values()):
+        return None  # an object of the user's may hold the model
+    return Reading(model, facts, awaited=awaited, forget=forget)
+
+
+def plain_values(model: Any, facts: Facts, kwargs: Mapping[str, Any], *, awaited: bool = False) -> Hashable | None:
     """Return all that :func:`fields` and :func:`model_name` read, and the arguments, by content and type.
 
     Returns
@@ -280,7 +341,6 @@ def plain_values(model: Any, kwargs: Mapping[str, Any], *, awaited: bool = False
     A value that is equal only where theirs are; None if the model must be read in full: a value is not plain data, or
     the class is not known.
     """
-    facts = facts_of(type(model))
     attributes = vars(model)
     if not facts.known or not facts.attributes.issuperset(attributes) or (sent := _sent(model, facts)) is None:
         return None
@@ -289,10 +349,15 @@ def plain_values(model: Any, kwargs: Mapping[str, Any], *, awaited: bool = False
             return None
     values: Any = tuple(map(attributes.get, facts.names)), model.__pydantic_extra__, kwargs
     try:
-        orjson.dumps(values, option=_PLAIN)  # refuses arrays and whatever else marshal takes for bytes
-        return marshal.dumps(values, 2), *sent[0], None, *sent[1], awaited and sent[0] != sent[1]
+        return _content(values), *sent[0], None, *sent[1], awaited and sent[0] != sent[1]
     except (TypeError, ValueError):  # marshal refuses all that is not of Python's own types
         return None
+
+
+def _content(values: Any) -> bytes:
+    """Return plain data as bytes; raise ``TypeError`` or ``ValueError`` for other data."""
+    orjson.dumps(values, option=_PLAIN)  # refuses arrays and whatever else marshal takes for bytes
+    return marshal.dumps(values, 2)
 
 
 _PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS

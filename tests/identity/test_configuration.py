@@ -1,17 +1,21 @@
 """The configuration of a call: which arguments count, and what a table may show of it."""
 
 import enum
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from gptcache_magics.identity.call import Call
-from gptcache_magics.identity.configuration import _known, configuration_of
+from gptcache_magics.identity.configuration import _readings, configuration_of
 from gptcache_magics.identity.key import identify_by_llm_string
+from gptcache_magics.identity.model import facts_of
 from gptcache_magics.store.reasons import Kind, Reason
 from tests.support.calls import (
     SECRET,
@@ -211,6 +215,50 @@ def test_an_argument_of_another_type_before_it_leaves_a_configuration_as_it_is()
         return found.key, found.model
 
     before = of("gpt-4o")
-    _known.clear()
+    facts_of(Chat).configurations.clear()
     of(Name.SMALL)
     assert of("gpt-4o") == before
+
+
+def _openai() -> Any:
+    return ChatOpenAI(model="gpt-4o", temperature=1, api_key=SecretStr("sk-a"), model_kwargs={"user": {"a": 1}})
+
+
+CHANGES: dict[str, Callable[[Any], object]] = {
+    "a field": lambda model: setattr(model, "temperature", 0.5),
+    "an equal value of another type": lambda model: setattr(model, "seed", True),
+    "within a field": lambda model: model.model_kwargs["user"].update(a=2),
+    "the address of a client": lambda model: setattr(model.root_client, "base_url", "http://other/v1"),
+    "a header of a client": lambda model: model.root_client._custom_headers.update({"x-mode": "b"}),
+    "the query of a client": lambda model: model.root_client._custom_query.update({"mode": "b"}),
+    "a client": lambda model: setattr(model, "client", model.root_client.with_options(base_url="http://o/v1").chat),
+    "the client of a client": lambda model: setattr(
+        model.client, "_client", model.root_client.with_options(base_url="http://other/v1")
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_model_that_was_read_is_read_again_once_it_is_changed(change: Callable[[Any], object]) -> None:
+    def key() -> str:
+        return configuration_of(Call(model, {}, True)).key
+
+    model = _openai()
+    model.seed = 1
+    before = key()
+    assert id(model) in _readings
+    assert key() == before
+    change(model)
+    assert key() != before
+
+
+def test_a_reading_goes_with_its_model() -> None:
+    model = _openai()
+    model.model_kwargs = {}
+    configuration_of(Call(model, {}, True))
+    number, alive = id(model), weakref.ref(model)
+    assert number in _readings
+    del model
+    gc.collect()
+    assert alive() is None
+    assert number not in _readings
