@@ -112,7 +112,7 @@ class BypassWatch:
             note.refusal = str(miss := _refusal(call, reason))
             raise miss
         if self._ledger.budget is not None:
-            call.configuration = configuration  # nothing is looked up: it tells the price
+            call.priced_as = configuration
             self._ledger.budget.check(call, configuration)
 
     def unseen(self, prompt: str, scope: Scope) -> None:
@@ -132,8 +132,8 @@ class BypassWatch:
         for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
             used = generations.usage(answer)
             self._ledger.paid(lookup, time.time() - lookup.at, used, lookup.reason)
-            if budget is not None and call.configuration is not None:
-                budget.paid(call.configuration, used)
+            if budget is not None and call.priced_as is not None:
+                budget.paid(call.priced_as, used)
         if budget is not None:
             budget.ended(call)
         self._release(call)
@@ -149,15 +149,15 @@ class BypassWatch:
     def _note(self, call: ModelCall, reason: Reason, scope: Scope, refusal: str = "") -> None:
         try:
             asked: list[tuple[str | None, str]] = [(each.key, each.question) for each in _identities(call)]
-            call.configuration = configuration_of(call)
+            call.priced_as = configuration_of(call)
         except Unreadable:
-            asked, call.configuration = [], unreadable_configuration(call)
+            asked, call.priced_as = [], unreadable_configuration(call)
         except Exception as error:
             self._ledger.note("error", self._ledger.failed(error, "reading what a model is asked"), 0.0, scope=scope)
             return
         for key, question in asked or [(None, "")]:
             note = self._ledger.note(
-                "bypass", reason, 0.0, scope=scope, key=key, question=question, configuration=call.configuration
+                "bypass", reason, 0.0, scope=scope, key=key, question=question, configuration=call.priced_as
             )
             note.refusal = refusal
             call.past.append(note)

@@ -169,10 +169,10 @@ class GPTCache(BaseCache):
     def _update(self, prompt: str, llm_string: str, answer: Any, codec: AnswerCodec) -> None:
         call = running_call()
         waiting = call.pending.get((prompt, llm_string)) if call is not None else None
-        try:
-            pending = waiting.pop(0) if waiting else Pending(self._read(call, prompt, llm_string, self.scope))
-        except Unreadable:  # noted as a bypass when it was asked
+        if call is not None and not waiting:  # a bypass, or a lookup that failed: the model may be another since
             return
+        try:
+            pending = waiting.pop(0) if waiting else Pending(self._read(None, prompt, llm_string, self.scope))
         except Exception as error:
             self.ledger.failed(error, "storing an answer")
             return

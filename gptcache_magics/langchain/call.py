@@ -16,7 +16,7 @@ from gptcache_magics.identity.call import Call
 
 if TYPE_CHECKING:  # %gptcache help imports this module, and nothing of LangChain's
     from gptcache_magics.lookup.request import Pending
-    from gptcache_magics.store.protocol import Lookup
+    from gptcache_magics.store.protocol import Configuration, Lookup
 
 __all__ = ["CALL", "ModelCall", "running_call", "within"]
 
@@ -29,6 +29,8 @@ class ModelCall(Call):
     """Requests that the model is to answer, by prompt and ``llm_string``, in the order of their lookups."""
     past: list[Lookup] = field(default_factory=list)
     """The lookups of a call that goes past the cache, in the order of its prompts."""
+    priced_as: Configuration | None = None
+    """Provider and model that tell the price of a call that goes past the cache; never its identity."""
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
     outer: ModelCall | None = field(default_factory=lambda: running_call())

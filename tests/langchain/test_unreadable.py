@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 import gptcache_magics as gm
+from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import Options, Scope, Settings
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.reasons import Kind, sentence
@@ -67,6 +68,28 @@ def test_a_call_goes_past_the_cache_and_says_which_field(cache: gm.GPTCache, mak
         assert lookup.usage.output_tokens == 2
     assert len(cache.ledger.recent) == 3
     assert (cache.ledger.failures, list(cache.store.entries(Selection()))) == (0, [])
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_with_a_budget_every_prompt_of_one_call_goes_past(cache: gm.GPTCache, awaited: bool) -> None:
+    cache.ledger.budget = budget = Budget(5, {})
+    for word in ("one", "two"):
+        model = Echo(held=[socket.socket(), word])
+        asked: list[list[BaseMessage]] = [[HumanMessage("q")], [HumanMessage("r")], [HumanMessage("r")]]
+        result = asyncio.run(model.agenerate(asked)) if awaited else model.generate(asked)
+        assert [answer.text for [answer] in result.generations] == [word] * 3
+    Echo(held=[socket.socket(), "three"]).invoke("q")
+
+    assert [lookup.outcome for lookup in cache.ledger.recent] == ["bypass"] * 7
+    assert list(cache.store.entries(Selection())) == []
+    assert budget.unknown == 7, "each answer is counted once"
+
+
+class Echo(Holder):
+    """A model that answers with the last thing that it holds."""
+
+    def _generate(self, *arguments: Any, **options: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.held[-1]))])
 
 
 def test_an_argument_that_cannot_be_read_is_named(cache: gm.GPTCache) -> None:
