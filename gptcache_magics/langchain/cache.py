@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
@@ -140,11 +141,17 @@ class GPTCache(BaseCache):
         BudgetReached
             If the model would be asked and the money for this run is spent.
         """
-        return self._lookup(prompt, llm_string, generations)
+        if _is_seen():
+            return self._lookup(prompt, llm_string, generations)
+        self.watch.unseen(prompt, self.scope)
+        return None
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Look up without blocking the event loop; an answer in memory needs no thread."""
-        return await self._alookup(prompt, llm_string, generations)
+        if _is_seen():
+            return await self._alookup(prompt, llm_string, generations)
+        self.watch.unseen(prompt, self.scope)
+        return None
 
     def lookup_chunks(self, prompt: str) -> RETURN_VAL_TYPE | None:
         """Look up the answer to a stream: its chunks, or None. Raises the errors of ``lookup``."""
@@ -156,7 +163,8 @@ class GPTCache(BaseCache):
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
-        self._update(prompt, llm_string, return_val, generations)
+        if _is_seen():
+            self._update(prompt, llm_string, return_val, generations)
 
     def update_chunks(self, prompt: str, answer: chunks.Streamed) -> None:
         """Store a streamed answer, or note why it is not stored."""
@@ -181,7 +189,8 @@ class GPTCache(BaseCache):
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer without blocking the event loop."""
-        await run_in_executor(None, self.update, prompt, llm_string, return_val)
+        if _is_seen():  # asked here: a thread does not show who asks
+            await run_in_executor(None, self._update, prompt, llm_string, return_val, generations)
 
     def clear(self, **kwargs: Any) -> None:
         """Remove every answer: the next lookup misses. Raises the error of a failure."""
@@ -215,9 +224,6 @@ class GPTCache(BaseCache):
     def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""
         call, scope = running_call(), self.scope
-        if call is None and _model_asks():
-            self.watch.unseen(prompt, scope)
-            return None
         try:
             request = self._read(call, prompt, llm_string, scope)
             several, key = scope.samples if scope.several else None, request.identity.key
@@ -254,14 +260,22 @@ class GPTCache(BaseCache):
         return None
 
 
-def _model_asks() -> bool:
-    """Return whether a model of LangChain's looks up: its ``llm_string`` may fit another model, or what it was."""
-    frame, depth = sys._getframe(1), 0
-    while frame.f_back is not None and depth < FRAMES:
-        frame, depth = frame.f_back, depth + 1
+def _is_seen() -> bool:
+    """Return whether the running call is that of the model of LangChain's which asks, or another program asks.
+
+    The ``llm_string`` of a model that no hook saw may fit another model, or what that model was.
+    """
+    call, asked = running_call(), False
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(FRAMES):
+        if frame is None:
+            break
         if str(frame.f_globals.get("__name__", "")).startswith("langchain_core.language_models."):
-            return True
-    return False
+            asked = True
+            if "self" in frame.f_code.co_varnames:
+                return call is not None and frame.f_locals["self"] is call.model
+        frame = frame.f_back
+    return call is not None or not asked
 
 
 def _unhook(stop: Callable[[], None]) -> None:

@@ -125,6 +125,40 @@ def test_a_model_that_asks_unseen_gets_no_answer_of_another(cache: gm.GPTCache) 
         asyncio.run(models[0]._agenerate_with_cache([HumanMessage("q")]))
 
 
+@pytest.mark.parametrize("awaited", [False, True])
+def test_the_answer_of_a_model_that_asks_unseen_is_not_stored(cache: gm.GPTCache, awaited: bool) -> None:
+    """Its ``llm_string`` is a snapshot of its first use."""
+    model = Heated(heat=0)
+    model.invoke("first")
+    model.heat = 1
+    asked: Any = [HumanMessage("q")]
+    told = asyncio.run(model._agenerate_with_cache(asked)) if awaited else model._generate_with_cache(asked)
+
+    assert told.generations[0].text == "1"
+    assert [entry.question for entry in cache.store.entries(Selection())] == ["first"]
+    assert Heated(heat=0).invoke("q").content == "0"
+
+
+class Heated(Holder):
+    """A model that answers with its field."""
+
+    heat: int
+
+    def _generate(self, *arguments: Any, **options: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(str(self.heat)))])
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_model_that_asks_unseen_within_another_is_not_that_one(cache: gm.GPTCache, awaited: bool) -> None:
+    for _ in range(2):
+        outer: Any = Outer(name_="outer")
+        answer = asyncio.run(outer.ainvoke("q")) if awaited else outer.invoke("q")
+        assert answer.content == "small/big"
+
+    assert [lookup.outcome for lookup in cache.ledger.recent] == ["miss", "bypass", "bypass", "hit"]
+    assert len(list(cache.store.entries(Selection()))) == 1
+
+
 class Named(Holder):
     """A model whose ``llm_string`` does not name it."""
 
@@ -132,6 +166,19 @@ class Named(Holder):
 
     def _generate(self, *arguments: Any, **options: Any) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=AIMessage(self.name_))])
+
+
+class Outer(Named):
+    """A model that asks two others in a way that no hook sees."""
+
+    def _generate(self, messages: list[BaseMessage], *arguments: Any, **options: Any) -> ChatResult:
+        told = [Named(name_=name)._generate_with_cache(messages).generations[0].text for name in ("small", "big")]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("/".join(told)))])
+
+    async def _agenerate(self, messages: list[BaseMessage], *arguments: Any, **options: Any) -> ChatResult:
+        told = [await Named(name_=name)._agenerate_with_cache(messages) for name in ("small", "big")]
+        text = "/".join(each.generations[0].text for each in told)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
 
 
 class Node:
