@@ -273,7 +273,7 @@ def _is_seen() -> bool:
         if str(frame.f_globals.get("__name__", "")).startswith("langchain_core.language_models."):
             asked = True
             if "self" in frame.f_code.co_varnames:
-                return call is not None and frame.f_locals["self"] is call.model
+                return call is not None and frame.f_locals.get("self") is call.model
         frame = frame.f_back
     return call is not None or not asked
 
