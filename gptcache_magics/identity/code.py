@@ -47,7 +47,10 @@ _CHANGING: Final = frozenset(
 _WRITES: Final = frozenset(f"{does}_{what}" for does in ("STORE", "DELETE") for what in ("GLOBAL", "DEREF", "ATTR"))
 _READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _GETS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_WRITES_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "COPY"})
+_WRITES_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
+_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_DEREF", *_READS})
+"""Instructions that push one value."""
+_KINDS: Final = {"NAME": "GLOBAL", "METHOD": "ATTR"}
 _OURS: Final = __name__.partition(".")[0]
 _MADE: Final = frozenset({"model_config", "model_fields", "model_computed_fields", "_abc_impl"})
 """Members that pydantic and ABCMeta give to a class."""
@@ -67,8 +70,10 @@ def tagged(kind: type, data: Any) -> Any:
 def is_installed(module: str) -> bool:
     """Return whether a module belongs to Python or to an installed package, and not to the user."""
     top = module.partition(".")[0]
+    if top == "__main__":  # also where a package runs it, as in python -m pytest
+        return False
     if top in sys.stdlib_module_names or top in ("builtins", _OURS):
-        return top != "__main__"
+        return True
     found = sys.modules.get(top)
     paths = [getattr(found, "__file__", None), *getattr(found, "__path__", ())]
     return any(path and any(part in path for part in _PACKAGES) for path in paths)
@@ -109,7 +114,7 @@ def _function(value: FunctionType, reader: Reader, *, all_cells: bool) -> Any:
     cells = {
         name: _cell(cell, reader, all_cells=all_cells)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
-        if name not in changed
+        if f"DEREF {name}" not in changed
     }
     data = [cells, reader.plain(value.__defaults__), reader.plain(value.__kwdefaults__)]
     if wrapped is not None:
@@ -149,9 +154,9 @@ def _instructions(code: CodeType, reader: Reader) -> Any:
 def _globals(value: FunctionType, reader: Reader) -> Iterator[tuple[str, Any]]:
     """Yield the functions, classes and constants of the user's module that a function reads."""
     read, changed = _uses(value.__code__)
-    for name in sorted(read - changed):
+    for name in sorted(read):
         found = value.__globals__.get(name)
-        if name in value.__globals__ and _is_constant(found):
+        if f"GLOBAL {name}" not in changed and name in value.__globals__ and _is_constant(found):
             yield name, _used(found, reader)
 
 
@@ -172,23 +177,32 @@ def _is_constant(value: Any, depth: int = 8) -> bool:
 def _uses(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of the globals that code reads, and the names whose values it changes itself.
 
-    A function that counts its calls in a global does not become another function by that.
+    A changed name has its kind before it, as in ``GLOBAL N``: an attribute may have the name of a global. A function
+    that counts its calls in a global does not become another function by that. In doubt a name is not changed.
     """
     read, changed = set(), set()
-    instructions = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
-    for at, each in enumerate(instructions):
-        following = instructions[at + 1 : at + 3]
+    steps = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
+    for at, each in enumerate(steps):
         if each.opname in _READS:
             read.add(each.argval)
-        calls = following and following[0].opname in _GETS and following[0].argval in _CHANGING
-        if each.opname in _WRITES or calls or any(then.opname in _WRITES_ITEM for then in following):
-            changed.add(each.argval)
+        if each.opname in _WRITES:
+            changed.add(_kind_and_name(each))
+        if at and each.opname in _GETS and each.argval in _CHANGING:
+            changed.add(_kind_and_name(steps[at - 1]))
+        in_place = [(step.opname, step.arg) for step in steps[at : at + 2]] == [("COPY", 2)] * 2
+        if at > 1 and (each.opname in _WRITES_ITEM or in_place) and steps[at - 1].opname in _LOADS:
+            changed.add(_kind_and_name(steps[at - 2]))  # the container; the item's name lies over it
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = _uses(constant)
             read |= inner[0]
             changed |= inner[1]
-    return frozenset(read), frozenset(each for each in changed if isinstance(each, str))
+    return frozenset(read), frozenset(changed)
+
+
+def _kind_and_name(step: dis.Instruction) -> str:
+    kind = step.opname.rpartition("_")[2]
+    return f"{_KINDS.get(kind, kind)} {step.argval}"
 
 
 # Classes
@@ -248,7 +262,7 @@ def members(kind: type, reader: Reader) -> list[Any]:
 def _members(base: type, functions: Mapping[str, Any], changed: frozenset[str], reader: Reader) -> dict[str, Any]:
     content = {name: [_function(part, reader, all_cells=False) for part in parts] for name, parts in functions.items()}
     for name, value in vars(base).items():
-        if name in _MADE or name in changed or (name.startswith("__") and name.endswith("__")):
+        if name in _MADE or f"ATTR {name}" in changed or (name.startswith("__") and name.endswith("__")):
             continue
         if _is_constant(value) and name not in functions:
             content[name] = _used(value, reader)

@@ -63,6 +63,22 @@ def function(source: str) -> Callable[..., Any]:
         ("def f(a): return a + 1", "def f(a): return a - 1"),
         ("TONE = 'kind'\ndef f(a): return TONE", "TONE = 'rude'\ndef f(a): return TONE"),
         ("TONES = {'a': 'kind'}\ndef f(a): return TONES[a]", "TONES = {'a': 'rude'}\ndef f(a): return TONES[a]"),
+        *(
+            (f"WORD = 'a'\ndef f(a, d={{}}):\n {body}", f"WORD = 'b'\ndef f(a, d={{}}):\n {body}")
+            for body in (
+                "b = c = WORD\n return c",
+                "return 'a' < WORD < a",
+                "return WORD or 'd'",
+                "return WORD and 'd'",
+                "d[WORD] = a",
+                "d[WORD] += a",
+                "del d[WORD]",
+                "d[a] = WORD",
+                "a.WORD = WORD",
+                "a.WORD.append(WORD)",
+                "return (b := WORD)",
+            )
+        ),
         ("def g(): return 1\ndef f(a): return g()", "def g(): return 2\ndef f(a): return g()"),
         ("class G:\n x = 1\ndef f(a): return G()", "class G:\n x = 2\ndef f(a): return G()"),
         (f"{CACHED}def f(a): return 1", f"{CACHED}def f(a): return 2"),
@@ -85,6 +101,8 @@ def tool_of(each: Callable[..., Any]) -> BaseTool:
         ("CALLS = []\ndef f(a): CALLS.append(a)", "CALLS = [7]\ndef f(a): CALLS.append(a)"),
         ("N = 0\ndef f(a):\n global N\n N += 1", "N = 7\ndef f(a):\n global N\n N += 1"),
         ("N = {}\ndef f(a): N[a] = 1", "N = {1: 1}\ndef f(a): N[a] = 1"),
+        ("N = {}\ndef f(a): N[a] += 1", "N = {1: 1}\ndef f(a): N[a] += 1"),
+        ("N = {}\ndef f(a): del N[a]", "N = {1: 1}\ndef f(a): del N[a]"),
     ],
 )
 def test_a_function_that_counts_its_calls_stays_the_same(one: str, two: str) -> None:
