@@ -313,14 +313,14 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(answers_with(data), max_size=3))
 def test_any_answer_of_json_data_comes_back_equal(answers: list[Generation]) -> None:
     assert same(round_trip(*answers, fresh=False), answers)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(answers_with(anything), min_size=1, max_size=2))
 def test_any_answer_comes_back_equal_or_is_refused(answers: list[Generation]) -> None:
     try:

@@ -212,7 +212,7 @@ messages: st.SearchStrategy[BaseMessage] = st.one_of(
     st.builds(ChatMessage, contents, role=any_text),
 )
 histories = st.lists(messages, min_size=1, max_size=3)
-any_prompt = settings(max_examples=60, deadline=None, derandomize=True)
+any_prompt = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def seen(history: list[BaseMessage]) -> bytes:
