@@ -156,6 +156,10 @@ class Controller:
         ends, self.on_off = self.on_off, []
         totals, troubles = "", dict[str, None]()
         try:
+            cache.store.settle()
+        except Exception as error:
+            troubles[str(error)] = None
+        try:
             totals = f" This run: {run_totals(source) or 'no lookups'}."
         except Exception as error:
             troubles[str(error)] = None

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from gptcache_magics import forking
@@ -26,6 +26,8 @@ from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["Ledger"]
 
+K = TypeVar("K")
+V = TypeVar("V")
 FLUSH_SECONDS: Final = 1.0
 RECENT_LOOKUPS: Final = 10_000
 
@@ -48,7 +50,8 @@ class Ledger:
         """The budget of the run, if it has one."""
         self.journal: list[Lookup] | None = None
         """Every lookup, for the report on a notebook that is being verified."""
-        self._pending: dict[tuple[str, int], Lookup] = {}
+        self._pending: dict[tuple[str, int], tuple[Lookup]] = {}
+        """The lookups to write, each in a tuple of its own: a lookup that is noted again while it is written stays."""
         self._configurations: dict[str, Configuration] = {}
         self._known: dict[str, Configuration] = {}
         self._closed = False
@@ -149,20 +152,24 @@ class Ledger:
     def flush(self) -> None:
         """Write the pending lookups. If the store cannot be written, they stay pending, within a bound."""
         with self._lock:
-            pending, self._pending = self._pending, {}
-            configurations, self._configurations = self._configurations, {}
-        if self._store.readonly or not pending:
+            if self._store.readonly:
+                self._pending.clear()
+            pending, configurations = dict(self._pending), dict(self._configurations)
+        if not pending:
             return
         try:
-            self._store.record(pending.values(), configurations.values(), self.settings.config.keep_lookups)
+            lookups = [lookup for (lookup,) in pending.values()]
+            self._store.record(lookups, configurations.values(), self.settings.config.keep_lookups)
+            with self._lock:  # what another thread is writing stays pending until then: it may write in vain
+                _remove(self._pending, pending)
+                _remove(self._configurations, configurations)
             max_size = self.settings.options.max_size
             if self.stored and max_size is not None:
                 self.stored = False
                 self._store.evict(max_size)
         except BaseException as error:  # an interrupt, too: the store counts a hit once, however often it is written
             with self._lock:
-                self._configurations = {**configurations, **self._configurations}
-                self._pending = dict(list({**pending, **self._pending}.items())[-RECENT_LOOKUPS:])
+                self._pending = dict([*self._pending.items()][-RECENT_LOOKUPS:])
             self._wake.put(None)  # try again
             if not isinstance(error, Exception):
                 raise
@@ -176,7 +183,7 @@ class Ledger:
 
     def _add(self, lookup: Lookup, configuration: Configuration | None) -> None:
         with self._lock:
-            self._pending[lookup.run, lookup.number_in_run] = lookup
+            self._pending[lookup.run, lookup.number_in_run] = (lookup,)
             if configuration is not None and configuration.key not in self._known:
                 self._known[configuration.key] = configuration
                 self._configurations[configuration.key] = configuration
@@ -202,3 +209,9 @@ class Ledger:
             self._wake.get()
             time.sleep(FLUSH_SECONDS)
             self.flush()
+
+
+def _remove(pending: dict[K, V], written: dict[K, V]) -> None:
+    for key, value in written.items():
+        if pending.get(key) is value:
+            del pending[key]

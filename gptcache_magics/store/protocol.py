@@ -222,8 +222,11 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
     def open(self) -> None:
         """Open now and raise what is wrong; otherwise the first use opens."""
 
+    def settle(self) -> None:
+        """Write what waits for a locked file, with the patience of a command. Raises how much had to be given up."""
+
     def close(self) -> None:
-        """Release every handle. A closed store opens again at its next use."""
+        """Settle, and release every handle. A closed store opens again at its next use."""
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""

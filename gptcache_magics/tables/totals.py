@@ -21,8 +21,8 @@ def run_totals(source: Source) -> str:
     """
     from gptcache_magics.tables import frames
 
-    source.flush()
-    if source.store.readonly and source.ledger is not None:  # nothing is recorded there
+    unwritten = source.flush()
+    if source.ledger is not None and (source.store.readonly or unwritten):
         return cell_totals(source.ledger.recent, source.ledger)
     try:
         row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -50,10 +51,11 @@ def replaced_by_folders(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_for_hours(folder: Path) -> Iterator[None]:
-    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+def locked_for_hours(folder: Path) -> Iterator[Callable[[], None]]:
+    """Lock the file. Yields how to release it before the end."""
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
-    yield
+    yield other.rollback
     other.close()
 
 
@@ -133,6 +135,47 @@ def test_a_locked_store_costs_calls_a_second_in_all(on: Path) -> None:
     gm.on(on)
     assert len(gm.entries()) == 6, "the answers were written when the file was free"
     gm.off()
+
+
+def test_off_waits_for_a_file_that_becomes_free(on: Path) -> None:
+    with locked_for_hours(on) as release:
+        ask("late")
+        threading.Timer(2 * connections.CALL_SECONDS, release).start()
+        assert "This run: 1 miss" in gm.off()
+    assert gm.entries(at=on)["question"].tolist() == ["late"]
+    assert len(gm.lookups(at=on)) == 1
+
+
+def test_off_tells_what_it_could_not_write(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
+    with locked_for_hours(on):
+        ask("late")
+        ask("later")
+        said = gm.off()
+    assert "This run: 2 misses" in said
+    assert said.count("2 answers could not be written. The store") == 1
+    assert said.count("is locked by another process") == 1
+
+
+EXITS = """
+import sqlite3, sys, threading
+import gptcache_magics as gm
+from tests.support.shell import ask
+gm.on("store")
+ask("first")
+lock = sqlite3.connect("store/cache.db", isolation_level=None, check_same_thread=False)
+lock.execute("BEGIN IMMEDIATE")
+ask("late")
+release = threading.Timer(3, lock.rollback)
+release.daemon = True  # exit does not wait for it
+release.start()
+"""
+
+
+def test_exit_waits_for_a_file_that_becomes_free(tmp_path: Path) -> None:
+    output_of(EXITS, folder=tmp_path)
+    assert set(gm.entries(at=tmp_path / "store")["question"]) == {"first", "late"}
 
 
 FAILING = (

@@ -6,12 +6,15 @@ entries that it removed or replaced are forgotten here, too. An update is one tr
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError, store_folder
@@ -35,6 +38,7 @@ from gptcache_magics.store.sqlite.statements import (
 )
 from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
 from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteVectors
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.unicode import readable
 
 __all__ = ["SQLiteStore"]
@@ -88,10 +92,36 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         """Open the file now and raise what is wrong with it."""
         self._connections.read(lambda db: None)
 
+    def settle(self) -> None:
+        """Write the answers that wait for a locked file.
+
+        Raises
+        ------
+        StoreError
+            If the file stays locked. The answers are given up, and the sentence says how many.
+        """
+        try:
+            if self._late:
+                self._write(lambda db: None)
+        except StoreError as error:
+            raise StoreError(f"{counted(len(self._late), 'answer')} could not be written. {error}") from error
+        finally:
+            self._late.clear()
+            atexit.unregister(self._settle_at_exit)
+
+    def _settle_at_exit(self) -> None:
+        try:
+            self.settle()
+        except StoreError as error:
+            warnings.warn(str(error), stacklevel=2)
+
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        self._connections.close()
-        self._recent.clear()
+        """Settle and close the file; the next use opens it again."""
+        try:
+            self.settle()
+        finally:
+            self._connections.close()
+            self._recent.clear()
 
     def recall(self, key: str) -> Found | None:
         """Return the entry under this exact key if this kernel has it in memory, as other kernels left it."""
@@ -142,6 +172,8 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             replaced = self._write(work, patient=False)
         except StoreLockedError:
             if len(self._late) < LATE_KEPT:
+                if not self._late:
+                    atexit.register(self._settle_at_exit)
                 self._late[entry.key] = entry, configuration
                 self._recent.replace(found, forgotten)
             raise
@@ -165,6 +197,8 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         for key, written in late.items():
             if self._late.get(key) is written:
                 del self._late[key]
+        if late and not self._late:
+            atexit.unregister(self._settle_at_exit)
         return result
 
     def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
