@@ -130,6 +130,7 @@ def on(
 
     settings = controller.settings
     options_before = settings.options
+    budget_before, similar = (None, None) if was_on is None else (was_on.ledger.budget, was_on.similar)
     controller.on(where, init, wrap=wrap)
     try:
         cache = controller.cache
@@ -153,9 +154,16 @@ def on(
         over = "" if size is None else _over(cache.store, size)
         return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
     except BaseException:
-        settings.options = options_before
         if was_on is None:
+            settings.options = options_before
             controller.off()
+            raise
+        was_on.ledger.budget = budget_before
+        if was_on.similar is not similar:
+            given = None if similar is None else similar.maker.given
+            apply(was_on, MatchOptions("exact" if similar is None else "semantic", embedder=given))
+        settings.options = options_before
+        controller.set_mode(options_before.kernel.mode)
         raise
 
 
