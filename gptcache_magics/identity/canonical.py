@@ -34,6 +34,8 @@ MOST_VALUES: Final = 200_000
 SHORT: Final = 4096
 """Bytes that are written down; longer ones are represented by their digest."""
 
+_VIEWS: Final = (type({}.keys()), type({}.values()))
+_ITEMS: Final = type({}.items())
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _PLAIN: Final = _OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -103,6 +105,10 @@ class Reader:
             return tagged(kind, self.plain(value()))
         if isinstance(value, set | frozenset):
             return tagged(kind, self.sorted(value))
+        if isinstance(value, _VIEWS):
+            return tagged(kind, self._within(value, self._items))
+        if isinstance(value, _ITEMS):  # a mapping names its secrets
+            return tagged(kind, [self.plain([name for name, _ in value]), self.plain(dict(value))])
         if hasattr(kind, "_asdict"):
             return tagged(kind, self._mapping(value._asdict()))
         if code.is_installed(kind.__module__) and isinstance(value, Mapping):

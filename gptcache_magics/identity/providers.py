@@ -145,7 +145,7 @@ LEFT_OUT: Final[dict[str, frozenset[str]]] = {
         "langchain_core.BaseLanguageModel": (
             *("cache", "verbose", "callbacks", "callback_manager", "tags", "metadata", "custom_get_token_ids"),
         ),
-        # ``profile`` is what is known about the model; where it changes a request, it counts (PROFILED).
+        # ``profile`` is what is known about the model; where it changes a request, it counts (``reads_profile``).
         "langchain_core.BaseChatModel": ("rate_limiter", "disable_streaming", "profile"),
         "langchain_core.BaseLLM": ("callback_manager",),
         "langchain_core.BaseTool": (

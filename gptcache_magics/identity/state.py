@@ -103,8 +103,10 @@ def _hides_data(kind: type) -> bool:
     while kind is not object:
         base = kind.__base__ or object
         slots = vars(kind).get("__slots__", ())
-        names = (slots,) if isinstance(slots, str) else tuple(slots)
-        room = _POINTER * (len(names) if "__slots__" in vars(kind) else 2)
+        names = {slots} if isinstance(slots, str) else {*slots}
+        offsets = kind.__dictoffset__, kind.__weakrefoffset__
+        extra = sum(base.__basicsize__ <= offset < kind.__basicsize__ for offset in offsets)
+        room = _POINTER * (len(names - {"__dict__", "__weakref__"}) + extra)
         if kind.__itemsize__ != base.__itemsize__ or kind.__basicsize__ - base.__basicsize__ > room:
             return True
         kind = base

@@ -48,6 +48,7 @@ UNREADABLE: list[Callable[[], Any]] = [
     lambda: sqlite3.connect(":memory:"),
     lambda: (number for number in range(3)),
     lambda: {"deep": [{"deeper": socket.socket()}]},
+    lambda: (lambda held: lambda: held)(1).__closure__[0],  # type: ignore[index]
     lambda: np.zeros(9 * 2**20),
 ]
 
