@@ -155,7 +155,7 @@ def plain_url(url: str) -> str:
 
 def _without_credentials(url: str) -> str:
     """Return a URL as it is, but without user name, password and credentials in its query."""
-    url = _USERINFO.sub("", url)
+    url = _with_userinfo(url, "")
     address, mark, rest = url.partition("?")
     query, sharp, fragment = rest.partition("#")
     kept = [part for part in query.split("&") if not is_doubtful(unquote(part.partition("=")[0]))]
@@ -194,7 +194,7 @@ _KEY_IN_TEXT: Final = re.compile(
 )
 _URL_IN_TEXT: Final = re.compile(r"""(?<![\w+.-])[A-Za-z][\w+.-]{0,40}://[^\s"'<>`]+""")
 _QUERY_VALUE: Final = re.compile(r"(?<=[?&;#])([^=&?#;\s]+)=([^&#;\s]+)")
-_JDBC: Final = re.compile(r"(?<=jdbc:)([\w:]+:)[^\s/:@]+/[^\s@]+@")
+_JDBC: Final = re.compile(r"(?<=jdbc:)([\w:]{1,100}:)[^\s/:@]+/[^\s@]+@")
 _ASSIGNS: Final = re.compile(
     r"(?<![\w.-])([A-Za-z][\w.-]{0,60}(?: [A-Za-z]\w{0,60})?)\\?[\"']?\s?([=:])\s?(?:(?:Bearer|Basic)\s+)?"
 )
@@ -239,7 +239,13 @@ def _scrubbed_url(url: str) -> str:
     def hide(match: re.Match[str]) -> str:
         return f"{match[1]}={HIDDEN}" if is_doubtful(unquote(match[1])) else match.group()
 
-    return _QUERY_VALUE.sub(hide, _USERINFO.sub(f"{HIDDEN}@", url))
+    return _QUERY_VALUE.sub(hide, _with_userinfo(url, f"{HIDDEN}@"))
+
+
+def _with_userinfo(url: str, userinfo: str) -> str:
+    """Return a URL with ``userinfo`` in place of user name and password."""
+    before, at, after = url.rpartition("@")  # without an @, each :// would be searched to the end
+    return _USERINFO.sub(userinfo, before + at) + after
 
 
 def _hide_said(match: re.Match[str]) -> str:
@@ -251,8 +257,10 @@ def _without_assigned(text: str) -> str:
     """Hide the values in ``password=value`` and ``"api_key": value``."""
     parts, end = [], 0
     for assigns in _ASSIGNS.finditer(text):
+        if assigns.start() < end or not is_secret(assigns[1]):
+            continue
         value = _VALUE.match(text, assigns.end())
-        if value is None or assigns.start() < end or not is_secret(assigns[1]):
+        if value is None:
             continue
         plain = value["text"] or value["word"] or ""
         if plain.startswith(_MARKS) or (assigns[2] == ":" and _WORD.fullmatch(plain)):

@@ -1,0 +1,22 @@
+"""Text of any length is searched for credentials in steps that grow with its length only."""
+
+import pytest
+
+from gptcache_magics.text.masking import HIDDEN, plain_url, scrubbed
+
+N = 200_000  # one search to the end for each part would take minutes
+
+
+@pytest.mark.parametrize("part", ["a:", "http://a:", "a://", "://", "jdbc:", "jdbc:a:", "a=", "x@", "a "])
+def test_a_long_text_is_kept_and_what_is_secret_in_it_hidden(part: str) -> None:
+    long = part * (N // len(part))
+    assert scrubbed(f"{long} password=zq81xk77 {long}") == scrubbed(long) + f" password={HIDDEN} " + scrubbed(long)
+    assert "zq81xk77" not in scrubbed(f"{long} http://ada:zq81xk77@db.example/{part}")
+    assert "zq81xk77" not in plain_url(f"http://ada:zq81xk77@db.example/{part * 1000}")
+
+
+def test_a_long_password_is_hidden_whole() -> None:
+    password = "ab12:" * 10_000
+    assert scrubbed(f"see http://ada:{password}@db.example/shop") == f"see http://{HIDDEN}@db.example/shop"
+    assert plain_url(f"http://ada:{password}@db.example/shop") == "http://db.example/shop"
+    assert scrubbed(f"password={password}") == f"password={HIDDEN}"
