@@ -1,8 +1,8 @@
 """Live through ``os.fork`` while other threads are at work.
 
 A child gets its parent's memory, but only the thread that forked. A lock that another thread held stays locked in the
-child for ever, and so does a lock inside SQLite, which nobody can renew. So whoever keeps locks renews them in the
-child, and whoever calls libraries that keep locks of their own lets no thread be inside of them during a fork.
+child for ever, and so does a lock inside SQLite, which nobody can renew. So an object with locks renews them in the
+child, and an object that calls libraries with locks of their own keeps threads out of them during a fork.
 The same holds for the locks of modules that are being imported. Windows cannot fork.
 """
 
@@ -14,7 +14,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 __all__ = ["Quiet", "in_child", "quiet"]
 
@@ -59,14 +59,19 @@ def _others_import() -> bool:
     importing = [each for each in [*sys.modules.values()] if _is_importing(each)]
     frame = inspect.currentframe() if importing else None
     while frame is not None and importing:
-        importing = [each for each in importing if vars(each) is not frame.f_globals]
+        importing = [each for each in importing if _namespace(each) is not frame.f_globals]
         frame = frame.f_back
     return bool(importing)
 
 
+def _namespace(module: object) -> Any:
+    """Return the names in a module; ``vars`` would import one that is loaded lazily."""
+    return object.__getattribute__(module, "__dict__")
+
+
 def _is_importing(module: object) -> bool:
     try:
-        return bool(vars(module)["__spec__"]._initializing)
+        return bool(_namespace(module)["__spec__"]._initializing)
     except (AttributeError, KeyError, TypeError):
         return False
 
