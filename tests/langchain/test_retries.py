@@ -300,7 +300,7 @@ def test_nodes_are_forgotten_by_many_threads_at_once(monkeypatch: pytest.MonkeyP
 
     def run(thread: int) -> None:
         try:
-            for number in range(400):
+            for number in range(4000):
                 runtime = Runtime(f"{thread}/{number}")
                 retries.var_child_runnable_config.set({"configurable": {"__pregel_runtime": runtime}})
                 retries.ask("key", int)
