@@ -14,6 +14,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser, PydanticToolsParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables.retry import RunnableRetry
 from langgraph.graph import START, StateGraph
 from langgraph.types import RetryPolicy
 from pydantic import BaseModel, ValidationError
@@ -257,6 +258,7 @@ def test_a_coroutine_method_stays_one(server: ProviderServer, make: Callable[[An
     method = getattr(make(server.model("ChatOpenAI")), way)
     asked: Any = "How many?" if way == "ainvoke" else ["How many?"]
 
+    assert hasattr(RunnableRetry.ainvoke, "__wrapped__")
     assert hasattr(method, "__wrapped__")
     assert inspect.iscoroutinefunction(method)
     assert not inspect.isawaitable(asyncio.run(RunnableLambda(method).ainvoke(asked)))
