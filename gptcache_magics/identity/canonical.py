@@ -34,8 +34,8 @@ MOST_VALUES: Final = 200_000
 SHORT: Final = 4096
 """Bytes that are written down; longer ones are represented by their digest."""
 
-_VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()))
-_ITEMS: Final[type] = type({}.items())
+_VIEWS: Final[Any] = (type({}.keys()), type({}.values()))
+_ITEMS: Final[Any] = type({}.items())
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _PLAIN: Final = _OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
