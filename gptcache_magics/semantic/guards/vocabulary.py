@@ -12,16 +12,19 @@ from gptcache_magics.semantic.guards.stems import stem
 __all__ = [
     "ACTING",
     "ATTACHING",
+    "BEING",
     "CLAUSES",
     "COMPOUNDING",
     "CONTRASTS",
     "COORDINATING",
     "DATES",
+    "DOING",
     "FLOATING",
     "FORMATS",
     "FRAME_WORDS",
     "FUNCTION_WORDS",
     "GENERIC",
+    "HAVING",
     "HOLDING",
     "IN_ONE_WORD",
     "LANGUAGES",
@@ -37,6 +40,7 @@ __all__ = [
     "OPPOSITES",
     "PREFIXES",
     "PRONOUNS",
+    "PURPOSE",
     "REQUESTS",
     "ROMANCE",
     "SHAPES",
@@ -76,6 +80,14 @@ TYING: Final = (
     )
 )
 """Words that tell which part the phrase after them plays."""
+BEING: Final = _words("is are was were be been being")
+"""Forms of *be*: of a passive, and between a thing and a quality."""
+DOING: Final = _words("do does did")
+"""Forms of *do*: the subject follows."""
+HAVING: Final = _words("have has had")
+"""Forms of *have*."""
+PURPOSE: Final = _words("to for")
+"""Words before what something is done for."""
 OPENING_TIES: Final = _words("how to that which who")
 """Words that may come and go where a main clause begins."""
 PRONOUNS: Final = _words("i me you us we it them they this one")
