@@ -7,6 +7,7 @@ even name the model. A configuration is remembered under the model's values, whi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -128,7 +129,10 @@ def _configuration(model: Any, kwargs: dict[str, Any], *, awaited: bool) -> Conf
 
 def _argument(name: str, value: Any, reader: Reader) -> Any:
     try:
-        return without_secrets(reader.fork().plain(value), name)
+        plain = without_secrets(reader.fork().plain(value), name)
+        # A class reads as its schema, and a provider's package sends it in another form than the schema as it is.
+        bare = name == "response_format" and isinstance(value, Mapping) and "properties" in value
+        return {"schema": plain} if bare else plain
     except Unreadable as error:
         raise Unreadable(f"{name}: {error}") from None
 

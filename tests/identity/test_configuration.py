@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import _readings, configuration_of
@@ -262,3 +262,15 @@ def test_a_reading_goes_with_its_model() -> None:
     gc.collect()
     assert alive() is None
     assert number not in _readings
+
+
+def test_a_class_and_its_schema_as_it_is_are_two_requests():
+    class Reply(BaseModel):
+        answer: str
+
+    model = ChatOpenAI(model="gpt-4o-mini", api_key="sk-test")
+    keys = {
+        configuration_of(Call(model, {"response_format": given}, chat=True)).key
+        for given in (Reply, Reply.model_json_schema())
+    }
+    assert len(keys) == 2
