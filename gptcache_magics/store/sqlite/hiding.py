@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -21,20 +22,32 @@ HIDE: Final = (
     "UPDATE lookup SET cell_line=hidden_line(cell_line), reason_detail=hidden_text(reason_detail)"
     " WHERE cell_line<>hidden_line(cell_line) OR reason_detail<>hidden_text(reason_detail)",
 )
+REMEMBERED: Final = 20_000
+VACUUMED_BYTES: Final = 50_000_000
 _CLASS: Final = re.compile(r"[A-Za-z_][\w.<>]*")
 
 
 def allow_hiding(db: sqlite3.Connection) -> None:
-    """Give a connection the functions of ``HIDE``."""
+    """Give a connection the functions of ``HIDE``, and let it overwrite what they replace.
+
+    A cell that ran a thousand times has one first line, so each text is looked at once.
+    """
+    db.execute("PRAGMA secure_delete=ON")
     functions = {"label": _label, "parameters": _parameters, "line": shown_line, "text": scrubbed}
     for name, function in functions.items():
-        db.create_function(f"hidden_{name}", 1, function, deterministic=True)
+        remembered = lru_cache(REMEMBERED)(function)
+        db.create_function(f"hidden_{name}", 1, remembered, deterministic=True)
 
 
 def forget(db: sqlite3.Connection) -> None:
-    """Take hidden values out of free pages and the journal, if no other kernel uses the file and there is room."""
+    """Take hidden values out of the journal and, of a small file, out of pages that were free before.
+
+    Another kernel that uses the file prevents it. A large file would take half a minute, in a model call perhaps.
+    """
     with suppress(sqlite3.OperationalError):
-        db.execute("VACUUM")
+        pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        if pages * size <= VACUUMED_BYTES:
+            db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
