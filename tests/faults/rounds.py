@@ -50,7 +50,9 @@ class Started:
     def line(self) -> str:
         """Return its next line; empty if it hangs or has ended."""
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        poll = select.poll()  # select() knows no descriptor above 1,024, and a session of tests has opened more
+        poll.register(self.process.stdout, select.POLLIN | select.POLLHUP)
+        ready = poll.poll(PATIENCE * 1000)
         return self.process.stdout.readline().strip() if ready else ""
 
     def tell(self) -> None:

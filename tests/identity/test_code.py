@@ -177,7 +177,7 @@ def test_a_schema_without_code_counts_as_the_json_that_a_provider_is_sent() -> N
 
         answer: str
 
-    assert key(response_format=Reply) == key(response_format=Reply.model_json_schema())
+    assert key(guided_json=Reply) == key(guided_json=Reply.model_json_schema())
 
 
 # Classes of models
