@@ -276,7 +276,9 @@ def _functions(base: type) -> Iterator[tuple[str, list[FunctionType]]]:
         elif isinstance(value, cached_property):
             parts = [value.func]
         else:
-            parts = [getattr(value, "__func__", value)]
+            part = getattr(value, "__func__", value)
+            # A method that this package wraps, or functools.lru_cache, is no function.
+            parts = [part if isinstance(part, FunctionType) else getattr(part, "__wrapped__", part)]
         functions = [part for part in parts if isinstance(part, FunctionType)]
         if any(not _is_foreign(each) or hasattr(each, "__wrapped__") for each in functions):
             yield name, functions

@@ -201,6 +201,23 @@ def test_a_class_defined_again_with_another_body_is_another_class(old: str, new:
     assert key(cell(HEAD + "\n\n" + MODEL, "Mine")()) == key(one())
 
 
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("before", ["", "@functools.lru_cache\n    "])
+def test_a_class_defined_again_while_the_cache_is_on_is_another_class(before: str) -> None:
+    told = f"    __hash__ = object.__hash__\n\n    {before}def told(self):\n        return 'one'\n"
+    sources = [MODEL, MODEL.replace('"one"', '"two"'), MODEL.replace('"one"', "self.told()") + told]
+    sources.append(sources[2].replace("'one'", "'two'"))
+    models = [cell("import functools" + HEAD + source, "Mine") for source in sources]
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(HEAD + MODEL.replace('"one"', "WORD"), space)
+    answers = []
+    for space["WORD"] in ("three", "four"):
+        answers.append(space["Mine"]().invoke("q").content)
+
+    assert [kind().invoke("q").content for kind in models] == ["one", "two"] * 2
+    assert answers == ["three", "four"]
+
+
 def test_a_constant_that_a_model_reads_counts_as_it_is_now() -> None:
     space: dict[str, Any] = {"__name__": "__main__", "WORD": "a"}
     exec(HEAD + MODEL.replace('"one"', "WORD"), space)
