@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,12 @@ class Holder(BaseChatModel):
 
 
 @pytest.fixture
-def cache() -> gm.GPTCache:
-    """Return a cache in memory, installed."""
+def cache() -> Iterator[gm.GPTCache]:
+    """Yield a cache in memory, installed."""
     cache = gm.GPTCache(store=":memory:")
     set_llm_cache(cache)
-    return cache
+    yield cache
+    cache.close()
 
 
 UNREADABLE: list[Callable[[], Any]] = [
