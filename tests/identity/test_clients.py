@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from anthropic import Anthropic
 from langchain_anthropic import ChatAnthropic
 from langchain_ollama import ChatOllama, OllamaLLM
 from langchain_openai import AzureChatOpenAI, ChatOpenAI, OpenAI
@@ -120,6 +121,8 @@ def test_headers_from_the_environment_count_before_and_after_the_client_is_made(
 ) -> None:
     plain = key(ChatAnthropic(model="small"))
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Persona: poet\nAuthorization: one")
+    if "X-Persona" not in Anthropic().default_headers:
+        pytest.skip("this client does not read the variable")
     model = ChatAnthropic(model="small")
     before = key(model)
     model._client.close()

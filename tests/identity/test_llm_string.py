@@ -22,7 +22,8 @@ def llm_string(model: Any, **kwargs: Any) -> str:
     """Return what LangChain hands to a cache."""
     if hasattr(model, "bind_tools"):
         return str(model._get_llm_string(**{"stop": None, **kwargs}))
-    return str(sorted({**model._dict_for_compat(), "stop": kwargs.get("stop")}.items()))
+    described = getattr(model, "_dict_for_compat", model.dict)  # LangChain of 2025 has dict() only
+    return str(sorted({**described(), "stop": kwargs.get("stop")}.items()))
 
 
 def fits(model: Any, said: str = "", **kwargs: Any) -> bool:
