@@ -32,7 +32,7 @@ _ANSWERING: Final = ("MockTransport", "WSGITransport", "ASGITransport")
 
 
 class Sent(NamedTuple):
-    """What a client adds to each request, without credentials and tracking."""
+    """Additions of a client to each request, without credentials and tracking."""
 
     url: str = ""
     """Address without final slash; empty if unknown."""

@@ -60,7 +60,7 @@ _HTTP_CLIENTS: Final = ("http_client", "http_async_client")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """What is true of all models of a class."""
+    """Facts about all models of a class."""
 
     known: bool
     """Whether a provider's package or langchain-core wrote the class, and not the user or anybody else."""
