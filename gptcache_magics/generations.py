@@ -54,6 +54,8 @@ __all__ = [
     "without_chunks",
 ]
 
+FAST, SLOW = b"F", b"S"
+"""First bytes of the two forms of an encoded answer."""
 CHUNKED: Final = b"C"
 """First byte of a streamed answer: chunks and a line break come before the whole (:mod:`gptcache_magics.chunks`)."""
 
@@ -68,7 +70,6 @@ FROM_TEXT: Final = {"gptcache": "parsed from the text"}
 TOKEN_USAGE: Final = "token_usage"
 """Name in ``response_metadata`` of the tokens as the provider counts them."""
 
-_FAST, _SLOW = b"F", b"S"
 _MESSAGE: Final = AIMessage(content="")
 _FIELDS: Final = vars(_MESSAGE).keys()
 _CONTAINERS: Final = [(name, type(value)) for name, value in vars(_MESSAGE).items() if isinstance(value, list | dict)]
@@ -107,7 +108,7 @@ def encode(generations: Sequence[Generation]) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = _SLOW + json.dumps([dumps(generation) for generation in generations]).encode()
+            data = SLOW + json.dumps([dumps(generation) for generation in generations]).encode()
             same = _same(decode(data, fresh=False), list(generations))
     except Exception as error:
         raise not_stored(f"{type(error).__name__} while encoding the answer") from error
@@ -148,9 +149,9 @@ def decode(
 
 
 def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
-    if data[:1] == _SLOW:
+    if data[:1] == SLOW:
         return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]
-    if data[:1] != _FAST:
+    if data[:1] != FAST:
         raise ValueError("not an encoded answer")
     generations: list[Generation] = []
     for info, text, body in _items(orjson.loads(data[1:])):
@@ -350,7 +351,7 @@ def _encode_fast(generations: Sequence[Generation]) -> bytes | None:
         else:
             return None
     try:
-        return _FAST + orjson.dumps(rows)
+        return FAST + orjson.dumps(rows)
     except TypeError:
         return None
 

@@ -12,14 +12,10 @@ from typing import Any, NoReturn
 
 import orjson
 
+from gptcache_magics.generations import CHUNKED, FAST, SLOW
 from gptcache_magics.text.messages import chat_messages, serialised
 
-__all__ = ["CHUNKED", "FAST", "answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
-
-FAST, SLOW = b"F", b"S"
-"""First bytes of the two forms of an encoded answer (:mod:`gptcache_magics.generations`)."""
-CHUNKED = b"C"
-"""First byte of a streamed answer: its chunks and a line break come before one of the two forms."""
+__all__ = ["answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
 
 
 def parsed(text: str | bytes) -> Any:

@@ -17,7 +17,8 @@ from typing import Any, Final
 import orjson
 
 from gptcache_magics import chunks, generations
-from gptcache_magics.bundle.forms import CHUNKED, answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics.generations import CHUNKED
 from gptcache_magics.identity.canonical import dumps as canonical_json
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import orjson
 
-from gptcache_magics.bundle.forms import CHUNKED, FAST, parsed, slow
+from gptcache_magics.bundle.forms import parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT, masked_key
+from gptcache_magics.generations import CHUNKED, FAST
 from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.secret_names import is_secret

@@ -9,6 +9,7 @@ import orjson
 
 from gptcache_magics.identity.providers import BASE_URLS
 from gptcache_magics.store.protocol import Configuration
+from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import masked
 
 __all__ = ["Change", "changes"]
@@ -37,7 +38,7 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
         yield Change("model", f"model {old.model} → {new.model}")
     if old.provider != new.provider:
         yield Change("model", f"provider {old.provider or 'unknown'} → {new.provider or 'unknown'}")
-    before, after = _parameters(old), _parameters(new)
+    before, after = parameters_of(old.parameters), parameters_of(new.parameters)
     if LLM_STRING in before or LLM_STRING in after:
         yield Change("parameter", "what LangChain's llm_string says of the model")
         return
@@ -59,14 +60,6 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
         elif was != now:
             shown = _shown(was), _shown(now)
             yield Change("parameter", f"{name} {' → '.join(shown)}" if shown[0] != shown[1] else f"{name} changed")
-
-
-def _parameters(configuration: Configuration) -> dict[str, Any]:
-    try:
-        found = orjson.loads(configuration.parameters)
-    except ValueError:  # masking may cut into JSON
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

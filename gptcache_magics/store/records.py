@@ -8,13 +8,17 @@ Every key is lower-case hexadecimal text: 32 digits, and the first 16 of an entr
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gptcache_magics.store.reasons import Near, Reason
 
-__all__ = ["Configuration", "Entry", "Found", "Lookup", "Match", "Outcome", "Period", "Selection", "Usage"]
+__all__ = [
+    *("Configuration", "Entry", "Found", "Lookup", "Match", "Outcome", "Period", "Selection", "Usage"),
+    "parameters_of",
+]
 
 Outcome = Literal["hit", "miss", "bypass", "error"]
 Match = Literal["exact", "semantic"]
@@ -46,6 +50,15 @@ class Configuration:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """Return the parameters that a configuration holds as JSON; none if masking has cut into it, or damage."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

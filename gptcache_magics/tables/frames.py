@@ -33,6 +33,7 @@ from gptcache_magics.store.protocol import (
     Usage,
 )
 from gptcache_magics.store.reasons import Kind, Reason, sentence
+from gptcache_magics.store.records import parameters_of
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
 from gptcache_magics.tables.source import By
 
@@ -134,22 +135,13 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
     columns = {}
     for key in (one, other):
         row = known.loc[key]
-        parameters = {"model": row["model"], "provider": row["provider"], **_object(str(row["parameters"]))}
+        parameters = {"model": row["model"], "provider": row["provider"], **parameters_of(str(row["parameters"]))}
         columns[row["configuration"]] = pd.Series(
             {name: each if isinstance(each, str) else json.dumps(each) for name, each in parameters.items()},
             dtype="object",
         )
     df = pd.DataFrame(columns).astype("string").rename_axis("parameter")
     return df[df.nunique(axis=1, dropna=False) > 1]
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Return the object of a JSON text; an empty one if masking has cut into it, or damage."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def entries(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -254,6 +254,15 @@ MAIN: Final = (
 )
 
 OPENAI_ARGUMENTS: Final = ("openai.resources.chat.completions:Completions.create",)
+_on_openais_client = partial(
+    Subject,
+    at="/v1",
+    fields=OPENAI,
+    methods=OPENAI_ARGUMENTS,
+    values=OPENAI_VALUES,
+    clients=_openai_clients,
+    answers=OPENAI_LIKE,
+)
 
 GENERATE_CONTENT: Final = {
     "candidates": [
@@ -305,28 +314,8 @@ HEAVY: Final = (
         methods=OPENAI_ARGUMENTS,
         answers=OPENAI_LIKE,
     ),
-    Subject(
-        "langchain_deepseek.ChatDeepSeek",
-        "deepseek-chat",
-        "base_url",
-        at="/v1",
-        fields=OPENAI,
-        methods=OPENAI_ARGUMENTS,
-        values=OPENAI_VALUES,
-        clients=_openai_clients,
-        answers=OPENAI_LIKE,
-    ),
-    Subject(
-        "langchain_xai.ChatXAI",
-        "grok-4",
-        "base_url",
-        at="/v1",
-        fields=OPENAI,
-        methods=OPENAI_ARGUMENTS,
-        values=OPENAI_VALUES,
-        clients=_openai_clients,
-        answers=OPENAI_LIKE,
-    ),
+    _on_openais_client("langchain_deepseek.ChatDeepSeek", "deepseek-chat", "base_url"),
+    _on_openais_client("langchain_xai.ChatXAI", "grok-4", "base_url"),
     Subject(
         "langchain_fireworks.ChatFireworks",
         "accounts/fireworks/models/gpt-oss-120b",
@@ -335,17 +324,7 @@ HEAVY: Final = (
         methods=("fireworks.resources.chat.completions:CompletionsResource.create",),
         answers=OPENAI_LIKE,
     ),
-    Subject(
-        "langchain_together.ChatTogether",
-        "meta-llama/Llama-3-8b-chat-hf",
-        "base_url",
-        at="/v1",
-        fields=OPENAI,
-        methods=OPENAI_ARGUMENTS,
-        values=OPENAI_VALUES,
-        clients=_openai_clients,
-        answers=OPENAI_LIKE,
-    ),
+    _on_openais_client("langchain_together.ChatTogether", "meta-llama/Llama-3-8b-chat-hf", "base_url"),
     Subject(
         "langchain_cohere.ChatCohere",
         "command-r-plus",

@@ -69,12 +69,6 @@ def change(folder: Path, sql: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder that does not exist yet."""
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def two(folder: Path) -> Iterator[SQLiteStore]:
     """Return a store with the entries ``a`` and ``b``, which is not in memory."""
     store = SQLiteStore(folder)

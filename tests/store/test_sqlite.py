@@ -78,12 +78,6 @@ class TestSQLiteStore(StoreContract):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder that does not exist yet."""
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def store(folder: Path) -> Iterator[SQLiteStore]:
     """Return a store in that folder."""
     store = SQLiteStore(folder)

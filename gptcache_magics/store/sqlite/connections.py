@@ -28,7 +28,7 @@ T = TypeVar("T")
 Work = Callable[["Connection"], T]
 FILE: Final = "cache.db"
 ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite raises: its own errors, and the error of a message that it cannot decode."""
+"""The errors that SQLite raises: its own, and that of a message that it cannot decode."""
 BUSY_SECONDS: Final = 10.0
 """Longest wait for another process, in a command that the user typed."""
 CALL_SECONDS: Final = 1.0

@@ -7,7 +7,6 @@ store the names: for its entries the digest also says which parameters are the c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import combinations
@@ -21,6 +20,7 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, STORED, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
+from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
 from gptcache_magics.text.secret_names import is_secret
@@ -200,20 +200,11 @@ def _with_class(name: str, parameters: _Parameters, imports: list[str], remarks:
     return ["", *made.lines]
 
 
-def _object(text: str) -> _Parameters:
-    """Return the object of a JSON text; an empty one if masking has cut into it, or damage."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _splits(asked: Configuration) -> Iterator[tuple[_Parameters, _Parameters]]:
     """Yield the parameters of the model and those of the call; where this is unknown each possible split."""
-    parameters = _object(asked.parameters)
+    parameters = parameters_of(asked.parameters)
     if asked.call_parameters is not None:
-        replaced = _object(asked.call_parameters)
+        replaced = parameters_of(asked.call_parameters)
         own = {name: value for name, value in replaced.items() if value is not None}
         # A parameter that names the model is not stored among the others.
         call = {name: parameters.pop(name, asked.model) for name in replaced}
