@@ -16,6 +16,7 @@ import gptcache_magics as gm
 from gptcache_magics import generations
 from gptcache_magics.store.protocol import Entry, Near, Period, Selection
 from gptcache_magics.store.reasons import Kind, Objection, ObjectionKind, Reason
+from gptcache_magics.store.sqlite import recent
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.testing.samples import EVERYTHING, GPT, answer, column, key, lookup, make_entry
 from tests.support.damaged_store import QUESTIONS, EchoModel, answer_to, fill, flip, spoil, use
@@ -335,3 +336,23 @@ def test_damage_while_the_store_is_open_breaks_nothing(
 
     assert list(use(tmp_path / "store")) == []
     assert all(model.invoke(each).text in (answer_to(each), "edited") for each in QUESTIONS)
+
+
+def test_another_kernel_forgets_an_answer_whose_damaged_row_was_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "CHECK_SECONDS", -1.0)
+    one, other = SQLiteStore(folder), SQLiteStore(folder)
+    one.put(make_entry("a", b"old"), GPT)
+    assert other.get(key("a")) is not None  # from now on in the memory of the other kernel
+    with closing(sqlite3.connect(folder / "cache.db")) as db:
+        db.execute("UPDATE entry SET answer=x'00'")
+        db.commit()
+    one.put(make_entry("a", b"new"), GPT)
+    for store in (one, other):
+        recalled = store.recall(key("a"))
+        assert recalled is None or recalled.answer == b"new"
+        found = store.get(key("a"))
+        assert found is not None
+        assert found.answer == b"new"
+        store.close()

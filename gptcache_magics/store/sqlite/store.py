@@ -225,7 +225,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         old = self._old(db, entry.key)
         if old is not None and old.answer != entry.answer:
             db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old.answer))
-            db.execute("INSERT INTO dropped (id, why) VALUES (?, 'replaced')", (number,))
+            self._tell_others(db, number)
         db.execute(PUT_ENTRY, entry_values(entry))
         db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
         if entry.tags:
@@ -243,8 +243,13 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return entry
         db.execute("INSERT INTO damaged SELECT ?, e.* FROM entry e WHERE id=?", (time.time(), number))
         db.execute("DELETE FROM entry WHERE id=?", (number,))
+        self._tell_others(db, number)  # one may have the sound answer in memory
         self._damage.set_aside(key[:16])
         return None
+
+    def _tell_others(self, db: sqlite3.Connection, number: int) -> None:
+        """Let other kernels forget an entry that is replaced."""
+        db.execute("INSERT INTO dropped (id, why) VALUES (?, 'replaced')", (number,))
 
     def gone(self, key: str) -> Reason | None:
         """Return why an entry is not served: damaged, removed or evicted; None if nothing is known of it."""
