@@ -630,8 +630,18 @@ def test_the_wraps_end_with_the_last_cache(tmp_path: Path, life: str) -> None:
     output_of(WRAPS + LIVES[life], folder=tmp_path)
 
 
+WORK = {
+    "batch": ('model.batch(["a", "a", "b"])', 500, 2),
+    "abatch": ('asyncio.run(model.abatch(["c", "c", "a"]))', 500, 2),
+    "stream": ('list(model.stream("a"))', 500, 1),
+}
+
+
 @pytest.mark.slow
-def test_unused_objects_may_be_collected_between_any_two_steps(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("work", "places", "hits"), WORK.values(), ids=WORK)
+def test_unused_objects_may_be_collected_between_any_two_steps(
+    tmp_path: Path, work: str, places: int, hits: int
+) -> None:
     script = """
 import asyncio, faulthandler, gc, os, sys, threading
 from langchain_core.globals import set_llm_cache
@@ -646,7 +656,7 @@ def unused(thing):
     return thing
 
 def begun(n):
-    stream = FakeListChatModel(responses=["answer"]).stream(f"left in the middle {n}")
+    stream = left.stream(f"left in the middle {n}")
     next(stream)
     return stream
 
@@ -668,23 +678,22 @@ set_llm_cache(cache)
 gc.collect()
 gc.freeze()
 gc.disable()
-unread = [unused(begun(n)) for n in range(900)]
+left = FakeListChatModel(responses=["answer"])
+unread = [unused(begun(n)) for n in range(1_000)]  # more than there are lines to stop at
 unneeded = [unused(gm.GPTCache(store=":memory:")) for n in range(200)]
 model = FakeListChatModel(responses=["answer"], sleep=0.2)
 
 threading.settrace(collect)
 sys.settrace(collect)
-model.batch(["a", "a", "b"])
-asyncio.run(model.abatch(["c", "c", "a"]))
-list(model.stream("d"))
+exec(sys.argv[1])
 cache.ledger.flush()
 sys.settrace(None)
 
-assert len(places) > 500, len(places)
+assert len(places) > int(sys.argv[2]), len(places)
 assert model.invoke("a").text == "answer"
 print(*(cache.ledger.last_error, sum(lookup.outcome == "hit" for lookup in cache.ledger.recent)))
 """
-    assert output_of(script, folder=tmp_path) == "4"
+    assert output_of(script, work, str(places), folder=tmp_path) == str(hits)
 
 
 def test_a_watcher_that_stops_leaves_the_others_hearing_of_calls(cache: gm.GPTCache) -> None:
