@@ -125,7 +125,7 @@ def total(pieces: list[Any]) -> Any:
 def loaded(message: BaseMessage) -> Any:
     """Return a message that LangChain has dumped and loaded."""
     with warnings.catch_warnings(action="ignore"):  # load() is in beta
-        return load(dumpd(message), allowed_objects="messages")
+        return load(dumpd(message), allowed_objects=[AIMessage])
 
 
 async def gathered(pieces: Any) -> list[Any]:

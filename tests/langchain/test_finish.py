@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
+from inspect import getsource
 from typing import Any, ClassVar
 
 import pytest
@@ -12,6 +13,7 @@ from langchain_core.language_models import FakeListChatModel, FakeListLLM, Gener
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
+from langchain_openai.chat_models import base
 
 import gptcache_magics as gm
 from gptcache_magics import generations
@@ -48,6 +50,8 @@ WHOLE: dict[str, tuple[str, Script]] = {
 }
 """Answers that are whole, by protocol."""
 
+# langchain-openai raises at the event of a failed response; before it knew that event, the end was missing.
+FAILED = "broken off (ValueError)" if "response.failed" in getsource(base) else "no finish reason"
 BROKEN: dict[str, tuple[str, Script, str]] = {
     "openai, no end": ("openai", openai(DOSE), "no finish reason"),
     "openai, no end but usage": (
@@ -70,7 +74,7 @@ BROKEN: dict[str, tuple[str, Script, str]] = {
     "openai_text, no end": ("openai_text", openai_text(DOSE), "no finish reason"),
     "responses, no end": ("responses", responses(DOSE), "no finish reason"),
     "responses, incomplete": ("responses", responses(DOSE, end="incomplete"), "cut off (incomplete)"),
-    "responses, failed": ("responses", responses(DOSE, end="failed"), "broken off (ValueError)"),
+    "responses, failed": ("responses", responses(DOSE, end="failed"), FAILED),
     "responses, an error": ("responses", [*responses(DOSE), {"type": "error", "code": "x", "message": "y"}], "broken"),
     "anthropic, no end": ("anthropic", anthropic(DOSE), "no finish reason"),
     "anthropic, a pause": ("anthropic", anthropic(DOSE, end="pause_turn"), "unknown finish reason (pause_turn)"),
