@@ -126,7 +126,8 @@ def rotated(server: ProviderServer) -> Iterator[tuple[str, Plant]]:
     yield (
         "MCP server of Anthropic",
         lambda s: anthropic(
-            mcp_servers=[{"type": "url", "url": "https://mcp.example/sse", "name": "a", "authorization_token": s}]
+            mcp_servers=[{"type": "url", "url": "https://mcp.example/sse", "name": "a", "authorization_token": s}],
+            betas=["mcp-client-2025-04-04"],  # langchain-anthropic 1.0 asks no beta API without one
         ),
     )
     yield "API key", lambda s: openai(api_key=s)

@@ -90,10 +90,12 @@ class Cells:
     def follow(self) -> None:
         """Follow the cells of the shell, from the one that is running."""
         controller.settings.running = self._runs
-        if _runs_cell():  # it began before its events could be followed
+        loading = _running_cell()
+        if loading is not None:  # it began before its events could be followed
             run = self._begin()
             run.began_before = True
-            self._place(run, "%load_ext gptcache_magics", "")
+            if not loading.silent:  # as a script runs
+                self._place(run, "%load_ext gptcache_magics", "")
         for event, follow in self._events.items():
             self._shell.events.register(event, follow)
         self._shell.input_transformers_cleanup.append(_cell_line)
@@ -236,12 +238,12 @@ class Cells:
         return found if isinstance(found, dict) else {}
 
 
-def _runs_cell() -> bool:
-    """Return whether this code was called by a cell, and not by a script or while IPython starts."""
+def _running_cell() -> ExecutionInfo | None:
+    """Return the cell that called this code; None in a script, or while IPython starts."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != RUNNER:
         frame = frame.f_back
-    return frame is not None
+    return frame.f_locals["result"].info if frame is not None else None
 
 
 def _value(shell: Any, cell: str) -> Any:

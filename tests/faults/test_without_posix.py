@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import IPython
 import pytest
 
 from tests.support.processes import output_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(IPython.version_info < (8,), reason="IPython 7 imports pty where it is not on Windows"),
+]
 
 LIKE_WINDOWS = """
 import importlib.abc, os, sys
