@@ -21,7 +21,8 @@ import orjson
 
 from gptcache_magics.identity import clients, code, model, state
 from gptcache_magics.identity.code import tagged
-from gptcache_magics.identity.state import MOST_BYTES, Unreadable
+from gptcache_magics.identity.state import MOST_BYTES
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
 from gptcache_magics.text.secret_names import is_secret
 
@@ -96,7 +97,7 @@ class Reader:
         if isinstance(value, type):
             return self._once(value, code.class_as_value)
         if code.is_code(value):
-            return self._once(value, code.function)
+            return self._once(code.original(value), code.function)
         if isinstance(value, partial):
             return tagged(kind, [self.plain(each) for each in (value.func, value.args, value.keywords)])
         if isinstance(value, ModuleType):

@@ -11,7 +11,8 @@ import dis
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache, partial
+from contextlib import suppress
+from functools import cached_property, lru_cache, partial, partialmethod
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -25,12 +26,13 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any, Final
 
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
 
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["class_as_value", "function", "is_code", "is_installed", "members", "name_of", "tagged"]
+__all__ = ["class_as_value", "function", "is_code", "is_installed", "members", "name_of", "original", "tagged"]
 
 _BUILTIN: Final = (
     *(BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType),
@@ -45,6 +47,8 @@ _CHANGING: Final = frozenset(
 )
 """Methods that change a container."""
 _WRITES: Final = frozenset(f"{does}_{what}" for does in ("STORE", "DELETE") for what in ("GLOBAL", "DEREF", "ATTR"))
+_COUNTING: Final = frozenset(["add", "append", "appendleft", "clear", "discard", "extend", "insert", "update"])
+"""Methods that change a container and tell nothing of it."""
 _READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _GETS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITES_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
@@ -52,8 +56,15 @@ _LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_
 """Instructions that push one value."""
 _KINDS: Final = {"NAME": "GLOBAL", "METHOD": "ATTR"}
 _OURS: Final = __name__.partition(".")[0]
-_MADE: Final = frozenset({"model_config", "model_fields", "model_computed_fields", "_abc_impl"})
-"""Members that pydantic and ABCMeta give to a class."""
+_MADE: Final = frozenset(
+    [
+        *("model_config", "model_fields", "model_computed_fields", "_abc_impl", "__abstractmethods__", "__annotate__"),
+        *("__annotations__", "__class_vars__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__"),
+        *("__firstlineno__", "__match_args__", "__module__", "__orig_bases__", "__parameters__", "__qualname__"),
+        *("__private_attributes__", "__signature__", "__static_attributes__", "__type_params__", "__weakref__"),
+    ]
+)
+"""Members that Python, pydantic, dataclass and ABCMeta give to a class."""
 
 
 def name_of(kind: Any) -> str:
@@ -103,16 +114,22 @@ def function(value: Any, reader: Reader) -> Any:
         return {HIDDEN: f"{owner}.{value.__qualname__}", "data": of}
     if not isinstance(value, FunctionType):  # functools.lru_cache
         return tagged(type(value), reader.plain(value.__wrapped__))
-    return {HIDDEN: name_of(value), "data": _function(value, reader, all_cells=True)}
+    return {HIDDEN: name_of(value), "data": _function(value, reader)}
 
 
-def _function(value: FunctionType, reader: Reader, *, all_cells: bool) -> Any:
+def original(value: Any) -> Any:
+    """Return the function below what this package has put into a class, or the value itself."""
+    made_by = value.__globals__.get("__name__") if isinstance(value, FunctionType) else type(value).__module__
+    if not str(made_by).startswith(f"{_OURS}.") or not hasattr(value, "__wrapped__"):
+        return value
+    return original(value.__wrapped__)
+
+
+def _function(value: FunctionType, reader: Reader) -> Any:
     own, wrapped = not _is_foreign(value), getattr(value, "__wrapped__", None)
-    if wrapped is not None and str(value.__globals__.get("__name__", "")).startswith(f"{_OURS}."):
-        return _function(wrapped, reader, all_cells=all_cells)  # a method of a model, which this package wraps
     changed = _uses(value.__code__)[1]
     cells = {
-        name: _cell(cell, reader, all_cells=all_cells)
+        name: _cell(name, cell, reader)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
         if f"DEREF {name}" not in changed
     }
@@ -126,12 +143,14 @@ def _function(value: FunctionType, reader: Reader, *, all_cells: bool) -> Any:
     return data
 
 
-def _cell(cell: Any, reader: Reader, *, all_cells: bool) -> Any:
+def _cell(name: str, cell: Any, reader: Reader) -> Any:
     try:
         value = cell.cell_contents
     except ValueError:  # not filled yet
         return {HIDDEN: "empty"}
-    return _used(value, reader) if all_cells or _is_constant(value) else {HIDDEN: name_of(type(value))}
+    if name == "__class__":  # super(): the class or a base, which counts with its own members
+        return {HIDDEN: name_of(value)}
+    return _used(value, reader)
 
 
 def _used(value: Any, reader: Reader) -> Any:
@@ -248,47 +267,88 @@ def _options(kind: Any) -> list[Any]:
 
 
 def members(kind: type, reader: Reader) -> list[Any]:
-    """Return the functions and constants of a class and its bases, as far as a user wrote them."""
-    bases = [base for base in kind.__mro__ if not is_installed(base.__module__)]
-    found: list[dict[str, Any]] = [dict(_functions(base)) for base in bases]
-    changed = frozenset[str]().union(*(_uses(each.__code__)[1] for each in _plain_functions(found)))
-    return [
-        [name_of(base), content]
-        for base, functions in zip(bases, found, strict=True)
-        if (content := _members(base, functions, changed, reader))
-    ]
+    """Return the members of a class and its bases, as far as a user wrote them.
+
+    Raises
+    ------
+    Unreadable
+        If a member cannot be read to its data. The message names the class and the member.
+    """
+    made_by: type = type(kind)
+    bases = [base for base in (*kind.__mro__, *made_by.__mro__) if not is_installed(base.__module__)]
+    counting = _counting(bases)
+    found = [[name_of(base), _members(base, counting, reader)] for base in bases]
+    return [each for each in found if each[1]]
 
 
-def _members(base: type, functions: Mapping[str, Any], changed: frozenset[str], reader: Reader) -> dict[str, Any]:
-    content = {name: [_function(part, reader, all_cells=False) for part in parts] for name, parts in functions.items()}
+def _members(base: type, counting: frozenset[str], reader: Reader) -> dict[str, Any]:
+    content = {}
     for name, value in vars(base).items():
-        if name in _MADE or f"ATTR {name}" in changed or (name.startswith("__") and name.endswith("__")):
+        if name in _MADE or name in counting or name.startswith("__pydantic_"):
             continue
-        if _is_constant(value) and name not in functions:
-            content[name] = _used(value, reader)
+        try:
+            content[name] = [_used(part, reader) for part in _parts(value)]
+        except Unreadable as error:
+            raise Unreadable(f"{base.__qualname__}.{name}: {error}") from None
     return content
 
 
-def _functions(base: type) -> Iterator[tuple[str, list[FunctionType]]]:
-    for name, value in vars(base).items():
-        if isinstance(value, property):
-            parts: list[Any] = [value.fget, value.fset]
-        elif isinstance(value, cached_property):
-            parts = [value.func]
-        else:
-            part = getattr(value, "__func__", value)
-            # A method that this package wraps, or functools.lru_cache, is no function.
-            parts = [part if isinstance(part, FunctionType) else getattr(part, "__wrapped__", part)]
-        functions = [part for part in parts if isinstance(part, FunctionType)]
-        if any(not _is_foreign(each) or hasattr(each, "__wrapped__") for each in functions):
-            yield name, functions
+def _parts(member: Any) -> list[Any]:
+    """Return what a member of a class consists of: the functions of a property, the function of a method."""
+    if isinstance(member, property):
+        return [member.fget, member.fset, member.fdel]
+    if isinstance(member, classmethod | staticmethod):
+        return [member.__func__]
+    return [member.func] if isinstance(member, cached_property) else [member]
+
+
+def _counting(bases: list[type]) -> frozenset[str]:
+    """Return the names of members that the methods of classes change and do not read, such as a count of calls."""
+    found: dict[int, FunctionType] = {}
+    for base in bases:
+        for member in vars(base).values():
+            for part in _parts(member):
+                _collect(part, found)
+    touched = [_touches(each.__code__) for each in found.values()]
+    nothing = frozenset[str]()
+    return nothing.union(*(changed for _, changed in touched)) - nothing.union(*(read for read, _ in touched))
+
+
+def _collect(part: Any, found: dict[int, FunctionType]) -> None:
+    """Add a function to those found, and the functions that it wraps or encloses."""
+    part = original(part)
+    if id(part) in found:
+        return
+    if isinstance(part, FunctionType):
+        found[id(part)] = part
+        for cell in part.__closure__ or ():
+            with suppress(ValueError):  # not filled yet
+                _collect(cell.cell_contents, found)
+    if isinstance(part, partial | partialmethod):
+        _collect(part.func, found)
+    elif is_code(part):
+        for name in ("__func__", "__wrapped__"):
+            _collect(getattr(part, name, None), found)
+
+
+@lru_cache(maxsize=1024)
+def _touches(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of attributes that code may read, and of those that it changes: ``self.calls += 1``."""
+    read = {each for each in code.co_consts if isinstance(each, str)}  # getattr(self, "calls")
+    changed: set[str] = set()
+    steps = [each for each in dis.get_instructions(code) if each.opname != "CACHE"]
+    for before, step, after in zip(steps, steps[1:], steps[2:], strict=False):
+        if "_ATTR" not in step.opname and step.opname not in _GETS:
+            continue
+        added = before.opname == "COPY" or (after.opname in _GETS and after.argval in _COUNTING)
+        (changed if added or step.opname in _WRITES else read).add(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner = _touches(constant)
+            read |= inner[0]
+            changed |= inner[1]
+    return frozenset(read), frozenset(changed)
 
 
 def _is_foreign(function: FunctionType) -> bool:
     return is_installed(str(function.__globals__.get("__name__", "")))
-
-
-def _plain_functions(found: list[dict[str, Any]]) -> Iterator[FunctionType]:
-    for functions in found:
-        for parts in functions.values():
-            yield from (getattr(part, "__wrapped__", part) for part in parts)

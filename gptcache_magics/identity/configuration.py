@@ -37,7 +37,7 @@ from gptcache_magics.identity.providers import (
     USUAL,
     provider_of,
 )
-from gptcache_magics.identity.state import Unreadable
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets
 

@@ -18,7 +18,7 @@ from gptcache_magics.identity.canonical import Reader
 from gptcache_magics.identity.configuration import arguments_of
 from gptcache_magics.identity.model import behaviour, facts_of, fields, model_name
 from gptcache_magics.identity.providers import BASE_URLS, MODEL_NAMES
-from gptcache_magics.identity.state import Unreadable
+from gptcache_magics.identity.unreadable import Unreadable
 
 __all__ = ["names"]
 

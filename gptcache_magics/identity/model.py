@@ -32,7 +32,8 @@ from gptcache_magics.identity.providers import (
     owner_of,
     provider_of,
 )
-from gptcache_magics.identity.state import Unreadable, attributes
+from gptcache_magics.identity.state import attributes
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import is_credential, plain_url, without_secrets
 from gptcache_magics.text.secret_names import is_secret
@@ -261,6 +262,8 @@ def behaviour(model: Any, reader: Reader) -> dict[str, Any]:
     """Return what a class that is not known does: its code, its defaults, and how it identifies itself."""
     kind = type(model)
     found: dict[str, Any] = {"code": code.members(kind, reader.fork()), "defaults": _own_defaults(kind, reader)}
+    if not code.is_installed(kind.__module__):
+        found["doc"] = kind.__doc__
     for name in _IDENTIFYING:
         owner = next((base for base in kind.__mro__ if name in vars(base)), kind)
         if not is_known(owner):

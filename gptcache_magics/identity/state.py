@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from gptcache_magics.identity import code
 from gptcache_magics.identity.code import is_installed, name_of
 from gptcache_magics.identity.providers import left_out
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
 
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["MOST_BYTES", "Unreadable", "attributes", "content"]
+__all__ = ["MOST_BYTES", "attributes", "content"]
 
 MOST_BYTES: Final = 64 * 2**20
 """Bytes of one call's configuration; a larger one is not read."""
@@ -23,10 +24,6 @@ _INERT: Final = frozenset({"_thread", "threading", "asyncio.locks", "concurrent.
 _NOT_INERT: Final = frozenset({"local", "_local", "Thread", "Timer"})
 _PICKLING: Final = ("__reduce__", "__reduce_ex__", "__getstate__")
 _POINTER: Final = object.__basicsize__ // 2
-
-
-class Unreadable(Exception):
-    """The data of a value cannot be read, so it is unknown what the model would see. The message names the value."""
 
 
 def content(value: Any, reader: Reader) -> Any:

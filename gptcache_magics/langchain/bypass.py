@@ -21,7 +21,7 @@ from gptcache_magics.errors import BudgetReached, CacheMiss, EmbeddingMiss
 from gptcache_magics.identity.configuration import configuration_of, unreadable_configuration
 from gptcache_magics.identity.key import Identity, identify
 from gptcache_magics.identity.prompt import prompt_of, question_of
-from gptcache_magics.identity.state import Unreadable
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope

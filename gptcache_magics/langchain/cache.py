@@ -20,7 +20,7 @@ from langchain_core.runnables import run_in_executor
 from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
 from gptcache_magics.identity.key import identify, identify_by_llm_string
-from gptcache_magics.identity.state import Unreadable
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain import hooks, retries
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.langchain.call import ModelCall, running_call

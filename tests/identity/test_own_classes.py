@@ -1,6 +1,7 @@
 """Of a class that nobody has compared with its requests, everything counts."""
 
 import threading
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,9 @@ from langchain_openai import ChatOpenAI
 from openai import OpenAI
 from pydantic import PrivateAttr
 
+from gptcache_magics.identity.unreadable import Unreadable
+from gptcache_magics.langchain import hooks
+from gptcache_magics.langchain.hooks import METHODS, PROVIDER_METHODS, PUBLIC_METHODS
 from tests.support.calls import Chat, key
 
 
@@ -118,3 +122,124 @@ def test_a_client_that_a_model_holds_counts_with_its_address_and_headers() -> No
 
     assert holding() == holding(api_key="two")
     assert len({holding(), holding(base_url="http://a/v1"), holding(default_headers={"X-Persona": "poet"})}) == 3
+
+
+HEAD = """
+import functools, pathlib
+from typing import Any, ClassVar
+from langchain_core.messages import AIMessage, SystemMessage
+from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
+from langchain_core.prompts import PromptTemplate
+from tests.identity.test_own_classes import Persona
+from langchain_core.language_models import LLM
+
+"""
+
+
+def cell(source: str, name: str = "Own") -> Any:
+    """Return what a notebook's cell defines under a name."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(HEAD + source, "<cell>", "exec"), space)
+    return space[name]
+
+
+@pytest.fixture
+def on() -> Iterator[None]:
+    """Wrap the methods of every class."""
+    hooks.install()
+    yield
+    hooks.release()
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("name", sorted({*METHODS, *PUBLIC_METHODS, *PROVIDER_METHODS}))
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_wrapped_method_that_is_defined_again_is_another_class(name: str, kind: str) -> None:
+    body = f"class Own(Persona):\n    {kind} {name}(self, *arguments, **options):\n        return "
+    one, same, two = (cell(body + word) for word in ('"a"', '"a"', '"b"'))
+
+    assert key(one()) == key(same()) != key(two())
+
+
+@pytest.mark.usefixtures("on")
+def test_a_completion_model_whose_call_is_defined_again_is_another_class() -> None:
+    body = (
+        "class Own(LLM):\n    _llm_type = 'own'\n    def _call(self, prompt, *arguments, **options):\n        return "
+    )
+    one, two = cell(body + '"a"'), cell(body + '"b"')
+
+    assert key(one()) != key(two())
+
+
+def test_a_class_is_the_same_whether_its_methods_are_wrapped_or_not() -> None:
+    own = cell("class Own(Persona):\n    def _generate(self, *arguments, **options):\n        return 'a'")
+    before, held = key(own()), key(Chat(anything=own()._generate))
+    hooks.install()
+    try:
+        assert key(own()) == before
+        assert key(Chat(anything=own()._generate)) == held
+    finally:
+        hooks.release()
+    assert key(own()) == before
+
+
+SAY = "\n    def say(self):\n        return "
+MEMBERS = [
+    f"class Own(Persona):\n    who: ClassVar[Any] = SystemMessage('a'){SAY}self.who.content",
+    f"class Own(Persona):\n    who: ClassVar[Any] = PromptTemplate.from_template('a'){SAY}self.who.template",
+    f"class Own(Persona):\n    who: ClassVar[Any] = pathlib.PurePath('a'){SAY}str(self.who)",
+    f"class Own(Persona):\n    who: ClassVar[Any] = [SystemMessage('a')]{SAY}self.who[0].content",
+    f"class Own(Persona):\n    __who__: ClassVar[str] = 'a'{SAY}self.__who__",
+    f"class Own(Persona):\n    'a'{SAY}self.__doc__",
+    f"class Own(Persona):\n    class Who: name = 'a'{SAY}self.Who.name",
+    f"class Own(Persona):\n    get = functools.partialmethod(lambda self, who: who, 'a'){SAY}self.get()",
+    f"class Own(Persona):\n    @staticmethod\n    @functools.lru_cache\n    def get(): return 'a'{SAY}self.get()",
+    f"class Own(Persona):\n    @classmethod\n    @functools.cache\n    def get(cls): return 'a'{SAY}self.get()",
+    f"class Own(Persona):\n    @functools.cache\n    def get(self): return 'a'{SAY}self.get()",
+    f"class Own(Persona):\n    @functools.singledispatchmethod\n    def get(self, n): return 'a'{SAY}self.get(1)",
+    "class Meta(type(Persona)):\n    @property\n    def who(cls): return 'a'\n"
+    f"class Own(Persona, metaclass=Meta):{SAY}type(self).who",
+    "def make(who):\n    class Own(Persona):\n        def say(self): return who.content\n    return Own\n"
+    "Own = make(SystemMessage('a'))",
+    "def make(who):\n    class Own(Persona):\n        def say(self): return who['x'][0]\n    return Own\n"
+    "Own = make({'x': [pathlib.PurePath('a')]})",
+]
+
+
+@pytest.mark.parametrize("source", MEMBERS)
+def test_every_member_of_a_class_counts(source: str) -> None:
+    one, same, two = cell(source), cell(source), cell(source.replace("'a'", "'b'"))
+
+    assert key(one()) == key(same()) != key(two())
+
+
+def test_a_member_that_a_method_assigns_and_another_reads_counts() -> None:
+    own = cell(
+        "class Own(Persona):\n    who: ClassVar[str] = 'a'\n    @classmethod\n    def become(cls, who): cls.who = who"
+        f"{SAY}self.who"
+    )
+    before = key(own())
+    own.become("b")
+
+    assert key(own()) != before
+
+
+READS = ["len(self.CALLS)", "getattr(self, 'CALLS')", "(lambda: self.CALLS)()"]
+DECORATED = ["functools.cache", "(lambda f: lambda self: f(self))", "(lambda f: functools.partialmethod(f))"]
+
+
+@pytest.mark.parametrize("reads", [*READS, *(f"1\n    @{each}{SAY}self.CALLS" for each in DECORATED)])
+def test_a_list_that_a_class_fills_counts_if_the_class_reads_it(reads: str) -> None:
+    counting = "class Own(Persona):\n    CALLS: ClassVar[list] = []\n    def log(self):\n        self.CALLS.append(1)"
+    for source, counts in ((counting, False), (f"{counting}{SAY}{reads}", True)):
+        own = cell(source)
+        before = key(own())
+        own().log()
+        assert (key(own()) != before) is counts
+
+
+def test_a_member_that_cannot_be_read_is_named() -> None:
+    own = cell("class Own(Persona):\n    who: ClassVar[Any] = (each for each in 'a')")
+
+    with pytest.raises(Unreadable, match=r"Own\.who: builtins\.generator"):
+        key(own())
