@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from inspect import getsource
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -326,10 +328,21 @@ def test_no_word_is_complete_and_cut_off() -> None:
     assert not COMPLETE & CUT_OFF
 
 
-def test_a_stream_without_a_reason_is_broken_off_where_earlier_ones_had_one() -> None:
+class Provided(Own):
+    """A user's own class, which gives the chunks of a file: another answer of the same class."""
+
+    file: Path
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from pickle.loads(self.file.read_bytes())
+
+
+def test_a_stream_without_a_reason_is_broken_off_where_earlier_ones_had_one(tmp_path: Path) -> None:
     ended, broken = [piece("a"), piece("b", response_metadata={"finish_reason": "stop"})], [piece("a")]
-    for question, Own.chunks in (("1", ended), ("2", broken), ("2", ended)):
-        list(Own().stream(question))
+    model = Provided(file=tmp_path / "chunks")
+    for question, chunks in (("1", ended), ("2", broken), ("2", ended)):
+        model.file.write_bytes(pickle.dumps(chunks))
+        list(model.stream(question))
     assert list(gm.lookups()["reason"].str.contains("no finish reason, as earlier answers")) == [False, True, False]
-    Own.chunks = broken
-    assert stream(Own(), "2") == "ab"
+    model.file.write_bytes(pickle.dumps(broken))
+    assert stream(model, "2") == "ab"
