@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final, cast
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import AnswerStore, Store
 
 __all__ = ["open_store", "open_with"]
+
+_WHOLE: Final = frozenset(name for part in Store.__mro__ for name in vars(part) if not name.startswith("_"))
+"""Names of everything that a whole store has."""
 
 
 def _sqlite(where: str | Path) -> Store:
@@ -41,8 +45,9 @@ def open_store(where: str | Path | AnswerStore) -> Store:
                 "A store is a folder such as .gptcache, :memory:, or an object with get, put and clear. "
                 f"Got {where!r}, which {missing or 'is a class: make an object of it'}."
             )
-        if isinstance(where, Store):
-            return where
+        # Not isinstance: since Python 3.12 it overlooks what a store passes on with __getattr__.
+        if all(hasattr(where, name) for name in _WHOLE):
+            return cast(Store, where)
         from gptcache_magics.store.partial import completed
 
         return completed(where)

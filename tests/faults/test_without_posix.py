@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 LIKE_WINDOWS = """
-import importlib.abc, os, sys
+import asyncio, importlib.abc, os, sys  # asyncio has its own modules on Windows
 for name in (
     "chown", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getloadavg", "getpgid", "getuid",
     "killpg", "lchown", "mkfifo", "nice", "posix_fallocate", "pread", "pwrite", "register_at_fork",

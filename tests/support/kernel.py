@@ -16,6 +16,8 @@ import gptcache_magics as gm
 __all__ = ["SECONDS", "START", "Kernel", "Ran", "badges"]
 
 SECONDS = 60
+# IPython 7 writes a cell that a cell runs under the outer one's number, and prints an error into whichever cell runs.
+NO_HISTORY_FILE = ["--HistoryManager.enabled=False"]
 START = """
 import asyncio, os, threading, time
 from tests.support.shell import NumberedModel, ask
@@ -54,7 +56,7 @@ class Kernel:
             "JPY_SESSION_NAME": str(folder / "analysis.ipynb"),
         }
         self.manager, self.client = start_new_kernel(
-            SECONDS, "python3", cwd=str(folder), env=env, stderr=subprocess.DEVNULL
+            SECONDS, "python3", cwd=str(folder), env=env, stderr=subprocess.DEVNULL, extra_arguments=NO_HISTORY_FILE
         )
 
     def __enter__(self) -> "Kernel":
