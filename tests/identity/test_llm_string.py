@@ -36,7 +36,8 @@ def fits(model: Any, said: str = "", **kwargs: Any) -> bool:
     [
         (lambda: ChatOpenAI(model="m", temperature=0.5), {"stop": ["."], "seed": 3, "temperature": None}, True),
         (lambda: ChatAnthropic(model="m"), {}, True),
-        (lambda: OpenAI(model="m", temperature=0), {"stop": ["."]}, True),
+        (lambda: OpenAI(model="m", temperature=0), {"stop": ["."]}, False),
+        (lambda: OpenAI(model="m", temperature=0, base_url="http://elsewhere/v1"), {}, False),
         (lambda: OpenAI(model="m"), {"temperature": 0.9}, False),
         (lambda: OpenAI(model="m", default_headers={"X-Persona": "poet"}), {}, False),
         (lambda: ChatOllama(model="m"), {}, False),

@@ -114,7 +114,7 @@ class Recorder(BaseCache):
     def clear(self, **options: object) -> None: ...
 
 
-@pytest.mark.parametrize(("name", "named"), [("ChatOpenAI", True), ("OpenAI", True), ("ChatOllama", False)])
+@pytest.mark.parametrize(("name", "named"), [("ChatOpenAI", True), ("OpenAI", False), ("ChatOllama", False)])
 def test_an_answer_stored_by_llm_string_only_is_served_to_the_model_it_names(
     cache: gm.GPTCache, server: ProviderServer, name: str, named: bool
 ) -> None:
