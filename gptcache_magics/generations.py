@@ -247,11 +247,10 @@ def check_storable(generations: Sequence[Generation], call: Call | None = None) 
             raise not_stored(f"a {type(generation).__name__} is not a generation")
         check_finished(list(dict.fromkeys(finish_reasons(generation))), call)
         message = getattr(generation, "message", None)
-        if not generation.text.strip():
-            if message is None or _empty(message):
-                raise not_stored("empty answer")
-            if getattr(message, "invalid_tool_calls", None) and not message.tool_calls:
-                raise not_stored("its tool calls are invalid")
+        if not generation.text.strip() and (message is None or _empty(message)):
+            raise not_stored("empty answer")
+        if getattr(message, "invalid_tool_calls", None) and not getattr(message, "tool_calls", None):
+            raise not_stored("its tool calls are invalid")
 
 
 def check_finished(reasons: Sequence[str], call: Call | None) -> None:

@@ -516,7 +516,6 @@ def test_a_response_that_was_not_completed_is_not_storable(status: str) -> None:
                 "", tool_calls=[tool_call(name="f", args={}, id="1")], response_metadata={"stop_reason": "tool_use"}
             )
         ),
-        chat(AIMessage("I look.", invalid_tool_calls=[INVALID])),
         chat(AIMessage("", tool_calls=[tool_call(name="f", args={}, id="1")], invalid_tool_calls=[INVALID])),
         chat(AIMessage([{"type": "image_url", "image_url": {"url": "data:"}}])),
         chat(AIMessage("", additional_kwargs={"audio": {"id": "a"}})),
@@ -552,7 +551,9 @@ def test_an_empty_answer_is_not_storable(answers: list[Generation]) -> None:
     assert raised.value.reason.kind is Kind.NOT_STORED
 
 
-@pytest.mark.parametrize("content", ["", [{"type": "function_call", "name": "f", "arguments": "{", "call_id": "1"}]])
+@pytest.mark.parametrize(
+    "content", ["", "I look.", [{"type": "function_call", "name": "f", "arguments": "{", "call_id": "1"}]]
+)
 def test_an_answer_of_only_invalid_tool_calls_is_not_storable(content: Any) -> None:
     assert refusal_of(chat(AIMessage(content, invalid_tool_calls=[INVALID]))) == "its tool calls are invalid"
 

@@ -32,7 +32,10 @@ from gptcache_magics.text.masking import HIDDEN
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["class_as_value", "function", "is_code", "is_installed", "members", "name_of", "original", "tagged"]
+__all__ = [
+    *("class_as_value", "function", "has_functions", "is_code", "is_installed", "members", "name_of", "original"),
+    "tagged",
+]
 
 _BUILTIN: Final = (
     *(BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType),
@@ -279,6 +282,18 @@ def members(kind: type, reader: Reader) -> list[Any]:
     counting = _counting(bases)
     found = [[name_of(base), _members(base, counting, reader)] for base in bases]
     return [each for each in found if each[1]]
+
+
+def has_functions(kind: type) -> bool:
+    """Return whether a user wrote functions of a class or of one of its bases."""
+    own = (base for base in kind.__mro__ if not is_installed(base.__module__))
+    return any(
+        is_code(original(part))
+        for base in own
+        for name, member in vars(base).items()
+        if name not in _MADE
+        for part in _parts(member)
+    )
 
 
 def _members(base: type, counting: frozenset[str], reader: Reader) -> dict[str, Any]:

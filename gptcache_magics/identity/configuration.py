@@ -29,7 +29,6 @@ from gptcache_magics.identity.model import (
     reading_of,
 )
 from gptcache_magics.identity.providers import (
-    BASE_URLS,
     CALL_LEFT_OUT,
     FORMATS,
     MODEL_NAMES,
@@ -124,7 +123,10 @@ def _configuration(model: Any, kwargs: dict[str, Any], *, awaited: bool) -> Conf
     content = [name_of(kind), name, read, arguments]
     if does := behaviour(model, reader):
         content.append(does)
-    return configuration_from_json(dumps(content), provider_of(kind), name or kind.__name__, key_variables(model))
+    addresses = facts_of(kind).addresses
+    return configuration_from_json(
+        dumps(content), provider_of(kind), name or kind.__name__, key_variables(model), addresses
+    )
 
 
 def _argument(name: str, value: Any, reader: Reader) -> Any:
@@ -138,7 +140,9 @@ def _argument(name: str, value: Any, reader: Reader) -> Any:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def configuration_from_json(content: bytes, provider: str, model: str, environment: str) -> Configuration:
+def configuration_from_json(
+    content: bytes, provider: str, model: str, environment: str, addresses: frozenset[str]
+) -> Configuration:
     """Return the configuration that canonical JSON describes.
 
     Parameters
@@ -148,6 +152,8 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
         everything that can change an answer.
     environment
         Names of the variables that the model's class reads its key from, with spaces between them.
+    addresses
+        The fields that hold the provider's address, which is no part of a portable key.
     """
     kind, _, fields, kwargs, *behaviour = orjson.loads(content)
     parameters = {**fields, **kwargs}
@@ -157,7 +163,7 @@ def configuration_from_json(content: bytes, provider: str, model: str, environme
             del parameters[name]
     portable: list[Any] = [provider, model, {**parameters}]
     if provider in PROVIDERS:  # of another class, nobody knows whether a field of such a name is an address
-        portable[2] = {name: value for name, value in parameters.items() if name not in BASE_URLS}
+        portable[2] = {name: each for name, each in parameters.items() if name not in addresses or name in kwargs}
     if behaviour or kind not in USUAL:
         portable += [kind, *behaviour]
     parameters = shown(parameters)

@@ -17,6 +17,7 @@ from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import ALL_CARRIED, carried_by
+from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason
 
@@ -26,6 +27,10 @@ KEY_VERSION: Final = b"1"
 REMEMBERED: Final = 1_000
 LONG_PROMPT: Final = 16_000
 """Most characters of a remembered prompt, so that all remembered prompts take at most about 50 MB."""
+
+
+NOT_SERIALISED: Final = b'"type":"not_implemented"'
+"""What LangChain writes for a value that it cannot serialise, with a ``repr`` that may leave most of the data out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ def _identity_in_call(configuration: Configuration, prompt: str, carried: frozen
     """Return the identity of a prompt; ``carried`` is None for a completion."""
     if carried is None:
         return _identity(configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
-    return _identity(configuration, *canonical(prompt, carried))
+    seen, plain, question = canonical(prompt, carried)
+    if NOT_SERIALISED in seen:
+        raise Unreadable("a value in a message that is not JSON")
+    return _identity(configuration, seen, plain, question)
 
 
 _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)

@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 _IDENTIFYING: Final = ("_identifying_params", "_default_params")
+_SEEN: Final = ("name", "tags", "metadata")
+"""LangChain's own fields that it reads itself only, unless a method of the user's reads them."""
 _HTTP_CLIENTS: Final = ("http_client", "http_async_client")
 
 
@@ -73,6 +75,8 @@ class Facts:
     """Names of all attributes that a model has which nobody added one to."""
     sync_clients: tuple[str, ...]
     async_clients: tuple[str, ...]
+    addresses: frozenset[str]
+    """The fields that hold the provider's address."""
     urls: frozenset[str]
     """Addresses that the provider's client uses by default."""
     arriving: frozenset[str]
@@ -97,10 +101,12 @@ def facts_of(kind: type) -> Facts:
 
 def _facts_of(kind: Any) -> Facts:
     declared = getattr(kind, "model_fields", {})
+    own = code.has_functions(kind)
     counted = tuple(
         (name, _default(each))
         for name, each in declared.items()
-        if not left_out(kind, name) and (not is_secret(name) or each.annotation in (bool, int, float))
+        if ((own and name in _SEEN) or not left_out(kind, name))
+        and (not is_secret(name) or each.annotation in (bool, int, float))
     )
     computed = {name for base in kind.__mro__ for name, each in vars(base).items() if isinstance(each, cached_property)}
     private = {name for base in kind.__mro__ for name in vars(base).get("__private_attributes__", ())}
@@ -117,10 +123,17 @@ def _facts_of(kind: Any) -> Facts:
         attributes=frozenset(declared) | computed,
         sync_clients=tuple(each for each in holders if "async" not in each),
         async_clients=tuple(each for each in holders if "async" in each),
+        addresses=frozenset(name for name in BASE_URLS if _is_address(kind, name)),
         urls=frozenset(provider.urls),
         arriving=(ARRIVING - {"timeout"} if provider.sends_timeout else ARRIVING) if is_known(kind) else frozenset(),
         headers_variable=provider.headers_variable if computed & {*holders} else "",
     )
+
+
+def _is_address(kind: type, name: str) -> bool:
+    """Return whether the provider's own class declares a field, or :func:`_beyond` reads it from the client."""
+    owner = owner_of(kind, name)
+    return is_known(owner) if owner is not None else name == "base_url"
 
 
 def _default(declared: Any) -> Any:
@@ -167,14 +180,18 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     found: dict[str, Any] = {}
     for name, default in facts.counted:
         value = values.get(name)
+        if name == "metadata" and isinstance(value, dict) and left_out(type(model), name):  # the field of LangChain's
+            value = {each: item for each, item in value.items() if each != "lc_versions"} or None
         if value is default or (value is None and default is PydanticUndefined):
             continue
         if facts.known and name in UNSET_IF_EMPTY and not value:
             continue
         read = _field(name, value, reader)
+        if name in facts.addresses and isinstance(read, str):
+            read = plain_url(read)
         if type(value) is type(default) and read == _field(name, default, reader):
             continue
-        if (name in BASE_URLS and read in facts.urls and facts.known) or (name in _HTTP_CLIENTS and read is None):
+        if (name in facts.addresses and read in facts.urls and facts.known) or (name in _HTTP_CLIENTS and read is None):
             continue
         found[name] = read
     if getattr(model, "model_extra", None):
@@ -189,10 +206,9 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
 
 def _field(name: str, value: Any, reader: Reader) -> Any:
     try:
-        read = without_secrets(reader.fork().plain(value), name)
+        return without_secrets(reader.fork().plain(value), name)
     except Unreadable as error:
         raise Unreadable(f"{name}: {error}") from None
-    return plain_url(read) if name in BASE_URLS and isinstance(read, str) else read
 
 
 def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator[tuple[str, Any]]:
@@ -213,7 +229,7 @@ def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator
         return
     values = vars(model)
     used = sent[awaited] or sent[not awaited]
-    named = {plain_url(value) for name, value in values.items() if name in BASE_URLS and isinstance(value, str)}
+    named = {plain_url(value) for name, value in values.items() if name in facts.addresses and isinstance(value, str)}
     urls = [each.url for each in used]
     if any(url and url not in named | facts.urls for url in urls):
         yield "base_url", urls[0] if len(urls) == 1 else urls

@@ -30,10 +30,13 @@ In canonical JSON, a mapping with this name is the data of an object: ``{HIDDEN:
 _SENT: Final = re.compile(r"(?:.*[_-])?headers?|(?:default|extra)_query|(?:query|url)_param(?:eter)?s", re.IGNORECASE)
 """Parameters whose values are headers or query values."""
 _NAMES_IN_SCHEMA: Final = frozenset(
-    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependentRequired"]
+    [
+        *("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependentRequired"),
+        "parameter_definitions",  # Cohere
+    ]
 )
 """Keywords of JSON schema under which names are the user's: a property named ``password`` is not a password."""
-_DATA_IN_SCHEMA: Final = frozenset({"const", "default", "enum", "examples", "input_examples"})
+_DATA_IN_SCHEMA: Final = frozenset({"const", "default", "enum", "example", "examples", "input_examples"})
 """Keywords under which data stands that the model sees: all of it counts."""
 _SCHEMA: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "properties"})
 _SCHEMA_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})

@@ -151,6 +151,22 @@ def test_a_client_of_the_users_own_class_counts_with_its_code() -> None:
     assert len(keys) == 3
 
 
+class Topical(ChatOpenAI):
+    """A model whose user named a field as other providers name their address."""
+
+    endpoint: str = "poems"
+
+
+def test_a_field_or_an_argument_of_the_user_is_no_address() -> None:
+    def portable(field: str, **kwargs: Any) -> str:
+        return configuration_of(Call(Topical(model="small", endpoint=field), kwargs, True)).portable
+
+    assert (
+        len({portable("poems"), portable("laws"), portable("poems", endpoint="a"), portable("poems", base_url="a")})
+        == 4
+    )
+
+
 def test_an_address_is_no_part_of_a_portable_key_and_a_text_is() -> None:
     def portable(model: Any, **kwargs: Any) -> str:
         return configuration_of(Call(model, kwargs, True)).portable

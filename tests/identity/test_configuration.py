@@ -274,3 +274,14 @@ def test_a_class_and_its_schema_as_it_is_are_two_requests():
         for given in (Reply, Reply.model_json_schema())
     }
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        lambda word: {"parameter_definitions": {"password": {"description": word, "type": "str"}}},
+        lambda word: {"type": "object", "example": {"password": word}},
+    ],
+)
+def test_what_a_schema_says_of_a_password_is_no_password(described: Callable[[str], Any]) -> None:
+    assert key(extra_body=described("a")) != key(extra_body=described("b"))

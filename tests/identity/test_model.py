@@ -34,6 +34,9 @@ from tests.support.calls import SECRET, Chat, Color, Persona, key, without_addre
         {"anything": math.nan},
         {"anything": Persona()},
         {"anything": b"bytes"},
+        {"name": "assistant"},  # a method of the user's may read it
+        {"tags": ["a"]},
+        {"metadata": {"a": 1}},
     ],
     ids=without_address,
 )
@@ -45,8 +48,8 @@ def test_a_field_that_can_change_an_answer_changes_the_key(fields: dict[str, Any
 @pytest.mark.parametrize(
     "fields",
     [
-        {"name": "assistant"},
-        {"tags": ["a"], "metadata": {"a": 1}, "verbose": True},
+        {"verbose": True},
+        {"metadata": {"lc_versions": {"langchain-core": "0"}}},
         {"cache": False},
         {"disable_streaming": True},
         {"password": SECRET},

@@ -243,3 +243,24 @@ def test_a_member_that_cannot_be_read_is_named() -> None:
 
     with pytest.raises(Unreadable, match=r"Own\.who: builtins\.generator"):
         key(own())
+
+
+def test_names_and_tags_count_where_a_method_of_the_user_can_read_them() -> None:
+    given: list[dict[str, Any]] = [{}, {"name": "pirate"}, {"tags": ["a"]}, {"metadata": {"a": 1}}]
+    assert len({key(Persona(**each)) for each in given}) == 4
+    assert len({key(ChatOpenAI(model="small", api_key="k", **each)) for each in given}) == 1
+    assert len({key(Bare(model="small", api_key="k", **each)) for each in given}) == 1
+
+
+class Bare(ChatOpenAI):
+    """A class without methods."""
+
+
+class Placed(Persona):
+    """A model with fields that other classes call an address."""
+
+    base_url: str = ""
+
+
+def test_an_address_of_a_class_of_the_user_counts_as_it_is() -> None:
+    assert key(Placed(base_url="http://x/")) != key(Placed(base_url="http://x"))

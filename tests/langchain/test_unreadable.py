@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
@@ -198,3 +199,16 @@ def test_a_cycle_can_be_read(cache: gm.GPTCache) -> None:
         Holder(held=Node(value)).invoke("q")
 
     assert [lookup.outcome for lookup in cache.ledger.recent] == ["miss", "hit", "miss"]
+
+
+@pytest.mark.parametrize("make", [lambda: np.zeros(5000), lambda: pd.DataFrame({"a": range(1000)})])
+def test_a_message_with_a_value_that_is_no_json_goes_past_the_cache(
+    cache: gm.GPTCache, make: Callable[[], Any]
+) -> None:
+    """LangChain writes its ``repr``, which leaves most of the data out."""
+    for _ in range(2):
+        Holder().invoke([HumanMessage([{"type": "data", "x": make()}])])
+    assert [(each.outcome, each.reason and each.reason.kind) for each in cache.ledger.recent] == [
+        ("bypass", Kind.UNREADABLE)
+    ] * 2
+    assert list(cache.store.entries(Selection())) == []
