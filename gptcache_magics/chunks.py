@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED
+from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED, uninterrupted
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -46,6 +46,7 @@ class Streamed:
     """Reason why the last chunk did not come."""
 
     @cached_property
+    @uninterrupted
     def joined(self) -> Any:
         """One chunk of all; None if there was not one."""
         if self.chunks and isinstance(self.chunks[0], ChatGenerationChunk):
@@ -54,6 +55,7 @@ class Streamed:
         return reduce(add, self.chunks) if self.chunks else None
 
     @cached_property
+    @uninterrupted
     def whole(self) -> list[Generation]:
         """The answer of all chunks, as ``invoke`` would have given it."""
         joined = self.joined
@@ -144,14 +146,14 @@ def _without_parsed(chunk: Any) -> Any:
     if not isinstance(extras.get(PARSED), BaseModel) and not is_dataclass(extras.get(PARSED)):
         return chunk
     message = chunk.message.model_copy(update={"additional_kwargs": {**extras, PARSED: FROM_TEXT}})
-    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+    return chunk.model_copy(update={"message": message})
 
 
 def _with_metadata(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
     """Return the chunk with its information in the message, where LangChain puts it."""
     metadata = {**(chunk.generation_info or {}), **chunk.message.response_metadata}
     message = chunk.message.model_copy(update={"response_metadata": metadata})
-    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+    return chunk.model_copy(update={"message": message})
 
 
 def _as_blocks(chunks: Sequence[ChatGenerationChunk]) -> Iterator[ChatGenerationChunk]:
@@ -164,7 +166,7 @@ def _as_blocks(chunks: Sequence[ChatGenerationChunk]) -> Iterator[ChatGeneration
             block.setdefault("index", number)
         metadata = {**chunk.message.response_metadata, "output_version": "v1"}
         message = chunk.message.model_copy(update={"content": blocks, "response_metadata": metadata})
-        yield ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+        yield chunk.model_copy(update={"message": message})
     yield ChatGenerationChunk(message=AIMessageChunk(content=[], chunk_position="last"))
 
 
@@ -198,6 +200,7 @@ def _rows(chunks: Sequence[Any]) -> list[Any]:
     return rows
 
 
+@uninterrupted
 def _chunks(rows: Sequence[Any]) -> list[Any]:
     """Return new chunks from their JSON."""
     chunks: list[Any] = []
@@ -232,6 +235,7 @@ def _cut(generation: Generation) -> Iterator[Any]:
     each = {name: metadata.pop(name) for name in _IN_EACH if name in metadata}
     empty: Any = "" if isinstance(message.content, str) else []
 
+    @uninterrupted
     def chunk(content: Any = empty, **fields: Any) -> ChatGenerationChunk:
         return ChatGenerationChunk(message=AIMessageChunk(content=content, response_metadata=dict(each), **fields))
 

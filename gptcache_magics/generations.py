@@ -12,15 +12,16 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
+from functools import wraps
 from random import Random
-from typing import Any, Final, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import orjson
 from langchain_core import messages as lc_messages
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gptcache_magics import forking
 from gptcache_magics.identity.call import Call
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "text_if_readable",
     "text_of",
+    "uninterrupted",
     "usage",
     "with_text",
     "without_chunks",
@@ -91,6 +93,25 @@ _ALLOWED: Final = [
         )
     ),
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def uninterrupted(build: Callable[P, T]) -> Callable[P, T]:
+    """Let ``build`` run again where pydantic reports an interrupt as a value of a wrong class.
+
+    To see whether a message is one, pydantic runs Python code, and takes whatever that raises for a no.
+    """
+
+    @wraps(build)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return build(*args, **kwargs)
+        except ValidationError:
+            return build(*args, **kwargs)
+
+    return run
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
@@ -148,6 +169,7 @@ def decode(
     return generations
 
 
+@uninterrupted
 def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     if data[:1] == SLOW:
         return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]

@@ -22,6 +22,7 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import SimpleChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
+from pydantic import ValidationError
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError, StoreError
@@ -61,7 +62,7 @@ class Worker:
         self.model = Model()
         self.notes = os.open(folder / f"{name}.notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.number = 0
-        self.inside = self.done = False
+        self.inside = self.interrupted = self.done = False
 
     def note(self, kind: str, prompt: str = "", answer: str = "") -> None:
         """Write one line at once."""
@@ -114,6 +115,7 @@ class Worker:
     def interrupt(self, *_: object) -> None:
         """Raise, if the cache or the model is at work."""
         if self.inside:
+            self.interrupted = True
             raise Interrupted
 
     def work(self, *, clears: bool = False) -> None:
@@ -126,14 +128,14 @@ class Worker:
         signal.signal(signal.SIGALRM, self.interrupt)
         print("working", flush=True)
         while not self.done:
+            self.interrupted = False
             try:
                 self.step(clears=clears)
-            except Interrupted:
+            except (Interrupted, Exception) as error:
                 self.inside = False
-                self.note("interrupted")
-            except Exception as error:
-                self.inside = False
-                self.note("error", answer=f"{type(error).__name__}: {error}")
+                # While LangChain makes a generation, pydantic takes an interrupt for a message of a wrong class.
+                heard = isinstance(error, Interrupted | ValidationError) and self.interrupted
+                self.note("interrupted" if heard else "error", answer=f"{type(error).__name__}: {error}")
 
     def listen(self) -> None:
         """Wait for the parent's word."""
