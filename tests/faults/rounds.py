@@ -4,8 +4,10 @@ A round takes a seed, the seconds that it may last, and an empty folder. It retu
 """
 
 import json
+import math
 import os
 import random
+import resource
 import select
 import shutil
 import signal
@@ -14,12 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gptcache_magics as gm
-from tests.faults.worker import Model
+from tests.faults.worker import Model, head
 
 __all__ = ["ROUNDS", "Round"]
 
@@ -27,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 START = "import sys; from tests.faults.worker import main; main(*sys.argv[1:])"
 PATIENCE = 90
 """Seconds after which a worker hangs."""
+FOLLOWING = 0.1
+"""Seconds in which a kernel may serve from memory what another one has cleared."""
 Round = Callable[[int, float, Path], list[str]]
 
 
@@ -69,7 +74,7 @@ class Started:
     def stop(self) -> list[str]:
         """Let it stop working. Returns what is wrong."""
         self.tell()
-        return [] if self.line() == "idle" else [f"{self.name} did not stop{self._shown()}"]
+        return [] if self.line() == "idle" else [f"{self.name} did not stop{self.shown()}"]
 
     def finish(self, *, counts: bool = True, stores: bool = True) -> list[str]:
         """Let it check that everything works, also that it counts and stores, and end. Returns what is wrong."""
@@ -77,7 +82,7 @@ class Started:
         line = self.line()
         self.kill()
         if not line:
-            return [f"{self.name} hangs or broke at the end{self._shown()}"]
+            return [f"{self.name} hangs or broke at the end{self.shown()}"]
         found: dict[str, Any] = json.loads(line)
         right: dict[str, object] = {"hanging": 0, "off": True}
         if stores:
@@ -87,7 +92,8 @@ class Started:
         wrong = {name: found[name] for name in right if found[name] != right[name]}
         return [f"{self.name}: {wrong}, last error: {found['last error']}"] if wrong else []
 
-    def _shown(self) -> str:
+    def shown(self) -> str:
+        """Return the end of its log, after a colon."""
         tail = self.log.read_text()[-1500:]
         return f": {tail}" if tail else ""
 
@@ -97,7 +103,8 @@ def workers(folder: Path, seed: int, *whats: str) -> Iterator[list[Started]]:
     """Start workers, and leave none behind."""
     started = [Started(folder, f"w{number}", seed + number, what) for number, what in enumerate(whats)]
     try:
-        assert all(each.line() == "working" for each in started), "a worker did not start"
+        for each in started:
+            assert each.line() == "working", f"{each.name} did not start{each.shown()}"
         yield started
     finally:
         for each in started:
@@ -116,14 +123,23 @@ def notes(folder: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda note: float(note["at"]))
 
 
-def lost(folder: Path, *, exactly: bool = True) -> list[str]:
-    """Return what the notes say that is not so: an answer that is not found, or that is another one."""
-    told, wanted = [], dict[str, str]()
-    for note in notes(folder):
-        if note["kind"] in ("wrong", "hang", "error"):
+def lost(folder: Path, *, exactly: bool = True, refusals: bool = False) -> list[str]:
+    """Return what the notes say that is not so: an answer that is not found, or that is another one.
+
+    Parameters
+    ----------
+    exactly
+        Whether each prompt has the answer that was noted last, and not another answer to it.
+    refusals
+        Whether the store may refuse to be read or written.
+    """
+    told, wanted, noted = [], dict[str, str](), notes(folder)
+    cleared = max((note["at"] for note in noted if note["kind"] == "clear"), default=-math.inf)
+    for note in noted:
+        if note["kind"] in ("wrong", "hang", "error", *(() if refusals else ("refused", "not stored"))):
             told.append(f"{note['kind']}: {note['prompt']} {note['answer'][:300]}")
-        elif note["kind"] in ("begin clear", "clear"):
-            wanted.clear()
+        elif note["since"] < cleared + FOLLOWING:
+            continue  # the clear may have removed it
         elif note["kind"] == "begin refresh" and note["prompt"] in wanted:
             wanted[note["prompt"]] = ""  # either answer is right until the next is noted
         elif note["kind"] in ("answer", "refresh"):
@@ -137,7 +153,7 @@ def lost(folder: Path, *, exactly: bool = True) -> list[str]:
                 except gm.CacheMiss:
                     told.append(f"lost: {prompt}")
                     continue
-            if not found.startswith(f"{prompt} = ") or (exactly and answer and found != answer):
+            if not found.startswith(f"{prompt} = ") or (exactly and answer and head(found) != answer):
                 told.append(f"another answer: {prompt}: {found[:60]} in place of {answer[:60]}")
     finally:
         gm.off()
@@ -145,32 +161,95 @@ def lost(folder: Path, *, exactly: bool = True) -> list[str]:
         sound = db.execute("PRAGMA integrity_check").fetchone()[0]
     aside = [path.name for path in (folder / "store").glob("*damaged*")]
     told += [f"the file is damaged: {sound} {aside}"] if sound != "ok" or aside else []
-    return told or ([] if wanted or exactly is None else ["nothing was noted"])
+    return told or ([] if wanted or cleared > -math.inf else ["nothing was noted"])
 
 
-def killed(seed: int, seconds: float, folder: Path) -> list[str]:
+Toggle = Callable[[list[Started], bool], None]
+"""Begins or ends the trouble of running workers."""
+Trouble = Callable[[Path, random.Random], AbstractContextManager[Toggle]]
+
+
+@contextmanager
+def no_trouble(folder: Path, chance: random.Random) -> Iterator[Toggle]:
+    """Let the place of the store be."""
+    yield lambda running, troubled: None
+
+
+@contextmanager
+def full_disk(folder: Path, chance: random.Random) -> Iterator[Toggle]:
+    """Fill the disk but for some pages: a small disk where one can be mounted, else the files of the workers."""
+    store = folder / "store"
+    store.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(store)]
+    mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True).returncode == 0
+
+    def fill(running: list[Started], troubled: bool) -> None:
+        room, ballast = chance.randrange(100_000), store / "ballast"
+        if not mounted:
+            limit = max((path.stat().st_size for path in store.iterdir()), default=0) + room
+            for each in running:
+                resource.prlimit(each.process.pid, resource.RLIMIT_FSIZE, (limit if troubled else -1, -1))
+            return
+        ballast.unlink(missing_ok=True)
+        if troubled:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                file.write(bytes(shutil.disk_usage(store).free))
+            os.truncate(ballast, max(0, ballast.stat().st_size - room))
+
+    try:
+        yield fill
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(store)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path, chance: random.Random) -> Iterator[Toggle]:
+    """Take the right to write from the folder, from its files or from both."""
+    store = folder / "store"
+
+    def protect(running: list[Started], troubled: bool) -> None:
+        of_folder, of_files = chance.choice([(0o500, 0o400), (0o500, 0o600), (0o700, 0o400)])
+        for path in store.glob("cache.db*"):
+            path.chmod(of_files if troubled else 0o600)
+        store.chmod(of_folder if troubled else 0o700)
+
+    yield protect
+
+
+def killed(seed: int, seconds: float, folder: Path, trouble: Trouble = no_trouble) -> list[str]:
     """Kill two to eight processes at random, and start others in their place."""
     chance, end = random.Random(seed), time.monotonic() + seconds
     number = chance.randint(2, 8)
-    with workers(folder, seed, *["work"] * number) as running:
+    with trouble(folder, chance) as toggle, workers(folder, seed, *["work"] * number) as running:
         count = len(running)
         while not any(note["kind"] == "answer" for note in notes(folder)):
             time.sleep(0.1)
         while time.monotonic() < end:
             time.sleep(chance.random() * 2)
+            toggle(running, chance.random() < 0.5)
             victim = chance.randrange(len(running))
             running[victim].kill()
             running[victim] = Started(folder, f"w{count}", seed + count)
             count += 1
-    return lost(folder)
+        toggle(running, False)
+        for each in running:
+            each.kill()
+        return lost(folder, refusals=trouble is not no_trouble)
 
 
-def _interrupted(seed: int, seconds: float, folder: Path, number: int, what: str) -> list[str]:
+def _interrupted(
+    seed: int, seconds: float, folder: Path, number: int, what: str, trouble: Trouble = no_trouble
+) -> list[str]:
     chance, end = random.Random(seed), time.monotonic() + seconds
-    with workers(folder, seed, what, "work") as (victim, other):
+    calm = trouble is no_trouble
+    with trouble(folder, chance) as toggle, workers(folder, seed, what, "work") as (victim, other):
         while time.monotonic() < end:
             time.sleep(chance.random() ** 3 / 10)
             victim.process.send_signal(number)
+            if chance.random() < 0.02:
+                toggle([victim, other], chance.random() < 0.5)
+        toggle([victim, other], False)
         told = victim.stop() + other.stop()
         with closing(sqlite3.connect(folder / "store" / "cache.db", timeout=5, isolation_level=None)) as db:
             try:
@@ -178,8 +257,9 @@ def _interrupted(seed: int, seconds: float, folder: Path, number: int, what: str
                 db.execute("ROLLBACK")
             except sqlite3.OperationalError as error:
                 told.append(f"a transaction was left open: {error}")
-        told += victim.finish(counts=what == "work") + other.finish(counts=what == "work")
-    return told + lost(folder)
+        counts, stores = calm and what == "work", trouble is not read_only
+        told += victim.finish(counts=counts, stores=stores) + other.finish(counts=counts, stores=stores)
+        return told + lost(folder, refusals=not calm)
 
 
 def interrupted(seed: int, seconds: float, folder: Path) -> list[str]:
@@ -258,7 +338,17 @@ def spoiled(seed: int, seconds: float, folder: Path) -> list[str]:
     return told
 
 
+def _interrupted_in_trouble(trouble: Trouble, seed: int, seconds: float, folder: Path) -> list[str]:
+    return _interrupted(seed, seconds, folder, signal.SIGINT, "work", trouble)
+
+
 ROUNDS: dict[str, Round] = {
-    each.__name__: each
-    for each in (killed, interrupted, interrupted_while_it_clears, forked, cancelled, locked, vanished, spoiled)
+    **{
+        each.__name__: each
+        for each in (killed, interrupted, interrupted_while_it_clears, forked, cancelled, locked, vanished, spoiled)
+    },
+    "killed_on_a_full_disk": partial(killed, trouble=full_disk),
+    "killed_in_a_read_only_folder": partial(killed, trouble=read_only),
+    "interrupted_on_a_full_disk": partial(_interrupted_in_trouble, full_disk),
+    "interrupted_in_a_read_only_folder": partial(_interrupted_in_trouble, read_only),
 }

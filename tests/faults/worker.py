@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import SimpleChatModel
@@ -27,6 +27,24 @@ from pydantic import ValidationError
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.settings import CELL, Cell
+from gptcache_magics.store.reasons import Kind
+from tests.support.embedder import Embedder
+from tests.support.processes import obey_file_modes
+
+CHANCES: Final = {
+    **{"invoke": 40, "stream": 15, "ainvoke": 4, "refresh": 6, "semantic": 6},
+    **{"stats": 2, "lookups": 1, "why": 1, "panel": 1, "tag": 2},
+}
+"""What a worker does, and how often."""
+TABLES: Final[dict[str, Callable[[], object]]] = {
+    "stats": gm.stats,
+    "lookups": gm.lookups,
+    "why": lambda: gm.why()._repr_html_(),
+    "panel": lambda: gm.panel(static=True),
+    "tag": lambda: gm.tag("seen", *gm.entries().index[:1]),
+}
+WORDINGS: Final = ("How do I cook dish number {} of {} for dinner", "How can I cook dish number {} of {} for dinner")
+"""Two ways to ask the same."""
 
 
 class Model(SimpleChatModel):
@@ -50,6 +68,11 @@ class Model(SimpleChatModel):
             )
 
 
+def head(answer: str) -> str:
+    """Return an answer without the letters that make it long."""
+    return answer.rstrip("x ")
+
+
 class Interrupted(KeyboardInterrupt):
     """Raised by a signal at any instruction."""
 
@@ -62,15 +85,17 @@ class Worker:
         self.model = Model()
         self.notes = os.open(folder / f"{name}.notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.number = 0
+        self.kind, self.since = "", 0.0
+        """What this worker is doing, and since when."""
         self.inside = self.interrupted = self.done = False
 
     def note(self, kind: str, prompt: str = "", answer: str = "") -> None:
-        """Write one line at once."""
-        line = {"at": time.monotonic(), "kind": kind, "prompt": prompt, "answer": answer}
+        """Write one line at once. It stays short, because files may have a limit."""
+        line = {"since": self.since, "at": time.monotonic(), "kind": kind, "prompt": prompt, "answer": head(answer)}
         os.write(self.notes, json.dumps(line).encode() + b"\n")
 
-    def ask(self, prompt: str, way: str = "invoke") -> str:
-        """Ask the model, and check that the answer is one to this prompt."""
+    def ask(self, prompt: str, way: str = "invoke", wordings: tuple[str, ...] = ()) -> str:
+        """Ask the model, and check that the answer is one to this prompt, or to a prompt in other words."""
         if way == "stream":
             answer = "".join(str(chunk.content) for chunk in self.model.stream(prompt))
         elif way == "ainvoke":
@@ -80,9 +105,26 @@ class Worker:
                 answer = str(self.model.invoke(prompt).content)
         else:
             answer = str(self.model.invoke(prompt).content)
-        if not answer.startswith(f"{prompt} = ") or len(answer) < 500:
+        if not answer.startswith(tuple(f"{each} = " for each in wordings or (prompt,))) or len(answer) < 500:
             self.note("wrong", prompt, answer)
         return answer
+
+    def ask_in_other_words(self) -> tuple[str, str]:
+        """Ask a question in one of two wordings. Return the wording that was answered, and the answer."""
+        number = self.random.randrange(self.number + 1)
+        wordings = tuple(each.format(number, self.name) for each in WORDINGS)
+        answer = self.ask(self.random.choice(wordings), wordings=wordings)
+        return answer.partition(" = ")[0], answer
+
+    def show(self, table: str) -> None:
+        """Read a table as a notebook does."""
+        with suppress(CommandError):  # nothing to show yet, or the entry is cleared by now
+            TABLES[table]()
+
+    def kept(self) -> bool:
+        """Return whether the last answer is stored, as the cache says. One that waits for a locked file counts."""
+        reason = gm.current().ledger.recent[-1].reason
+        return reason is None or reason.kind is not Kind.ERROR or "locked" in reason.detail
 
     def prompt(self) -> str:
         """Return a prompt of this worker: a new one, or an earlier one again."""
@@ -91,26 +133,25 @@ class Worker:
 
     def step(self, *, clears: bool) -> None:
         """Do something that a notebook does, and note it when it is done."""
-        kind = self.random.choices(
-            ["invoke", "stream", "ainvoke", "refresh", "stats", "clear", "tag"], [40, 15, 4, 6, 2, clears, 2]
-        )[0]
-        prompt = self.prompt()
-        if kind in ("refresh", "clear"):
-            self.note(f"begin {kind}", prompt)
+        chances = {**CHANCES, "clear": int(clears)}
+        kind = self.kind = self.random.choices([*chances], [*chances.values()])[0]
+        prompt, answer, self.since = self.prompt(), "", time.monotonic()
+        if kind == "refresh":
+            self.note("begin refresh", prompt)
         CELL.set(Cell())  # each step is a cell, with which a block ends that an interrupt kept from ending
         self.inside = True
-        answer = ""
-        if kind == "stats":
-            gm.stats()
-        elif kind == "clear":
+        if kind == "clear":
             gm.clear(yes=True)
-        elif kind == "tag":
-            with suppress(CommandError):  # the entry is cleared by now
-                gm.tag("seen", *gm.entries().index[:1])
+        elif kind in TABLES:
+            self.show(kind)
+        elif kind == "semantic":
+            prompt, answer = self.ask_in_other_words()
         else:
             answer = self.ask(prompt, kind)
+        kept = not answer or self.kept()
         self.inside = False
-        self.note(kind if kind in ("clear", "refresh", "stats", "tag") else "answer", prompt, answer)
+        done = kind if kind in ("clear", "refresh", *TABLES) else "answer"
+        self.note(done if kept else "not stored", prompt, answer)
 
     def interrupt(self, *_: object) -> None:
         """Raise, if the cache or the model is at work."""
@@ -123,7 +164,9 @@ class Worker:
         threading.Thread(target=self.listen, daemon=True).start()
         for way in ("invoke", "stream", "ainvoke", "refresh"):  # imports libraries, some of which cannot be interrupted
             self.ask("to begin with", way)
-        gm.stats()
+        self.ask_in_other_words()
+        for table in TABLES:
+            self.show(table)
         signal.signal(signal.SIGINT, self.interrupt)
         signal.signal(signal.SIGALRM, self.interrupt)
         print("working", flush=True)
@@ -135,7 +178,9 @@ class Worker:
                 self.inside = False
                 # While LangChain makes a generation, pydantic takes an interrupt for a message of a wrong class.
                 heard = isinstance(error, Interrupted | ValidationError) and self.interrupted
-                self.note("interrupted" if heard else "error", answer=f"{type(error).__name__}: {error}")
+                other = "refused" if isinstance(error, StoreError) else "error"
+                stopped = "clear" if self.kind == "clear" else "interrupted"  # it may have cleared
+                self.note(stopped if heard else other, answer=f"{type(error).__name__}: {error}")
 
     def listen(self) -> None:
         """Wait for the parent's word."""
@@ -236,8 +281,9 @@ def cancels(worker: Worker) -> None:
 
 def main(folder: str, name: str, seed: str, what: str) -> None:
     """Work, and print what works at the end."""
+    obey_file_modes()
     worker = Worker(Path(folder), name, int(seed))
-    gm.on(f"{folder}/store")
+    gm.on(f"{folder}/store", match="semantic", embedder=Embedder(), wait=True)
     todo: dict[str, Callable[[], None]] = {
         "work": worker.work,
         "clear": lambda: worker.work(clears=True),

@@ -1,10 +1,11 @@
 """Python in a separate process; ``tests/conftest.py`` puts the package under test on its path."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["TAG_ALL", "output_of", "run"]
+__all__ = ["TAG_ALL", "obey_file_modes", "output_of", "run"]
 
 SECONDS = 120
 TAG_ALL = """
@@ -27,3 +28,15 @@ def output_of(script: str, *arguments: str | Path, folder: Path, options: tuple[
     done = run(*options, "-c", script, *arguments, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def obey_file_modes() -> None:
+    """Let this process be refused what the modes of files forbid, even to root."""
+    if sys.platform != "linux":
+        return
+    header, rights = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()  # version 3 of capabilities(7)
+    kernel = ctypes.CDLL(None, use_errno=True)
+    assert kernel.capget(header, rights) == 0
+    for effective_and_permitted in (0, 1):
+        rights[effective_and_permitted] &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    assert kernel.capset(header, rights) == 0
