@@ -1,4 +1,4 @@
-"""Make gptcache safe to import, from any thread and any working directory.
+"""Make gptcache safe to import, from any thread and any working directory, whatever interrupts the import.
 
 On its import gptcache 0.1.44 un-pickles ``./data_map.txt`` (``core.py`` evaluates ``get_data_manager()`` as a default)
 and adds a handler to the root logger (``utils/log.py``). At run time it installs packages with pip
@@ -8,6 +8,7 @@ executes. So gptcache is not imported before it is needed, and its files are not
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -18,12 +19,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 from gptcache_magics.errors import MissingDependencyError, StoreError
 
-__all__ = ["harden", "on_import"]
+__all__ = ["harden", "import_whole", "on_import"]
 
 _importing = threading.local()
 _ALLOWED = {
@@ -60,6 +62,22 @@ def on_import(name: str, callback: Callable[[ModuleType], None]) -> None:
         callback(sys.modules[name])
     else:
         _callbacks[name] = callback
+
+
+def import_whole(name: str) -> None:
+    """Import a module in a thread of its own, which Ctrl-C does not reach; its errors are left to the next import.
+
+    numpy, which gptcache imports, cannot be imported again in the same process after an interrupt in the middle.
+    """
+
+    def run() -> None:
+        with suppress(Exception):
+            importlib.import_module(name)
+
+    with suppress(RuntimeError):  # a system without threads, or one that is shutting down
+        thread = threading.Thread(target=run, name="gptcache-import")
+        thread.start()
+        thread.join()
 
 
 class _Finder(importlib.abc.MetaPathFinder):

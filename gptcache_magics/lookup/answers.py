@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from gptcache_magics import forking
 from gptcache_magics.engines import Engine
+from gptcache_magics.engines.safe_import import import_whole
 from gptcache_magics.errors import StoreError
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
@@ -202,9 +203,11 @@ class Answers:
 
             return WrappedEngine(self.wrapped)
         if self._init_func is not None:
+            import_whole("gptcache_magics.engines.init_func")
             from gptcache_magics.engines.init_func import InitFuncEngine
 
             return InitFuncEngine(self._store, self._init_func)
+        import_whole("gptcache_magics.engines.gptcache")
         from gptcache_magics.engines.gptcache import GPTCacheEngine
 
         return GPTCacheEngine(self._store)
