@@ -6,8 +6,8 @@ from tests.support.processes import output_of
 
 INTERRUPTED = """
 import signal, sys
+from langchain_core.language_models import FakeListLLM
 import gptcache_magics as gm
-from tests.faults.worker import Model
 
 signals = []
 
@@ -16,7 +16,7 @@ def interrupt(event, arguments):
         signals.append(arguments)
         signal.raise_signal(signal.SIGINT)
 
-model = Model()
+model = FakeListLLM(responses=["one", "two", "three"])
 gm.on(sys.argv[1])
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.addaudithook(interrupt)
@@ -24,7 +24,7 @@ try:
     model.invoke("question")
 except KeyboardInterrupt:
     print("interrupted")
-print(model.invoke("question").content == model.invoke("question").content, gm.current().ledger.failures)
+print(model.invoke("question") == model.invoke("question"), gm.current().ledger.failures)
 import numpy
 """
 
