@@ -73,8 +73,9 @@ TOKEN_USAGE: Final = "token_usage"
 """Name in ``response_metadata`` of the tokens as the provider counts them."""
 
 _MESSAGE: Final = AIMessage(content="")
-_FIELDS: Final = vars(_MESSAGE).keys()
-_CONTAINERS: Final = [(name, type(value)) for name, value in vars(_MESSAGE).items() if isinstance(value, list | dict)]
+_FIELDS: Final = vars(_MESSAGE)
+_CONTAINERS: Final = [(name, type(value)) for name, value in _FIELDS.items() if isinstance(value, list | dict)]
+_GENERATION: Final = ChatGeneration(message=_MESSAGE, generation_info=None)
 _ALLOWED: Final = [
     ChatGeneration,
     ChatGenerationChunk,
@@ -96,6 +97,7 @@ _ALLOWED: Final = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 def uninterrupted(build: Callable[P, T]) -> Callable[P, T]:
@@ -171,12 +173,13 @@ def decode(
 
 @uninterrupted
 def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
-    if data[:1] == SLOW:
-        return [_marked(load(text), fresh, mark) for text in _items(json.loads(data[1:]))]
-    if data[:1] != FAST:
+    form, content = data[:1], data[1:]
+    if form == SLOW:
+        return [_marked(load(text), fresh, mark) for text in _items(json.loads(content))]
+    if form != FAST:
         raise ValueError("not an encoded answer")
     generations: list[Generation] = []
-    for info, text, body in _items(orjson.loads(data[1:])):
+    for info, text, body in _items(orjson.loads(content)):
         if body is None:
             generations.append(Generation(text=text, generation_info=info))
             continue
@@ -184,7 +187,7 @@ def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: 
             body["id"] = _new_id()
         if mark is not None:
             body["response_metadata"] = {**body.get("response_metadata", {}), MARK: dict(mark)}
-        generations.append(ChatGeneration(message=_message(body, validate), generation_info=info))
+        generations.append(_generation(_message(body, validate), info, validate))
     return generations
 
 
@@ -195,17 +198,38 @@ def _items(value: Any) -> list[Any]:
 
 
 def _message(body: dict[str, Any], validate: bool) -> AIMessage:
-    """Return a new message with these fields: a copy of an empty message, which pydantic has validated once."""
-    if validate or "content" not in body or not body.keys() <= _FIELDS:
+    """Return a new message with these fields."""
+    if validate or "content" not in body or not body.keys() <= _FIELDS.keys():
         if not isinstance(body.get("additional_kwargs", {}), dict):
             raise ValueError("not a message")
         return AIMessage(**body)
-    message = _MESSAGE.model_copy(update=body)
-    values = vars(message)
+    fields = {**_FIELDS, **body}
     for name, container in _CONTAINERS:
         if name not in body:
-            values[name] = container()  # the copy is shallow, and messages may not share a container
-    return message
+            fields[name] = container()  # messages may not share a container
+    return _like(_MESSAGE, fields, {*body})
+
+
+def _generation(message: AIMessage, info: Any, validate: bool) -> ChatGeneration:
+    """Return a new generation. Its text is that of the message, as pydantic sets it where the content is a text."""
+    if validate or not isinstance(message.content, str):
+        return ChatGeneration(message=message, generation_info=info)
+    fields = {**vars(_GENERATION), "text": message.text, "message": message, "generation_info": info}
+    return _like(_GENERATION, fields, {"text", "message", "generation_info"})
+
+
+def _like(model: M, fields: dict[str, Any], given: set[str]) -> M:
+    """Return a new model of the same class, made as unpickling makes one: these fields were validated before."""
+    made = object.__new__(type(model))
+    made.__setstate__(
+        {
+            "__dict__": fields,
+            "__pydantic_fields_set__": given,
+            "__pydantic_extra__": None if model.__pydantic_extra__ is None else {},
+            "__pydantic_private__": None,
+        }
+    )
+    return made
 
 
 def load(text: str) -> Generation:

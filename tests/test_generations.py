@@ -616,7 +616,10 @@ def test_two_hits_share_nothing_that_can_be_changed() -> None:
     first.message.tool_calls.append(tool_call(name="f", args={}, id=None))
     first.message.invalid_tool_calls.append(invalid_tool_call(name="f", args="{", id=None, error=None))
     first.message.additional_kwargs["mine"] = first.message.response_metadata["mine"] = 1
+    first.message.mine = first.message.name = "changed"
+    first.text = "changed"
 
     [second] = generations.decode(data)
-    assert second.message == AIMessage("Hi")
+    assert second == chat(AIMessage("Hi"))
     assert second.message.model_fields_set == AIMessage("Hi").model_fields_set
+    assert second.message.model_extra == AIMessage("Hi").model_extra

@@ -168,7 +168,7 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
     own = getattr(call.model, "cache", None)
     if own is False:
         return Reason(Kind.CACHE_FALSE)
-    if isinstance(own, BaseCache) and own is not cache:
+    if own is not None and own is not cache and isinstance(own, BaseCache):
         return Reason(Kind.OWN_CACHE, type(own).__name__)
     if own is not cache and installed is not cache:
         name = type(installed).__name__ if installed is not None else "set_llm_cache(None)"

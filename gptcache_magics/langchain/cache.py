@@ -141,29 +141,31 @@ class GPTCache(BaseCache):
         BudgetReached
             If the model would be asked and the money for this run is spent.
         """
-        if _is_seen():
-            return self._lookup(prompt, llm_string, generations)
+        call = running_call()
+        if _is_seen(call):
+            return self._lookup(call, prompt, llm_string, generations)
         self.watch.unseen(prompt, self.scope)
         return None
 
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Look up without blocking the event loop; an answer in memory needs no thread."""
-        if _is_seen():
-            return await self._alookup(prompt, llm_string, generations)
+        call = running_call()
+        if _is_seen(call):
+            return await self._alookup(call, prompt, llm_string, generations)
         self.watch.unseen(prompt, self.scope)
         return None
 
     def lookup_chunks(self, prompt: str) -> RETURN_VAL_TYPE | None:
         """Look up the answer to a stream: its chunks, or None. Raises the errors of ``lookup``."""
-        return self._lookup(prompt, "", chunks)
+        return self._lookup(running_call(), prompt, "", chunks)
 
     async def alookup_chunks(self, prompt: str) -> RETURN_VAL_TYPE | None:
         """Look up the answer to a stream without blocking the event loop."""
-        return await self._alookup(prompt, "", chunks)
+        return await self._alookup(running_call(), prompt, "", chunks)
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
-        if _is_seen():
+        if _is_seen(running_call()):
             self._update(prompt, llm_string, return_val, generations)
 
     def update_chunks(self, prompt: str, answer: chunks.Streamed) -> None:
@@ -189,7 +191,7 @@ class GPTCache(BaseCache):
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer without blocking the event loop."""
-        if _is_seen():  # asked here: a thread does not show who asks
+        if _is_seen(running_call()):  # asked here: a thread does not show who asks
             await run_in_executor(None, self._update, prompt, llm_string, return_val, generations)
 
     def clear(self, **kwargs: Any) -> None:
@@ -213,17 +215,21 @@ class GPTCache(BaseCache):
         self.unhook()
         self._finalizer()
 
-    def _lookup(self, prompt: str, llm_string: str, codec: AnswerCodec) -> RETURN_VAL_TYPE | None:
-        request = self._request(prompt, llm_string)
+    def _lookup(
+        self, call: ModelCall | None, prompt: str, llm_string: str, codec: AnswerCodec
+    ) -> RETURN_VAL_TYPE | None:
+        request = self._request(call, prompt, llm_string)
         return None if request is None else self._answer(request, self._requests.lookup(request, codec))
 
-    async def _alookup(self, prompt: str, llm_string: str, codec: AnswerCodec) -> RETURN_VAL_TYPE | None:
-        request = self._request(prompt, llm_string)
+    async def _alookup(
+        self, call: ModelCall | None, prompt: str, llm_string: str, codec: AnswerCodec
+    ) -> RETURN_VAL_TYPE | None:
+        request = self._request(call, prompt, llm_string)
         return None if request is None else self._answer(request, await self._requests.alookup(request, codec))
 
-    def _request(self, prompt: str, llm_string: str) -> ModelRequest | None:
+    def _request(self, call: ModelCall | None, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""
-        call, scope = running_call(), self.scope
+        scope = self.scope
         try:
             request = self._read(call, prompt, llm_string, scope)
             several, key = scope.samples if scope.several else None, request.identity.key
@@ -260,12 +266,12 @@ class GPTCache(BaseCache):
         return None
 
 
-def _is_seen() -> bool:
+def _is_seen(call: ModelCall | None) -> bool:
     """Return whether the running call is that of the model of LangChain's which asks, or another program asks.
 
     The ``llm_string`` of a model that no hook saw may fit another model, or what that model was.
     """
-    call, asked = running_call(), False
+    asked = False
     frame: FrameType | None = sys._getframe(2)
     for _ in range(FRAMES):
         if frame is None:

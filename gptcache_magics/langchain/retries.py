@@ -113,6 +113,8 @@ def _node() -> Attempts | None:
     """Return the attempts of the LangGraph node that runs, if any."""
     config = var_child_runnable_config.get()
     runtime = config["configurable"].get("__pregel_runtime") if config and "configurable" in config else None
+    if runtime is None:
+        return None
     info = getattr(runtime, "execution_info", None)
     number = getattr(info, "node_attempt", None)
     if info is None or not isinstance(number, int):

@@ -164,11 +164,11 @@ class Method:  # noqa: D101
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        for holder in type(instance).__mro__:
-            if holder is self.kind:
-                return MethodType(self.wrapper, instance)
-            if vars(holder).get(self.name) is self and self.kind not in holder.__mro__:
-                return self._moved(holder).__get__(instance)
+        kinds = type(instance).__mro__
+        if self.kind not in kinds:
+            for holder in kinds:
+                if vars(holder).get(self.name) is self:
+                    return self._moved(holder).__get__(instance)
         return MethodType(self.wrapper, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -187,9 +187,7 @@ class Ledger:
             if configuration is not None and configuration.key not in self._known:
                 self._known[configuration.key] = configuration
                 self._configurations[configuration.key] = configuration
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-        if self._wake.empty():
+        if self._wake.empty() and self._started():  # else the thread is awake
             self._wake.put(None)
         for changed in [*self._listeners]:
             try:
@@ -197,12 +195,14 @@ class Ledger:
             except Exception as error:
                 self.failed(error, "telling a panel")
 
-    def _start(self) -> None:
+    def _started(self) -> bool:
+        """Return whether the thread runs, which is started if need be."""
         with self._lock:
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
                 with suppress(RuntimeError):  # the interpreter is ending: pending lookups are written at exit
                     self._thread.start()
+            return self._thread is not None and self._thread.is_alive()
 
     def _write_every_second(self) -> None:
         while not self._closed:
