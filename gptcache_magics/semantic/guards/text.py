@@ -22,6 +22,7 @@ from gptcache_magics.semantic.guards.vocabulary import (
     CONTRASTS,
     COORDINATING,
     DATES,
+    FLOATING,
     FORMATS,
     FRAME_WORDS,
     FUNCTION_WORDS,
@@ -29,16 +30,19 @@ from gptcache_magics.semantic.guards.vocabulary import (
     LANGUAGES,
     LIMITS,
     LIMITS_OF_TWO,
+    MARKS,
     NEGATIONS,
     NEGATIONS_ABROAD,
+    NO_ADVERBS,
     OPENING,
     REQUESTS,
     ROMANCE,
     SHAPES,
-    TYING,
+    TIES,
     UNIT_STEMS,
     UNITS,
     UNITS_AFTER_NUMBERS,
+    WHO,
 )
 
 __all__ = ["Text"]
@@ -74,6 +78,7 @@ _SPELLINGS: Final[list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]
 """Spellings to unify, each with a lower-case part that every match contains."""
 _TOKEN = re.compile(
     r"(?:(?<![\w)\]])(?<!\d )-)?\d++(?:(?:,\d{3}(?!\d))++|(?:\.\d++)*+)|[^\W\d_]++(?:\+\+|#)?|[.!?:;]++(?=\s)|\n++"
+    r"|,(?=\s)"
 )
 _END: Final = frozenset(".!?:;\n")
 _QUOTED = re.compile(r'"([^"\n]+)"|`([^`\n]+)`|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w))+)\'(?!\w)')
@@ -90,13 +95,13 @@ _OPERATION = re.compile(
 _OPERATORS: Final = frozenset("<>=*%^&|!+-/")
 _BRACKETED = re.compile(r"\[([^\[\]\n]++)\]")
 _QUOTES = re.compile("[\"'`]")
-_BEFORE_COMMA = re.compile(r"(?<![^\W_])([^\W_]++),")
 _PIECE = re.compile(r"[^\W_]++")
 
 _NO_NAMES: Final = FUNCTION_WORDS | NUMBER_WORDS
 _UNPLACED_STEMS: Final = FRAME_WORDS - ACTING
-_UNPLACED_WORDS: Final = FUNCTION_WORDS | NEGATIONS | TYING | {"am", "pm"}
+_UNPLACED_WORDS: Final = FUNCTION_WORDS | COORDINATING | NEGATIONS | TIES.keys() | {"am", "pm"} | MARKS
 """Words whose places say nothing, or are compared by the guards of negation and of numbers."""
+_ASKING: Final = WHO | {"whose", "how", "where", "why"}
 _CONTRASTING: Final = GENERIC.union(CONTRASTS)
 _DIGIT = re.compile(r"\d")
 _MAY_BE_SHORT: Final = frozenset([*DATES, *UNITS, *UNITS_AFTER_NUMBERS, *map(str.lower, ROMAN)])
@@ -158,25 +163,35 @@ class Text:
         self.written: Final = written
 
     @cached_property
-    def _tokens(self) -> list[_Token]:
+    def _marked_tokens(self) -> list[_Token]:
         written, small = self.written, self.written.lower()
         for mark, pattern, spelling in _SPELLINGS:
             if mark in small:
                 written = pattern.sub(spelling, written)
         tokens, first, before = [], True, ""
         for token in _TOKEN.findall(written):
+            mark = "." if token[0] in _END else "," if token == "," else ""
             # A capital A within a sentence is a name and not the article.
-            lower, end = token if token == "A" and not first else token.lower(), token[0] in _END
-            if not end:
-                tokens.append(_Token(token, lower, first, before))
-            first, before = end, lower
+            lower = token if token == "A" and not first else token.lower()
+            tokens.append(_Token(mark or token, mark or lower, first, before))
+            if mark != ",":
+                first, before = mark == ".", lower
         return tokens
+
+    @cached_property
+    def _tokens(self) -> list[_Token]:
+        return [each for each in self._marked_tokens if each.lower not in MARKS]
+
+    @cached_property
+    def marked_words(self) -> list[str]:
+        """All words in lower case, numbers in digits, with the commas and the ends of sentences."""
+        words = [each.lower if each.lower not in _MAY_BE_SHORT else each.plain for each in self._marked_tokens]
+        return words if NUMBER_WORDS.isdisjoint(words) and not _DIGIT.search(self.written) else list(with_digits(words))
 
     @cached_property
     def words(self) -> list[str]:
         """All words in lower case, and numbers in digits; a capital A is a name."""
-        words = [each.lower if each.lower not in _MAY_BE_SHORT else each.plain for each in self._tokens]
-        return words if NUMBER_WORDS.isdisjoint(words) and not _DIGIT.search(self.written) else list(with_digits(words))
+        return [each for each in self.marked_words if each not in MARKS]
 
     @cached_property
     def _stems(self) -> list[str]:
@@ -217,15 +232,11 @@ class Text:
         ]
 
     @cached_property
-    def words_and_places(self) -> list[tuple[str, str]]:
-        """Each word, with its stem if its place tells what is asked, or with an empty text; days follow their month."""
-        words, stems = self.words, self._stems
-        pairs = [
-            (w, "" if w in _UNPLACED_WORDS or each in _UNPLACED_STEMS else each)
-            for w, each in zip(words, stems, strict=True)
-        ]
+    def placed(self) -> list[tuple[str, str]]:
+        """Each word and mark, with its stem if its place tells what is asked; days follow their month."""
+        pairs = [(word, _placed_stem(word)) for word in self.marked_words]
         if self.dates:
-            for at, (word, after) in enumerate(pairwise(words)):
+            for at, (word, after) in enumerate(pairwise(self.marked_words)):
                 if word[-1].isdecimal() and after in DATES:
                     pairs[at : at + 2] = pairs[at + 1], pairs[at]
         return pairs
@@ -233,12 +244,7 @@ class Text:
     @cached_property
     def places(self) -> Counter[str]:
         """How often each stem occurs whose places tell what is asked."""
-        return Counter(stem for _, stem in self.words_and_places if stem)
-
-    @cached_property
-    def before_commas(self) -> frozenset[str]:
-        """The stems of the words before commas."""
-        return frozenset(map(stem, _BEFORE_COMMA.findall(self.written.lower())))
+        return Counter(stem for _, stem in self.placed if stem)
 
     @cached_property
     def contrasting(self) -> list[str]:
@@ -372,7 +378,13 @@ class Text:
     @cached_property
     def asks(self) -> str:
         """The question word, or an empty text: *what* for *which*, *how* for *what … way*."""
-        for word, after in pairwise([*self.words, ""]):
+        words = self.words
+        if words[:1] == ["when"]:  # "when it rains, where do bees go"
+            after_comma = [
+                at for at, word in enumerate(self.marked_words) if word in _ASKING and self.marked_words[at - 1] == ","
+            ]
+            words = self.marked_words[after_comma[0] :] if after_comma else words
+        for word, after in pairwise([*words, ""]):
             if word in ("what", "which"):
                 return "how" if "way" in self.stems else "what"
             if word == "how" and after in ("many", "much", "long", "often", "far", "old"):
@@ -431,3 +443,12 @@ class Text:
 def _loud(token: _Token) -> bool:
     """Return whether the word is all in capitals."""
     return len(token.written) > 1 and token.written.isupper() and token.written not in ROMAN
+
+
+def _placed_stem(word: str) -> str:
+    """Return the stem of a word whose place tells what is asked, or an empty text."""
+    if word in _UNPLACED_WORDS:
+        return ""
+    found = stem(word)
+    floats = word in FLOATING or (word.endswith("ly") and len(word) > 4 and found not in NO_ADVERBS)
+    return "" if floats or found in _UNPLACED_STEMS else found

@@ -12,44 +12,36 @@ from gptcache_magics.semantic.guards.stems import stem
 __all__ = [
     "ACTING",
     "ATTACHING",
-    "BEING",
-    "CLAUSES",
-    "COMPOUNDING",
     "CONTRASTS",
     "COORDINATING",
     "DATES",
-    "DOING",
     "FLOATING",
     "FORMATS",
     "FRAME_WORDS",
     "FUNCTION_WORDS",
     "GENERIC",
-    "HAVING",
-    "HOLDING",
     "IN_ONE_WORD",
     "LANGUAGES",
     "LIMITING",
     "LIMITS",
     "LIMITS_OF_TWO",
+    "MARKS",
     "NEGATIONS",
     "NEGATIONS_ABROAD",
     "NO_ADVERBS",
     "OBJECTS",
     "OPENING",
-    "OPENING_TIES",
     "OPPOSITES",
     "PREFIXES",
-    "PRONOUNS",
-    "PURPOSE",
     "REQUESTS",
     "ROMANCE",
     "SHAPES",
-    "TIMES",
-    "TYING",
+    "TIES",
     "UN",
     "UNITS",
     "UNITS_AFTER_NUMBERS",
     "UNIT_STEMS",
+    "WHO",
 ]
 
 
@@ -61,37 +53,22 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(map(stem, text.split()))
 
 
-COORDINATING: Final = _words("and or vs versus")
+MARKS: Final = frozenset(",.")
+"""Comma and end of a sentence, among words."""
+COORDINATING: Final = _words("and or vs versus und oder et ou")
 """Words whose two sides may be swapped."""
-COMPOUNDING: Final = _words("of for on in at")
-"""Prepositions that a compound leaves out: *rates of flow* are *flow rates*."""
-HOLDING: Final = COORDINATING | _words("of than but then how that who which whose")
-"""Words that hold a phrase in its place."""
-CLAUSES: Final = COORDINATING | _words(
-    "but how when while if whether because since until although though unless where so that who which whose"
-)
-"""Words that begin a clause."""
-TYING: Final = (
-    HOLDING
-    | CLAUSES
-    | _words(
-        "to into onto from by for in on at with over as before after within without through during via per about like "
-        "near under between among against behind toward towards around across using"
+_SAME_TIE: Final = ("be is are was were been being", "have has had", "to into onto", "when if while")
+TIES: Final = {word: group.split()[0] for group in _SAME_TIE for word in group.split()} | {
+    word: word
+    for word in _words(
+        "from by for in on at with of than over as before after within without through during via per about like near "
+        "under between among against behind toward towards around across using but because since until although though "
+        "unless last next every each"
     )
-)
-"""Words that tell which part the phrase after them plays."""
-BEING: Final = _words("is are was were be been being")
-"""Forms of *be*: of a passive, and between a thing and a quality."""
-DOING: Final = _words("do does did")
-"""Forms of *do*: the subject follows."""
-HAVING: Final = _words("have has had")
-"""Forms of *have*."""
-PURPOSE: Final = _words("to for")
-"""Words before what something is done for."""
-OPENING_TIES: Final = _words("how to that which who")
-"""Words that may come and go where a main clause begins."""
-PRONOUNS: Final = _words("i me you us we it them they this one")
-"""Function words that a preposition or a clause may be about."""
+}
+"""Words that tell which part the words after them play, with one name for those that tell the same."""
+WHO: Final = _words("who whom what which")
+"""Question words that stand for a part of the sentence."""
 FLOATING: Final = _words(
     "ever always often sometimes usually again also already still now soon yet today yesterday tomorrow tonight once "
     "daily early together both up down out off"
@@ -203,11 +180,10 @@ CONTRASTS: Final = {
 }
 """Function words with their kind and their sense within it: another sense makes another question."""
 NO_ADVERBS: Final = _stems(
-    "apply assembly belly billy bully emily family italy jelly kelly lily molly polly reply sally supply"
+    "apply assembly belly billy bully comply emily family imply italy jelly kelly lily molly multiply polly reply "
+    "sally supply"
 )
 """Stems on *-ly* that are no adverbs."""
-TIMES: Final = _stems("day week month year morning evening night")
-"""Times that stand anywhere after a *last* or a *next*."""
 GENERIC: Final = _words("i you we one")
 """Pronouns that may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
 OPENING: Final = _words("is are was were do does did has had should")
