@@ -28,6 +28,9 @@ _MOST_PHRASES: Final = 60
 _MOST_TWINS: Final = 10
 """Most places of one word that are compared. More are paired in order."""
 
+_CONTRARY: Final = ({"have", "of"}, {"from", "to"})
+"""Ties of opposite parts: *who had Plato as a teacher* / *who was the teacher of Plato*."""
+
 _Place = tuple[str, int]
 _START: Final = TiedWord("<")
 
@@ -150,9 +153,9 @@ def _attached_elsewhere(phrases: list[_Phrase]) -> list[_Phrase]:
 
     A phrase at the beginning of a text belongs to all of it.
     """
-    for owned in phrases:
-        if {*owned.ties} == {"have", "of"}:  # "who had Plato as a teacher" / "who was the teacher of Plato"
-            return [owned]
+    moved = [each for each in phrases if each.places[0] != each.places[1]]
+    if len(moved) > 1 and any({*each.ties} in _CONTRARY for each in moved):
+        return moved
     for one, other in combinations([each for each in phrases if each.kept], 2):
         tied = one if one.ties[0] else other
         if one.there[0] > other.there[0] and not (one.ties[0] and other.ties[0]) and tied.here[0] and tied.there[0]:

@@ -101,6 +101,8 @@ _NO_NAMES: Final = FUNCTION_WORDS | NUMBER_WORDS
 _UNPLACED_STEMS: Final = FRAME_WORDS - ACTING
 _UNPLACED_WORDS: Final = FUNCTION_WORDS | COORDINATING | NEGATIONS | TIES.keys() | {"am", "pm"} | MARKS
 """Words whose places say nothing, or are compared by the guards of negation and of numbers."""
+_NOT_AFTER_ARTICLES: Final = TIES.keys() | COORDINATING | MARKS
+"""Words that no article precedes: *list a and list b*."""
 _ASKING: Final = WHO | {"whose", "how", "where", "why"}
 _CONTRASTING: Final = GENERIC.union(CONTRASTS)
 _DIGIT = re.compile(r"\d")
@@ -234,9 +236,13 @@ class Text:
     @cached_property
     def placed(self) -> list[tuple[str, str]]:
         """Each word and mark, with its stem if its place tells what is asked; days follow their month."""
-        pairs = [(word, _placed_stem(word)) for word in self.marked_words]
+        words = self.marked_words
+        pairs = [
+            (word, _placed_stem(word) if word != "a" or after not in _NOT_AFTER_ARTICLES else word)
+            for word, after in pairwise([*words, "."])
+        ]
         if self.dates:
-            for at, (word, after) in enumerate(pairwise(self.marked_words)):
+            for at, (word, after) in enumerate(pairwise(words)):
                 if word[-1].isdecimal() and after in DATES:
                     pairs[at : at + 2] = pairs[at + 1], pairs[at]
         return pairs

@@ -56,7 +56,7 @@ def tied_words(text: Text, shared: Container[str]) -> list[TiedWord]:
         if word in WHO and not found:
             stranded, tie = tie, ""
         elif TIES.get(word) == "be" and (not found or joint == "."):
-            asked = True
+            asked, tie = True, ""
         elif word in TIES and (found or word != "of"):
             tie = TIES[word]
     if tie == "have" and found:
