@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -450,12 +451,35 @@ def scribble(file: Path, first: int, last: int | None = None) -> None:
         opened.write(noise)
 
 
+def rename_column(file: Path) -> None:
+    """Damage the name of a column, in which SQLite's own check finds nothing."""
+    file.write_bytes(file.read_bytes().replace(b"key BLOB NOT NULL", b"kez BLOB NOT NULL"))
+
+
+def empty_behind_an_index(file: Path) -> None:
+    """Remove the rows of a table, and leave them in an index, which SQLite's quick check does not see."""
+    for statement in (
+        "CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE name='entry_by_created'",
+        "DELETE FROM sqlite_master WHERE name='entry_by_created'",
+        "DELETE FROM entry",
+        "INSERT INTO sqlite_master SELECT * FROM kept",
+        "DROP TABLE kept",
+    ):
+        with closing(sqlite3.connect(file, isolation_level=None)) as db:
+            db.execute("PRAGMA writable_schema=ON")
+            db.execute(statement)
+    with closing(sqlite3.connect(file)) as db:
+        assert db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+
+
 DAMAGES: dict[str, Damage] = {
     "cut in half": lambda file: os.truncate(file, file.stat().st_size // 2),
     "noise in the first page": lambda file: scribble(file, 0, 4096),
     "noise after the first page": lambda file: scribble(file, 4096),
     "noise all over": lambda file: scribble(file, 0),
     "something else": lambda file: file.write_bytes(b"no database at all\n" * 1000),
+    "a column of another name": rename_column,
+    "rows in an index only": empty_behind_an_index,
 }
 NOTICING: dict[str, Callable[[Store], object]] = {
     "open": lambda store: store.open(),
@@ -463,6 +487,7 @@ NOTICING: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put(make_entry("first"), GPT),
     "record": lambda store: store.record([lookup(1)], [GPT], 1000),
     "count": lambda store: store.count(),
+    "entries": lambda store: store.entries(Selection(), 10),
     "clear": lambda store: store.clear(),
 }
 

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from gptcache_magics import forking
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.schema import is_current, migrate, transaction
+from gptcache_magics.store.sqlite.schema import has_tables, is_current, migrate, transaction
 
 __all__ = ["Connection", "Connections", "StoreLockedError", "store_folder"]
 
@@ -210,6 +210,12 @@ class Connections:
         try:
             if undecodable or self.path is None:
                 return run(_tolerant(work))
+            self._set_aside(self.path, unless=_is_sound)
+            try:
+                return run(work)
+            except ERRORS as again:  # SQLite's own check does not look at everything
+                if _code(again) not in _DAMAGED:
+                    raise
             self._set_aside(self.path)
             return run(work)
         except ERRORS as again:
@@ -249,7 +255,7 @@ class Connections:
             except ERRORS as error:
                 if not _is_damage(error):
                     raise self._failure(error, "cannot be opened") from error
-                self._set_aside(self.path)
+                self._set_aside(self.path, unless=_is_sound)
                 mine = self._open_file(self.path)
             self._file = _identity(self.path)
             self._local.lease = _Lease(mine, self.epoch)
@@ -353,12 +359,12 @@ class Connections:
                 "place: %gptcache on FOLDER, or keep nothing: %gptcache on :memory:"
             ) from error
 
-    def _set_aside(self, path: Path) -> None:
-        """Rename a damaged file and its journal, unless another process did so already."""
+    def _set_aside(self, path: Path, unless: Callable[[Path], bool] = lambda path: False) -> None:
+        """Rename a damaged file and its journal, unless another process did so already and started a sound one."""
         with self._lock:
             self.epoch += 1
             self._memory = self._file = None
-            if _is_sound(path):
+            if unless(path):
                 return
             aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
             while os.path.exists(aside):
@@ -441,8 +447,9 @@ def _tolerant(work: Work[T]) -> Work[T]:
 
 
 def _is_damage(error: Exception) -> bool:
-    # Of a damaged schema, not even the message can be decoded.
-    return isinstance(error, UnicodeDecodeError) or _code(error) in _DAMAGED
+    # Of a damaged schema, not even the message can be decoded, or a table has lost its name.
+    damaged = isinstance(error, UnicodeDecodeError) or _code(error) in _DAMAGED
+    return damaged or (_code(error) == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
 
 
 def _code(error: Exception) -> int:
@@ -458,15 +465,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _is_sound(path: Path) -> bool:
-    """Return whether SQLite finds no damage in a file. It reads all of it."""
+    """Return whether SQLite finds no damage in a file, and we find all tables. It reads all of the file."""
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)
-        try:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-        finally:
-            db.close()
-    except ERRORS:
-        return False
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok") and has_tables(db, str(path))
+    except ERRORS as error:
+        return _code(error) in _LOCKED
 
 
 def _use_wal(db: Connection, where: str) -> bool:

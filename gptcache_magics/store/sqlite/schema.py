@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Final, TypeVar
 
@@ -12,7 +13,7 @@ from gptcache_magics.store.sqlite.damage import checksum
 from gptcache_magics.store.sqlite.hiding import HIDE, allow_hiding, forget
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "has_tables", "is_current", "migrate", "transaction"]
 
 C = TypeVar("C", bound=sqlite3.Connection)
 T = TypeVar("T")
@@ -283,6 +284,18 @@ def is_current(db: sqlite3.Connection, where: str) -> bool:
         If the database is not ours, or of a newer schema.
     """
     return _version(db, where) == len(MIGRATIONS)
+
+
+def has_tables(db: sqlite3.Connection, where: str) -> bool:
+    """Return whether a database has every table and column of its version, if that is this one."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        migrate(new, ":memory:")
+        return not is_current(db, where) or _columns(new) <= _columns(db)
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    columns = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type IN ('table', 'view')"
+    return {(table, column) for table, column in db.execute(columns)}
 
 
 def _version(db: sqlite3.Connection, where: str) -> int:
