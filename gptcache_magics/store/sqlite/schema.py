@@ -294,7 +294,7 @@ def has_tables(db: sqlite3.Connection, where: str) -> bool:
 
 
 def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
-    columns = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type IN ('table', 'view')"
+    columns = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type='table'"
     return {(table, column) for table, column in db.execute(columns)}
 
 
