@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -96,12 +97,13 @@ _known: WeakKeyDictionary[Any, tuple[Any, Sent]] = WeakKeyDictionary()
 class Remembered:
     """The clients of a model, as they were when they were read."""
 
-    __slots__ = "_parts", "_within"
+    __slots__ = "_parts", "_roots", "_within"
 
     def __init__(self, clients: Iterable[Any]) -> None:
-        self._within = [(client, _depths[type(client)], root_of(client)) for client in clients]
-        roots = {id(root): root for _, _, root in self._within}.values()
-        self._parts = [(root, _copied(_now(root))) for root in roots]
+        found = [(client, _depths[type(client)], root_of(client)) for client in clients]
+        self._within = [each for each in found if each[1]]
+        self._roots = [*{id(root): root for *_, root in found}.values()]
+        self._parts = [_copied(_now(root)) for root in self._roots]
 
     def hold(self) -> bool:
         """Return whether they still send the same."""
@@ -110,15 +112,25 @@ class Remembered:
                 client = client._client
             if client is not root:
                 return False
-        return all(_now(root) == parts for root, parts in self._parts)
+        return [*map(_now, self._roots)] == self._parts
 
 
 def _now(root: Any) -> tuple[Any, ...]:
     """Return what a client of an SDK or of httpx keeps of what it sends."""
+    try:
+        usual: tuple[Any, ...] = _OF_SDK(root)
+        if usual[0] is not None:
+            return usual
+    except AttributeError:
+        pass
     parts = *_parts(root), getattr(root, "_client", None)
     if is_http_client(type(root)):  # else it was made for this root, or a field of the model gives it
         return *parts[:3], root, root.headers.raw, root.params, root._transport, *root.event_hooks.values()
     return parts
+
+
+_OF_SDK: Final = attrgetter("_base_url", "_custom_headers", "_custom_query", "_client")
+"""Returns the same of a client of ``openai`` or ``anthropic``, which are mostly asked, at less cost."""
 
 
 def _copied(parts: tuple[Any, ...]) -> tuple[Any, ...]:

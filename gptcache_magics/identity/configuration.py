@@ -55,24 +55,31 @@ def configuration_of(call: Call) -> Configuration:
         If a value cannot be read to its data. The message names the field or the argument.
     """
     model, kwargs, awaited = call.model, arguments_of(call), call.awaited
-    reading = _readings.get(id(model)) if not kwargs else None
-    if reading is not None and reading.configuration is not None and reading.holds(model, awaited=awaited):
-        return reading.configuration
+    reading = _readings.get(id(model))
+    if reading is not None and not reading.holds(model, awaited=awaited):
+        reading = None
+    configuration = reading.configuration(kwargs) if reading is not None else None
+    return configuration or _read(model, kwargs, reading, awaited=awaited)
+
+
+def _read(model: Any, kwargs: dict[str, Any], reading: Reading | None, *, awaited: bool) -> Configuration:
+    """Return the configuration of a call, and remember it if model and arguments are plain data."""
     facts = facts_of(type(model))
     values = plain_values(model, facts, kwargs, awaited=awaited)
     if values is None:
         return _configuration(model, kwargs, awaited=awaited)
     number = id(model)
-    forget = partial(_forget, number)
-    reading = reading_of(model, facts, awaited=awaited, forget=forget) if not kwargs else None
+    reading = reading or reading_of(model, facts, awaited=awaited, forget=partial(_forget, number))
     known = facts.configurations
     configuration = known.get(values)
     if configuration is None:
         if len(known) >= REMEMBERED:
             known.clear()
         configuration = known[values] = _configuration(model, kwargs, awaited=awaited)
-    if reading is not None and values == plain_values(model, facts, kwargs, awaited=awaited):
-        reading.configuration = configuration
+    # Another thread may have changed something meanwhile.
+    unchanged = values == plain_values(model, facts, kwargs, awaited=awaited)
+    if reading is not None and unchanged and reading.holds(model, awaited=awaited):
+        reading.remember(kwargs, configuration)
         if len(_readings) >= REMEMBERED:
             _readings.clear()
         _readings[number] = reading

@@ -299,23 +299,40 @@ def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
 
 
 class Reading:
-    """A plain model as it was when its configuration was read, for calls without arguments."""
+    """A plain model as it was when it was read, with the configurations of its calls."""
 
-    __slots__ = "_awaited", "_changing", "_clients", "_content", "_extra", "_names", "_values", "configuration", "model"
+    __slots__ = (
+        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_names", "_values"),
+        "model",
+    )
 
     def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
         values: dict[str, Any] = vars(model)
         counted = map(values.get, facts.names)
         self.model, self._awaited = ref(model, forget), awaited
-        self.configuration: Configuration | None = None
+        self._configurations: dict[bytes, Configuration] = {}
+        """The configurations of calls, by the content of their arguments."""
         self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
         self._changing = [self._extra, *(each for each in counted if type(each) not in _UNCHANGING)]
         self._content = _content(self._changing)
         names = (*facts.sync_clients, *facts.async_clients)
         self._clients = clients.Remembered(values[name] for name in names if values.get(name))
 
+    def configuration(self, kwargs: Mapping[str, Any]) -> Configuration | None:
+        """Return the configuration of a call with these arguments, if it is remembered."""
+        try:
+            return self._configurations.get(_content(kwargs) if kwargs else b"")
+        except (TypeError, ValueError):  # not plain data
+            return None
+
+    def remember(self, kwargs: Mapping[str, Any], configuration: Configuration) -> None:
+        """Remember the configuration of a call, whose arguments are plain data."""
+        if len(self._configurations) >= ARGUMENTS:
+            self._configurations.clear()
+        self._configurations[_content(kwargs) if kwargs else b""] = configuration
+
     def holds(self, model: Any, *, awaited: bool) -> bool:
-        """Return whether the model is as it was, so that its configuration is that of this reading."""
+        """Return whether the model is as it was, so that its configurations are those of this reading."""
         alive: Any = self.model()
         values: dict[str, Any] = vars(model)
         try:
@@ -332,6 +349,8 @@ class Reading:
             return False
 
 
+ARGUMENTS: Final = 64
+"""Calls with other arguments of one model whose configurations are remembered."""
 _UNCHANGING: Final = frozenset({NoneType, bool, int, float, str, bytes})
 
 

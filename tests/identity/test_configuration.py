@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import _readings, configuration_of
 from gptcache_magics.identity.key import identify_by_llm_string
-from gptcache_magics.identity.model import facts_of
+from gptcache_magics.identity.model import ARGUMENTS, facts_of
 from gptcache_magics.store.reasons import Kind, Reason
 from tests.support.calls import (
     SECRET,
@@ -238,10 +238,18 @@ CHANGES: dict[str, Callable[[Any], object]] = {
 }
 
 
+def _arguments() -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    return {"tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}], "seed": 1}
+
+
+@pytest.mark.parametrize("arguments", [{}, _arguments()], ids=["no arguments", "arguments"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_model_that_was_read_is_read_again_once_it_is_changed(change: Callable[[Any], object]) -> None:
+def test_a_model_that_was_read_is_read_again_once_it_is_changed(
+    change: Callable[[Any], object], arguments: dict[str, Any]
+) -> None:
     def key() -> str:
-        return configuration_of(Call(model, {}, True)).key
+        return configuration_of(Call(model, arguments, True)).key
 
     model = _openai()
     model.seed = 1
@@ -250,6 +258,41 @@ def test_a_model_that_was_read_is_read_again_once_it_is_changed(change: Callable
     assert key() == before
     change(model)
     assert key() != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arguments: arguments["tools"][0]["function"]["parameters"]["properties"].update(day={}),
+        lambda arguments: arguments["tools"].append(arguments["tools"][0]),
+        lambda arguments: arguments["tools"].clear(),
+        lambda arguments: arguments.update(seed=True),
+        lambda arguments: arguments.update(seed=None),
+        lambda arguments: arguments.pop("seed"),
+        lambda arguments: arguments.clear(),
+    ],
+)
+def test_arguments_count_as_they_are_at_each_call(change: Callable[[dict[str, Any]], object]) -> None:
+    def key(model: Any) -> str:
+        return configuration_of(Call(model, arguments, True)).key
+
+    model, arguments = _openai(), _arguments()
+    before = key(model)
+    assert key(model) == before
+    change(arguments)
+    after = key(model)
+    assert after != before
+    assert key(_openai()) == after
+    arguments.update(_arguments())
+    assert key(model) == key(_openai()) == before
+
+
+def test_the_configurations_of_many_arguments_are_not_all_remembered() -> None:
+    model = _openai()
+    keys = [configuration_of(Call(model, {"seed": seed}, True)).key for seed in (*range(200), *range(200))]
+    assert keys[:200] == keys[200:]
+    assert len(set(keys)) == 200
+    assert len(_readings[id(model)]._configurations) <= ARGUMENTS
 
 
 def test_a_reading_goes_with_its_model() -> None:
