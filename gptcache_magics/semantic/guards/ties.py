@@ -39,18 +39,26 @@ def tied_words(text: Text, shared: Container[str]) -> list[TiedWord]:
     before: list[str] = []
     tie = stranded = joint = ""
     asked = False
+    after_commas: list[int] = []
     for word, stem in text.placed:
         if stem in shared:
             tie += _NUMBER if stem[-1].isdecimal() else ""
-            joined = joint not in ("", "," if tie else "")
-            found.append(TiedWord(stem, tie, tuple(before), joined, word.endswith(("ed", "en", "wn")), asked))
+            if joint == "," and not tie:
+                after_commas.append(len(found))
+            elif joint in COORDINATING:  # an *and* makes a list of the words after commas
+                for at in after_commas:
+                    found[at] = found[at]._replace(joined=True)
+                after_commas = []
+            joined, participle = joint not in ("", ","), word.endswith(("ed", "en", "wn"))
+            found.append(TiedWord(stem, tie, tuple(before), joined, participle, asked))
             tie, before, joint = "", [], ""
             continue
         if word in TIES or word in COORDINATING:
             before.append(word)
         if word in COORDINATING or word in MARKS:
             joint = word if joint in ("", ",") else joint
-            asked = asked and word != "."
+            if word == ".":
+                asked, after_commas = False, []
         elif joint == "," or word == "then":
             joint = ""
         if word in WHO and not found:

@@ -63,7 +63,8 @@ TIES: Final = {word: group.split()[0] for group in _SAME_TIE for word in group.s
     for word in _words(
         "from by for in on at with of than over as before after within without through during via per about like near "
         "under between among against behind toward towards around across using but because since until although though "
-        "unless last next every each"
+        "unless last next every each "
+        "en dans avec für von nach aus bei"  # French, Spanish, German
     )
 }
 """Words that tell which part the words after them play, with one name for those that tell the same."""
