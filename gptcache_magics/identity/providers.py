@@ -159,7 +159,7 @@ LEFT_OUT: Final[dict[str, frozenset[str]]] = {
         "langchain_core.FakeMessagesListChatModel": ("i", "sleep"),
         "langchain_openai.BaseChatOpenAI": (
             *_CLIENTS,
-            *("http_socket_options", "include_response_headers", "max_retries", "openai_organization", "openai_proxy"),
+            *("http_socket_options", "max_retries", "openai_organization", "openai_proxy"),
             *("request_timeout", "stream_chunk_timeout", "stream_usage", "streaming", "tiktoken_model_name"),
         ),
         "langchain_openai.BaseOpenAI": (

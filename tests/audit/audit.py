@@ -29,7 +29,7 @@ KNOWN_WASTE: Final = {
     re.escape(DROPPED): "None and empty arguments count, because most classes send them; this one drops them",
     re.escape(OVERRIDDEN): "a field counts where an argument takes its place",
     re.escape(TWICE): "a field, an argument and model_kwargs are not compared with each other",
-    "output_version|LC_OUTPUT_VERSION": "changes the answer and not the request",
+    "output_version|LC_OUTPUT_VERSION|include_response_headers": "changes the answer and not the request",
     "profile": "what is known of a model may change later requests",
     ".*client.*|root_.*": "a client that this call does not use may be another's, and its content is compared",
     ".*_(api_base|base|url|endpoint)|endpoint|api_base|base_url|.*_(API_BASE|BASE_URL|HOST|ENDPOINT)": (
