@@ -19,9 +19,9 @@ from weakref import ReferenceType
 
 import orjson
 
-from gptcache_magics.identity import clients, code, model, state
-from gptcache_magics.identity.code import tagged
-from gptcache_magics.identity.state import MOST_BYTES
+from gptcache_magics.identity import classes, clients, functions, model, objects
+from gptcache_magics.identity.objects import MOST_BYTES
+from gptcache_magics.identity.origin import is_installed, name_of, original, tagged
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
 from gptcache_magics.text.secret_names import is_secret
@@ -84,7 +84,7 @@ class Reader:
         try:
             return self._other(value, kind)
         except RecursionError:
-            raise Unreadable(f"{code.name_of(kind)} is nested too deep") from None
+            raise Unreadable(f"{name_of(kind)} is nested too deep") from None
 
     def _other(self, value: Any, kind: type) -> Any:
         if isinstance(value, Enum):
@@ -95,9 +95,9 @@ class Reader:
         if isinstance(value, bytes | bytearray | memoryview):
             return tagged(kind, self._data(bytes(value)))
         if isinstance(value, type):
-            return self._once(value, code.class_as_value)
-        if code.is_code(value):
-            return self._once(code.original(value), code.function)
+            return self._once(value, classes.class_as_value)
+        if functions.is_code(value):
+            return self._once(original(value), functions.function)
         if isinstance(value, partial):
             return tagged(kind, [self.plain(each) for each in (value.func, value.args, value.keywords)])
         if isinstance(value, ModuleType):
@@ -112,13 +112,13 @@ class Reader:
             return tagged(kind, [self.plain([name for name, _ in value]), self.plain(dict(value))])
         if hasattr(kind, "_asdict"):
             return tagged(kind, self._mapping(value._asdict()))
-        if code.is_installed(kind.__module__) and isinstance(value, Mapping):
+        if is_installed(kind.__module__) and isinstance(value, Mapping):
             return self._within(value, self._mapping)
         if model.is_model(value):
             return self._once(value, model.content)
         if clients.is_http_client(kind):
             return self._once(value, clients.content)
-        return self._once(value, state.content)
+        return self._once(value, objects.content)
 
     def _text(self, text: str) -> str:
         self._count(len(text))
@@ -141,16 +141,16 @@ class Reader:
             raise Unreadable("too many bytes")
 
     def _items(self, values: Iterable[Any]) -> list[Any]:
-        return [self.plain(item) for item in values]
+        return [self.plain(item) for item in [*values]]
 
     def _mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         named: dict[str, Any] = {}
-        for name, item in sorted(((self._name(key), item) for key, item in values.items()), key=itemgetter(0)):
+        pairs = [*values.items()]  # a thread may change the mapping meanwhile
+        for name, item in sorted(((self._name(key), item) for key, item in pairs), key=itemgetter(0)):
             if is_secret(name) and not isinstance(item, str | int | float | Mapping | list | tuple | None):
                 continue
             if name in named:  # 1 and "1"
-                pairs = [[self.plain(key), self.plain(item)] for key, item in values.items()]
-                return {HIDDEN: "pairs", "data": pairs}
+                return {HIDDEN: "pairs", "data": [[self.plain(key), self.plain(item)] for key, item in pairs]}
             named[name] = self.plain(item)
         return named
 
@@ -169,7 +169,7 @@ class Reader:
 
     def sorted(self, values: Iterable[Any]) -> list[Any]:
         """Return values in an order that does not depend on how they came."""
-        return sorted((self.fork().plain(value) for value in values), key=partial(orjson.dumps, option=_OPTIONS))
+        return sorted((self.fork().plain(value) for value in [*values]), key=partial(orjson.dumps, option=_OPTIONS))
 
     def _within(self, value: Any, read: Callable[[Any], Any]) -> Any:
         """Read a container; within itself, it is represented by the number of containers between."""

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from gptcache_magics.identity.code import is_installed, name_of
+from gptcache_magics.identity.origin import is_installed, name_of
 from gptcache_magics.text.masking import HIDDEN, plain_url, without_secrets
 from gptcache_magics.text.secret_names import is_tracking
 

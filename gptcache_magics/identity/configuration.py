@@ -16,7 +16,6 @@ import orjson
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
-from gptcache_magics.identity.code import name_of
 from gptcache_magics.identity.label import label_of
 from gptcache_magics.identity.model import (
     Reading,
@@ -28,6 +27,7 @@ from gptcache_magics.identity.model import (
     plain_values,
     reading_of,
 )
+from gptcache_magics.identity.origin import name_of
 from gptcache_magics.identity.providers import (
     CALL_LEFT_OUT,
     FORMATS,

@@ -19,7 +19,9 @@ from weakref import WeakKeyDictionary, ref
 import orjson
 from pydantic_core import PydanticUndefined
 
-from gptcache_magics.identity import clients, code
+from gptcache_magics.identity import classes, clients
+from gptcache_magics.identity.objects import attributes
+from gptcache_magics.identity.origin import is_installed, name_of
 from gptcache_magics.identity.providers import (
     ARRIVING,
     BASE_URLS,
@@ -32,7 +34,6 @@ from gptcache_magics.identity.providers import (
     owner_of,
     provider_of,
 )
-from gptcache_magics.identity.state import attributes
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import is_credential, plain_url, without_secrets
@@ -58,6 +59,7 @@ __all__ = [
 _IDENTIFYING: Final = ("_identifying_params", "_default_params")
 _SEEN: Final = ("name", "tags", "metadata")
 """LangChain's own fields that it reads itself only, unless a method of the user's reads them."""
+_ANSWERING: Final = ("_generate", "_agenerate", "_stream", "_astream", "_call", "_acall", "_get_request_payload")
 _HTTP_CLIENTS: Final = ("http_client", "http_async_client")
 
 
@@ -66,7 +68,7 @@ class Facts:
     """Facts about all models of a class."""
 
     known: bool
-    """Whether a provider's package or langchain-core wrote the class, and not the user or anybody else."""
+    """Whether a provider's package or langchain-core wrote the class as it is, and not the user or anybody else."""
     counted: tuple[tuple[str, Any], ...]
     """The fields that count, each with its default."""
     names: tuple[str, ...]
@@ -83,6 +85,10 @@ class Facts:
     """Arguments that change how the answer arrives."""
     headers_variable: str
     """Environment variable that a client reads headers from when the first call makes it."""
+    replaced: dict[str, Any]
+    """What the user has put into installed classes, by its place."""
+    answering: list[tuple[Mapping[str, Any], str, Any]]
+    """The members of each installed base that an answer comes from, with their names; None where it has none."""
     key_variables: list[str] = field(default_factory=list)
     configurations: dict[Hashable, Configuration] = field(default_factory=dict)
     """The configurations of plain models, by what :func:`plain_values` reads of them."""
@@ -94,14 +100,20 @@ _facts: WeakKeyDictionary[type, Facts] = WeakKeyDictionary()
 def facts_of(kind: type) -> Facts:
     """Return what is true of all models of a class."""
     facts = _facts.get(kind)
-    if facts is None:
-        facts = _facts[kind] = _facts_of(kind)
+    if facts is not None:
+        for members, name, member in facts.answering:
+            if members.get(name) is not member:
+                break
+        else:
+            return facts
+    facts = _facts[kind] = _facts_of(kind)
     return facts
 
 
 def _facts_of(kind: Any) -> Facts:
     declared = getattr(kind, "model_fields", {})
-    own = code.has_functions(kind)
+    own, replaced = classes.has_functions(kind), classes.replaced(kind)
+    known = is_known(kind) and not replaced
     counted = tuple(
         (name, _default(each))
         for name, each in declared.items()
@@ -117,7 +129,7 @@ def _facts_of(kind: Any) -> Facts:
     provider = PROVIDERS.get(provider_of(kind), Provider())
     profile = ("profile",) if "profile" in declared and (provider.reads_profile or not is_known(kind)) else ()
     return Facts(
-        known=is_known(kind),
+        known=known,
         counted=counted,
         names=(*(name for name, _ in counted), *MODEL_NAMES, *profile),
         attributes=frozenset(declared) | computed,
@@ -125,8 +137,16 @@ def _facts_of(kind: Any) -> Facts:
         async_clients=tuple(each for each in holders if "async" in each),
         addresses=frozenset(name for name in BASE_URLS if _is_address(kind, name)),
         urls=frozenset(provider.urls),
-        arriving=(ARRIVING - {"timeout"} if provider.sends_timeout else ARRIVING) if is_known(kind) else frozenset(),
+        arriving=(ARRIVING - {"timeout"} if provider.sends_timeout else ARRIVING) if known else frozenset(),
         headers_variable=provider.headers_variable if computed & {*holders} else "",
+        replaced=replaced,
+        answering=[
+            (vars(base), name, vars(base).get(name))
+            for base in kind.__mro__
+            if is_known(base)
+            for name in _ANSWERING
+            if hasattr(kind, name)
+        ],
     )
 
 
@@ -159,7 +179,7 @@ def content(model: Any, reader: Reader) -> Any:
     """Return all that distinguishes a model which another object holds, however that calls it."""
     called, awaited = (fields(model, reader, awaited=each) for each in (False, True))
     read = called if called == awaited else [called, awaited]
-    return [code.name_of(type(model)), model_name(model, {}), read, behaviour(model, reader)]
+    return [name_of(type(model)), model_name(model, {}), read, behaviour(model, reader)]
 
 
 def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, Any]:
@@ -277,9 +297,11 @@ def _differ(one: tuple[clients.Sent, ...], two: tuple[clients.Sent, ...]) -> boo
 def behaviour(model: Any, reader: Reader) -> dict[str, Any]:
     """Return what a class that is not known does: its code, its defaults, and how it identifies itself."""
     kind = type(model)
-    found: dict[str, Any] = {"code": code.members(kind, reader.fork()), "defaults": _own_defaults(kind, reader)}
-    if not code.is_installed(kind.__module__):
+    found: dict[str, Any] = {"code": classes.members(kind, reader.fork()), "defaults": _own_defaults(kind, reader)}
+    if not is_installed(kind.__module__):
         found["doc"] = kind.__doc__
+    if replaced := facts_of(kind).replaced:
+        found["replaced"] = {name: _field(name, member, reader) for name, member in replaced.items()}
     for name in _IDENTIFYING:
         owner = next((base for base in kind.__mro__ if name in vars(base)), kind)
         if not is_known(owner):
@@ -294,7 +316,7 @@ def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
         for name, each in declared.items()
         if each.default is not PydanticUndefined
         and (owner := owner_of(kind, name)) is not None
-        and not code.is_installed(owner.__module__)
+        and not is_installed(owner.__module__)
     }
 
 
@@ -302,14 +324,14 @@ class Reading:
     """A plain model as it was when it was read, with the configurations of its calls."""
 
     __slots__ = (
-        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_names", "_values"),
+        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_facts", "_names", "_values"),
         "model",
     )
 
     def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
         values: dict[str, Any] = vars(model)
         counted = map(values.get, facts.names)
-        self.model, self._awaited = ref(model, forget), awaited
+        self.model, self._awaited, self._facts = ref(model, forget), awaited, facts
         self._configurations: dict[bytes, Configuration] = {}
         """The configurations of calls, by the content of their arguments."""
         self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
@@ -339,6 +361,7 @@ class Reading:
             return (
                 alive is model
                 and awaited is self._awaited
+                and facts_of(type(model)) is self._facts
                 and [*values] == self._names
                 and all(map(is_, values.values(), self._values))
                 and model.__pydantic_extra__ is self._extra
@@ -366,7 +389,7 @@ def reading_of(model: Any, facts: Facts, *, awaited: bool, forget: Any) -> Readi
     names = (*facts.sync_clients, *facts.async_clients)
     if names and (not any(map(values.get, names)) or any(map(private.get, names))):
         return None  # the first call makes the client, or it is not a field
-    if not all(code.is_installed(type(each).__module__) for each in values.values()):
+    if not all(is_installed(type(each).__module__) for each in values.values()):
         return None  # an object of the user's may hold the model
     return Reading(model, facts, awaited=awaited, forget=forget)
 

@@ -1,9 +1,12 @@
 """Of a class that nobody has compared with its requests, everything counts."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -264,3 +267,95 @@ class Placed(Persona):
 
 def test_an_address_of_a_class_of_the_user_counts_as_it_is() -> None:
     assert key(Placed(base_url="http://x/")) != key(Placed(base_url="http://x"))
+
+
+SPEAKER = """
+class Speaker:
+    def __init__(self, word): self.word = word
+    def say(self): return self.word
+"""
+READ = [
+    f"{SPEAKER}speaker = Speaker('a')\nclass Own(Persona):{SAY}speaker.say()",
+    f"{SPEAKER}say = Speaker('a').say\nclass Own(Persona):{SAY}say()",
+    f"speakers = [SystemMessage('a')]\nclass Own(Persona):{SAY}speakers[0].content",
+    f"template = PromptTemplate.from_template('a')\nclass Own(Persona):{SAY}template.format()",
+    f"words = {{'who': pathlib.PurePath('a')}}\ndef say(): return words\nclass Own(Persona):{SAY}say()",
+]
+
+
+@pytest.mark.parametrize("source", READ)
+def test_an_object_of_the_module_that_a_method_reads_counts(source: str) -> None:
+    one, same, two = cell(source), cell(source), cell(source.replace("'a'", "'b'"))
+
+    assert key(one()) == key(same()) != key(two())
+
+
+def test_a_logger_that_a_method_writes_to_does_not_count() -> None:
+    source = f"import logging\nlog = logging.getLogger('a')\nclass Own(Persona):{SAY}log.info('said')"
+    one, two = cell(source), cell(source)
+
+    assert key(one()) == key(two())
+
+
+IMPORTED = [
+    f"import words_of_mine\nclass Own(Persona):{SAY}words_of_mine.WHO",
+    f"import words_of_mine as words\nclass Own(Persona):{SAY}words.who()",
+    f"import words_of_mine as words\nclass Own(Persona):{SAY}getattr(words, 'WHO')",
+    f"from words_of_mine import who\nclass Own(Persona):{SAY}who()",
+    f"import words_of_mine\nclass Own(Persona):{SAY.replace('return', 'from words_of_mine import WHO; return')}WHO",
+    f"import words_of_mine\nclass Own(Persona):{SAY.replace('return', 'import words_of_mine as w; return')}w.WHO",
+]
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the file of a module of the user."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "words_of_mine.py"
+    file.write_text("WHO = 'a'\ndef who():\n    return WHO\n")
+    yield file
+    sys.modules.pop("words_of_mine", None)
+
+
+@pytest.mark.parametrize("source", IMPORTED)
+def test_a_module_of_the_user_counts_by_what_a_method_reads_of_it(words: Path, source: str) -> None:
+    one, same = key(cell(source)()), key(cell(source)())
+    words.write_text(words.read_text().replace("'a'", "'changed'"))
+    del sys.modules["words_of_mine"]
+
+    assert one == same != key(cell(source)())
+
+
+@pytest.mark.usefixtures("words")
+def test_a_module_that_a_method_is_to_import_is_not_known_before() -> None:
+    own = cell(IMPORTED[4].removeprefix("import words_of_mine\n"))
+
+    with pytest.raises(Unreadable, match="words_of_mine is not imported yet"):
+        key(own())
+
+
+def test_a_package_that_a_method_imports_counts_by_its_name() -> None:
+    own = cell("class Own(Persona):\n    def say(self):\n        import numpy.linalg\n        return numpy")
+
+    assert key(own()) == key(own())
+
+
+def test_a_method_that_is_put_into_a_provider_s_class_makes_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ChatOpenAI(model="small", api_key="k")
+    before = key(model)
+    for name, method in (("_generate", lambda *_: "a"), ("_generate", lambda *_: "b"), ("_stream", lambda *_: "a")):
+        with monkeypatch.context() as patch:
+            patch.setattr(ChatOpenAI, name, method)
+            assert key(model) != before
+        assert key(model) == before
+
+
+def test_a_mock_in_a_provider_s_class_does_not_answer_for_it() -> None:
+    model = ChatOpenAI(model="small", api_key="k")
+    before = key(model)
+    with (
+        patch.object(ChatOpenAI, "_generate", return_value="a"),
+        pytest.raises(Unreadable, match="ChatOpenAI._generate"),
+    ):
+        key(model)
+    assert key(model) == before

@@ -6,8 +6,8 @@ import copyreg
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.identity import code
-from gptcache_magics.identity.code import is_installed, name_of
+from gptcache_magics.identity import classes
+from gptcache_magics.identity.origin import is_installed, name_of
 from gptcache_magics.identity.providers import left_out
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
@@ -19,8 +19,8 @@ __all__ = ["MOST_BYTES", "attributes", "content"]
 
 MOST_BYTES: Final = 64 * 2**20
 """Bytes of one call's configuration; a larger one is not read."""
-_INERT: Final = frozenset({"_thread", "threading", "asyncio.locks", "concurrent.futures.thread", "ssl"})
-"""Modules of locks, pools and the like, which hold nothing that a model could see."""
+_INERT: Final = frozenset({"_thread", "threading", "asyncio.locks", "concurrent.futures.thread", "ssl", "logging"})
+"""Modules of locks, pools, loggers and the like, which hold nothing that a model could see."""
 _NOT_INERT: Final = frozenset({"local", "_local", "Thread", "Timer"})
 _PICKLING: Final = ("__reduce__", "__reduce_ex__", "__getstate__")
 _POINTER: Final = object.__basicsize__ // 2
@@ -35,7 +35,7 @@ def content(value: Any, reader: Reader) -> Any:
     if _size(value) > MOST_BYTES:
         raise Unreadable(f"{name_of(kind)} is too large")
     if not is_installed(kind.__module__):
-        found["code"] = code.members(kind, reader)
+        found["code"] = classes.members(kind, reader)
     if _pickles_itself(kind):
         found["data"] = reader.plain(_pickled(value))
         return found

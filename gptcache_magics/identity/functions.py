@@ -1,0 +1,159 @@
+"""A function by what it does: its instructions, its constants, and what it reads from its module.
+
+The code of a user changes while the user works, so all of it counts: defaults, annotations, closures and the names
+that it uses. Line and file do not count. The code of an installed package counts by its name only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import resolve_name
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import TYPE_CHECKING, Any, Final
+
+from gptcache_magics.identity.bytecode import IMPORT, uses
+from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, tagged
+from gptcache_magics.identity.unreadable import Unreadable
+from gptcache_magics.text.masking import HIDDEN
+
+if TYPE_CHECKING:
+    from gptcache_magics.identity.canonical import Reader
+
+__all__ = ["annotations_of", "function", "is_code", "used"]
+
+_BUILTIN: Final = (
+    *(BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType),
+    *(MethodWrapperType, WrapperDescriptorType),
+)
+
+
+def is_code(value: Any) -> bool:
+    """Return whether a value is a function, a method or the like."""
+    return isinstance(value, (FunctionType, MethodType, CodeType, *_BUILTIN)) or (
+        callable(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType)
+    )
+
+
+def function(value: Any, reader: Reader) -> Any:
+    """Return what a function does."""
+    if isinstance(value, MethodType):
+        return tagged(MethodType, [reader.plain(value.__func__), reader.plain(value.__self__)])
+    if isinstance(value, CodeType):
+        return tagged(CodeType, _instructions(value, reader))
+    if isinstance(value, _BUILTIN):
+        of = getattr(value, "__self__", None)
+        of = None if isinstance(of, type | type(sys)) else reader.plain(of)
+        kind = getattr(value, "__objclass__", None) or getattr(value, "__self__", None)
+        owner = name_of(kind) if isinstance(kind, type) else getattr(value, "__module__", "")
+        return {HIDDEN: f"{owner}.{value.__qualname__}", "data": of}
+    if not isinstance(value, FunctionType):  # functools.lru_cache
+        return tagged(type(value), reader.plain(value.__wrapped__))
+    return {HIDDEN: name_of(value), "data": _function(value, reader)}
+
+
+def _function(value: FunctionType, reader: Reader) -> Any:
+    own, wrapped = not is_foreign(value), getattr(value, "__wrapped__", None)
+    changed = uses(value.__code__)[1]
+    cells = {
+        name: _cell(name, cell, reader)
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
+        if f"DEREF {name}" not in changed
+    }
+    data = [cells, reader.plain(value.__defaults__), reader.plain(value.__kwdefaults__)]
+    if wrapped is not None:
+        data.append(reader.plain(wrapped))
+    if own or "<" in value.__qualname__:
+        data.append(_instructions(value.__code__, reader))
+    if own:
+        data += [annotations_of(value, reader), value.__doc__, dict(_globals(value, reader))]
+    return data
+
+
+def _cell(name: str, cell: Any, reader: Reader) -> Any:
+    try:
+        value = cell.cell_contents
+    except ValueError:  # not filled yet
+        return {HIDDEN: "empty"}
+    if name == "__class__":  # super(): the class or a base, which counts with its own members
+        return {HIDDEN: name_of(value)}
+    return used(value, reader)
+
+
+def used(value: Any, reader: Reader) -> Any:
+    """Return what code refers to: a class of an installed package by its name."""
+    if isinstance(value, type) and is_installed(value.__module__) and is_findable(value):
+        return {HIDDEN: name_of(value)}
+    return reader.plain(value)
+
+
+def annotations_of(value: Any, reader: Reader) -> Any:
+    """Return the annotations of a class or of a function."""
+    return {name: used(each, reader) for name, each in getattr(value, "__annotations__", {}).items()}
+
+
+def _instructions(code: CodeType, reader: Reader) -> Any:
+    numbers = [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags]
+    names = [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars]
+    return [code.co_code.hex(), numbers, names, [reader.plain(each) for each in code.co_consts]]
+
+
+def _globals(value: FunctionType, reader: Reader) -> Iterator[tuple[str, Any]]:
+    """Yield what a function reads from its module, and from other modules of the user."""
+    read, changed = uses(value.__code__)
+    for path in sorted(read):
+        if f"GLOBAL {path[0]}" in changed or path[0] == "get_ipython":  # the notebook, with all that is in it
+            continue
+        name = ".".join(path)
+        try:
+            if path[0] == IMPORT:
+                yield name, _of(_imported(path[1], value), path[2:], reader)
+            elif path[0] in value.__globals__:
+                yield name, _of(value.__globals__[path[0]], path[1:], reader)
+        except Unreadable as error:
+            raise Unreadable(f"{name}: {error}") from None
+
+
+def _of(found: Any, attributes: Sequence[str], reader: Reader) -> Any:
+    """Return what code refers to: of a module of the user the part that is named, or all of it."""
+    for name in attributes:
+        if not _is_own_module(found):
+            break
+        if not hasattr(found, name):
+            raise Unreadable(f"{found.__name__}.{name} is not there yet")
+        found = getattr(found, name)
+    if _is_own_module(found):
+        return {
+            name: used(each, reader)
+            for name, each in vars(found).items()
+            if not isinstance(each, ModuleType) and not (name.startswith("__") and name.endswith("__"))
+        }
+    return used(found, reader)
+
+
+def _is_own_module(value: Any) -> bool:
+    return isinstance(value, ModuleType) and not is_installed(value.__name__)
+
+
+def _imported(name: str, function: FunctionType) -> ModuleType | None:
+    """Return the module of the user that a function imports when it is called; None for an installed one."""
+    try:
+        name = resolve_name(name, str(function.__globals__.get("__package__") or ""))
+    except ImportError:  # the import fails, too
+        return None
+    if is_installed(name):
+        return None
+    if name not in sys.modules:
+        raise Unreadable(f"{name} is not imported yet")
+    return sys.modules[name]
