@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dis
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import takewhile
+from operator import or_
 from types import CodeType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["IMPORT", "touches", "uses"]
+__all__ = ["IMPORT", "Touched", "touched", "uses"]
 
 IMPORT: Final = "import"
 """The first part of a path that a function imports by itself; no global has this name."""
@@ -29,6 +30,7 @@ _GETS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITES_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
 _LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_DEREF", *_READS})
 """Instructions that push one value."""
+_NUMBERS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _KINDS: Final = {"NAME": "GLOBAL", "METHOD": "ATTR"}
 
 
@@ -73,20 +75,35 @@ def _kind_and_name(step: dis.Instruction) -> str:
     return f"{_KINDS.get(kind, kind)} {step.argval}"
 
 
+class Touched(NamedTuple):
+    """Names of attributes."""
+
+    read: frozenset[str] = frozenset()
+    """Those that code may read."""
+    changed: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+    """Those that code adds a whole number to: ``self.calls += 1``."""
+
+    def __or__(self, other: object) -> Touched:
+        return Touched(*map(frozenset.union, self, other)) if isinstance(other, Touched) else NotImplemented
+
+
 @lru_cache(maxsize=1024)
-def touches(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of attributes that code may read, and of those that it changes: ``self.calls += 1``."""
+def touched(code: CodeType) -> Touched:
+    """Return the names of the attributes that code reads and changes, of whatever object."""
     read = {each for each in code.co_consts if isinstance(each, str)}  # getattr(self, "calls")
     changed: set[str] = set()
-    steps = [each for each in dis.get_instructions(code) if each.opname != "CACHE"]
-    for before, step, after in zip(steps, steps[1:], steps[2:], strict=False):
+    counted: set[str] = set()
+    steps = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
+    for at, step in enumerate(steps):
         if "_ATTR" not in step.opname and step.opname not in _GETS:
             continue
-        added = before.opname == "COPY" or (after.opname in _GETS and after.argval in _COUNTING)
-        (changed if added or step.opname in _WRITES else read).add(step.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            inner = touches(constant)
-            read |= inner[0]
-            changed |= inner[1]
-    return frozenset(read), frozenset(changed)
+        does = [each.opname for each in steps[at - 1 : at + 4]]
+        in_place = does[0] == "COPY" or does[3:] == ["COPY"] * 2
+        added = steps[at + 1].opname in _GETS and steps[at + 1].argval in _COUNTING
+        (changed if in_place or added or step.opname in _WRITES else read).add(step.argval)
+        if does[2] in _NUMBERS and type(steps[at + 1].argval) is int and steps[at + 2].argrepr in ("+", "+="):
+            counted.update(each.argval for each in steps[at + 3 : at + 7] if each.opname == "STORE_ATTR")
+    found = Touched(frozenset(read), frozenset(changed), frozenset(counted))
+    inner = (touched(each) for each in code.co_consts if isinstance(each, CodeType))
+    return reduce(or_, inner, found)

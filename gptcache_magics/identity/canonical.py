@@ -61,6 +61,8 @@ class Reader:
         """Everything with a place: an object that is alive keeps its ``id``."""
         self._around: list[int] = []
         """The containers around the value that is read, by ``id``."""
+        self.counted = frozenset[str]()
+        """Names of attributes that the functions read so far count with: ``stats.calls += 1``."""
         self._bytes = self._values = 0
 
     def plain(self, value: Any) -> Any:
@@ -165,6 +167,7 @@ class Reader:
         """Return a reader that knows what this one has read, and does not tell it what follows."""
         other = Reader()
         other._places, other._around, other._read = dict(self._places), list(self._around), self._read
+        other.counted = self.counted
         return other
 
     def sorted(self, values: Iterable[Any]) -> list[Any]:

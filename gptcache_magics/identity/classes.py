@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property, partial, partialmethod
+from functools import cached_property, partial, partialmethod, reduce
+from operator import or_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.identity.bytecode import touches
+from gptcache_magics.identity.bytecode import Touched, touched
 from gptcache_magics.identity.functions import annotations_of, is_code, used
 from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, original
 from gptcache_magics.identity.unreadable import Unreadable
@@ -16,7 +17,7 @@ from gptcache_magics.text.masking import HIDDEN
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["class_as_value", "has_functions", "members", "replaced"]
+__all__ = ["class_as_value", "counting", "has_functions", "members", "replaced"]
 
 _MADE: Final = frozenset(
     [
@@ -68,10 +69,8 @@ def members(kind: type, reader: Reader) -> list[Any]:
     Unreadable
         If a member cannot be read to its data. The message names the class and the member.
     """
-    made_by: type = type(kind)
-    bases = [base for base in (*kind.__mro__, *made_by.__mro__) if not is_installed(base.__module__)]
-    counting = _counting(bases)
-    found = [[name_of(base), _members(base, counting, reader)] for base in bases]
+    bases = _own_bases(kind)
+    found = [[name_of(base), _members(base, _counting(bases), reader)] for base in bases]
     return [each for each in found if each[1]]
 
 
@@ -125,16 +124,27 @@ def _parts(member: Any) -> list[Any]:
     return [member.func] if isinstance(member, cached_property) else [member]
 
 
+def counting(kind: type) -> frozenset[str]:
+    """Return the names of attributes that count what happened: methods of the user add to them, or nothing reads them.
+
+    A number that a method adds to never makes another class or another object, although an answer may name it.
+    """
+    return _counting(_own_bases(kind))
+
+
+def _own_bases(kind: type) -> list[type]:
+    made_by: type = type(kind)
+    return [base for base in (*kind.__mro__, *made_by.__mro__) if not is_installed(base.__module__)]
+
+
 def _counting(bases: list[type]) -> frozenset[str]:
-    """Return the names of members that the methods of classes change and do not read, such as a count of calls."""
     found: dict[int, FunctionType] = {}
     for base in bases:
         for member in vars(base).values():
             for part in _parts(member):
                 _collect(part, found)
-    touched = [touches(each.__code__) for each in found.values()]
-    nothing = frozenset[str]()
-    return nothing.union(*(changed for _, changed in touched)) - nothing.union(*(read for read, _ in touched))
+    read, changed, counted = reduce(or_, (touched(each.__code__) for each in found.values()), Touched())
+    return (changed - read) | counted
 
 
 def _collect(part: Any, found: dict[int, FunctionType]) -> None:

@@ -23,7 +23,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.identity.bytecode import IMPORT, uses
+from gptcache_magics.identity.bytecode import IMPORT, touched, uses
 from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, tagged
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
@@ -66,6 +66,7 @@ def function(value: Any, reader: Reader) -> Any:
 def _function(value: FunctionType, reader: Reader) -> Any:
     own, wrapped = not is_foreign(value), getattr(value, "__wrapped__", None)
     changed = uses(value.__code__)[1]
+    reader.counted |= touched(value.__code__).counted if own else frozenset()
     cells = {
         name: _cell(name, cell, reader)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)

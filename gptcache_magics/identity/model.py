@@ -198,7 +198,10 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     facts = facts_of(type(model))
     values = vars(model)
     found: dict[str, Any] = {}
+    counting = frozenset[str]() if facts.known else classes.counting(type(model))
     for name, default in facts.counted:
+        if name in counting:
+            continue
         value = values.get(name)
         if name == "metadata" and isinstance(value, dict) and left_out(type(model), name):  # the field of LangChain's
             value = {each: item for each, item in value.items() if each != "lc_versions"} or None
@@ -220,7 +223,7 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
             for name, value in model.model_extra.items()
             if not is_credential(name, value)
         }
-    found.update(_beyond(model, facts, reader, awaited))
+    found.update((name, each) for name, each in _beyond(model, facts, reader, awaited) if name not in counting)
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copyreg
 from functools import cached_property
+from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics.identity import classes
@@ -30,16 +32,24 @@ def content(value: Any, reader: Reader) -> Any:
     """Return class and data of an object, and for a class of the user its code. Raises ``Unreadable``."""
     kind = type(value)
     found: dict[str, Any] = {HIDDEN: name_of(kind)}
-    if kind.__module__ in _INERT and kind.__name__ not in _NOT_INERT:
+    if kind is count or (kind.__module__ in _INERT and kind.__name__ not in _NOT_INERT):
         return found
     if _size(value) > MOST_BYTES:
         raise Unreadable(f"{name_of(kind)} is too large")
+    counting = frozenset[str]()
     if not is_installed(kind.__module__):
         found["code"] = classes.members(kind, reader)
+        counting = classes.counting(kind)
     if _pickles_itself(kind):
         found["data"] = reader.plain(_pickled(value))
         return found
-    found["data"] = reader.plain(attributes(value))
+    found["data"] = reader.plain(
+        {
+            name: each
+            for name, each in attributes(value).items()
+            if name not in counting and not (name in reader.counted and type(each) is int)
+        }
+    )
     if _hides_data(kind):
         found["items"] = reader.plain(_pickled(value))
     return found
@@ -88,7 +98,7 @@ def _pickled(value: Any) -> Any:
 
 def _pickles_itself(kind: type) -> bool:
     """Return whether an installed package says how its objects are pickled."""
-    if not is_installed(kind.__module__) or hasattr(kind, "__pydantic_fields__"):
+    if kind is SimpleNamespace or not is_installed(kind.__module__) or hasattr(kind, "__pydantic_fields__"):
         return False
     return kind in copyreg.dispatch_table or any(
         name in vars(base) for base in kind.__mro__ if base is not object for name in _PICKLING

@@ -355,7 +355,41 @@ def test_a_mock_in_a_provider_s_class_does_not_answer_for_it() -> None:
     before = key(model)
     with (
         patch.object(ChatOpenAI, "_generate", return_value="a"),
-        pytest.raises(Unreadable, match="ChatOpenAI._generate"),
+        pytest.raises(Unreadable, match=r"OpenAI\._generate"),
     ):
         key(model)
     assert key(model) == before
+
+
+OWN = "class Own(Persona):\n    "
+COUNTERS = {
+    "a global": f"n = 0\n{OWN}def say(self):\n        global n\n        n += 1\n        return n",
+    "a list": f"said = []\n{OWN}{SAY}said.append(1)",
+    "an iterator": f"import itertools\nn = itertools.count()\n{OWN}{SAY}f'answer {{next(n)}}'",
+    "a field": f"{OWN}n: int = 0\n    def say(self):\n        self.n += 1\n        return f'answer {{self.n}}'",
+    "a field, in full": f"{OWN}n: int = 0\n    def say(self):\n        self.n = self.n + 1\n        return self.n",
+    "a private attribute": f"{OWN}_n: int = 0\n    def say(self):\n        self._n += 1\n        return self._n",
+    "a private list": f"{OWN}_n: list = []{SAY}self._n.append(1)",
+    "a private mapping": f"{OWN}_n: dict = {{'a': 0}}\n    def say(self):\n        self._n['a'] += 1",
+    "a class variable": f"{OWN}n: ClassVar[int] = 0\n    def say(self):\n        Own.n += 1\n        return Own.n",
+    "an object": f"import types\nn = types.SimpleNamespace(a=0)\n{OWN}def say(self):\n        n.a += 1",
+    "an object of the user": f"class N:\n    a = 0\n    def more(self): self.a += 1\nn = N()\n{OWN}{SAY}n.more()",
+}
+
+
+@pytest.mark.parametrize("source", COUNTERS.values(), ids=COUNTERS)
+def test_a_count_of_calls_does_not_count(source: str) -> None:
+    model = cell(source)()
+    before = key(model)
+    model.say()
+
+    assert key(model) == before
+
+
+def test_a_memory_that_a_method_reads_counts() -> None:
+    body = "_n: list = []\n    def say(self):\n        self._n.append(1)\n        return len(self._n)"
+    model = cell(OWN + body)()
+    before = key(model)
+    model.say()
+
+    assert key(model) != before
