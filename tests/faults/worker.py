@@ -123,8 +123,9 @@ class Worker:
 
     def kept(self) -> bool:
         """Return whether the last answer is stored, as the cache says. One that waits for a locked file counts."""
-        reason = gm.current().ledger.recent[-1].reason
-        return reason is None or reason.kind is not Kind.ERROR or "locked" in reason.detail
+        last = gm.current().ledger.recent[-1]
+        refused = last.mode == "readonly" or (last.reason and last.reason.kind in (Kind.ERROR, Kind.NOT_STORED))
+        return last.outcome == "hit" or not refused or "locked" in last.reason.detail
 
     def prompt(self) -> str:
         """Return a prompt of this worker: a new one, or an earlier one again."""

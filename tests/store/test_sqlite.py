@@ -742,6 +742,26 @@ print(json.dumps({"answer": answer(store).decode(), "count": store.count()[0], "
     assert "read-only" in notice
 
 
+def test_a_store_that_may_be_written_again_is_written(open_folder: Path) -> None:
+    store = SQLiteStore(open_folder)
+    store.put(make_entry("a"), GPT)
+    store.close()
+    protect(open_folder, 0o500, 0o400)
+    told = tell(
+        UNPRIVILEGED
+        + """
+store = SQLiteStore(folder)
+told = {"before": [store.readonly or store.count()[0], store.readonly, len(store.notices)]}
+os.chmod(folder, 0o700)
+os.chmod(f"{folder}/cache.db", 0o600)
+store.put(make_entry("b"), GPT)
+print(json.dumps(told | {"after": [store.count()[0], store.readonly, len(store.notices)]}))
+""",
+        open_folder,
+    )
+    assert told == {"before": [1, True, 1], "after": [2, False, 0]}
+
+
 @pytest.mark.slow
 def test_a_store_of_0_1_that_cannot_be_written_is_served_and_shown(open_folder: Path) -> None:
     open_folder.mkdir()

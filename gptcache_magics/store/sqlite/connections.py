@@ -103,7 +103,7 @@ class Connections:
 
     def __init__(self, folder: Path | None) -> None:
         self.path = None if folder is None else folder / FILE
-        self.readonly = False
+        self._readonly = False
         self.notices: list[str] = []
         self.epoch = 0
         """A number that grows when the file under the connections may be a different file."""
@@ -127,6 +127,16 @@ class Connections:
         """Whether that could keep every other thread out of SQLite."""
         forking.quiet(self)
         forking.in_child(self._after_fork_in_child)
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written. Asks again while that is so: the user may allow it meanwhile."""
+        if self._readonly and self.path is not None and _is_writable(self.path):
+            with self._lock:
+                self._readonly, self._memory, self._file = False, None, None
+                self.epoch += 1
+                self.notices = [each for each in self.notices if not each.startswith(f"{self.path} is read-only")]
+        return self._readonly
 
     def read(self, work: Work[T]) -> T:
         """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
@@ -188,7 +198,9 @@ class Connections:
     def _transaction(self, work: Work[T], patient: bool) -> T:
         while True:
             db = self._connection()
-            if self.readonly:
+            if self._readonly:
+                if not self.readonly:
+                    continue
                 raise StoreError(f"{self.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER")
             # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
             with self._writing, db.lock:
@@ -273,9 +285,8 @@ class Connections:
 
     def _open_file(self, path: Path) -> Connection:
         self._make_file(path)
-        # SQLite needs to write beside the file, too.
-        self.readonly = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
-        if self.readonly:
+        self._readonly = not _is_writable(path)
+        if self._readonly:
             return self._open_readonly(path)
         db = self._configured(str(path))
         try:
@@ -454,6 +465,11 @@ def _is_damage(error: Exception) -> bool:
 
 def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_writable(path: Path) -> bool:
+    """Return whether a file, and the folder in which SQLite needs to write beside it, may be written."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
