@@ -13,7 +13,7 @@ from langchain_core.globals import get_llm_cache
 
 import gptcache_magics as gm
 from gptcache_magics.langchain import hooks
-from gptcache_magics.store.sqlite import connections
+from gptcache_magics.store.sqlite import connections, database
 from tests.support.processes import output_of
 from tests.support.shell import ask
 
@@ -66,7 +66,7 @@ def locked_with_a_rollback_journal(folder: Path) -> Iterator[None]:
     other = sqlite3.connect(folder / "cache.db", isolation_level=None)
     other.execute("PRAGMA journal_mode=DELETE")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connections, "_use_wal", lambda db, where: False)
+        patch.setattr(database, "_use_wal", lambda db, where: False)
         gm.on(folder)
         ask("before")
         gm.stats()

@@ -14,7 +14,8 @@ from cachetools import LRUCache
 
 from gptcache_magics import forking
 from gptcache_magics.store.protocol import Found
-from gptcache_magics.store.sqlite.connections import Connection, Connections
+from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.database import Connection
 from gptcache_magics.store.sqlite.statements import id_text
 
 __all__ = ["Following", "Recent"]

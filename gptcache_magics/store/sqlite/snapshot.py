@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.connections import BUSY_SECONDS, ERRORS, store_folder
+from gptcache_magics.store.sqlite.database import BUSY_SECONDS, ERRORS, store_folder
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["damage", "snapshot"]

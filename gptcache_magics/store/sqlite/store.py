@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError, store_folder
+from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError
 from gptcache_magics.store.sqlite.damage import Damage
+from gptcache_magics.store.sqlite.database import store_folder
 from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,

@@ -1,0 +1,299 @@
+"""Open the SQLite file of a store, or a database in memory, and bring it to this version.
+
+A folder that cannot be written is opened read-only. A file system without shared memory gets a rollback journal in
+place of WAL. A damaged file is renamed, never deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.sqlite.schema import has_tables, is_current, migrate
+
+__all__ = [
+    "BUSY_SECONDS",
+    "DAMAGED",
+    "ERRORS",
+    "LOCKED",
+    "NO_SHARED_MEMORY",
+    "Connection",
+    "Database",
+    "code_of",
+    "copy_in_memory",
+    "identity_of",
+    "is_damage",
+    "store_folder",
+]
+
+FILE: Final = "cache.db"
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""The errors that SQLite raises: its own, and that of a message that it cannot decode."""
+BUSY_SECONDS: Final = 10.0
+"""Longest wait for another process, in a command that the user typed, or while one brings the file forward."""
+DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+NO_SHARED_MEMORY: Final = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def store_folder(where: str | Path) -> Path:
+    """Return the absolute folder that ``where`` names, which a change of the working directory does not move."""
+    folder = Path(where).expanduser().absolute()
+    try:
+        if not os.path.exists(folder) or folder.is_dir():
+            return folder
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(
+            f"{str(where)[:60]} cannot be a folder: {reason}. Choose another: %gptcache on FOLDER"
+        ) from error
+    if folder.name == FILE:
+        raise StoreError(f"{where} is the file of a store. Name its folder: {folder.parent.name}")
+    raise StoreError(
+        f"{where} is a file, not a store. A store is a folder such as .gptcache; the name of a bundle ends in .jsonl, "
+        "and %gptcache load takes one of any name."
+    )
+
+
+class Connection(sqlite3.Connection):
+    """A connection that one thread uses at a time."""
+
+    lock: Any
+    """An ``RLock``."""
+    in_memory = False
+    """Whether all threads share it, because the database is in memory."""
+    usable = True
+    """Whether it has not been closed."""
+    followed: int | None = None
+    """SQLite's count of other kernels' changes that were looked through."""
+    seconds: float
+    """Longest wait for another process."""
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Set the longest wait for another process."""
+        if seconds != self.seconds:
+            self.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+            self.seconds = seconds
+
+
+class Database:
+    """The file ``folder/cache.db``, or a database in memory when ``folder`` is None."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.path = None if folder is None else folder / FILE
+        self.readonly = False
+        self.notices: list[str] = []
+        """Messages for the user about this file."""
+        self._uses_wal = True
+        """Whether the file system can do what WAL needs, as far as is known."""
+
+    def open(self, seconds: float) -> Connection:
+        """Return a new connection that waits at most ``seconds`` for another process. Raises the errors of SQLite."""
+        if self.path is None:
+            return copy_in_memory(None, ":memory:", seconds)
+        _make_file(self.path)
+        self.readonly = not _is_writable(self.path)
+        return (self._open_readonly if self.readonly else self._open_file)(self.path, seconds)
+
+    def became_writable(self) -> bool:
+        """Return whether a file that was opened read-only may be written by now; then the next ``open`` does so."""
+        if self.path is None or not _is_writable(self.path):
+            return False
+        self.readonly = False
+        self.notices[:] = [each for each in self.notices if not each.startswith(f"{self.path} is read-only")]
+        return True
+
+    def set_aside(self, *, even_if_sound: bool = False) -> None:
+        """Rename a damaged file and its journal, unless another process did so already and started a sound one."""
+        path = self.path
+        if path is None or (not even_if_sound and _is_sound(path)):
+            return
+        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        while os.path.exists(aside):
+            aside = aside.with_name(f"{aside.name}-again")
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+        except OSError as error:
+            raise StoreError(
+                f"{path} is damaged and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
+            ) from error
+        self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
+
+    def _open_file(self, path: Path, seconds: float) -> Connection:
+        db = _connect(str(path), seconds)
+        try:
+            if self._uses_wal and not _use_wal(db, str(path)):
+                self._uses_wal = False
+                db.close()
+                db = self._with_rollback_journal(path, seconds)
+            # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
+            db.execute("PRAGMA synchronous=NORMAL")
+            if not is_current(db, str(path)):
+                db.wait_at_most(BUSY_SECONDS)  # while another kernel may be bringing it forward
+                migrate(db, str(path))
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _with_rollback_journal(self, path: Path, seconds: float) -> Connection:
+        """Open a file on a file system without shared memory, such as a network drive."""
+        with closing(_connect(str(path), seconds)) as db:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")  # reads a file in WAL without shared memory
+            is_current(db, str(path))
+            db.execute("PRAGMA journal_mode=DELETE")
+        self.notices.append(
+            f"The file system of {path.parent} has no shared memory: the store works there, but more slowly, and "
+            "kernels wait for each other."
+        )
+        return _connect(str(path), seconds)
+
+    def _open_readonly(self, path: Path, seconds: float) -> Connection:
+        """Open a file that cannot be written. One of an earlier schema is copied into memory and brought forward there.
+
+        Such a copy does not follow what other kernels write to the file.
+        """
+        notice = f"{path} is read-only: answers are served, nothing is stored or counted."
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        try:
+            db = _connect(address, seconds, uri=True)
+            current = is_current(db, str(path))
+        except sqlite3.OperationalError:
+            # WAL needs a shared-memory file, which this folder cannot hold; "immutable" needs neither.
+            db = _connect(f"{address}&immutable=1", seconds, uri=True)
+            current = is_current(db, str(path))
+            journal = Path(f"{path}-wal")
+            if os.path.exists(journal) and journal.stat().st_size:
+                notice += " The newest ones, not yet merged into it by the kernel that wrote them, are missing."
+        if notice not in self.notices:
+            self.notices.append(notice)
+        if current:
+            return db
+        with closing(db):
+            return copy_in_memory(db, str(path), seconds)
+
+
+def copy_in_memory(file: sqlite3.Connection | None, where: str, seconds: float) -> Connection:
+    """Return a connection to a database in memory: a copy of ``file`` brought to this version, or an empty one."""
+    memory = _connect(":memory:", seconds)
+    memory.in_memory = True
+    if file is not None:
+        file.backup(memory)
+    migrate(memory, where)
+    return memory
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error says that the file is damaged."""
+    # Of a damaged schema, not even the message can be decoded, or a table has lost its name.
+    damaged = isinstance(error, UnicodeDecodeError) or code_of(error) in DAMAGED
+    return damaged or (code_of(error) == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
+
+
+def code_of(error: Exception) -> int:
+    """Return SQLite's primary code of an error; 0 if it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a file; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _connect(database: str, seconds: float, *, uri: bool = False) -> Connection:
+    db = sqlite3.connect(
+        database,
+        timeout=seconds,
+        isolation_level=None,
+        check_same_thread=False,  # one in memory is shared
+        factory=Connection,
+        uri=uri,
+    )
+    db.lock, db.seconds = threading.RLock(), seconds
+    return db
+
+
+def _is_writable(path: Path) -> bool:
+    """Return whether a file, and the folder in which SQLite needs to write beside it, may be written."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _make_file(path: Path) -> None:
+    """Make folder and file, readable by their owner only."""
+    if os.path.exists(path):
+        return  # and never opened here: closing a file drops SQLite's locks on it
+    try:
+        if not os.path.isdir(path.parent):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"No store can be made in {path.parent}: {(error.strerror or str(error)).lower()}. Choose another "
+            "place: %gptcache on FOLDER, or keep nothing: %gptcache on :memory:"
+        ) from error
+
+
+def _is_sound(path: Path) -> bool:
+    """Return whether SQLite finds no damage in a file, and we find all tables. It reads all of the file."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok") and has_tables(db, str(path))
+    except ERRORS as error:
+        return code_of(error) in LOCKED
+
+
+def _use_wal(db: Connection, where: str) -> bool:
+    """Switch a file of ours to WAL and try it. Returns False if the file system cannot do what WAL needs.
+
+    SQLite does not wait for another process that is about to switch, so we do. A file that stays in use keeps its
+    rollback journal for now.
+    """
+    end = time.monotonic() + db.seconds
+    try:
+        is_current(db, where)
+        while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                if db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+                    return False
+            except sqlite3.OperationalError as error:
+                if code_of(error) not in LOCKED or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+        _begin_and_undo(db)
+    except sqlite3.OperationalError as error:
+        if code_of(error) in NO_SHARED_MEMORY:
+            return False
+        if code_of(error) not in LOCKED:
+            raise
+    return True
+
+
+def _begin_and_undo(db: Connection) -> None:
+    """Begin to write: a file system that cannot do what WAL needs may refuse only this."""
+    seconds = db.seconds
+    try:
+        db.wait_at_most(0)
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.wait_at_most(seconds)
