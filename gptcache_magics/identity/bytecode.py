@@ -81,6 +81,7 @@ class Touched(NamedTuple):
     read: frozenset[str] = frozenset()
     """Those that code may read."""
     changed: frozenset[str] = frozenset()
+    """Those that code changes in place."""
     counted: frozenset[str] = frozenset()
     """Those that code adds a whole number to: ``self.calls += 1``."""
 
@@ -101,7 +102,10 @@ def touched(code: CodeType) -> Touched:
         does = [each.opname for each in steps[at - 1 : at + 4]]
         in_place = does[0] == "COPY" or does[3:] == ["COPY"] * 2
         added = steps[at + 1].opname in _GETS and steps[at + 1].argval in _COUNTING
-        (changed if in_place or added or step.opname in _WRITES else read).add(step.argval)
+        if in_place or added:
+            changed.add(step.argval)
+        elif step.opname not in _WRITES:
+            read.add(step.argval)
         if does[2] in _NUMBERS and type(steps[at + 1].argval) is int and steps[at + 2].argrepr in ("+", "+="):
             counted.update(each.argval for each in steps[at + 3 : at + 7] if each.opname == "STORE_ATTR")
     found = Touched(frozenset(read), frozenset(changed), frozenset(counted))

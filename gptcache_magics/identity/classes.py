@@ -8,7 +8,7 @@ from operator import or_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.identity.bytecode import Touched, touched
+from gptcache_magics.identity.bytecode import Touched, touched, uses
 from gptcache_magics.identity.functions import annotations_of, is_code, used
 from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, original
 from gptcache_magics.identity.unreadable import Unreadable
@@ -69,8 +69,8 @@ def members(kind: type, reader: Reader) -> list[Any]:
     Unreadable
         If a member cannot be read to its data. The message names the class and the member.
     """
-    bases = _own_bases(kind)
-    found = [[name_of(base), _members(base, _counting(bases), reader)] for base in bases]
+    counted = counting(kind)
+    found = [[name_of(base), _members(base, counted, reader)] for base in _own_bases(kind)]
     return [each for each in found if each[1]]
 
 
@@ -103,10 +103,10 @@ def has_functions(kind: type) -> bool:
     )
 
 
-def _members(base: type, counting: frozenset[str], reader: Reader) -> dict[str, Any]:
+def _members(base: type, counted: frozenset[str], reader: Reader) -> dict[str, Any]:
     content = {}
     for name, value in vars(base).items():
-        if name in _MADE or name in counting or name.startswith("__pydantic_"):
+        if name in _MADE or name in counted or name.startswith("__pydantic_"):
             continue
         try:
             content[name] = [used(part, reader) for part in _parts(value)]
@@ -125,11 +125,18 @@ def _parts(member: Any) -> list[Any]:
 
 
 def counting(kind: type) -> frozenset[str]:
-    """Return the names of attributes that count what happened: methods of the user add to them, or nothing reads them.
+    """Return the names of attributes that count what happened.
 
-    A number that a method adds to never makes another class or another object, although an answer may name it.
+    A number that a method of the user adds to is a count, although an answer may name it. So is what the methods of a
+    model change in place and never read; of another object, the model may read it.
     """
-    return _counting(_own_bases(kind))
+    found: dict[int, FunctionType] = {}
+    for base in _own_bases(kind):
+        for member in vars(base).values():
+            for part in _parts(member):
+                _collect(part, found)
+    read, changed, counted = reduce(or_, (touched(each.__code__) for each in found.values()), Touched())
+    return (changed - read) | counted if hasattr(kind, "generate_prompt") else counted
 
 
 def _own_bases(kind: type) -> list[type]:
@@ -137,18 +144,8 @@ def _own_bases(kind: type) -> list[type]:
     return [base for base in (*kind.__mro__, *made_by.__mro__) if not is_installed(base.__module__)]
 
 
-def _counting(bases: list[type]) -> frozenset[str]:
-    found: dict[int, FunctionType] = {}
-    for base in bases:
-        for member in vars(base).values():
-            for part in _parts(member):
-                _collect(part, found)
-    read, changed, counted = reduce(or_, (touched(each.__code__) for each in found.values()), Touched())
-    return (changed - read) | counted
-
-
 def _collect(part: Any, found: dict[int, FunctionType]) -> None:
-    """Add a function to those found, and the functions that it wraps or encloses."""
+    """Add a function to those found, and the functions that it wraps, encloses or calls."""
     part = original(part)
     if id(part) in found:
         return
@@ -157,6 +154,8 @@ def _collect(part: Any, found: dict[int, FunctionType]) -> None:
         for cell in part.__closure__ or ():
             with suppress(ValueError):  # not filled yet
                 _collect(cell.cell_contents, found)
+        for name, *_ in () if is_foreign(part) else uses(part.__code__)[0]:
+            _collect(part.__globals__.get(name), found)
     if isinstance(part, partial | partialmethod):
         _collect(part.func, found)
     elif is_code(part):

@@ -198,7 +198,7 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     facts = facts_of(type(model))
     values = vars(model)
     found: dict[str, Any] = {}
-    counting = frozenset[str]() if facts.known else classes.counting(type(model))
+    counting = frozenset[str]() if facts.known else _counting(type(model))
     for name, default in facts.counted:
         if name in counting:
             continue
@@ -225,6 +225,12 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
         }
     found.update((name, each) for name, each in _beyond(model, facts, reader, awaited) if name not in counting)
     return found
+
+
+def _counting(kind: type) -> frozenset[str]:
+    """Return the names of attributes that count calls; an installed class reads what it declares."""
+    owners = ((name, owner_of(kind, name)) for name in classes.counting(kind))
+    return frozenset(name for name, owner in owners if owner is None or not is_installed(owner.__module__))
 
 
 def _field(name: str, value: Any, reader: Reader) -> Any:

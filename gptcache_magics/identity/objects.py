@@ -36,19 +36,15 @@ def content(value: Any, reader: Reader) -> Any:
         return found
     if _size(value) > MOST_BYTES:
         raise Unreadable(f"{name_of(kind)} is too large")
-    counting = frozenset[str]()
+    counted = reader.counted
     if not is_installed(kind.__module__):
         found["code"] = classes.members(kind, reader)
-        counting = classes.counting(kind)
+        counted |= classes.counting(kind)
     if _pickles_itself(kind):
         found["data"] = reader.plain(_pickled(value))
         return found
     found["data"] = reader.plain(
-        {
-            name: each
-            for name, each in attributes(value).items()
-            if name not in counting and not (name in reader.counted and type(each) is int)
-        }
+        {name: each for name, each in attributes(value).items() if not (name in counted and type(each) is int)}
     )
     if _hides_data(kind):
         found["items"] = reader.plain(_pickled(value))

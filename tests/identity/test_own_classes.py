@@ -386,10 +386,35 @@ def test_a_count_of_calls_does_not_count(source: str) -> None:
     assert key(model) == before
 
 
-def test_a_memory_that_a_method_reads_counts() -> None:
-    body = "_n: list = []\n    def say(self):\n        self._n.append(1)\n        return len(self._n)"
-    model = cell(OWN + body)()
+@pytest.mark.parametrize("read", ["len(self._n)", "number(self)"])
+def test_a_memory_that_is_read_counts(read: str) -> None:
+    body = f"_n: list = []\n    def say(self):\n        self._n.append(1)\n        return {read}"
+    model = cell(f"def number(model):\n    return len(model._n)\n{OWN}{body}")()
     before = key(model)
     model.say()
 
     assert key(model) != before
+
+
+HELD = f"n = N()\n{OWN}held: Any = n{SAY}self.held.a"
+KEPT = {
+    "what is set once": f"class N:\n    def __init__(self): self.a = 'a'\n{HELD}",
+    "what other code reads": f"class N:\n    a = 'a'\n    def more(self): self.a += '!'\n{HELD}",
+    "a class variable that is set": f"{OWN}a: ClassVar[str] = 'a'\n    def be(self, who): Own.a = who",
+}
+
+
+@pytest.mark.parametrize("source", KEPT.values(), ids=KEPT)
+def test_what_is_no_count_counts(source: str) -> None:
+    assert key(cell(source)()) != key(cell(source.replace("'a'", "'b'"))())
+
+
+def test_a_field_of_a_provider_counts_although_a_method_adds_to_it() -> None:
+    class Hotter(ChatOpenAI):
+        def hotter(self) -> None:
+            self.n = (self.n or 1) + 1
+            self.seed += 1  # type: ignore[operator]
+
+    one, two = (Hotter(model="small", api_key="k", seed=1) for _ in range(2))
+    two.hotter()
+    assert key(one) != key(two)
