@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
@@ -52,7 +52,7 @@ class Controller:
     """Notices of that store which the user has seen."""
 
     def __post_init__(self) -> None:
-        forking.in_child(self._begin_in_child)
+        fork.in_child(self._begin_in_child)
 
     def _begin_in_child(self) -> None:
         """Leave the panels to the parent, in a forked child."""

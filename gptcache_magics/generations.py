@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel, ValidationError
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
     COMPLETE,
@@ -414,7 +414,7 @@ def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None)
 # Not uuid4: it asks the system for each id, which took longer than the rest of a hit. A separate generator, because
 # the user may seed Python's.
 _ids = Random()
-forking.in_child(_ids.seed)
+fork.in_child(_ids.seed)
 
 
 def _new_id() -> str:

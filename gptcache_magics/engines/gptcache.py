@@ -18,7 +18,7 @@ from gptcache.manager.data_manager import DataManager
 from gptcache.manager.scalar_data.base import Answer, CacheData
 from gptcache.similarity_evaluation import SimilarityEvaluation
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic.search import EmbeddedQuestion, SemanticMatch, SemanticQuery, SemanticSearch
 from gptcache_magics.store.protocol import AnswerStore, Configuration, Entry, Found
@@ -33,7 +33,7 @@ class GPTCacheEngine:
         self._store = store
         self._caches: dict[str, Cache] = {}
         self._renew()
-        forking.in_child(self._renew)
+        fork.in_child(self._renew)
 
     def _renew(self) -> None:
         self._lock = threading.Lock()

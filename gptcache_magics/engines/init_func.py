@@ -29,7 +29,7 @@ from gptcache.processor.pre import get_prompt
 from gptcache.similarity_evaluation import ExactMatchEvaluation, SimilarityEvaluation
 from gptcache.utils.cache_func import cache_all
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.store.protocol import Entry, Found, Store, Usage
 
@@ -49,7 +49,7 @@ class InitFuncEngine:
         self._caches: dict[str, _UserCache] = {}
         self._folder: TemporaryDirectory[str] | None = None
         self._renew()
-        forking.in_child(self._renew)
+        fork.in_child(self._renew)
 
     def _renew(self) -> None:
         self._lock = threading.RLock()

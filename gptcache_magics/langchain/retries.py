@@ -22,7 +22,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables.config import var_child_runnable_config
 
-from gptcache_magics import forking, generations
+from gptcache_magics import fork, generations
 from gptcache_magics.langchain.wraps import Choose, Make, Method
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.store.protocol import Store
@@ -55,7 +55,7 @@ def _renew() -> None:
     _lock = threading.RLock()
 
 
-forking.in_child(_renew)
+fork.in_child(_renew)
 
 
 class Attempts:

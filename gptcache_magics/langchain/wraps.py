@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.engines import safe_import
 
 __all__ = ["Make", "Method", "Wraps", "install", "release", "wrapped"]
@@ -27,7 +27,7 @@ def _renew() -> None:
     _lock = threading.RLock()
 
 
-forking.in_child(_renew)
+fork.in_child(_renew)
 
 
 def install(choices: Mapping[str, Mapping[str, Choose]]) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.engines import Engine
 from gptcache_magics.engines.safe_import import import_whole
 from gptcache_magics.errors import StoreError
@@ -59,7 +59,7 @@ class Answers:
         """The search for questions in other words, while that is on."""
         self._opened: Engine | None = None
         self._renew()
-        forking.in_child(self._renew)
+        fork.in_child(self._renew)
 
     def _renew(self) -> None:
         self._opening = threading.Lock()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from gptcache_magics import forking, pricing
+from gptcache_magics import fork, pricing
 from gptcache_magics.errors import BudgetReached
 from gptcache_magics.lookup.request import Caller
 from gptcache_magics.store.protocol import Configuration, Usage
@@ -33,7 +33,7 @@ class Budget:
         self._paid = dict(paid)
         """Number of calls of this run and their cost, by model."""
         self._begin()
-        forking.in_child(self._begin)
+        fork.in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child, whose parent pays for the calls."""

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 from uuid import uuid4
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
@@ -57,7 +57,7 @@ class Ledger:
         self._closed = False
         self.start_run()
         self._begin()
-        forking.in_child(self._begin_in_child)
+        fork.in_child(self._begin_in_child)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # close() may run from the garbage collector, in the middle of flush()

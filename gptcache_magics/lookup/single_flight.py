@@ -25,7 +25,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.call import task_or_thread
 from gptcache_magics.lookup.request import Caller
 
@@ -120,7 +120,7 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._begin()
-        forking.in_child(self._begin)
+        fork.in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
@@ -50,7 +50,7 @@ class Backfill:
         self._store, self._embedding, self._found, self._failed = store, embedding, found, failed
         self._new: deque[_Entry] = deque()
         self._renew()
-        forking.in_child(self._renew)
+        fork.in_child(self._renew)
         self._working = True  # the embedder is loading
         self._wanted = self._replace_others = self._scanning = self._closed = False
         self.done = self.total = 0

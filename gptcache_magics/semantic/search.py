@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from cachetools import LRUCache
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.backfill import Backfill
@@ -85,7 +85,7 @@ class SemanticSearch:
         self._store, self._settings = store, settings
         self.maker, self.embedding = maker, EmbedderRunner(maker.make, known_as=self._known_as)
         self._begin()
-        forking.in_child(self._begin)
+        fork.in_child(self._begin)
         self._patient = True
         """Whether to wait for the embedder; False after a wait in vain."""
         self.backfill = Backfill(store, self.embedding, lambda *found: self._followed.add(*found), failed)

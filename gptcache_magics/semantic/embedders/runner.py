@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.errors import GPTCacheMagicsError
 from gptcache_magics.semantic.embedders.base import Embedder, Vectors
 from gptcache_magics.store.reasons import ExactOnly, exact_only
@@ -66,7 +66,7 @@ class EmbedderRunner:
         self._embedder: Embedder | None = None
         self._loader = threading.Thread(target=self._load, name="gptcache-embedder", daemon=True)
         self._loader.start()
-        forking.in_child(self._begin_in_child)
+        fork.in_child(self._begin_in_child)
 
     def _begin_in_child(self) -> None:
         """Give up in a forked child what a thread of its parent was about to load."""
@@ -164,7 +164,7 @@ class _Work:
         self._exiting = False
         self._begin()
         atexit.register(self._end)
-        forking.in_child(self._begin)
+        fork.in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin with nothing under way: at first, and in a forked child, which lacks its parent's threads."""

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.database import (
     BUSY_SECONDS,
@@ -83,8 +83,8 @@ class Connections:
         """Locks that are held during a fork."""
         self._quiet = True
         """Whether that could keep every other thread out of SQLite."""
-        forking.quiet(self)
-        forking.in_child(self._after_fork_in_child)
+        fork.quiet(self)
+        fork.in_child(self._after_fork_in_child)
 
     @property
     def readonly(self) -> bool:
@@ -265,7 +265,7 @@ class Connections:
                     db.lock.release()
 
     def before_fork(self, deadline: float) -> None:
-        """Keep every other thread out of SQLite, and close the file: see :mod:`gptcache_magics.forking`."""
+        """Keep every other thread out of SQLite, and close the file: see :mod:`gptcache_magics.fork`."""
         self._quiet = self._hold(self._lock, deadline)
         self._local = threading.local()  # whoever wants a connection from now on waits for a new one
         for lock in (self._writing, *[db.lock for _, db in self._open]):

@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from gptcache_magics import forking
+from gptcache_magics import fork
 from gptcache_magics.store.protocol import Found
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.database import Connection
@@ -33,7 +33,7 @@ class Recent:
         self.forgotten = 0
         """A number that grows whenever something is forgotten."""
         self._begin()
-        forking.in_child(self._begin)
+        fork.in_child(self._begin)
 
     def _begin(self) -> None:
         """Begin empty: at first, and in a forked child, where another thread may have left a change half done."""

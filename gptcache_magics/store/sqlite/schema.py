@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
-from gptcache_magics.store.sqlite.hiding import HIDE, allow_hiding, forget
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
+from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "has_tables", "is_current", "migrate", "transaction"]
 

@@ -9,7 +9,7 @@ from tests.support.processes import output_of
 
 FORK = """
 import importlib.util, os, sys
-import gptcache_magics.forking
+import gptcache_magics.fork
 
 spec = importlib.util.spec_from_file_location("lazy", "lazy.py")
 spec.loader = importlib.util.LazyLoader(spec.loader)
