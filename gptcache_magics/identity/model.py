@@ -88,7 +88,7 @@ class Facts:
     replaced: dict[str, Any]
     """What the user has put into installed classes, by its place."""
     answering: list[tuple[Mapping[str, Any], str, Any]]
-    """The members of each installed base that an answer comes from, with their names; None where it has none."""
+    """The members of installed bases that an answer comes from, with their names; None where a base has none."""
     key_variables: list[str] = field(default_factory=list)
     configurations: dict[Hashable, Configuration] = field(default_factory=dict)
     """The configurations of plain models, by what :func:`plain_values` reads of them."""
@@ -142,12 +142,17 @@ def _facts_of(kind: Any) -> Facts:
         replaced=replaced,
         answering=[
             (vars(base), name, vars(base).get(name))
-            for base in kind.__mro__
-            if is_known(base)
             for name in _ANSWERING
-            if hasattr(kind, name)
+            for base in _down_to_last(kind, name)
+            if is_known(base)
         ],
     )
+
+
+def _down_to_last(kind: type, name: str) -> Sequence[type]:
+    """Return the bases of a class in their order, down to the last that has a member of its own of this name."""
+    having = [place for place, base in enumerate(kind.__mro__) if name in vars(base)]
+    return kind.__mro__[: having[-1] + 1] if having else ()
 
 
 def _is_address(kind: type, name: str) -> bool:
