@@ -204,9 +204,7 @@ class Controller:
         """Return the store at a place; a bundle is read into memory."""
         name = _UNEXPANDED.search(str(where))
         if name is not None and not os.path.exists(os.path.expanduser(where)):
-            raise CommandError(
-                f"{where} names a variable, which is not expanded here. Type the folder, or in Python: gm.on(variable)"
-            )
+            raise CommandError(f"{where} names a variable, which is not expanded here. In Python: gm.on(variable)")
         if not str(where).endswith(BUNDLE):
             return open_store(where)
         from gptcache_magics import bundle

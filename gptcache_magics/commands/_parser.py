@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import os
 import re
 import shlex
 import sys
@@ -45,6 +46,8 @@ class Option:
     """Whether the value names a variable or a function of the notebook."""
     may_be_variable: bool = False
     """Whether a value that names no variable is passed on as text."""
+    place: bool = False
+    """Whether the value is a folder or a file, in which ``{name}`` and ``$name`` stand for a variable's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Word:
     suggest: Callable[[], Iterable[str]] = tuple
     required: bool = False
     """Whether at least one word of ``*names`` must be given."""
+    place: bool = False
+    """As in ``Option``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +252,13 @@ class Parser(argparse.ArgumentParser):
         Raises
         ------
         CommandError
-            If there is no variable of a name.
+            If there is no variable of a name, or a place cannot be expanded.
         """
         found = dict(arguments)
+        for each in self.declared:
+            place = arguments.get(each.name)
+            if each.declaration.place and isinstance(place, str):
+                found[each.name] = _expanded(place, variables)
         for each in self.declared:
             kind, name = each.declaration, arguments.get(each.name)
             if isinstance(kind, Option) and kind.variable and name is not None:
@@ -277,6 +286,18 @@ class Parser(argparse.ArgumentParser):
     @property
     def _name(self) -> str:
         return self.prog.split()[-1]
+
+
+def _expanded(place: str, variables: Mapping[str, Any]) -> str:
+    """Return a place with its variables expanded as IPython expands them, unless it exists as it is written."""
+    if not re.search(r"[{$]", place) or os.path.exists(os.path.expanduser(place)):
+        return place
+    from IPython.utils.text import DollarFormatter
+
+    try:
+        return str(DollarFormatter().vformat(place.replace("${", "{"), (), variables))
+    except Exception as error:  # the braces may hold any expression
+        raise CommandError(f"{place} cannot be expanded: {type(error).__name__}: {error}") from error
 
 
 def words(line: str) -> list[str]:

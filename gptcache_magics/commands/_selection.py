@@ -74,7 +74,7 @@ Since = Annotated[
         suggest=lambda: ("run", "today", "1h", "7d", "all"),
     ),
 ]
-At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not")]
+At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not", place=True)]
 
 
 def selected(

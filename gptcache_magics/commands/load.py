@@ -19,7 +19,9 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 @checked
 def load(
-    path: Annotated[str | Path, Word("FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db")],
+    path: Annotated[
+        str | Path, Word("FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db", place=True)
+    ],
     *,
     from_: Annotated[Kind | None, Option(help="kind of the file (default: detected)")] = None,
     keep: Annotated[bool, Option(help="keep the answer of the store where both have one (default)")] = False,

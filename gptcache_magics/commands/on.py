@@ -30,7 +30,7 @@ def _embedders() -> Iterable[str]:
 def on(
     where: Annotated[
         str | Path | None,
-        Word("WHERE", help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay"),
+        Word("WHERE", help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay", place=True),
     ] = None,
     *,
     mode: Annotated[Mode | None, Option(help="what the cache may do (default: auto): %gptcache help mode")] = None,

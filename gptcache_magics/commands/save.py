@@ -17,7 +17,7 @@ EXAMPLE = "%gptcache save lesson.jsonl"
 
 @checked
 def save(
-    path: Annotated[str | Path, Word("FILE", help="the file to write; an existing bundle is replaced")],
+    path: Annotated[str | Path, Word("FILE", help="the file to write; an existing bundle is replaced", place=True)],
     *,
     all: Annotated[bool, Option(help="all entries of the store, not only those of this run")] = False,
     model: Model = None,

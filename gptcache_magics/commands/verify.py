@@ -17,9 +17,10 @@ CELL_SECONDS: Final = 120
 
 @checked
 def verify(
-    path: Annotated[str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache")],
+    path: Annotated[str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache", place=True)],
     bundle: Annotated[
-        str | Path | None, Option(metavar="FILE", help="replay from this bundle, whatever place the notebook names")
+        str | Path | None,
+        Option(metavar="FILE", help="replay from this bundle, whatever place the notebook names", place=True),
     ] = None,
     *,
     timeout: Annotated[

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from traitlets import Bool, Int, TraitError, TraitType, Unicode
 from traitlets.config import Config as IPythonConfig
 
@@ -56,8 +56,9 @@ class GPTCacheMagics(Magics):
         self.cells = Cells(shell)
 
     @no_var_expand
+    @needs_local_scope
     @line_cell_magic
-    def gptcache(self, line: str, cell: str | None = None) -> Any:
+    def gptcache(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Cache LangChain's model calls and see what it saves.
 
         %gptcache on                 cache every model call of this kernel
@@ -73,7 +74,7 @@ class GPTCacheMagics(Magics):
         asked = line if cell is not None else line.removeprefix(CELL_LINE) if line.startswith(CELL_LINE) else None
         try:
             if asked is None:
-                result = self._run(line)
+                result = self._run(line, {**self._shell.user_ns, **(local_ns or {})})
             elif wants_help(asked):
                 return commands.function("help")(CELL_LINE)
             else:
@@ -101,7 +102,7 @@ class GPTCacheMagics(Magics):
         if similar is not None and similar.backfill.pending and self.cells.seen:
             show_progress(similar.backfill)
 
-    def _run(self, line: str) -> Any:
+    def _run(self, line: str, variables: Mapping[str, Any]) -> Any:
         name, *rest = commands.words(line) or ["status"]
         name = "help" if name in ("--help", "-h") else name
         if name not in commands.COMMANDS:
@@ -110,7 +111,7 @@ class GPTCacheMagics(Magics):
             return commands.function("help")(name)
         parser = commands.parser(name)
         several, arguments = parser.parse(rest)
-        return commands.function(name)(*several, **parser.with_variables(arguments, self._shell.user_ns))
+        return commands.function(name)(*several, **parser.with_variables(arguments, variables))
 
     def _configure(self, change: object = None) -> None:
         controller.settings.config = Config(**{name: getattr(self, name) for name in CONFIG})

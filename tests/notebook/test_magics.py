@@ -901,11 +901,50 @@ def test_the_words_of_the_cell_magic_are_completed(magic: Typist, text: str, exp
 
 
 @pytest.mark.parametrize("where", ["{where}", "$where", "{folder}/kept", "${where}", "{where}.jsonl"])
-def test_a_variable_in_a_place_makes_no_folder(magic: Typist, where: str) -> None:
-    assert "names a variable" in magic.refused(f"on {where}")
+def test_an_unknown_variable_in_a_place_makes_no_folder(magic: Typist, where: str) -> None:
+    before = set(Path.cwd().iterdir())
+    assert "is not defined" in magic.refused(f"on {where}")
     with pytest.raises(CommandError, match="names a variable"):
         gm.on(where)
-    assert not [path for path in Path.cwd().iterdir() if "where" in path.name or "folder" in path.name]
+    magic.told("on :memory:")
+    for line in (f"save {where} --all", f"load {where}", f"stats --at {where}", f"verify n.ipynb --bundle {where}"):
+        assert "is not defined" in magic.refused(line)
+    assert set(Path.cwd().iterdir()) == before
+
+
+@pytest.mark.parametrize("where", ["{where}", "$where", "${where}", "{here['where']}", "{where[:6]}s"])
+def test_a_variable_in_a_place_is_expanded(magic: Typist, where: str) -> None:
+    magic.cell("where = 'lessons'; here = {'where': where}; where_now = 'elsewhere'")
+    assert "Cache on: lessons," in magic.told(f'on "{where}"')
+    magic.cell("from tests.support.shell import ask\n_ = ask('q')")
+    assert "to lessons.jsonl" in magic.told("save {where}.jsonl")
+    assert "1 kept as in the store" in magic.told("load ./{where}.jsonl")
+    magic.told("off")
+    assert len(magic(f'entries --at "{where}"')) == 1
+
+
+def test_a_variable_of_a_function_is_expanded(magic: Typist) -> None:
+    magic.cell("def turn_on(place):\n    %gptcache on {place}\n")
+    assert "Cache on: inside," in magic.cell("turn_on('inside')")
+
+
+def test_a_folder_with_a_brace_in_its_name_is_used(magic: Typist) -> None:
+    Path("{kept}").mkdir()
+    assert "Cache on: {kept}," in magic.told("on {kept}")
+
+
+@pytest.mark.parametrize("where", ["answers.txt", "answers.db", "answers.SQLITE", "lessons/answers.json"])
+def test_the_name_of_a_file_makes_no_folder(magic: Typist, where: str) -> None:
+    before = set(Path.cwd().iterdir())
+    assert f"{where} is the name of a file, not a store" in magic.refused(f"on {where}")
+    assert set(Path.cwd().iterdir()) == before
+    Path(where).mkdir(parents=True)
+    assert "Cache on: " in magic.told(f"on {where}")
+
+
+@pytest.mark.parametrize("where", ["v1.2", ".cache.d", "answers.txt/"])
+def test_a_folder_may_have_a_dot_in_its_name(magic: Typist, where: str) -> None:
+    assert f"Cache on: {where.rstrip('/')}," in magic.told(f"on {where}")
 
 
 def test_help_of_the_cell_magic_is_no_error(magic: Typist) -> None:

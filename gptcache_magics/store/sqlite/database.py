@@ -7,6 +7,7 @@ place of WAL. A damaged file is renamed, never deleted.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -35,6 +36,12 @@ __all__ = [
 FILE: Final = "cache.db"
 ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """The errors that SQLite raises: its own, and that of a message that it cannot decode."""
+FILE_ENDINGS: Final = re.compile(
+    r"\.(bin|bz2|cfg|csv|db3?|duckdb|gz|html?|ini|ipynb|json|log|md|ndjson|parquet|pickle|pkl|py|rst|sqlite3?|tar|toml|tsv"
+    r"|txt|xlsx|xml|xz|ya?ml|zip)",
+    re.IGNORECASE,
+)
+"""Endings of files. A folder of such a name is used if it is there, or if a slash follows its name."""
 BUSY_SECONDS: Final = 10.0
 """Longest wait for another process, in a command that the user typed, or while one brings the file forward."""
 DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -50,8 +57,10 @@ NO_SHARED_MEMORY: Final = {
 def store_folder(where: str | Path) -> Path:
     """Return the absolute folder that ``where`` names, which a change of the working directory does not move."""
     folder = Path(where).expanduser().absolute()
+    named_as_file = FILE_ENDINGS.fullmatch(folder.suffix) and not str(where).endswith(("/", os.sep))
     try:
-        if not os.path.exists(folder) or folder.is_dir():
+        there = os.path.exists(folder)
+        if folder.is_dir() or not (there or named_as_file):
             return folder
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -61,8 +70,8 @@ def store_folder(where: str | Path) -> Path:
     if folder.name == FILE:
         raise StoreError(f"{where} is the file of a store. Name its folder: {folder.parent.name}")
     raise StoreError(
-        f"{where} is a file, not a store. A store is a folder such as .gptcache; the name of a bundle ends in .jsonl, "
-        "and %gptcache load takes one of any name."
+        f"{where} is {'' if there else 'the name of '}a file, not a store. A store is a folder such as .gptcache; the "
+        "name of a bundle ends in .jsonl, and %gptcache load takes one of any name."
     )
 
 
