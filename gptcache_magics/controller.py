@@ -48,7 +48,7 @@ class Controller:
     """Environment variables that hold a placeholder while the mode is replay."""
     _read: Store | None = None
     """The store that was used last."""
-    _told: set[str] = field(default_factory=set)
+    _shown: set[str] = field(default_factory=set)
     """Notices of that store which the user has seen."""
 
     def __post_init__(self) -> None:
@@ -192,13 +192,13 @@ class Controller:
 
     def news(self) -> list[str]:
         """Return the notices of the store that was used last, without those that the user has seen."""
-        notices = [] if self._read is None else [each for each in self._read.notices if each not in self._told]
-        self._told.update(notices)
+        notices = [] if self._read is None else [each for each in self._read.notices if each not in self._shown]
+        self._shown.update(notices)
         return notices
 
     def _use(self, store: Store) -> None:
         if self._read is not store:
-            self._read, self._told = store, set()
+            self._read, self._shown = store, set()
 
     def _store(self, where: str | Path) -> Store:
         """Return the store at a place; a bundle is read into memory."""

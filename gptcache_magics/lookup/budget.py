@@ -61,7 +61,7 @@ class Budget:
             expected, spent = dollars / number if number else 0.0, self.spent
             under_way = sum(dollars for each, dollars in self._sent.items() if each.running.locked())
             if spent >= self.limit or spent + under_way + expected > self.limit:
-                raise BudgetReached(self._told(expected))
+                raise BudgetReached(self._sentence(expected))
             if call is not None:
                 self._sent[call] = self._sent.get(call, 0.0) + expected
 
@@ -80,7 +80,7 @@ class Budget:
         with self._lock:
             self._sent.pop(call, None)
 
-    def _told(self, expected: float) -> str:
+    def _sentence(self, expected: float) -> str:
         spent = f"{self} spent in this run"
         if self.spent < self.limit:
             spent += f", and this call is expected to cost {money(expected)} beside those under way"

@@ -2,12 +2,12 @@
 
 /** @param {import("@anywidget/types").RenderProps} context */
 function render({ model, el }) {
-  const heard = (/** @type {{told?: {value?: string}}} */ { told }) => {
-    if (told?.value !== undefined) el.innerHTML = told.value;
+  const receive = (/** @type {{unsaved?: {value?: string}}} */ { unsaved }) => {
+    if (unsaved?.value !== undefined) el.innerHTML = unsaved.value;
   };
-  model.on("msg:custom", heard);
-  model.send({ want: "told" });
-  return () => model.off("msg:custom", heard);
+  model.on("msg:custom", receive);
+  model.send({ want: "unsaved" });
+  return () => model.off("msg:custom", receive);
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 """Widgets whose texts travel in messages and not in their state.
 
 A front end, nbclient and papermill save the state of widgets with the notebook. Prompts and answers must not be saved
-there, so a view asks for them when it is drawn, and hears of each change.
+there, so a view asks for them when it is drawn, and gets each change.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ __all__ = ["UnsavedHTML", "UnsavedWidget"]
 
 
 class UnsavedWidget(anywidget.AnyWidget):
-    """A widget that tells its views what no saved notebook may hold."""
+    """A widget that sends its views the values that no saved notebook may hold."""
 
     def __init__(self, **state: Any) -> None:
-        self._told: dict[str, Any] = {}
+        self._unsaved: dict[str, Any] = {}
         super().__init__(**state)
         self.on_msg(self._asked)
 
-    def tell(self, **values: Any) -> None:
-        """Tell every view these values, in one message; nothing if they are what was told before."""
-        if any(name not in self._told or self._told[name] != value for name, value in values.items()):
-            self._told |= values
-            self.send({"told": values})
+    def send_values(self, **values: Any) -> None:
+        """Send these values to every view, in one message, unless the views have them."""
+        if any(name not in self._unsaved or self._unsaved[name] != value for name, value in values.items()):
+            self._unsaved |= values
+            self.send({"unsaved": values})
 
     def close(self) -> None:
-        """Close the widget and forget what was told."""
+        """Close the widget and forget the values."""
         super().close()
-        self._told = {}
+        self._unsaved = {}
 
     def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
-        """Tell everything to a view that is new."""
-        if content.get("want") == "told":
-            self.send({"told": self._told})
+        """Send all values to a new view."""
+        if content.get("want") == "unsaved":
+            self.send({"unsaved": self._unsaved})
 
 
 class UnsavedHTML(UnsavedWidget):
@@ -51,8 +51,8 @@ class UnsavedHTML(UnsavedWidget):
     @property
     def value(self) -> str:
         """The HTML."""
-        return str(self._told.get("value", ""))
+        return str(self._unsaved.get("value", ""))
 
     @value.setter
     def value(self, html: str) -> None:
-        self.tell(value=html)
+        self.send_values(value=html)

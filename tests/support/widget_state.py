@@ -4,7 +4,7 @@ import json
 
 from gptcache_magics.widgets.panel import Panel, _within
 
-__all__ = ["state_of", "told_by"]
+__all__ = ["state_of", "unsaved_of"]
 
 
 def state_of(panel: Panel) -> str:
@@ -12,7 +12,7 @@ def state_of(panel: Panel) -> str:
     return json.dumps([widget.get_state() for widget in (panel, *_within(panel))], default=str, ensure_ascii=False)
 
 
-def told_by(panel: Panel) -> str:
-    """Return all that the browser is told and that no notebook holds."""
-    told = [getattr(widget, "_told", {}) for widget in _within(panel)]
-    return json.dumps(told, default=str, ensure_ascii=False)
+def unsaved_of(panel: Panel) -> str:
+    """Return everything that the browser gets and no notebook holds."""
+    values = [getattr(widget, "_unsaved", {}) for widget in _within(panel)]
+    return json.dumps(values, default=str, ensure_ascii=False)

@@ -26,7 +26,7 @@ from gptcache_magics.widgets.static import Snapshot
 from tests.support.processes import TAG_ALL, output_of
 from tests.support.shell import fresh_shell
 from tests.support.waiting import wait_until
-from tests.support.widget_state import state_of, told_by
+from tests.support.widget_state import state_of, unsaved_of
 
 HOSTILE_QUESTION = "<script>alert(1)</script> \x1b[31mred \u202etxet"
 HOSTILE_ANSWER = "<img src=x onerror=alert(2)> $a$ " + "word " * 20_000
@@ -465,7 +465,7 @@ def test_the_browser_is_told_no_prompts_but_those_in_sight_and_none_is_saved(pan
     lookups = open_tab(panel, "Lookups")
     wait_until(lambda: lookups.grid.page["total"] == 153)
     open_tab(panel, "Models")
-    told = told_by(panel)
+    told = unsaved_of(panel)
     assert "question 149 of many" in told
     assert "question 80 of many" not in told
     assert "forty-two" not in told
@@ -486,10 +486,10 @@ def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
             tab.grid.order = {**tab.grid.order, "grouped": True}
             wait_until(lambda tab=tab: "analysis.ipynb [12]" in str(tab.grid.page))
             assert "Asked in other words" in tab.detail.value
-    assert "••• 17 characters" in told_by(panel)
+    assert "••• 17 characters" in unsaved_of(panel)
     for form in (
         state_of(panel),
-        told_by(panel),
+        unsaved_of(panel),
         widgets.Static(source, Settings(config=Config(redact=True)))._repr_html_(),
         str(panel._repr_mimebundle_()),
     ):
@@ -505,7 +505,7 @@ def test_what_a_front_end_saves_holds_no_prompt_and_no_answer_whichever_tab_is_o
     if title in ("Lookups", "Entries"):
         wait_until(lambda: "a private question" in str(tab.grid.page))
         tab.grid.selection = rows_of(tab)[:1]
-        assert "a private question" in told_by(panel)
+        assert "a private question" in unsaved_of(panel)
     assert "private" not in state_of(panel)
 
 
@@ -515,7 +515,7 @@ def test_a_view_that_comes_later_is_told_everything(panel):
     wait_until(lambda: "a private question" in str(tab.grid.page))
     sent = []
     tab.grid.send = sent.append
-    tab.grid._handle_custom_msg({"want": "told"}, [])
+    tab.grid._handle_custom_msg({"want": "unsaved"}, [])
     assert "a private question" in str(sent)
 
 
@@ -544,7 +544,7 @@ def test_redaction_reaches_an_open_panel_at_once(panel, source):
         tab.grid.selection = rows_of(tab)[:1]
     panel._settings.config = Config(redact=True)
     widgets.repaint()
-    assert "secret" not in told_by(panel)
+    assert "secret" not in unsaved_of(panel)
 
 
 def test_the_saved_form_has_the_charts(panel):
@@ -592,8 +592,8 @@ def test_config_redacts_what_an_open_panel_shows(tmp_path):
         shell.run_line_magic("gptcache", f"on {tmp_path}")
         ask("a secret question")
         panel = shell.run_line_magic("gptcache", "panel --tab Lookups")
-        assert "a secret question" in told_by(panel)
+        assert "a secret question" in unsaved_of(panel)
         shell.run_line_magic("config", "GPTCacheMagics.redact = True")
-        assert "secret" not in told_by(panel)
+        assert "secret" not in unsaved_of(panel)
         shell.run_line_magic("config", "GPTCacheMagics.redact = False")
-        assert "a secret question" in told_by(panel)
+        assert "a secret question" in unsaved_of(panel)

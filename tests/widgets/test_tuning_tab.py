@@ -26,7 +26,7 @@ from gptcache_magics.widgets.charts import tuning_html
 from gptcache_magics.widgets.tabs.lookups import LookupsTab
 from gptcache_magics.widgets.tabs.tuning import TuningTab
 from gptcache_magics.widgets.view import View
-from tests.support.widget_state import state_of, told_by
+from tests.support.widget_state import state_of, unsaved_of
 
 EMBEDDER = "minilm/384"
 REPORTS = ("Summarise the 2023 report.", "Summarise the 2024 report.")
@@ -244,7 +244,7 @@ def test_a_redacted_panel_holds_no_word_of_the_questions(asked: Asked) -> None:
             assert "Answer" in tab.detail.value
             for form in (
                 state_of(shown),
-                told_by(shown),
+                unsaved_of(shown),
                 Static(source, Settings(config=Config(redact=True)))._repr_html_(),
             ):
                 form = re.sub("[0-9a-f]{12,}", "", form)  # ids, in which any number may be
@@ -257,7 +257,7 @@ def test_the_browser_is_told_no_prompts_but_those_in_sight(asked: Asked) -> None
     for number in range(150):
         asked.near(f"stored number {number}", f"asked number {number} of it", 0.7 + number / 1_000)
     shown = Panel(Source(asked.store), "Tuning")
-    told = told_by(shown)
+    told = unsaved_of(shown)
     assert "asked number 149 of it" in told
     assert "asked number 50 of it" not in told
     assert "answer to" not in told

@@ -1,8 +1,8 @@
 // One entry in full. Python writes the conversation as HTML with all foreign text escaped, and this file shows it. It
 // requests an image or the code when the user presses a button. All of it comes in messages and is not saved.
 
-/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Told */
-/** @typedef {{told?: Told, view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
+/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Entry */
+/** @typedef {{unsaved?: Entry, view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
 
 const LINES = 24;
 
@@ -33,7 +33,7 @@ function render({ model, el }) {
   el.append(root);
   /** @type {string[]} */
   let urls = [];
-  let entry = /** @type {Told} */ ({ key: "", facts: "", value: "", redact: false });
+  let entry = /** @type {Entry} */ ({ key: "", facts: "", value: "", redact: false });
 
   function forgetImages() {
     for (const url of urls) URL.revokeObjectURL(url);
@@ -91,16 +91,16 @@ function render({ model, el }) {
     button.textContent = "Show";
     button.setAttribute("aria-expanded", "false");
   };
-  /** @param {Told} told */
-  function show(told) {
+  /** @param {Entry} shown */
+  function show(shown) {
     const before = entry;
-    entry = told;
+    entry = shown;
     draw();
     if (entry.value !== before.value) drawChat();
     if (entry.key !== before.key) forgetCode();
   }
   const answered = (/** @type {Answer} */ answer, /** @type {any[]} */ buffers) => {
-    if (answer.told) return show(answer.told);
+    if (answer.unsaved) return show(answer.unsaved);
     if (answer.view !== view || answer.key !== entry.key) return;
     if (answer.code !== undefined) offer(answer.code);
     if (answer.image !== undefined) unfold(answer.image, answer.mime ?? "", buffers?.[0]);
@@ -109,7 +109,7 @@ function render({ model, el }) {
   model.on("msg:custom", answered);
   draw();
   forgetCode();
-  model.send({ want: "told" });
+  model.send({ want: "unsaved" });
   return () => {
     forgetImages();
     model.off("msg:custom", answered);

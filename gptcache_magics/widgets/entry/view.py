@@ -35,27 +35,27 @@ class EntryView(UnsavedWidget):
     @property
     def key(self) -> str:
         """The entry's id; empty if none is shown."""
-        return str(self._told["key"])
+        return str(self._unsaved["key"])
 
     @property
     def facts(self) -> str:
         """The facts about the entry, as HTML in which every foreign text is escaped."""
-        return str(self._told["facts"])
+        return str(self._unsaved["facts"])
 
     @property
     def value(self) -> str:
         """The conversation, as such HTML."""
-        return str(self._told["value"])
+        return str(self._unsaved["value"])
 
     @property
     def redact(self) -> bool:
         """Whether prompts and answers are hidden."""
-        return bool(self._told["redact"])
+        return bool(self._unsaved["redact"])
 
     def show(self, stored: StoredEntry | None, *, redact: bool = False) -> None:
         """Show another entry; with `redact` only the lengths of its texts."""
         self._stored = stored
-        self.tell(  # in one message, so that facts and conversation always belong to the same entry
+        self.send_values(  # in one message, so that facts and conversation always belong to the same entry
             redact=redact,
             key=stored.id if stored else "",
             facts=facts_html(stored) if stored else "",

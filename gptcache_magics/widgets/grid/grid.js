@@ -341,18 +341,18 @@ function render({ model, el }) {
     event.preventDefault();
   };
 
-  const heard = (/** @type {{told?: {page: Page}}} */ { told }) => {
-    if (!told?.page) return;
-    page = told.page;
+  const receive = (/** @type {{unsaved?: {page: Page}}} */ { unsaved }) => {
+    if (!unsaved?.page) return;
+    page = unsaved.page;
     draw();
   };
-  const events = { "msg:custom": heard, "change:selection": draw, "change:order": mark };
+  const events = { "msg:custom": receive, "change:selection": draw, "change:order": mark };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   const resized = new ResizeObserver(fit);
   resized.observe(root);
   mark();
   draw();
-  model.send({ want: "told" }); // rows hold prompts, so they are in no state that a front end could save
+  model.send({ want: "unsaved" }); // rows hold prompts, so they are in no state that a front end could save
   return () => {
     resized.disconnect();
     for (const timer of [typing, scrolling, late]) clearTimeout(timer);

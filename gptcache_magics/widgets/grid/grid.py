@@ -109,8 +109,8 @@ class Grid(UnsavedWidget):
 
     @property
     def page(self) -> dict[str, Any]:
-        """The visible rows of the views and those around them. It is told and not saved: rows hold prompts."""
-        return dict(self._told.get("page", {}))
+        """The visible rows of the views and those around them. They are sent and not saved: rows hold prompts."""
+        return dict(self._unsaved.get("page", {}))
 
     def close(self) -> None:
         """Close the widget and forget the table."""
@@ -225,7 +225,7 @@ class Grid(UnsavedWidget):
                 "order": self.order,  # tells the browser that its order was applied
                 "spans": [{"start": low, "rows": self._rows(low, high)} for low, high in self._spans(total)],
             }
-            self.tell(page=page)
+            self.send_values(page=page)
 
     def _spans(self, total: int) -> list[tuple[int, int]]:
         """Return the ranges of rows to send: one for each view, joined where they meet."""

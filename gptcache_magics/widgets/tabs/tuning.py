@@ -77,12 +77,12 @@ class TuningTab(TableTab):
     def charts(source: PanelSource, view: View) -> str:
         """Return the report and the charts for places without widgets; empty if there are no pairs."""
         pairs = _pairs(source, view)
-        return _told(Tuned(pairs, source.threshold), source) if len(pairs) else ""
+        return _report(Tuned(pairs, source.threshold), source) if len(pairs) else ""
 
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
         """Read the pairs again, show what changed, and return them."""
         frame = super().paint(source, view)
-        self.drawing.value = _told(Tuned(frame, source.threshold), source) if len(frame) else ""
+        self.drawing.value = _report(Tuned(frame, source.threshold), source) if len(frame) else ""
         self.verdicts.shown = len(frame) > 0
         self.verdicts.writable = not source.store.readonly
         return frame
@@ -137,7 +137,7 @@ def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
     )
 
 
-def _told(tuned: Tuned, source: PanelSource) -> str:
+def _report(tuned: Tuned, source: PanelSource) -> str:
     elsewhere = len(source.store.labels()) - int(tuned.pairs["right"].notna().sum())
     labels = counted(elsewhere, "more label is", "more labels are")
     more = f" {labels} about other times, models or cells." if elsewhere > 0 else ""
