@@ -35,7 +35,7 @@ _UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")
 """A variable in the name of a place: a folder of that name is never made."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Controller:
     """Turns the cache on and off, and remembers what it replaced."""
 

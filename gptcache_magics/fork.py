@@ -14,6 +14,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, Final, Protocol
 
 __all__ = ["Quiet", "in_child", "quiet"]
@@ -21,7 +22,9 @@ __all__ = ["Quiet", "in_child", "quiet"]
 PATIENCE_SECONDS: Final = 5.0
 """Time that a fork waits for threads that are inside a library or import a module."""
 
-_renewals: list[Callable[[], Callable[[], None] | None]] = []
+_functions: list[Callable[[], None]] = []
+_methods: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
+"""What is called in a child: functions, and of each object a method."""
 _quiet: list[weakref.ref[Quiet]] = []
 
 
@@ -37,7 +40,10 @@ class Quiet(Protocol):
 
 def in_child(renew: Callable[[], None]) -> None:
     """Call ``renew`` in each forked child; a method as long as its object lives."""
-    _renewals.append(weakref.WeakMethod(renew, _renewals.remove) if inspect.ismethod(renew) else lambda: renew)
+    if isinstance(renew, MethodType):
+        _methods[renew.__self__] = renew.__func__
+    else:
+        _functions.append(renew)
 
 
 def quiet(each: Quiet) -> None:
@@ -83,9 +89,10 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    for reference in [*_renewals]:
-        if (renew := reference()) is not None:
-            renew()
+    for renew in _functions:
+        renew()
+    for each, method in [*_methods.items()]:
+        method(each)
 
 
 if hasattr(os, "register_at_fork"):
