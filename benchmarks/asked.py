@@ -13,7 +13,7 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
-from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.call import ModelCall, within
 
 __all__ = ["Asked"]
 
@@ -37,9 +37,11 @@ class Asked(BaseCache):
         return found
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
-        """Update, in the call that missed."""
-        call = self._missed.pop(prompt) if prompt in self._missed else self._call()
-        self._within(call, self.cache.update, prompt, llm_string, return_val)
+        """Update, in the call that missed; of a prompt that was not looked up, in a call that refreshes."""
+        if prompt not in self._missed:
+            with gm.using(mode="refresh"):
+                self.lookup(prompt, llm_string)
+        self._within(self._missed.pop(prompt), self.cache.update, prompt, llm_string, return_val)
 
     def clear(self, **kwargs: Any) -> None:
         """Clear."""
@@ -50,8 +52,5 @@ class Asked(BaseCache):
 
     @staticmethod
     def _within(call: ModelCall, work: Callable[..., Any], *arguments: Any) -> Any:
-        token = CALL.set(call)
-        try:
+        with call.running, within(call):
             return work(*arguments)
-        finally:
-            CALL.reset(token)

@@ -16,7 +16,7 @@ from payloads import answer, messages, model, prompt, words
 import gptcache_magics as gm
 from gptcache_magics import bundle
 from gptcache_magics.identity.key import identify
-from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.call import ModelCall, within
 from gptcache_magics.settings import CELL, Cell, Config, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Period, Selection
@@ -41,15 +41,15 @@ def _hits(options: Options) -> list[Bar]:
     asked = [prompt(number) for number in range(CALLS)]
 
     def look(text: str) -> None:
-        token = CALL.set(ModelCall(chat, {}, True))
-        assert cache.lookup(text, "")
-        CALL.reset(token)
+        call = ModelCall(chat, {}, True)
+        with call.running, within(call):
+            assert cache.lookup(text, "")
 
     for text in asked:
-        token = CALL.set(ModelCall(chat, {}, True))
-        cache.lookup(text, "")
-        cache.update(text, "", answer(1))
-        CALL.reset(token)
+        call = ModelCall(chat, {}, True)
+        with call.running, within(call):
+            cache.lookup(text, "")
+            cache.update(text, "", answer(1))
 
     @contextmanager
     def at_work() -> Iterator[None]:
@@ -84,10 +84,9 @@ def _streams(options: Options) -> list[Bar]:
         call = ModelCall(chat, {}, True)
         from gptcache_magics.identity.prompt import prompt_of
 
-        token = CALL.set(call)
-        cache.lookup(prompt_of(question), "")
-        cache.update(prompt_of(question), "", answer(1))
-        CALL.reset(token)
+        with call.running, within(call):
+            cache.lookup(prompt_of(question), "")
+            cache.update(prompt_of(question), "", answer(1))
 
     def first_piece(question: Any) -> None:
         stream = chat.stream(question)
@@ -117,6 +116,7 @@ def _filled(folder: Any, number: int) -> Any:
     data = answer(1)
     from gptcache_magics import generations
     from gptcache_magics.store.protocol import Entry, Lookup, Usage
+    from gptcache_magics.store.reasons import Kind, Reason
 
     encoded = generations.encode(data)
     call = ModelCall(chat, {}, True)
@@ -142,7 +142,7 @@ def _filled(folder: Any, number: int) -> Any:
                 "run",
                 each + 1,
                 "miss",
-                "nothing stored for it",
+                Reason(Kind.NEW),
                 configuration=who.configuration.key,
                 key=who.key,
                 question=who.question,
