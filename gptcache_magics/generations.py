@@ -171,7 +171,6 @@ def decode(
     return generations
 
 
-@uninterrupted
 def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     form, content = data[:1], data[1:]
     if form == SLOW:
@@ -181,7 +180,7 @@ def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: 
     generations: list[Generation] = []
     for info, text, body in _items(orjson.loads(content)):
         if body is None:
-            generations.append(Generation(text=text, generation_info=info))
+            generations.append(_built(Generation, text=text, generation_info=info))
             continue
         if fresh and body.get("id") is not None:
             body["id"] = _new_id()
@@ -202,7 +201,7 @@ def _message(body: dict[str, Any], validate: bool) -> AIMessage:
     if validate or "content" not in body or not body.keys() <= _FIELDS.keys():
         if not isinstance(body.get("additional_kwargs", {}), dict):
             raise ValueError("not a message")
-        return AIMessage(**body)
+        return _built(AIMessage, **body)
     fields = {**_FIELDS, **body}
     for name, container in _CONTAINERS:
         if name not in body:
@@ -213,9 +212,15 @@ def _message(body: dict[str, Any], validate: bool) -> AIMessage:
 def _generation(message: AIMessage, info: Any, validate: bool) -> ChatGeneration:
     """Return a new generation. Its text is that of the message, as pydantic sets it where the content is a text."""
     if validate or not isinstance(message.content, str):
-        return ChatGeneration(message=message, generation_info=info)
+        return _built(ChatGeneration, message=message, generation_info=info)
     fields = {**vars(_GENERATION), "text": message.text, "message": message, "generation_info": info}
     return _like(_GENERATION, fields, {"text", "message", "generation_info"})
+
+
+@uninterrupted
+def _built(kind: Callable[..., T], /, **fields: Any) -> T:
+    """Return a new object whose fields pydantic validates."""
+    return kind(**fields)
 
 
 def _like(model: M, fields: dict[str, Any], given: set[str]) -> M:
@@ -232,6 +237,7 @@ def _like(model: M, fields: dict[str, Any], given: set[str]) -> M:
     return made
 
 
+@uninterrupted
 def load(text: str) -> Generation:
     """Load a generation that LangChain's ``dumps`` wrote; only classes that an answer consists of are loaded."""
     loaded = _loaded(text)

@@ -34,6 +34,8 @@ class Call:
     inputs: Any = ()
     """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
     configuration: Configuration | None = None
+    carried: frozenset[str] = frozenset()
+    """The metadata of earlier answers that the request carries, taken with the configuration."""
     owner: object = field(default_factory=task_or_thread)
     """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
 

@@ -34,13 +34,14 @@ from gptcache_magics.identity.providers import (
     MODEL_NAMES,
     PROVIDERS,
     USUAL,
+    carried_by,
     provider_of,
 )
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets
 
-__all__ = ["arguments_of", "configuration_of", "configuration_of_llm_string", "unreadable_configuration"]
+__all__ = ["arguments_of", "configuration_of", "configuration_of_llm_string", "read", "unreadable_configuration"]
 
 REMEMBERED: Final = 512
 """Number of configurations to remember; a notebook has a few."""
@@ -54,12 +55,20 @@ def configuration_of(call: Call) -> Configuration:
     Unreadable
         If a value cannot be read to its data. The message names the field or the argument.
     """
+    return read(call)[0]
+
+
+def read(call: Call) -> tuple[Configuration, frozenset[str]]:
+    """Return the configuration of a call, and the metadata of earlier answers that its request carries.
+
+    Raises the errors of :func:`configuration_of`.
+    """
     model, kwargs, awaited = call.model, arguments_of(call), call.awaited
     reading = _readings.get(id(model))
-    if reading is not None and not reading.holds(model, awaited=awaited):
-        reading = None
-    configuration = reading.configuration(kwargs) if reading is not None else None
-    return configuration or _read(model, kwargs, reading, awaited=awaited)
+    if reading is None or not reading.holds(model, awaited=awaited):
+        return _read(model, kwargs, None, awaited=awaited), carried_by(model)
+    configuration = reading.configuration(kwargs) or _read(model, kwargs, reading, awaited=awaited)
+    return configuration, reading.carried
 
 
 def _read(model: Any, kwargs: dict[str, Any], reading: Reading | None, *, awaited: bool) -> Configuration:

@@ -14,9 +14,9 @@ from hashlib import blake2b
 from typing import Final
 
 from gptcache_magics.identity.call import Call
-from gptcache_magics.identity.configuration import configuration_of, configuration_of_llm_string
+from gptcache_magics.identity.configuration import configuration_of_llm_string, read
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import ALL_CARRIED, carried_by
+from gptcache_magics.identity.providers import ALL_CARRIED
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason
@@ -72,10 +72,9 @@ def key_of(configuration: str, seen: bytes, number: int = 0) -> str:
 def identify(call: Call, prompt: str) -> Identity:
     """Return the identity of one prompt of a call, whose configuration is taken at its first prompt."""
     if call.configuration is None:
-        call.configuration = configuration_of(call)
-    carried = carried_by(call.model) if call.chat else None
+        call.configuration, call.carried = read(call)
     identity = _remembered if len(prompt) <= LONG_PROMPT else _identity_in_call
-    return identity(call.configuration, prompt, carried)
+    return identity(call.configuration, prompt, call.carried if call.chat else None)
 
 
 def _identity_in_call(configuration: Configuration, prompt: str, carried: frozenset[str] | None) -> Identity:

@@ -8,7 +8,7 @@ everything counts: fields, private attributes, parameters that it says identify 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import is_
@@ -29,6 +29,7 @@ from gptcache_magics.identity.providers import (
     PROVIDERS,
     UNSET_IF_EMPTY,
     Provider,
+    carried_by,
     is_known,
     left_out,
     owner_of,
@@ -87,8 +88,8 @@ class Facts:
     """Environment variable that a client reads headers from when the first call makes it."""
     replaced: dict[str, Any]
     """What the user has put into installed classes, by its place."""
-    answering: list[tuple[Mapping[str, Any], str, Any]]
-    """The members of installed bases that an answer comes from, with their names; None where a base has none."""
+    answering: list[tuple[Callable[[str], Any], str, Any]]
+    """Members of installed bases that an answer comes from, None where a base has none: lookup, name and member."""
     key_variables: list[str] = field(default_factory=list)
     configurations: dict[Hashable, Configuration] = field(default_factory=dict)
     """The configurations of plain models, by what :func:`plain_values` reads of them."""
@@ -101,8 +102,8 @@ def facts_of(kind: type) -> Facts:
     """Return what is true of all models of a class."""
     facts = _facts.get(kind)
     if facts is not None:
-        for members, name, member in facts.answering:
-            if members.get(name) is not member:
+        for member_of, name, member in facts.answering:
+            if member_of(name) is not member:
                 break
         else:
             return facts
@@ -141,7 +142,7 @@ def _facts_of(kind: Any) -> Facts:
         headers_variable=provider.headers_variable if computed & {*holders} else "",
         replaced=replaced,
         answering=[
-            (vars(base), name, vars(base).get(name))
+            (vars(base).get, name, vars(base).get(name))
             for name in _ANSWERING
             for base in _down_to_last(kind, name)
             if is_known(base)
@@ -339,7 +340,7 @@ class Reading:
 
     __slots__ = (
         *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_facts", "_names", "_values"),
-        "model",
+        *("carried", "model"),
     )
 
     def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
@@ -348,6 +349,8 @@ class Reading:
         self.model, self._awaited, self._facts = ref(model, forget), awaited, facts
         self._configurations: dict[bytes, Configuration] = {}
         """The configurations of calls, by the content of their arguments."""
+        self.carried = carried_by(model)
+        """The metadata of earlier answers that the model's requests carry."""
         self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
         self._changing = [self._extra, *(each for each in counted if type(each) not in _UNCHANGING)]
         self._content = _content(self._changing)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Container
 from typing import Final
-
-from cachetools import LRUCache
 
 from gptcache_magics import fork
 from gptcache_magics.store.protocol import Found
@@ -37,7 +36,9 @@ class Recent:
 
     def _begin(self) -> None:
         """Begin empty: at first, and in a forked child, where another thread may have left a change half done."""
-        self._found: LRUCache[str, Found] = LRUCache(self._max_bytes, getsizeof=_size)
+        self._found = OrderedDict[str, Found]()
+        """The entries, the most recently used last."""
+        self._bytes = 0
         self._lock = threading.RLock()
 
     def __contains__(self, key: str) -> bool:
@@ -46,36 +47,53 @@ class Recent:
     def get(self, key: str) -> Found | None:
         """Return the entry, which becomes the most recently used."""
         with self._lock:
-            found: Found | None = self._found.get(key)
+            found = self._found.get(key)
+            if found is not None:
+                self._found.move_to_end(key)
             return found
 
     def remember(self, found: Found, forgotten: int) -> None:
         """Keep an entry, unless ``self.forgotten`` has grown since it was ``forgotten``, when the entry was read."""
         with self._lock:
-            if self.forgotten == forgotten and _size(found) < self._max_bytes // 4:
-                self._found[found.key] = found
+            if self.forgotten == forgotten:
+                self._keep(found)
 
     def replace(self, found: Found, forgotten: int) -> None:
         """Keep a new answer in place of one that another thread may be reading."""
         with self._lock:
             current = self.forgotten == forgotten
             self.forgotten += 1  # a thread that read the old answer must not bring it back
-            self._found.pop(found.key, None)
-            if current and _size(found) < self._max_bytes // 4:
-                self._found[found.key] = found
+            self._drop(found.key)
+            if current:
+                self._keep(found)
 
     def forget(self, ids: Container[str]) -> None:
         """Drop the entries with these ids."""
         with self._lock:
             self.forgotten += 1
             for key in [key for key in self._found if key[:16] in ids]:
-                del self._found[key]
+                self._drop(key)
 
     def clear(self) -> None:
         """Drop every entry."""
         with self._lock:
             self.forgotten += 1
             self._found.clear()
+            self._bytes = 0
+
+    def _keep(self, found: Found) -> None:
+        size = _size(found)
+        if size < self._max_bytes // 4:
+            self._drop(found.key)
+            self._found[found.key] = found
+            self._bytes += size
+            while self._found and self._bytes > self._max_bytes:
+                self._drop(next(iter(self._found)))
+
+    def _drop(self, key: str) -> None:
+        found = self._found.pop(key, None)
+        if found is not None:
+            self._bytes -= _size(found)
 
 
 class Following:
