@@ -25,10 +25,10 @@ _CHANGING: Final = frozenset(
 _WRITES: Final = frozenset(f"{does}_{what}" for does in ("STORE", "DELETE") for what in ("GLOBAL", "DEREF", "ATTR"))
 _COUNTING: Final = frozenset(["add", "append", "appendleft", "clear", "discard", "extend", "insert", "update"])
 """Methods that change a container and tell nothing of it."""
-_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
+_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"})
 _GETS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITES_ITEM: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
-_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_DEREF", *_READS})
+_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", *_READS})
 """Instructions that push one value."""
 _NUMBERS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _KINDS: Final = {"NAME": "GLOBAL", "METHOD": "ATTR"}
@@ -36,7 +36,7 @@ _KINDS: Final = {"NAME": "GLOBAL", "METHOD": "ATTR"}
 
 @lru_cache(maxsize=1024)
 def uses(code: CodeType) -> tuple[frozenset[Path], frozenset[str]]:
-    """Return what code reads from its module, and the names whose values it changes itself.
+    """Return what code reads from its module and from around it, and the names whose values it changes itself.
 
     Returns
     -------

@@ -65,10 +65,10 @@ def function(value: Any, reader: Reader) -> Any:
 
 def _function(value: FunctionType, reader: Reader) -> Any:
     own, wrapped = not is_foreign(value), getattr(value, "__wrapped__", None)
-    changed = uses(value.__code__)[1]
+    read, changed = uses(value.__code__)
     reader.counted |= touched(value.__code__).counted if own else frozenset()
     cells = {
-        name: _cell(name, cell, reader)
+        name: _cell(cell, sorted(path for path in read if path[0] == name) or [(name,)], reader)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
         if f"DEREF {name}" not in changed
     }
@@ -82,14 +82,14 @@ def _function(value: FunctionType, reader: Reader) -> Any:
     return data
 
 
-def _cell(name: str, cell: Any, reader: Reader) -> Any:
+def _cell(cell: Any, paths: Sequence[Sequence[str]], reader: Reader) -> Any:
     try:
         value = cell.cell_contents
     except ValueError:  # not filled yet
         return {HIDDEN: "empty"}
-    if name == "__class__":  # super(): the class or a base, which counts with its own members
+    if paths[0][0] == "__class__":  # super(): the class or a base, which counts with its own members
         return {HIDDEN: name_of(value)}
-    return used(value, reader)
+    return {".".join(path): _of(value, path[1:], reader) for path in paths}
 
 
 def used(value: Any, reader: Reader) -> Any:
@@ -127,13 +127,16 @@ def _globals(value: FunctionType, reader: Reader) -> Iterator[tuple[str, Any]]:
 
 
 def _of(found: Any, attributes: Sequence[str], reader: Reader) -> Any:
-    """Return what code refers to: of a module of the user the part that is named, or all of it."""
+    """Return what code refers to: of an object or a module of the user the part that is named, or all of it."""
     for name in attributes:
-        if not _is_own_module(found):
+        values = getattr(found, "__dict__", {})
+        if isinstance(found, type) or (isinstance(found, ModuleType) and is_installed(found.__name__)):
             break
-        if not hasattr(found, name):
+        if _is_own_module(found) and name not in values:
             raise Unreadable(f"{found.__name__}.{name} is not there yet")
-        found = getattr(found, name)
+        if name not in values:
+            break  # a method or a property, which may read all of the object
+        found = values[name]
     if _is_own_module(found):
         return {
             name: used(each, reader)

@@ -418,3 +418,26 @@ def test_a_field_of_a_provider_counts_although_a_method_adds_to_it() -> None:
     one, two = (Hotter(model="small", api_key="k", seed=1) for _ in range(2))
     two.hotter()
     assert key(one) != key(two)
+
+
+NAMING = """
+import socket, types
+s = types.SimpleNamespace(who="a", unused=1, socket=socket.socket())
+def made(s):
+    class Own(Persona):
+        def say(self):
+            return s.who
+    return Own
+class Own(Persona):
+    def say(self):
+        return s.who
+"""
+
+
+@pytest.mark.parametrize("own", ["Own", "made(s)"])
+def test_of_an_object_that_code_refers_to_the_part_counts_that_it_names(own: str) -> None:
+    one, unused, other = (
+        cell(f"{NAMING}\n{change}\nchosen = {own}", "chosen") for change in ("", "s.unused = 2", "s.who = 'b'")
+    )
+
+    assert key(one()) == key(unused()) != key(other())
