@@ -15,24 +15,22 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.protocol import Configuration, Entry, Found, Lookup, Selection
+from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.database import store_folder
+from gptcache_magics.store.sqlite.lookups import SQLiteLookups
 from gptcache_magics.store.sqlite.recent import Following, Recent
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
     LEARN_CONFIGURATION,
-    PUT_CONFIGURATION,
     PUT_ENTRY,
-    PUT_LOOKUP,
     PUT_QUESTION,
     configuration_values,
     entry_values,
     id_number,
-    lookup_values,
     question_values,
     sound_entry,
     tag_values,
@@ -46,23 +44,21 @@ __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
 DROPPED_KEPT: Final = 10_000
-WRITTEN: Final = "SELECT 1 FROM lookup WHERE run=? AND number_in_run=?"
 LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
 
-class SQLiteStore(SQLiteTables, SQLiteVectors):
+class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
         folder = None if str(where) == ":memory:" else store_folder(where)
         self.where = str(folder or ":memory:")
         self._connections = Connections(folder)
+        self._known_configurations = set()
         self._recent = Recent()
         self._following = Following(self._connections, self._recent)
         self._damage = Damage()
-        self._written: set[tuple[int, str]] = set()
-        """Configurations known to be in the file, with the epoch of that file."""
         self._late: dict[str, tuple[Entry, Configuration]] = {}
         """The answers that wait for a locked file, by key: the next transaction writes them."""
 
@@ -181,7 +177,7 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
         except BaseException:  # perhaps it is written: an interrupt may come right after the commit
             self._recent.forget({entry.key[:16]})
             raise
-        self._written.add((self._connections.epoch, configuration.key))
+        self._known_configurations.add((self._connections.epoch, configuration.key))
         (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
@@ -348,56 +344,6 @@ class SQLiteStore(SQLiteTables, SQLiteVectors):
             return db.execute(f"UPDATE entry SET {change} WHERE id IN ({chosen})", (*new, *values)).rowcount
 
         return self._select(self._write, selection, work)
-
-    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
-        """Write lookups (again, if their number in the run was written before) and count their hits."""
-        lookups = list(lookups)
-        places = {(each.run, each.number_in_run): each for each in lookups if each.outcome == "hit" and each.key}
-        configurations = list(configurations)
-        questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
-        tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
-
-        def work(db: sqlite3.Connection) -> None:
-            hits: dict[int, list[float]] = {}
-            for place, hit in places.items():
-                if hit.key and db.execute(WRITTEN, place).fetchone() is None:
-                    hits.setdefault(id_number(hit.key), []).append(hit.at)
-            self._put_configurations(db, configurations)
-            db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
-            db.executemany(PUT_QUESTION, questions)
-            db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
-            db.executemany(
-                "UPDATE entry SET hits=hits+?, accessed=max(coalesce(accessed, 0), ?) WHERE id=?",
-                [(len(times), max(times), number) for number, times in hits.items()],
-            )
-            oldest, newest = db.execute("SELECT min(number), max(number) FROM lookup").fetchone()
-            if oldest is not None and newest - oldest >= keep * 1.1:
-                db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
-                self._forget_questions(db)
-
-        self._write(work, patient=False)
-
-    def forget_lookups(self) -> int:
-        """Remove every lookup. Return the number removed."""
-
-        def work(db: sqlite3.Connection) -> int:
-            number = db.execute("DELETE FROM lookup").rowcount
-            self._forget_questions(db)
-            return number
-
-        return self._write(work)
-
-    def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
-        new = [each for each in configurations if (self._connections.epoch, each.key) not in self._written]
-        db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
-
-    def _forget_questions(self, db: sqlite3.Connection) -> None:
-        """Forget the questions that no entry, no lookup and no label has."""
-        used = (
-            "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT asked FROM lookup WHERE asked IS NOT NULL"
-            " UNION SELECT id FROM entry UNION SELECT asked FROM label UNION SELECT entry FROM label"
-        )
-        db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
 
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
         """Keep only the newest records of what is gone."""
