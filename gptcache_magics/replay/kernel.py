@@ -117,7 +117,7 @@ class _OpenCache(GPTCache):
         """Do nothing, so that LangChain's wraps stay in place."""
 
 
-@dataclass
+@dataclass(eq=False)
 class LockedController(Controller):
     """The controller of a notebook that is being verified: the cache stays on, in mode replay."""
 
