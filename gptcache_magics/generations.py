@@ -226,15 +226,14 @@ def _built(kind: Callable[..., T], /, **fields: Any) -> T:
 def _like(model: M, fields: dict[str, Any], given: set[str]) -> M:
     """Return a new model of the same class, made as unpickling makes one: these fields were validated before."""
     made = object.__new__(type(model))
-    made.__setstate__(
-        {
-            "__dict__": fields,
-            "__pydantic_fields_set__": given,
-            "__pydantic_extra__": None if model.__pydantic_extra__ is None else {},
-            "__pydantic_private__": None,
-        }
-    )
+    _set(made, "__dict__", fields)
+    _set(made, "__pydantic_fields_set__", given)
+    _set(made, "__pydantic_extra__", None if model.__pydantic_extra__ is None else {})
+    _set(made, "__pydantic_private__", None)
     return made
+
+
+_set: Final = object.__setattr__  # the model's own would validate
 
 
 @uninterrupted

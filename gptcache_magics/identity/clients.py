@@ -101,16 +101,14 @@ class Remembered:
 
     def __init__(self, clients: Iterable[Any]) -> None:
         found = [(client, _depths[type(client)], root_of(client)) for client in clients]
-        self._within = [each for each in found if each[1]]
+        self._within = [(attrgetter(".".join(depth * ["_client"])), each, root) for each, depth, root in found if depth]
         self._roots = [*{id(root): root for *_, root in found}.values()]
         self._parts = [_copied(_now(root)) for root in self._roots]
 
     def hold(self) -> bool:
         """Return whether they still send the same."""
-        for client, depth, root in self._within:
-            for _ in range(depth):
-                client = client._client
-            if client is not root:
+        for root_of_client, client, root in self._within:
+            if root_of_client(client) is not root:
                 return False
         return [*map(_now, self._roots)] == self._parts
 
