@@ -198,11 +198,13 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def _pool(thread: threading.Thread) -> object:
     """Return what tells the pool of a thread; None for a thread that is in none.
 
-    The standard library knows its own by the queue that they read; the threads of other pools have a class of theirs.
+    A thread of the standard library's pools begins with the queue that all of them read, before it is registered
+    anywhere; the threads of other pools have a class of theirs.
     """
-    queues = getattr(concurrent.futures.thread, "_threads_queues", {})
+    if getattr(thread, "_target", None) is getattr(concurrent.futures.thread, "_worker", thread):
+        return next((each for each in getattr(thread, "_args", ()) if isinstance(each, SimpleQueue)), None)
     plain = (threading.Thread, threading.Timer, type(threading.main_thread()))
-    return queues.get(thread) or (None if type(thread) in plain else type(thread))
+    return None if type(thread) in plain else type(thread)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

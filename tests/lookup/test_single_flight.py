@@ -1,6 +1,7 @@
 """Identical calls at the same time: who waits for whom, and who must not."""
 
 import asyncio
+import concurrent.futures.thread
 import os
 import threading
 import time
@@ -36,6 +37,29 @@ class AsksInside(NumberedModel):
 
 do: list[Callable[[], object]] = []
 """What it does; in no field, because a field is a part of the key."""
+
+
+# Waits that keep nobody from finishing
+
+
+def test_threads_of_a_pool_wait_for_one_that_the_pool_has_yet_to_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(dict[Any, Any]):
+        def __setitem__(self, thread: Any, queue: Any) -> None:
+            if not asking.is_set():  # the first thread asks before its pool goes on
+                return
+            super().__setitem__(thread, queue)
+
+    asking, go = threading.Event(), threading.Event()
+    do[:] = [lambda: (asking.set(), go.wait(30))]
+    monkeypatch.setattr(concurrent.futures.thread, "_threads_queues", Late())
+    llm = AsksInside()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(llm.invoke, QUESTION)
+        assert asking.wait(30)
+        second = pool.submit(llm.invoke, QUESTION)
+        time.sleep(0.3)
+        go.set()
+    assert text(first.result()) == text(second.result())
 
 
 # Waits that would keep the owner from finishing
