@@ -166,9 +166,8 @@ def test_a_wrapped_method_that_is_defined_again_is_another_class(name: str, kind
 
 @pytest.mark.usefixtures("on")
 def test_a_completion_model_whose_call_is_defined_again_is_another_class() -> None:
-    body = (
-        "class Own(LLM):\n    _llm_type = 'own'\n    def _call(self, prompt, *arguments, **options):\n        return "
-    )
+    own = "class Own(LLM):\n    @property\n    def _llm_type(self):\n        return 'own'\n"
+    body = f"{own}    def _call(self, prompt, *arguments, **options):\n        return "
     one, two = cell(body + '"a"'), cell(body + '"b"')
 
     assert key(one()) != key(two())
