@@ -128,7 +128,7 @@ class GPTCache(BaseCache):
     @property
     def scope(self) -> Scope:
         """The scope of a lookup that is made now. A read-only store takes no answers."""
-        scope = self.settings.now()
+        scope = self.ledger.settings.now()
         return Scope(strictest("readonly", scope.mode), scope.tag, scope.samples) if self.store.readonly else scope
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:  # %gptcache help imports this module, and nothing of LangChai
 __all__ = ["CALL", "ModelCall", "running_call", "within"]
 
 
+CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=None)
+
+
+def running_call() -> ModelCall | None:
+    """Return the call that runs here; None where only a copy of its context is left, or an interrupt left it behind."""
+    call = CALL.get()
+    return call if call is not None and call.running.locked() else None
+
+
 @dataclass(slots=True, eq=False)
 class ModelCall(Call):
     """One call of a LangChain model."""
@@ -33,16 +42,7 @@ class ModelCall(Call):
     """Provider and model that tell the price of a call that goes past the cache; never its identity."""
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
-    outer: ModelCall | None = field(default_factory=lambda: running_call())
-
-
-CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=None)
-
-
-def running_call() -> ModelCall | None:
-    """Return the call that runs here; None where only a copy of its context is left, or an interrupt left it behind."""
-    call = CALL.get()
-    return call if call is not None and call.running.locked() else None
+    outer: ModelCall | None = field(default_factory=running_call)
 
 
 @contextmanager

@@ -109,8 +109,10 @@ class Following:
         """Forget entries that were removed or replaced, at most every ``CHECK_SECONDS``."""
         now = time.monotonic()
         if now - self._checked > CHECK_SECONDS:
-            self._checked = now
-            self._follow()
+            try:
+                self._follow()
+            finally:  # not before: another thread would take for current what is about to be forgotten
+                self._checked = now
 
     def get(self, key: str) -> Found | None:
         """Return the remembered entry under a key, as other kernels left it. Reads no file if none is remembered."""
