@@ -94,6 +94,13 @@ class Facts:
     configurations: dict[Hashable, Configuration] = field(default_factory=dict)
     """The configurations of plain models, by what :func:`plain_values` reads of them."""
 
+    def hold(self) -> bool:
+        """Return whether nobody has put another method into the class since these facts were found."""
+        for member_of, name, member in self.answering:  # noqa: SIM110 (all() costs more than what it does here)
+            if member_of(name) is not member:
+                return False
+        return True
+
 
 _facts: WeakKeyDictionary[type, Facts] = WeakKeyDictionary()
 
@@ -101,13 +108,8 @@ _facts: WeakKeyDictionary[type, Facts] = WeakKeyDictionary()
 def facts_of(kind: type) -> Facts:
     """Return what is true of all models of a class."""
     facts = _facts.get(kind)
-    if facts is not None:
-        for member_of, name, member in facts.answering:
-            if member_of(name) is not member:
-                break
-        else:
-            return facts
-    facts = _facts[kind] = _facts_of(kind)
+    if facts is None or not facts.hold():
+        facts = _facts[kind] = _facts_of(kind)
     return facts
 
 
@@ -339,14 +341,14 @@ class Reading:
     """A plain model as it was when it was read, with the configurations of its calls."""
 
     __slots__ = (
-        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_facts", "_names", "_values"),
-        *("carried", "model"),
+        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_facts", "_kind", "_names"),
+        *("_values", "carried", "model"),
     )
 
     def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
         values: dict[str, Any] = vars(model)
         counted = map(values.get, facts.names)
-        self.model, self._awaited, self._facts = ref(model, forget), awaited, facts
+        self.model, self._kind, self._awaited, self._facts = ref(model, forget), type(model), awaited, facts
         self._configurations: dict[bytes, Configuration] = {}
         """The configurations of calls, by the content of their arguments."""
         self.carried = carried_by(model)
@@ -378,7 +380,8 @@ class Reading:
             return (
                 alive is model
                 and awaited is self._awaited
-                and facts_of(type(model)) is self._facts
+                and type(model) is self._kind
+                and self._facts.hold()
                 and [*values] == self._names
                 and all(map(is_, values.values(), self._values))
                 and model.__pydantic_extra__ is self._extra

@@ -159,7 +159,8 @@ def _generate(method: Method) -> Callable[..., Any]:
         function = method.function
         if not method.wraps.active:
             return function(self, *args, **kwargs)
-        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        stop = None if "stop" in kwargs or len(args) < 2 else args[1]
+        call = _call(self, chat, method.name, _inputs(args, kwargs), stop, kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -180,7 +181,8 @@ def _agenerate(method: Method) -> Callable[..., Any]:
         function = method.function
         if not method.wraps.active:
             return await function(self, *args, **kwargs)
-        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
+        stop = None if "stop" in kwargs or len(args) < 2 else args[1]
+        call = _call(self, chat, method.name, _inputs(args, kwargs), stop, kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -350,10 +352,6 @@ def delegates(code: CodeType) -> bool:
 
 def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else kwargs.get("messages", kwargs.get("prompts", kwargs.get("input", ())))
-
-
-def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return kwargs["stop"] if "stop" in kwargs else args[1] if len(args) > 1 else None
 
 
 METHODS: Final[dict[str, Make]] = {
