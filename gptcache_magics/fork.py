@@ -8,12 +8,13 @@ The same holds for the locks of modules that are being imported. Windows cannot 
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from types import MethodType
 from typing import Any, Final, Protocol
 
@@ -26,6 +27,10 @@ _functions: list[Callable[[], None]] = []
 _methods: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
 """What is called in a child: functions, and of each object a method."""
 _quiet: list[weakref.ref[Quiet]] = []
+_module_locks: Final[dict[str, weakref.ref[Any]]] = vars(sys.modules["_frozen_importlib"]).get("_module_locks", {})
+"""Python's own locks of the modules that are being found or imported now, by name."""
+_forking = threading.RLock()
+"""Held by the thread that forks: of two at once, one would release the locks that the other holds."""
 
 
 class Quiet(Protocol):
@@ -52,6 +57,7 @@ def quiet(each: Quiet) -> None:
 
 
 def _before() -> None:
+    _forking.acquire()
     deadline = time.monotonic() + PATIENCE_SECONDS
     for reference in [*_quiet]:
         if (each := reference()) is not None:
@@ -61,34 +67,22 @@ def _before() -> None:
 
 
 def _others_import() -> bool:
-    """Return whether another thread imports a module: Python's lock of that module would stay locked in the child."""
-    importing = [each for each in [*sys.modules.values()] if _is_importing(each)]
-    frame = inspect.currentframe() if importing else None
-    while frame is not None and importing:
-        importing = [each for each in importing if _namespace(each) is not frame.f_globals]
-        frame = frame.f_back
-    return bool(importing)
-
-
-def _namespace(module: object) -> Any:
-    """Return the names in a module; ``vars`` would import one that is loaded lazily."""
-    return object.__getattribute__(module, "__dict__")
-
-
-def _is_importing(module: object) -> bool:
-    try:
-        return bool(_namespace(module)["__spec__"]._initializing)
-    except (AttributeError, KeyError, TypeError):
-        return False
+    """Return whether another thread holds Python's lock of a module, which would stay locked in the child."""
+    locks = [reference() for reference in [*_module_locks.values()]]
+    return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in locks)
 
 
 def _in_parent() -> None:
     for reference in [*_quiet]:
         if (each := reference()) is not None:
             each.after_fork()
+    with suppress(RuntimeError):  # an interrupt kept it from being acquired
+        _forking.release()
 
 
 def _in_child() -> None:
+    global _forking
+    _forking = threading.RLock()
     for renew in _functions:
         renew()
     for each, method in [*_methods.items()]:

@@ -1,4 +1,4 @@
-"""A fork does nothing of its own to the modules of the user."""
+"""A fork does nothing of its own to the modules of the user, and several at once do not disturb each other."""
 
 import sys
 from pathlib import Path
@@ -27,3 +27,81 @@ def test_a_fork_does_not_import_a_module_that_is_loaded_lazily(tmp_path: Path) -
     (tmp_path / "lazy.py").write_text("print('imported')\nimport a_module_that_is_missing\n")
 
     assert output_of(FORK, folder=tmp_path) == ""
+
+
+FORK_DURING_AN_IMPORT = """
+import os, signal, sys, threading, time
+import gptcache_magics.fork
+
+class Slow:
+    def find_spec(self, name, path, target=None):
+        if name == "found_slowly":
+            finding.set()
+            time.sleep(0.5)
+
+def find():
+    try:
+        import found_slowly
+    except ImportError:
+        pass
+
+finding = threading.Event()
+sys.meta_path.insert(0, Slow())
+threading.Thread(target=find).start()
+finding.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    find()
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_child_can_import_what_another_thread_was_looking_for(tmp_path: Path) -> None:
+    assert output_of(FORK_DURING_AN_IMPORT, folder=tmp_path) == "0"
+
+
+FORKS_OF_THREADS = """
+import faulthandler, os, signal, sys, threading
+import gptcache_magics as gm
+from tests.support.shell import ask
+
+faulthandler.dump_traceback_later(90, exit=True)
+gm.on("store")
+ask("first")
+done, statuses = threading.Event(), []
+
+def use(number):
+    while not done.is_set():
+        number += 10
+        ask(f"prompt {number}")
+
+def fork(name):
+    for number in range(5):
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            prompt = f"child {number} of {name}"
+            os._exit(0 if ask(prompt) == ask(prompt) else 1)
+        statuses.append(os.waitpid(child, 0)[1])
+
+using = [threading.Thread(target=use, args=(number,)) for number in range(6)]
+forking = [threading.Thread(target=fork, args=(name,)) for name in "abcd"]
+for thread in using + forking:
+    thread.start()
+for thread in forking:
+    thread.join()
+done.set()
+for thread in using:
+    thread.join()
+gm.off()
+print(statuses == [0] * 20, len(gm.entries(at="store", grep="child")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_several_threads_fork_while_others_use_the_cache(tmp_path: Path) -> None:
+    assert output_of(FORKS_OF_THREADS, folder=tmp_path) == "True 20"

@@ -217,7 +217,7 @@ class Worker:
 
 
 def forks(worker: Worker) -> None:
-    """Fork while eight threads use the cache; each child looks up, updates and turns off."""
+    """Fork in two threads while eight use the cache; each child looks up, updates and turns off."""
     threading.Thread(target=worker.listen, daemon=True).start()
 
     def hammer(number: int) -> None:
@@ -228,7 +228,18 @@ def forks(worker: Worker) -> None:
     threads = [threading.Thread(target=hammer, args=(number,), daemon=True) for number in range(8)]
     for thread in threads:
         thread.start()
+    threads.append(threading.Thread(target=fork_again_and_again, args=(worker, "another thread"), daemon=True))
+    threads[-1].start()
     print("working", flush=True)
+    fork_again_and_again(worker, "the main thread")
+    for thread in threads:
+        thread.join(30)
+        if thread.is_alive():
+            worker.note("hang", answer="a thread of the parent")
+
+
+def fork_again_and_again(worker: Worker, place: str) -> None:
+    """Fork one child after the other, as long as the worker works."""
     for number in range(10_000):
         if worker.done:
             break
@@ -238,11 +249,11 @@ def forks(worker: Worker) -> None:
             signal.alarm(30)
             faulthandler.dump_traceback_later(20)
             try:
-                own = Worker(worker.folder, f"{worker.name}-child-{number}", number)
-                prompt = f"child {number} of {worker.name}"
-                answer = own.ask(prompt)
-                if gm.current().ledger.recent[-1].outcome != "error" and own.ask(prompt) == answer:
-                    own.note("answer", prompt, answer)
+                name = f"child {number} of {place} of {worker.name}"
+                own = Worker(worker.folder, name, number)
+                answer = own.ask(name)
+                if gm.current().ledger.recent[-1].outcome != "error" and own.ask(name) == answer:
+                    own.note("answer", name, answer)
                 gm.off()
             except BaseException as error:
                 worker.note("error", answer=f"in a child: {type(error).__name__}: {error}")
@@ -251,10 +262,6 @@ def forks(worker: Worker) -> None:
         _, status = os.waitpid(child, 0)
         if status:
             worker.note("hang" if os.WIFSIGNALED(status) else "error", answer=f"a child ended with {status}")
-    for thread in threads:
-        thread.join(30)
-        if thread.is_alive():
-            worker.note("hang", answer="a thread of the parent")
 
 
 def cancels(worker: Worker) -> None:
