@@ -30,25 +30,27 @@ def test_a_fork_does_not_import_a_module_that_is_loaded_lazily(tmp_path: Path) -
 
 
 FORK_DURING_AN_IMPORT = """
-import os, signal, sys, threading, time
+import importlib.machinery, os, signal, sys, threading, time
 import gptcache_magics.fork
 
 class Slow:
     def find_spec(self, name, path, target=None):
-        if name == "found_slowly":
-            finding.set()
-            time.sleep(0.5)
+        return importlib.machinery.ModuleSpec(name, self) if name == "made_slowly" else None
 
-def find():
-    try:
-        import found_slowly
-    except ImportError:
+    def create_module(self, spec):
+        making.set()
+        time.sleep(0.5)
+
+    def exec_module(self, module):
         pass
 
-finding = threading.Event()
+def find():
+    import made_slowly
+
+making = threading.Event()
 sys.meta_path.insert(0, Slow())
 threading.Thread(target=find).start()
-finding.wait()
+making.wait()
 child = os.fork()
 if not child:
     signal.alarm(20)
@@ -59,7 +61,7 @@ print(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
-def test_a_child_can_import_what_another_thread_was_looking_for(tmp_path: Path) -> None:
+def test_a_child_can_import_what_another_thread_was_about_to_import(tmp_path: Path) -> None:
     assert output_of(FORK_DURING_AN_IMPORT, folder=tmp_path) == "0"
 
 
