@@ -162,7 +162,7 @@ def decode(
         Makes the object that an SDK would parse, from the text of the answer and the stored value; without it, the
         stored value stays.
     """
-    generations = _decode(without_chunks(data), fresh, mark, validate)
+    generations = _decode(data, fresh, mark, validate)
     if parse is not None:
         for generation in generations:
             extras = generation.message.additional_kwargs if isinstance(generation, ChatGeneration) else {}
@@ -173,6 +173,8 @@ def decode(
 
 def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     form, content = data[:1], data[1:]
+    if form == CHUNKED:
+        return _decode(without_chunks(data), fresh, mark, validate)
     if form == SLOW:
         return [_marked(load(text), fresh, mark) for text in _items(json.loads(content))]
     if form != FAST:

@@ -18,7 +18,7 @@ from gptcache_magics.store.reasons import Kind, Reason, Unusable
 __all__ = ["ModelRequest"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ModelRequest(Request):
     """A request of a LangChain model."""
 

@@ -187,7 +187,7 @@ class Ledger:
             if configuration is not None and configuration.key not in self._known:
                 self._known[configuration.key] = configuration
                 self._configurations[configuration.key] = configuration
-        if self._wake.empty() and self._started():  # else the thread is awake
+        if (self._thread is None or self._wake.empty()) and self._started():  # else the thread is awake
             self._wake.put(None)
         for changed in [*self._listeners]:
             try:
@@ -200,8 +200,10 @@ class Ledger:
         with self._lock:
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 self._thread = threading.Thread(target=self._write_every_second, name="gptcache-ledger", daemon=True)
-                with suppress(RuntimeError):  # the interpreter is ending: pending lookups are written at exit
+                try:
                     self._thread.start()
+                except RuntimeError:  # the interpreter is ending: pending lookups are written at exit
+                    self._thread = None
             return self._thread is not None and self._thread.is_alive()
 
     def _write_every_second(self) -> None:

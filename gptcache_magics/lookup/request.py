@@ -40,9 +40,9 @@ class Caller(Protocol):
         """The running call that made this one, such as a model that asks another model."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: it would take twice as long to make, at each lookup
 class Request:
-    """One question on its way, with the scope that holds for it."""
+    """One question on its way, with the scope that holds for it. Nobody changes it."""
 
     identity: Identity
     """Provider, model, parameters and canonical messages, with the key that they make."""
