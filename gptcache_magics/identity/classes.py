@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property, partial, partialmethod, reduce
 from operator import or_
@@ -105,14 +106,21 @@ def has_functions(kind: type) -> bool:
 
 def _members(base: type, counted: frozenset[str], reader: Reader) -> dict[str, Any]:
     content = {}
-    for name, value in vars(base).items():
-        if name in _MADE or name in counted or name.startswith("__pydantic_"):
+    for name, value in _written(base):
+        if name in counted:
             continue
         try:
             content[name] = [used(part, reader) for part in _parts(value)]
         except Unreadable as error:
             raise Unreadable(f"{base.__qualname__}.{name}: {error}") from None
     return content
+
+
+def _written(base: type) -> Iterator[tuple[str, Any]]:
+    """Yield the members of a class that its author wrote, with their names."""
+    for name, member in vars(base).items():
+        if name not in _MADE and not name.startswith("__pydantic_"):
+            yield name, member
 
 
 def _parts(member: Any) -> list[Any]:
@@ -132,7 +140,7 @@ def counting(kind: type) -> frozenset[str]:
     """
     found: dict[int, FunctionType] = {}
     for base in _own_bases(kind):
-        for member in vars(base).values():
+        for _, member in _written(base):
             for part in _parts(member):
                 _collect(part, found)
     read, changed, counted = reduce(or_, (touched(each.__code__) for each in found.values()), Touched())

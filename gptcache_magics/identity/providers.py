@@ -351,8 +351,12 @@ def owner_of(kind: type, name: str) -> type | None:
 
 def left_out(kind: type, name: str) -> bool:
     """Return whether a field is known to change no answer."""
-    owner = owner_of(kind, name)
+    owner = owner_of(kind, name) if name in _LEFT_OUT_OF_ONE else None
     return owner is not None and name in LEFT_OUT.get(f"{_package(owner)}.{owner.__name__}", ())
+
+
+_LEFT_OUT_OF_ONE: Final = frozenset[str]().union(*LEFT_OUT.values())
+"""The names of the fields that are left out of at least one class."""
 
 
 def is_known(kind: type) -> bool:
