@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -134,6 +134,21 @@ def test_a_locked_store_costs_calls_a_second_in_all(on: Path) -> None:
     gm.off()
     gm.on(on)
     assert len(gm.entries()) == 6, "the answers were written when the file was free"
+    gm.off()
+
+
+def test_a_locked_file_that_took_the_place_of_the_store_costs_calls_a_second_in_all(on: Path) -> None:
+    ask("before")
+    (on / "cache.db").rename(on / "moved")
+    with closing(sqlite3.connect(on / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waits = []
+        for number in range(3):
+            begun = time.monotonic()
+            ask(f"during {number}")
+            waits.append(time.monotonic() - begun)
+    assert sum(waits) < 4 * connections.CALL_SECONDS, waits
+    assert ask("during 2") == ask("during 2")
     gm.off()
 
 

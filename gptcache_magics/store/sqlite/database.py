@@ -106,6 +106,8 @@ class Database:
         """Messages for the user about this file."""
         self._uses_wal = True
         """Whether the file system can do what WAL needs, as far as is known."""
+        self._was_open = False
+        """Whether a file was open before. Then a model call may be what opens it now."""
 
     def open(self, seconds: float) -> Connection:
         """Return a new connection that waits at most ``seconds`` for another process. Raises the errors of SQLite."""
@@ -142,6 +144,7 @@ class Database:
         self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
 
     def _open_file(self, path: Path, seconds: float) -> Connection:
+        end = time.monotonic() + seconds
         db = _connect(str(path), seconds)
         try:
             if self._uses_wal and not _use_wal(db, str(path)):
@@ -151,8 +154,10 @@ class Database:
             # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
             db.execute("PRAGMA synchronous=NORMAL")
             if not is_current(db, str(path)):
-                db.wait_at_most(BUSY_SECONDS)  # while another kernel may be bringing it forward
+                # Another kernel may be bringing it forward.
+                db.wait_at_most(max(0.0, end - time.monotonic()) if self._was_open else BUSY_SECONDS)
                 migrate(db, str(path))
+            self._was_open = True
         except BaseException:
             db.close()
             raise
