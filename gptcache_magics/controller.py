@@ -85,8 +85,15 @@ class Controller:
             raise CommandError("on: --wrap keeps the cache that is installed, and there is none. Type: %gptcache on")
         store = self._store(self._default(where))
         store.open()
-        self._install(GPTCache(init, store=store, wrapped=previous if wrap else None))
         self.previous = previous
+        cache: GPTCache | None = None
+        try:
+            cache = GPTCache(init, store=store, wrapped=previous if wrap else None)
+            self._install(cache)
+        except BaseException:  # an interrupt, too
+            if cache is not None and self.cache is None:
+                cache.unhook()
+            raise
         if place(store).endswith(BUNDLE):
             self.set_mode("replay")
 

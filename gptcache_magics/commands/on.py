@@ -131,8 +131,8 @@ def on(
     settings = controller.settings
     options_before = settings.options
     budget_before, similar = (None, None) if was_on is None else (was_on.ledger.budget, was_on.similar)
-    controller.on(where, init, wrap=wrap)
     try:
+        controller.on(where, init, wrap=wrap)
         cache = controller.cache
         assert cache is not None
         if mode is not None:
@@ -157,6 +157,8 @@ def on(
         if was_on is None:
             settings.options = options_before
             controller.off()
+            raise
+        if controller.cache is not was_on:
             raise
         was_on.ledger.budget = budget_before
         if was_on.similar is not similar:

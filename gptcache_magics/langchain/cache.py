@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -77,10 +77,15 @@ class GPTCache(BaseCache):
         self._failed_answers = retries.FailedAnswers(self.ledger, self.store)
         self._requests = RequestCache(self.store, self._answers, self.ledger)
         self.watch = BypassWatch(self, self.ledger, self._requests.call_ended)
-        hooks.install()
-        stop = hooks.watch(self.watch, self.watch)
         owned = self.store if self.store is not store else None
-        self._hooked = weakref.finalize(self, _unhook, stop)
+        user, stops = object(), list[Callable[[], None]]()
+        self._hooked = weakref.finalize(self, _unhook, user, stops)
+        try:
+            hooks.install(user)
+            stops.append(hooks.watch(self.watch, self.watch))
+        except BaseException:  # an interrupt, too
+            self.unhook()
+            raise
         self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)
         safe_import.on_import("langchain_community.cache", _register)
 
@@ -284,9 +289,10 @@ def _is_seen(call: ModelCall | None) -> bool:
     return call is not None or not asked
 
 
-def _unhook(stop: Callable[[], None]) -> None:
-    stop()
-    hooks.release()
+def _unhook(user: object, stops: Sequence[Callable[[], None]]) -> None:
+    for stop in stops:
+        stop()
+    hooks.release(user)
 
 
 def _close(ledger: Ledger, answers: Answers, store: Store | None) -> None:

@@ -76,12 +76,12 @@ class Guard(Protocol):
         """Hear that texts are embedded."""
 
 
-def install() -> None:
-    """Wrap LangChain's models if they are not wrapped yet. Each ``install`` needs its ``release``."""
+def install(user: object) -> None:
+    """Wrap LangChain's models if they are not wrapped yet, until every ``user`` has released them."""
     from gptcache_magics.langchain import retries  # %gptcache help does not wait for LangChain
 
     models = {module: {name: _chosen} for module, name in CLASSES.items()}
-    wraps.install({**models, **retries.CLASSES})
+    wraps.install(user, {**models, **retries.CLASSES})
 
 
 def _chosen(kind: type, base: type) -> Mapping[str, Make]:
@@ -91,9 +91,9 @@ def _chosen(kind: type, base: type) -> Mapping[str, Make]:
     return METHODS if kind is base else OVERRIDES
 
 
-def release() -> None:
+def release(user: object) -> None:
     """Take the wraps away if no other cache needs them."""
-    wraps.release()
+    wraps.release(user)
 
 
 def installed() -> list[str]:

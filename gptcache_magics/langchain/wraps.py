@@ -18,7 +18,7 @@ from gptcache_magics.engines import safe_import
 __all__ = ["Make", "Method", "Wraps", "install", "release", "wrapped"]
 
 _lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
-_users = 0
+_users: list[object] = []
 _wraps: list[Wraps] = []
 
 
@@ -30,28 +30,28 @@ def _renew() -> None:
 fork.in_child(_renew)
 
 
-def install(choices: Mapping[str, Mapping[str, Choose]]) -> None:
-    """Wrap classes that are not wrapped yet. Each ``install`` needs its ``release``.
+def install(user: object, choices: Mapping[str, Mapping[str, Choose]]) -> None:
+    """Wrap classes that are not wrapped yet, until every ``user`` has released them.
 
     Parameters
     ----------
+    user
+        The cache that needs the wraps, or an object in its place. It is kept until ``release``.
     choices
         For each module, the names of its classes, each with what chooses the methods.
     """
-    global _users
     with _lock:
         if not _users:
             _undo()  # the rest of a release that was interrupted
-        _users += 1
+        _users.append(user)
     for module, kinds in choices.items():
         safe_import.on_import(module, functools.partial(_wrap, kinds))
 
 
-def release() -> None:
-    """Take the wraps away if no other cache needs them."""
-    global _users
+def release(user: object) -> None:
+    """Take the wraps away if no other cache needs them. Releasing twice, or before ``install``, does no harm."""
     with _lock:
-        _users = max(0, _users - 1)
+        _users[:] = [each for each in _users if each is not user]
         if not _users:
             _undo()
 

@@ -12,6 +12,7 @@ import pytest
 from langchain_core.globals import get_llm_cache
 
 import gptcache_magics as gm
+from gptcache_magics.controller import Controller
 from gptcache_magics.langchain import hooks
 from gptcache_magics.store.sqlite import connections, database
 from tests.support.processes import output_of
@@ -230,6 +231,20 @@ print(get_llm_cache(), controller.controller.cache, hooks.installed(), gm.off())
 def test_an_on_that_fails_leaves_nothing_on(failing: str, tmp_path: Path) -> None:
     said = output_of(SCRIPT, failing, folder=tmp_path)
     assert said.splitlines() == ["one sentence", "None None [] The cache is off already."]
+
+
+@pytest.mark.parametrize("place", ["_install", "set_mode"])
+def test_an_on_that_is_interrupted_leaves_nothing_on(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Controller, place, interrupted)
+        with pytest.raises(KeyboardInterrupt) as kept:  # with its frames, as IPython keeps them
+            gm.on(tmp_path / "store", mode="replay")
+    assert (kept.type, get_llm_cache(), gm.current(), hooks.installed()) == (KeyboardInterrupt, None, None, [])
 
 
 NO_SHARED_MEMORY = """

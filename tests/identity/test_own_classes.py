@@ -149,9 +149,9 @@ def cell(source: str, name: str = "Own") -> Any:
 @pytest.fixture
 def on() -> Iterator[None]:
     """Wrap the methods of every class."""
-    hooks.install()
+    hooks.install("a test")
     yield
-    hooks.release()
+    hooks.release("a test")
 
 
 @pytest.mark.usefixtures("on")
@@ -176,12 +176,12 @@ def test_a_completion_model_whose_call_is_defined_again_is_another_class() -> No
 def test_a_class_is_the_same_whether_its_methods_are_wrapped_or_not() -> None:
     own = cell("class Own(Persona):\n    def _generate(self, *arguments, **options):\n        return 'a'")
     before, held = key(own()), key(Chat(anything=own()._generate))
-    hooks.install()
+    hooks.install("a test")
     try:
         assert key(own()) == before
         assert key(Chat(anything=own()._generate)) == held
     finally:
-        hooks.release()
+        hooks.release("a test")
     assert key(own()) == before
 
 
