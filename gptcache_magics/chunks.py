@@ -76,6 +76,7 @@ def check_storable(answer: Streamed, call: Call | None = None) -> None:
         # Joining the chunks glues their reasons together: "stop" and "length" become "stoplength".
         each = [reason for chunk in answer.chunks for reason in dict.fromkeys(generations.finish_reasons(chunk))]
         generations.check_finished(each, call)
+        _check_end(answer.chunks)
         _check_inputs(getattr(answer.joined, "message", None))
     generations.check_storable(answer.whole, call)
 
@@ -168,6 +169,15 @@ def _as_blocks(chunks: Sequence[ChatGenerationChunk]) -> Iterator[ChatGeneration
         message = chunk.message.model_copy(update={"content": blocks, "response_metadata": metadata})
         yield chunk.model_copy(update={"message": message})
     yield ChatGenerationChunk(message=AIMessageChunk(content=[], chunk_position="last"))
+
+
+def _check_end(chunks: Sequence[Any]) -> None:
+    """Raise ``NotStorable`` if the answer goes on after its finish reason: then another end was to come."""
+    ended = False
+    for chunk in chunks:
+        if ended and (chunk.text or getattr(getattr(chunk, "message", None), "tool_call_chunks", None)):
+            raise not_stored("it went on after its finish reason")
+        ended = ended or any(generations.finish_reasons(chunk))
 
 
 def _check_inputs(message: Any) -> None:

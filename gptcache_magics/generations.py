@@ -26,6 +26,7 @@ from pydantic import BaseModel, ValidationError
 from gptcache_magics import fork
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
+    CALLING,
     COMPLETE,
     CUT_OFF,
     EXTRAS_OF_EMPTY,
@@ -304,6 +305,15 @@ def check_storable(generations: Sequence[Generation], call: Call | None = None) 
             raise not_stored("empty answer")
         if getattr(message, "invalid_tool_calls", None) and not getattr(message, "tool_calls", None):
             raise not_stored("its tool calls are invalid")
+        if isinstance(message, AIMessage) and not _has_calls(message):
+            for reason in finish_reasons(generation):
+                if reason.lower() in CALLING:
+                    raise not_stored(f"it has no tool call, and ended with {reason}")
+
+
+def _has_calls(message: AIMessage) -> bool:
+    extras = message.additional_kwargs
+    return bool(message.tool_calls or extras.get("tool_calls") or extras.get("function_call"))
 
 
 def check_finished(reasons: Sequence[str], call: Call | None) -> None:

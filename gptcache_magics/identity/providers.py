@@ -14,19 +14,37 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 __all__ = [
-    *("ALL_CARRIED", "ANSWER_COUNTS", "ARRIVING", "BASE_URLS", "CALL_LEFT_OUT", "CALL_PARAMETERS", "COMPLETE"),
-    *("CUT_OFF", "EXTRAS_OF_EMPTY", "FINISHING", "FINISH_REASONS", "FORMATS", "INPUT_TOKENS", "KEY_VARIABLE"),
-    *(
-        "MODEL_NAMES",
-        "OUTPUT_TOKENS",
-        "PROVIDERS",
-        "RESPONSE_STATUSES",
-        "STORED",
-        "TEXT_BLOCKS",
-        "UNSET_IF_EMPTY",
-        "USUAL",
-    ),
-    *("Provider", "carried_by", "carried_of", "finishing", "is_known", "left_out", "owner_of", "provider_of"),
+    "ALL_CARRIED",
+    "ANSWER_COUNTS",
+    "ARRIVING",
+    "BASE_URLS",
+    "CALLING",
+    "CALL_LEFT_OUT",
+    "CALL_PARAMETERS",
+    "COMPLETE",
+    "CUT_OFF",
+    "EXTRAS_OF_EMPTY",
+    "FINISHING",
+    "FINISH_REASONS",
+    "FORMATS",
+    "INPUT_TOKENS",
+    "KEY_VARIABLE",
+    "MODEL_NAMES",
+    "OUTPUT_TOKENS",
+    "PROVIDERS",
+    "RESPONSE_STATUSES",
+    "STORED",
+    "TEXT_BLOCKS",
+    "UNSET_IF_EMPTY",
+    "USUAL",
+    "Provider",
+    "carried_by",
+    "carried_of",
+    "finishing",
+    "is_known",
+    "left_out",
+    "owner_of",
+    "provider_of",
 ]
 
 
@@ -253,6 +271,8 @@ COMPLETE: Final = frozenset(
     ]
 )
 """Finish reasons that say that an answer is whole (lower case). Every other word counts as incomplete."""
+CALLING: Final = frozenset({"tool_calls", "function_call", "tool_use", "tool_call"})
+"""Finish reasons that say that the model calls a tool (lower case)."""
 CUT_OFF: Final = frozenset(
     [
         "length",

@@ -19,7 +19,7 @@ from langchain_openai.chat_models import base
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.identity.providers import COMPLETE, CUT_OFF
+from gptcache_magics.identity.providers import CALLING, COMPLETE, CUT_OFF
 from gptcache_magics.store.reasons import NotStorable
 from tests.support.models import text_of
 from tests.support.scripted_server import (
@@ -295,9 +295,12 @@ def test_an_answer_of_an_own_class_is_judged_by_what_it_says(case: str) -> None:
     assert all(reason in each for each in gm.lookups()["reason"])
 
 
-def judged(reason: Any, **info: Any) -> str:
+CALLS = [{"name": "look", "args": {}, "id": "1"}]
+
+
+def judged(reason: Any, calls: Any = CALLS, **info: Any) -> str:
     """Return why an answer with this finish reason is not stored; an empty text if it is."""
-    message = AIMessage("Hi", response_metadata={"finish_reason": reason})
+    message = AIMessage("Hi", tool_calls=calls, response_metadata={"finish_reason": reason})
     try:
         generations.check_storable([ChatGeneration(message=message, generation_info=info or None)])
     except NotStorable as refused:
@@ -316,6 +319,19 @@ def test_complete_words_count_in_any_case(reason: str, case: Callable[[str], str
 )
 def test_glued_and_unknown_words_are_incomplete(reason: Any) -> None:
     assert judged(reason).startswith("unknown finish reason")
+
+
+@pytest.mark.parametrize("reason", sorted(CALLING))
+def test_an_answer_that_is_said_to_call_a_tool_has_a_call(reason: str) -> None:
+    assert judged(reason, []) == f"it has no tool call, and ended with {reason}"
+
+
+@pytest.mark.parametrize("text", ["", "c"])
+def test_a_stream_that_goes_on_after_its_finish_reason_is_not_whole(text: str) -> None:
+    Own.chunks = [piece("a"), piece("b", response_metadata={"finish_reason": "stop"}), piece(text)]
+    for _ in range(2):
+        list(Own().stream("q"))
+    assert list(gm.lookups()["outcome"]) == ["miss" if text else "hit", "miss"]
 
 
 def test_both_places_of_a_reason_count() -> None:
