@@ -23,7 +23,7 @@ from gptcache_magics.identity import classes, clients, functions, model, objects
 from gptcache_magics.identity.objects import MOST_BYTES
 from gptcache_magics.identity.origin import is_installed, name_of, original, tagged
 from gptcache_magics.identity.unreadable import Unreadable
-from gptcache_magics.text.masking import HIDDEN
+from gptcache_magics.text.masking import HIDDEN, ORDER
 from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["ADDRESS", "Reader", "Unreadable", "dumps"]
@@ -87,6 +87,10 @@ class Reader:
             return self._other(value, kind)
         except RecursionError:
             raise Unreadable(f"{name_of(kind)} is nested too deep") from None
+        except Unreadable:
+            raise
+        except Exception as error:  # its text is the user's, and may hold a secret
+            raise Unreadable(f"{name_of(kind)} raises {type(error).__name__}") from None
 
     def _other(self, value: Any, kind: type) -> Any:
         if isinstance(value, Enum):
@@ -154,6 +158,8 @@ class Reader:
             if name in named:  # 1 and "1"
                 return {HIDDEN: "pairs", "data": [[self.plain(key), self.plain(item)] for key, item in pairs]}
             named[name] = self.plain(item)
+            if name == "properties" and isinstance(item, Mapping) and (names := [*map(str, item)]) != sorted(names):
+                named[ORDER] = names  # a model fills a schema in that order
         return named
 
     def _name(self, key: Any) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_secret, is_tracking
 
-__all__ = ["HIDDEN", "is_credential", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
+__all__ = ["HIDDEN", "ORDER", "is_credential", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
 
 HIDDEN: Final = "•••"
 """Stands for a value that counts in the key and is not stored.
@@ -27,6 +27,8 @@ In canonical JSON, a mapping with this name is the data of an object: ``{HIDDEN:
 ``module.Class •••``.
 """
 
+ORDER: Final = f"{HIDDEN} order"
+"""In canonical JSON, the names of a mapping in their order, where that is not the alphabet's and counts."""
 _SENT: Final = re.compile(r"(?:.*[_-])?headers?|(?:default|extra)_query|(?:query|url)_param(?:eter)?s", re.IGNORECASE)
 """Parameters whose values are headers or query values."""
 _NAMES_IN_SCHEMA: Final = frozenset(
@@ -91,6 +93,7 @@ def shown(value: Any, name: str = "") -> Any:
         return {
             each: _shown_url(item, mcp=True) if each == url and isinstance(item, str) else shown(item, each)
             for each, item in value.items()
+            if each != ORDER
         }
     if isinstance(value, list):
         if _SENT.fullmatch(name) and _are_pairs(value):
