@@ -58,7 +58,8 @@ def uses(code: CodeType) -> tuple[frozenset[Path], frozenset[str]]:
         if each.opname in _WRITES:
             changed.add(_kind_and_name(each))
         if at and each.opname in _GETS and each.argval in _CHANGING:
-            changed.add(_kind_and_name(steps[at - 1]))
+            item = at > 2 and steps[at - 1].opname == "BINARY_SUBSCR" and steps[at - 2].opname in _LOADS
+            changed.add(_kind_and_name(steps[at - 3 if item else at - 1]))
         in_place = [(step.opname, step.arg) for step in steps[at : at + 2]] == [("COPY", 2)] * 2
         if at > 1 and (each.opname in _WRITES_ITEM or in_place) and steps[at - 1].opname in _LOADS:
             changed.add(_kind_and_name(steps[at - 2]))  # the container; the item's name lies over it
@@ -81,7 +82,7 @@ class Touched(NamedTuple):
     read: frozenset[str] = frozenset()
     """Those that code may read."""
     changed: frozenset[str] = frozenset()
-    """Those that code changes in place."""
+    """Those that code sets or changes in place."""
     counted: frozenset[str] = frozenset()
     """Those that code adds a whole number to: ``self.calls += 1``."""
 
@@ -102,10 +103,7 @@ def touched(code: CodeType) -> Touched:
         does = [each.opname for each in steps[at - 1 : at + 4]]
         in_place = does[0] == "COPY" or does[3:] == ["COPY"] * 2
         added = steps[at + 1].opname in _GETS and steps[at + 1].argval in _COUNTING
-        if in_place or added:
-            changed.add(step.argval)
-        elif step.opname not in _WRITES:
-            read.add(step.argval)
+        (changed if in_place or added or step.opname in _WRITES else read).add(step.argval)
         if does[2] in _NUMBERS and type(steps[at + 1].argval) is int and steps[at + 2].argrepr in ("+", "+="):
             counted.update(each.argval for each in steps[at + 3 : at + 7] if each.opname == "STORE_ATTR")
     found = Touched(frozenset(read), frozenset(changed), frozenset(counted))

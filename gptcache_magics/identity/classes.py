@@ -136,7 +136,7 @@ def counting(kind: type) -> frozenset[str]:
     """Return the names of attributes that count what happened.
 
     A number that a method of the user adds to is a count, although an answer may name it. So is what the methods of a
-    model change in place and never read; of another object, the model may read it.
+    model set or change and never read; of another object, the model may read it.
     """
     found: dict[int, FunctionType] = {}
     for base in _own_bases(kind):

@@ -6,6 +6,7 @@ that it uses. Line and file do not count. The code of an installed package count
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import resolve_name
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["annotations_of", "function", "is_code", "used"]
 
+_ENVIRONMENT: Final = frozenset({"environ", "getenv"})
 _BUILTIN: Final = (
     *(BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType),
     *(MethodWrapperType, WrapperDescriptorType),
@@ -78,8 +80,30 @@ def _function(value: FunctionType, reader: Reader) -> Any:
     if own or "<" in value.__qualname__:
         data.append(_instructions(value.__code__, reader))
     if own:
-        data += [annotations_of(value, reader), value.__doc__, dict(_globals(value, reader))]
+        data += [
+            annotations_of(value, reader),
+            value.__doc__,
+            dict(_globals(value, reader)),
+            _variables(value.__code__),
+        ]
+        data.append(_attributes(value, reader))
     return data
+
+
+def _attributes(value: FunctionType, reader: Reader) -> Any:
+    """Return what the user has put on a function, but for counts."""
+    return {
+        name: used(each, reader)
+        for name, each in vars(value).items()
+        if name != "__wrapped__" and not (name in reader.counted and type(each) is int)
+    }
+
+
+def _variables(code: CodeType) -> dict[str, str | None]:
+    """Return the environment variables that code names, if it reads any."""
+    if not _ENVIRONMENT.isdisjoint(code.co_names):
+        return {name: os.environ.get(name) for name in code.co_consts if isinstance(name, str) and name in os.environ}
+    return {}
 
 
 def _cell(cell: Any, paths: Sequence[Sequence[str]], reader: Reader) -> Any:

@@ -322,8 +322,15 @@ def behaviour(model: Any, reader: Reader) -> dict[str, Any]:
     for name in _IDENTIFYING:
         owner = next((base for base in kind.__mro__ if name in vars(base)), kind)
         if not is_known(owner):
-            found[name] = _field(name, getattr(model, name, None), reader)
+            found[name] = _field(name, _asked(model, name), reader)
     return {name: value for name, value in found.items() if value}
+
+
+def _asked(model: Any, name: str) -> Any:
+    try:
+        return getattr(model, name, None)
+    except Exception as error:  # its text is the user's, and may hold a secret
+        raise Unreadable(f"{name} raises {type(error).__name__}") from None
 
 
 def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:

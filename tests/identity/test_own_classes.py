@@ -370,6 +370,8 @@ COUNTERS = {
     "a private attribute": f"{OWN}_n: int = 0\n    def say(self):\n        self._n += 1\n        return self._n",
     "a private list": f"{OWN}_n: list = []{SAY}self._n.append(1)",
     "a private mapping": f"{OWN}_n: dict = {{'a': 0}}\n    def say(self):\n        self._n['a'] += 1",
+    "the latest": f"{OWN}last: Any = None\n    def say(self):\n        self.last = 'said'",
+    "a list in a mapping": f"import collections\nn = collections.defaultdict(list)\n{OWN}{SAY}n['a'].append(1)",
     "a class variable": f"{OWN}n: ClassVar[int] = 0\n    def say(self):\n        Own.n += 1\n        return Own.n",
     "an object": f"import types\nn = types.SimpleNamespace(a=0)\n{OWN}def say(self):\n        n.a += 1",
     "an object of the user": f"class N:\n    a = 0\n    def more(self): self.a += 1\nn = N()\n{OWN}{SAY}n.more()",
@@ -399,7 +401,7 @@ HELD = f"n = N()\n{OWN}held: Any = n{SAY}self.held.a"
 KEPT = {
     "what is set once": f"class N:\n    def __init__(self): self.a = 'a'\n{HELD}",
     "what other code reads": f"class N:\n    a = 'a'\n    def more(self): self.a += '!'\n{HELD}",
-    "a class variable that is set": f"{OWN}a: ClassVar[str] = 'a'\n    def be(self, who): Own.a = who",
+    "a class variable that is set": f"{OWN}a: ClassVar[str] = 'a'\n    def be(self, who): Own.a = who{SAY}self.a",
 }
 
 
@@ -440,3 +442,47 @@ def test_of_an_object_that_code_refers_to_the_part_counts_that_it_names(own: str
     )
 
     assert key(one()) == key(unused()) != key(other())
+
+
+@pytest.mark.parametrize("read", ["os.environ['WHO']", "os.getenv('WHO')", "environ.get('WHO')"])
+def test_a_variable_that_a_method_reads_counts(monkeypatch: pytest.MonkeyPatch, read: str) -> None:
+    own, keys = cell(f"import os\nfrom os import environ\n{OWN}{SAY}{read}"), set()
+    for value in ("a", "b", "a"):
+        monkeypatch.setenv("WHO", value)
+        keys.add(key(own()))
+
+    assert len(keys) == 2
+
+
+PUT = [
+    f"def style(): return style.v\nstyle.v = 'a'\n{OWN}{SAY}style()",
+    f"def style(): pass\nstyle.v = 'a'\n{OWN}fn: Any = style{SAY}self.fn.v",
+    f"{OWN}{SAY}type(self).say.v\nOwn.say.v = 'a'",
+]
+
+
+@pytest.mark.parametrize("source", PUT)
+def test_what_is_put_on_a_function_counts(source: str) -> None:
+    assert key(cell(source)()) != key(cell(source.replace("'a'", "'b'"))())
+
+
+@pytest.mark.parametrize("wrap", [lambda schema: {"schema": schema}, lambda schema: {"parameters": schema}])
+def test_the_order_of_a_schema_s_properties_counts(wrap: Any) -> None:
+    model = ChatOpenAI(model="small", api_key="k")
+    properties = {"reasoning": {"type": "string"}, "answer": {"type": "string"}}
+    turned = dict(reversed(properties.items()))
+    one, two, same = (
+        key(model, response_format=wrap({"type": "object", "properties": each}))
+        for each in (properties, turned, dict(properties))
+    )
+    assert one == same != two
+
+
+def test_the_text_of_an_error_of_the_user_s_is_not_told() -> None:
+    class Closed:
+        def __getattribute__(self, name: str) -> Any:
+            raise RuntimeError("zq81xk77aaWx")
+
+    with pytest.raises(Unreadable, match="Closed raises RuntimeError") as raised:
+        key(Persona(client=Closed()))
+    assert "zq81" not in str(raised.value)
