@@ -156,8 +156,6 @@ class Controller:
             restored = f" {type(previous).__name__} is back." if previous is not None else ""
         placeholder_keys.take_away(self._placed)
         self.cache = self.previous = None
-        for cell in [*self.settings.running]:
-            cell.scope = None
         self.settings.options = Options()
         self._placed = []
         ends, self.on_off = self.on_off, []

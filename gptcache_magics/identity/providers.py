@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -357,11 +356,15 @@ def _provider_of(kind: type) -> str:
     return re.sub(r"^Chat|Chat$|LLM$", "", kind.__name__).lower() or kind.__name__.lower()
 
 
-@lru_cache(maxsize=1024)
-def finishing(kind: Any) -> bool | None:
+def finishing(kind: type) -> bool | None:
     """Return whether ``invoke`` of a class reads a stream; None if it is not known to end streams with a reason."""
-    names = (f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__)
-    return next((FINISHING[name] for name in names if name in FINISHING), None)
+    if kind not in _finishing:
+        names = (f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__)
+        _finishing[kind] = next((FINISHING[name] for name in names if name in FINISHING), None)
+    return _finishing[kind]
+
+
+_finishing: WeakKeyDictionary[type, bool | None] = WeakKeyDictionary()
 
 
 def owner_of(kind: type, name: str) -> type | None:

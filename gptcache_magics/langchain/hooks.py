@@ -328,11 +328,11 @@ def _past(method: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if name in EMBED_METHODS:
         for guard in list(_guards):
             guard.embedding_begins(model, name)
-    elif name in ("stream_events", "astream_events"):
+    elif name in ("stream_events", "astream_events") and method.kind is method.wraps.base:
         if kwargs.get("version") == "v3":
             asked = {name: value for name, value in kwargs.items() if name != "version"}
             _begin(_call(model, chat, f"{name} v3", _inputs(args, kwargs), None, asked))
-    elif name not in PUBLIC_METHODS or not delegates(method.function.__code__):
+    elif name not in (*PUBLIC_METHODS, "stream_events", "astream_events") or not delegates(method.function.__code__):
         inputs = _inputs(args, kwargs)
         one = chat and name in ("_generate", "_agenerate")  # of a list of messages, not of several lists
         for guard in list(_guards):

@@ -52,8 +52,12 @@ class ModelRequest(Request):
             raise Unusable(Reason(Kind.UNPARSED, type(error).__name__)) from error
 
     def fallback(self) -> Identity | None:
-        """Return the identity by ``llm_string``, if that names the model and everything else that counts."""
+        """Return the identity by ``llm_string``; None for a completion, of which that never says everything."""
         call = self.call
-        if not isinstance(call, Call) or not self.llm_string or not names(self.llm_string, call):
+        if not isinstance(call, Call) or not call.chat or not self.llm_string:
             return None
         return identify_by_llm_string(self.prompt, self.llm_string)
+
+    def says_everything(self) -> bool:
+        """Return whether ``llm_string`` names the model and everything else that counts. Reads the model again."""
+        return isinstance(self.call, Call) and bool(self.llm_string) and names(self.llm_string, self.call)

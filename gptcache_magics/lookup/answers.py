@@ -142,7 +142,9 @@ class Answers:
                 return None
             return self._engine.find(request.identity, request.prompt, self._unambiguous(request))
         found = self._engine.find(request.identity, request.prompt, request.llm_string)
-        if found is None and (plain := request.fallback()) is not None:
+        plain = request.fallback() if found is None else None
+        # Reading the model again takes longer than the rest of a miss, and there is rarely such an answer.
+        if plain is not None and self._store.get(plain.key) is not None and request.says_everything():
             found = self._engine.find(plain, request.prompt, request.llm_string)
         if found is None and request.scope.mode == "replay":
             found = self._find_portable(request.identity)
@@ -157,7 +159,7 @@ class Answers:
 
     def _unambiguous(self, request: Request) -> str:
         """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""
-        if self.wrapped is None or request.call is None or request.fallback() is not None:
+        if self.wrapped is None or request.call is None or request.says_everything():
             return request.llm_string
         return f"{request.llm_string}---{request.identity.configuration.key}"
 

@@ -78,8 +78,12 @@ class Request:
         return stored
 
     def fallback(self) -> Identity | None:
-        """Return the identity of an answer that was stored without a model at hand, if it surely fits this request."""
+        """Return the identity of an answer that was stored without a model at hand, whether or not it fits."""
         return None
+
+    def says_everything(self) -> bool:
+        """Return whether ``llm_string`` names everything that counts, so that the answer of ``fallback`` fits."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,7 @@
 """Facts about providers hold for the installed packages."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel, FakeListLLM
 
-from gptcache_magics.identity.providers import PROVIDERS, provider_of
+from gptcache_magics.identity.providers import PROVIDERS, finishing, provider_of
 from tests.support.calls import key
 
 
@@ -20,6 +22,17 @@ def test_the_call_counter_of_a_fake_is_not_a_parameter(make: Callable[..., Any])
 
     assert key(model) == before
     assert key(make(responses=["a", "c"])) != before
+
+
+def test_a_class_that_is_not_used_any_more_is_not_kept() -> None:
+    class Own(FakeListChatModel):
+        pass
+
+    assert finishing(Own) is None
+    alive = weakref.ref(Own)
+    del Own
+    gc.collect()
+    assert alive() is None
 
 
 INSTALLED = [

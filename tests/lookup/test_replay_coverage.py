@@ -69,6 +69,18 @@ class OwnPrompt(ChatOpenAI):
         return answered("predict")
 
 
+class OwnEvents(ChatOpenAI):
+    def stream_events(self, *args: Any, **kwargs: Any) -> Any:
+        yield answered("stream_events")
+
+    async def astream_events(self, *args: Any, **kwargs: Any) -> Any:
+        yield answered("astream_events")
+
+
+async def gathered(events: Any) -> list[Any]:
+    return [event async for event in events]
+
+
 class OwnWithCache(ChatOpenAI):
     def _generate_with_cache(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
         return answered("_generate_with_cache")
@@ -114,6 +126,12 @@ WAYS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "its own batch_as_completed": (OwnBatch, lambda llm: list(llm.batch_as_completed([NEW]))),
     "its own generate_prompt": (OwnPrompt, lambda llm: llm.generate_prompt([StringPromptValue(text=NEW)])),
     "its own agenerate_prompt": (OwnPrompt, lambda llm: asyncio.run(llm.agenerate_prompt([]))),
+    "its own stream_events": (OwnEvents, lambda llm: list(llm.stream_events(NEW, version="v3"))),
+    "its own astream_events": (OwnEvents, lambda llm: asyncio.run(gathered(llm.astream_events(NEW, version="v2")))),
+    "its own astream_events of version 3": (
+        OwnEvents,
+        lambda llm: asyncio.run(gathered(llm.astream_events(NEW, version="v3"))),
+    ),
     "its own call": (OwnPrompt, lambda llm: llm(NEW)),
     "its own predict": (OwnPrompt, lambda llm: llm.predict(NEW)),
     "its own _generate_with_cache": (OwnWithCache, lambda llm: llm.invoke(NEW)),
@@ -176,6 +194,10 @@ def test_a_call_that_goes_through_the_cache_is_served_whatever_the_class_overrid
         def batch(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             return [self.invoke(each) for each in inputs]
 
+        async def astream_events(self, *args: Any, **kwargs: Any) -> Any:
+            async for event in super().astream_events(*args, **kwargs):
+                yield event
+
         def generate_prompt(self, *args: Any, **kwargs: Any) -> Any:
             return super().generate_prompt(*args, **kwargs)
 
@@ -189,8 +211,9 @@ def test_a_call_that_goes_through_the_cache_is_served_whatever_the_class_overrid
         assert asyncio.run(llm.ainvoke(RECORDED)).text == told
         assert llm.batch([RECORDED])[0].text == told
         assert "".join(chunk.text for chunk in llm.stream(RECORDED)) == told
+        assert asyncio.run(gathered(llm.astream_events(RECORDED, version="v2")))
     assert server.calls == 1
-    assert list(gm.lookups()["outcome"]) == ["hit"] * 4 + ["miss"]
+    assert list(gm.lookups()["outcome"]) == ["hit"] * 5 + ["miss"]
 
 
 def test_an_embedder_that_needs_no_provider_works_in_replay() -> None:

@@ -122,6 +122,13 @@ def test_samples_are_counted_by_the_cell_that_asked_for_them(kernel: Kernel) -> 
     assert [kernel.run(threads).text for _ in range(2)] == [first] * 2
 
 
+def test_a_cell_keeps_its_mode_when_it_turns_the_cache_off_and_on(kernel: Kernel) -> None:
+    ran = kernel.run("%%gptcache replay --tag kept\n%gptcache off\n%gptcache on\nprint(tried('off and on'))", "a")
+    assert ran.text.endswith("refused\n")
+    nested = "%%gptcache replay\nshell.run_cell('%gptcache off\\n%gptcache on')\nprint(tried('off and on'))"
+    assert kernel.run(nested, "a").text.endswith("refused\n")
+
+
 # Requests that are no cells
 
 
