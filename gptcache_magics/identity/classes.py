@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics.identity.bytecode import Touched, touched, uses
-from gptcache_magics.identity.functions import annotations_of, is_code, used
+from gptcache_magics.identity.functions import annotations_of, is_code, is_key, used
 from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, original
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
@@ -107,7 +107,7 @@ def has_functions(kind: type) -> bool:
 def _members(base: type, counted: frozenset[str], reader: Reader) -> dict[str, Any]:
     content = {}
     for name, value in _written(base):
-        if name in counted:
+        if name in counted or is_key(name, value):
             continue
         try:
             content[name] = [used(part, reader) for part in _parts(value)]

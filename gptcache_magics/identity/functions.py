@@ -28,11 +28,12 @@ from gptcache_magics.identity.bytecode import IMPORT, touched, uses
 from gptcache_magics.identity.origin import is_findable, is_foreign, is_installed, name_of, tagged
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.text.masking import HIDDEN
+from gptcache_magics.text.secret_names import is_secret
 
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["annotations_of", "function", "is_code", "used"]
+__all__ = ["annotations_of", "function", "is_code", "is_key", "used"]
 
 _ENVIRONMENT: Final = frozenset({"environ", "getenv"})
 _BUILTIN: Final = (
@@ -80,13 +81,8 @@ def _function(value: FunctionType, reader: Reader) -> Any:
     if own or "<" in value.__qualname__:
         data.append(_instructions(value.__code__, reader))
     if own:
-        data += [
-            annotations_of(value, reader),
-            value.__doc__,
-            dict(_globals(value, reader)),
-            _variables(value.__code__),
-        ]
-        data.append(_attributes(value, reader))
+        around = {**dict(_globals(value, reader)), **_variables(value.__code__)}
+        data += [annotations_of(value, reader), value.__doc__, around, _attributes(value, reader)]
     return data
 
 
@@ -95,15 +91,24 @@ def _attributes(value: FunctionType, reader: Reader) -> Any:
     return {
         name: used(each, reader)
         for name, each in vars(value).items()
-        if name != "__wrapped__" and not (name in reader.counted and type(each) is int)
+        if name != "__wrapped__" and not (name in reader.counted and type(each) is int) and not is_key(name, each)
     }
 
 
-def _variables(code: CodeType) -> dict[str, str | None]:
-    """Return the environment variables that code names, if it reads any."""
-    if not _ENVIRONMENT.isdisjoint(code.co_names):
-        return {name: os.environ.get(name) for name in code.co_consts if isinstance(name, str) and name in os.environ}
-    return {}
+def _variables(code: CodeType) -> dict[str, str]:
+    """Return the environment variables that code names, if it reads any, without credentials."""
+    found: dict[str, str] = {}
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            found |= _variables(each)
+        elif isinstance(each, str) and each in os.environ and not _ENVIRONMENT.isdisjoint(code.co_names):
+            found[f"environ {each}"] = "" if is_secret(each) else os.environ[each]
+    return found
+
+
+def is_key(name: str, value: Any) -> bool:
+    """Return whether a text in a user's code is a credential: a rotated one is the same code."""
+    return isinstance(value, str) and is_secret(name)
 
 
 def _cell(cell: Any, paths: Sequence[Sequence[str]], reader: Reader) -> Any:
@@ -113,7 +118,7 @@ def _cell(cell: Any, paths: Sequence[Sequence[str]], reader: Reader) -> Any:
         return {HIDDEN: "empty"}
     if paths[0][0] == "__class__":  # super(): the class or a base, which counts with its own members
         return {HIDDEN: name_of(value)}
-    return {".".join(path): _of(value, path[1:], reader) for path in paths}
+    return {".".join(path): _of(value, path, reader) for path in paths}
 
 
 def used(value: Any, reader: Reader) -> Any:
@@ -143,16 +148,16 @@ def _globals(value: FunctionType, reader: Reader) -> Iterator[tuple[str, Any]]:
         name = ".".join(path)
         try:
             if path[0] == IMPORT:
-                yield name, _of(_imported(path[1], value), path[2:], reader)
+                yield name, _of(_imported(path[1], value), path[1:], reader)
             elif path[0] in value.__globals__:
-                yield name, _of(value.__globals__[path[0]], path[1:], reader)
+                yield name, _of(value.__globals__[path[0]], path, reader)
         except Unreadable as error:
             raise Unreadable(f"{name}: {error}") from None
 
 
-def _of(found: Any, attributes: Sequence[str], reader: Reader) -> Any:
-    """Return what code refers to: of an object or a module of the user the part that is named, or all of it."""
-    for name in attributes:
+def _of(found: Any, path: Sequence[str], reader: Reader) -> Any:
+    """Return what code refers to: of an object or a module of the user the part that the path names, or all of it."""
+    for name in path[1:]:
         values = getattr(found, "__dict__", {})
         if isinstance(found, type) or (isinstance(found, ModuleType) and is_installed(found.__name__)):
             break
@@ -165,9 +170,9 @@ def _of(found: Any, attributes: Sequence[str], reader: Reader) -> Any:
         return {
             name: used(each, reader)
             for name, each in vars(found).items()
-            if not isinstance(each, ModuleType) and not (name.startswith("__") and name.endswith("__"))
+            if not (isinstance(each, ModuleType) or is_key(name, each) or (name[:2] == name[-2:] == "__"))
         }
-    return used(found, reader)
+    return None if is_key(path[-1], found) else used(found, reader)
 
 
 def _is_own_module(value: Any) -> bool:

@@ -486,3 +486,17 @@ def test_the_text_of_an_error_of_the_user_s_is_not_told() -> None:
     with pytest.raises(Unreadable, match="Closed raises RuntimeError") as raised:
         key(Persona(client=Closed()))
     assert "zq81" not in str(raised.value)
+
+
+KEYS = [
+    f"API_KEY = 'a'\n{OWN}{SAY}API_KEY",
+    f"import types\nmine = types.SimpleNamespace(api_key='a')\n{OWN}{SAY}mine.api_key",
+    f"{OWN}api_key: ClassVar[str] = 'a'{SAY}self.api_key",
+    f"import os\nos.environ['MY_API_KEY'] = 'a'\n{OWN}{SAY}os.environ['MY_API_KEY']",
+]
+
+
+@pytest.mark.parametrize("source", KEYS)
+def test_a_rotated_key_in_code_is_the_same_call(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    monkeypatch.setenv("MY_API_KEY", "")
+    assert key(cell(source)()) == key(cell(source.replace("'a'", "'b'"))())
