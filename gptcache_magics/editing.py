@@ -16,6 +16,8 @@ MANY: Final = 20
 
 def check_tag(word: str) -> str:
     """Return a tag. Raises ``CommandError`` unless it is one word."""
+    if not isinstance(word, str):
+        raise CommandError(f"A tag is a text of one word, such as 'lesson-1'. Got {repr(word)[:40]}.")
     if not word.strip() or any(character.isspace() for character in word):
         raise CommandError(f"A tag is one word, such as lesson-1. Got '{word}'.")
     return word

@@ -19,12 +19,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["Declared", "Option", "Parser", "Word", "checked", "nearest", "summary", "words"]
+__all__ = ["LARGEST", "Declared", "Option", "Parser", "Word", "checked", "nearest", "summary", "whole_number", "words"]
 
+LARGEST: Final = 1_000_000_000_000
+"""The largest number of rows, lookups and the like that can be named."""
+DIGITS: Final = 30
+"""Number of digits that are read: ``int`` refuses thousands of them, and 30 are above ``LARGEST``."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -116,6 +120,8 @@ class Declared:
             raise CommandError(f"{name} is one of {', '.join(self.values)}. Got {value!r}.{hint}")
         if self._counts and (not isinstance(value, int) or value < 1):
             raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
+        if self._counts and value > LARGEST:
+            raise CommandError(f"{name} is at most {LARGEST:,}. Got a number above that. Type a smaller {name}.")
 
     def reader(self, command: str) -> Callable[[str], Any]:
         """Return a converter of typed texts. Its errors name the option or, for a word, ``command``."""
@@ -127,9 +133,12 @@ class Declared:
                 raise argparse.ArgumentTypeError(f"{name} takes {', '.join(self.values)}. Got '{text}'.{hint}")
             if not self._counts:
                 return text
-            if not text.isdecimal() or int(text) < 1:
+            number = whole_number(text)
+            if not number:
                 raise argparse.ArgumentTypeError(f"{name} takes a whole number above 0. Got '{text}'.")
-            return int(text)
+            if number > LARGEST:
+                raise argparse.ArgumentTypeError(f"{name} takes at most {LARGEST:,}. Got a number above that.")
+            return number
 
         return self.declaration.read or read if isinstance(self.declaration, Option) else read
 
@@ -310,6 +319,11 @@ def words(line: str) -> list[str]:
         except ValueError as error:
             problem = str(error).lower()
     raise CommandError(f"{line.strip()}: {problem}. Close the quotation mark.")
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that the first digits of a text of digits make; None for another text."""
+    return int(text.lstrip("0")[:DIGITS] or 0) if text.isdecimal() else None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import Option, Word, nearest
+from gptcache_magics.commands._parser import Option, Word, nearest, whole_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.store.protocol import Selection, Store
@@ -47,9 +48,10 @@ def _models() -> list[str]:
 
 
 def _cell(text: str) -> int | str:
-    if text != LAST and not (text.isdecimal() and int(text) > 0):
+    number = whole_number(text)
+    if text != LAST and not number:
         raise argparse.ArgumentTypeError(f"--cell takes the number beside a cell, such as 12, or {LAST}. Got '{text}'.")
-    return text if text == LAST else int(text)
+    return number or LAST
 
 
 Id = Annotated[str, Word("ID", help="the id of an entry, or its first digits", suggest=entry_ids)]
@@ -97,14 +99,16 @@ def selected(
     CommandError
         If an id, the model or the cell is unknown, or a time cannot be read.
     """
+    if grep is not None and not isinstance(grep, str | re.Pattern):
+        raise CommandError(f"grep is a regular expression, such as 'capital of'. Got {repr(grep)[:40]}.")
     now = time.time()
     return Selection(
         ids=named_keys(source.store, ids) if ids else looked_up(source, cell) if cell is not None else None,
         configurations=configurations_of(source.store, model),
         grep=grep,
         tag=tag,
-        older_than=now - seconds_of(older, "--older takes a time such as 30d") if older else None,
-        unused_since=now - seconds_of(unused, "--unused takes a time such as 90d") if unused else None,
+        older_than=now - seconds_of(str(older), "--older takes a time such as 30d") if older else None,
+        unused_since=now - seconds_of(str(unused), "--unused takes a time such as 90d") if unused else None,
         expired_at=now if expired else None,
         pinned=pinned,
     )
@@ -127,7 +131,7 @@ def configurations_of(store: Store, model: str | None) -> list[str] | None:
     if found.empty:
         names = sorted(set(known["model"]))
         raise CommandError(
-            f"No model '{model}' in this store.{nearest(model, names)} Models: {', '.join(names) or 'none'}."
+            f"No model '{model}' in this store.{nearest(str(model), names)} Models: {', '.join(names) or 'none'}."
         )
     return list(found)
 
@@ -141,18 +145,21 @@ def named(ids: Sequence[str]) -> tuple[Store, Selection]:
         If there is no id, or an id does not fit exactly one entry.
     """
     store = controller.source().store
-    ids = [name for each in ids for name in ([each] if isinstance(each, str) else each)]
-    if not ids:
+    keys = named_keys(store, ids)
+    if not keys:
         raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
-    return store, Selection(ids=named_keys(store, ids))
+    return store, Selection(ids=keys)
 
 
 def named_keys(store: Store, ids: Sequence[str]) -> list[str]:
     """Return the keys of entries by the beginnings of their ids; each must fit exactly one entry."""
-    return [_named_key(store, each) for each in ids]
+    names = ([each] if isinstance(each, str) or not isinstance(each, Iterable) else each for each in ids)
+    return [_named_key(store, name) for several in names for name in several]
 
 
 def _named_key(store: Store, beginning: str) -> str:
+    if not isinstance(beginning, str):
+        raise CommandError(f"An id is a text, such as 'a41f'. Got {repr(beginning)[:40]}. All ids: %gptcache entries")
     keys = [each.key for each in store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)]
     if not keys:
         raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")

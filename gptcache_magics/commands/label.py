@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from gptcache_magics.commands._parser import Word, checked
+from gptcache_magics.commands._parser import Word, checked, whole_number
 from gptcache_magics.commands.why import numbered
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -27,12 +27,12 @@ def label(
     verdict
         ``right`` or ``wrong``: whether the stored answer is right for the question.
     """
-    text = str(number).removeprefix("#")
-    if not text.isdecimal():
+    known = whole_number(str(number).removeprefix("#"))
+    if known is None:
         raise CommandError(
             f"label: a lookup has a number. Got '{number}'. Example: {EXAMPLE}. In code: gm.label(128, \"wrong\")"
         )
     source = controller.source()
     source.flush()
-    lookup = numbered(source.store, int(text))
+    lookup = numbered(source.store, known)
     return put(source.store, lookup.number, lookup.question_id, lookup.near, right=verdict == "right")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import Option, Word, checked
+from gptcache_magics.commands._parser import LARGEST, Option, Word, checked, whole_number
 from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -65,8 +65,8 @@ def why(
         row = _last(_lookups(store, source.period(), LAST_CELL, keys))
         if row is None:
             raise CommandError(_nothing(model, store.readonly and source.ledger is not None))
-    elif var is None and text.removeprefix("#").isdecimal():
-        row = numbered(store, int(text.removeprefix("#")))
+    elif var is None and (number := whole_number(text.removeprefix("#"))) is not None:
+        row = numbered(store, number)
     else:
         asked = _lookups(store, Period(question=text[:QUESTION_CHARACTERS]), SEARCHED, keys)
         row = next(iter(asked), None) or _with_text(_lookups(store, Period(), SEARCHED, keys), text)
@@ -91,7 +91,7 @@ def _last(rows: Sequence[LookupRow]) -> LookupRow | None:
 
 def numbered(store: LookupLog, number: int) -> LookupRow:
     """Return the lookup with a number. Raises ``CommandError`` if there is none."""
-    found = next(iter(_lookups(store, Period(number=number), 1, None)), None)
+    found = next(iter(_lookups(store, Period(number=number), 1, None)), None) if number <= LARGEST else None
     if found is None:
         newest = next(iter(_lookups(store, Period(), 1, None)), None)
         if newest is None:

@@ -345,6 +345,49 @@ def test_an_entry_is_named_by_the_beginning_of_its_id(used: Typist, cut: int) ->
     assert asked(used("entries --pinned")) == ["How tall is Etna?"]
 
 
+HUGE = 10**20
+WRONG_VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "why": (lambda: gm.why(HUGE), f"No lookup has the number {HUGE}."),
+    "why, thousands of digits": (lambda: gm.why("9" * 5_000), "No lookup has the number 9"),
+    "label": (lambda: gm.label(HUGE, "wrong"), f"No lookup has the number {HUGE}."),
+    "entries": (lambda: gm.entries(limit=HUGE), "limit is at most 1,000,000,000,000."),
+    "lookups": (lambda: gm.lookups(limit=HUGE), "limit is at most 1,000,000,000,000."),
+    "pin": (lambda: gm.pin(5), "An id is a text, such as 'a41f'. Got 5."),
+    "pin in a list": (lambda: gm.pin([5]), "An id is a text, such as 'a41f'. Got 5."),
+    "pin nothing": (lambda: gm.pin([]), "Name entries by their ids"),
+    "remove": (lambda: gm.remove(5), "An id is a text, such as 'a41f'. Got 5."),
+    "remove, older": (lambda: gm.remove(older=5), "--older takes a time such as 30d."),
+    "tag": (lambda: gm.tag(5, "x"), "A tag is a text of one word, such as 'lesson-1'. Got 5."),
+    "tag an id": (lambda: gm.tag("x", 5), "An id is a text, such as 'a41f'. Got 5."),
+    "model": (lambda: gm.entries(model=5), "No model '5' in this store."),
+    "grep": (lambda: gm.entries(grep=5), "grep is a regular expression, such as 'capital of'. Got 5."),
+}
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("wrong", WRONG_VALUES)
+def test_a_value_of_the_wrong_size_or_type_gets_one_sentence(wrong: str) -> None:
+    ask, sentence = WRONG_VALUES[wrong]
+    with pytest.raises(CommandError, match=f"^{re.escape(sentence)}"):
+        ask()
+
+
+def test_typed_numbers_have_any_number_of_digits(used: Typist) -> None:
+    for line, sentence in {
+        f"entries -n {'9' * 5_000}": "entries: -n takes at most 1,000,000,000,000.",
+        f"lookups --cell {'0' * 5_000}": "--cell takes the number beside a cell",
+        f"why {HUGE - 1}": f"No lookup has the number {HUGE - 1}.",
+    }.items():
+        with pytest.raises(UsageError, match=re.escape(sentence)):
+            used.told(line)
+
+
+def test_remove_takes_an_index_of_ids(used: Typist) -> None:
+    number = len(gm.entries())
+    assert gm.remove(gm.entries().index[:1]).startswith("1 entry removed")
+    assert len(gm.entries()) == number - 1
+
+
 def test_entries_are_pinned_and_tagged_and_freed_of_it(used: Typist) -> None:
     etna, peru = id_of("Etna"), id_of("Peru")
 
