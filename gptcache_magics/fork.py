@@ -69,7 +69,26 @@ def _before() -> None:
 def _others_import() -> bool:
     """Return whether another thread holds Python's lock of a module, which would stay locked in the child."""
     locks = [reference() for reference in [*_module_locks.values()]]
-    return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in locks)
+    return any(map(_is_held_elsewhere, locks))
+
+
+def _is_held_elsewhere(lock: Any) -> bool:
+    return getattr(lock, "owner", None) not in (None, threading.get_ident())
+
+
+def _forget_imports() -> None:
+    """Let the child import what another thread of its parent was importing."""
+    for name, reference in [*_module_locks.items()]:
+        if _is_held_elsewhere(reference()):
+            _module_locks.pop(name, None)
+            if _is_begun(sys.modules.get(name)):
+                del sys.modules[name]
+
+
+def _is_begun(module: object) -> bool:
+    """Return whether a module is imported in part."""
+    names = object.__getattribute__(module, "__dict__") if module is not None else {}  # a lazy one would be imported
+    return bool(getattr(names.get("__spec__"), "_initializing", False))
 
 
 def _in_parent() -> None:
@@ -83,6 +102,7 @@ def _in_parent() -> None:
 def _in_child() -> None:
     global _forking
     _forking = threading.RLock()
+    _forget_imports()
     for renew in _functions:
         renew()
     for each, method in [*_methods.items()]:

@@ -61,8 +61,10 @@ print(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
-def test_a_child_can_import_what_another_thread_was_about_to_import(tmp_path: Path) -> None:
-    assert output_of(FORK_DURING_AN_IMPORT, folder=tmp_path) == "0"
+@pytest.mark.parametrize("patience", [5.0, 0.0])
+def test_a_child_can_import_what_another_thread_was_about_to_import(tmp_path: Path, patience: float) -> None:
+    script = f"import gptcache_magics.fork as fork\nfork.PATIENCE_SECONDS = {patience}\n{FORK_DURING_AN_IMPORT}"
+    assert output_of(script, folder=tmp_path) == "0"
 
 
 FORKS_OF_THREADS = """
