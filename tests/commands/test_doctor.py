@@ -106,15 +106,14 @@ def test_gptcache_before_us_and_what_it_leaves_are_found(tmp_path: Path) -> None
 
 
 def test_wraps_that_are_missing_or_left_behind_are_found(file: Path) -> None:
-    langchain_hooks.release()  # one that is not ours to give back
+    gm.current().unhook()
     assert check("wraps") == Check("wraps", False, "none is in place", "Restart the kernel, then %gptcache on")
-    langchain_hooks.install()
     gm.off()
-    langchain_hooks.install()
+    langchain_hooks.install("a test")
     try:
         assert "methods of LangChain's models are wrapped" in _checks.hooks(None).finding
     finally:
-        langchain_hooks.release()
+        langchain_hooks.release("a test")
     assert _checks.hooks(None).finding == "none, as the cache is off"
 
 
