@@ -77,6 +77,8 @@ _MESSAGE: Final = AIMessage(content="")
 _FIELDS: Final = vars(_MESSAGE)
 _CONTAINERS: Final = [(name, type(value)) for name, value in _FIELDS.items() if isinstance(value, list | dict)]
 _GENERATION: Final = ChatGeneration(message=_MESSAGE, generation_info=None)
+_TEXT: Final = type(_GENERATION.text)
+"""What a generation's text is: that of its message, or in earlier versions of LangChain a plain text."""
 _ALLOWED: Final = [
     ChatGeneration,
     ChatGenerationChunk,
@@ -216,7 +218,8 @@ def _generation(message: AIMessage, info: Any, validate: bool) -> ChatGeneration
     """Return a new generation. Its text is that of the message, as pydantic sets it where the content is a text."""
     if validate or not isinstance(message.content, str):
         return _built(ChatGeneration, message=message, generation_info=info)
-    fields = {**vars(_GENERATION), "text": message.text, "message": message, "generation_info": info}
+    text = message.text if type(message.text) is _TEXT else message.content
+    fields = {**vars(_GENERATION), "text": text, "message": message, "generation_info": info}
     return _like(_GENERATION, fields, {"text", "message", "generation_info"})
 
 
