@@ -175,13 +175,13 @@ class Connections:
         try:
             if undecodable:
                 return run(_tolerant(work))
-            self._set_aside()
+            kept = self._set_aside()
             try:
                 return run(work)
             except ERRORS as again:  # SQLite's own check does not look at everything
                 if code_of(again) not in DAMAGED:
                     raise
-            self._set_aside(even_if_sound=True)
+            self._set_aside(kept)
             return run(work)
         except ERRORS as again:
             raise self._failure(again, "failed") from again
@@ -242,10 +242,10 @@ class Connections:
         self._memory = memory  # last: other threads use it at once
         return memory
 
-    def _set_aside(self, *, even_if_sound: bool = False) -> None:
+    def _set_aside(self, damaged: int | None = None) -> int | None:
         with self._lock:
             self._forget_file()
-            self._database.set_aside(even_if_sound=even_if_sound)
+            return self._database.set_aside(damaged)
 
     def _forget_file(self) -> None:
         """Let every thread open the file again, which may be another one by then."""

@@ -125,11 +125,25 @@ class Database:
         self.notices[:] = [each for each in self.notices if not each.startswith(f"{self.path} is read-only")]
         return True
 
-    def set_aside(self, *, even_if_sound: bool = False) -> None:
-        """Rename a damaged file and its journal, unless another process did so already and started a sound one."""
+    def set_aside(self, damaged: int | None = None) -> int | None:
+        """Rename a damaged file and its journal, unless another thread or process did so and started a sound one.
+
+        Parameters
+        ----------
+        damaged
+            Inode of a file that is damaged although SQLite's own check finds it sound.
+
+        Returns
+        -------
+        The inode of the file that stays in place; None if none does.
+        """
         path = self.path
-        if path is None or (not even_if_sound and _is_sound(path)):
-            return
+        if path is None:
+            return None
+        with suppress(FileNotFoundError):
+            inode = path.stat().st_ino
+            if inode != damaged and _is_sound(path):
+                return inode
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         while os.path.exists(aside):
             aside = aside.with_name(f"{aside.name}-again")
@@ -142,6 +156,7 @@ class Database:
                 f"{path} is damaged and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
             ) from error
         self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
+        return None
 
     def _open_file(self, path: Path, seconds: float) -> Connection:
         end = time.monotonic() + seconds
