@@ -456,12 +456,21 @@ def rename_column(file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"key BLOB NOT NULL", b"kez BLOB NOT NULL"))
 
 
-def empty_behind_an_index(file: Path) -> None:
+KEPT = "id=(SELECT max(id) FROM entry)"
+
+
+def empty_behind_a_text_that_is_none(file: Path) -> None:
+    """Keep one row, whose question is no text, before the damage."""
+    empty_behind_an_index(file, f"UPDATE entry SET question=CAST(x'ff' AS TEXT) WHERE {KEPT}", f"NOT {KEPT}")
+
+
+def empty_behind_an_index(file: Path, first: str = "SELECT 1", rows: str = "1") -> None:
     """Remove the rows of a table, and leave them in an index, which SQLite's quick check does not see."""
     for statement in (
         "CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE name='entry_by_created'",
         "DELETE FROM sqlite_master WHERE name='entry_by_created'",
-        "DELETE FROM entry",
+        first,
+        f"DELETE FROM entry WHERE {rows}",
         "INSERT INTO sqlite_master SELECT * FROM kept",
         "DROP TABLE kept",
     ):
@@ -480,6 +489,7 @@ DAMAGES: dict[str, Damage] = {
     "something else": lambda file: file.write_bytes(b"no database at all\n" * 1000),
     "a column of another name": rename_column,
     "rows in an index only": empty_behind_an_index,
+    "rows in an index only, behind a text that is none": empty_behind_a_text_that_is_none,
 }
 NOTICING: dict[str, Callable[[Store], object]] = {
     "open": lambda store: store.open(),

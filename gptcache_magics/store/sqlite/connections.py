@@ -169,12 +169,15 @@ class Connections:
 
     def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: Exception) -> T:
         """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
-        undecodable = _is_undecodable(error)
-        if not undecodable and (not is_damage(error) or self._database.path is None):
+        if _is_undecodable(error):
+            work = _tolerant(work)
+            try:
+                return run(work)
+            except ERRORS as again:
+                error = again
+        if not is_damage(error) or self._database.path is None:
             raise self._failure(error, "failed") from error
         try:
-            if undecodable:
-                return run(_tolerant(work))
             kept = self._set_aside()
             try:
                 return run(work)
