@@ -50,6 +50,7 @@ class Kernel:
         self.folder = folder
         self.manager: KernelManager
         self._kept: dict[str, list[dict[str, Any]]] = {}
+        self._replies: dict[str, dict[str, Any]] = {}
         env = {
             **os.environ,
             "IPYTHONDIR": str(folder / ".ipython"),
@@ -101,15 +102,19 @@ class Kernel:
                 ran.tracebacks.append(content["traceback"])
             if (text is not None and text in ran.text) or (kind == "status" and content["execution_state"] == "idle"):
                 break
-        while text is None:
-            reply = self.client.get_shell_msg(timeout=SECONDS)
-            if reply["parent_header"]["msg_id"] == asked:
-                done = reply["content"]
-                ran.count, ran.status, ran.error = done.get("execution_count", 0), done["status"], done.get("ename", "")
-                expressions = done.get("user_expressions", {})
-                ran.expressions = {name: each.get("data", each) for name, each in expressions.items()}
-                break
+        if text is None:
+            done = self._reply(asked)
+            ran.count, ran.status, ran.error = done.get("execution_count", 0), done["status"], done.get("ename", "")
+            expressions = done.get("user_expressions", {})
+            ran.expressions = {name: each.get("data", each) for name, each in expressions.items()}
         return ran
+
+    def _reply(self, asked: str) -> dict[str, Any]:
+        """Return the reply to a request; those to requests that run beside it are kept."""
+        while asked not in self._replies:
+            reply = self.client.get_shell_msg(timeout=SECONDS)
+            self._replies[reply["parent_header"]["msg_id"]] = reply["content"]
+        return self._replies.pop(asked)
 
     def run(self, code: str, cell_id: str | None = None, **content: Any) -> Ran:
         """Run a cell to its end."""
