@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Container
 from typing import Final
+
+from cachetools import LRUCache
 
 from gptcache_magics import fork
 from gptcache_magics.store.protocol import Found
@@ -36,9 +37,7 @@ class Recent:
 
     def _begin(self) -> None:
         """Begin empty: at first, and in a forked child, where another thread may have left a change half done."""
-        self._found = OrderedDict[str, Found]()
-        """The entries, the most recently used last."""
-        self._bytes = 0
+        self._found: LRUCache[str, Found] = LRUCache(self._max_bytes, getsizeof=_size)
         self._lock = threading.RLock()
 
     def __contains__(self, key: str) -> bool:
@@ -47,9 +46,7 @@ class Recent:
     def get(self, key: str) -> Found | None:
         """Return the entry, which becomes the most recently used."""
         with self._lock:
-            found = self._found.get(key)
-            if found is not None:
-                self._found.move_to_end(key)
+            found: Found | None = self._found.get(key)
             return found
 
     def remember(self, found: Found, forgotten: int) -> None:
@@ -63,7 +60,7 @@ class Recent:
         with self._lock:
             current = self.forgotten == forgotten
             self.forgotten += 1  # a thread that read the old answer must not bring it back
-            self._drop(found.key)
+            self._found.pop(found.key, None)
             if current:
                 self._keep(found)
 
@@ -72,28 +69,17 @@ class Recent:
         with self._lock:
             self.forgotten += 1
             for key in [key for key in self._found if key[:16] in ids]:
-                self._drop(key)
+                del self._found[key]
 
     def clear(self) -> None:
         """Drop every entry."""
         with self._lock:
             self.forgotten += 1
             self._found.clear()
-            self._bytes = 0
 
     def _keep(self, found: Found) -> None:
-        size = _size(found)
-        if size < self._max_bytes // 4:
-            self._drop(found.key)
+        if _size(found) < self._max_bytes // 4:
             self._found[found.key] = found
-            self._bytes += size
-            while self._found and self._bytes > self._max_bytes:
-                self._drop(next(iter(self._found)))
-
-    def _drop(self, key: str) -> None:
-        found = self._found.pop(key, None)
-        if found is not None:
-            self._bytes -= _size(found)
 
 
 class Following:
