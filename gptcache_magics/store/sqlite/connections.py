@@ -245,7 +245,7 @@ class Connections:
         self._memory = memory  # last: other threads use it at once
         return memory
 
-    def _set_aside(self, damaged: int | None = None) -> int | None:
+    def _set_aside(self, damaged: tuple[int, int] | None = None) -> tuple[int, int] | None:
         with self._lock:
             self._forget_file()
             return self._database.set_aside(damaged)

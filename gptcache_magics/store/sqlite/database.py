@@ -125,25 +125,24 @@ class Database:
         self.notices[:] = [each for each in self.notices if not each.startswith(f"{self.path} is read-only")]
         return True
 
-    def set_aside(self, damaged: int | None = None) -> int | None:
+    def set_aside(self, damaged: tuple[int, int] | None = None) -> tuple[int, int] | None:
         """Rename a damaged file and its journal, unless another thread or process did so and started a sound one.
 
         Parameters
         ----------
         damaged
-            Inode of a file that is damaged although SQLite's own check finds it sound.
+            Device and inode of a file that is damaged although SQLite's own check finds it sound.
 
         Returns
         -------
-        The inode of the file that stays in place; None if none does.
+        Device and inode of the file that stays in place; None if none does.
         """
         path = self.path
         if path is None:
             return None
-        with suppress(FileNotFoundError):
-            inode = path.stat().st_ino
-            if inode != damaged and _is_sound(path):
-                return inode
+        there = identity_of(path)
+        if there is not None and there != damaged and _is_sound(path):
+            return there
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         while os.path.exists(aside):
             aside = aside.with_name(f"{aside.name}-again")
