@@ -159,8 +159,7 @@ def _generate(method: Method) -> Callable[..., Any]:
         function = method.function
         if not method.wraps.active:
             return function(self, *args, **kwargs)
-        stop = None if "stop" in kwargs or len(args) < 2 else args[1]
-        call = _call(self, chat, method.name, _inputs(args, kwargs), stop, kwargs)
+        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -181,8 +180,7 @@ def _agenerate(method: Method) -> Callable[..., Any]:
         function = method.function
         if not method.wraps.active:
             return await function(self, *args, **kwargs)
-        stop = None if "stop" in kwargs or len(args) < 2 else args[1]
-        call = _call(self, chat, method.name, _inputs(args, kwargs), stop, kwargs)
+        call = _call(self, chat, method.name, _inputs(args, kwargs), _stop(args, kwargs), kwargs)
         with call.running:
             _begin(call)
             token, result = CALL.set(call), None
@@ -352,6 +350,11 @@ def delegates(code: CodeType) -> bool:
 
 def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else kwargs.get("messages", kwargs.get("prompts", kwargs.get("input", ())))
+
+
+def _stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the stop words that are given by place; those given by name are among the arguments."""
+    return None if "stop" in kwargs or len(args) < 2 else args[1]
 
 
 METHODS: Final[dict[str, Make]] = {

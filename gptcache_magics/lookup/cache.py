@@ -149,20 +149,8 @@ class RequestCache:
             return None
 
     def _hit(self, request: Request, answer: Any, found: Found, started: float, search: Search = Search()) -> Hit:
-        identity, exact = request.identity, found.similarity is None
-        self._ledger.note(
-            "hit",
-            identity.reason if exact else search.reason,
-            time.perf_counter() - started,
-            scope=request.scope,
-            key=found.key,
-            question=identity.question,
-            configuration=identity.configuration,
-            found=found,
-            prompt_digest="" if exact else identity.prompt_digest,
-            asked=identity.key,
-            near=search.near,
-        )
+        reason = request.identity.reason if found.similarity is None else search.reason
+        self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
         return Hit(answer)
 
     def _flight(self, request: Request, search: Search, landings: int, *, blocking: bool) -> Flight | None:
@@ -192,18 +180,27 @@ class RequestCache:
         return Refused(refused)
 
     def _note(
-        self, outcome: Outcome, request: Request, reason: Reason | None, seconds: float, near: Near | None
+        self,
+        outcome: Outcome,
+        request: Request,
+        reason: Reason | None,
+        seconds: float,
+        near: Near | None,
+        found: Found | None = None,
     ) -> Lookup:
         identity = request.identity
+        exact_hit = found is not None and found.similarity is None
         return self._ledger.note(
             outcome,
             reason,
             seconds,
             scope=request.scope,
-            key=identity.key,
+            key=found.key if found is not None else identity.key,
             question=identity.question,
             configuration=identity.configuration,
-            prompt_digest=identity.prompt_digest,
+            found=found,
+            prompt_digest="" if exact_hit else identity.prompt_digest,
+            asked=identity.key,
             near=near,
         )
 
