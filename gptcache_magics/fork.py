@@ -25,7 +25,7 @@ PATIENCE_SECONDS: Final = 5.0
 
 _functions: list[Callable[[], None]] = []
 _methods: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
-"""What is called in a child: functions, and of each object a method."""
+"""Methods to call in a child, by their objects."""
 _quiet: list[weakref.ref[Quiet]] = []
 _module_locks: Final[dict[str, weakref.ref[Any]]] = vars(sys.modules["_frozen_importlib"]).get("_module_locks", {})
 """Python's own locks of the modules that are being found or imported now, by name."""

@@ -78,7 +78,7 @@ _FIELDS: Final = vars(_MESSAGE)
 _CONTAINERS: Final = [(name, type(value)) for name, value in _FIELDS.items() if isinstance(value, list | dict)]
 _GENERATION: Final = ChatGeneration(message=_MESSAGE, generation_info=None)
 _TEXT: Final = type(_GENERATION.text)
-"""What a generation's text is: that of its message, or in earlier versions of LangChain a plain text."""
+"""Class of a generation's text: that of its message's, or in earlier versions of LangChain a plain text."""
 _ALLOWED: Final = [
     ChatGeneration,
     ChatGenerationChunk,

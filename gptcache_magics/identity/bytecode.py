@@ -1,4 +1,4 @@
-"""What the instructions of a function read and change."""
+"""Find the names that the instructions of a function read and change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def uses(code: CodeType) -> tuple[frozenset[Path], frozenset[str]]:
     """
     read: set[Path] = set()
     changed: set[str] = set()
-    steps = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
+    steps = _steps(code)
     for at, each in enumerate(steps):
         if each.opname in _READS:
             attributes = takewhile(lambda step: step.opname in _GETS, steps[at + 1 :])
@@ -69,6 +69,11 @@ def uses(code: CodeType) -> tuple[frozenset[Path], frozenset[str]]:
             read |= inner[0]
             changed |= inner[1]
     return frozenset(read), frozenset(changed)
+
+
+def _steps(code: CodeType) -> list[dis.Instruction]:
+    """Return the instructions that do something in every version of Python."""
+    return [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
 
 
 def _kind_and_name(step: dis.Instruction) -> str:
@@ -96,7 +101,7 @@ def touched(code: CodeType) -> Touched:
     read = {each for each in code.co_consts if isinstance(each, str)}  # getattr(self, "calls")
     changed: set[str] = set()
     counted: set[str] = set()
-    steps = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
+    steps = _steps(code)
     for at, step in enumerate(steps):
         if "_ATTR" not in step.opname and step.opname not in _GETS:
             continue

@@ -28,9 +28,8 @@ REMEMBERED: Final = 1_000
 LONG_PROMPT: Final = 16_000
 """Most characters of a remembered prompt, so that all remembered prompts take at most about 50 MB."""
 
-
 NOT_SERIALISED: Final = b'"type":"not_implemented"'
-"""What LangChain writes for a value that it cannot serialise, with a ``repr`` that may leave most of the data out."""
+"""Beginning of what LangChain writes for a value that it cannot serialise; its ``repr`` may leave most data out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Facts:
     headers_variable: str
     """Environment variable that a client reads headers from when the first call makes it."""
     replaced: dict[str, Any]
-    """What the user has put into installed classes, by its place."""
+    """Functions and mocks that the user has put into installed classes, by their places."""
     answering: list[tuple[Callable[[str], Any], str, Any]]
     """Members of installed bases that an answer comes from, None where a base has none: lookup, name and member."""
     key_variables: list[str] = field(default_factory=list)
