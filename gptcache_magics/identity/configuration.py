@@ -16,17 +16,9 @@ import orjson
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
+from gptcache_magics.identity.facts import facts_of, key_variables
 from gptcache_magics.identity.label import label_of
-from gptcache_magics.identity.model import (
-    Reading,
-    behaviour,
-    facts_of,
-    fields,
-    key_variables,
-    model_name,
-    plain_values,
-    reading_of,
-)
+from gptcache_magics.identity.model import behaviour, fields, model_name
 from gptcache_magics.identity.origin import name_of
 from gptcache_magics.identity.providers import (
     CALL_LEFT_OUT,
@@ -37,6 +29,7 @@ from gptcache_magics.identity.providers import (
     carried_by,
     provider_of,
 )
+from gptcache_magics.identity.reading import Reading, plain_values, reading_of
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets

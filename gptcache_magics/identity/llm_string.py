@@ -17,7 +17,8 @@ import orjson
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.canonical import Reader
 from gptcache_magics.identity.configuration import arguments_of
-from gptcache_magics.identity.model import behaviour, facts_of, fields, model_name
+from gptcache_magics.identity.facts import facts_of
+from gptcache_magics.identity.model import behaviour, fields, model_name
 from gptcache_magics.identity.providers import MODEL_NAMES
 from gptcache_magics.identity.unreadable import Unreadable
 

@@ -14,8 +14,9 @@ from pydantic import BaseModel, SecretStr
 
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.configuration import _readings, configuration_of
+from gptcache_magics.identity.facts import facts_of
 from gptcache_magics.identity.key import identify_by_llm_string
-from gptcache_magics.identity.model import ARGUMENTS, facts_of
+from gptcache_magics.identity.reading import ARGUMENTS
 from gptcache_magics.store.reasons import Kind, Reason
 from tests.support.calls import (
     SECRET,
