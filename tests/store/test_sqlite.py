@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -939,6 +940,27 @@ def test_an_answer_replaced_while_it_was_read_is_not_remembered(store: SQLiteSto
     reader.join()
 
     assert answer(store) == b"new"
+
+
+def test_a_folder_moved_while_a_thread_opens_its_file_is_noticed(tmp_path: Path) -> None:
+    for attempt in range(60):  # the move comes at another moment of the opening each time
+        folder = tmp_path / str(attempt)
+        store = SQLiteStore(folder)
+        store.put(make_entry("a"), GPT)
+
+        def read_if_it_opens(store: SQLiteStore = store) -> None:
+            with suppress(StoreError):
+                store.count()
+
+        reader = threading.Thread(target=read_if_it_opens)
+        reader.start()
+        time.sleep(attempt / 30_000)
+        folder.rename(tmp_path / f"{attempt} moved")
+        reader.join()
+
+        assert store.count() == (0, 0)
+        assert "was removed or replaced" in store.notices[0]
+        store.close()
 
 
 INTERRUPTED = """

@@ -574,7 +574,8 @@ def test_a_store_that_vanished_is_said_and_the_last_tables_stay_until_there_are_
     panel = gm.panel(at=on)
     models = open_tab(panel, "Models")
     away = on.with_name("away")
-    on.rename(away)
+    with panel._painting:  # between two readings
+        on.rename(away)
     panel._painter.hurry()
     wait_until(lambda: "was removed or replaced" in panel._line.value)
     assert "1 of 3 lookups" in figures_of(panel)

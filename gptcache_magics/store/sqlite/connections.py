@@ -219,7 +219,7 @@ class Connections:
                 self.notices.append(f"{path} was removed or replaced while open. Answers go into a new file.")
                 self._forget_file()
             mine = self._memory or self._open_file()
-            self._file = identity_of(path)
+            self._file = self._file or identity_of(path)  # a file that came while this one was opened is told next
             self._local.lease = _Lease(mine, self.epoch)
             if not mine.in_memory:
                 self._open.append((weakref.ref(self._local.lease), mine))
