@@ -16,13 +16,14 @@ import functools
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing, closing
+from contextlib import closing
 from itertools import pairwise
 from types import CodeType
 from typing import Any, Final, Protocol
 
 from gptcache_magics.langchain import wraps
 from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.wraps import Make, Method
 
 __all__ = ["Guard", "Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
@@ -251,7 +252,7 @@ def _astream(method: Method) -> Callable[..., Any]:
     ) -> AsyncIterator[Any]:
         function = method.function
         if not method.wraps.active:
-            async with aclosing(function(self, input, config, stop=stop, **kwargs)) as chunks:
+            async with Inner(function(self, input, config, stop=stop, **kwargs)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
@@ -261,7 +262,7 @@ def _astream(method: Method) -> Callable[..., Any]:
         with call.running:
             _begin(call)
             try:
-                async with aclosing(streaming.astream(function, call, input, config, stop, kwargs)) as chunks:
+                async with Inner(streaming.astream(function, call, input, config, stop, kwargs)) as chunks:
                     async for chunk in chunks:
                         call.paused = time.monotonic()
                         yield chunk
@@ -299,7 +300,7 @@ def _generator(method: Method) -> Callable[..., Any]:
 def _async_generator(method: Method) -> Callable[..., Any]:
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         _past(method, self, args, kwargs)
-        async with aclosing(method.function(self, *args, **kwargs)) as chunks:
+        async with Inner(method.function(self, *args, **kwargs)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

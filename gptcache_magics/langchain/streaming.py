@@ -9,7 +9,7 @@ wants the pieces of an answer, as that of ``astream_events`` does.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any, Final
@@ -21,6 +21,7 @@ from langchain_core.tracers import _streaming
 from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
+from gptcache_magics.langchain.closing import Inner
 
 _V1: Final[Any] = _streaming._StreamingCallbackHandler
 _V2: Final[Any] = getattr(_streaming, "_V2StreamingCallbackHandler", ())  # new in LangChain 1.4
@@ -42,7 +43,7 @@ async def astream(
     # Closed here, not later by the event loop: a reader may stop in the middle of a stream.
     async with AsyncExitStack() as opened:
         model = _model(call, opened)
-        chunks = await opened.enter_async_context(aclosing(original(model, input, config, stop=stop, **kwargs)))
+        chunks = await opened.enter_async_context(Inner(original(model, input, config, stop=stop, **kwargs)))
         async for chunk in chunks:
             yield chunk
 
@@ -142,7 +143,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
             await cache.aupdate_chunks(text, answer)
 
     def _astream(prompt: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
-        made = chunks(prompt, stop, run_manager, **kwargs)
+        made = Inner(chunks(prompt, stop, run_manager, **kwargs))
         if opened is not None:
             opened.push_async_callback(made.aclose)
         return made

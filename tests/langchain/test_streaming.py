@@ -1,5 +1,6 @@
 """Streams through the cache as their readers see them: LangGraph, callbacks, tool calls, and waiting calls."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -78,6 +79,22 @@ def test_a_graph_streams_the_same_from_the_cache(server: ProviderServer, stream_
     assert texts() == bought
     assert server.calls == 1
     assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_loop_that_ends_closes_a_stream_that_was_left_without_a_word(stored: bool) -> None:
+    model, told = NumberedModel(), []
+    if stored:
+        model.invoke(QUESTION)
+
+    async def left() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        async for _ in model.astream(QUESTION):
+            break
+
+    for _ in range(5):  # the loop closes its generators in any order
+        asyncio.run(left())
+    assert told == []
 
 
 @pytest.mark.slow
