@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import resolve_name
 from types import (
     BuiltinFunctionType,
@@ -101,8 +102,10 @@ def _variables(code: CodeType) -> dict[str, str]:
     for each in code.co_consts:
         if isinstance(each, CodeType):
             found |= _variables(each)
-        elif isinstance(each, str) and each in os.environ and not _ENVIRONMENT.isdisjoint(code.co_names):
-            found[f"environ {each}"] = "" if is_secret(each) else os.environ[each]
+        elif isinstance(each, str) and not _ENVIRONMENT.isdisjoint(code.co_names):
+            with suppress(KeyError, UnicodeEncodeError):  # no variable has that name, or can have it
+                value = os.environ[each]
+                found[f"environ {each}"] = "" if is_secret(each) else value
     return found
 
 

@@ -454,6 +454,13 @@ def test_a_variable_that_a_method_reads_counts(monkeypatch: pytest.MonkeyPatch, 
     assert len(keys) == 2
 
 
+@pytest.mark.parametrize("reads", ["", "os.getenv('WHO', '') + "])
+def test_a_lone_surrogate_in_code_counts(reads: str) -> None:
+    one, other = (cell(f"import os\n{OWN}{SAY}{reads}'\\ud80{last}'") for last in "01")
+
+    assert key(one()) != key(other())
+
+
 PUT = [
     f"def style(): return style.v\nstyle.v = 'a'\n{OWN}{SAY}style()",
     f"def style(): pass\nstyle.v = 'a'\n{OWN}fn: Any = style{SAY}self.fn.v",
