@@ -218,7 +218,9 @@ def _generation(message: AIMessage, info: Any, validate: bool) -> ChatGeneration
     """Return a new generation. Its text is that of the message, as pydantic sets it where the content is a text."""
     if validate or not isinstance(message.content, str):
         return _built(ChatGeneration, message=message, generation_info=info)
-    text = message.text if type(message.text) is _TEXT else message.content
+    text: str = message.text
+    if type(text) is not _TEXT:
+        text = message.content
     fields = {**vars(_GENERATION), "text": text, "message": message, "generation_info": info}
     return _like(_GENERATION, fields, {"text", "message", "generation_info"})
 

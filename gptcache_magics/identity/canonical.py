@@ -63,6 +63,8 @@ class Reader:
         """The containers around the value that is read, by ``id``."""
         self.counted = frozenset[str]()
         """Names of attributes that the functions read so far count with: ``stats.calls += 1``."""
+        self.counting: dict[type, frozenset[str]] = {}
+        """Names of attributes that count what happened, by class: see :func:`classes.counting`."""
         self._bytes = self._values = 0
 
     def plain(self, value: Any) -> Any:
@@ -173,7 +175,7 @@ class Reader:
         """Return a reader that knows what this one has read, and does not tell it what follows."""
         other = Reader()
         other._places, other._around, other._read = dict(self._places), list(self._around), self._read
-        other.counted = self.counted
+        other.counted, other.counting = self.counted, self.counting
         return other
 
     def sorted(self, values: Iterable[Any]) -> list[Any]:

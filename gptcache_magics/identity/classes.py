@@ -70,7 +70,7 @@ def members(kind: type, reader: Reader) -> list[Any]:
     Unreadable
         If a member cannot be read to its data. The message names the class and the member.
     """
-    counted = counting(kind)
+    counted = counting(kind, reader)
     found = [[name_of(base), _members(base, counted, reader)] for base in _own_bases(kind)]
     return [each for each in found if each[1]]
 
@@ -132,12 +132,18 @@ def _parts(member: Any) -> list[Any]:
     return [member.func] if isinstance(member, cached_property) else [member]
 
 
-def counting(kind: type) -> frozenset[str]:
+def counting(kind: type, reader: Reader) -> frozenset[str]:
     """Return the names of attributes that count what happened.
 
     A number that a method of the user adds to is a count, although an answer may name it. So is what the methods of a
     model set or change and never read; of another object, the model may read it.
     """
+    if kind not in reader.counting:
+        reader.counting[kind] = _counting(kind)
+    return reader.counting[kind]
+
+
+def _counting(kind: type) -> frozenset[str]:
     found: dict[int, FunctionType] = {}
     for base in _own_bases(kind):
         for _, member in _written(base):

@@ -102,17 +102,18 @@ def arguments_of(call: Call) -> dict[str, Any]:
     """Return the arguments that the model gets. ``stop=None`` is how LangChain passes none."""
     method = "stream" if call.streams else "events" if "events" in call.method else "generate"
     left_out = CALL_LEFT_OUT[method]
-    given = {name: value for name, value in call.kwargs.items() if name not in left_out}
+    given = {
+        name: value
+        for name, value in call.kwargs.items()
+        if name not in left_out and not (name == "stop" and value is None)
+    }
     if not given:
         return given
     arriving = facts_of(type(call.model)).arriving
     return {
         name: value
         for name, value in given.items()
-        if name not in FORMATS
-        and name not in arriving
-        and not (name == "stop" and value is None)
-        and not is_credential(name, value)
+        if name not in FORMATS and name not in arriving and not is_credential(name, value)
     }
 
 

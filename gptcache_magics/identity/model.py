@@ -66,7 +66,7 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     facts = facts_of(type(model))
     values = vars(model)
     found: dict[str, Any] = {}
-    counting = frozenset[str]() if facts.known else _counting(type(model))
+    counting = frozenset[str]() if facts.known else _counting(type(model), reader)
     for name, default in facts.counted:
         if name in counting:
             continue
@@ -95,9 +95,9 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
     return found
 
 
-def _counting(kind: type) -> frozenset[str]:
+def _counting(kind: type, reader: Reader) -> frozenset[str]:
     """Return the names of attributes that count calls; an installed class reads what it declares."""
-    owners = ((name, owner_of(kind, name)) for name in classes.counting(kind))
+    owners = ((name, owner_of(kind, name)) for name in classes.counting(kind, reader))
     return frozenset(name for name, owner in owners if owner is None or not is_installed(owner.__module__))
 
 
@@ -111,10 +111,12 @@ def _field(name: str, value: Any, reader: Reader) -> Any:
 def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator[tuple[str, Any]]:
     """Yield what counts beside the fields: private and added attributes, a profile, and what the client sends."""
     kind = type(model)
-    usual = {*kind.model_fields, *(model.model_extra or ())}
+    usual, private = {*kind.model_fields, *(model.model_extra or ())}, getattr(kind, "__private_attributes__", {})
     for name, value in attributes(model).items():
-        default = getattr(getattr(kind, "__private_attributes__", {}).get(name), "default", PydanticUndefined)
-        if name not in usual and not is_secret(name) and not (type(value) is type(default) and value == default):
+        if name in usual or is_secret(name):
+            continue
+        default = getattr(private.get(name), "default", PydanticUndefined)
+        if not (type(value) is type(default) and value == default):
             yield name, _field(name, value, reader)
     profile = vars(model).get("profile") if "profile" in facts.names else None
     if profile is not None and profile != getattr(model, "_resolve_model_profile", dict)():
@@ -195,10 +197,10 @@ def _asked(model: Any, name: str) -> Any:
 
 def _own_defaults(kind: Any, reader: Reader) -> dict[str, Any]:
     declared = {**kind.model_fields, **getattr(kind, "__private_attributes__", {})}
+    own = [base for base in kind.__mro__ if not is_installed(base.__module__)]
+    names = frozenset[str]().union(*(vars(base).get("__annotations__", ()) for base in own))
     return {
         name: _field(name, each.default, reader)
         for name, each in declared.items()
-        if each.default is not PydanticUndefined
-        and (owner := owner_of(kind, name)) is not None
-        and not is_installed(owner.__module__)
+        if name in names and each.default is not PydanticUndefined and owner_of(kind, name) in own
     }

@@ -39,7 +39,7 @@ def content(value: Any, reader: Reader) -> Any:
     counted = reader.counted
     if not is_installed(kind.__module__):
         found["code"] = classes.members(kind, reader)
-        counted |= classes.counting(kind)
+        counted |= classes.counting(kind, reader)
     if _pickles_itself(kind):
         found["data"] = reader.plain(_pickled(value))
         return found
@@ -63,9 +63,9 @@ def attributes(value: Any) -> dict[str, Any]:
             name = f"_{base.__name__.lstrip('_')}{slot}" if slot.startswith("__") else slot
             if hasattr(value, name):
                 found[name] = getattr(value, name)
-        for name, member in vars(base).items():
-            if isinstance(member, cached_property):
-                found.pop(name, None)
+        for name in found.keys() & vars(base).keys():
+            if isinstance(vars(base)[name], cached_property):
+                del found[name]
     for extra in ("__pydantic_private__", "__pydantic_extra__"):
         found.update(getattr(value, extra, None) or {})
     return {name: each for name, each in found.items() if not left_out(kind, name)}

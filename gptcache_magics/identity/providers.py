@@ -369,7 +369,10 @@ _finishing: WeakKeyDictionary[type, bool | None] = WeakKeyDictionary()
 
 def owner_of(kind: type, name: str) -> type | None:
     """Return the class that declares a field."""
-    return next((base for base in kind.__mro__ if name in vars(base).get("__annotations__", ())), None)
+    for base in kind.__mro__:
+        if name in vars(base).get("__annotations__", ()):
+            return base
+    return None
 
 
 def left_out(kind: type, name: str) -> bool:

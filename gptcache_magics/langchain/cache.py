@@ -283,8 +283,9 @@ def _is_seen(call: ModelCall | None) -> bool:
             break
         if str(frame.f_globals.get("__name__", "")).startswith("langchain_core.language_models."):
             asked = True
-            if "self" in frame.f_code.co_varnames:
-                return call is not None and frame.f_locals.get("self") is call.model
+            values = frame.f_locals
+            if "self" in values:
+                return call is not None and values["self"] is call.model
         frame = frame.f_back
     return call is not None or not asked
 
