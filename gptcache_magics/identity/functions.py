@@ -6,11 +6,13 @@ that it uses. Line and file do not count. The code of an installed package count
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib.util import resolve_name
+from functools import lru_cache
+from importlib.util import find_spec, resolve_name
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["annotations_of", "function", "is_code", "is_key", "used"]
 
 _ENVIRONMENT: Final = frozenset({"environ", "getenv"})
+_EVALUATES: Final = frozenset({"eval", "exec", "globals", "f_globals", "__globals__"})
+_IMPORTS: Final = frozenset({"import_module", "__import__", "modules"})
+"""What a function uses to find a variable, a global or a module by its name in a text."""
+_OF_THE_NOTEBOOK: Final = frozenset({"In", "Out", "get_ipython"})
+LONGEST_CODE: Final = 10_000
+"""Characters of a text that is looked through for names."""
 _BUILTIN: Final = (
     *(BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType),
     *(MethodWrapperType, WrapperDescriptorType),
@@ -82,7 +90,8 @@ def _function(value: FunctionType, reader: Reader) -> Any:
     if own or "<" in value.__qualname__:
         data.append(_instructions(value.__code__, reader))
     if own:
-        around = {**dict(_globals(value, reader)), **_variables(value.__code__)}
+        named = _named(value, value.__code__, reader)
+        around = {**dict(_globals(value, reader)), **dict(named), **_variables(value.__code__)}
         data += [annotations_of(value, reader), value.__doc__, around, _attributes(value, reader)]
     return data
 
@@ -107,6 +116,38 @@ def _variables(code: CodeType) -> dict[str, str]:
                 value = os.environ[each]
                 found[f"environ {each}"] = "" if is_secret(each) else value
     return found
+
+
+def _named(value: FunctionType, code: CodeType, reader: Reader) -> Iterator[tuple[str, Any]]:
+    """Yield the globals and modules that code names in a text: ``globals()["STYLE"]``, ``import_module("prompts")``."""
+    evaluates, imports = (not names.isdisjoint(code.co_names) for names in (_EVALUATES, _IMPORTS))
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _named(value, each, reader)
+        elif isinstance(each, str) and (evaluates or imports):
+            if evaluates:
+                for name in sorted(_names(each) & value.__globals__.keys() - _OF_THE_NOTEBOOK):
+                    yield f"named {name}", _of(value.__globals__[name], [name], reader)
+            if imports and _is_module(each):
+                yield f"module {each}", _of(_imported(each, value), [each], reader)
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> frozenset[str]:
+    """Return the names in a text that is code; none for other texts."""
+    try:
+        code = ast.parse(text if len(text) <= LONGEST_CODE else "")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    return frozenset(each.id for each in ast.walk(code) if isinstance(each, ast.Name))
+
+
+def _is_module(text: str) -> bool:
+    """Return whether a text is the name of a module that is or can be imported."""
+    if text in sys.modules:
+        return True
+    first = text.lstrip(".").partition(".")[0]
+    return first.isidentifier() and (first in sys.modules or find_spec(first) is not None)
 
 
 def is_key(name: str, value: Any) -> bool:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -459,6 +460,33 @@ def test_a_lone_surrogate_in_code_counts(reads: str) -> None:
     one, other = (cell(f"import os\n{OWN}{SAY}{reads}'\\ud80{last}'") for last in "01")
 
     assert key(one()) != key(other())
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        *("globals()['STYLE']", "globals().get('STYLE')", "eval('STYLE')", "eval('STYLE + \"!\"')"),
+        *("(lambda: eval('STYLE'))()", "type(self).say.__globals__['STYLE']", "sys._getframe().f_globals['STYLE']"),
+        *("__import__('styles').STYLE", "import_module('styles').STYLE", "sys.modules['styles'].STYLE"),
+    ],
+)
+def test_what_a_method_reads_by_a_name_in_a_text_counts(monkeypatch: pytest.MonkeyPatch, read: str) -> None:
+    keys = set()
+    for style in ("a", "b", "a"):
+        module = ModuleType("styles")
+        vars(module)["STYLE"] = style
+        monkeypatch.setitem(sys.modules, "styles", module)
+        own = cell(f"import sys\nfrom importlib import import_module\nSTYLE = {style!r}\n{OWN}{SAY}{read}")
+        keys.add(key(own()))
+
+    assert len(keys) == 2
+
+
+def test_a_text_of_a_calculator_that_is_no_name_does_not_count() -> None:
+    source = f"In = ['a']\nerror = 'a'\n{OWN}{SAY}str(eval(self.organization)) + 'In' + 'An error: '"
+    one, other = (cell(each) for each in (source, source.replace("'a'", "'b'")))
+
+    assert key(one(organization="1")) == key(other(organization="1"))
 
 
 PUT = [
