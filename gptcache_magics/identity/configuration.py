@@ -6,6 +6,7 @@ even name the model. A configuration is remembered under the model's values, whi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -33,9 +34,11 @@ from gptcache_magics.identity.reading import Reading, plain_values, reading_of
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets
+from gptcache_magics.text.secret_names import is_secret
 
 __all__ = ["arguments_of", "configuration_of", "configuration_of_llm_string", "read", "unreadable_configuration"]
 
+_ENVIRONMENT: Final = (b"environ", b"environb", b"getenv")
 REMEMBERED: Final = 512
 """Number of configurations to remember; a notebook has a few."""
 
@@ -135,10 +138,22 @@ def _configuration(model: Any, kwargs: dict[str, Any], *, awaited: bool) -> Conf
     content = [name_of(kind), name, read, arguments]
     if does := behaviour(model, reader):
         content.append(does)
+    data = dumps(content)
+    if variables := _variables(data):
+        data = dumps([*content, variables])
     addresses = facts_of(kind).addresses
-    return configuration_from_json(
-        dumps(content), provider_of(kind), name or kind.__name__, key_variables(model), addresses
-    )
+    return configuration_from_json(data, provider_of(kind), name or kind.__name__, key_variables(model), addresses)
+
+
+def _variables(content: bytes) -> dict[str, str]:
+    """Return the environment variables that are named in what was read, if code in it reads any; without credentials.
+
+    The name may stand elsewhere than the code that reads it: in a global, in a field, in the call of a function.
+    """
+    if not any(b'"%s"' % name in content for name in _ENVIRONMENT):
+        return {}
+    named = {name: value for name, value in os.environ.items() if name != "_" and dumps(name) in content}
+    return {name: "" if is_secret(name) else value for name, value in named.items()}
 
 
 def _argument(name: str, value: Any, reader: Reader) -> Any:

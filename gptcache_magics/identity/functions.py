@@ -7,10 +7,8 @@ that it uses. Line and file do not count. The code of an installed package count
 from __future__ import annotations
 
 import ast
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec, resolve_name
 from types import (
@@ -38,10 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["annotations_of", "function", "is_code", "is_key", "used"]
 
-_ENVIRONMENT: Final = frozenset({"environ", "getenv"})
 _EVALUATES: Final = frozenset({"eval", "exec", "globals", "f_globals", "__globals__"})
 _IMPORTS: Final = frozenset({"import_module", "__import__", "modules"})
-"""What a function uses to find a variable, a global or a module by its name in a text."""
+"""What a function uses to find a global or a module by its name in a text."""
 _OF_THE_NOTEBOOK: Final = frozenset({"In", "Out", "get_ipython"})
 LONGEST_CODE: Final = 10_000
 """Characters of a text that is looked through for names."""
@@ -91,7 +88,7 @@ def _function(value: FunctionType, reader: Reader) -> Any:
         data.append(_instructions(value.__code__, reader))
     if own:
         named = _named(value, value.__code__, reader)
-        around = {**dict(_globals(value, reader)), **dict(named), **_variables(value.__code__)}
+        around = {**dict(_globals(value, reader)), **dict(named)}
         data += [annotations_of(value, reader), value.__doc__, around, _attributes(value, reader)]
     return data
 
@@ -103,19 +100,6 @@ def _attributes(value: FunctionType, reader: Reader) -> Any:
         for name, each in vars(value).items()
         if name != "__wrapped__" and not (name in reader.counted and type(each) is int) and not is_key(name, each)
     }
-
-
-def _variables(code: CodeType) -> dict[str, str]:
-    """Return the environment variables that code names, if it reads any, without credentials."""
-    found: dict[str, str] = {}
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            found |= _variables(each)
-        elif isinstance(each, str) and not _ENVIRONMENT.isdisjoint(code.co_names):
-            with suppress(KeyError, UnicodeEncodeError):  # no variable has that name, or can have it
-                value = os.environ[each]
-                found[f"environ {each}"] = "" if is_secret(each) else value
-    return found
 
 
 def _named(value: FunctionType, code: CodeType, reader: Reader) -> Iterator[tuple[str, Any]]:

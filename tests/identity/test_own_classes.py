@@ -445,9 +445,17 @@ def test_of_an_object_that_code_refers_to_the_part_counts_that_it_names(own: str
     assert key(one()) == key(unused()) != key(other())
 
 
-@pytest.mark.parametrize("read", ["os.environ['WHO']", "os.getenv('WHO')", "environ.get('WHO')"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        *("os.environ['WHO']", "os.getenv('WHO')", "environ.get('WHO')", "os.environ[NAME]", "os.environ[NAMES[0]]"),
+        *("[os.environ[name] for name in ('WHO',)]", "variable('WHO')", "os.environ[self.name_of_it]"),
+    ],
+)
 def test_a_variable_that_a_method_reads_counts(monkeypatch: pytest.MonkeyPatch, read: str) -> None:
-    own, keys = cell(f"import os\nfrom os import environ\n{OWN}{SAY}{read}"), set()
+    around = "NAME = 'WHO'\nNAMES = ['WHO']\ndef variable(name): return os.environ[name]"
+    own = cell(f"import os\nfrom os import environ\n{around}\n{OWN}name_of_it: str = 'WHO'{SAY}{read}")
+    keys = set()
     for value in ("a", "b", "a"):
         monkeypatch.setenv("WHO", value)
         keys.add(key(own()))
