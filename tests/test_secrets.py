@@ -37,6 +37,27 @@ PARAMETERS = """
     aws_secret_access_key aws_session_token password db_password credentials private_key access_token authorization
     cookies subscription_key bearer_token sas_token hf_token refreshToken apiToken authtoken storageKey
 """
+HIDDEN_NAMES = "pem pw tok sk client_assertion service_account_json primaryKey keyfile_json userpass app_key senha"
+IN_TEXTS = (
+    *(
+        "pin={}",
+        "otp={}",
+        "db_pass={}",
+        "tls_key={}",
+        "pw={}",
+        "pass: {}9!",
+        "password is {}",
+        "APIKEY {}",
+        "--token {}",
+    ),
+    *("curl -u ada:{} https://api.example", "ada/{}@db.example:1521/shop"),
+)
+PRESIGNED = (
+    "https://b.s3.amazonaws.com/a.png?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK%2Fs3&X-Amz-Signature={}",
+    "https://storage.googleapis.com/b/a.png?X-Goog-Credential=a%40b&X-Goog-Expires=900&X-Goog-Signature={}",
+    "https://a.blob.core.windows.net/c/a.png?sv=2024-11-04&sp=r&se=2027-01-01&sig={}%3D",
+    "https://d1.cloudfront.net/a.png?Expires=1893456000&Signature={0}&Key-Pair-Id=K{0}&Policy=p{0}",
+)
 DOUBTFUL = "code session pass key style_key dsn"
 
 
@@ -99,6 +120,8 @@ def rotated(server: ProviderServer) -> Iterator[tuple[str, Plant]]:
         yield f"nested {name}", lambda s, n=name: openai(extra_body={"data_sources": [{"options": {n: s}}]})
         yield f"argument {name}", lambda s, n=name: Own().bind(**{n: s})
     yield "model_kwargs", lambda s: anthropic(model_kwargs={"extra_headers": {"X-Token": s}})
+    for number, url in enumerate(PRESIGNED):
+        yield f"presigned address {number}", lambda s, u=url: Own(base_url=u.format(s))
     yield "userinfo", lambda s: Own(base_url=f"https://ada:{s}@gateway.example/v1")
     yield "userinfo with a slash", lambda s: Own(base_url=f"https://ada:a/{s}@gateway.example/v1")
     yield "a DSN", lambda s: Own(anything=f"postgres://ada:{s}@db.example:5432/shop")
@@ -162,6 +185,43 @@ def counted(server: ProviderServer) -> Iterator[tuple[str, Plant]]:
     yield "default of a function", lambda s: Own(anything=lambda text=s: text)
     yield "partial", lambda s: Own(anything=partial(print, s))
     yield "bound method", lambda s: Own(anything=Session(region=s).__repr__)
+    for name in HIDDEN_NAMES.split():
+        yield f"hidden field {name}", lambda s, n=name: Own(**{n: s})
+        yield f"hidden in extra body {name}", lambda s, n=name: openai(extra_body={"deep": [{n: s}]})
+    for form in IN_TEXTS:
+        yield f"text like {form}", lambda s, f=form: Own(anything=f.format(s))
+    for number, url in enumerate(PRESIGNED):
+        yield f"presigned {number} as a name", lambda s, u=url: Own(anything={u.format(s): 1})
+        yield f"presigned {number} in a text", lambda s, u=url: Own(anything=f"Read {u.format(s)} first.")
+    yield "key of a mapping", lambda s: openai(extra_body={f"sk-{s}0123456789": "production"})
+    yield "address of a database as a name", lambda s: Own(anything={f"postgres://ada:{s}@db.example/shop": 1})
+    yield "key of a mapping of tokens", lambda s: openai(extra_body={"tokens": {s: "production"}})
+    yield "name of a header", lambda s: openai(default_headers={f"sk-{s}0123456789": "on"})
+    yield "list of tokens", lambda s: Own(tokens=("first", s))
+    yield "user and password", lambda s: Own(anything=("ada", s))
+    yield "name and value in a pair", lambda s: Own(anything=("password", s))
+    yield "option and value", lambda s: Own(anything=["serve", "--password", s])
+    yield "name and value", lambda s: Own(anything=[{"name": "api_key", "value": s}])
+    yield "variables of a server", lambda s: Own(mcp_servers={"a": {"command": "npx", "env": {"ANY": s}}})
+    yield (
+        "path of a server",
+        lambda s: Own(mcp_servers={"a": {"transport": "sse", "url": f"https://a.example/{s}/sse"}}),
+    )
+    yield "model's name", lambda s: Own(model=f"https://ada:{s}@gateway.example/m?sig={s}")
+    yield (
+        "default of a property",
+        lambda s: openai().bind(
+            tools=[
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "f",
+                        "parameters": {"type": "object", "properties": {"api_key": {"type": "string", "default": s}}},
+                    },
+                }
+            ]
+        ),
+    )
     yield "address in a text", lambda s: Own(anything=f"Read mysql://ada:{s}@db.example/shop and answer.")
     yield "query in a text", lambda s: Own(anything=f"Read https://a.example/?sig={s}&x=1 and answer.")
     yield "connection string", lambda s: Own(anything=f"Server=db;User Id=ada;Password={s};Encrypt=yes")
@@ -329,6 +389,35 @@ def test_names_in_a_schema_count_and_are_shown(folder: Path, name: str, wrap: Ca
     shown = {each.parameters for each in cache.store.configurations()}
     assert all(any(word in each for each in shown) for word in words)
     assert all(f'"{name}":{{' in each for each in shown)
+
+
+QUERIES = (
+    *("sr={}&x=1", "sp={}", "Expires={}", "policy={}&signature=s", "st={}&sig=s", "X-Amz-Date={}", "Key-Pair-Id={}"),
+    *("response-content-type={}&X-Amz-Signature=s", "sig=s&sv=2024&comp={}", "tokens={}", "pem={}", "pw={}", "env={}"),
+)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_value_that_is_not_part_of_a_signature_counts(folder: Path, query: str) -> None:
+    models = [Own(base_url=f"https://gateway.example/v1?{query.format(value)}") for value in ("one1", "two2")]
+    assert [ask(model, "q") for model in [*models, *models]] == ["miss", "miss", "hit", "hit"]
+
+
+HIDDEN_PAIRS: list[tuple[Any, Any]] = [
+    (("ada", "abcd1234"), ("ada", "abcd1235")),
+    ({"sk-0123456789a": 1}, {"sk-0123456789b": 1}),
+    ({"sk-0123456789a": 1, "sk-0123456789b": 2}, {"sk-0123456789a": 2, "sk-0123456789b": 1}),
+    ({"env": {"A": "1"}}, {"env": {"A": "2"}}),
+    ([{"name": "api_key", "value": "a"}], [{"name": "api_key", "value": "b"}]),
+    (["--token", "a"], ["--token", "b"]),
+    ({"tokens": ["a"]}, {"tokens": ["b"]}),
+]
+
+
+@pytest.mark.parametrize("pair", HIDDEN_PAIRS)
+def test_values_that_are_hidden_count(folder: Path, pair: tuple[Any, Any]) -> None:
+    models = [Own(anything=value) for value in pair]
+    assert [ask(model, "q") for model in [*models, *models]] == ["miss", "miss", "hit", "hit"]
 
 
 # Cells and errors

@@ -126,6 +126,7 @@ def unreadable_configuration(call: Call) -> Configuration:
     name = model_name(call.model, call.kwargs) or kind.__name__
     content = dumps([name_of(kind), name, "unreadable"])
     key = blake2b(content, digest_size=16).hexdigest()
+    name = shown(name)
     return Configuration(key, provider_of(kind), name, label_of(name, {}), None, "{}")
 
 
@@ -193,7 +194,7 @@ def configuration_from_json(
         portable[2] = {name: each for name, each in parameters.items() if name not in addresses or name in kwargs}
     if behaviour or kind not in USUAL:
         portable += [kind, *behaviour]
-    parameters = shown(parameters)
+    model, parameters = shown(model), shown(parameters)
     return Configuration(
         key=blake2b(content, digest_size=16).hexdigest(),
         provider=provider,
@@ -217,7 +218,7 @@ def configuration_of_llm_string(llm_string: str) -> tuple[Configuration, bool]:
     scrubbed = ADDRESS.sub("", llm_string)
     named = re.search(r"""["'](?:model_name|model|model_id)["'](?:: |, )["']([^"']+)["']""", scrubbed)
     kind = re.search(r"""["']_type["'], ["']([^"']+)["']""", scrubbed)
-    model = named.group(1) if named else kind.group(1) if kind else "unknown"
+    model = shown(named.group(1) if named else kind.group(1) if kind else "unknown")
     digest = blake2b(b"llm_string\0" + scrubbed.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     parameters = dumps({"llm_string": HIDDEN}).decode()  # it may hold anything, in a form that cannot be read
     return Configuration(digest, "", model, model, None, parameters), named is not None

@@ -10,19 +10,23 @@ import re
 from typing import Final
 
 from gptcache_magics.text.masking import HIDDEN, scrubbed
-from gptcache_magics.text.secret_names import is_doubtful
+from gptcache_magics.text.secret_names import is_doubtful, is_hidden
 
 __all__ = ["shown_line"]
 
 _PART: Final = re.compile(
     r"""(?P<prefix>\b[rRbBfFuU]{1,2})?(?P<quote>\"\"\"|'''|"|')(?P<content>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)?)"""
-    r"|(?P<comment>\#.*)|(?P<name>[A-Za-z_][\w-]*)|(?P<number>\d[\d_.]*)|."
+    r"|(?P<comment>\#.*)|(?P<name>[^\W\d][\w-]*)|(?P<number>\d[\d_.]*)|."
 )
-_ALSO: Final = frozenset({"connect", "environ", "export", "login", "putenv", "set_env", "setenv", "tokens", "TOKENS"})
+_ALSO: Final = frozenset(
+    {"connect", "environ", "export", "headers", "login", "putenv", "set_env", "setenv", "tokens", "TOKENS"}
+)
 """Further names after which literals are hidden: what they set or open may be anything."""
 LONGEST: Final = 2_000
 """Number of characters that are read of a line."""
 _VARIABLE: Final = re.compile(r"(\s*(?:%(?:set_)?env|!\s*(?:export|set))\s+[A-Za-z_]\w*\s*(?:=|\s)\s*)\S.*")
+_ASSIGNED: Final = re.compile(r"\s*!\s*[A-Za-z_]\w*=")
+"""A shell's variable in front of a command."""
 _SHORT_OPTION: Final = re.compile(r"\s-[pu]\S*\s*\S")
 """Options of ``mysql``, ``curl`` and others for user and password."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_.-]{0,40}")
@@ -37,6 +41,8 @@ def shown_line(line: str) -> str:
     if variable := _VARIABLE.fullmatch(line):
         return variable[1] + HIDDEN
     start = line.lstrip()[:1]
+    if start == "!" and _ASSIGNED.match(line):
+        return f"! {HIDDEN}"
     if start == "!" and (_SHORT_OPTION.search(line) or any(map(_is_credential, re.findall(r"[A-Za-z_][\w-]*", line)))):
         return f"{line.split()[0]} {HIDDEN}"
     parts: list[str] = []
@@ -69,7 +75,7 @@ def shown_line(line: str) -> str:
 
 
 def _is_credential(name: str) -> bool:
-    return is_doubtful(name) or name in _ALSO
+    return is_hidden(name) or name in _ALSO
 
 
 def _comments(line: str) -> list[str]:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_secret, is_tracking
+from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_hidden, is_secret, is_tracking
 
 __all__ = ["HIDDEN", "ORDER", "is_credential", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
 
@@ -40,6 +40,12 @@ _NAMES_IN_SCHEMA: Final = frozenset(
 """Keywords of JSON schema under which names are the user's: a property named ``password`` is not a password."""
 _DATA_IN_SCHEMA: Final = frozenset({"const", "default", "enum", "example", "examples", "input_examples"})
 """Keywords under which data stands that the model sees: all of it counts."""
+_VALUES_IN_SCHEMA: Final = _DATA_IN_SCHEMA - {"enum"}
+"""Keywords under which a credential stands in the schema of a property named ``password``."""
+_VARIABLES: Final = re.compile(r"env(?:iron(?:ment)?)?(?:_?var(?:iable)?s)?", re.IGNORECASE)
+"""Parameters whose values are environment variables."""
+_PASSWORD_OF_PAIR: Final = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[^\s/.:_-]{8,}")
+"""A text like a password in the pair of a user and a password: neither a path nor the name of a model."""
 _SCHEMA: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "properties"})
 _SCHEMA_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
@@ -84,30 +90,62 @@ def shown(value: Any, name: str = "") -> Any:
         if HIDDEN in value:
             return f"{value[HIDDEN]} {HIDDEN}"
         if _SENT.fullmatch(name):
-            return {header: _shown_header(header, item) for header, item in value.items()}
-        if is_doubtful(name) and not _is_schema(value):
+            return {_shown_name(header): _shown_header(header, item) for header, item in value.items()}
+        if _VARIABLES.fullmatch(name):
+            return {_shown_name(each): HIDDEN for each in value}
+        if is_hidden(name) and not _is_schema(value):
             return HIDDEN
         if _names_are_free(name, value):
-            return {each: shown(item) for each, item in value.items()}
-        url = "server_url" if "server_url" in value else "url" if _is_mcp(value) else ""
+            return {each: _shown_property(each, item) for each, item in value.items()}
+        url = "server_url" if "server_url" in value else "url" if _is_mcp(value) or "transport" in value else ""
+        hidden = "value" if any(_names_a_secret(value.get(each)) for each in ("name", "key", "header")) else None
         return {
-            each: _shown_url(item, mcp=True) if each == url and isinstance(item, str) else shown(item, each)
+            _shown_name(each): HIDDEN
+            if each == hidden
+            else _shown_url(item, mcp=True)
+            if each == url and isinstance(item, str)
+            else shown(item, each)
             for each, item in value.items()
             if each != ORDER
         }
     if isinstance(value, list):
         if _SENT.fullmatch(name) and _are_pairs(value):
-            return [[header, _shown_header(str(header), item)] for header, item in value]
+            return [[_shown_name(str(header)), _shown_header(str(header), item)] for header, item in value]
         if _are_pairs(value):
-            return [[first, shown(second, first if isinstance(first, str) else "")] for first, second in value]
-        return [shown(item, name) for item in value]
+            return [[shown(first), shown(second, first if isinstance(first, str) else "")] for first, second in value]
+        return [
+            HIDDEN if _is_told_by(before, item, len(value)) else shown(item, name)
+            for before, item in zip([None, *value], value, strict=False)
+        ]
     if value is None or isinstance(value, bool) or value == "":
         return value
-    if is_doubtful(name):
+    if is_doubtful(name) or (isinstance(value, str) and is_hidden(name)):
         return HIDDEN
-    if isinstance(value, str):
-        return _shown_url(value) if _URL.fullmatch(value) else scrubbed(value)
-    return value
+    return _shown_name(value) if isinstance(value, str) else value
+
+
+def _shown_name(text: str) -> str:
+    return _shown_url(text) if _URL.fullmatch(text) else scrubbed(text)
+
+
+def _shown_property(name: str, schema: Any) -> Any:
+    """Return the schema of a property; what stands in it as a value may be a credential, if its name says so."""
+    found = shown(schema)
+    if not isinstance(schema, Mapping) or not is_secret(name):
+        return found
+    return {each: HIDDEN if each in _VALUES_IN_SCHEMA else item for each, item in found.items()}
+
+
+def _is_told_by(before: Any, item: Any, length: int) -> bool:
+    """Return whether the item before says that an item of a list is a credential: a user or an option."""
+    if not (isinstance(before, str) and isinstance(item, str)):
+        return False
+    pair = length == 2 and (_names_a_secret(before) or _PASSWORD_OF_PAIR.fullmatch(item))
+    return bool(pair) or (before.startswith("-") and _names_a_secret(before))
+
+
+def _names_a_secret(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= 60 and is_hidden(text)
 
 
 def is_credential(name: str, value: Any) -> bool:
@@ -149,6 +187,23 @@ _URL: Final = re.compile(r"[A-Za-z][\w+.-]*://\S+")
 _USERINFO: Final = re.compile(
     r"""(?<=://)(?:[^\s/?#"'<>]*@|[^\s@:/?#]*:(?!\d{1,5}(?:[/?#]|$))[^\s@"']*@)"""  # an unescaped / is in the second
 )
+_SIGNATURES: Final = (
+    *(
+        (
+            frozenset([f"x-{by}-signature"]),
+            frozenset(f"x-{by}-{part}" for part in ("algorithm", "credential", "date", "expires", "signedheaders")),
+        )
+        for by in ("amz", "goog")
+    ),
+    (
+        frozenset(["sig", "sv"]),
+        frozenset(["sp", "spr", "sr", "srt", "ss", "st", "si", "sip", "ske", "sks", "skt", "skv"]),
+    ),
+    (frozenset(["signature", "expires", "awsaccesskeyid"]), frozenset(["expires"])),
+    (frozenset(["signature", "expires", "googleaccessid"]), frozenset(["expires", "googleaccessid"])),
+    (frozenset(["signature", "key-pair-id"]), frozenset(["expires", "key-pair-id", "policy"])),
+)
+"""Presigned addresses of S3, Google, Azure and CloudFront: what marks one, and what a new signature changes."""
 _TOKEN_IN_PATH: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?:.*[^\w])?\w{20,}.*")
 _TOKEN_IN_MCP_PATH: Final = re.compile(r"(?!v\d+\w{0,6}$)(?=.*\d).{6,}|\w{24,}")
 
@@ -164,8 +219,16 @@ def _without_credentials(url: str) -> str:
     url = _with_userinfo(url, "")
     address, mark, rest = url.partition("?")
     query, sharp, fragment = rest.partition("#")
-    kept = [part for part in query.split("&") if not is_doubtful(unquote(part.partition("=")[0]))]
+    parts = [(unquote(part.partition("=")[0]), part) for part in query.split("&")]
+    signed = _signed(name for name, _ in parts)
+    kept = [part for name, part in parts if not (is_doubtful(name) or name.lower() in signed)]
     return f"{address}{mark if kept else ''}{'&'.join(kept)}{sharp}{fragment}" if mark else url
+
+
+def _signed(names: Iterable[str]) -> frozenset[str]:
+    """Return the names of a query that are parts of its signature, in small letters."""
+    found = frozenset(map(str.lower, names))
+    return frozenset().union(*(names for marks, names in _SIGNATURES if marks <= found))
 
 
 def _shown_url(url: str, *, mcp: bool = False) -> str:
@@ -184,7 +247,7 @@ def _shown_url(url: str, *, mcp: bool = False) -> str:
     values = [
         name + mark + (value if changes_answers(name) else HIDDEN) if mark else HIDDEN for name, mark, value in query
     ]
-    fragment = HIDDEN if "=" in parts.fragment else parts.fragment
+    fragment = HIDDEN if "=" in parts.fragment or (mcp and parts.fragment) else parts.fragment
     return scrubbed(urlunsplit((parts.scheme, parts.netloc, "/".join(path), "&".join(values), fragment)))
 
 
@@ -215,6 +278,17 @@ _SAID: Final = re.compile(
 )
 _MARKS: Final = (HIDDEN, "***")
 _WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,11}[.,;!?)]*")
+_MIXED: Final = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])\S{6,}")
+"""Letters and digits: a password rather than a word or a number."""
+_OPTION: Final = re.compile(r"(?<!\S)(--?([A-Za-z][\w-]{0,60})[= ])(?!-)([^\s\"']+)")
+_LOGIN: Final = re.compile(
+    r"(?<!\S)((?:-u|--user)[= ]?[^\s:/]{1,100}:)[^\s\"']+|(?<![\w/:.])(\w{1,60}/)[^\s/@]{1,200}(?=@[\w.-]+:\d+/)"
+)
+"""User and password, as ``curl`` and Oracle take them."""
+_FOLLOWED: Final = re.compile(
+    r"\b((?:api[ _-]?key|token|password|passphrase|secret)(?: is)? )((?=\D{0,80}\d)[\w!$%&*+/=@#~^-]{8,})",
+    re.IGNORECASE,
+)
 
 
 def masked(text: str) -> str:
@@ -225,7 +299,24 @@ def masked(text: str) -> str:
         hidden = is_secret(name) and match[5] != HIDDEN
         return f"{quote}{name}{quote}{between}{other}***{other}" if hidden else match.group()
 
-    return _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))
+    text = _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))
+    return _URL_IN_TEXT.sub(lambda match: _masked_url(match.group()), text) if "://" in text else text
+
+
+def _masked_url(url: str) -> str:
+    """Return a URL of a person in which stars replace a password and the credentials of its query."""
+
+    def hide(match: re.Match[str]) -> str:
+        name = unquote(match[1])
+        secret = (is_secret(name) and _MIXED.fullmatch(match[2])) or name.lower() in signed
+        return f"{match[1]}=***" if secret and match[2] != HIDDEN else match.group()
+
+    signed = _signed(unquote(match[1]) for match in _QUERY_VALUE.finditer(url))
+    url = _QUERY_VALUE.sub(hide, url)
+    userinfo = _USERINFO.search(url)
+    if userinfo is None or not _MIXED.fullmatch(userinfo.group().rpartition(":")[2][:-1]):
+        return url
+    return _with_userinfo(url, f"{userinfo.group().partition(':')[0]}:***@" if ":" in userinfo.group() else "***@")
 
 
 def scrubbed(text: str) -> str:
@@ -237,14 +328,19 @@ def scrubbed(text: str) -> str:
     text = masked(text)
     text = _URL_IN_TEXT.sub(lambda match: _scrubbed_url(match.group()), text)
     text = _JDBC.sub(rf"\1{HIDDEN}@", text)
+    text = _LOGIN.sub(lambda match: f"{match[1] or match[2]}{HIDDEN}", text)
+    text = _OPTION.sub(lambda match: match[1] + HIDDEN if is_hidden(match[2]) else match.group(), text)
     text = _without_assigned(text)
-    return _SAID.sub(_hide_said, text)
+    return _FOLLOWED.sub(rf"\1{HIDDEN}", _SAID.sub(_hide_said, text))
 
 
 def _scrubbed_url(url: str) -> str:
     def hide(match: re.Match[str]) -> str:
-        return f"{match[1]}={HIDDEN}" if is_doubtful(unquote(match[1])) else match.group()
+        name = unquote(match[1])
+        hidden = is_hidden(name) or name.lower() in signed
+        return f"{match[1]}={HIDDEN}" if hidden else match.group()
 
+    signed = _signed(unquote(match[1]) for match in _QUERY_VALUE.finditer(url))
     return _QUERY_VALUE.sub(hide, _with_userinfo(url, f"{HIDDEN}@"))
 
 
@@ -263,7 +359,7 @@ def _without_assigned(text: str) -> str:
     """Hide the values in ``password=value`` and ``"api_key": value``."""
     parts, end = [], 0
     for assigns in _ASSIGNS.finditer(text):
-        if assigns.start() < end or not is_secret(assigns[1]):
+        if assigns.start() < end or not is_hidden(assigns[1]):
             continue
         value = _VALUE.match(text, assigns.end())
         if value is None:
@@ -271,6 +367,8 @@ def _without_assigned(text: str) -> str:
         plain = value["text"] or value["word"] or ""
         if plain.startswith(_MARKS) or (assigns[2] == ":" and _WORD.fullmatch(plain)):
             continue  # a colon in a sentence: "Password: a word that …"
+        if not (is_secret(assigns[1]) or _MIXED.fullmatch(plain)):
+            continue  # "code=5"
         parts += [text[end : assigns.end()], value["open"] or "", HIDDEN]
         end = value.end()
     return "".join([*parts, text[end:]])

@@ -1,9 +1,10 @@
 """Tell by a name whether its value is a credential: ``databricks_token``, ``Helicone-Auth``, ``accountKey``.
 
 A name is read word by word, in any spelling: ``max_tokens``, ``tokenizer``, ``author`` and ``keyword`` are ordinary.
-Three answers are possible. A *secret* never counts in a key and is never stored, wherever it stands. A *doubtful* name
+Four answers are possible. A *secret* never counts in a key and is never stored, wherever it stands. A *doubtful* name
 (``code``, ``session``, ``style_key``) is a secret in a header or a query. Elsewhere it may be a parameter that changes
-the answer, so its value counts, but is not shown. A *tracking* header changes with each call and never the answer.
+the answer, so its value counts, but is not shown. A *hidden* name (``pem``,
+``env``) counts everywhere, and is not shown. A *tracking* header changes with each call and never the answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["changes_answers", "is_doubtful", "is_secret", "is_tracking"]
+__all__ = ["changes_answers", "is_doubtful", "is_hidden", "is_secret", "is_tracking"]
 
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
@@ -51,9 +52,14 @@ _TOKENS: Final = _words_in(
 """Words that make ``token`` a piece of a text, a number of pieces or a place in a list."""
 _AFTER_TOKEN: Final = _words_in("provider getter value string secret file path url uri env")
 
-_DOUBTFUL: Final = _words_in(
-    "code dsn key keys nonce otp pass pin salt se session sid sign skoid sktid sp spr sr sv ticket"
+_DOUBTFUL: Final = _words_in("code dsn key keys nonce otp pass pin salt se session sid sign skoid sktid sv ticket")
+
+_HIDDEN: Final = _words_in("assertion env environ pass passe pem pw sk tkn tok tokens userpass")
+_ALSO_HIDDEN: Final = re.compile(
+    r".*(app_?key|key_?file|service_?account|(primary|secondary)_?key|mot_?de_?passe|contraseña|senha|schlüssel|пароль|密码|密钥|パスワード).*",
+    re.IGNORECASE,
 )
+"""Further names under which a credential may stand, and words for a password in other languages."""
 
 _ORDINARY: Final = _words_in(
     "area country currency error exit lang language locale postal region source status zip answer cache chat context "
@@ -106,6 +112,15 @@ def is_doubtful(name: str) -> bool:
         return bool(words)
     before = words[-2] if len(words) > 1 else ""
     return "session" in words or (words[-1] in _DOUBTFUL and before not in _ORDINARY | _TOKENS)
+
+
+@lru_cache(maxsize=4096)
+def is_hidden(name: str) -> bool:
+    """Return whether a value of this name may be a credential, so that it is not shown."""
+    if is_doubtful(name) or _ALSO_HIDDEN.fullmatch(name):
+        return True
+    before, last = ["", "", *_words(name)][-2:]
+    return last in _HIDDEN and before not in _TOKENS
 
 
 @lru_cache(maxsize=1024)

@@ -48,6 +48,12 @@ LINES = {
     f'engine = create_engine("mysql://ada:{S}@db/shop")': 'engine = create_engine("mysql://•••@db/shop")',
     f'settings("Server=db;Uid=ada;Pwd={S};")': 'settings("Server=db;Uid=ada;Pwd=•••;")',
     f'requests.get("https://api.example/v1?key={S}&q=a")': 'requests.get("https://api.example/v1?key=•••&q=a")',
+    f"!TOKEN={S} python run.py": "! •••",
+    f'pw = "{S}"': 'pw = "•••"',
+    f'headers = {{"X-Any": "{S}"}}': 'headers = {"X-Any": "•••"}',
+    f'senha = "{S}"': 'senha = "•••"',
+    f'contraseña = "{S}"': 'contraseña = "•••"',
+    f'密码 = "{S}"': '密码 = "•••"',
     "PIN_PASSWORD = 778899": "PIN_PASSWORD = •••",
     'x = "aB3dE5gH7jK9mN1pQ3rS"': 'x = "•••"',
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gptcache_magics.text.masking import HIDDEN, plain_url, scrubbed
+from gptcache_magics.text.masking import HIDDEN, masked, plain_url, scrubbed
 
 N = 200_000  # one search to the end for each part would take minutes
 
@@ -20,3 +20,22 @@ def test_a_long_password_is_hidden_whole() -> None:
     assert scrubbed(f"see http://ada:{password}@db.example/shop") == f"see http://{HIDDEN}@db.example/shop"
     assert plain_url(f"http://ada:{password}@db.example/shop") == "http://db.example/shop"
     assert scrubbed(f"password={password}") == f"password={HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (
+            "see https://a.example/p.png?w=3&X-Amz-Signature=ab12cd34ef",
+            "see https://a.example/p.png?w=3&X-Amz-Signature=***",
+        ),
+        ("https://a.example/p.png?sv=2024-11-04&sig=ab12cd34%3D", "https://a.example/p.png?sv=2024-11-04&sig=***"),
+        ("https://a.example/p?token=ab12cd34#top", "https://a.example/p?token=***#top"),
+        ("postgres://ada:ab12cd34@db.example/shop", "postgres://ada:***@db.example/shop"),
+        ("https://a.example/p?q=ab12cd34&page=2", "https://a.example/p?q=ab12cd34&page=2"),
+        ("postgres://user:password@localhost/db?token=secret", "postgres://user:password@localhost/db?token=secret"),
+    ],
+)
+def test_credentials_in_an_address_of_a_person_are_masked(text: str, written: str) -> None:
+    assert masked(text) == written
+    assert masked(written) == written
