@@ -178,7 +178,9 @@ class Worker:
             except (Interrupted, Exception) as error:
                 self.inside = False
                 # While LangChain makes a generation, pydantic takes an interrupt for a message of a wrong class.
-                heard = isinstance(error, Interrupted | ValidationError) and self.interrupted
+                # And asyncio.run may end with an error of its own after one, when it closes its event loop.
+                mine = isinstance(error, Interrupted | ValidationError) or isinstance(error.__context__, Interrupted)
+                heard = mine and self.interrupted
                 other = "refused" if isinstance(error, StoreError) else "error"
                 stopped = "clear" if self.kind == "clear" else "interrupted"  # it may have cleared
                 self.note(stopped if heard else other, answer=f"{type(error).__name__}: {error}")
