@@ -15,10 +15,10 @@ from itertools import count
 from typing import Final
 
 import numpy as np
-from cachetools import LRUCache
 
 from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
+from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.backfill import Backfill
 from gptcache_magics.semantic.embedders import Maker
@@ -94,7 +94,7 @@ class SemanticSearch:
         """Begin with an empty memory: at first, and in a forked child, which cannot know what its parent was doing."""
         self._lock = threading.Lock()
         self._contexts: ContextIndex | None = None
-        self._vectors: LRUCache[str, Vector | None] = LRUCache(REMEMBERED)
+        self._vectors = RecentlyUsed[Vector | None](REMEMBERED)
         """The vectors of recent questions, by exact key: no prompt is embedded twice for one call.
 
         None where the embedder failed.

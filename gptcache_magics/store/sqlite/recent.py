@@ -10,9 +10,8 @@ import time
 from collections.abc import Container
 from typing import Final
 
-from cachetools import LRUCache
-
 from gptcache_magics import fork
+from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.store.protocol import Found
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.database import Connection
@@ -37,7 +36,7 @@ class Recent:
 
     def _begin(self) -> None:
         """Begin empty: at first, and in a forked child, where another thread may have left a change half done."""
-        self._found: LRUCache[str, Found] = LRUCache(self._max_bytes, getsizeof=_size)
+        self._found = RecentlyUsed[Found](self._max_bytes, _size)
         self._lock = threading.RLock()
 
     def __contains__(self, key: str) -> bool:
@@ -46,8 +45,7 @@ class Recent:
     def get(self, key: str) -> Found | None:
         """Return the entry, which becomes the most recently used."""
         with self._lock:
-            found: Found | None = self._found.get(key)
-            return found
+            return self._found.get(key)
 
     def remember(self, found: Found, forgotten: int) -> None:
         """Keep an entry, unless ``self.forgotten`` has grown since it was ``forgotten``, when the entry was read."""
