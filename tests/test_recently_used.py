@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from gptcache_magics import recently_used
 from gptcache_magics.recently_used import RecentlyUsed
 
 
@@ -34,11 +35,11 @@ def test_sizes_are_bounded_and_a_value_that_is_too_large_is_not_kept() -> None:
 
 @contextmanager
 def interrupted_after(steps: int) -> Iterator[None]:
-    """Raise KeyboardInterrupt before an instruction of the code that runs within."""
+    """Raise KeyboardInterrupt before an instruction of the memory."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Callable[..., Any]:
         nonlocal steps
-        frame.f_trace_opcodes = True
+        frame.f_trace_opcodes = frame.f_code.co_filename == recently_used.__file__
         if event == "opcode":
             steps -= 1
             if not steps:

@@ -161,7 +161,7 @@ def lost(folder: Path, *, exactly: bool = True, refusals: bool = False) -> list[
         sound = db.execute("PRAGMA integrity_check").fetchone()[0]
     aside = [path.name for path in (folder / "store").glob("*damaged*")]
     told += [f"the file is damaged: {sound} {aside}"] if sound != "ok" or aside else []
-    return told or ([] if wanted or cleared > -math.inf else ["nothing was noted"])
+    return told or ([] if wanted or cleared > -math.inf or (refusals and noted) else ["nothing was noted"])
 
 
 Toggle = Callable[[list[Started], bool], None]

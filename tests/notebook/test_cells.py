@@ -135,8 +135,7 @@ def test_a_cells_mode_holds_in_threads_of_ones_own(kernel: Kernel) -> None:
 def test_an_interrupted_cell_ends_its_mode(kernel: Kernel) -> None:
     asked = kernel.send("%%gptcache refresh\nprint('begun', flush=True)\ntime.sleep(60)")
     kernel.until(asked, "begun")
-    kernel.manager.interrupt_kernel()
-    assert kernel.until(asked).error == "KeyboardInterrupt"
+    assert kernel.interrupt(asked).error == "KeyboardInterrupt"
     assert mode(kernel) == "auto None"
 
 

@@ -3,8 +3,10 @@
 import os
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ import gptcache_magics as gm
 __all__ = ["SECONDS", "START", "Kernel", "Ran", "badges"]
 
 SECONDS = 60
+INTERRUPTS = 3
 # IPython 7 writes a cell that a cell runs under the outer one's number, and prints an error into whichever cell runs.
 NO_HISTORY_FILE = ["--HistoryManager.enabled=False"]
 START = """
@@ -87,11 +90,11 @@ class Kernel:
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
-    def until(self, asked: str, text: str | None = None) -> Ran:
-        """Read until the cell is done, or until it has written ``text``."""
+    def until(self, asked: str, text: str | None = None, seconds: float = SECONDS) -> Ran:
+        """Read until the cell is done, or until it has written ``text``; it may be silent for ``seconds``."""
         ran = Ran()
         while True:
-            kind, content = self._next(asked)
+            kind, content = self._next(asked, seconds)
             if kind == "stream":
                 ran.text += content["text"]
             elif kind == "execute_result":
@@ -108,6 +111,14 @@ class Kernel:
             expressions = done.get("user_expressions", {})
             ran.expressions = {name: each.get("data", each) for name, each in expressions.items()}
         return ran
+
+    def interrupt(self, asked: str) -> Ran:
+        """Interrupt a cell until it ends, as a person does: Python drops an interrupt that comes in a finalizer."""
+        for _ in range(INTERRUPTS):
+            self.manager.interrupt_kernel()
+            with suppress(Empty):
+                return self.until(asked, seconds=SECONDS / INTERRUPTS)
+        raise AssertionError(f"{INTERRUPTS} interrupts did not end the cell")
 
     def _reply(self, asked: str) -> dict[str, Any]:
         """Return the reply to a request; those to requests that run beside it are kept."""
@@ -131,11 +142,11 @@ class Kernel:
         df = gm.lookups(at=self.folder / ".gptcache")
         return df[df["question"].str.startswith(question)][::-1]
 
-    def _next(self, asked: str) -> tuple[str, dict[str, Any]]:
+    def _next(self, asked: str, seconds: float) -> tuple[str, dict[str, Any]]:
         """Return the next message about a request; those about requests that run beside it are kept."""
         while True:
             kept = self._kept.get(asked)
-            message = kept.pop(0) if kept else self.client.get_iopub_msg(timeout=SECONDS)
+            message = kept.pop(0) if kept else self.client.get_iopub_msg(timeout=seconds)
             parent = message["parent_header"].get("msg_id", "")
             if parent == asked:
                 return message["msg_type"], message["content"]
