@@ -42,8 +42,10 @@ class Streamed:
     """Whether the model gives standard content blocks: ``output_version="v1"``."""
     chunks: list[Any] = field(default_factory=list)
     """Copies of the chunks, taken before anybody else had them."""
+    ended: bool = False
+    """Whether the model gave its last chunk."""
     broken_off: str = ""
-    """Reason why the last chunk did not come."""
+    """Reason why the chunks are not all of them; an interrupt may keep it from being noted."""
 
     @cached_property
     @uninterrupted
@@ -70,8 +72,8 @@ class Streamed:
 
 def check_storable(answer: Streamed, call: Call | None = None) -> None:
     """Raise ``NotStorable`` for an answer whose end did not come, or that is not whole for another reason."""
-    if answer.broken_off:
-        raise not_stored(answer.broken_off)
+    if answer.broken_off or not answer.ended:
+        raise not_stored(answer.broken_off or "broken off")
     if answer.chunks:
         # Joining the chunks glues their reasons together: "stop" and "length" become "stoplength".
         each = [reason for chunk in answer.chunks for reason in dict.fromkeys(generations.finish_reasons(chunk))]

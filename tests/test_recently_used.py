@@ -1,14 +1,12 @@
 """A memory of what was used last."""
 
 import random
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 from typing import Any
 
 from gptcache_magics import recently_used
 from gptcache_magics.recently_used import RecentlyUsed
+from tests.support.interrupts import interrupted_after
 
 
 def test_the_value_used_least_recently_makes_room() -> None:
@@ -33,27 +31,6 @@ def test_sizes_are_bounded_and_a_value_that_is_too_large_is_not_kept() -> None:
     assert [*memory] == ["d"]
 
 
-@contextmanager
-def interrupted_after(steps: int) -> Iterator[None]:
-    """Raise KeyboardInterrupt before an instruction of the memory."""
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Callable[..., Any]:
-        nonlocal steps
-        frame.f_trace_opcodes = frame.f_code.co_filename == recently_used.__file__
-        if event == "opcode":
-            steps -= 1
-            if not steps:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-
-
 def use(memory: Any, chance: random.Random) -> None:
     for _ in range(10):
         name = str(chance.randrange(12))
@@ -66,7 +43,7 @@ def test_an_interrupt_at_any_instruction_leaves_it_in_order() -> None:
     for steps in range(1, 1_000):
         chance, memory = random.Random(steps), RecentlyUsed[str](20, len)
         use(memory, chance)
-        with suppress(KeyboardInterrupt), interrupted_after(steps):
+        with suppress(KeyboardInterrupt), interrupted_after(steps, recently_used):
             use(memory, chance)
         for _ in range(20):
             use(memory, chance)

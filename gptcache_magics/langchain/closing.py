@@ -43,8 +43,8 @@ class Inner:
 def _unheard(step: Callable[[], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Any]:
     """Prepare a step of a generator: Python tells the event loop of a generator when its first step is prepared."""
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
     try:
+        sys.set_asyncgen_hooks(None, None)
         return step()
     finally:
         sys.set_asyncgen_hooks(*hooks)

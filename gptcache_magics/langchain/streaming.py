@@ -106,6 +106,7 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
             for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
                 _keep(answer, chunk)
                 yield chunk
+            answer.ended = True
         except BaseException as error:
             answer.broken_off = _why(error)
             raise
@@ -139,6 +140,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
             with within(call):
                 cache.update_chunks(text, answer)  # only noted, and a cancelled task may not wait
             raise
+        answer.ended = True
         with within(call):
             await cache.aupdate_chunks(text, answer)
 

@@ -5,14 +5,20 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import SimpleChatModel
 from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 import gptcache_magics as gm
+from gptcache_magics.langchain import streaming
+from tests.support.interrupts import interrupted_after
 from tests.support.models import graph, weather
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel
@@ -113,3 +119,29 @@ def test_an_interrupt_while_waiting_for_another_thread_leaves_everything_usable(
     asking.join()
     assert model.invoke(QUESTION).text == first[0]
     assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
+
+
+class Unfinished(SimpleChatModel):
+    """A model that streams three words, and does not say why it ends."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "unfinished"
+
+    def _call(self, *args: Any, **kwargs: Any) -> str:
+        return "one two three"
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for word in ("one", " two", " three"):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+
+
+def test_an_interrupt_while_a_broken_stream_is_closed_stores_no_part_of_it() -> None:
+    model = Unfinished()
+    for steps in range(1, 60):  # at another instruction each time
+        question = f"Count, for the {steps}. time."
+        pieces = model.stream(question)
+        assert next(pieces).text == "one"
+        with suppress(KeyboardInterrupt), interrupted_after(steps, streaming):
+            pieces.close()  # type: ignore[attr-defined]
+        assert model.invoke(question).text == "one two three"
