@@ -127,7 +127,7 @@ def _down_to_last(kind: type, name: str) -> Sequence[type]:
 
 
 def _is_address(kind: type, name: str) -> bool:
-    """Return whether the provider's own class declares a field, or :func:`_beyond` reads it from the client."""
+    """Return whether the provider's own class declares a field, or its client has the address."""
     owner = owner_of(kind, name)
     return is_known(owner) if owner is not None else name == "base_url"
 

@@ -38,7 +38,7 @@ __all__ = ["annotations_of", "function", "is_code", "is_key", "used"]
 
 _EVALUATES: Final = frozenset({"eval", "exec", "globals", "f_globals", "__globals__"})
 _IMPORTS: Final = frozenset({"import_module", "__import__", "modules"})
-"""What a function uses to find a global or a module by its name in a text."""
+"""Names with which code finds a global or a module that a text names."""
 _OF_THE_NOTEBOOK: Final = frozenset({"In", "Out", "get_ipython"})
 LONGEST_CODE: Final = 10_000
 """Characters of a text that is looked through for names."""

@@ -3,8 +3,8 @@
 A name is read word by word, in any spelling: ``max_tokens``, ``tokenizer``, ``author`` and ``keyword`` are ordinary.
 Four answers are possible. A *secret* never counts in a key and is never stored, wherever it stands. A *doubtful* name
 (``code``, ``session``, ``style_key``) is a secret in a header or a query. Elsewhere it may be a parameter that changes
-the answer, so its value counts, but is not shown. A *hidden* name (``pem``,
-``env``) counts everywhere, and is not shown. A *tracking* header changes with each call and never the answer.
+the answer, so its value counts, but is not shown. A *hidden* name (``pem``, ``env``) counts everywhere, and is not
+shown. A *tracking* header changes with each call and never the answer.
 """
 
 from __future__ import annotations
