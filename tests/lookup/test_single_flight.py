@@ -159,7 +159,7 @@ def test_a_call_inside_a_call_never_waits_for_it(way: str) -> None:
 def test_waiters_of_a_failed_call_go_on_together(way: str) -> None:
     def inside() -> None:
         if not calls.append(1) and len(calls) == 1:
-            time.sleep(0.3)
+            time.sleep(1)  # until the others wait
             raise ValueError("the first fails")
         together.wait()
 
@@ -176,6 +176,7 @@ def test_waiters_of_a_failed_call_go_on_together(way: str) -> None:
 
 def test_equal_prompts_of_one_failed_call_go_on_together(server: ProviderServer) -> None:
     llm = server.model("ChatOpenAI")
+    server.delay = 1  # until the others wait
     server.fail_next(1)
     with pytest.raises(Exception, match="as told"):
         asyncio.run(asyncio.wait_for(llm.agenerate([[HumanMessage(QUESTION)]] * 3), 20))
