@@ -313,7 +313,7 @@ def _masked_url(url: str) -> str:
 
     signed = _signed(unquote(match[1]) for match in _QUERY_VALUE.finditer(url))
     url = _QUERY_VALUE.sub(hide, url)
-    userinfo = _USERINFO.search(url)
+    userinfo = _USERINFO.search(url, 0, url.rfind("@") + 1)  # without an @, each :// would be searched to the end
     if userinfo is None or not _MIXED.fullmatch(userinfo.group().rpartition(":")[2][:-1]):
         return url
     return _with_userinfo(url, f"{userinfo.group().partition(':')[0]}:***@" if ":" in userinfo.group() else "***@")
@@ -346,7 +346,7 @@ def _scrubbed_url(url: str) -> str:
 
 def _with_userinfo(url: str, userinfo: str) -> str:
     """Return a URL with ``userinfo`` in place of user name and password."""
-    before, at, after = url.rpartition("@")  # without an @, each :// would be searched to the end
+    before, at, after = url.rpartition("@")  # as in _masked_url
     return _USERINFO.sub(userinfo, before + at) + after
 
 
