@@ -658,7 +658,7 @@ def collect(frame, event, argument):
         gc.collect()
     return collect if place[0].startswith(product) else None
 
-faulthandler.dump_traceback_later(115, exit=True)
+faulthandler.dump_traceback_later(280, exit=True)
 product, places = os.path.dirname(gm.__file__), set()
 cache = gm.GPTCache(store=":memory:")
 cache.ledger.budget = Budget(100.0, {})
