@@ -70,8 +70,10 @@ def test_a_child_can_import_what_another_thread_was_about_to_import(tmp_path: Pa
 FORKS_OF_THREADS = """
 import faulthandler, os, signal, sys, threading
 import gptcache_magics as gm
+import gptcache_magics.fork
 from tests.support.shell import ask
 
+gptcache_magics.fork.PATIENCE_SECONDS = 60.0  # a busy machine may keep a writer for longer than users are kept
 faulthandler.dump_traceback_later(90, exit=True)
 gm.on("store")
 ask("first")
@@ -101,11 +103,11 @@ done.set()
 for thread in using:
     thread.join()
 gm.off()
-print(statuses == [0] * 20, len(gm.entries(at="store", grep="child")))
+print(len(statuses), {*statuses}, len(gm.entries(at="store", grep="child")))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 def test_several_threads_fork_while_others_use_the_cache(tmp_path: Path) -> None:
-    assert output_of(FORKS_OF_THREADS, folder=tmp_path) == "True 20"
+    assert output_of(FORKS_OF_THREADS, folder=tmp_path) == "20 {0} 20"

@@ -637,12 +637,6 @@ from langchain_core.language_models import FakeListChatModel
 import gptcache_magics as gm
 from gptcache_magics.lookup.budget import Budget
 
-def unused(thing):
-    "In a cycle: it lives until the garbage collector comes by."
-    thing = [thing]
-    thing.append(thing)
-    return thing
-
 def begun(n):
     stream = left.stream(f"left in the middle {n}")
     next(stream)
@@ -655,20 +649,17 @@ def collect(frame, event, argument):
         unread.pop()
         if place[0].endswith(("ledger.py", "hooks.py")):
             unneeded.pop()
-        gc.collect()
     return collect if place[0].startswith(product) else None
 
-faulthandler.dump_traceback_later(280, exit=True)
+faulthandler.dump_traceback_later(100, exit=True)
 product, places = os.path.dirname(gm.__file__), set()
 cache = gm.GPTCache(store=":memory:")
 cache.ledger.budget = Budget(100.0, {})
 set_llm_cache(cache)
-gc.collect()
-gc.freeze()
 gc.disable()
 left = FakeListChatModel(responses=["answer"])
-unread = [unused(begun(n)) for n in range(1_000)]  # more than there are lines to stop at
-unneeded = [unused(gm.GPTCache(store=":memory:")) for n in range(200)]
+unread = [begun(n) for n in range(1_000)]  # more than there are lines to stop at
+unneeded = [gm.GPTCache(store=":memory:") for n in range(200)]
 model = FakeListChatModel(responses=["answer"], sleep=0.2)
 
 threading.settrace(collect)
