@@ -439,9 +439,11 @@ def test_off_ends_what_has_not_begun(
 ) -> None:
     gm.on(tmp_path / "store")
     model.batch([f"How deep is the lake number {n}?" for n in range(40)])
-    embedder.gives = lambda vector: time.sleep(0.2) or vector
+    off = threading.Event()
+    embedder.gives = lambda vector: off.wait(20) and vector
     gm.on(match="semantic", embedder=embedder)
     gm.off()
+    off.set()
 
     wait_until(lambda: not any(each.name.startswith("gptcache-backfill") for each in threading.enumerate()))
     assert len(embedder.texts) == 1
