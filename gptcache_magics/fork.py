@@ -15,10 +15,11 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from types import MethodType
 from typing import Any, Final, Protocol
 
-__all__ = ["Quiet", "in_child", "quiet"]
+__all__ = ["Quiet", "free_cached", "in_child", "quiet"]
 
 PATIENCE_SECONDS: Final = 5.0
 """Time that a fork waits for threads that are inside a library or import a module."""
@@ -49,6 +50,16 @@ def in_child(renew: Callable[[], None]) -> None:
         _methods[renew.__self__] = renew.__func__
     else:
         _functions.append(renew)
+
+
+def free_cached(owner: type) -> None:
+    """Let a child compute the cached properties of a class that another thread of its parent was computing.
+
+    Before Python 3.12 a cached property has one lock for all objects of its class.
+    """
+    for member in vars(owner).values():
+        if isinstance(member, cached_property) and "lock" in vars(member):
+            vars(member)["lock"] = threading.RLock()
 
 
 def quiet(each: Quiet) -> None:

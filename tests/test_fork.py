@@ -1,6 +1,7 @@
 """A fork does nothing of its own to the modules of the user, and several at once do not disturb each other."""
 
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,39 @@ print(os.waitpid(child, 0)[1])
 def test_a_child_can_import_what_another_thread_was_about_to_import(tmp_path: Path, patience: float) -> None:
     script = f"import gptcache_magics.fork as fork\nfork.PATIENCE_SECONDS = {patience}\n{FORK_DURING_AN_IMPORT}"
     assert output_of(script, folder=tmp_path) == "0"
+
+
+FORK_WHILE_A_PROPERTY_IS_COMPUTED = """
+import os, signal, sys, threading
+import gptcache_magics as gm
+from langchain_core.language_models import BaseChatModel
+from gptcache_magics.semantic.guards import blocked
+from gptcache_magics.semantic.guards.text import Text
+from tests.support.shell import ask
+
+def compute():
+    with vars(BaseChatModel)["_serialized"].lock, vars(Text)["_tokens"].lock:
+        computing.set()
+        forked.wait(30)
+
+gm.on("store")
+computing, forked = threading.Event(), threading.Event()
+threading.Thread(target=compute).start()
+computing.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    ask("a question")
+    blocked("Is it open?", "Is it not open?")
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+forked.set()
+"""
+
+
+@pytest.mark.skipif(not hasattr(cached_property(int), "lock"), reason="from Python 3.12 on, it has no lock")
+def test_a_child_can_compute_what_another_thread_was_computing(tmp_path: Path) -> None:
+    assert output_of(FORK_WHILE_A_PROPERTY_IS_COMPUTED, folder=tmp_path) == "0"
 
 
 FORKS_OF_THREADS = """

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
@@ -21,6 +22,7 @@ from itertools import pairwise
 from types import CodeType
 from typing import Any, Final, Protocol
 
+from gptcache_magics import fork
 from gptcache_magics.langchain import wraps
 from gptcache_magics.langchain.call import CALL, ModelCall
 from gptcache_magics.langchain.closing import Inner
@@ -55,6 +57,15 @@ RUNNABLE: Final = frozenset({"invoke", "ainvoke", "batch", "abatch"})
 
 _watchers: list[Watcher] = []
 _guards: list[Guard] = []
+
+
+def _free_models() -> None:
+    for module, name in MODELS.items():
+        if (model := getattr(sys.modules.get(module), name, None)) is not None:
+            fork.free_cached(model)
+
+
+fork.in_child(_free_models)
 
 
 class Watcher(Protocol):

@@ -10,10 +10,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from gptcache_magics import fork
 from gptcache_magics.semantic.guards.numbers import NUMBER_WORDS, ROMAN, with_digits
 from gptcache_magics.semantic.guards.stems import stem
 from gptcache_magics.semantic.guards.vocabulary import (
@@ -444,6 +445,9 @@ class Text:
     def mentions(self, literal: str) -> bool:
         """Return whether the text has all words of a piece of code or of a quotation."""
         return self._pieces.issuperset(_PIECE.findall(literal.lower()))
+
+
+fork.in_child(partial(fork.free_cached, Text))
 
 
 def _loud(token: _Token) -> bool:
