@@ -3,7 +3,8 @@
 A child gets its parent's memory, but only the thread that forked. A lock that another thread held stays locked in the
 child for ever, and so does a lock inside SQLite, which nobody can renew. So an object with locks renews them in the
 child, and an object that calls libraries with locks of their own keeps threads out of them during a fork.
-The same holds for the locks of modules that are being imported. Windows cannot fork.
+The same holds for the locks of modules that are being imported, and of cached properties that are being computed.
+Windows cannot fork.
 """
 
 from __future__ import annotations
