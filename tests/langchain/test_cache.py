@@ -631,7 +631,7 @@ def test_unused_objects_may_be_collected_between_any_two_steps(
     tmp_path: Path, work: str, places: int, hits: int
 ) -> None:
     script = """
-import asyncio, faulthandler, gc, os, sys, threading
+import asyncio, faulthandler, os, sys, threading
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 import gptcache_magics as gm
@@ -642,28 +642,27 @@ def begun(n):
     next(stream)
     return stream
 
-def collect(frame, event, argument):
+def drop(frame, event, argument):
     place = frame.f_code.co_filename, frame.f_lineno
     if place[0].startswith(product) and event == "line" and place not in places:
         places.add(place)
         unread.pop()
         if place[0].endswith(("ledger.py", "hooks.py")):
             unneeded.pop()
-    return collect if place[0].startswith(product) else None
+    return drop if place[0].startswith(product) else None
 
 faulthandler.dump_traceback_later(100, exit=True)
 product, places = os.path.dirname(gm.__file__), set()
 cache = gm.GPTCache(store=":memory:")
 cache.ledger.budget = Budget(100.0, {})
 set_llm_cache(cache)
-gc.disable()
 left = FakeListChatModel(responses=["answer"])
 unread = [begun(n) for n in range(1_000)]  # more than there are lines to stop at
 unneeded = [gm.GPTCache(store=":memory:") for n in range(200)]
 model = FakeListChatModel(responses=["answer"], sleep=0.2)
 
-threading.settrace(collect)
-sys.settrace(collect)
+threading.settrace(drop)
+sys.settrace(drop)
 exec(sys.argv[1])
 cache.ledger.flush()
 sys.settrace(None)
