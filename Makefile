@@ -17,11 +17,12 @@ interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/n
 	ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(1).*/bin/python 2>/dev/null | tail -n 1)
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
-# These check the widgets' JavaScript and CSS. There is no lock file, because it would name the registry of one machine.
-NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0
+# These check the widgets' JavaScript and CSS, and code as users write it. There is no lock file, because it would name
+# the registry of one machine.
+NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium javascript
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium npm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -54,14 +55,15 @@ faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make
 audit: .venv-audit/audit.stamp ## compare the requests of every provider's classes with their keys
 	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
 
-lint: .venv/all.stamp javascript ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
+lint: .venv/all.stamp npm ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@test ! -x $(NODE)/biome || $(NODE)/biome check --error-on-warnings
 	@test ! -x $(NODE)/tsc || $(NODE)/tsc -p jsconfig.json
 
-types: .venv/all.stamp ## mypy, strict
+types: .venv/all.stamp npm ## mypy, strict, and pyright on code as users write it
 	@$(BIN)/mypy
+	@test ! -x $(NODE)/pyright || $(NODE)/pyright --pythonpath $(BIN)/python
 
 contract: .venv/all.stamp ## import-linter: which module may import which
 	@$(BIN)/lint-imports --no-logo
@@ -123,20 +125,20 @@ clean: ## remove the environments and everything that was built
 	@$(AUDIT)/python $(PIP_INSTALL) -e '.[test,audit]'
 	@touch $@
 
-node_modules/lint.stamp: Makefile
+node_modules/checks.stamp: Makefile
 	@npm install --prefix . --no-save --no-package-lock --no-audit --no-fund --loglevel=error $(NPM_PACKAGES) >/dev/null
 	@touch $@
 
-javascript:
+npm:
 	@if ! command -v npm >/dev/null && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-		echo "Installing npm for the checks of JavaScript and CSS"; \
+		echo "Installing npm for biome, tsc and pyright"; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends nodejs npm >/dev/null; \
 	fi
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -s node_modules/lint.stamp; \
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -s node_modules/checks.stamp; \
 	else \
-		echo "Checking JavaScript and CSS needs npm: sudo apt-get install nodejs npm" >&2; \
-		echo "Without it they are not checked here, and make lint fails where CI is set." >&2; \
+		echo "biome, tsc and pyright need npm: sudo apt-get install nodejs npm" >&2; \
+		echo "Without it they check nothing here, and make lint and make types fail where CI is set." >&2; \
 		test -z "$$CI"; \
 	fi
 

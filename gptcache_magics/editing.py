@@ -14,7 +14,7 @@ MANY: Final = 20
 """The largest removal that needs no confirmation: ``--yes`` of the command, a second click in the panel."""
 
 
-def check_tag(word: str) -> str:
+def check_tag(word: object) -> str:
     """Return a tag. Raises ``CommandError`` unless it is one word."""
     if not isinstance(word, str):
         raise CommandError(f"A tag is a text of one word, such as 'lesson-1'. Got {repr(word)[:40]}.")

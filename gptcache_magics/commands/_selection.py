@@ -55,7 +55,9 @@ def _cell(text: str) -> int | str:
 
 
 Id = Annotated[str, Word("ID", help="the id of an entry, or its first digits", suggest=entry_ids)]
-Ids = Annotated[str, Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)]
+Ids = Annotated[
+    str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)
+]
 Model = Annotated[str | None, Option("-m", help="only this model", suggest=_models)]
 Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
 Tag = Annotated[str | None, Option(help="only entries with this tag")]
@@ -81,7 +83,7 @@ At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store,
 
 def selected(
     source: Source,
-    ids: Sequence[str] = (),
+    ids: Sequence[str | Iterable[str]] = (),
     *,
     model: str | None = None,
     grep: str | None = None,
@@ -136,7 +138,7 @@ def configurations_of(store: Store, model: str | None) -> list[str] | None:
     return list(found)
 
 
-def named(ids: Sequence[str]) -> tuple[Store, Selection]:
+def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:
     """Return the store of the cache that is on, and a selection of its entries. ``ids`` may hold an index of ids, too.
 
     Raises
@@ -151,7 +153,7 @@ def named(ids: Sequence[str]) -> tuple[Store, Selection]:
     return store, Selection(ids=keys)
 
 
-def named_keys(store: Store, ids: Sequence[str]) -> list[str]:
+def named_keys(store: Store, ids: Sequence[str | Iterable[str]]) -> list[str]:
     """Return the keys of entries by the beginnings of their ids; each must fit exactly one entry."""
     names = ([each] if isinstance(each, str) or not isinstance(each, Iterable) else each for each in ids)
     return [_named_key(store, name) for several in names for name in several]

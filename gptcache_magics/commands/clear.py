@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands.remove import DryRun, Yes, removed
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLE = "%gptcache clear --yes"
+
+
+@overload
+def clear(*, log: bool = ..., dry_run: Literal[False] = ..., yes: bool = ...) -> str: ...
+
+
+@overload
+def clear(*, log: bool = ..., dry_run: Literal[True], yes: bool = ...) -> pd.DataFrame: ...
+
+
+@overload
+def clear(*, log: bool = ..., dry_run: bool, yes: bool = ...) -> pd.DataFrame | str: ...
 
 
 @checked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, Word, checked
@@ -21,9 +22,51 @@ DryRun = Annotated[bool, Option(help="list the entries, remove nothing")]
 Yes = Annotated[bool, Option(help=f"without it, at most {editing.MANY} are removed")]
 
 
+@overload
+def remove(
+    *ids: str | Iterable[str],
+    model: Model = ...,
+    grep: Grep = ...,
+    tag: Tag = ...,
+    older: Older = ...,
+    unused: Unused = ...,
+    expired: Expired = ...,
+    dry_run: Literal[False] = ...,
+    yes: Yes = ...,
+) -> str: ...
+
+
+@overload
+def remove(
+    *ids: str | Iterable[str],
+    model: Model = ...,
+    grep: Grep = ...,
+    tag: Tag = ...,
+    older: Older = ...,
+    unused: Unused = ...,
+    expired: Expired = ...,
+    dry_run: Literal[True],
+    yes: Yes = ...,
+) -> pd.DataFrame: ...
+
+
+@overload
+def remove(
+    *ids: str | Iterable[str],
+    model: Model = ...,
+    grep: Grep = ...,
+    tag: Tag = ...,
+    older: Older = ...,
+    unused: Unused = ...,
+    expired: Expired = ...,
+    dry_run: bool,
+    yes: Yes = ...,
+) -> pd.DataFrame | str: ...
+
+
 @checked
 def remove(
-    *ids: Annotated[str, Word("ID", help="ids of entries, or their first digits", suggest=entry_ids)],
+    *ids: Annotated[str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids)],
     model: Model = None,
     grep: Grep = None,
     tag: Tag = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Cell, Model, Since, cell_number, configurations_of
@@ -16,6 +16,42 @@ if TYPE_CHECKING:
     from gptcache_magics.widgets.charts import Plot
 
 EXAMPLE = "df = %gptcache stats --by cell"
+
+
+@overload
+def stats(
+    by: By = ...,
+    *,
+    model: Model = ...,
+    cell: Cell = ...,
+    wide: bool = ...,
+    plot: Literal[False] = ...,
+    reset: Literal[False] = ...,
+    since: Since = ...,
+    at: At = ...,
+) -> pd.DataFrame: ...
+
+
+@overload
+def stats(*, plot: Literal[True], model: Model = ..., cell: Cell = ..., since: Since = ..., at: At = ...) -> Plot: ...
+
+
+@overload
+def stats(*, reset: Literal[True]) -> str: ...
+
+
+@overload
+def stats(
+    by: By = ...,
+    *,
+    model: Model = ...,
+    cell: Cell = ...,
+    wide: bool = ...,
+    plot: bool = ...,
+    reset: bool = ...,
+    since: Since = ...,
+    at: At = ...,
+) -> pd.DataFrame | Plot | str: ...
 
 
 @checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from gptcache_magics import editing
@@ -15,7 +16,7 @@ EXAMPLE = "%gptcache tag lesson-1 a41f 77c2"
 @checked
 def tag(
     *words: Annotated[
-        str,
+        str | Iterable[str],
         Word("TAG ID", help="a tag, then ids of entries; with --clear only ids", suggest=entry_ids, required=True),
     ],
     clear: Annotated[bool, Option(help="remove all tags of these entries")] = False,
@@ -26,5 +27,5 @@ def tag(
     word, *ids = words or ("",)
     if not ids:
         raise CommandError(f"tag: no entry is named for the tag '{word}'. Example: {EXAMPLE}")
-    word = editing.check_tag(word)
-    return editing.tag(*named(ids), word)
+    checked_word = editing.check_tag(word)
+    return editing.tag(*named(ids), checked_word)

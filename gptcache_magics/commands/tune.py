@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from gptcache_magics.widgets.threshold_report import Tuned
 
 EXAMPLE = "%gptcache tune --target 0.99"
+
+
+@overload
+def tune(*, labels: str | Path | None = ..., target: float | str = ..., shadow: None = ..., at: At = ...) -> Tuned: ...
+
+
+@overload
+def tune(*, shadow: Literal["on", "off"], target: float | str = ...) -> str: ...
 
 
 @checked
