@@ -6,7 +6,7 @@ import sys
 from io import TextIOWrapper
 from typing import Final
 
-from gptcache_magics import __version__, commands
+from gptcache_magics import commands
 from gptcache_magics.commands.verify import verify
 from gptcache_magics.errors import GPTCacheMagicsError
 
@@ -37,8 +37,8 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("--help", "-h", "help"):
         print(HELP)  # noqa: T201
         return 0
-    if words == ["--version"]:
-        print(f"gptcache-magics {__version__}")  # noqa: T201
+    if words == [commands.VERSION]:
+        print(commands.versions())  # noqa: T201
         return 0
     if words[0] != "verify":
         print(f"No command '{words[0]}'. {PROGRAM} --help", file=sys.stderr)  # noqa: T201

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gptcache_magics.langchain.cache import GPTCache
 
-__all__ = ["Controller", "controller"]
+__all__ = ["BUNDLE", "Controller", "controller"]
 
 BUNDLE: Final = ".jsonl"
 _UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")

@@ -11,9 +11,21 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
+from gptcache_magics import __version__
 from gptcache_magics.commands._parser import Parser, nearest, words
 
-__all__ = ["COMMANDS", "Command", "command", "function", "parser", "unknown", "words"]
+__all__ = [
+    "COMMANDS",
+    "VERSION",
+    "Command",
+    "command",
+    "function",
+    "installed_version",
+    "parser",
+    "unknown",
+    "versions",
+    "words",
+]
 
 COMMANDS: Final = (
     *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "panel"),
@@ -21,6 +33,7 @@ COMMANDS: Final = (
     *("tune", "label", "verify", "doctor", "help"),
 )
 """Every sub-command, in the order of the help."""
+VERSION: Final = "--version"
 
 
 class Command(Protocol):
@@ -47,3 +60,19 @@ def parser(name: str) -> Parser:
 def unknown(name: str) -> str:
     """Return the sentence about a word that is not a sub-command."""
     return f"No sub-command '{name}'.{nearest(name, COMMANDS)} All: %gptcache help"
+
+
+def versions() -> str:
+    """Return the versions of this package and of the two that it stands on."""
+    others = (f"{name} {installed_version(name) or 'missing'}" for name in ("gptcache", "langchain-core"))
+    return ", ".join([f"gptcache-magics {__version__}", *others])
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a package; None if it is not installed."""
+    from importlib import metadata  # not when the extension is loaded
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -6,6 +6,7 @@ from contextvars import Token
 from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
+from gptcache_magics.commands._selection import known_tags
 from gptcache_magics.controller import controller
 from gptcache_magics.editing import check_tag
 from gptcache_magics.lookup import placeholder_keys
@@ -40,7 +41,7 @@ class using:
         self,
         mode: Annotated[Mode, Word("MODE", help=", ".join(MODES))] = "auto",
         *,
-        tag: Annotated[str, Option(help="a word to put on every entry that is stored or hit")] = "",
+        tag: Annotated[str, Option(help="a word to put on every entry that is stored or hit", suggest=known_tags)] = "",
         samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     ) -> None:
         self.scope = Scope(mode, check_tag(tag) if tag else "", samples)

@@ -12,6 +12,7 @@ from gptcache_magics.settings import Scope
 EXAMPLE = "%%gptcache refresh --tag draft"
 CELL_LINE: Final = "%%"
 """The beginning of a line of ``%gptcache`` that was the first line of a cell."""
+IDLE: Final = "The cache is off, so this line did nothing. Turn it on: %gptcache on"
 
 
 def cell_parser() -> Parser:
@@ -24,14 +25,17 @@ def wants_help(line: str) -> bool:
     return not {"--help", "-h"}.isdisjoint(line.split())
 
 
-def cell_scope(line: str) -> Scope:
-    """Return the settings that a ``%%gptcache`` line asks for.
+def cell_scope(line: str) -> Scope | None:
+    """Return the settings that a ``%%gptcache`` line asks for; None if the cache is off.
 
     Raises
     ------
     CommandError
-        If the line is wrong, or if the cache is off.
+        If the line is wrong, or asks for mode ``replay`` while the cache is off: its cell would call the model.
     """
     _, options = cell_parser().parse(words(line))
+    scope = using(**options).scope
+    if controller.cache is None and scope.mode != "replay":
+        return None
     controller.source()  # raises if the cache is off
-    return using(**options).scope
+    return scope

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import Requirement
 
+from gptcache_magics.commands import installed_version
 from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
@@ -110,21 +111,17 @@ def versions() -> Check:
     except metadata.PackageNotFoundError:  # imported from a folder
         needed = []
     wrong = [f'"{each.name}{each.specifier}"' for each in needed if each.marker is None and not _fits(each)]
-    found = [f"python {platform.python_version()}", *(f"{name} {_version(name) or 'missing'}" for name in SHOWN)]
+    found = [
+        f"python {platform.python_version()}",
+        *(f"{name} {installed_version(name) or 'missing'}" for name in SHOWN),
+    ]
     hint = f"Not as needed: %pip install -U {' '.join(wrong)}" if wrong else ""
     return Check("versions", not wrong, ", ".join(found), hint)
 
 
 def _fits(needed: Requirement) -> bool:
-    version = _version(needed.name)
+    version = installed_version(needed.name)
     return version is not None and needed.specifier.contains(version, prereleases=True)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def import_order() -> Check:

@@ -52,6 +52,8 @@ class Option:
     """Whether a value that names no variable is passed on as text."""
     place: bool = False
     """Whether the value is a folder or a file, in which ``{name}`` and ``$name`` stand for a variable's value."""
+    ending: str = ""
+    """Ending of the files that are completed beside folders; without one, every file is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Word:
     required: bool = False
     """Whether at least one word of ``*names`` must be given."""
     place: bool = False
-    """As in ``Option``."""
+    """As in ``Option``, and so is ``ending``."""
+    ending: str = ""
 
 
 @dataclass(frozen=True, slots=True)

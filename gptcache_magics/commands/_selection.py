@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, nearest, whole_number
-from gptcache_magics.controller import controller
+from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.text.amounts import seconds_of
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Tag", "Unused"),
-    *("cell_number", "configurations_of", "entry_ids", "looked_up", "named", "named_keys", "selected"),
+    *("cell_number", "configurations_of", "entry_ids", "known_tags", "looked_up", "named", "named_keys", "selected"),
 ]
 
 LAST: Final = "last"
 SUGGESTED: Final = 50
 """Number of the newest ids that are completed."""
+TAGGED: Final = 500
+"""Number of the newest entries whose tags are completed."""
 
 
 def entry_ids() -> list[str]:
@@ -36,6 +38,17 @@ def entry_ids() -> list[str]:
     except GPTCacheMagicsError:
         return []
     return [each.key[:8] for each in newest]
+
+
+def known_tags() -> list[str]:
+    """Return the tags that lookups of this run asked for, and those of the newest entries."""
+    try:
+        source = controller.source()
+        tagged = {entry.tags for entry in source.store.entries(Selection(), limit=TAGGED)}
+    except GPTCacheMagicsError:
+        return []
+    asked = {lookup.tag for lookup in source.ledger.recent} if source.ledger is not None else set()
+    return sorted({tag for tags in tagged | asked for tag in tags.split()})
 
 
 def _models() -> list[str]:
@@ -60,7 +73,7 @@ Ids = Annotated[
 ]
 Model = Annotated[str | None, Option("-m", help="only this model", suggest=_models)]
 Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
-Tag = Annotated[str | None, Option(help="only entries with this tag")]
+Tag = Annotated[str | None, Option(help="only entries with this tag", suggest=known_tags)]
 Cell = Annotated[
     int | str | None,
     Option(metavar=f"N|{LAST}", help="only of the cell with [N] beside it", suggest=lambda: [LAST], read=_cell),
@@ -78,7 +91,7 @@ Since = Annotated[
         suggest=lambda: ("run", "today", "1h", "7d", "all"),
     ),
 ]
-At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not", place=True)]
+At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not", place=True, ending=BUNDLE)]
 
 
 def selected(

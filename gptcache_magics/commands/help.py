@@ -40,7 +40,7 @@ def help(
                     "",
                     f"  {CELL_EXAMPLE}   as the first line of a cell: for this cell only",
                     "",
-                    "More: %gptcache help on, %%gptcache --help",
+                    "More: %gptcache help on, %%gptcache --help, %gptcache --version",
                 ]
             )
         )

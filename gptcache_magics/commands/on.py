@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.controller import controller
+from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import PRESETS, Match, MatchOptions, apply, threshold_of
 from gptcache_magics.settings import Mode
@@ -30,7 +30,13 @@ def _embedders() -> Iterable[str]:
 def on(
     where: Annotated[
         str | Path | None,
-        Word("WHERE", help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay", place=True),
+        Word(
+            "WHERE",
+            help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay",
+            suggest=lambda: [":memory:"],
+            place=True,
+            ending=BUNDLE,
+        ),
     ] = None,
     *,
     mode: Annotated[Mode | None, Option(help="what the cache may do (default: auto): %gptcache help mode")] = None,

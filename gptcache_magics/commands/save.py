@@ -8,7 +8,7 @@ from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import At, Cell, Model, Tag, looked_up, selected
-from gptcache_magics.controller import controller
+from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.amounts import byte_size, counted
 
@@ -17,7 +17,9 @@ EXAMPLE = "%gptcache save lesson.jsonl"
 
 @checked
 def save(
-    path: Annotated[str | Path, Word("FILE", help="the file to write; an existing bundle is replaced", place=True)],
+    path: Annotated[
+        str | Path, Word("FILE", help="the file to write; an existing bundle is replaced", place=True, ending=BUNDLE)
+    ],
     *,
     all: Annotated[bool, Option(help="all entries of the store, not only those of this run")] = False,
     model: Model = None,

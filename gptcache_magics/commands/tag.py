@@ -7,17 +7,21 @@ from typing import Annotated
 
 from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.commands._selection import entry_ids, named
+from gptcache_magics.commands._selection import entry_ids, known_tags, named
 from gptcache_magics.errors import CommandError
 
 EXAMPLE = "%gptcache tag lesson-1 a41f 77c2"
+
+
+def _tags_and_ids() -> list[str]:
+    return [*known_tags(), *entry_ids()]
 
 
 @checked
 def tag(
     *words: Annotated[
         str | Iterable[str],
-        Word("TAG ID", help="a tag, then ids of entries; with --clear only ids", suggest=entry_ids, required=True),
+        Word("TAG ID", help="a tag, then ids of entries; with --clear only ids", suggest=_tags_and_ids, required=True),
     ],
     clear: Annotated[bool, Option(help="remove all tags of these entries")] = False,
 ) -> str:

@@ -35,7 +35,12 @@ def tune(
     *,
     labels: Annotated[
         str | Path | None,
-        Option(metavar="FILE", help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}'),
+        Option(
+            metavar="FILE",
+            help='pairs as JSON lines: {"a": stored, "b": asked, "same_answer": true}',
+            place=True,
+            ending=".jsonl",
+        ),
     ] = None,
     target: Annotated[
         float | str, Option(metavar="SHARE", help="the share of hits that must be right (default: 0.99)")

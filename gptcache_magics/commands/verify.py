@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked
+from gptcache_magics.controller import BUNDLE
 
 if TYPE_CHECKING:
     from gptcache_magics.replay.report import Report
@@ -17,10 +18,15 @@ CELL_SECONDS: Final = 120
 
 @checked
 def verify(
-    path: Annotated[str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache", place=True)],
+    path: Annotated[str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache", place=True, ending=".ipynb")],
     bundle: Annotated[
         str | Path | None,
-        Option(metavar="FILE", help="replay from this bundle, whatever place the notebook names", place=True),
+        Option(
+            metavar="FILE",
+            help="replay from this bundle, whatever place the notebook names",
+            place=True,
+            ending=BUNDLE,
+        ),
     ] = None,
     *,
     timeout: Annotated[

@@ -122,12 +122,13 @@ class Cells:
             raise CommandError("%%gptcache is the first line of a cell. For a block: with gm.using(mode='refresh'):")
         self._apply(run, scope)
 
-    def run(self, scope: Scope, cell: str) -> Any:
+    def run(self, scope: Scope | None, cell: str) -> Any:
         """Run a cell that IPython handed to the magic: its body is another magic, or code called ``%%gptcache``."""
         run = self._begin()
         run.ends_itself = True
         try:
-            self._apply(run, scope)
+            if scope is not None:
+                self._apply(run, scope)
             magic = re.match(r"\s*%%(\w+)[ \t]*(.*)\n?", cell)
             if magic is not None:
                 return self._shell.run_cell_magic(magic.group(1), magic.group(2), cell[magic.end() :])

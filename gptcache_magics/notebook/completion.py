@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics import commands
 from gptcache_magics.commands._cell import CELL_LINE, cell_parser
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["complete", "completions", "stop_completing"]
+
+READ, SHOWN = 10_000, 200
+"""Most names of a folder that are read, and most that are completed."""
+STORE: Final = "cache.db"
+_SPLITS: Final = re.compile(r"[\s'\"\\]")
+"""A character for which a word needs quotes."""
 
 
 def complete(shell: InteractiveShell) -> None:
@@ -48,27 +57,55 @@ def stop_completing(shell: InteractiveShell) -> None:
 
 
 def completions(words: Sequence[str]) -> list[str]:
-    """Return the words that complete the last one after ``%gptcache``: commands, options, values, models, ids.
+    """Return the words that complete the last one after ``%gptcache``: commands, options, values, models, ids, files.
 
     ``%%`` in the place of the command stands for ``%%gptcache``.
     """
     *before, word = words
-    return [each for each in _candidates(before, word) if each.startswith(word)]
+    return [each for each in _candidates(before, word) if each.startswith((word, f"'{word}"))]
 
 
 def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
     if not before:
-        return commands.COMMANDS
+        return [*commands.COMMANDS, *(("--help", commands.VERSION) if word else ())]
     name, *given = before
     if name != CELL_LINE and name not in commands.COMMANDS:
         return ()
     declared = (cell_parser() if name == CELL_LINE else commands.parser(name)).declared
     option = _option(declared, given[-1] if given else "")
     if option is not None and not option.flag:
-        return option.suggestions
+        return _values(option, word)
     left = [each.names[-1] for each in declared if each.names and not set(each.names) & set(given)]
     positional = _positional(declared, given)
-    return [*(positional.suggestions if positional is not None and not word.startswith("-") else ()), *left]
+    return [*(_values(positional, word) if positional is not None and not word.startswith("-") else ()), *left]
+
+
+def _values(declared: Declared, word: str) -> Iterable[str]:
+    kind = declared.declaration
+    return [*declared.suggestions, *(_paths(word, kind.ending) if kind.place else ())]
+
+
+def _paths(word: str, ending: str) -> list[str]:
+    """Return the folders, and the files with an ending, that complete a word.
+
+    A hidden one must be a store, unless the word begins with its dot.
+    """
+    word = word.lstrip("'\"")
+    beginning = os.path.basename(word)
+    folder = word.removesuffix(beginning)
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as found:
+            fitting = [each for each in islice(found, READ) if _fits(each, beginning, ending)]
+            names = sorted(f"{folder}{each.name}{'/' if each.is_dir() else ''}" for each in fitting)
+    except OSError:
+        return []
+    return [shlex.quote(name) if _SPLITS.search(name) else name for name in names[:SHOWN]]
+
+
+def _fits(file: os.DirEntry[str], beginning: str, ending: str) -> bool:
+    if file.name.startswith(".") and not beginning:
+        return os.path.exists(os.path.join(file.path, STORE))
+    return file.name.startswith(beginning) and (file.name.endswith(ending) or file.is_dir())
 
 
 def _option(declared: Iterable[Declared], word: str) -> Declared | None:

@@ -12,7 +12,7 @@ from traitlets import Bool, Int, TraitError, TraitType, Unicode
 from traitlets.config import Config as IPythonConfig
 
 from gptcache_magics import commands, widgets
-from gptcache_magics.commands._cell import CELL_LINE, cell_scope, wants_help
+from gptcache_magics.commands._cell import CELL_LINE, IDLE, cell_scope, wants_help
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
@@ -79,7 +79,9 @@ class GPTCacheMagics(Magics):
                 return commands.function("help")(CELL_LINE)
             else:
                 scope = cell_scope(asked)
-                if cell is None:
+                if scope is None:
+                    print(IDLE)  # noqa: T201
+                elif cell is None:
                     self.cells.begin_scope(scope)
         except GPTCacheMagicsError as error:
             # Not a subclass of UsageError: IPython shows only UsageError itself without a traceback.
@@ -105,6 +107,8 @@ class GPTCacheMagics(Magics):
     def _run(self, line: str, variables: Mapping[str, Any]) -> Any:
         name, *rest = commands.words(line) or ["status"]
         name = "help" if name in ("--help", "-h") else name
+        if name == commands.VERSION and not rest:
+            return commands.versions()
         if name not in commands.COMMANDS:
             raise CommandError(commands.unknown(name))
         if "--help" in rest or "-h" in rest:

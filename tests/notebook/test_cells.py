@@ -172,6 +172,29 @@ def test_a_badge_is_shown_only_where_a_notebook_shows_the_cell(kernel: Kernel) -
     assert badges(kernel.run("_ = ask('unseen')")) == []
 
 
+def test_a_cell_runs_as_it_is_while_the_cache_is_off(kernel: Kernel) -> None:
+    said = "The cache is off, so this line did nothing. Turn it on: %gptcache on\n"
+    with Kernel(kernel.folder) as fresh:
+        fresh.run("%gptcache off")
+        for line in ("", " refresh --tag draft", " --samples 3", " bypass"):
+            ran = fresh.run(f"%%gptcache{line}\nimport asyncio\nawait asyncio.sleep(0)\n6 * 7")
+            assert (ran.status, ran.text) == ("ok", f"{said}42"), line
+        assert fresh.run("%%gptcache refresh\n1 / 0").error == "ZeroDivisionError"
+        assert fresh.run("%%gptcache refresh\n%%capture out\nprint(1)").text == said
+        assert fresh.run("%%gptcache --tag draft\n%gptcache on\nask('after')").status == "ok"
+        assert fresh.run("import gptcache_magics as gm\nlist(gm.entries(grep='after')['tags'])").text == "['']"
+
+
+def test_a_cell_that_no_model_may_answer_does_not_run_while_the_cache_is_off(kernel: Kernel) -> None:
+    with Kernel(kernel.folder) as fresh:
+        fresh.run("%gptcache off")
+        for cell in ("%%gptcache replay\nprint('ran')", "%%gptcache replay\n%%time\nprint('ran')"):
+            ran = fresh.run(cell)
+            assert (ran.error, "ran" in ran.text) == ("UsageError", False)
+            assert "The cache is off. Turn it on: %gptcache on" in ran.text
+        assert fresh.run("%%gptcache --tags x\nprint('ran')").error == "UsageError"
+
+
 def test_unloading_takes_the_cell_magic_away(kernel: Kernel) -> None:
     with Kernel(kernel.folder) as fresh:
         fresh.run("%unload_ext gptcache_magics")

@@ -887,6 +887,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
     ("line", "expected"),
     [
         ("", list(commands.COMMANDS)),
+        ("--", ["--help", "--version"]),
         ("st", ["status", "stats"]),
         ("help sta", ["status", "stats"]),
         ("mode re", ["replay", "refresh", "readonly"]),
@@ -910,7 +911,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("entries --model s", ["small-model"]),
         ("entries --sort h", ["hits"]),
         ("stats -m small-model --m", []),
-        ("stats --at ", []),
+        ("stats --at ", [".gptcache/"]),
         ("entries --grep ", []),
         ("remove --older ", []),
         ("nosuch --", []),

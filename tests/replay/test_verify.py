@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import gptcache_magics as gm
 from gptcache_magics import __main__ as shell
+from gptcache_magics import commands
 from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
 from gptcache_magics.replay import runner
 from gptcache_magics.replay.report import Kind, Problem, Report
@@ -337,7 +338,7 @@ def test_the_shell_command_says_what_there_is(capsys: pytest.CaptureFixture) -> 
         (): "verify NOTEBOOK [--bundle FILE]",
         ("--help",): "verify NOTEBOOK",
         ("verify", "--help"): "python -m gptcache_magics verify",
-        ("--version",): f"gptcache-magics {gm.__version__}\n",
+        ("--version",): f"{commands.versions()}\n",
     }.items():
         assert shell.main([*words]) == 0
         assert told in capsys.readouterr().out
