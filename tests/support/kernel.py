@@ -49,8 +49,8 @@ class Ran:
 class Kernel:
     """A kernel, spoken to as a frontend does."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, start: str = START, **environment: str) -> None:
+        self.folder, self._start = folder, start
         self.manager: KernelManager
         self._kept: dict[str, list[dict[str, Any]]] = {}
         self._replies: dict[str, dict[str, Any]] = {}
@@ -58,13 +58,17 @@ class Kernel:
             **os.environ,
             "IPYTHONDIR": str(folder / ".ipython"),
             "JPY_SESSION_NAME": str(folder / "analysis.ipynb"),
+            **environment,
         }
         self.manager, self.client = start_new_kernel(
             SECONDS, "python3", cwd=str(folder), env=env, stderr=subprocess.DEVNULL, extra_arguments=NO_HISTORY_FILE
         )
 
     def __enter__(self) -> "Kernel":
-        assert self.run(START).status == "ok"
+        started = self.run(self._start)
+        if started.status != "ok":
+            self.__exit__()
+        assert started.status == "ok", started.text
         return self
 
     def __exit__(self, *error: object) -> None:

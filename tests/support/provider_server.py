@@ -2,8 +2,10 @@
 
 Every answer names the model, the last question and the running number of the call, so an answer that was bought again
 never looks like the stored one. Tools, forced tools and JSON schemas are honoured with the simplest values that fit.
+A test that needs other answers gives the server a ``mind``.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -16,10 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-__all__ = ["CHAT_MODELS", "COMPLETION_MODELS", "KEY", "Json", "Model", "ProviderServer"]
+__all__ = ["CHAT_MODELS", "COMPLETION_MODELS", "KEY", "Json", "Mind", "Model", "ProviderServer"]
 
 Json = dict[str, Any]
 Model = Any  # chat and completion models share no result type
+Mind = Callable[[Json, int], str | tuple[str, Json]]
+"""Answers the body and the number of a call: a text, or the name and the arguments of a tool."""
 
 KEY = "sk-test-0123456789abcdef"
 CHAT_MODELS = ("ChatOpenAI", "ChatAnthropic", "ChatOllama")
@@ -45,6 +49,7 @@ class ProviderServer:
             self.text: str | None = None
             self.texts: list[str] = []  # of the first answers, before ``text``
             self.finish_reason: str | None = None
+            self.mind: Mind | None = None
             self._failures: list[int] = []
 
     def fail_next(self, n: int, status: int = 500) -> None:
@@ -184,6 +189,11 @@ class _Answer:
     input_tokens: int
 
     @property
+    def id(self) -> str:
+        """Random letters and digits, as the ids of providers hold."""
+        return hashlib.sha256(str(self.number).encode()).hexdigest()[:24]
+
+    @property
     def text(self) -> str:
         return self.texts[0]
 
@@ -204,8 +214,15 @@ def _answer(server: ProviderServer, number: int, body: Json) -> _Answer:
         for question in _questions(body)
         for choice in choices
     ]
-    arguments = {}
-    if tool:
+    arguments, finish_reason = {}, server.finish_reason
+    if server.mind is not None:
+        thought = server.mind(body, number)
+        texts, name, arguments = ([thought], None, {}) if isinstance(thought, str) else ([""], *thought)
+        tool = {"name": name} if name else None
+        limit = body.get("max_completion_tokens") or body.get("max_tokens")
+        if limit and len(_pieces(texts[0])) > limit:
+            texts, finish_reason = ["".join(_pieces(texts[0])[:limit])], "length"
+    elif tool:
         parameters = tool.get("parameters") or tool.get("input_schema") or {}
         arguments = _fill(parameters, texts[0], parameters.get("$defs", {}))
         texts = [""]
@@ -220,7 +237,7 @@ def _answer(server: ProviderServer, number: int, body: Json) -> _Answer:
         texts=texts,
         tool=tool["name"] if tool else None,
         arguments=arguments,
-        finish_reason=server.finish_reason,
+        finish_reason=finish_reason,
         input_tokens=sum(len(_pieces(_text(message.get("content") or ""))) for message in _messages(body)) + 7,
     )
 
@@ -239,7 +256,7 @@ def _openai_usage(answer: _Answer) -> Json:
 
 def _openai_tool_calls(answer: _Answer) -> list[Json]:
     function = {"name": answer.tool, "arguments": json.dumps(answer.arguments)}
-    return [{"index": 0, "id": f"call_{answer.number}", "type": "function", "function": function}]
+    return [{"index": 0, "id": f"call_{answer.id}", "type": "function", "function": function}]
 
 
 def _chat_completion(answer: _Answer) -> Json:
@@ -262,7 +279,7 @@ def _chat_completion(answer: _Answer) -> Json:
 
 
 def _openai_head(answer: _Answer, kind: str) -> Json:
-    return {"id": f"chatcmpl-{answer.number}", "object": kind, "created": CREATED, "model": answer.model}
+    return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": CREATED, "model": answer.model}
 
 
 def _chat_completion_stream(answer: _Answer, body: Json) -> Iterator[bytes]:
@@ -306,11 +323,11 @@ def _response(answer: _Answer) -> Json:
     item: Json
     if answer.tool:
         arguments = json.dumps(answer.arguments)
-        item = {"type": "function_call", "id": f"fc_{answer.number}", "call_id": f"call_{answer.number}"}
+        item = {"type": "function_call", "id": f"fc_{answer.id}", "call_id": f"call_{answer.id}"}
         item |= {"name": answer.tool, "arguments": arguments, "status": "completed"}
     else:
         content = [{"type": "output_text", "text": answer.text, "annotations": []}]
-        item = {"type": "message", "id": f"msg_{answer.number}", "role": "assistant", "content": content}
+        item = {"type": "message", "id": f"msg_{answer.id}", "role": "assistant", "content": content}
         item |= {"status": "completed"}
     usage = {
         "input_tokens": answer.input_tokens,
@@ -321,7 +338,7 @@ def _response(answer: _Answer) -> Json:
     }
     reason = answer.finish_reason and {"length": "max_output_tokens"}.get(answer.finish_reason, answer.finish_reason)
     return {
-        "id": f"resp_{answer.number}",
+        "id": f"resp_{answer.id}",
         "object": "response",
         "created_at": CREATED,
         "model": answer.model,
@@ -368,9 +385,9 @@ def _response_stream(answer: _Answer, body: Json) -> Iterator[bytes]:
 def _message(answer: _Answer) -> Json:
     content: list[Json] = [{"type": "text", "text": answer.text}] if answer.text else []
     if answer.tool:
-        content = [{"type": "tool_use", "id": f"toolu_{answer.number}", "name": answer.tool, "input": answer.arguments}]
+        content = [{"type": "tool_use", "id": f"toolu_{answer.id}", "name": answer.tool, "input": answer.arguments}]
     return {
-        "id": f"msg_{answer.number}",
+        "id": f"msg_{answer.id}",
         "type": "message",
         "role": "assistant",
         "model": answer.model,
