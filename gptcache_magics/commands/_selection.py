@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Tag", "Unused"),
-    *("cell_number", "configurations_of", "entry_ids", "known_tags", "looked_up", "named", "named_keys", "selected"),
+    *(
+        "cell_number",
+        "configurations_of",
+        "entry_ids",
+        "known_tags",
+        "looked_up",
+        "models_of",
+        "named",
+        "named_keys",
+        "selected",
+    ),
 ]
 
 LAST: Final = "last"
@@ -71,7 +81,9 @@ Id = Annotated[str, Word("ID", help="the id of an entry, or its first digits", s
 Ids = Annotated[
     str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)
 ]
-Model = Annotated[str | None, Option("-m", help="only this model", suggest=_models)]
+Model = Annotated[
+    str | None, Option("-m", help="only this model: its name, a part of it, or a glob such as gpt-4*", suggest=_models)
+]
 Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
 Tag = Annotated[str | None, Option(help="only entries with this tag", suggest=known_tags)]
 Cell = Annotated[
@@ -130,25 +142,36 @@ def selected(
 
 
 def configurations_of(store: Store, model: str | None) -> list[str] | None:
-    """Return the keys of a model's configurations; None if ``model`` is None.
+    """Return the keys of the configurations that ``models_of`` names; None if ``model`` is None."""
+    names = models_of(store, model)
+    if names is None:
+        return None
+    from gptcache_magics.tables import frames, model_names
+
+    known = frames.configurations(store)
+    return list(known["key"][model_names.named(known, names)])
+
+
+def models_of(store: Store, model: str | None) -> list[str] | None:
+    """Return the names of models, or labels of configurations, that ``-m`` stands for; None if ``model`` is None.
 
     Raises
     ------
     CommandError
-        If this store does not know the model.
+        If this store does not know the model, or a part of a name fits several models.
     """
     if model is None:
         return None
-    from gptcache_magics.tables import frames
+    from gptcache_magics.tables import frames, model_names
 
     known = frames.configurations(store)
-    found = known["key"][frames.named(known, str(model))]
-    if found.empty:
+    found = model_names.fitting(known, str(model))
+    if not found:
         names = sorted(set(known["model"]))
         raise CommandError(
             f"No model '{model}' in this store.{nearest(str(model), names)} Models: {', '.join(names) or 'none'}."
         )
-    return list(found)
+    return found
 
 
 def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Limit, Model, Since, cell_number, configurations_of
+from gptcache_magics.commands._selection import At, Cell, Limit, Model, Since, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Outcome
 
@@ -33,11 +33,11 @@ def lookups(
 
     source = controller.source(at)
     source.flush()
-    configurations_of(source.store, model)
+    names = models_of(source.store, model)
     return frames.lookups(
         source.store,
         period=source.period(since),
-        model=model,
+        model=names,
         outcome=outcome,
         execution_count=cell_number(source, cell),
         limit=limit,

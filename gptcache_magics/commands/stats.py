@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Model, Since, cell_number, configurations_of
+from gptcache_magics.commands._selection import At, Cell, Model, Since, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.tables.source import By
@@ -77,7 +77,7 @@ def stats(
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
     source = controller.source(at)
     source.flush()
-    configurations_of(source.store, model)
+    names = models_of(source.store, model)
     if reset:
         if source.ledger is None:
             raise CommandError("--reset starts a new run of the cache that is on, and --at names another store.")
@@ -88,5 +88,5 @@ def stats(
         from gptcache_magics.tables.chart_data import Series
         from gptcache_magics.widgets.charts import Plot
 
-        return Plot(Series.read(source.store, period=period, model=model, execution_count=count))
-    return frames.stats(source.store, by, period=period, model=model, execution_count=count, wide=wide)
+        return Plot(Series.read(source.store, period=period, model=names, execution_count=count))
+    return frames.stats(source.store, by, period=period, model=names, execution_count=count, wide=wide)

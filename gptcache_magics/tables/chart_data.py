@@ -7,7 +7,7 @@ Each function takes the frame that ``frames.outcomes`` reads, so that one read s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -67,7 +67,7 @@ class Series:
         store: LookupLog,
         *,
         period: Period = Period(),
-        model: str | None = None,
+        model: str | Collection[str] | None = None,
         execution_count: int | None = None,
     ) -> Series:
         """Read the lookups once."""

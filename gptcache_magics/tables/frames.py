@@ -8,7 +8,7 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import astuple, fields, replace
@@ -35,16 +35,17 @@ from gptcache_magics.store.protocol import (
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
+from gptcache_magics.tables.model_names import UNKNOWN, named
 from gptcache_magics.tables.source import By
 
 __all__ = [
-    *("UNATTRIBUTED", "cells", "configurations", "differences", "entries", "lookups", "models", "named"),
+    *("UNATTRIBUTED", "cells", "configurations", "differences", "entries", "lookups", "models"),
     *("Read", "outcomes", "read_once", "stats", "tally"),
 ]
 
 
-UNATTRIBUTED, UNKNOWN = "unattributed", "unknown"
-"""The name of a missing cell or notebook, and that of a missing model."""
+UNATTRIBUTED = "unattributed"
+"""The name of a missing cell or notebook."""
 _CONFIGURATION = [each.name for each in fields(Configuration)]
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
@@ -54,7 +55,7 @@ def stats(
     by: By = "model",
     *,
     period: Period = Period(),
-    model: str | None = None,
+    model: str | Collection[str] | None = None,
     execution_count: int | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
@@ -145,7 +146,11 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
 
 
 def entries(
-    store: Store, selection: Selection = Selection(), *, model: str | None = None, limit: int | None = None
+    store: Store,
+    selection: Selection = Selection(),
+    *,
+    model: str | Collection[str] | None = None,
+    limit: int | None = None,
 ) -> pd.DataFrame:
     """Return the stored answers, newest first. Those that cannot be decoded are skipped, and the store counts them."""
     if model is not None:
@@ -173,7 +178,7 @@ def lookups(
     store: LookupLog,
     *,
     period: Period = Period(),
-    model: str | None = None,
+    model: str | Collection[str] | None = None,
     outcome: str | None = None,
     execution_count: int | None = None,
     limit: int | None = None,
@@ -205,7 +210,11 @@ def lookups(
 
 
 def outcomes(
-    store: LookupLog, *, period: Period = Period(), model: str | None = None, execution_count: int | None = None
+    store: LookupLog,
+    *,
+    period: Period = Period(),
+    model: str | Collection[str] | None = None,
+    execution_count: int | None = None,
 ) -> pd.DataFrame:
     """Return the facts that figures are made of, one row for each lookup, newest first."""
     read = _read.get()
@@ -273,14 +282,6 @@ def configurations(store: LookupLog) -> pd.DataFrame:
 def cells(df: pd.DataFrame) -> pd.Series[str]:
     """Return the name of the cell of each lookup of ``outcomes``, by the lookup's number, as in ``tally``."""
     return pd.Series(_keys(df, "cell").to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name="cell")
-
-
-def named(df: pd.DataFrame, model: str) -> pd.Series[bool]:
-    """Return which rows a name fits: a model, with or without provider, or the label of a configuration."""
-    known = df[["model", "raw_model", "provider", "configuration"]].astype("string")  # without rows any dtype
-    full = known["provider"] + "/" + known["raw_model"]
-    names = (known["model"].fillna(UNKNOWN), known["raw_model"], full, known["configuration"])
-    return pd.concat([(name == model).fillna(False).astype("bool") for name in names], axis=1).any(axis=1)
 
 
 def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:

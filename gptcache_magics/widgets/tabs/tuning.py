@@ -15,6 +15,7 @@ from gptcache_magics.semantic.labels import label
 from gptcache_magics.store.protocol import Near
 from gptcache_magics.store.reasons import Objection, ObjectionKind
 from gptcache_magics.tables import frames
+from gptcache_magics.tables.model_names import named
 from gptcache_magics.text.amounts import cosine, counted
 from gptcache_magics.widgets.formats import Column, shown
 from gptcache_magics.widgets.tabs.base import TableTab, detail_html
@@ -128,7 +129,7 @@ def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
     configurations = None
     if view.model is not None:
         known = frames.configurations(source.store)
-        configurations = list(known["key"][frames.named(known, view.model)])
+        configurations = list(known["key"][named(known, view.model)])
     return tuning.pairs(
         source.store,
         period=source.period(view.since),
