@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from gptcache_magics.semantic.guards.judgement import blame, praise
 from gptcache_magics.semantic.guards.places import changed_places
 from gptcache_magics.semantic.guards.text import Text
 from gptcache_magics.semantic.guards.vocabulary import (
@@ -16,6 +17,7 @@ from gptcache_magics.semantic.guards.vocabulary import (
     GENERIC,
     IN_ONE_WORD,
     LIMITING,
+    MARKS,
     OBJECTS,
     OPPOSITES,
     PREFIXES,
@@ -56,7 +58,7 @@ def negation(a: Text, b: Text) -> str:
     if not a.negations:
         return ""
     for (one, joined), (other, other_joined) in zip(a.negated, b.negated, strict=False):
-        if one != other and joined != other_joined and one in b.stems and other in a.stems:
+        if one != other and (joined or other_joined) and one in b.stems and other in a.stems:
             return _both(["not", *a.spelled([one])], ["not", *b.spelled([other])])
     return ""
 
@@ -64,7 +66,8 @@ def negation(a: Text, b: Text) -> str:
 def opposite(a: Text, b: Text) -> str:
     """Return two words that are opposites: *upper* / *lower*, *import* / *export*, *my* / *your*.
 
-    Opposites are known by a list, by their prefixes, or as function words of one kind in the same place.
+    Opposites are known by a list, by their prefixes, as words of praise and of blame, or as function words of one kind
+    in the same place.
     """
     only_a, only_b = sorted(a.stems - b.stems), b.stems - a.stems
     listed = ((one, other) for one in only_a for other in sorted(OPPOSITES.get(one, frozenset()) & only_b))
@@ -72,6 +75,10 @@ def opposite(a: Text, b: Text) -> str:
     begun = ((begun_a[end] + end, begun_b[end] + end) for end in begun_a if _turn(begun_a[end], begun_b.get(end)))
     for one, other in (*listed, *begun):
         return _both(a.spelled([one]), b.spelled([other]))
+    judged = [(praise(some), blame(some)) for some in (only_a, sorted(only_b))]
+    if _sign(*judged[0]) * _sign(*judged[1]) < 0:
+        one, other = ([*good, *bad] for good, bad in judged)
+        return _both(a.spelled(one), b.spelled(other))
     return _both(*_contrasting(a, b))
 
 
@@ -159,6 +166,8 @@ def order(a: Text, b: Text) -> str:
     does the order of a list: *tea or milk*.
     """
     one, other = changed_places(a, b)
+    if not one and a.places == b.places and _regrouped(a, b):
+        one, other = a.content, b.content
     return _both([" ".join(a.spelled(one))], [" ".join(b.spelled(other))]) if one else ""
 
 
@@ -213,6 +222,34 @@ def _beginnings(words: Iterable[str]) -> dict[str, str]:
 def _turn(one: str, other: str | None) -> bool:
     """Return whether two prefixes make opposites."""
     return other is not None and one != other and (bool(one and other) or (one or other) in UN)
+
+
+def _regrouped(a: Text, b: Text) -> bool:
+    """Return whether a part around an *and* has words of two parts of the other text.
+
+    *opens at nine and closes at noon* / *opens at noon and closes at nine*
+    """
+    other = _parts(b)
+    return any(
+        sum(not part.isdisjoint(each) for each in other) > 1 and not any(part <= each or each <= part for each in other)
+        for part in _parts(a)
+    )
+
+
+def _parts(text: Text) -> list[frozenset[str]]:
+    """Return the stems of each part of a text between *and*, commas and ends of sentences; leave out single words."""
+    parts = [frozenset[str]()]
+    for word, stem in text.placed:
+        if word == "and" or word in MARKS:
+            parts.append(frozenset())
+        elif stem:
+            parts[-1] |= {stem}
+    return [each for each in parts if len(each) > 1]
+
+
+def _sign(praising: list[str], blaming: list[str]) -> int:
+    """Return 1 if a text praises more than it blames, -1 if it blames more, else 0."""
+    return (len(praising) > len(blaming)) - (len(praising) < len(blaming))
 
 
 def _contrasting(a: Text, b: Text) -> tuple[list[str], list[str]]:

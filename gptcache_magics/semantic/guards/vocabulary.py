@@ -158,7 +158,20 @@ _OPPOSITES: Final = (
     "last next,top bottom,before after,above below,over under,up down,on off,left right,open close,start stop,"
     "start end,begin end,add remove,push pull,read write,buy sell,win lose,lock unlock,show hide,keep remove,"
     "positive negative,true false,male female,men women,man woman,pros cons,hot cold,strong weak,easy hard,odd even,"
-    "rise fall,raise lower,upper lower,public private,well badly"
+    "rise fall,raise lower,upper lower,public private,well badly,"
+    # states and what happens
+    "fine damaged,fine broken,working broken,full empty,alive dead,fresh stale,wide narrow,deep shallow,"
+    "thick thin,quick slow,cheap expensive,cheap dear,warm cold,warm cool,hot cool,heavy light,dark light,dark bright,"
+    "loud quiet,loud silent,dry wet,tight loose,rich poor,soft hard,soft loud,smooth rough,sweet sour,sweet bitter,"
+    "near far,inside outside,arrive leave,arrive depart,come go,gain lose,increase decrease,grow shrink,rise drop,"
+    "accept reject,approve reject,accept refuse,allow forbid,allow ban,hire fire,borrow lend,love hate,forget remember,"
+    "find lose,keep lose,pass fail,success failure,succeed fail,win fail,build destroy,create destroy,create delete,"
+    "add delete,insert delete,save delete,appear disappear,send receive,give take,catch miss,score miss,join leave,"
+    "stay leave,enter leave,enter exit,launch postpone,begin finish,start finish,wake sleep,laugh cry,sunny rainy,"
+    "north south,east west,front back,day night,morning evening,summer winter,brother sister,mother father,son daughter,"
+    "husband wife,boy girl,uncle aunt,king queen,always sometimes,always rarely,always seldom,often rarely,often seldom,"
+    "sometimes never,everyone someone,everybody somebody,everyone anyone,everybody anybody,everyone somebody,"
+    "everybody someone,everyone anybody,everybody anyone,everything something,everything anything,all none"
 )
 _PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
 OPPOSITES: Final = {
