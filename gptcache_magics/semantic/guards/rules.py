@@ -75,10 +75,9 @@ def opposite(a: Text, b: Text) -> str:
     begun = ((begun_a[end] + end, begun_b[end] + end) for end in begun_a if _turn(begun_a[end], begun_b.get(end)))
     for one, other in (*listed, *begun):
         return _both(a.spelled([one]), b.spelled([other]))
-    judged = [(praise(some), blame(some)) for some in (only_a, sorted(only_b))]
-    if _sign(*judged[0]) * _sign(*judged[1]) < 0:
-        one, other = ([*good, *bad] for good, bad in judged)
-        return _both(a.spelled(one), b.spelled(other))
+    (praised, blamed), (praised_too, blamed_too) = ((praise(some), blame(some)) for some in (only_a, sorted(only_b)))
+    if _sign(praised, blamed) * _sign(praised_too, blamed_too) < 0:
+        return _both(a.spelled(praised + blamed), b.spelled(praised_too + blamed_too))
     return _both(*_contrasting(a, b))
 
 
