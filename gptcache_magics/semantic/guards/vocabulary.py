@@ -168,10 +168,10 @@ _OPPOSITES: Final = (
     "find lose,keep lose,pass fail,success failure,succeed fail,win fail,build destroy,create destroy,create delete,"
     "add delete,insert delete,save delete,appear disappear,send receive,give take,catch miss,score miss,join leave,"
     "stay leave,enter leave,enter exit,launch postpone,begin finish,start finish,wake sleep,laugh cry,sunny rainy,"
-    "north south,east west,front back,day night,morning evening,summer winter,brother sister,mother father,son daughter,"
-    "husband wife,boy girl,uncle aunt,king queen,always sometimes,always rarely,always seldom,often rarely,often seldom,"
-    "sometimes never,everyone someone,everybody somebody,everyone anyone,everybody anybody,everyone somebody,"
-    "everybody someone,everyone anybody,everybody anyone,everything something,everything anything,all none"
+    "north south,east west,front back,day night,morning evening,summer winter,brother sister,mother father,"
+    "husband wife,boy girl,uncle aunt,king queen,always sometimes,always rarely,always seldom,often rarely,"
+    "often seldom,sometimes never,son daughter,everyone someone,everybody somebody,everyone anyone,everybody anybody,"
+    "everyone somebody,everybody someone,everyone anybody,everybody anyone,everything something,everything anything,all none"
 )
 _PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
 OPPOSITES: Final = {
