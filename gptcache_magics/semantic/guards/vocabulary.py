@@ -171,7 +171,8 @@ _OPPOSITES: Final = (
     "north south,east west,front back,day night,morning evening,summer winter,brother sister,mother father,"
     "husband wife,boy girl,uncle aunt,king queen,always sometimes,always rarely,always seldom,often rarely,"
     "often seldom,sometimes never,son daughter,everyone someone,everybody somebody,everyone anyone,everybody anybody,"
-    "everyone somebody,everybody someone,everyone anybody,everybody anyone,everything something,everything anything,all none"
+    "everyone somebody,everybody someone,everyone anybody,everybody anyone,everything something,everything anything,"
+    "all none"
 )
 _PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
 OPPOSITES: Final = {
