@@ -2,6 +2,7 @@
 
 GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
+│   └── StoreLockedError  others keep it busy
 ├── NotStorable           an answer that no later call may be given (in store.reasons)
 ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
 ├── CommandError          a word, option or value that a command does not accept
@@ -19,6 +20,7 @@ __all__ = [
     "GPTCacheMagicsError",
     "MissingDependencyError",
     "StoreError",
+    "StoreLockedError",
 ]
 
 
@@ -28,6 +30,10 @@ class GPTCacheMagicsError(Exception):
 
 class StoreError(GPTCacheMagicsError):
     """The store could not be opened, read or written."""
+
+
+class StoreLockedError(StoreError):
+    """Another process, or another thread, keeps the store busy."""
 
 
 class CommandError(GPTCacheMagicsError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gptcache_magics.identity.providers import ANSWER_COUNTS, finishing
+from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["Call", "task_or_thread"]
@@ -38,6 +39,9 @@ class Call:
     """The metadata of earlier answers that the request carries, taken with the configuration."""
     owner: object = field(default_factory=task_or_thread)
     """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
+
+    patience: Patience = field(default_factory=Patience)
+    """The time that the store has taken from this call."""
 
     events: bool = False
     """Whether a handler asked for the pieces of the answer, as that of ``astream_events`` does."""

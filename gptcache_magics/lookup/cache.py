@@ -29,6 +29,7 @@ from gptcache_magics.lookup.request import (
 )
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight
 from gptcache_magics.settings import Scope
+from gptcache_magics.store.patience import waiting
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, NotStorable, Reason, Unusable, sentence
 
@@ -86,7 +87,8 @@ class RequestCache:
             if request.scope.mode in ("auto", "refresh"):
                 ttl = ledger.settings.options.ttl
                 expires = time.time() + ttl if ttl is not None else None
-                self._answers.save(request, answer, codec, seconds, used, expires)
+                with waiting(request.patience):
+                    self._answers.save(request, answer, codec, seconds, used, expires)
                 ledger.stored = stored = True
             elif self._store.readonly:
                 reason = Reason(Kind.NOT_STORED, "the store is read-only")
@@ -127,7 +129,8 @@ class RequestCache:
     def _search(self, request: Request, codec: AnswerCodec) -> Hit | Search:
         started = time.perf_counter()
         try:
-            search = self._answers.find(request)
+            with waiting(request.patience):
+                search = self._answers.find(request)
             if search.found is not None:
                 answer = self._decoded(request, search.found, codec)
                 if answer is not None:
@@ -164,7 +167,8 @@ class RequestCache:
     def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
         """Note that the model answers, or refuse to ask it."""
         identity = request.identity
-        refused = refusal(request, search, self._store, self._ledger)
+        with waiting(request.patience):
+            refused = refusal(request, search, self._store, self._ledger)
         skipped = request.scope.mode in ("refresh", "bypass")
         outcome: Outcome = "error" if search.failed else "bypass" if skipped else "miss"
         reason = search.reason or identity.reason or Reason(Kind.NEW)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Scope
+from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Found, Lookup, Near, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 
@@ -30,6 +31,10 @@ class Caller(Protocol):
     @property
     def running(self) -> Lock:
         """A lock that is held while the call runs. Unlike a flag, it is right after an interrupt at any instruction."""
+
+    @property
+    def patience(self) -> Patience:
+        """The time that the store has taken from the call, in all its lookups and updates."""
 
     @property
     def paused(self) -> float | None:
@@ -54,6 +59,11 @@ class Request:
     llm_string: str = ""
     retry: bool = False
     """Whether the same was asked before, and the answer would not do."""
+
+    @property
+    def patience(self) -> Patience:
+        """The time that the store has taken from the call that asks."""
+        return self.call.patience if self.call is not None else Patience()
 
     @property
     def skip(self) -> Reason | None:

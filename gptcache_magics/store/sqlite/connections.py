@@ -1,7 +1,8 @@
 """Run work on the SQLite file of a store, with a connection for each thread, and handle the trouble with such a file.
 
-A damaged file is set aside, and a new one is started. A locked file is waited for, once. No connection crosses a
-``fork``: the parent closes them before, and both sides open their own again.
+A damaged file is set aside, and a new one is started. A locked file is waited for; a command does so in short steps,
+between which model calls get their turn. No connection crosses a ``fork``: the parent closes them before, and both
+sides open their own again.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gptcache_magics import fork
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import StoreError, StoreLockedError
+from gptcache_magics.store.patience import Wait, patience
 from gptcache_magics.store.sqlite.database import (
     BUSY_SECONDS,
     DAMAGED,
     ERRORS,
     LOCKED,
-    NO_SHARED_MEMORY,
     Connection,
     Database,
     code_of,
@@ -31,24 +32,25 @@ from gptcache_magics.store.sqlite.database import (
     identity_of,
     is_damage,
 )
+from gptcache_magics.store.sqlite.failure import failure, is_undecodable, tolerant
 from gptcache_magics.store.sqlite.schema import transaction
 
-__all__ = ["Connections", "StoreLockedError"]
+__all__ = ["Connections"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 CALL_SECONDS: Final = 1.0
-"""Longest wait for another process in a model call, and in anything that reads."""
+"""Longest wait for others in all of a model call, and in anything that reads."""
 LOCKED_SECONDS: Final = 10.0
 """Time after such a wait in which a call does not wait again."""
+STEP_SECONDS: Final = 0.1
+"""Longest wait of a command inside SQLite while model calls wait for their turn to write."""
+PAUSE_SECONDS: Final = 0.005
+"""Pause between two such waits, in which another thread can begin to write."""
 # Connections of the parent process, kept from being closed by a child: SQLite forbids carrying them across fork().
 _abandoned: list[object] = []
 _stranded = False
 """Whether this process was forked while another thread was inside SQLite, whose own locks stay locked then."""
-
-
-class StoreLockedError(StoreError):
-    """Another process keeps the store locked."""
 
 
 class _Lease:
@@ -94,12 +96,15 @@ class Connections:
                 self._forget_file()
         return self._database.readonly
 
-    def read(self, work: Work[T]) -> T:
-        """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more."""
-        try:
-            return self._reading(work)
-        except ERRORS as error:
-            return self._again(self._reading, work, error)
+    def read(self, work: Work[T], *, wait: bool = True) -> T:
+        """Run ``work`` on this thread's connection. A damaged file is set aside and ``work`` run once more.
+
+        Parameters
+        ----------
+        wait
+            Whether to wait for another process, as far as the call or the command has patience left.
+        """
+        return self._run(self._reading, work, self._wait(command=False) if wait else Wait(0))
 
     def write(self, work: Work[T], *, patient: bool = True) -> T:
         """Run ``work`` in one transaction that is on disk, or undone, when this returns.
@@ -108,25 +113,19 @@ class Connections:
         ----------
         patient
             Whether to wait ``BUSY_SECONDS`` for another process that writes, as a command may, or ``CALL_SECONDS``.
+            In a model call, only its own patience counts.
 
         Raises
         ------
         StoreError
-            If the file cannot be written; ``StoreLockedError`` if another process keeps it locked.
+            If the file cannot be written; ``StoreLockedError`` if others keep it busy.
         """
-
-        def run(work: Work[T]) -> T:
-            return self._transaction(work, patient)
-
-        try:
-            return run(work)
-        except ERRORS as error:
-            return self._again(run, work, error)
+        return self._run(self._transaction, work, self._wait(command=patient))
 
     def fill(self, file: sqlite3.Connection, where: str) -> None:
         """Hold in memory the content of a file, brought to this version."""
         with self._lock:
-            self._share(copy_in_memory(file, where, self._patience()))
+            self._share(copy_in_memory(file, where, self._wait(command=False).left))
 
     def close(self) -> None:
         """Release the file; the next use opens it again.
@@ -138,105 +137,144 @@ class Connections:
             self._local = threading.local()
             self._close_unused()
 
-    def _reading(self, work: Work[T]) -> T:
+    def _wait(self, *, command: bool) -> Wait:
+        """Return how long a piece of work waits: a call not at all if one has just waited in vain."""
+        mine = patience()
+        command = command if mine is None else mine.command
+        seconds = BUSY_SECONDS if command else CALL_SECONDS if time.monotonic() >= self._locked_until else 0.0
+        waited = mine.waited if mine is not None else 0.0
+        return Wait(seconds - waited, for_threads=mine is None, step=STEP_SECONDS if command else inf)
+
+    def _run(self, run: Callable[[Work[T], Wait], T], work: Work[T], wait: Wait) -> T:
+        """Run ``work``, once more after an error that this may help against, and count the time that it took."""
+        mine = patience()
+        try:
+            return run(work, wait)
+        except ERRORS as error:
+            return self._again(run, work, wait, error)
+        finally:
+            if mine is not None:
+                mine.waited += wait.taken
+
+    def _reading(self, work: Work[T], wait: Wait) -> T:
         while True:
-            db = self._connection()
+            db = self._connection(wait)
             with db.lock:
                 if db.usable:  # no fork came between
-                    db.wait_at_most(self._patience())
+                    db.wait_at_most(wait.left)
                     return work(db)
 
-    def _transaction(self, work: Work[T], patient: bool) -> T:
+    def _transaction(self, work: Work[T], wait: Wait) -> T:
         while True:
-            db = self._connection()
+            db = self._connection(wait)
             if self._database.readonly:
                 if not self.readonly:
                     continue
                 raise StoreError(
                     f"{self._database.path} is read-only; nothing was stored. Store elsewhere: %gptcache on FOLDER"
                 )
-            # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
-            with self._writing, db.lock:
-                if db.usable:
-                    db.wait_at_most(BUSY_SECONDS if patient else self._patience())
-                    result = transaction(db, work)
-                    self._locked_until = 0.0
-                    return result
-
-    def _patience(self) -> float:
-        """Return how long a call waits for another process: not at all if one has just waited in vain."""
-        return 0.0 if time.monotonic() < self._locked_until else CALL_SECONDS
-
-    def _again(self, run: Callable[[Work[T]], T], work: Work[T], error: Exception) -> T:
-        """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
-        if _is_undecodable(error):
-            work = _tolerant(work)
             try:
-                return run(work)
+                # One writer at a time in this process: waiting here is fair, waiting inside SQLite is a busy loop.
+                if not self._writing.acquire(timeout=wait.timeout):
+                    raise self._busy(wait)
+                with db.lock:
+                    if db.usable:
+                        db.wait_at_most(wait.step)
+                        result = transaction(db, work)
+                        self._locked_until = 0.0
+                        return result
+            except sqlite3.OperationalError as error:
+                if code_of(error) not in LOCKED or not wait.left:
+                    raise
+            finally:  # "with" cannot give up, and after the call of suppress() an interrupt may come
+                try:  # noqa: SIM105
+                    self._writing.release()
+                except RuntimeError:  # it was not acquired
+                    pass
+            time.sleep(PAUSE_SECONDS)
+
+    def _again(self, run: Callable[[Work[T], Wait], T], work: Work[T], wait: Wait, error: Exception) -> T:
+        """Run ``work`` once more after an error that this may help against: text or a file that is damaged."""
+        if is_undecodable(error):
+            work = tolerant(work)
+            try:
+                return run(work, wait)
             except ERRORS as again:
                 error = again
         if not is_damage(error) or self._database.path is None:
-            raise self._failure(error, "failed") from error
+            raise self._failure(error, "failed", wait) from error
         try:
             kept = self._set_aside()
             try:
-                return run(work)
+                return run(work, wait)
             except ERRORS as again:  # SQLite's own check does not look at everything
                 if code_of(again) not in DAMAGED:
                     raise
             self._set_aside(kept)
-            return run(work)
+            return run(work, wait)
         except ERRORS as again:
-            raise self._failure(again, "failed") from again
+            raise self._failure(again, "failed", wait) from again
 
-    def _failure(self, error: Exception, verb: str) -> StoreError:
-        """Return the sentence about an error of SQLite. After a locked file, calls do not wait for a while."""
-        code = code_of(error)
-        if code in LOCKED:
-            if time.monotonic() >= self._locked_until:
-                self._locked_until = time.monotonic() + LOCKED_SECONDS
-            return StoreLockedError(
-                f"The store {self._where} is locked by another process. Close that one, or use another store: "
-                "%gptcache off, then %gptcache on FOLDER"
-            )
-        hint = ""
-        if code in NO_SHARED_MEMORY:
-            hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
-        return StoreError(f"The store {self._where} {verb}: {error}{hint}")
+    def _failure(self, error: Exception, verb: str, wait: Wait) -> StoreError:
+        if code_of(error) in LOCKED:
+            self._waited_in_vain(wait)
+        return failure(error, self._where, verb)
 
-    def _connection(self) -> Connection:
+    def _busy(self, wait: Wait) -> StoreLockedError:
+        self._waited_in_vain(wait)
+        return StoreLockedError(f"The store {self._where} is busy: another process, or this one, is writing to it.")
+
+    def _waited_in_vain(self, wait: Wait) -> None:
+        """Let calls not wait for a while."""
+        if not wait.none and time.monotonic() >= self._locked_until:
+            self._locked_until = time.monotonic() + LOCKED_SECONDS
+
+    def _connection(self, wait: Wait) -> Connection:
         if _stranded:
             raise StoreError("This process was forked while another thread was in the store, and cannot use a store.")
         path = self._database.path
         if path is None:
-            return self._memory if self._memory is not None and not self._held else self._open_memory()
+            return self._memory if self._memory is not None and not self._held else self._open_memory(wait)
         lease: _Lease | None = getattr(self._local, "lease", None)
         if lease is not None and lease.epoch == self.epoch and identity_of(path) == self._file:
             return lease.connection
-        with self._lock:
-            self._close_unused()
-            if self._file is not None and identity_of(path) != self._file:
-                self.notices.append(f"{path} was removed or replaced while open. Answers go into a new file.")
-                self._forget_file()
-            mine = self._memory or self._open_file()
-            self._file = self._file or identity_of(path)  # a file that came while this one was opened is told next
-            self._local.lease = _Lease(mine, self.epoch)
-            if not mine.in_memory:
-                self._open.append((weakref.ref(self._local.lease), mine))
-            return mine
-
-    def _open_memory(self) -> Connection:
-        with self._lock:
-            return self._memory or self._share(self._database.open(self._patience()))
-
-    def _open_file(self) -> Connection:
         try:
-            db = self._database.open(self._patience())
+            if not self._lock.acquire(timeout=wait.timeout):
+                raise self._busy(wait)
+            return self._new_connection(path, wait)
+        finally:  # as in ``_transaction``
+            try:  # noqa: SIM105
+                self._lock.release()
+            except RuntimeError:
+                pass
+
+    def _new_connection(self, path: Path, wait: Wait) -> Connection:
+        """Return a connection for this thread, which holds the lock for opening."""
+        self._close_unused()
+        if self._file is not None and identity_of(path) != self._file:
+            self.notices.append(f"{path} was removed or replaced while open. Answers go into a new file.")
+            self._forget_file()
+        mine = self._memory or self._open_file(wait)
+        self._file = self._file or identity_of(path)  # a file that came while this one was opened is told next
+        self._local.lease = _Lease(mine, self.epoch)
+        if not mine.in_memory:
+            self._open.append((weakref.ref(self._local.lease), mine))
+        return mine
+
+    def _open_memory(self, wait: Wait) -> Connection:
+        with self._lock:
+            return self._memory or self._share(self._database.open(wait.left))
+
+    def _open_file(self, wait: Wait) -> Connection:
+        # In a model call, even a file that another kernel is bringing forward is not waited for longer.
+        forward = BUSY_SECONDS if patience() is None else 0.0
+        try:
+            db = self._database.open(wait.left, forward)
         except ERRORS as error:
             if not is_damage(error):
-                raise self._failure(error, "cannot be opened") from error
+                raise self._failure(error, "cannot be opened", wait) from error
             self._set_aside()
-            db = self._database.open(self._patience())
+            db = self._database.open(wait.left, forward)
         return self._share(db) if db.in_memory else db
 
     def _share(self, memory: Connection) -> Connection:
@@ -302,21 +340,3 @@ class Connections:
         self._quiet = True
         if self._memory is not None:
             self._memory.lock = self._writing
-
-
-def _is_undecodable(error: Exception) -> bool:
-    # sqlite3 itself raises this error, and it has no code.
-    return str(error).startswith("Could not decode to UTF-8")
-
-
-def _tolerant(work: Work[T]) -> Work[T]:
-    """Return ``work`` with text that is not UTF-8 replaced where it is read."""
-
-    def run(db: Connection) -> T:
-        db.text_factory = partial(str, encoding="utf-8", errors="replace")
-        try:
-            return work(db)
-        finally:
-            db.text_factory = str
-
-    return run

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gptcache_magics.errors import StoreError
+from gptcache_magics.store.patience import Wait
 from gptcache_magics.store.sqlite.schema import has_tables, is_current, migrate
 
 __all__ = [
@@ -107,15 +108,25 @@ class Database:
         self._uses_wal = True
         """Whether the file system can do what WAL needs, as far as is known."""
         self._was_open = False
-        """Whether a file was open before. Then a model call may be what opens it now."""
+        """Whether a file was open before."""
 
-    def open(self, seconds: float) -> Connection:
-        """Return a new connection that waits at most ``seconds`` for another process. Raises the errors of SQLite."""
+    def open(self, seconds: float, forward_seconds: float = 0.0) -> Connection:
+        """Return a new connection. Raises the errors of SQLite.
+
+        Parameters
+        ----------
+        seconds
+            Longest wait for another process, in all.
+        forward_seconds
+            Longest wait for another kernel that is bringing the file forward, if no file was open before.
+        """
         if self.path is None:
             return copy_in_memory(None, ":memory:", seconds)
         _make_file(self.path)
         self.readonly = not _is_writable(self.path)
-        return (self._open_readonly if self.readonly else self._open_file)(self.path, seconds)
+        if self.readonly:
+            return self._open_readonly(self.path, seconds)
+        return self._open_file(self.path, seconds, forward_seconds)
 
     def became_writable(self) -> bool:
         """Return whether a file that was opened read-only may be written by now; then the next ``open`` does so."""
@@ -157,19 +168,19 @@ class Database:
         self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
         return None
 
-    def _open_file(self, path: Path, seconds: float) -> Connection:
-        end = time.monotonic() + seconds
+    def _open_file(self, path: Path, seconds: float, forward_seconds: float) -> Connection:
+        wait = Wait(seconds)
         db = _connect(str(path), seconds)
         try:
             if self._uses_wal and not _use_wal(db, str(path)):
                 self._uses_wal = False
                 db.close()
-                db = self._with_rollback_journal(path, seconds)
+                db = self._with_rollback_journal(path, wait.left)
+            db.wait_at_most(wait.left)
             # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
             db.execute("PRAGMA synchronous=NORMAL")
             if not is_current(db, str(path)):
-                # Another kernel may be bringing it forward.
-                db.wait_at_most(max(0.0, end - time.monotonic()) if self._was_open else BUSY_SECONDS)
+                db.wait_at_most(wait.left if self._was_open else max(wait.left, forward_seconds))
                 migrate(db, str(path))
             self._was_open = True
         except BaseException:
@@ -295,15 +306,16 @@ def _use_wal(db: Connection, where: str) -> bool:
     SQLite does not wait for another process that is about to switch, so we do. A file that stays in use keeps its
     rollback journal for now.
     """
-    end = time.monotonic() + db.seconds
+    wait = Wait(db.seconds)
     try:
         is_current(db, where)
         while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            db.wait_at_most(wait.left)
             try:
                 if db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
                     return False
             except sqlite3.OperationalError as error:
-                if code_of(error) not in LOCKED or time.monotonic() > end:
+                if code_of(error) not in LOCKED or not wait.left:
                     raise
                 time.sleep(0.01)
         _begin_and_undo(db)

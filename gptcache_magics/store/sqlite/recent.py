@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Container
+from contextlib import suppress
 from typing import Final
 
 from gptcache_magics import fork
+from gptcache_magics.errors import StoreLockedError
 from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.store.protocol import Found
 from gptcache_magics.store.sqlite.connections import Connections
@@ -89,28 +91,32 @@ class Following:
         self._dropped: int | None = None
         self._epoch = 0
 
-    def look(self) -> None:
+    def look(self, *, wait: bool = True) -> None:
         """Forget entries that were removed or replaced, at most every ``CHECK_SECONDS``."""
         now = time.monotonic()
         if now - self._checked > CHECK_SECONDS:
             try:
-                self._follow()
+                self._follow(wait)
             finally:  # not before: another thread would take for current what is about to be forgotten
                 self._checked = now
 
     def get(self, key: str) -> Found | None:
-        """Return the remembered entry under a key, as other kernels left it. Reads no file if none is remembered."""
+        """Return the remembered entry under a key, as other kernels left it. Reads no file if none is remembered.
+
+        It waits for nobody, for an event loop may run here. While the file is locked, nobody can change it either.
+        """
         if key not in self._recent:
             return None
-        self.look()
+        with suppress(StoreLockedError):
+            self.look(wait=False)
         return self._recent.get(key)
 
-    def _follow(self) -> None:
+    def _follow(self, wait: bool) -> None:
         if self._epoch != self._connections.epoch:
             self._epoch = self._connections.epoch
             self._recent.clear()
             self._dropped = None
-        db, version, dropped = self._connections.read(self._changes)
+        db, version, dropped = self._connections.read(self._changes, wait=wait)
         if dropped:
             if dropped[0][0] - 1 != self._dropped or any(number is None for _, number in dropped):
                 self._recent.clear()

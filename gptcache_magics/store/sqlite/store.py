@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.sqlite.connections import Connections, StoreLockedError
+from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.database import store_folder
 from gptcache_magics.store.sqlite.lookups import SQLiteLookups
