@@ -222,7 +222,7 @@ class Connections:
 
     def _busy(self, wait: Wait) -> StoreLockedError:
         self._waited_in_vain(wait)
-        return StoreLockedError(f"The store {self._where} is busy: another process, or this one, is writing to it.")
+        return StoreLockedError(f"The store {self._where} is locked by another process, or busy with a command here.")
 
     def _waited_in_vain(self, wait: Wait) -> None:
         """Let calls not wait for a while."""
