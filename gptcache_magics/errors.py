@@ -41,7 +41,17 @@ class CommandError(GPTCacheMagicsError):
 
 
 class _Refused(GPTCacheMagicsError):
-    """A model call that was not made. IPython shows the sentence; the traceback would be LangChain's."""
+    """A model call that was not made. IPython shows the sentence; the traceback would be LangChain's.
+
+    Beside the message every argument has a default, so that copies and pickles keep the fields.
+    """
+
+    def __init__(self, message: str = "", *, prompt: str = "", model: str = "") -> None:
+        super().__init__(message)
+        self.prompt = prompt
+        """The text of the last human message, or of the whole prompt of a completion model; empty if unknown."""
+        self.model = model
+        """The model's name, as in the tables; empty if unknown."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -50,6 +60,15 @@ class _Refused(GPTCacheMagicsError):
 class CacheMiss(_Refused):
     """Nothing is recorded for this call and the mode is ``replay``: the model was not asked."""
 
+    def __init__(
+        self, message: str = "", *, prompt: str = "", model: str = "", closest: str | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message, prompt=prompt, model=model)
+        self.closest = closest
+        """The id of the closest recorded entry, for ``show``; None if there is none."""
+        self.reason = reason
+        """The reason of the lookup, as in the table of lookups."""
+
 
 class EmbeddingMiss(CacheMiss):
     """The mode is ``replay``, and embeddings are not recorded: the embedder was not asked."""
@@ -57,6 +76,15 @@ class EmbeddingMiss(CacheMiss):
 
 class BudgetReached(_Refused):
     """The money for this run is spent: the call was not sent. Hits still work."""
+
+    def __init__(
+        self, message: str = "", *, prompt: str = "", model: str = "", spent: float = 0.0, limit: float = 0.0
+    ) -> None:
+        super().__init__(message, prompt=prompt, model=model)
+        self.spent = spent
+        """US dollars that this run has spent."""
+        self.limit = limit
+        """US dollars that this run may spend."""
 
 
 class MissingDependencyError(GPTCacheMagicsError, ImportError):

@@ -89,7 +89,9 @@ class BypassWatch:
         if not local and not EMBEDDING.get():
             raise EmbeddingMiss(
                 f"{type(embeddings).__name__}.{method}: not called, because embeddings are not recorded, and mode "
-                "replay calls no model. LangChain's CacheBackedEmbeddings keeps them in files."
+                "replay calls no model. LangChain's CacheBackedEmbeddings keeps them in files.",
+                model=type(embeddings).__name__,
+                reason="embeddings are not recorded",
             )
 
     def _in_charge(self) -> bool:
@@ -97,23 +99,22 @@ class BypassWatch:
 
     def _refuse(self, call: ModelCall, reason: Reason, scope: Scope) -> NoReturn:
         miss = _refusal(call, reason)
-        self._note(call, reason, scope, refusal=str(miss))
+        self._note(call, reason, scope, miss)
         raise miss
 
     def unreadable(self, call: ModelCall, prompt: str, error: Unreadable, scope: Scope) -> None:
         """Record a prompt of a model that cannot be read, as :meth:`call_begins` records other calls."""
         reason = Reason(Kind.UNREADABLE, str(error))
-        configuration = unreadable_configuration(call)
-        note = self._ledger.note(
-            "bypass", reason, 0.0, scope=scope, question=question_of(prompt), configuration=configuration
-        )
+        configuration, question = unreadable_configuration(call), question_of(prompt)
+        note = self._ledger.note("bypass", reason, 0.0, scope=scope, question=question, configuration=configuration)
         call.past.append(note)
         if scope.mode == "replay":
-            note.refusal = str(miss := _refusal(call, reason))
+            miss = _refusal(call, reason)
+            miss.prompt, miss.model, note.refusal = question, configuration.model, str(miss)
             raise miss
         if self._ledger.budget is not None:
             call.priced_as = configuration
-            self._ledger.budget.check(call, configuration)
+            self._ledger.budget.check(call, configuration, question)
 
     def unseen(self, prompt: str, scope: Scope) -> None:
         """Record a prompt of a model that no hook saw: it cannot be told which one asks."""
@@ -121,7 +122,9 @@ class BypassWatch:
         note = self._ledger.note("bypass", reason, 0.0, scope=scope, question=question_of(prompt))
         if scope.mode == "replay":
             miss = CacheMiss(
-                f"A model was not called: {sentence(reason)}, and mode replay serves recorded answers only."
+                f"A model was not called: {sentence(reason)}, and mode replay serves recorded answers only.",
+                prompt=note.question,
+                reason=sentence(reason),
             )
             note.refusal = str(miss)
             raise miss
@@ -142,11 +145,14 @@ class BypassWatch:
         if self._ledger.budget is not None:
             try:
                 self._ledger.budget.check(call, _configuration(call))
-            except BudgetReached:
-                self._note(call, Reason(Kind.BUDGET), scope)
+            except BudgetReached as reached:
+                self._note(call, Reason(Kind.BUDGET), scope, reached)
                 raise
 
-    def _note(self, call: ModelCall, reason: Reason, scope: Scope, refusal: str = "") -> None:
+    def _note(
+        self, call: ModelCall, reason: Reason, scope: Scope, refused: CacheMiss | BudgetReached | None = None
+    ) -> None:
+        """Note each prompt of a call, and name the first prompt and the model in the error that refuses the call."""
         try:
             asked: list[tuple[str | None, str]] = [(each.key, each.question) for each in _identities(call)]
             call.priced_as = configuration_of(call)
@@ -155,11 +161,14 @@ class BypassWatch:
         except Exception as error:
             self._ledger.note("error", self._ledger.failed(error, "reading what a model is asked"), 0.0, scope=scope)
             return
-        for key, question in asked or [(None, "")]:
+        asked = asked or [(None, "")]
+        if refused is not None:
+            refused.prompt, refused.model = asked[0][1], call.priced_as.model
+        for key, question in asked:
             note = self._ledger.note(
                 "bypass", reason, 0.0, scope=scope, key=key, question=question, configuration=call.priced_as
             )
-            note.refusal = refusal
+            note.refusal = "" if refused is None else str(refused)
             call.past.append(note)
 
 
@@ -184,7 +193,8 @@ def _goes_past(call: ModelCall, cache: BaseCache | None, installed: BaseCache | 
 def _refusal(call: ModelCall, reason: Reason) -> CacheMiss:
     return CacheMiss(
         f"{type(call.model).__name__} was not called: it would go past the cache ({sentence(reason)}), and "
-        "mode replay serves recorded answers only."
+        "mode replay serves recorded answers only.",
+        reason=sentence(reason),
     )
 
 

@@ -54,14 +54,16 @@ class Budget:
         calls = counted(self.unknown, "call of unknown price is", "calls of unknown price are")
         return f"{calls} not in the budget"
 
-    def check(self, call: Caller | None, configuration: Configuration) -> None:
+    def check(self, call: Caller | None, configuration: Configuration, prompt: str = "") -> None:
         """Raise ``BudgetReached`` if this call would exceed the budget; otherwise count the call as sent."""
         with self._lock:
             number, dollars = self._paid.get(configuration.model, (0, 0.0))
             expected, spent = dollars / number if number else 0.0, self.spent
             under_way = sum(dollars for each, dollars in self._sent.items() if each.running.locked())
             if spent >= self.limit or spent + under_way + expected > self.limit:
-                raise BudgetReached(self._sentence(expected))
+                raise BudgetReached(
+                    self._sentence(expected), prompt=prompt, model=configuration.model, spent=spent, limit=self.limit
+                )
             if call is not None:
                 self._sent[call] = self._sent.get(call, 0.0) + expected
 

@@ -108,7 +108,8 @@ class RequestCache:
         self._ledger.note("error", reason, 0.0, scope=scope)
         if scope.mode != "replay":
             return None
-        return Refused(CacheMiss(f"The model was not called (mode replay): {sentence(reason)}"))
+        miss = CacheMiss(f"The model was not called (mode replay): {sentence(reason)}", reason=sentence(reason))
+        return Refused(miss)
 
     def call_ended(self, call: Caller) -> None:
         """Release those who wait for answers that a call will not give any more."""

@@ -7,6 +7,7 @@ each cell, before a table is read, and at exit. A killed kernel may lose a secon
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from gptcache_magics import fork
+from gptcache_magics.errors import StoreError
+from gptcache_magics.log import tell
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
@@ -76,6 +79,7 @@ class Ledger:
         self.run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:6]}"
         self.recent.clear()
         self.failures, self.last_error = 0, ""
+        self._logged: set[str] = set()
         self._numbers = itertools.count(1)
 
     def note(
@@ -120,6 +124,9 @@ class Ledger:
         if self.journal is not None:
             self.journal.append(lookup)
         self.noted += 1
+        if outcome == "bypass":
+            model = configuration.model if configuration is not None else "unknown model"
+            tell(logging.INFO, "bypass (%s): %s", reason.kind if reason is not None else "", model)
         self._add(lookup, configuration)
         return lookup
 
@@ -132,7 +139,13 @@ class Ledger:
     def failed(self, error: BaseException, doing: str) -> Reason:
         """Count an error that no call notices. Returns it as the reason of a lookup."""
         self.failures += 1
-        self.last_error = scrubbed(f"{type(error).__name__} while {doing}: {error}")
+        what = f"{type(error).__name__} while {doing}"
+        self.last_error = scrubbed(f"{what}: {error}")
+        # Only our own sentences are known to quote no prompt.
+        logged = self.last_error if isinstance(error, StoreError) else f"{what}. More: %gptcache status"
+        if logged not in self._logged:
+            self._logged.add(logged)
+            tell(logging.WARNING, "%s", logged)
         return Reason(Kind.ERROR, self.last_error)
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:

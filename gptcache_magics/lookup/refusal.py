@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.explain.closest import Question, find_closest
+from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Request, Search
 from gptcache_magics.store.protocol import Store
-from gptcache_magics.store.reasons import sentence
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.text.word_diff import shown
 
 __all__ = ["refusal"]
@@ -20,7 +20,7 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
         return _cache_miss(request.identity, search, store, ledger)
     if ledger.budget is not None:
         try:
-            ledger.budget.check(request.call, request.identity.configuration)
+            ledger.budget.check(request.call, request.identity.configuration, request.identity.question)
         except BudgetReached as reached:
             return reached
     return None
@@ -28,15 +28,26 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
 
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:
     """Return the error that names the question and the closest recorded prompt."""
+    reason = sentence(search.reason or identity.reason or Reason(Kind.NEW), search.near)
+
+    def miss(ending: str, closest: Closest | None = None) -> CacheMiss:
+        return CacheMiss(
+            f"{message} {ending}",
+            prompt=identity.question,
+            model=identity.configuration.model,
+            closest=closest.id if closest is not None else None,
+            reason=reason,
+        )
+
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay does not call a model."
     if search.failed:
-        return CacheMiss(f"{message} {sentence(search.reason)}")
+        return miss(reason)
     question = Question(
         identity.question, identity.configuration, identity.key, identity.prompt_digest, prompt=identity.prompt
     )
     try:
         closest = find_closest(store, question, at_least=0)
     except Exception as error:
-        return CacheMiss(f"{message} {sentence(ledger.failed(error, 'searching the closest'))}")
-    return CacheMiss(f"{message} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."))
+        return miss(sentence(ledger.failed(error, "searching the closest")))
+    return miss(f"Closest is {closest}" if closest else "Nothing at all is recorded.", closest)

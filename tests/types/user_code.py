@@ -62,6 +62,18 @@ def match_by_meaning(folder: Path) -> None:
     assert_type(gm.label(128, "wrong"), str)
 
 
+def catch_errors() -> str | None:
+    """Read the fields of errors."""
+    try:
+        gm.mode("replay")
+    except gm.CacheMiss as miss:
+        assert_type(miss.prompt + miss.model + miss.reason, str)
+        return miss.closest
+    except gm.BudgetReached as reached:
+        assert_type(reached.limit - reached.spent, float)
+    return None
+
+
 def verify(notebook: Path) -> bool:
     """Run a notebook from recorded answers."""
     report = gm.verify(notebook, "lesson.jsonl", timeout=60, env=["DATA"])
