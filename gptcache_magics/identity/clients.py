@@ -16,8 +16,9 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
+from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.origin import is_installed, name_of
-from gptcache_magics.text.masking import HIDDEN, plain_url, without_secrets
+from gptcache_magics.text.masking import HIDDEN, without_secrets
 from gptcache_magics.text.secret_names import is_tracking
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _json(value: Any) -> str:
 
 def _text(url: Any) -> str:
     text = str(url) if url else ""
-    return plain_url(text) if "://" in text else ""
+    return address(text) if "://" in text else ""
 
 
 def is_http_client(kind: type) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gptcache_magics.identity.addresses import LOCAL
 from gptcache_magics.identity.providers import BASE_URLS
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
@@ -26,7 +27,8 @@ def label_of(model: str, parameters: Mapping[str, Any]) -> str:
         elif name == "tools" and isinstance(value, list):
             parts.append(counted(len(value), "tool"))
         elif name in BASE_URLS:
-            parts.append(str(value).partition("://")[2])
+            if not str(value).startswith(LOCAL):  # says nothing to a reader
+                parts.append(str(value).partition("://")[2])
         elif name in ("response_format", "format"):
             parts.append("structured")
         elif isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= CHARACTERS):

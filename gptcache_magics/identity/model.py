@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticUndefined
 
 from gptcache_magics.identity import classes, clients
+from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.facts import HTTP_CLIENTS, Facts, facts_of
 from gptcache_magics.identity.objects import attributes
 from gptcache_magics.identity.origin import is_installed, name_of
 from gptcache_magics.identity.providers import MODEL_NAMES, UNSET_IF_EMPTY, is_known, left_out, owner_of
 from gptcache_magics.identity.unreadable import Unreadable
-from gptcache_magics.text.masking import is_credential, plain_url, without_secrets
+from gptcache_magics.text.masking import is_credential, without_secrets
 from gptcache_magics.text.secret_names import is_secret
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def fields(model: Any, reader: Reader, *, awaited: bool = False) -> dict[str, An
             continue
         read = _field(name, value, reader)
         if name in facts.addresses and isinstance(read, str):
-            read = plain_url(read)
+            read = address(read)
         if type(value) is type(default) and read == _field(name, default, reader):
             continue
         if (name in facts.addresses and read in facts.urls and facts.known) or (name in HTTP_CLIENTS and read is None):
@@ -128,7 +129,7 @@ def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator
         return
     values = vars(model)
     used = sent[awaited] or sent[not awaited]
-    named = {plain_url(value) for name, value in values.items() if name in facts.addresses and isinstance(value, str)}
+    named = {address(value) for name, value in values.items() if name in facts.addresses and isinstance(value, str)}
     urls = [each.url for each in used]
     if any(url and url not in named | facts.urls for url in urls):
         yield "base_url", urls[0] if len(urls) == 1 else urls

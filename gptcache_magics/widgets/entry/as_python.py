@@ -16,6 +16,7 @@ from typing import Any, Final
 from langchain_core import messages as lc_messages
 from langchain_core.messages import BaseMessage
 
+from gptcache_magics.identity.addresses import LOCAL
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, STORED, Provider
@@ -156,6 +157,10 @@ def _model(
     fields, call = exact or splits[0]
     if exact is None:
         remarks.append("Not sure to be the same: the class or a parameter of the model cannot be written down.")
+    local = str(fields.get(provider.url_field)).startswith(LOCAL)
+    if local:  # the function knows name, address and key
+        path = "gptcache_magics.local_model"
+        fields = {name: value for name, value in fields.items() if name not in (provider.url_field, *NAMES)}
     name = path.rpartition(".")[2]
     lines = _with_class(name, call if "response_format" in call else fields, imports, remarks)
     if provider.url_variable and provider.url_field != "base_url" and "base_url" in fields:
@@ -163,9 +168,9 @@ def _model(
         imports.append("import os")
         lines.append(f'os.environ["{provider.url_variable}"] = {_literal(fields.pop("base_url"))}')
     imports.append(f"from {path.partition('.')[0]} import {name}")
-    if asked.environment:
+    if asked.environment and not local:
         remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
-    if not {**fields, **call}.keys() & {*NAMES}:
+    if not local and not {**fields, **call}.keys() & {*NAMES}:
         fields = {"model": asked.model} | fields
     short_names = {provider.url_field: "base_url", "model_name": "model"}
     arguments = _arguments({short_names.get(field, field): value for field, value in fields.items()}, 4)
