@@ -1,21 +1,39 @@
-"""Run ``python -m gptcache_magics verify lesson.ipynb``, for a shell or a build."""
+"""Read a store or verify a notebook from a shell or a build: ``python -m gptcache_magics stats --at .gptcache``."""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from io import TextIOWrapper
-from typing import Final
+from typing import Any, Final
 
 from gptcache_magics import commands
-from gptcache_magics.commands.verify import verify
-from gptcache_magics.errors import GPTCacheMagicsError
+from gptcache_magics.commands._parser import nearest
+from gptcache_magics.controller import controller
+from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.text.word_diff import printable
 
 PROGRAM: Final = "python -m gptcache_magics"
+TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
+COMMANDS: Final = (*TABLES, "show", "why", "save")
+FORMATS: Final = ("--csv", "--json")
+ROWS: Final = 1_000
+"""Most rows of a table that is shown as columns: more of them take seconds."""
+CHARACTERS: Final = 60
+"""Most characters of a text in a table."""
 HELP: Final = f"""An LLM cache for notebooks you can see.
 
   {PROGRAM} verify NOTEBOOK [--bundle FILE] [--timeout SECONDS]
       Run a copy of the notebook from recorded answers. Exit code 0: everything was replayed; 1: something was not.
-  {PROGRAM} verify --help
+  {PROGRAM} stats | models | entries | lookups [--at WHERE] [--csv | --json]
+      Show a table of a store: a folder (default: .gptcache) or a bundle.
+  {PROGRAM} show ID | why NUMBER | save FILE [--at WHERE]
+      Show an entry, explain a lookup, or write all entries to a bundle.
+  {PROGRAM} doctor [--at WHERE]
+      Check the installed packages and the store. Exit code 0: all is well; 1: something is not.
+  {PROGRAM} stats --help
   {PROGRAM} --version
 
 Everything else is for notebooks: %load_ext gptcache_magics"""
@@ -27,35 +45,83 @@ def main(words: list[str]) -> int:
         if isinstance(stream, TextIOWrapper):  # a console of Windows may not know every character
             stream.reconfigure(errors="replace")
     try:
-        return _run(words)
+        text, code = _run(words)
+        print(text)  # noqa: T201
+        for notice in controller.news():
+            print(_here(notice), file=sys.stderr)  # noqa: T201
+        sys.stdout.flush()
     except GPTCacheMagicsError as error:
         print(_here(str(error)), file=sys.stderr)  # noqa: T201
         return 2
+    except BrokenPipeError:  # as "| head" ends; Python would write to the pipe once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
-def _run(words: list[str]) -> int:
-    if not words or words[0] in ("--help", "-h", "help"):
-        print(HELP)  # noqa: T201
-        return 0
-    if words == [commands.VERSION]:
-        print(commands.versions())  # noqa: T201
-        return 0
-    if words[0] != "verify":
-        print(f"No command '{words[0]}'. {PROGRAM} --help", file=sys.stderr)  # noqa: T201
-        return 2
-    parser = commands.parser("verify")
-    if "--help" in words or "-h" in words:
-        print(_here(parser.format_help().strip()))  # noqa: T201
-        return 0
-    _, arguments = parser.parse(words[1:])
-    report = verify(**arguments)
-    print(report)  # noqa: T201
-    return 0 if report.ok else 1
+def _run(words: list[str]) -> tuple[str, int]:
+    """Return what a command shows, and the exit code."""
+    name, *rest = words or ["--help"]
+    if name in ("--help", "-h", "help"):
+        return HELP, 0
+    if name == commands.VERSION and not rest:
+        return commands.versions(), 0
+    if name in commands.COMMANDS and name not in COMMANDS:
+        raise CommandError(f"{name} is for notebooks: %load_ext gptcache_magics. In a shell: {', '.join(COMMANDS)}.")
+    if name not in COMMANDS:
+        raise CommandError(f"No command '{name}'.{nearest(name, COMMANDS)} {PROGRAM} --help")
+    parser = commands.parser(name)
+    if "--help" in rest or "-h" in rest:
+        formats = "\n\nAs a file: --csv or --json" if name in TABLES else ""
+        return _here(parser.format_help().strip()) + formats, 0
+    given = [word for word in rest if word in FORMATS]
+    if given and name not in TABLES:
+        raise CommandError(f"{name}: {given[0]} is for tables: {', '.join(TABLES)}.")
+    if len(given) > 1:
+        raise CommandError(f"{name}: --csv or --json. Give one of them, once.")
+    several, arguments = parser.parse([word for word in rest if word not in FORMATS])
+    arguments = parser.with_variables(arguments, {})
+    if "at" in arguments:
+        arguments["at"] = arguments["at"] or _default_store()
+    result = commands.function(name)(*several, **arguments)
+    return _shown(result, "".join(given)), 0 if getattr(result, "ok", True) else 1
+
+
+def _default_store() -> str:
+    place = str(controller.place_for(None))
+    if not os.path.exists(os.path.expanduser(place)):
+        raise CommandError(f"There is no store in {place} here. Name one: --at FOLDER, or --at lesson.jsonl")
+    return place
+
+
+def _shown(result: Any, format: str) -> str:
+    """Return what a command has returned: a table as columns, CSV or JSON, anything else as text."""
+    import pandas as pd
+
+    if format and hasattr(result, "to_frame"):
+        result = result.to_frame()
+    if not isinstance(result, pd.DataFrame):
+        if format:
+            raise CommandError(f"{format} is for tables, and this is not one.")
+        return _here(str(result))
+    if format == "--csv":
+        return str(result.to_csv(index=bool(result.index.name))).removesuffix("\n")
+    if format == "--json":
+        rows = result.reset_index() if result.index.name else result
+        return str(rows.to_json(orient="records", date_format="iso", date_unit="us"))
+    if result.empty:
+        return "No rows."
+    if len(result) > ROWS:
+        more = f"\n{len(result) - ROWS:,} more rows. All: --csv. Fewer: -n {ROWS // 10}"
+        return _shown(result.head(ROWS), format) + more
+    # In a pipe, each row is one line.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return printable(result.to_string(line_width=width, max_colwidth=CHARACTERS))
 
 
 def _here(text: str) -> str:
-    """Return a text with the command as it is typed in a shell."""
-    return text.replace("%gptcache verify", f"{PROGRAM} verify")
+    """Return a text with the commands as they are typed in a shell."""
+    return re.sub(rf"(\w+ = )?%gptcache (?=({'|'.join(COMMANDS)})\b)", f"{PROGRAM} ", text)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Controller:
             raise CommandError("on: --init or --wrap. Give one of them.")
         if wrap and previous is None:
             raise CommandError("on: --wrap keeps the cache that is installed, and there is none. Type: %gptcache on")
-        store = self._store(self._default(where))
+        store = self._store(self.place_for(where))
         store.open()
         self.previous = previous
         cache: GPTCache | None = None
@@ -97,7 +97,8 @@ class Controller:
         if place(store).endswith(BUNDLE):
             self.set_mode("replay")
 
-    def _default(self, where: str | Path | None) -> str | Path:
+    def place_for(self, where: str | Path | None) -> str | Path:
+        """Return a place that was named, or the default place."""
         return where or self.settings.config.store or DEFAULT_STORE
 
     def _wrap_instead(self, cache: GPTCache) -> None:

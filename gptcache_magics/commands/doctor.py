@@ -8,23 +8,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gptcache_magics.controller import controller
+from gptcache_magics.commands._parser import checked
+from gptcache_magics.commands._selection import At
+from gptcache_magics.controller import BUNDLE, controller
 
 if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup
+    from gptcache_magics.store.protocol import Store
 
 EXAMPLE = "%gptcache doctor"
 MOUNTS: Final = Path("/proc/mounts")
 
 
-def doctor() -> Checkup:
-    """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do."""
+@checked
+def doctor(*, at: At = None) -> Checkup:
+    """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do.
+
+    With ``at``, check the installed packages and that store.
+    """
     from gptcache_magics.commands._checks import Checkup  # imports LangChain
 
-    return Checkup(tuple(_all_checks()))
+    return Checkup(tuple(_of_this_kernel() if at is None else _of_a_store(controller.source(at).store)))
 
 
-def _all_checks() -> Iterator[Check]:
+def _of_a_store(store: Store) -> Iterator[Check]:
+    from gptcache_magics.commands import _checks
+
+    yield _checks.versions()
+    yield _tried("keys in entries", _checks.secrets, store)
+    if not store.where.endswith(BUNDLE):
+        yield from _of_the_file(Path(store.where) / "cache.db")
+
+
+def _of_this_kernel() -> Iterator[Check]:
     from gptcache_magics.commands import _checks
 
     cache = controller.cache

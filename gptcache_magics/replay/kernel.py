@@ -131,7 +131,7 @@ class LockedController(Controller):
         self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
     ) -> None:
         """Read the store that the notebook names. The cache of another store makes room and is not closed."""
-        place = where or self._place or self._default(None)
+        place = where or self._place or self.place_for(None)
         store = self._store(place)
         if (wrap or init is not None) and not store.where.endswith(BUNDLE):
             raise CommandError(
