@@ -96,6 +96,8 @@ class Options:
     """The smallest cosine at which two questions count as the same, while matching by meaning is on."""
     any_temperature: bool = False
     """Whether matching by meaning may answer a call with a temperature above 0."""
+    template: str = ""
+    """The text with gaps that most prompts are made of, for matching by meaning; empty if the user gave none."""
     shadow: bool = False
     """Whether matches by meaning are noted and not served."""
     ttl: float | None = None

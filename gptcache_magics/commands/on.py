@@ -11,6 +11,7 @@ from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import PRESETS, Match, MatchOptions, apply, threshold_of
+from gptcache_magics.semantic.template import Template, template_text
 from gptcache_magics.settings import Mode
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size, bytes_of, dollars_of, seconds_of
@@ -62,6 +63,15 @@ def on(
     any_temperature: Annotated[bool, Option(help="with --match semantic: match at a temperature above 0, too")] = False,
     reembed: Annotated[bool, Option(help="embed again the entries that another embedder has embedded")] = False,
     wait: Annotated[bool, Option(help="with --match semantic: wait until the embedder is loaded")] = False,
+    template: Annotated[
+        Any,
+        Option(
+            metavar="TEXT",
+            help='with --match semantic: compare only what is in the gaps of prompts such as "Review: {x}"; or none',
+            variable="variable",
+            may_be_variable=True,
+        ),
+    ] = None,
     ttl: Annotated[
         str | None, Option(metavar="TIME", help="lifetime of answers stored from now on, such as 12h or 7d; or none")
     ] = None,
@@ -103,6 +113,10 @@ def on(
     wait
         For ``semantic``: return when the embedder is loaded and earlier entries are searchable, as for a notebook that
         is run from top to bottom.
+    template
+        For ``semantic``: the text with ``{gaps}`` that most prompts are made of, or a LangChain prompt template with that
+        text. Of two such prompts only what is in the gaps is compared. Without it, the cache learns what prompts have
+        in common. ``none`` removes it.
     ttl
         Lifetime of the answers stored from now on, such as ``7d``; ``none`` for ever.
     max_size
@@ -131,7 +145,7 @@ def on(
         _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
 
     cosine = None if threshold is None else threshold_of(threshold)
-    wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait)
+    wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, _template(template))
     wanted.check(was_on, external_cache=external_cache)
 
     settings = controller.settings
@@ -173,6 +187,16 @@ def on(
         settings.options = options_before
         controller.set_mode(options_before.kernel.mode)
         raise
+
+
+def _template(given: Any) -> str | None:
+    """Return the text of a template; an empty text for none, and None if nothing was given."""
+    if given is None:
+        return None
+    text = "" if given == NONE else template_text(given)
+    if text:
+        Template.of(text)
+    return text
 
 
 def _over(store: Store, limit: int) -> str:

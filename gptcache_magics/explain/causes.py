@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest
+from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
     Configuration,
@@ -200,6 +201,9 @@ def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str,
         case ObjectionKind.SHADOW:
             message = "in shadow mode the model is asked all the same, so that both answers can be compared."
             return "shadow mode", f"{is_near}, but {message}", closest
+        case ObjectionKind.GUARD if objection.guard == TEMPLATE:
+            message = f"{is_near}, but both are of one template, and what differs is not the same: {objection.detail}."
+            return "guard", message, closest
         case ObjectionKind.GUARD:
             message = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
             return "guard", message, closest
@@ -295,6 +299,8 @@ def _notes(lookup: LookupRow) -> tuple[str, ...]:
     if lookup.outcome == "miss" and lookup.mode in ("replay", "readonly"):
         done = "the model was not called" if lookup.mode == "replay" else "its answer was not stored"
         notes.append(f"Mode {lookup.mode}: {done}.")
+    if lookup.match == "semantic" and reason is not None and reason.detail:
+        notes.append(f"Both are of one template, so what differs was compared: {_shown(reason.detail)}")
     if lookup.match == "semantic":
         notes.append(f"All {len(GUARDS)} guards passed. Not the same? %gptcache label {lookup.number} wrong")
     elif reason is not None and reason.kind is Kind.EXACT_ONLY:

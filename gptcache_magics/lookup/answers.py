@@ -175,7 +175,7 @@ class Answers:
         except Exception as error:
             failure = self._failed(error, "matching by meaning")
             return Search(reason=Reason(Kind.MATCHING_ERROR, failure.detail))
-        return Search(match.found, Reason(Kind.SIMILAR) if match.near is not None else None, match.near)
+        return Search(match.found, None if match.near is None else Reason(Kind.SIMILAR, match.compared), match.near)
 
     def _find_portable(self, identity: Identity) -> Found | None:
         """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""

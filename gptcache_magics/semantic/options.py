@@ -10,6 +10,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, Options, Settings
 from gptcache_magics.store.protocol import Store, VectorStore
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.word_diff import shown
 
 if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
@@ -20,6 +21,8 @@ Match = Literal["exact", "semantic"]
 PRESETS: Final = {"strict": 0.96, "balanced": THRESHOLD, "loose": 0.85}
 """Measured cosines by name; ``loose`` serves wrong answers now and then."""
 CAREFUL: Final = 0.9
+TEMPLATE_SHOWN: Final = 60
+"""Most characters of a template in a sentence."""
 
 
 class Matching(Protocol):
@@ -50,6 +53,8 @@ class MatchOptions:
     any_temperature: bool = False
     reembed: bool = False
     wait: bool = False
+    template: str | None = None
+    """A text with gaps; an empty text removes the present one."""
 
     @property
     def nothing(self) -> bool:
@@ -77,11 +82,13 @@ class MatchOptions:
             "--any-temperature": self.any_temperature,
             "--reembed": self.reembed,
             "--wait": self.wait,
+            "--template": self.template is not None,
         }
         semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
         said = [option for option, is_given in given.items() if is_given]
         if said and not semantic:
-            typed = {"--threshold": f"--threshold {THRESHOLD}", "--embedder": "--embedder NAME"}.get(said[0], said[0])
+            values = {"--threshold": f" {THRESHOLD}", "--embedder": " NAME", "--template": ' "Review: {x}"'}
+            typed = said[0] + values.get(said[0], "")
             raise CommandError(
                 f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {typed}"
             )
@@ -123,7 +130,7 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
     """Match by these options from now on. Returns a sentence for the user, empty if no option was given."""
     if wanted.match == "exact":
         cache.similar = None
-        cache.settings.options = replace(cache.settings.options, any_temperature=False)
+        cache.settings.options = replace(cache.settings.options, any_temperature=False, template="")
         return " Matching exactly."
     if wanted.nothing:
         return ""
@@ -144,6 +151,8 @@ def apply(cache: Matching, wanted: MatchOptions) -> str:
         options = replace(options, threshold=wanted.threshold)
         if not cache.store.readonly:
             cache.store.choose_threshold(similar.embedder, wanted.threshold)
+    if wanted.template is not None:
+        options = replace(options, template=wanted.template)
     settings.options = options
     message = f" Matching by meaning: {_summary(options, similar.embedder)}."
     more = resume(cache.store, similar, reembed=wanted.reembed, wait=wanted.wait)
@@ -160,6 +169,7 @@ def _is_other(embedder: Any, given: Any) -> bool:
 def _summary(options: Options, embedder: str) -> str:
     """Return in a few words how questions are matched by meaning."""
     message = f"{embedder}, threshold {options.threshold:g}"
+    message += f", template “{shown(options.template, TEMPLATE_SHOWN)}”" if options.template else ""
     if options.shadow:
         return f"{message}, in shadow mode (nothing is served by meaning)"
     message += ", at any temperature" if options.any_temperature else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -19,11 +19,12 @@ import numpy as np
 from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.recently_used import RecentlyUsed
-from gptcache_magics.semantic import guards
 from gptcache_magics.semantic.backfill import Backfill
+from gptcache_magics.semantic.comparison import Comparison
 from gptcache_magics.semantic.embedders import Maker
 from gptcache_magics.semantic.embedders.runner import EmbedderRunner
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
+from gptcache_magics.semantic.template import Template
 from gptcache_magics.semantic.vectors import ContextIndex, Vector
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import EntryRow, Found, Near, Selection, Store
@@ -33,6 +34,8 @@ __all__ = ["EmbeddedQuestion", "SemanticMatch", "SemanticQuery", "SemanticSearch
 
 LOOKED_AT: Final = 10
 """Number of nearest questions to compare: the first may be blocked, expired or the asked question itself."""
+LEARNT_FROM: Final = 32
+"""Number of nearest questions to learn a frame from: some are rewordings of one question."""
 NEAR: Final = 0.7
 """The smallest cosine of a question that is named as near: one in a thousand unrelated pairs reaches it."""
 REPLAY_WAITS: Final = 30.0
@@ -70,6 +73,8 @@ class SemanticMatch:
     """The nearest stored question, with the objection to it; None if none is near."""
     found: Found | None = None
     """The answer of ``near``, if it is served."""
+    compared: str = ""
+    """What was compared of the two questions, if they have a frame in common."""
 
 
 class SemanticSearch:
@@ -99,6 +104,8 @@ class SemanticSearch:
 
         None where the embedder failed.
         """
+        self._gaps = RecentlyUsed[Vector](REMEMBERED)
+        """The vectors of texts in the gaps of frames, by text."""
 
     @property
     def embedder(self) -> str:
@@ -148,19 +155,49 @@ class SemanticSearch:
 
     def search(self, asked: EmbeddedQuestion) -> SemanticMatch:
         """Return the nearest answer that may be served; if none may, the nearest with the objection to it."""
-        nearest: Near | None = None
+        nearest = SemanticMatch()
+        comparison = self._comparison(asked)
         for entry, similarity in self._neighbours(asked):
-            objection = self._objection(asked, entry, similarity)
+            first = nearest.near is None
+            objection, compared = self._objection(asked, entry, similarity, comparison, explained=first)
             near = Near(entry.key, similarity, self.embedding.name, objection)
             if objection is None:
                 found = Found(
                     entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity
                 )
-                return SemanticMatch(near, found)
-            nearest = nearest or near
+                return SemanticMatch(near, found, compared)
+            nearest = SemanticMatch(near, compared=compared) if first else nearest
             if similarity < self.threshold:
                 break
-        return SemanticMatch(nearest)
+        return nearest
+
+    def _comparison(self, asked: EmbeddedQuestion) -> Comparison:
+        """Return what compares a question with those of its context."""
+        options = self._settings.options
+        template = Template.of(options.template) if options.template else None
+        others: list[str] = []
+
+        def read() -> list[str]:
+            if not others:
+                context, at_least = asked.question.context, options.threshold
+                near = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=NEAR)
+                others.extend(each.question for each in self._store.questions_of([each.id for each in near]))
+            return others
+
+        return Comparison(asked.question.question, options.threshold, template, read, self._gap_vectors)
+
+    def _gap_vectors(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of texts in gaps. Those of stored questions are asked for again and again."""
+        with self._lock:
+            known = {text: self._gaps[text] for text in texts if text in self._gaps}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        for text in new:
+            self.embedding.check(text)
+        if new:
+            known.update(zip(new, self.embedding.embed(new), strict=True))
+            with self._lock:
+                self._gaps.update({text: known[text] for text in new})
+        return [known[text] for text in texts]
 
     def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[EntryRow, float]]:
         """Yield the stored entries with the nearest questions, nearest first, and the cosine of each."""
@@ -177,16 +214,18 @@ class SemanticSearch:
                 elif id != asked.identity.key[:16] and (row.expires is None or row.expires > time.time()):
                     yield row, cosine
 
-    def _objection(self, asked: EmbeddedQuestion, entry: EntryRow, similarity: float) -> Objection | None:
-        """Return the objection to serving an entry, or None."""
+    def _objection(
+        self, asked: EmbeddedQuestion, entry: EntryRow, similarity: float, comparison: Comparison, *, explained: bool
+    ) -> tuple[Objection | None, str]:
+        """Return the objection to serving an entry, or None, and what was compared in gaps."""
         if similarity < self.threshold:
-            return Objection(ObjectionKind.BELOW, f"{self.threshold:g}")
-        blocked = guards.blocked(entry.question, asked.question.question)
-        if blocked is not None:
-            return Objection(ObjectionKind.GUARD, blocked.difference, blocked.guard)
-        if self._store.judged_wrong(asked.identity.key):
-            return Objection(ObjectionKind.JUDGED_WRONG)
-        return Objection(ObjectionKind.SHADOW) if self._settings.options.shadow else None
+            return Objection(ObjectionKind.BELOW, f"{self.threshold:g}"), ""
+        objection, compared = comparison.objection(entry.question, explained=explained)
+        if objection is None and self._store.judged_wrong(asked.identity.key):
+            objection = Objection(ObjectionKind.JUDGED_WRONG)
+        if objection is None and self._settings.options.shadow:
+            objection = Objection(ObjectionKind.SHADOW)
+        return objection, compared
 
     # Stored entries
 

@@ -53,7 +53,10 @@ class Kind(StrEnum):
     MATCHING_ERROR = "matching error"
     """The detail is the message of an error while a question was matched by its meaning."""
     SIMILAR = "similar"
-    """A stored question is near; the lookup itself keeps the question and the objection."""
+    """A stored question is near; the lookup itself keeps the question and the objection.
+
+    The detail is what was compared of both, if they have a frame in common as prompts of one template have.
+    """
     OTHER = "other"
     """The detail is a sentence that an earlier version wrote, or nothing where the kind is not one of these."""
 
