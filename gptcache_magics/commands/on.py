@@ -114,9 +114,9 @@ def on(
         For ``semantic``: return when the embedder is loaded and earlier entries are searchable, as for a notebook that
         is run from top to bottom.
     template
-        For ``semantic``: the text with ``{gaps}`` that most prompts are made of, or a LangChain prompt template with that
-        text. Of two such prompts only what is in the gaps is compared. Without it, the cache learns what prompts have
-        in common. ``none`` removes it.
+        For ``semantic``: the text with ``{gaps}`` that most prompts are made of, or a LangChain prompt template with
+        that text. Of two such prompts only what is in the gaps is compared. Without it, the cache learns what prompts
+        have in common. ``none`` removes it.
     ttl
         Lifetime of the answers stored from now on, such as ``7d``; ``none`` for ever.
     max_size

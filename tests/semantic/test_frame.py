@@ -1,4 +1,4 @@
-"""What two prompts of one template have in their gaps: learnt from what prompts share, or told by the user's template."""
+"""What two prompts of one template have in their gaps: learnt, or told by the user's template."""
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate

@@ -170,7 +170,7 @@ def test_a_template_that_is_not_one_changes_nothing(on: Callable[..., SemanticSe
         gm.on(threshold=0.9, template="Review: x")
     assert "0.95" in gm.status().match
     gm.on(match="exact")
-    with pytest.raises(CommandError, match='Type: %gptcache on --match semantic --template "Review: {x}"'):
+    with pytest.raises(CommandError, match=r'Type: %gptcache on --match semantic --template "Review: \{x\}"'):
         gm.on(template="Review: {x}")
 
 
