@@ -3,6 +3,7 @@
 GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
 │   └── StoreLockedError  others keep it busy
+│       └── NotWrittenYetError
 ├── NotStorable           an answer that no later call may be given (in store.reasons)
 ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
 ├── CommandError          a word, option or value that a command does not accept
@@ -19,6 +20,7 @@ __all__ = [
     "EmbeddingMiss",
     "GPTCacheMagicsError",
     "MissingDependencyError",
+    "NotWrittenYetError",
     "StoreError",
     "StoreLockedError",
 ]
@@ -34,6 +36,10 @@ class StoreError(GPTCacheMagicsError):
 
 class StoreLockedError(StoreError):
     """Another process, or another thread, keeps the store busy."""
+
+
+class NotWrittenYetError(StoreLockedError):
+    """The store is busy. It holds the answer in memory, and writes the answer when it can."""
 
 
 class CommandError(GPTCacheMagicsError):

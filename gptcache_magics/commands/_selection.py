@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from gptcache_magics.commands._parser import Option, Word, nearest, whole_number
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store
 from gptcache_magics.text.amounts import seconds_of
 
 if TYPE_CHECKING:
@@ -234,14 +234,21 @@ def cell_number(source: Source, cell: int | str | None) -> int | None:
 def looked_up(source: Source, cell: int | str | None = None) -> list[str]:
     """Return the ids that this run, or one cell of it, asked for, whether or not an answer was stored."""
     number = cell_number(source, cell)
-    found = (id for id, outcome, count in _lookups(source) if outcome in ("hit", "miss") and number in (None, count))
+    found = (id for id, stores, count in _lookups(source) if stores and number in (None, count))
     return sorted({id for id in found if id})
 
 
-def _lookups(source: Source) -> list[tuple[str, str, int | None]]:
-    """Return entry, outcome and cell of the lookups of this run, newest first; all runs if the store is not on."""
+def _lookups(source: Source) -> list[tuple[str, bool, int | None]]:
+    """Return the lookups of this run, newest first; all runs if the store is not on.
+
+    Each is its entry, whether it may have hit or stored that, and its cell.
+    """
     period = source.period("run" if source.ledger is not None else "all")
     if source.ledger is not None and source.store.readonly:  # a read-only store records nothing
         recent = reversed(list(source.ledger.recent))
-        return [((each.key or "")[:16], each.outcome, each.execution_count) for each in recent]
-    return [(each.entry or "", each.outcome, each.execution_count) for each in source.store.lookups(period)]
+        return [((each.key or "")[:16], _may_store(each), each.execution_count) for each in recent]
+    return [(each.entry or "", _may_store(each), each.execution_count) for each in source.store.lookups(period)]
+
+
+def _may_store(lookup: Lookup | LookupRow) -> bool:
+    return lookup.outcome in ("hit", "miss") or lookup.mode == "refresh"

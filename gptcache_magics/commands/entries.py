@@ -46,8 +46,7 @@ def entries(
     if sort is not None and sort not in columns.ENTRIES:
         known = ", ".join(columns.ENTRIES)
         raise CommandError(f"entries: no column '{sort}'.{nearest(sort, columns.ENTRIES)} Columns: {known}.")
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     selection = selected(
         source, model=model, grep=grep, tag=tag, cell=cell, expired=expired, pinned=True if pinned else None
     )

@@ -31,8 +31,7 @@ def lookups(
     """
     from gptcache_magics.tables import frames
 
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     names = models_of(source.store, model)
     return frames.lookups(
         source.store,

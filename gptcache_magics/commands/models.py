@@ -33,8 +33,7 @@ def models(
     """
     from gptcache_magics.tables import frames
 
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     if diff is None:
         return frames.models(source.store)
     if isinstance(diff, str) or len(diff) != 2:

@@ -42,8 +42,7 @@ def save(
             f"save: the answers are in {cache.external_cache}, but a bundle is made from a store. "
             "From now on in a store: %gptcache off, then %gptcache on"
         )
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     every = all or at is not None
     if every and cell is not None:
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")

@@ -36,8 +36,7 @@ def show(
     at: At = None,
 ) -> Shown:
     """Show one entry: the conversation, the answer, what it cost, its history."""
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     (key,) = named_keys(source.store, [str(id)])
     (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
     if raw:

@@ -74,9 +74,12 @@ def status() -> Status:
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
+    run = run_totals(source) or "no lookups yet"
     options, budget = cache.settings.options, cache.ledger.budget
     if budget is not None and budget.unknown:
         warnings.append(f"{budget.incomplete}.")
+    if cache.ledger.waiting:
+        warnings.append(cache.ledger.waiting)
     if cache.ledger.failures:
         warnings.append(
             f"{counted(cache.ledger.failures, 'error')} inside the cache, the last: {cache.ledger.last_error}"
@@ -88,7 +91,7 @@ def status() -> Status:
         else f"{source.where} ({_content(cache.store)})",
         ", ".join([source.mode, *_bounds(options, budget)]),
         _match(cache),
-        run_totals(source) or "no lookups yet",
+        run,
         " ".join(warnings) or "none",
     )
 

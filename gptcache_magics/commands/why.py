@@ -54,8 +54,7 @@ def why(
     from gptcache_magics.explain.causes import explain, not_asked
     from gptcache_magics.explain.view import Why
 
-    source = controller.source(at)
-    source.flush()
+    source = controller.source(at).settled()
     store = source.store
     keys = configurations_of(store, model)
     if var is not None and (words or not isinstance(var, str)):

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.errors import BudgetReached, CacheMiss, NotWrittenYetError, StoreLockedError
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.refusal import refusal
@@ -94,6 +94,12 @@ class RequestCache:
                 reason = Reason(Kind.NOT_STORED, "the store is read-only")
         except NotStorable as refused:
             reason = refused.reason
+        except NotWrittenYetError:
+            ledger.stored = stored = True
+            ledger.found_locked()
+            reason = Reason(Kind.LOCKED, "not written yet: the store is locked")
+        except StoreLockedError:  # too many wait already
+            reason = Reason(Kind.NOT_STORED, "the store is locked")
         except Exception as error:
             reason = ledger.failed(error, "storing an answer")
         finally:
@@ -139,6 +145,9 @@ class RequestCache:
                 search = Search(reason=self._answers.unreadable(search.found))
         except Unusable as unusable:
             search = Search(reason=unusable.reason)
+        except StoreLockedError:
+            self._ledger.found_locked()
+            search = Search(reason=Reason(Kind.LOCKED, "not looked up: the store is locked"))
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)

@@ -12,19 +12,24 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from math import inf
 from queue import SimpleQueue
 from typing import Final, TypeVar
 from uuid import uuid4
 
 from gptcache_magics import fork
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.log import tell
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.settings import CELL, Scope, Settings
+from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
+from gptcache_magics.store.unwritten import with_unwritten
+from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["Ledger"]
@@ -33,6 +38,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 FLUSH_SECONDS: Final = 1.0
 RECENT_LOOKUPS: Final = 10_000
+IMPATIENT_SECONDS: Final = 10.0
 
 
 class Ledger:
@@ -53,11 +59,17 @@ class Ledger:
         """The budget of the run, if it has one."""
         self.journal: list[Lookup] | None = None
         """Every lookup, for the report on a notebook that is being verified."""
+        self.locked = False
+        """Whether the store was busy when an answer or a lookup was last to be written or read."""
+        self._late: dict[tuple[str, int], tuple[Lookup, Reason | None]] = {}
+        """The lookups whose answers are not written yet, each with its own reason."""
         self._pending: dict[tuple[str, int], tuple[Lookup]] = {}
         """The lookups to write, each in a tuple of its own: a lookup that is noted again while it is written stays."""
         self._configurations: dict[str, Configuration] = {}
         self._known: dict[str, Configuration] = {}
         self._closed = False
+        self._impatient_until = 0.0
+        """Until then a command does not wait for a locked store, because one has just waited in vain."""
         self.start_run()
         self._begin()
         fork.in_child(self._begin_in_child)
@@ -71,7 +83,7 @@ class Ledger:
     def _begin_in_child(self) -> None:
         """Start afresh in a forked child: its parent writes what it noted, and owns the panels that listen."""
         self._begin()
-        self._pending = {}
+        self._pending, self._late = {}, {}
         self._numbers = itertools.count(os.getpid() << 32)
 
     def start_run(self) -> None:
@@ -133,7 +145,10 @@ class Ledger:
     def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: Reason | None) -> None:
         """Complete a miss with the cost of the model's answer, and with the reason if the answer was not stored."""
         lookup.seconds, lookup.usage = seconds, usage
-        lookup.reason = reason or lookup.reason
+        with self._lock:
+            if reason is not None and reason.kind is Kind.LOCKED:
+                self._late[lookup.run, lookup.number_in_run] = lookup, lookup.reason
+            lookup.reason = reason or lookup.reason
         self._add(lookup, None)
 
     def failed(self, error: BaseException, doing: str) -> Reason:
@@ -147,6 +162,22 @@ class Ledger:
             self._logged.add(logged)
             tell(logging.WARNING, "%s", logged)
         return Reason(Kind.ERROR, self.last_error)
+
+    def found_locked(self) -> None:
+        """Note that the store is busy, until a lookup is written again."""
+        if not self.locked:
+            self.locked = True
+            tell(logging.INFO, "the store %s is locked by another process", self._store.where)
+
+    @property
+    def waiting(self) -> str:
+        """A sentence about what waits for a busy store; empty if nothing does."""
+        if not self.locked:
+            return ""
+        answers, lookups = len(self._late), len(self._pending)
+        what = " and ".join([counted(n, noun) for n, noun in ((answers, "answer"), (lookups, "lookup")) if n])
+        then = f": {what} {'waits' if answers + lookups == 1 else 'wait'} for it" if what else ""
+        return f"The store is locked by another process{then}."
 
     def configuration_of(self, lookup: Lookup) -> Configuration | None:
         """Return the configuration of a lookup of this run, if it is known."""
@@ -170,12 +201,18 @@ class Ledger:
             pending, configurations = dict(self._pending), dict(self._configurations)
         if not pending:
             return
+        late = dict(self._late)
         try:
-            lookups = [lookup for (lookup,) in pending.values()]
+            # The transaction that writes these lookups begins with the answers that are late.
+            lookups = [_on_time(lookup, late) for (lookup,) in pending.values()]
             self._store.record(lookups, configurations.values(), self.settings.config.keep_lookups)
+            self.locked = False
             with self._lock:  # what another thread is writing stays pending until then: it may write in vain
                 _remove(self._pending, pending)
                 _remove(self._configurations, configurations)
+                _remove(self._late, late)
+                for lookup, reason in late.values():
+                    lookup.reason = reason
             max_size = self.settings.options.max_size
             if self.stored and max_size is not None:
                 self.stored = False
@@ -186,7 +223,27 @@ class Ledger:
             self._wake.put(None)  # try again
             if not isinstance(error, Exception):
                 raise
-            self.failed(error, "writing lookups")
+            if isinstance(error, StoreLockedError):
+                self.found_locked()
+            else:
+                self.failed(error, "writing lookups")
+
+    def settled(self) -> Store:
+        """Return the store with every lookup and answer of each call that returned before.
+
+        It waits for a locked store as long as a command may, unless it has just done so in vain. If the store stays
+        locked, what is not written yet is read from memory.
+        """
+        patience = Patience(command=True, waited=inf if time.monotonic() < self._impatient_until else 0.0)
+        with waiting(patience):
+            self.flush()
+        if not self.locked:
+            return self._store
+        if patience.waited != inf:
+            self._impatient_until = time.monotonic() + IMPATIENT_SECONDS
+        with self._lock:
+            pending, known = [lookup for (lookup,) in self._pending.values()], [*self._known.values()]
+        return with_unwritten(self._store, pending, known)
 
     def close(self) -> None:
         """Write the pending lookups and end the thread."""
@@ -224,6 +281,12 @@ class Ledger:
             self._wake.get()
             time.sleep(FLUSH_SECONDS)
             self.flush()
+
+
+def _on_time(lookup: Lookup, late: Mapping[tuple[str, int], tuple[Lookup, Reason | None]]) -> Lookup:
+    """Return a lookup as it is when its answer is written."""
+    found = late.get((lookup.run, lookup.number_in_run))
+    return lookup if found is None else replace(lookup, reason=found[1])
 
 
 def _remove(pending: dict[K, V], written: dict[K, V]) -> None:

@@ -41,7 +41,7 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
 
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay does not call a model."
-    if search.failed:
+    if search.failed or (search.reason is not None and search.reason.kind is Kind.LOCKED):
         return miss(reason)
     question = Question(
         identity.question, identity.configuration, identity.key, identity.prompt_digest, prompt=identity.prompt

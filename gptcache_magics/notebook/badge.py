@@ -23,6 +23,7 @@ class Remarks:
     def __init__(self) -> None:
         self._warned = False
         self._trouble = ""
+        self._locked = False
 
     def about(self, lookups: Sequence[Lookup], cache: GPTCache) -> Iterator[str]:
         """Yield a mode other than auto, and warnings about the lookups of a cell."""
@@ -36,6 +37,9 @@ class Remarks:
         budget = cache.ledger.budget
         if budget is not None and budget.unknown:
             yield budget.incomplete
+        locked, self._locked = self._locked, cache.ledger.locked
+        if self._locked and not locked:
+            yield "the store is locked: what is new waits in memory"
         trouble = _trouble(lookups, cache)
         if trouble and trouble != self._trouble:
             self._trouble = trouble

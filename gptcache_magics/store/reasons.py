@@ -46,6 +46,8 @@ class Kind(StrEnum):
     BUDGET = "budget"
     ERROR = "error"
     """The detail is the message of an error inside the cache."""
+    LOCKED = "locked"
+    """Others kept the store busy: the detail says what could not be done."""
     NOT_STORED = "not stored"
     """The detail says why the answer to a miss was not kept."""
     EXACT_ONLY = "exact only"
@@ -161,6 +163,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.UNREADABLE: "cannot tell what the model sees: {}",
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
+    Kind.LOCKED: "{}",
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",
     Kind.MATCHING_ERROR: "exact only: error: {}",

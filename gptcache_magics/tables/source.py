@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,6 +30,10 @@ class RunLog(Protocol):
     last_error: str
 
     @property
+    def waiting(self) -> str:
+        """A sentence about what waits for a busy store; empty if nothing does."""
+
+    @property
     def recent(self) -> Sequence[Lookup]:
         """The newest lookups of this run, oldest first."""
 
@@ -38,6 +42,9 @@ class RunLog(Protocol):
 
     def flush(self) -> None:
         """Write the pending lookups to the store."""
+
+    def settled(self) -> Store:
+        """Return the store with every lookup and answer of each call that returned before."""
 
     def start_run(self) -> None:
         """Begin a new run."""
@@ -94,7 +101,11 @@ class Source:
             return ""
         failures = self.ledger.failures
         self.ledger.flush()
-        return self.ledger.last_error if self.ledger.failures > failures else ""
+        return self.ledger.waiting or (self.ledger.last_error if self.ledger.failures > failures else "")
+
+    def settled(self) -> Source:
+        """Return the same source with every lookup and answer of each call that returned before."""
+        return self if self.ledger is None else replace(self, store=self.ledger.settled())
 
     def period(self, since: str | None = None) -> Period:
         """Return the period that ``run``, ``today``, ``all``, ``1h`` or ``7d`` names."""

@@ -12,10 +12,11 @@ import pytest
 import gptcache_magics as gm
 from gptcache_magics.errors import StoreLockedError
 from gptcache_magics.store.patience import Patience, waiting
+from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.sqlite import connections, database
 from gptcache_magics.store.sqlite.recent import CHECK_SECONDS
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from tests.support.shell import ask
+from tests.support.shell import Typist, ask
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -140,3 +141,131 @@ def test_a_hit_in_memory_waits_for_nobody(on: Path, monkeypatch: pytest.MonkeyPa
         assert ask("before") == before
         monkeypatch.setattr(connections, "CALL_SECONDS", 0.05)
     gm.off()
+
+
+# What waits is not lost, and is said once
+
+
+def stored_in(folder: Path) -> list[str]:
+    """Return the questions in the file, as another process sees them."""
+    with closing(sqlite3.connect(folder / "cache.db")) as db:
+        return [row[0] for row in db.execute("SELECT question FROM entry ORDER BY created")]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_miss_under_a_lock_is_a_miss_that_is_not_written_yet(on: Path) -> None:
+    ledger = gm.current().ledger
+    with locked(on) as release:
+        bought = ask("late")
+        (lookup,) = ledger.recent
+        assert (lookup.outcome, str(lookup.reason.detail)) == ("miss", "not written yet: the store is locked")
+        assert ask("late") == bought
+        assert "The store is locked by another process: 1 answer and " in gm.status().warnings
+        assert ledger.failures == 0
+        assert stored_in(on) == []
+        release()
+        assert gm.lookups()["reason"].tolist() == ["", "nothing stored for it"]
+    assert stored_in(on) == ["late"]
+    assert gm.status().warnings == "none"
+    assert gm.stats().iloc[0][["lookups", "hits", "misses", "errors"]].tolist() == [2, 1, 1, 0]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_badge_says_once_that_the_store_is_locked(magic: Typist, tmp_path: Path) -> None:
+    magic.ip.run_cell("from tests.support.shell import ask")
+    magic.told("on store")
+    said = "the store is locked"
+    assert said not in magic.cell("_ = ask('before')")
+    with locked(tmp_path / "store") as release:
+        assert said in magic.cell("_ = ask('one')")
+        assert said not in magic.cell("_ = ask('two')")
+        release()
+    gm.stats()
+    assert said not in magic.cell("_ = ask('three')")
+
+
+def test_a_lookup_that_cannot_read_a_locked_file_is_a_miss(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gm.off()
+    with closing(sqlite3.connect(on / "cache.db")) as db:
+        db.execute("PRAGMA journal_mode=DELETE")
+    monkeypatch.setattr(database, "_use_wal", lambda db, where: False)
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.05)
+    gm.on(on)
+    gm.stats()
+    with locked(on, "BEGIN EXCLUSIVE"):
+        assert ask("question").startswith("answer")
+        (lookup,) = gm.current().ledger.recent
+        assert (lookup.outcome, lookup.reason.kind) == ("miss", "locked")
+    assert gm.stats().iloc[0]["errors"] == 0
+    gm.on(mode="replay")
+    refusal = pytest.raises(gm.CacheMiss, match="not looked up: the store is locked")
+    with locked(on, "BEGIN EXCLUSIVE"), refusal:
+        ask("another question")
+    gm.off()
+
+
+@pytest.mark.usefixtures("short")
+def test_tables_and_bundles_wait_until_what_is_late_is_written(on: Path, tmp_path: Path) -> None:
+    with locked(on) as release:
+        ask("late")
+        tables, results = in_background(lambda: (len(gm.lookups()), gm.stats()["lookups"].sum(), len(gm.entries())))
+        assert tables.is_alive()
+        release()
+        tables.join()
+    assert results == [(1, 1, 1)]
+    with locked(on) as release:
+        ask("later")
+        saves, saved = in_background(lambda: gm.save(tmp_path / "late.jsonl"))
+        release()
+        saves.join()
+    assert "Saved 2 entries" in str(saved)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let calls and commands wait for a moment."""
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_cannot_be_written_is_in_tables_and_bundles_all_the_same(on: Path, tmp_path: Path) -> None:
+    ask("before")
+    with gm.using(mode="refresh"):
+        ask("refreshed")
+    gm.stats()
+    with locked(on):
+        ask("before")
+        ask("late", model="large-model")
+        with gm.using(mode="refresh"):
+            ask("refreshed")
+        ask("late", model="large-model")
+        df = gm.lookups()
+        assert df.index.tolist() == [6, 5, 4, 3, 2, 1]
+        assert df["question"].tolist() == ["late", "refreshed", "late", "before", "refreshed", "before"]
+        assert df["outcome"].tolist() == ["hit", "bypass", "miss", "hit", "bypass", "miss"]
+        assert df["model"].tolist()[0] == "large-model"
+        assert len(gm.lookups(limit=2)) == 2
+        stats = gm.stats("total", wide=True).iloc[0]
+        assert stats[["lookups", "hits", "misses", "bypassed", "errors"]].tolist() == [6, 2, 2, 2, 0]
+        assert sorted(gm.entries()["question"]) == ["before", "late", "refreshed"]
+        assert "Lookup 4" in repr(gm.why(4))
+        assert "Saved 3 entries" in gm.save(tmp_path / "all.jsonl")
+        late = ask("late", model="large-model")
+    assert gm.lookups().index.tolist() == [7, 6, 5, 4, 3, 2, 1]
+    gm.off()
+    gm.on(tmp_path / "all.jsonl")
+    assert ask("late", model="large-model") == late
+    gm.off()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_miss_that_is_paid_while_the_file_is_locked_is_counted_once(on: Path) -> None:
+    ledger = gm.current().ledger
+    miss = ledger.note("miss", None, 0.001, key="6b" * 16, question="slow")
+    ledger.flush()
+    with locked(on):
+        ledger.paid(miss, 1.5, Usage(10, 5), None)
+        df = gm.lookups()
+        assert (len(df), df["paid_seconds"].tolist(), df.index.tolist()) == (1, [1.5], [1])
+        assert gm.stats("total").iloc[0]["lookups"] == 1

@@ -76,6 +76,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.UNREADABLE,
         Kind.RETRY,
         Kind.UNPARSED,
+        Kind.LOCKED,
         Kind.OTHER,
     }
 

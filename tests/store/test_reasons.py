@@ -17,7 +17,7 @@ def test_every_kind_has_a_sentence_with_its_detail(kind: Kind) -> None:
         kind
         in {
             *(Kind.MODE, Kind.OWN_CACHE, Kind.REPLACED, Kind.ERROR, Kind.NOT_STORED, Kind.EXACT_ONLY),
-            *(Kind.MATCHING_ERROR, Kind.OTHER, Kind.OWN_METHOD, Kind.UNREADABLE, Kind.UNPARSED),
+            *(Kind.MATCHING_ERROR, Kind.OTHER, Kind.OWN_METHOD, Kind.UNREADABLE, Kind.UNPARSED, Kind.LOCKED),
         }
     )
 

@@ -566,7 +566,7 @@ def test_a_locked_store_is_said_and_heals_by_itself(panel, source, on, monkeypat
     assert panel._tabs[0].grid.page["total"] == 1
     other.execute("ROLLBACK")
     other.close()
-    wait_until(lambda: panel._line.value == "" and "1 of 4, 1 error" in figures_of(panel))
+    wait_until(lambda: panel._line.value == "" and "1 of 4 lookups" in figures_of(panel))
 
 
 def test_a_store_that_vanished_is_said_and_the_last_tables_stay_until_there_are_others(on, source):

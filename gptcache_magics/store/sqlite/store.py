@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gptcache_magics.errors import StoreError, StoreLockedError
+from gptcache_magics.errors import NotWrittenYetError, StoreError, StoreLockedError
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
@@ -76,6 +76,11 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
     def epoch(self) -> int:
         """A number that grows whenever another file takes the place of the one that was read."""
         return self._connections.epoch
+
+    @property
+    def late(self) -> Sequence[tuple[Entry, Configuration]]:
+        """The answers that wait for a locked file, oldest first."""
+        return [*self._late.values()]
 
     def version(self) -> object:
         """Return a value that differs after every change: SQLite counts those of others and our own separately."""
@@ -155,7 +160,7 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
 
         Raises
         ------
-        StoreLockedError
+        NotWrittenYetError
             If another process keeps the file locked. This kernel has the entry, and writes it when the file is free.
         """
 
@@ -167,13 +172,14 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         found = _found(entry)
         try:
             replaced = self._write(work, patient=False)
-        except StoreLockedError:
-            if len(self._late) < LATE_KEPT:
-                if not self._late:
-                    atexit.register(self._settle_at_exit)
-                self._late[entry.key] = entry, configuration
-                self._recent.replace(found, forgotten)
-            raise
+        except StoreLockedError as locked:
+            if len(self._late) >= LATE_KEPT:
+                raise
+            if not self._late:
+                atexit.register(self._settle_at_exit)
+            self._late[entry.key] = entry, configuration
+            self._recent.replace(found, forgotten)
+            raise NotWrittenYetError(str(locked)) from locked
         except BaseException:  # perhaps it is written: an interrupt may come right after the commit
             self._recent.forget({entry.key[:16]})
             raise

@@ -1,0 +1,102 @@
+"""A store as it will be when it is free again: what is not written yet is read from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from itertools import chain
+from typing import Any, Final, cast
+
+from gptcache_magics.store.protocol import (
+    Configuration,
+    Entry,
+    EntryRow,
+    Lookup,
+    LookupRow,
+    Outcomes,
+    Period,
+    Selection,
+    Store,
+)
+from gptcache_magics.store.sqlite.store import SQLiteStore
+
+__all__ = ["with_unwritten"]
+
+KEEP: Final = 10**9
+
+
+def with_unwritten(store: Store, lookups: Sequence[Lookup], configurations: Iterable[Configuration]) -> Store:
+    """Return a store that reads ``lookups`` and the late answers of ``store`` beside what is in ``store``."""
+    late: Sequence[tuple[Entry, Configuration]] = getattr(store, "late", ())
+    memory = SQLiteStore(":memory:")
+    memory.put_all((entry for entry, _ in late), (each for _, each in late), replace=True)
+    memory.record(lookups, configurations, KEEP)
+    return cast(Store, _Unwritten(store, memory))
+
+
+class _Unwritten:
+    """Reads two stores; everything else is left to the first."""
+
+    def __init__(self, store: Store, memory: SQLiteStore) -> None:
+        self._store, self._memory = store, memory
+        written: dict[tuple[str, int], int] = {}
+        rows = memory.lookups(Period())
+        for run in {row.run for row in rows}:
+            written |= {(row.run, row.number_in_run): row.number for row in store.lookups(Period(run=run))}
+        newest = next((row.number for row in store.lookups(Period(), 1)), 0)
+        self._numbers = {row.number: written.get((row.run, row.number_in_run), newest + row.number) for row in rows}
+        """Numbers of the lookups in memory, which may be in the store in an earlier form."""
+        self._late = {row.key[:16] for row in memory.entries(Selection())}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
+        """Return lookups, newest first."""
+        mine = [
+            row._replace(number=number)
+            for row in self._memory.lookups(_numberless(period))
+            if _fits(number := self._numbers[row.number], period)
+        ]
+        again = set(self._numbers.values())
+        theirs = self._store.lookups(period, None if limit is None else limit + len(again))
+        rows = sorted([*mine, *(row for row in theirs if row.number not in again)], key=lambda row: -row.number)
+        return rows[:limit]
+
+    def outcomes(self, period: Period) -> Outcomes:
+        """Return the columns that figures are made of, newest lookup first."""
+        mine, theirs = self._memory.outcomes(_numberless(period)), self._store.outcomes(period)
+        numbers = [*(self._numbers[number] for number in mine.number), *theirs.number]
+        ours, again = len(mine.number), set(self._numbers.values())
+        kept = [at for at in range(ours) if _fits(numbers[at], period)]
+        kept += [at for at in range(ours, len(numbers)) if numbers[at] not in again]
+        kept.sort(key=lambda at: -numbers[at])
+        columns = {each.name: [*getattr(mine, each.name), *getattr(theirs, each.name)] for each in fields(Outcomes)}
+        columns["number"] = numbers
+        return Outcomes(**{name: [column[at] for at in kept] for name, column in columns.items()})
+
+    def configurations(self) -> Sequence[Configuration]:
+        """Return all configurations."""
+        both = {each.key: each for each in chain(self._memory.configurations(), self._store.configurations())}
+        return sorted(both.values(), key=lambda each: (each.provider, each.model, each.label))
+
+    def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
+        """Return entries, newest first."""
+        theirs = self._store.entries(selection, None if limit is None else limit + len(self._late))
+        rows = [*self._memory.entries(selection), *(row for row in theirs if row.key[:16] not in self._late)]
+        return sorted(rows, key=lambda row: -row.created)[:limit]
+
+    def count(self, selection: Selection = Selection()) -> tuple[int, int]:
+        """Return the number of entries and the bytes of their answers."""
+        beginnings = ("",) if selection.ids is None else tuple(selection.ids)
+        replaced = self._store.count(replace(selection, ids=[id for id in self._late if id.startswith(beginnings)]))
+        (number, size), (more, bytes) = self._store.count(selection), self._memory.count(selection)
+        return number + more - replaced[0], size + bytes - replaced[1]
+
+
+def _numberless(period: Period) -> Period:
+    return replace(period, number=None, below=None)
+
+
+def _fits(number: int, period: Period) -> bool:
+    return period.number in (None, number) and (period.below is None or number < period.below)
