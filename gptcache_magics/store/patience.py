@@ -55,12 +55,14 @@ class Wait:
         Longest time at once: between two steps other threads get their turn.
     """
 
-    __slots__ = ("_begun", "_end", "_for_threads", "_step")
+    __slots__ = ("_begun", "_end", "_for_threads", "_step", "waited")
 
     def __init__(self, seconds: float, *, for_threads: bool = False, step: float = inf) -> None:
         self._begun = time.monotonic()
         self._end = self._begun + seconds
         self._for_threads, self._step = for_threads, step
+        self.waited = 0.0
+        """Seconds that had passed when a transaction began."""
 
     @property
     def left(self) -> float:

@@ -1,13 +1,16 @@
 """The logger ``gptcache_magics``: what it tells, once, and what it never tells."""
 
 import logging
+import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import Embeddings
 
 import gptcache_magics as gm
+from gptcache_magics.store.sqlite import connections
 from tests.support.processes import run
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
@@ -81,6 +84,32 @@ def test_a_bypass_is_logged_with_its_kind_and_model(
 
     assert told(caplog) == [("INFO", "bypass (cache=False): gpt-4o-mini"), ("INFO", "bypass (mode): small-model")]
     assert SECRET not in caplog.text
+
+
+def test_a_wait_for_a_locked_file_is_logged(on: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ask("opens the file")
+    other = sqlite3.connect(on / "cache.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ask(SECRET)  # gives up
+    other.execute("ROLLBACK")
+    other.close()
+
+    waits = [message for level, message in told(caplog) if level == "INFO"]
+    expected = rf"slow lock: waited [1-9]\d*\.\d s in vain for {re.escape(str(on / 'cache.db'))}"
+    assert waits
+    assert all(re.fullmatch(expected, wait) for wait in waits)
+
+
+def test_a_wait_that_ends_well_is_logged_if_it_was_long(
+    on: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask("opens the file")
+    assert told(caplog) == []
+    monkeypatch.setattr(connections, "SLOW_SECONDS", 0.0)
+    ask(SECRET)
+
+    assert {message.split(": waited")[0] for _, message in told(caplog)} == {"slow lock"}
+    assert all(message.endswith(f" for {on / 'cache.db'}") for _, message in told(caplog))
 
 
 class Raising(logging.Handler):

@@ -7,6 +7,7 @@ sides open their own again.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from gptcache_magics import fork
 from gptcache_magics.errors import StoreError, StoreLockedError
+from gptcache_magics.log import tell
 from gptcache_magics.store.patience import Wait, patience
 from gptcache_magics.store.sqlite.database import (
     BUSY_SECONDS,
@@ -43,6 +45,8 @@ CALL_SECONDS: Final = 1.0
 """Longest wait for others in all of a model call, and in anything that reads."""
 LOCKED_SECONDS: Final = 10.0
 """Time after such a wait in which a call does not wait again."""
+SLOW_SECONDS: Final = 0.2
+"""Longest wait that is not logged."""
 STEP_SECONDS: Final = 0.1
 """Longest wait of a command inside SQLite while model calls wait for their turn to write."""
 PAUSE_SECONDS: Final = 0.005
@@ -155,6 +159,8 @@ class Connections:
         finally:
             if mine is not None:
                 mine.waited += wait.taken
+            if wait.waited > SLOW_SECONDS:
+                tell(logging.INFO, "slow lock: waited %.1f s for %s", wait.waited, self._where)
 
     def _reading(self, work: Work[T], wait: Wait) -> T:
         while True:
@@ -180,7 +186,7 @@ class Connections:
                 with db.lock:
                     if db.usable:
                         db.wait_at_most(wait.step)
-                        result = transaction(db, work)
+                        result = transaction(db, _noting(wait, work))
                         self._locked_until = 0.0
                         return result
             except sqlite3.OperationalError as error:
@@ -226,6 +232,8 @@ class Connections:
 
     def _waited_in_vain(self, wait: Wait) -> None:
         """Let calls not wait for a while."""
+        if wait.taken > SLOW_SECONDS:
+            tell(logging.INFO, "slow lock: waited %.1f s in vain for %s", wait.taken, self._where)
         if not wait.none and time.monotonic() >= self._locked_until:
             self._locked_until = time.monotonic() + LOCKED_SECONDS
 
@@ -340,3 +348,13 @@ class Connections:
         self._quiet = True
         if self._memory is not None:
             self._memory.lock = self._writing
+
+
+def _noting(wait: Wait, work: Work[T]) -> Work[T]:
+    """Return ``work`` that first notes how long its transaction took to begin."""
+
+    def run(db: Connection) -> T:
+        wait.waited = wait.taken
+        return work(db)
+
+    return run
