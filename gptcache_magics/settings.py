@@ -122,6 +122,7 @@ class Config:
     mark_hits: bool = _option(True, 'Whether a hit says so in response_metadata["gptcache"].')
     keep_lookups: int = _option(100_000, "How many of the newest lookups are kept.")
     redact: bool = _option(False, "Whether the panel hides prompts and answers.")
+    count_bookkeeping: bool = _option(False, "Whether user, metadata, service_tier and the like make another call.")
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ from gptcache_magics import chunks, generations
 from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
 from gptcache_magics.generations import CHUNKED
 from gptcache_magics.identity.canonical import dumps as canonical_json
+from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import STORED
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.text.masking import shown, without_secrets
@@ -168,7 +168,7 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
     if {"prompt", "messages"} <= fields.keys():
         raise ValueError("it has a 'prompt' and 'messages'")
     try:
-        seen, _, question = canonical(prompt, STORED)
+        seen, _, question, _ = canonical(prompt, STORED)
     except Exception as error:  # messages of a form that models do not take
         raise ValueError("the prompt cannot be read") from error
     tags, usage, edited = fields.get("tags", []), fields.get("usage", {}), fields.get("edited", False)

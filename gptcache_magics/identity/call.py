@@ -7,17 +7,32 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from gptcache_magics.identity.carried import Carried
 from gptcache_magics.identity.providers import ANSWER_COUNTS, finishing
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
 
-__all__ = ["Call", "task_or_thread"]
+__all__ = ["Call", "ReadCall", "task_or_thread"]
 
 
 def task_or_thread() -> object:
     """Return the asyncio task that runs, or the thread outside of one."""
     loop = asyncio._get_running_loop()  # outside of a loop, current_task() costs an exception
     return (asyncio.current_task(loop) if loop is not None else None) or threading.get_ident()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """What was read of a call: all that its prompts have in common."""
+
+    configuration: Configuration
+    carried: Carried = Carried()
+    """The parts of messages that its requests carry."""
+    earlier: Configuration | None = None
+    """The configuration that also counts what does not reach the model, as the first versions did; None if equal."""
+
+    def __hash__(self) -> int:
+        return hash(self.configuration)
 
 
 @dataclass(slots=True, eq=False)
@@ -34,9 +49,9 @@ class Call:
     method: str = "generate"
     inputs: Any = ()
     """The input of the method: lists of messages or texts for ``generate``, one input for a stream."""
-    configuration: Configuration | None = None
-    carried: frozenset[str] = frozenset()
-    """The metadata of earlier answers that the request carries, taken with the configuration."""
+    read: ReadCall | None = None
+    counts_bookkeeping: bool = False
+    """Whether parameters count that the provider documents not to change an answer."""
     owner: object = field(default_factory=task_or_thread)
     """The asyncio task or the thread that called; LangChain looks up in a task of its own."""
 

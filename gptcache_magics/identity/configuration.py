@@ -15,22 +15,24 @@ from typing import Any, Final
 
 import orjson
 
-from gptcache_magics.identity.call import Call
+from gptcache_magics.identity.call import Call, ReadCall
 from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
+from gptcache_magics.identity.carried import carried_by
 from gptcache_magics.identity.facts import facts_of, key_variables
 from gptcache_magics.identity.label import label_of
 from gptcache_magics.identity.model import behaviour, fields, model_name
 from gptcache_magics.identity.origin import name_of
 from gptcache_magics.identity.providers import (
+    BOOKKEEPING,
     CALL_LEFT_OUT,
     FORMATS,
     MODEL_NAMES,
     PROVIDERS,
     USUAL,
-    carried_by,
     provider_of,
 )
 from gptcache_magics.identity.reading import Reading, plain_values, reading_of
+from gptcache_magics.identity.reduced_parameters import reduced
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import HIDDEN, is_credential, shown, without_secrets
@@ -51,44 +53,42 @@ def configuration_of(call: Call) -> Configuration:
     Unreadable
         If a value cannot be read to its data. The message names the field or the argument.
     """
-    return read(call)[0]
+    return read(call).configuration
 
 
-def read(call: Call) -> tuple[Configuration, frozenset[str]]:
-    """Return the configuration of a call, and the metadata of earlier answers that its request carries.
-
-    Raises the errors of :func:`configuration_of`.
-    """
+def read(call: Call) -> ReadCall:
+    """Return what the prompts of a call have in common. Raises the errors of :func:`configuration_of`."""
     model, kwargs, awaited = call.model, arguments_of(call), call.awaited
+    if call.counts_bookkeeping:  # rarely
+        return _read_in_full(model, kwargs, awaited=awaited, counts_bookkeeping=True)
     reading = _readings.get(id(model))
     if reading is None or not reading.holds(model, awaited=awaited):
-        return _read(model, kwargs, None, awaited=awaited), carried_by(model)
-    configuration = reading.configuration(kwargs) or _read(model, kwargs, reading, awaited=awaited)
-    return configuration, reading.carried
+        return _read(model, kwargs, None, awaited=awaited)
+    return reading.call(kwargs) or _read(model, kwargs, reading, awaited=awaited)
 
 
-def _read(model: Any, kwargs: dict[str, Any], reading: Reading | None, *, awaited: bool) -> Configuration:
-    """Return the configuration of a call, and remember it if model and arguments are plain data."""
+def _read(model: Any, kwargs: dict[str, Any], reading: Reading | None, *, awaited: bool) -> ReadCall:
+    """Return what is read of a call, and remember it if model and arguments are plain data."""
     facts = facts_of(type(model))
     values = plain_values(model, facts, kwargs, awaited=awaited)
     if values is None:
-        return _configuration(model, kwargs, awaited=awaited)
+        return _read_in_full(model, kwargs, awaited=awaited)
     number = id(model)
     reading = reading or reading_of(model, facts, awaited=awaited, forget=partial(_forget, number))
-    known = facts.configurations
-    configuration = known.get(values)
-    if configuration is None:
+    known = facts.calls
+    call = known.get(values)
+    if call is None:
         if len(known) >= REMEMBERED:
             known.clear()
-        configuration = known[values] = _configuration(model, kwargs, awaited=awaited)
+        call = known[values] = _read_in_full(model, kwargs, awaited=awaited)
     # Another thread may have changed something meanwhile.
     unchanged = values == plain_values(model, facts, kwargs, awaited=awaited)
     if reading is not None and unchanged and reading.holds(model, awaited=awaited):
-        reading.remember(kwargs, configuration)
+        reading.remember(kwargs, call)
         if len(_readings) >= REMEMBERED:
             _readings.clear()
         _readings[number] = reading
-    return configuration
+    return call
 
 
 def _forget(number: int, gone: Any) -> None:
@@ -130,20 +130,26 @@ def unreadable_configuration(call: Call) -> Configuration:
     return Configuration(key, provider_of(kind), name, label_of(name, {}), None, "{}")
 
 
-def _configuration(model: Any, kwargs: dict[str, Any], *, awaited: bool) -> Configuration:
+def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_bookkeeping: bool = False) -> ReadCall:
     kind = type(model)
     reader = Reader()
-    read = fields(model, reader, awaited=awaited)
+    counted = fields(model, reader, awaited=awaited)
     arguments = {name: _argument(name, value, reader) for name, value in kwargs.items()}
     name = model_name(model, kwargs)
-    content = [name_of(kind), name, read, arguments]
-    if does := behaviour(model, reader):
-        content.append(does)
-    data = dumps(content)
+    beside = [does] if (does := behaviour(model, reader)) else []
+    data = dumps([name_of(kind), name, counted, arguments, *beside])
     if variables := _variables(data):
-        data = dumps([*content, variables])
-    addresses = facts_of(kind).addresses
-    return configuration_from_json(data, provider_of(kind), name or kind.__name__, key_variables(model), addresses)
+        beside.append(variables)
+        data = dumps([name_of(kind), name, counted, arguments, *beside])
+    facts, provider = facts_of(kind), provider_of(kind)
+
+    def configuration(data: bytes) -> Configuration:
+        return configuration_from_json(data, provider, name or kind.__name__, key_variables(model), facts.addresses)
+
+    bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
+    sent = dumps([name_of(kind), name, *reduced(facts, counted, arguments, bookkeeping), *beside])
+    earlier = configuration(data) if sent != data else None
+    return ReadCall(configuration(sent), carried_by(model, facts, kwargs), earlier)
 
 
 def _variables(content: bytes) -> dict[str, str]:

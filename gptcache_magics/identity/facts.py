@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from gptcache_magics.identity import classes
@@ -20,8 +20,10 @@ from gptcache_magics.identity.providers import (
     owner_of,
     provider_of,
 )
-from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.secret_names import is_secret
+
+if TYPE_CHECKING:
+    from gptcache_magics.identity.call import ReadCall
 
 __all__ = ["HTTP_CLIENTS", "Facts", "facts_of", "key_variables"]
 
@@ -52,6 +54,8 @@ class Facts:
     """Addresses that the provider's client uses by default."""
     arriving: frozenset[str]
     """Arguments that change how the answer arrives."""
+    takes_headers: bool
+    """Whether empty headers and an empty body of a call change nothing."""
     headers_variable: str
     """Environment variable that a client reads headers from when the first call makes it."""
     replaced: dict[str, Any]
@@ -59,8 +63,8 @@ class Facts:
     answering: list[tuple[Callable[[str], Any], str, Any]]
     """Members of installed bases that an answer comes from, None where a base has none: lookup, name and member."""
     key_variables: list[str] = field(default_factory=list)
-    configurations: dict[Hashable, Configuration] = field(default_factory=dict)
-    """The configurations of plain models, by what ``plain_values`` reads of them."""
+    calls: dict[Hashable, ReadCall] = field(default_factory=dict)
+    """What was read of the calls of plain models, by what ``plain_values`` reads of them."""
 
     def hold(self) -> bool:
         """Return whether nobody has put another method into the class since these facts were found."""
@@ -109,6 +113,7 @@ def _facts_of(kind: Any) -> Facts:
         addresses=frozenset(name for name in BASE_URLS if _is_address(kind, name)),
         urls=frozenset(provider.urls),
         arriving=(ARRIVING - {"timeout"} if provider.sends_timeout else ARRIVING) if known else frozenset(),
+        takes_headers=provider.takes_headers,
         headers_variable=provider.headers_variable if computed & {*holders} else "",
         replaced=replaced,
         answering=[

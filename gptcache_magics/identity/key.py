@@ -8,15 +8,16 @@ So the configuration is read from the live model for each call, and the prompt i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final
 
-from gptcache_magics.identity.call import Call
+from gptcache_magics.identity.call import Call, ReadCall
+from gptcache_magics.identity.carried import ALL_CARRIED, Carried
 from gptcache_magics.identity.configuration import configuration_of_llm_string, read
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import ALL_CARRIED
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.reasons import Kind, Reason
@@ -49,11 +50,18 @@ class Identity:
     """A warning about this identity, such as that the model is unknown."""
     number: int = 0
     """Number of the sample, for identical calls that get different answers."""
+    unreduced: Callable[[], Identity] | None = None
+    """Identifies the call as the first versions did; None if the key is the same. Called only after a miss."""
 
     @property
     def prompt_digest(self) -> str:
         """blake2b-64 over the canonical prompt."""
         return blake2b(self.seen, digest_size=8).hexdigest()
+
+    @property
+    def earlier(self) -> Identity | None:
+        """The identity that the first versions gave the call; they counted what does not reach the model, too."""
+        return self.unreduced().sample(self.number) if self.unreduced is not None else None
 
     def sample(self, number: int) -> Identity:
         """Return the identity of a further sample of this call; number 0 is this one."""
@@ -69,21 +77,27 @@ def key_of(configuration: str, seen: bytes, number: int = 0) -> str:
 
 
 def identify(call: Call, prompt: str) -> Identity:
-    """Return the identity of one prompt of a call, whose configuration is taken at its first prompt."""
-    if call.configuration is None:
-        call.configuration, call.carried = read(call)
+    """Return the identity of one prompt of a call, which is read at its first prompt."""
+    if call.read is None:
+        call.read = read(call)
     identity = _remembered if len(prompt) <= LONG_PROMPT else _identity_in_call
-    return identity(call.configuration, prompt, call.carried if call.chat else None)
+    return identity(call.read, prompt, call.chat)
 
 
-def _identity_in_call(configuration: Configuration, prompt: str, carried: frozenset[str] | None) -> Identity:
-    """Return the identity of a prompt; ``carried`` is None for a completion."""
-    if carried is None:
-        return _identity(configuration, prompt.encode("utf-8", "surrogatepass"), prompt, prompt)
-    seen, plain, question = canonical(prompt, carried)
-    if NOT_SERIALISED in seen:
-        raise Unreadable("a value in a message that is not JSON")
-    return _identity(configuration, seen, plain, question)
+def _identity_in_call(call: ReadCall, prompt: str, chat: bool) -> Identity:
+    configuration, reduced = call.configuration, call.earlier is not None
+    if chat:
+        seen, plain, question, reduced_prompt = canonical(prompt, call.carried)
+        reduced |= reduced_prompt
+        if NOT_SERIALISED in seen:
+            raise Unreadable("a value in a message that is not JSON")
+    else:
+        seen, plain, question = prompt.encode("utf-8", "surrogatepass"), prompt, prompt
+    identity = _identity(configuration, seen, plain, question)
+    if not reduced:
+        return identity
+    earlier = ReadCall(call.earlier or configuration, Carried(call.carried.metadata))
+    return replace(identity, unreduced=partial(_identity_in_call, earlier, prompt, chat))
 
 
 _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
@@ -92,7 +106,8 @@ _remembered: Final = lru_cache(maxsize=REMEMBERED)(_identity_in_call)
 def identify_by_llm_string(prompt: str, llm_string: str) -> Identity:
     """Return the identity of a lookup that no hook saw: only ``llm_string`` describes its model."""
     configuration, named = configuration_of_llm_string(llm_string)
-    return _identity(configuration, *canonical(prompt, ALL_CARRIED), None if named else Reason(Kind.MODEL_UNKNOWN))
+    seen, plain, question, _ = canonical(prompt, ALL_CARRIED)
+    return _identity(configuration, seen, plain, question, None if named else Reason(Kind.MODEL_UNKNOWN))
 
 
 def _identity(

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptcache_magics.identity.canonical import dumps
-from gptcache_magics.identity.providers import carried_of
+from gptcache_magics.identity.carried import Carried
+from gptcache_magics.identity.reduced_prompt import reduce
 from gptcache_magics.text.messages import chat_messages, content_text
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-__all__ = ["canonical", "prompt_of", "question_of"]
+__all__ = ["Canonical", "canonical", "prompt_of", "question_of"]
+
+
+class Canonical(NamedTuple):
+    """A prompt as the model sees it."""
+
+    seen: bytes
+    """The canonical prompt."""
+    prompt: str
+    """The prompt as stock GPTCache should see it."""
+    question: str
+    reduced: bool = False
+    """Whether something was taken away that the first versions counted."""
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> str:
@@ -27,17 +40,17 @@ def prompt_of(messages: Sequence[BaseMessage]) -> str:
     return load.dumps([m.model_copy(update={"id": None}) if m.id is not None else m for m in messages])
 
 
-def canonical(prompt: str, carried: frozenset[str]) -> tuple[bytes, str, str]:
-    """Return the canonical prompt, the prompt as stock GPTCache should see it, and the question.
+def canonical(prompt: str, carried: Carried) -> Canonical:
+    """Return the part of a prompt that the model sees.
 
     Parameters
     ----------
     carried
-        The metadata of earlier answers that the model's request carries.
+        The parts of messages that the model's request carries.
     """
     messages = chat_messages(prompt)
     if messages is None:
-        return _bytes(prompt), prompt, prompt
+        return Canonical(_bytes(prompt), prompt, prompt)
     changed = False
     question = None
     for message in messages:
@@ -46,7 +59,7 @@ def canonical(prompt: str, carried: frozenset[str]) -> tuple[bytes, str, str]:
             question = kwargs.get("content")
         metadata = kwargs.pop("response_metadata", None)
         changed |= bool(metadata)
-        if isinstance(metadata, dict) and (kept := carried_of(metadata, carried, kwargs.get("content"))):
+        if isinstance(metadata, dict) and (kept := carried.metadata_of(metadata, kwargs.get("content"))):
             kwargs["response_metadata"] = kept
         extras = kwargs.get("additional_kwargs")
         if isinstance(extras, dict) and "parsed" in extras:  # made of the content, for the user
@@ -60,12 +73,14 @@ def canonical(prompt: str, carried: frozenset[str]) -> tuple[bytes, str, str]:
             message["id"][-1] = message["id"][-1].removesuffix("Chunk")
             kwargs["type"] = str(kwargs.get("type", "")).removesuffix("MessageChunk").lower()
             changed = True
-    return dumps(messages), json.dumps(messages) if changed else prompt, content_text(question)
+    reduced = reduce(messages, carried)
+    text = json.dumps(messages) if changed or reduced else prompt
+    return Canonical(dumps(messages), text, content_text(question), reduced)
 
 
 def question_of(prompt: str) -> str:
     """Return what a person asked last, or the prompt itself."""
-    return canonical(prompt, frozenset())[2]
+    return canonical(prompt, Carried()).question
 
 
 def _bytes(prompt: str) -> bytes:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 __all__ = [
-    "ALL_CARRIED",
     "ANSWER_COUNTS",
     "ARRIVING",
     "BASE_URLS",
+    "BOOKKEEPING",
     "CALLING",
     "CALL_LEFT_OUT",
     "CALL_PARAMETERS",
@@ -32,13 +32,10 @@ __all__ = [
     "OUTPUT_TOKENS",
     "PROVIDERS",
     "RESPONSE_STATUSES",
-    "STORED",
     "TEXT_BLOCKS",
     "UNSET_IF_EMPTY",
     "USUAL",
     "Provider",
-    "carried_by",
-    "carried_of",
     "finishing",
     "is_known",
     "left_out",
@@ -61,6 +58,8 @@ class Provider:
     """Environment variable that its client reads for the address when the model's field is unset."""
     headers_variable: str = ""
     """Environment variable that its client reads headers from."""
+    takes_headers: bool = False
+    """Whether its client takes ``extra_headers``, ``extra_query`` and ``extra_body``, and leaves out empty ones."""
     sends_timeout: bool = False
     """Whether its class writes the argument ``timeout`` into the request."""
     url_field: str = "base_url"
@@ -77,13 +76,14 @@ PROVIDERS: Final[dict[str, Provider]] = {
         urls=("https://api.anthropic.com",),
         headers_variable="ANTHROPIC_CUSTOM_HEADERS",
         reads_profile=True,
+        takes_headers=True,
         url_field="anthropic_api_url",
     ),
     "aws": Provider(),
-    "azure_openai": Provider(price_id="azure"),
+    "azure_openai": Provider(takes_headers=True, price_id="azure"),
     "cohere": Provider(urls=("https://api.cohere.com",)),
-    "deepseek": Provider(),
-    "fireworks": Provider(urls=("https://api.fireworks.ai",)),
+    "deepseek": Provider(takes_headers=True),
+    "fireworks": Provider(takes_headers=True, urls=("https://api.fireworks.ai",)),
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
@@ -92,7 +92,10 @@ PROVIDERS: Final[dict[str, Provider]] = {
     ),
     "google_vertexai": Provider(price_id="google"),
     "groq": Provider(
-        chat="langchain_groq.chat_models.ChatGroq", urls=("https://api.groq.com",), url_field="groq_api_base"
+        chat="langchain_groq.chat_models.ChatGroq",
+        urls=("https://api.groq.com",),
+        takes_headers=True,
+        url_field="groq_api_base",
     ),
     "mistralai": Provider(
         chat="langchain_mistralai.chat_models.ChatMistralAI",
@@ -112,11 +115,12 @@ PROVIDERS: Final[dict[str, Provider]] = {
         completion="langchain_openai.llms.base.OpenAI",
         urls=("https://api.openai.com/v1",),
         url_variable="OPENAI_BASE_URL",
+        takes_headers=True,
         url_field="openai_api_base",
     ),
     "perplexity": Provider(urls=("https://api.perplexity.ai",)),
-    "together": Provider(),
-    "xai": Provider(price_id="x-ai"),
+    "together": Provider(takes_headers=True),
+    "xai": Provider(takes_headers=True, price_id="x-ai"),
 }
 
 USUAL: Final = frozenset(
@@ -233,22 +237,24 @@ FORMATS: Final = frozenset(["ls_structured_output_format", "structured_output_fo
 ARRIVING: Final = frozenset(["stream", "timeout"])
 """Arguments of the known providers' classes that change how the answer arrives."""
 
+_OF_OPENAI: Final = frozenset(
+    ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "metadata"]
+)
+BOOKKEEPING: Final[Mapping[str, frozenset[str]]] = {
+    # https://platform.openai.com/docs/api-reference/chat/create: who asks, where a prompt is cached, how fast an answer
+    # comes and what it costs, and notes for OpenAI's own lists. "store" is none of them: it changes later requests.
+    "openai": _OF_OPENAI,
+    # https://learn.microsoft.com/azure/ai-services/openai/reference
+    "azure_openai": _OF_OPENAI,
+    # https://docs.anthropic.com/en/api/messages and /en/api/service-tiers: who asks, and how fast an answer comes
+    "anthropic": frozenset(["metadata", "service_tier"]),
+}
+"""Parameters of requests that change no answer, by their provider's documentation: another value is the same call."""
+
 CALL_PARAMETERS: Final = frozenset(
     {"function_call", "functions", "parallel_tool_calls", "response_format", "stop", "tool_choice", "tools"}
 )
 """Parameters that are mostly arguments of the call and not fields of the model."""
-
-_CARRIED_IF: Final = {"use_previous_response_id": "id", "reuse_last_container": "container"}
-"""Fields of models that send metadata of the previous answer with the next question, each with the metadata's name."""
-_READS_PROVIDER: Final = frozenset({"anthropic", "fireworks", "google_genai"})
-"""Providers whose classes convert an answer of another provider in another way."""
-_FOREIGN_BLOCKS: Final = frozenset({"reasoning", "function_call"})
-"""Blocks that Anthropic's class drops from the answers of other providers."""
-ALL_CARRIED: Final = frozenset(_CARRIED_IF.values())
-STORED: Final = ALL_CARRIED | _READS_PROVIDER
-"""Everything that a stored prompt can still hold of the metadata."""
-_RESPONSE_ID: Final = "resp_"
-"""Prefix of the id of a response of OpenAI's."""
 
 FINISH_REASONS: Final = (
     "finish_reason",
@@ -395,31 +401,3 @@ def _package(kind: type) -> str:
 
 
 _KNOWN: Final = frozenset({name.partition(".")[0] for name in LEFT_OUT} | {f"langchain_{name}" for name in PROVIDERS})
-
-
-def carried_by(model: Any) -> frozenset[str]:
-    """Return the metadata of earlier answers that a chat model's requests carry."""
-    values = vars(model)
-    found = [name for field, name in _CARRIED_IF.items() if values.get(field)]
-    provider = provider_of(type(model))
-    return frozenset((*found, provider) if provider in _READS_PROVIDER else found)
-
-
-def carried_of(metadata: Mapping[str, Any], carried: frozenset[str], content: Any) -> dict[str, Any]:
-    """Return the part of an answer's metadata that the next request carries, or that changes how it is written."""
-    kept: dict[str, Any] = {}
-    if "id" in carried and str(metadata.get("id", "")).startswith(_RESPONSE_ID):
-        kept["id"] = metadata["id"]
-    container = metadata.get("container")
-    if "container" in carried and isinstance(container, Mapping) and container.get("id"):
-        kept["container"] = {"id": container["id"]}
-    blocks = content if isinstance(content, list) else []
-    v1 = metadata.get("output_version") == "v1" and bool(blocks)
-    foreign = any(isinstance(block, Mapping) and block.get("type") in _FOREIGN_BLOCKS for block in blocks)
-    if v1:
-        kept["output_version"] = "v1"
-    if (v1 or (foreign and "anthropic" in carried) or carried & {"fireworks", "google_genai"}) and (
-        provider := metadata.get("model_provider")
-    ):
-        kept["model_provider"] = provider
-    return kept

@@ -12,52 +12,49 @@ from weakref import ref
 import orjson
 
 from gptcache_magics.identity import clients
+from gptcache_magics.identity.call import ReadCall
 from gptcache_magics.identity.facts import Facts
 from gptcache_magics.identity.model import sent_of
 from gptcache_magics.identity.origin import is_installed
-from gptcache_magics.identity.providers import carried_by
-from gptcache_magics.store.protocol import Configuration
 
 __all__ = ["ARGUMENTS", "Reading", "plain_values", "reading_of"]
 
 
 class Reading:
-    """A plain model as it was when it was read, with the configurations of its calls."""
+    """A plain model as it was when it was read, with what was read of its calls."""
 
     __slots__ = (
-        *("_awaited", "_changing", "_clients", "_configurations", "_content", "_extra", "_facts", "_kind", "_names"),
-        *("_values", "carried", "model"),
+        *("_awaited", "_changing", "_clients", "_calls", "_content", "_extra", "_facts", "_kind", "_names"),
+        *("_values", "model"),
     )
 
     def __init__(self, model: Any, facts: Facts, *, awaited: bool, forget: Any) -> None:
         values: dict[str, Any] = vars(model)
         counted = map(values.get, facts.names)
         self.model, self._kind, self._awaited, self._facts = ref(model, forget), type(model), awaited, facts
-        self._configurations: dict[bytes, Configuration] = {}
-        """The configurations of calls, by the content of their arguments."""
-        self.carried = carried_by(model)
-        """The metadata of earlier answers that the model's requests carry."""
+        self._calls: dict[bytes, ReadCall] = {}
+        """What was read of calls, by the content of their arguments."""
         self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
         self._changing = [self._extra, *(each for each in counted if type(each) not in _UNCHANGING)]
         self._content = _content(self._changing)
         names = (*facts.sync_clients, *facts.async_clients)
         self._clients = clients.Remembered(values[name] for name in names if values.get(name))
 
-    def configuration(self, kwargs: Mapping[str, Any]) -> Configuration | None:
-        """Return the configuration of a call with these arguments, if it is remembered."""
+    def call(self, kwargs: Mapping[str, Any]) -> ReadCall | None:
+        """Return what was read of a call with these arguments, if it is remembered."""
         try:
-            return self._configurations.get(_content(kwargs) if kwargs else b"")
+            return self._calls.get(_content(kwargs) if kwargs else b"")
         except (TypeError, ValueError):  # not plain data
             return None
 
-    def remember(self, kwargs: Mapping[str, Any], configuration: Configuration) -> None:
-        """Remember the configuration of a call, whose arguments are plain data."""
-        if len(self._configurations) >= ARGUMENTS:
-            self._configurations.clear()
-        self._configurations[_content(kwargs) if kwargs else b""] = configuration
+    def remember(self, kwargs: Mapping[str, Any], call: ReadCall) -> None:
+        """Remember what was read of a call, whose arguments are plain data."""
+        if len(self._calls) >= ARGUMENTS:
+            self._calls.clear()
+        self._calls[_content(kwargs) if kwargs else b""] = call
 
     def holds(self, model: Any, *, awaited: bool) -> bool:
-        """Return whether the model is as it was, so that its configurations are those of this reading."""
+        """Return whether the model is as it was, so that its calls are read as in this reading."""
         alive: Any = self.model()
         values: dict[str, Any] = vars(model)
         try:
@@ -77,7 +74,7 @@ class Reading:
 
 
 ARGUMENTS: Final = 64
-"""Calls with other arguments of one model whose configurations are remembered."""
+"""Calls with other arguments of one model that are remembered."""
 _UNCHANGING: Final = frozenset({NoneType, bool, int, float, str, bytes})
 
 

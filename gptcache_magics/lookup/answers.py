@@ -1,7 +1,8 @@
-"""Find and store the answers through gptcache, under the key of a call or under one of its two other keys.
+"""Find and store the answers through gptcache, under the key of a call or under one of its other keys.
 
 An answer that was stored without a model at hand has LangChain's ``llm_string`` as its key. An answer that was recorded
-on another machine has the portable key, which leaves addresses out.
+on another machine has the portable key, which leaves addresses out. An answer that the first versions stored may have a
+key that counts what does not reach the model.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Answers:
             sample=identity.number,
             expires=expires,
         )
-        self._engine.save(entry, identity, request.prompt, self._unambiguous(request))
+        self._engine.save(entry, identity, request.prompt, self._unambiguous(request, identity))
         if self.similar is not None:
             try:
                 self.similar.saved(identity)
@@ -136,19 +137,30 @@ class Answers:
             self._opened.close()
 
     def _exact(self, request: Request) -> Found | None:
-        """Return the answer under the key of a request, or under one of the two other keys that it has."""
+        """Return the answer under the key of a request, or under one of the other keys that it has."""
+        found = self._find(request, request.identity)
+        earlier = request.identity.earlier if found is None else None
+        if earlier is not None:
+            found = self._find(request, earlier)
         if not self.ours:
-            if request.call is not None and request.call.streams:  # has no llm_string
-                return None
-            return self._engine.find(request.identity, request.prompt, self._unambiguous(request))
-        found = self._engine.find(request.identity, request.prompt, request.llm_string)
+            return found
         plain = request.fallback() if found is None else None
         # Reading the model again takes longer than the rest of a miss, and there is rarely such an answer.
         if plain is not None and self._store.get(plain.key) is not None and request.says_everything():
             found = self._engine.find(plain, request.prompt, request.llm_string)
         if found is None and request.scope.mode == "replay":
             found = self._find_portable(request.identity)
+            if found is None and earlier is not None:
+                found = self._find_portable(earlier)
         return found
+
+    def _find(self, request: Request, identity: Identity) -> Found | None:
+        """Return the answer that the engine has under one key of a request."""
+        if self.ours:
+            return self._engine.find(identity, request.prompt, request.llm_string)
+        if request.call is not None and request.call.streams:  # has no llm_string
+            return None
+        return self._engine.find(identity, request.prompt, self._unambiguous(request, identity))
 
     def _gave_reasons(self, identity: Identity) -> bool:
         """Return whether stored answers of a configuration say why they ended: then all whole ones do."""
@@ -157,11 +169,11 @@ class Answers:
             return any(entry.finish_reason for entry in earlier)
         return False
 
-    def _unambiguous(self, request: Request) -> str:
+    def _unambiguous(self, request: Request, identity: Identity) -> str:
         """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""
         if self.wrapped is None or request.call is None or request.says_everything():
             return request.llm_string
-        return f"{request.llm_string}---{request.identity.configuration.key}"
+        return f"{request.llm_string}---{identity.configuration.key}"
 
     def _similar(self, request: Request, similar: SemanticSearch) -> Search:
         """Look for the answer to a question of the same meaning."""

@@ -47,6 +47,7 @@ class GPTCacheMagics(Magics):
     mark_hits = _trait(Bool, "mark_hits")
     keep_lookups = _trait(Int, "keep_lookups", min=1)
     redact = _trait(Bool, "redact")
+    count_bookkeeping = _trait(Bool, "count_bookkeeping")
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gptcache_magics import fork
+from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.embedders.runner import EmbedderFailed, EmbedderRunner
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.vectors import Vector

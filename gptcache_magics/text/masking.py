@@ -18,7 +18,17 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from gptcache_magics.text.secret_names import changes_answers, is_doubtful, is_hidden, is_secret, is_tracking
 
-__all__ = ["HIDDEN", "ORDER", "is_credential", "masked", "plain_url", "scrubbed", "shown", "without_secrets"]
+__all__ = [
+    "HIDDEN",
+    "ORDER",
+    "are_headers",
+    "is_credential",
+    "masked",
+    "plain_url",
+    "scrubbed",
+    "shown",
+    "without_secrets",
+]
 
 HIDDEN: Final = "•••"
 """Stands for a value that counts in the key and is not stored.
@@ -53,6 +63,11 @@ _SCHEMA_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number
 # Parameters
 
 
+def are_headers(name: str) -> bool:
+    """Return whether the values of a parameter of this name are headers, or values of a query."""
+    return _SENT.fullmatch(name) is not None
+
+
 def without_secrets(value: Any, name: str = "") -> Any:
     """Return the part of a parameter that counts in a key: without credentials and tracking headers.
 
@@ -64,7 +79,7 @@ def without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         return _without_credentials(value) if _URL.fullmatch(value) else value
     if isinstance(value, Mapping):
-        if _SENT.fullmatch(name):
+        if are_headers(name):
             return {str(header): item for header, item in value.items() if _counts_in_header(str(header))}
         named = {str(each): item for each, item in value.items()}
         mcp = _is_mcp(named)
@@ -78,7 +93,7 @@ def without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         if hasattr(value, "_asdict"):
             return without_secrets(value._asdict())
-        if _SENT.fullmatch(name) and _are_pairs(value):
+        if are_headers(name) and _are_pairs(value):
             return [[str(header), item] for header, item in value if _counts_in_header(str(header))]
         return [without_secrets(item, name) for item in value]
     return value
@@ -89,7 +104,7 @@ def shown(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
         if HIDDEN in value:
             return f"{value[HIDDEN]} {HIDDEN}"
-        if _SENT.fullmatch(name):
+        if are_headers(name):
             return {_shown_name(header): _shown_header(header, item) for header, item in value.items()}
         if _VARIABLES.fullmatch(name):
             return {_shown_name(each): HIDDEN for each in value}
@@ -109,7 +124,7 @@ def shown(value: Any, name: str = "") -> Any:
             if each != ORDER
         }
     if isinstance(value, list):
-        if _SENT.fullmatch(name) and _are_pairs(value):
+        if are_headers(name) and _are_pairs(value):
             return [[_shown_name(str(header)), _shown_header(str(header), item)] for header, item in value]
         if _are_pairs(value):
             return [[shown(first), shown(second, first if isinstance(first, str) else "")] for first, second in value]

@@ -71,7 +71,8 @@ _ORDINARY: Final = _words_in(
 _TRACKING: Final = re.compile(
     r"x-stainless-.*"  # the SDK, its version, the machine, the number of the attempt
     r"|(x-)?(request|correlation|trace|span|client-request|ms-client-request|amzn-trace|amz-invocation)-id|amz-sdk-.*"
-    r"|traceparent|tracestate|baggage|b3|x-b3-.*|x-cloud-trace-context|x-datadog-.*|sentry-trace|uber-trace-id"
+    r"|traceparent|tracestate|x-(trace|span|b3)|baggage|x-b3-.*|x-cloud-trace-context|x-datadog-.*"
+    r"|sentry-trace|uber-trace-id"
     r"|(x-)?idempotency-key|idempotency"  # tells two attempts of one call apart
     r"|(x-)?(amz-)?user-agent|x-goog-api-client|x-client-(name|version|info)|referer|http-referer|origin|x-title"
     r"|helicone-(request|session|user|property)-.*|langsmith-trace|x-langfuse-.*|x-portkey-(trace-id|metadata)"

@@ -14,6 +14,7 @@ import pytest
 
 import gptcache_magics as gm
 from tests.audit.cases import Case, cases_of
+from tests.audit.equivalent import reduced
 from tests.audit.subjects import Subject
 from tests.audit.wire import Wire
 
@@ -36,7 +37,7 @@ KNOWN_WASTE: Final = {
         "a field that was set after the client was made, and an address that two variables give"
     ),
     ".*_CUSTOM_HEADERS|default_(headers|query)|extra_(headers|query|body)": "empty ones, and those of a made client",
-    "stop|stop_sequences|tools|betas|message": "an empty one is not told from none; a class drops parts of a history",
+    "stop|stop_sequences|tools|betas|message|history|headers": "empty is not told from none; a class drops parts of a history",
     "(dis)?allowed_special|deployment_name|model_(name|version)|openai_api_(type|version)": "often not sent",
     "logprobs|seed|max_(completion|output)_tokens|verbosity|tool_choice|bind_tools|options|think": "two ways to say it",
     "output_config|reasoning_effort|reuse_last_container": "two ways to say it, to Anthropic",
@@ -45,12 +46,22 @@ KNOWN_WASTE: Final = {
 """Names whose values may change the key and not the request, as patterns, each with the reason: a miss too many."""
 
 
+KNOWN_THRIFTLESS: Final = {
+    "history tool text, .*": "earlier versions of OpenAI's class send the whole block",
+    "history system text, .*": "earlier versions of Anthropic's class send the whole block",
+    "history ai text of v1, .*": "Anthropic's class reads other fields of blocks of that form",
+    ".*(name|reasoning_content)=None": "None is sent by some classes",
+}
+"""Labels of calls that count what this version of a class does not send, as patterns, each with the reason."""
+
+
 @dataclass(frozen=True)
 class Observation:
-    """One call: the requests that it made, and the key that the cache looked under."""
+    """One call, and the key that the cache looked under."""
 
     case: Case
     requests: tuple[str, ...]
+    """The requests that it made, modulo the equivalences of its class."""
     key: str | None
     """None if the call went past the cache."""
 
@@ -82,6 +93,18 @@ class Report:
             for group in _groups(self.observed, lambda each: each.requests)
             for ours, theirs in _unlike([each for each in group if each.key], lambda each: each.key)
         )
+
+    @property
+    def thriftless(self) -> list[str]:
+        """The calls that ask the same as another one, for the reason in their case, and have another key."""
+        by_label = {each.case.label: each for each in self.observed}
+        pairs = [(each, by_label.get(each.case.same_as)) for each in self.observed if each.case.same_as]
+        return [
+            f"{one.case.label}  |  {two.case.label}"
+            for one, two in pairs
+            if two is not None and one.requests == two.requests and one.key != two.key
+            if not any(re.fullmatch(known, one.case.label) for known in KNOWN_THRIFTLESS)
+        ]
 
     @property
     def new_waste(self) -> list[str]:
@@ -180,7 +203,8 @@ def _observe(subject: Subject, case: Case, wire: Wire, cache: gm.GPTCache) -> Ob
         return why
     looked = [lookup for lookup in cache.ledger.recent if lookup.outcome == "miss"]
     key = " ".join(str(lookup.key) for lookup in looked) or None
-    return Observation(case, tuple(wire.requests), key)
+    requests = tuple(reduced(each, subject.equivalent, subject.provider) for each in wire.requests)
+    return Observation(case, requests, key)
 
 
 def _variables(subject: Subject, wire: Wire, cache: gm.GPTCache) -> list[str]:

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, Field
 
+from gptcache_magics.identity.providers import PROVIDERS, provider_of
+from tests.audit.equivalent import BOOKKEEPING
+from tests.audit.histories import histories_of
 from tests.audit.subjects import Fields, Subject
 from tests.audit.values import is_container, values_of
 
@@ -35,6 +38,8 @@ class Case:
     """Makes the runnable to invoke, for tools and schemas."""
     prompt: Any = QUESTION
     asynchronous: bool = False
+    same_as: str = ""
+    """The label of a case that asks the same where both make the same request."""
 
 
 def cases_of(subject: Subject, url: str, other_url: str, variables: Sequence[str]) -> Iterator[Case]:
@@ -47,6 +52,8 @@ def cases_of(subject: Subject, url: str, other_url: str, variables: Sequence[str
     if subject.chat:
         yield from _tool_cases()
         yield from _message_cases(subject.kind.model_fields)
+        yield from _history_cases(subject.kind)
+    yield from _harmless_cases(subject)
 
 
 NOT_FIELDS: Final = {
@@ -255,6 +262,40 @@ def _tool_cases() -> Iterator[Case]:
     for options in BIND_OPTIONS:
         yield Case("bind_tools", f"bind_tools {options}", bound=bound([SCHEMAS["json"]], **options))
 
+    by_content = [_tool("Fold.", place={"type": "string"}), other, _tool()]
+    named = [{**tool, "name": name} for name, tool in zip(("fold", "draw", "search"), by_content, strict=True)]
+    yield Case("bind_tools", "three tools", bound=bound(named))
+    yield Case("bind_tools", "three tools, turned", bound=bound(named[::-1]), same_as="three tools")
+    yield Case("bind_tools", "three tools, one of them other", bound=bound([*named[:2], _tool("Search the map.")]))
+    yield Case("bind_tools", "two tools of one name", bound=bound([_tool(), _tool("Search the map.")]))
+    yield Case("bind_tools", "two tools of one name, turned", bound=bound([_tool("Search the map."), _tool()]))
+
+
+def _harmless_cases(subject: Subject) -> Iterator[Case]:
+    """Yield calls with parameters that change no answer, in every place that takes them."""
+    arguments = subject.arguments()
+    takes_headers = "extra_headers" in arguments and PROVIDERS[provider_of(subject.kind)].takes_headers
+    for header in ("x-request-id", "traceparent", "x-session-id") if takes_headers else ():
+        yield Case("headers", f"header {header}", arguments={"extra_headers": {header: "1"}}, same_as="plain")
+    tracked = {"model_kwargs": {"extra_headers": {"x-variant": "one"}}}
+    if takes_headers and "model_kwargs" in subject.kind.model_fields:
+        yield Case("headers", "headers of model_kwargs", tracked)
+        yield Case("headers", "headers over model_kwargs", tracked, {"extra_headers": {"x-request-id": "1"}})
+    for name in BOOKKEEPING.get(subject.provider, ()):
+        value: Any = {"course": "one"} if name == "metadata" else "one"
+        for fields, given in (
+            ({}, {name: value}),
+            ({"model_kwargs": {name: value}}, {}),
+            ({"extra_body": {name: value}}, {}),
+            ({"model_kwargs": {"extra_body": {name: value}}}, {}),
+            ({}, {"extra_body": {name: value}}),
+            ({name: value}, {}),
+        ):
+            if fields.keys() <= subject.kind.model_fields.keys():
+                label = f"{name}: {_short(fields)} {_short(given)}"
+                yield Case("bookkeeping", label, fields, given, same_as="plain")
+                yield Case("bookkeeping", f"{label} and more", fields, {**given, "extra_body": {"place": "one"}})
+
 
 # What a history carries
 
@@ -344,3 +385,8 @@ def _message_cases(fields: Mapping[str, Any]) -> Iterator[Case]:
                 "message", f"message {label}, previous response", {"use_previous_response_id": True}, prompt=prompt
             )
             yield Case("message", f"message {label}, container", {"reuse_last_container": True}, prompt=prompt)
+
+
+def _history_cases(kind: type) -> Iterator[Case]:
+    for label, prompt, same_as in histories_of(kind):
+        yield Case("history", f"history {label}", prompt=prompt, same_as=same_as and f"history {same_as}")

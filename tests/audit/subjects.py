@@ -10,6 +10,9 @@ from typing import Any, Final
 import httpx
 from langchain_core.language_models import BaseChatModel
 
+from gptcache_magics.identity.carried import PARTS
+from gptcache_magics.identity.providers import provider_of
+from tests.audit.equivalent import BOOKKEEPING
 from tests.audit.values import parameters_of
 
 __all__ = ["HEAVY", "MAIN", "Subject"]
@@ -60,6 +63,29 @@ class Subject:
         """The class."""
         package, name = self.path.rsplit(".", 1)
         return getattr(import_module(package), name)
+
+    @property
+    def equivalent(self) -> list[str]:
+        """The names of the ways in which requests of this class may differ and yet ask the same."""
+        names = ["order of tools", "order of arguments"]
+        if self.numbers_ids:
+            names.append("ids of tool calls")
+        return [*names, "bookkeeping"] if self.provider in BOOKKEEPING else names
+
+    @property
+    def provider(self) -> str:
+        """The provider whose documentation holds for its requests."""
+        return provider_of(self.kind).removeprefix("azure_")
+
+    @property
+    def numbers_ids(self) -> bool:
+        """Whether the parts of messages that it sends are known, so that ids of tool calls are numbered."""
+        return self.path in PARTS and not self.fields.get("use_responses_api")
+
+    @property
+    def thrifty(self) -> bool:
+        """Whether all is known that it does not send of messages."""
+        return self.numbers_ids and bool(PARTS[self.path]["ai"].blocks)
 
     @property
     def chat(self) -> bool:

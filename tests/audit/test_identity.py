@@ -42,6 +42,8 @@ def test_calls_whose_requests_differ_have_different_keys(
     record_property("audit", report.row)
 
     assert report.wrong == []
+    if subject.thrifty:
+        assert report.thriftless == []
     assert len(report.observed) >= subject.least
     assert report.unreadable <= subject.unreadable
 

@@ -17,7 +17,7 @@ HEADERS_LEFT_OUT: Final = re.compile(
     r"|user-agent|x-stainless-.*|x-goog-api-client|x-client-name|x-title|http-referer|x-fern-.*"  # names of the client
     r"|authorization|x-api-key|api-key|x-goog-api-key|x-session-token|cookie|x-amz-security-token"  # credentials
     r"|openai-organization|openai-project"  # the account that pays
-    r"|x-request-id|traceparent|idempotency-key|x-idempotency-key|x-amz-date|amz-sdk-.*|x-amzn-trace-id"  # tracking
+    r"|x-(request|session)-id|traceparent|(x-)?idempotency-key|x-amz-date|amz-sdk-.*|x-amzn-trace-id"  # tracking
     r"|x-server-timeout"
 )
 """Headers of which two values get the same answer. Every other header counts."""

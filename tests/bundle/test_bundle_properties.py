@@ -15,9 +15,9 @@ from langchain_core.outputs import ChatGeneration, Generation
 
 from gptcache_magics import bundle, generations
 from gptcache_magics.bundle.masks import without_secrets
+from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.identity.providers import STORED
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -64,7 +64,7 @@ counts = st.none() | st.integers(0, 2**33)
 def entries(draw: st.DrawFn) -> tuple[Entry, Configuration]:
     """Make an entry as the cache stores it."""
     configuration = draw(st.sampled_from([GPT, CLAUDE]))
-    seen, prompt, question = canonical(draw(prompts), STORED)
+    seen, prompt, question, _ = canonical(draw(prompts), STORED)
     sample = draw(st.integers(0, 3))
     try:
         answer = generations.encode(draw(st.lists(answers, min_size=1, max_size=2)))

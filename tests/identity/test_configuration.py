@@ -216,19 +216,19 @@ def test_an_argument_of_another_type_before_it_leaves_a_configuration_as_it_is()
         return found.key, found.model
 
     before = of("gpt-4o")
-    facts_of(Chat).configurations.clear()
+    facts_of(Chat).calls.clear()
     of(Name.SMALL)
     assert of("gpt-4o") == before
 
 
 def _openai() -> Any:
-    return ChatOpenAI(model="gpt-4o", temperature=1, api_key=SecretStr("sk-a"), model_kwargs={"user": {"a": 1}})
+    return ChatOpenAI(model="gpt-4o", temperature=1, api_key=SecretStr("sk-a"), model_kwargs={"place": {"a": 1}})
 
 
 CHANGES: dict[str, Callable[[Any], object]] = {
     "a field": lambda model: setattr(model, "temperature", 0.5),
     "an equal value of another type": lambda model: setattr(model, "seed", True),
-    "within a field": lambda model: model.model_kwargs["user"].update(a=2),
+    "within a field": lambda model: model.model_kwargs["place"].update(a=2),
     "the address of a client": lambda model: setattr(model.root_client, "base_url", "http://other/v1"),
     "a header of a client": lambda model: model.root_client._custom_headers.update({"x-mode": "b"}),
     "the query of a client": lambda model: model.root_client._custom_query.update({"mode": "b"}),
@@ -293,7 +293,7 @@ def test_the_configurations_of_many_arguments_are_not_all_remembered() -> None:
     keys = [configuration_of(Call(model, {"seed": seed}, True)).key for seed in (*range(200), *range(200))]
     assert keys[:200] == keys[200:]
     assert len(set(keys)) == 200
-    assert len(_readings[id(model)]._configurations) <= ARGUMENTS
+    assert len(_readings[id(model)]._calls) <= ARGUMENTS
 
 
 def test_a_reading_goes_with_its_model() -> None:

@@ -26,6 +26,7 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call, tool_call_chunk
 
+from gptcache_magics.identity.carried import Carried
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from tests.support.calls import Plain, identity, key, key_of, without_address
 
@@ -217,7 +218,7 @@ any_prompt = settings(max_examples=200, deadline=None, derandomize=True)
 
 def seen(history: list[BaseMessage]) -> bytes:
     """Return the canonical prompt of messages, as LangChain hands them to a cache."""
-    return canonical(prompt_of(history), frozenset())[0]
+    return canonical(prompt_of(history), Carried())[0]
 
 
 def reversed_names(value: Any) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
+from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical, prompt_of
-from gptcache_magics.identity.providers import STORED
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.store.reasons import ExactOnly
 

@@ -57,13 +57,16 @@ def test_a_doubtful_name_is_a_secret_in_headers_only(name: str) -> None:
         *("x-request-id", "X-Request-ID", "x-correlation-id", "traceparent", "tracestate", "baggage", "X-B3-TraceId"),
         *("Idempotency-Key", "User-Agent", "x-stainless-os", "X-Stainless-Retry-Count", "x-client-request-id"),
         *("sentry-trace", "x-datadog-trace-id", "Helicone-Property-App", "Helicone-Session-Id", "HTTP-Referer"),
+        *("X-Trace", "x-span", "X-B3"),
     ],
 )
 def test_a_tracking_header_is_known(header: str) -> None:
     assert is_tracking(header)
 
 
-@pytest.mark.parametrize("header", ["anthropic-beta", "X-Tenant", "Host", "Helicone-Cache-Enabled", "X-Model"])
+@pytest.mark.parametrize(
+    "header", ["anthropic-beta", "X-Tenant", "Host", "Helicone-Cache-Enabled", "X-Model", "X-Tracer"]
+)
 def test_a_header_that_may_change_an_answer_is_not_tracking(header: str) -> None:
     assert not is_tracking(header)
 

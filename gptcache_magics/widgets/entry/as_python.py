@@ -18,8 +18,9 @@ from langchain_core.messages import BaseMessage
 
 from gptcache_magics.identity.addresses import LOCAL
 from gptcache_magics.identity.canonical import dumps
+from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical, prompt_of
-from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, STORED, Provider
+from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import masked
