@@ -37,7 +37,7 @@ KNOWN_WASTE: Final = {
         "a field that was set after the client was made, and an address that two variables give"
     ),
     ".*_CUSTOM_HEADERS|default_(headers|query)|extra_(headers|query|body)": "empty ones, and those of a made client",
-    "stop|stop_sequences|tools|betas|message|history|headers": "empty is not told from none; a class drops parts of a history",
+    "stop|stop_sequences|tools|betas|message|history|headers": "empty is not told from none; a history is cut",
     "(dis)?allowed_special|deployment_name|model_(name|version)|openai_api_(type|version)": "often not sent",
     "logprobs|seed|max_(completion|output)_tokens|verbosity|tool_choice|bind_tools|options|think": "two ways to say it",
     "output_config|reasoning_effort|reuse_last_container": "two ways to say it, to Anthropic",
