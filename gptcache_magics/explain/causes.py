@@ -181,6 +181,7 @@ def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryR
         prompt_digest=lookup.prompt_digest or "",
         at=lookup.at,
         prompt=entry.prompt if entry else None,
+        replayed=lookup.mode == "replay",
     )
 
 

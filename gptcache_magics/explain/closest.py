@@ -50,6 +50,8 @@ class Question:
     """Moment of the lookup: only entries that were stored before are compared."""
     prompt: str | None = None
     """The whole prompt, if it is known."""
+    replayed: bool = False
+    """Whether it was asked in mode ``replay``, which ignores addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +207,4 @@ def _configuration(row: EntryRow, known: Mapping[str, Configuration]) -> Configu
 
 
 def _changes(asked: Question, configuration: Configuration) -> tuple[Change, ...]:
-    return changes(configuration, asked.configuration) if asked.configuration else ()
+    return changes(configuration, asked.configuration, portable=asked.replayed) if asked.configuration else ()

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from gptcache_magics.explain.tools import tool_changes
 from gptcache_magics.identity.providers import BASE_URLS
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.records import parameters_of
@@ -28,9 +29,17 @@ class Change(NamedTuple):
     text: str
 
 
-def changes(old: Configuration, new: Configuration) -> tuple[Change, ...]:
-    """Return the changes from one configuration to the other, the weightiest first."""
-    return tuple(_changes(old, new)) if old.key != new.key else ()
+def changes(old: Configuration, new: Configuration, *, portable: bool = False) -> tuple[Change, ...]:
+    """Return the changes from one configuration to the other, the weightiest first.
+
+    Parameters
+    ----------
+    portable
+        Whether addresses do not count, as in mode ``replay``.
+    """
+    if old.key == new.key:
+        return ()
+    return tuple(each for each in _changes(old, new) if not (portable and each.kind == "base URL"))
 
 
 def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
@@ -45,9 +54,6 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
     urls = [next((values[name] for name in sorted(BASE_URLS) if name in values), None) for values in (before, after)]
     if urls[0] != urls[1]:
         yield Change("base URL", "base URL {} → {}".format(*(_shown(url) if url else "(default)" for url in urls)))
-    for name in TOOLS:
-        for change in _tool_changes(name, before.get(name), after.get(name)):
-            yield Change("tools", change)
     elsewhere = {*BASE_URLS, *TOOLS}
     flat = [dict(_flat({k: v for k, v in values.items() if k not in elsewhere})) for values in (before, after)]
     for name in sorted(flat[0].keys() | flat[1].keys()):
@@ -60,6 +66,9 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
         elif was != now:
             shown = _shown(was), _shown(now)
             yield Change("parameter", f"{name} {' → '.join(shown)}" if shown[0] != shown[1] else f"{name} changed")
+    for name in TOOLS:
+        for change in tool_changes(name, before.get(name), after.get(name)):
+            yield Change("tools", change)
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -68,32 +77,6 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{before}{name}.")
         else:
             yield before + name, value
-
-
-def _tool_changes(name: str, old: Any, new: Any) -> Iterator[str]:
-    if old == new:
-        return
-    before, after = _named(old), _named(new)
-    parts = (
-        ("added", [each for each in after if each not in before]),
-        ("removed", [each for each in before if each not in after]),
-        ("changed", [each for each in after if each in before and before[each] != after[each]]),
-    )
-    for what, names in parts:
-        if names:
-            yield f"{name} {what}: {masked(', '.join(names))}"
-    if not any(names for _, names in parts):
-        yield f"{name} in another order"
-
-
-def _named(tools: Any) -> dict[str, Any]:
-    """Tools by name, as OpenAI, Anthropic, Ollama and LangChain write them."""
-    named = {}
-    for tool in tools if isinstance(tools, list) else []:
-        found = tool.get("function", tool) if isinstance(tool, dict) else {}
-        name = found.get("name") or found.get("title") or found.get("type") if isinstance(found, dict) else None
-        named[str(name or "unnamed")] = tool
-    return named
 
 
 def _shown(value: Any) -> str:

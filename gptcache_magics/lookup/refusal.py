@@ -44,7 +44,12 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
     if search.failed or (search.reason is not None and search.reason.kind is Kind.LOCKED):
         return miss(reason)
     question = Question(
-        identity.question, identity.configuration, identity.key, identity.prompt_digest, prompt=identity.prompt
+        question=identity.question,
+        configuration=identity.configuration,
+        key=identity.key,
+        prompt_digest=identity.prompt_digest,
+        prompt=identity.prompt,
+        replayed=True,
     )
     try:
         closest = find_closest(store, question, at_least=0)

@@ -171,7 +171,7 @@ def test_unrelated_words_are_not_called_close(log: Log) -> None:
             configured(tools=[{"name": "search", "x": 1}]),
             configured(tools=[{"name": "search", "x": 2}]),
             "other tools",
-            ["tools changed: search"],
+            ["tools changed: search (x 1 → 2)"],
         ),
         (
             configured(model_kwargs={"seed": 1, "user": "me"}),
