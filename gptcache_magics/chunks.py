@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED, uninterrupted
+from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED, Ids, uninterrupted
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -46,6 +46,8 @@ class Streamed:
     """Whether the model gave its last chunk."""
     broken_off: str = ""
     """Reason why the chunks are not all of them; an interrupt may keep it from being noted."""
+    id: str | None = None
+    """Id that LangChain gave to the message of all chunks."""
 
     @cached_property
     @uninterrupted
@@ -66,7 +68,7 @@ class Streamed:
         if not isinstance(joined, ChatGenerationChunk):
             return [Generation(text=joined.text, generation_info=joined.generation_info)]
         message = message_chunk_to_message(joined.message)
-        message.id = message.id or "lc_run--streamed"  # a hit gets an id where there was one
+        message.id = message.id or self.id or "lc_run--streamed"  # a hit gets an id where there was one
         return [ChatGeneration(message=message, generation_info=joined.generation_info)]
 
 
@@ -114,11 +116,15 @@ def encode(answer: Streamed) -> bytes:
 def decode(
     data: bytes,
     *,
+    ids: Ids | None = None,
     mark: Mapping[str, Any] | None = None,
     validate: bool = False,
     parse: Callable[[str, Any], Any] | None = None,
 ) -> list[Any]:
-    """Decode an answer into new chunks; ``mark`` is in the last one, and pydantic validates all of them."""
+    """Decode an answer into new chunks; ``mark`` is in the last one, and pydantic validates all of them.
+
+    Without ``ids``, the chunks have none.
+    """
     if data[:1] == CHUNKED:
         chunks = _chunks(orjson.loads(data[1 : data.index(b"\n")]))
         for chunk in chunks:
@@ -130,14 +136,26 @@ def decode(
     message = getattr(chunks[-1], "message", None)
     if mark is not None and message is not None:
         message.response_metadata[MARK] = dict(mark)
-    return chunks
+    stored = generations.message_id(data) if ids is not None else None
+    return chunks if ids is None or stored is None else list(_with_id(chunks, ids(stored, 0)))
+
+
+def _with_id(chunks: Sequence[ChatGenerationChunk], id: str) -> Iterator[ChatGenerationChunk]:
+    """Yield chunks with an id, and the end that LangChain would add to them with an id of its own."""
+    for chunk in chunks:
+        chunk.message.id = id
+        yield chunk
+    if not getattr(chunks[-1].message, "chunk_position", None):
+        empty: Any = "" if isinstance(chunks[-1].message.content, str) else []
+        yield ChatGenerationChunk(message=AIMessageChunk(content=empty, chunk_position="last", id=id))
 
 
 def checked(data: bytes) -> bytes:
     """Return an encoded answer of a stranger, without its chunks if these do not make the whole, which people read."""
     whole = generations.without_chunks(data)
     try:
-        made = [generations.encode(Streamed(v1=v1, chunks=decode(data)).whole) for v1 in (False, True)]
+        answers = [Streamed(v1=v1, chunks=decode(data), id=generations.message_id(data)) for v1 in (False, True)]
+        made = [generations.encode(answer.whole) for answer in answers]
     except Exception:  # whatever a class of LangChain raises for its arguments
         return whole
     return data if whole in made else whole

@@ -22,6 +22,10 @@ from typing import Any, Final, Protocol
 
 __all__ = ["Quiet", "free_cached", "in_child", "quiet"]
 
+lineage: tuple[int, ...] = ()
+"""The forks that led from the first process to this one: the number of each among those of its parent."""
+_forks = 0
+
 PATIENCE_SECONDS: Final = 5.0
 """Time that a fork waits for threads that are inside a library or import a module."""
 
@@ -69,7 +73,9 @@ def quiet(each: Quiet) -> None:
 
 
 def _before() -> None:
+    global _forks
     _forking.acquire()
+    _forks += 1
     deadline = time.monotonic() + PATIENCE_SECONDS
     for reference in [*_quiet]:
         if (each := reference()) is not None:
@@ -112,8 +118,9 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    global _forking
+    global _forking, _forks, lineage
     _forking = threading.RLock()
+    lineage, _forks = (*lineage, _forks), 0
     _forget_imports()
     for renew in _functions:
         renew()

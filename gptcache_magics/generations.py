@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import wraps
-from random import Random
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import orjson
@@ -23,7 +22,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel, ValidationError
 
-from gptcache_magics import fork
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
     CALLING,
@@ -42,6 +40,8 @@ from gptcache_magics.text.messages import call_text
 from gptcache_magics.text.unicode import readable
 
 __all__ = [
+    "Ids",
+    "Marked",
     "check_finished",
     "check_storable",
     "decode",
@@ -49,6 +49,8 @@ __all__ = [
     "finish_reason",
     "finish_reasons",
     "load",
+    "message_id",
+    "set_mark_aside",
     "text_if_readable",
     "text_of",
     "uninterrupted",
@@ -64,6 +66,8 @@ CHUNKED: Final = b"C"
 
 MARK: Final = "gptcache"
 """Name in ``response_metadata`` that marks a hit."""
+Ids = Callable[[str, int], str]
+"""Gives a message its id, from the id that was stored and the number of the message in the answer."""
 
 PARSED: Final = "parsed"
 """Name in ``additional_kwargs`` of the object that an SDK has parsed from the text of the answer."""
@@ -103,6 +107,37 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 
+class Marked(dict[str, Any]):
+    """The ``response_metadata`` of a hit, with the mark beside its items.
+
+    The mark is read by its name. It is not one of the items: a message that is printed, quoted in a prompt, compared or
+    saved looks like the answer that it repeats, so a prompt that quotes it is the same prompt in every run.
+    """
+
+    __slots__ = ("_beside",)
+
+    def __init__(self, metadata: Mapping[str, Any], mark: Mapping[str, Any]) -> None:
+        super().__init__(metadata)
+        self._beside = {MARK: dict(mark)}
+
+    def __missing__(self, name: str) -> Any:
+        return self._beside[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._beside
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an item or the mark."""
+        return super().get(name, self._beside.get(name, default))
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove and return an item or the mark."""
+        return self._beside.pop(name) if name in self._beside else super().pop(name, *default)
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
+
 def uninterrupted(build: Callable[P, T]) -> Callable[P, T]:
     """Let ``build`` run again where pydantic reports an interrupt as a value of a wrong class.
 
@@ -129,13 +164,13 @@ def encode(generations: Sequence[Generation]) -> bytes:
     """
     generations = [_with_plain_usage(_without_parsed(generation)) for generation in generations]
     data = _encode_fast(generations)
-    if data is not None and decode(data, fresh=False) == list(generations):
+    if data is not None and decode(data) == list(generations):
         return data
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             data = SLOW + json.dumps([dumps(generation) for generation in generations]).encode()
-            same = _same(decode(data, fresh=False), list(generations))
+            same = _same(decode(data), list(generations))
     except Exception as error:
         raise not_stored(f"{type(error).__name__} while encoding the answer") from error
     if not same:
@@ -146,7 +181,7 @@ def encode(generations: Sequence[Generation]) -> bytes:
 def decode(
     data: bytes,
     *,
-    fresh: bool = True,
+    ids: Ids | None = None,
     mark: Mapping[str, Any] | None = None,
     validate: bool = False,
     parse: Callable[[str, Any], Any] | None = None,
@@ -155,17 +190,18 @@ def decode(
 
     Parameters
     ----------
-    fresh
-        Whether a message that has an id gets a new one, so that LangGraph adds it instead of replacing the first.
+    ids
+        Gives each message that has an id another, so that LangGraph adds it instead of replacing the first; without it,
+        the stored ids stay.
     mark
-        Mapping to put into ``response_metadata["gptcache"]``.
+        Mapping to give as ``response_metadata["gptcache"]``.
     validate
         Whether pydantic validates the fields of a message. :func:`encode` has done so; a stranger's file needs it.
     parse
         Makes the object that an SDK would parse, from the text of the answer and the stored value; without it, the
         stored value stays.
     """
-    generations = _decode(data, fresh, mark, validate)
+    generations = _decode(data, ids, mark, validate)
     if parse is not None:
         for generation in generations:
             extras = generation.message.additional_kwargs if isinstance(generation, ChatGeneration) else {}
@@ -174,12 +210,13 @@ def decode(
     return generations
 
 
-def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
+def _decode(data: bytes, ids: Ids | None, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     form, content = data[:1], data[1:]
     if form == CHUNKED:
-        return _decode(without_chunks(data), fresh, mark, validate)
+        return _decode(without_chunks(data), ids, mark, validate)
     if form == SLOW:
-        return [_marked(load(text), fresh, mark) for text in _items(json.loads(content))]
+        loaded = [load(text) for text in _items(json.loads(content))]
+        return [_served(each, ids, mark, number) for number, each in enumerate(loaded)]
     if form != FAST:
         raise ValueError("not an encoded answer")
     generations: list[Generation] = []
@@ -187,11 +224,12 @@ def _decode(data: bytes, fresh: bool, mark: Mapping[str, Any] | None, validate: 
         if body is None:
             generations.append(_built(Generation, text=text, generation_info=info))
             continue
-        if fresh and body.get("id") is not None:
-            body["id"] = _new_id()
+        if ids is not None and body.get("id") is not None:
+            body["id"] = ids(body["id"], len(generations))
+        message = _message(body, validate)
         if mark is not None:
-            body["response_metadata"] = {**body.get("response_metadata", {}), MARK: dict(mark)}
-        generations.append(_generation(_message(body, validate), info, validate))
+            _mark(message, mark)
+        generations.append(_generation(message, info, validate))
     return generations
 
 
@@ -261,7 +299,13 @@ def _loaded(text: str) -> Any:
 
 def text_of(data: bytes) -> str:
     """Return the text of encoded generations, for a table; the tool calls if there is no text."""
-    return "\n\n".join(_shown(generation) for generation in decode(data, fresh=False))
+    return "\n\n".join(_shown(generation) for generation in decode(data))
+
+
+def message_id(data: bytes) -> str | None:
+    """Return the id of the first message of encoded generations; None if it has none."""
+    id: str | None = getattr(getattr(decode(data)[0], "message", None), "id", None)
+    return id
 
 
 def text_if_readable(data: bytes) -> str | None:
@@ -274,7 +318,7 @@ def text_if_readable(data: bytes) -> str | None:
 
 def with_text(data: bytes, text: str) -> bytes:
     """Return encoded generations with the text of the first replaced; its tool calls and everything else stay."""
-    first, *others = decode(data, fresh=False)
+    first, *others = decode(data)
     if isinstance(first, ChatGeneration):
         first = ChatGeneration(
             message=first.message.model_copy(update={"content": text}), generation_info=first.generation_info
@@ -287,6 +331,13 @@ def with_text(data: bytes, text: str) -> bytes:
 def without_chunks(data: bytes) -> bytes:
     """Return the whole answer of encoded generations that may have their chunks before it."""
     return data.partition(b"\n")[2] if data[:1] == CHUNKED else data
+
+
+def set_mark_aside(generation: Generation) -> None:
+    """Set a mark that is among the metadata of a message beside them: its chunks were joined."""
+    message = getattr(generation, "message", None)
+    if isinstance(message, BaseMessage) and MARK in message.response_metadata:
+        _mark(message, message.response_metadata.pop(MARK))
 
 
 def check_storable(generations: Sequence[Generation], call: Call | None = None) -> None:
@@ -423,24 +474,20 @@ def _encode_fast(generations: Sequence[Generation]) -> bytes | None:
         return None
 
 
-def _marked(generation: Generation, fresh: bool, mark: Mapping[str, Any] | None) -> Generation:
+def _served(generation: Generation, ids: Ids | None, mark: Mapping[str, Any] | None, number: int) -> Generation:
     message = getattr(generation, "message", None)
     if isinstance(message, BaseMessage):
-        if fresh and message.id is not None:
-            message.id = _new_id()
+        if ids is not None and message.id is not None:
+            message.id = ids(message.id, number)
         if mark is not None:
-            message.response_metadata = {**message.response_metadata, MARK: dict(mark)}
+            _mark(message, mark)
     return generation
 
 
-# Not uuid4: it asks the system for each id, which took longer than the rest of a hit. A separate generator, because
-# the user may seed Python's.
-_ids = Random()
-fork.in_child(_ids.seed)
-
-
-def _new_id() -> str:
-    return f"lc_run--{_ids.getrandbits(128):032x}-0"
+def _mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
+    vars(message)["response_metadata"] = Marked(
+        message.response_metadata, mark
+    )  # validation would make it a plain dict
 
 
 def _empty(message: BaseMessage) -> bool:

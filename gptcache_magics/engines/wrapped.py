@@ -33,7 +33,7 @@ class WrappedEngine:
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an answer in the other cache."""
-        self._cache.update(prompt, llm_string, generations.decode(entry.answer, fresh=False, parse=_plain))
+        self._cache.update(prompt, llm_string, generations.decode(entry.answer, parse=_plain))
 
     def clear(self) -> str:
         """Clear the other cache."""

@@ -148,7 +148,7 @@ class GPTCache(BaseCache):
         """
         call = running_call()
         if _is_seen(call):
-            return self._lookup(call, prompt, llm_string, generations)
+            return _served(call, self._lookup(call, prompt, llm_string, generations))
         self.watch.unseen(prompt, self.scope)
         return None
 
@@ -156,7 +156,7 @@ class GPTCache(BaseCache):
         """Look up without blocking the event loop; an answer in memory needs no thread."""
         call = running_call()
         if _is_seen(call):
-            return await self._alookup(call, prompt, llm_string, generations)
+            return _served(call, await self._alookup(call, prompt, llm_string, generations))
         self.watch.unseen(prompt, self.scope)
         return None
 
@@ -289,6 +289,16 @@ def _is_seen(call: ModelCall | None) -> bool:
                 return call is not None and values["self"] is call.model
         frame = frame.f_back
     return call is not None or not asked
+
+
+def _served(call: ModelCall | None, answer: RETURN_VAL_TYPE | None) -> RETURN_VAL_TYPE | None:
+    """Return an answer after noting its usage, unless that tells a cost: LangChain writes a cost of 0 into it."""
+    if call is not None and answer:
+        for each in answer:
+            fields = vars(each).get("message", each).__dict__
+            if "usage_metadata" in fields and "total_cost" not in (fields["usage_metadata"] or ()):
+                call.served.append((each, fields["usage_metadata"]))
+    return answer
 
 
 def _unhook(user: object, stops: Sequence[Callable[[], None]]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gptcache_magics.identity.call import Call
 
@@ -40,6 +40,8 @@ class ModelCall(Call):
     """The lookups of a call that goes past the cache, in the order of its prompts."""
     priced_as: Configuration | None = None
     """Provider and model that tell the price of a call that goes past the cache; never its identity."""
+    served: list[tuple[Any, Any]] = field(default_factory=list)
+    """The generations of hits, each with the usage that was stored, which LangChain replaces."""
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
     outer: ModelCall | None = field(default_factory=running_call)

@@ -37,8 +37,6 @@ MODELS: Final = {
 EMBEDDINGS: Final = {"langchain_core.embeddings.embeddings": "Embeddings"}
 CLASSES: Final = {**MODELS, **EMBEDDINGS}
 
-MADE_UP_USAGE: Final = {"total_cost": 0}
-
 PROVIDER_METHODS: Final = (
     *("_generate", "_agenerate", "_stream", "_astream", "_call", "_acall"),
     *("_stream_chat_model_events", "_astream_chat_model_events"),
@@ -176,8 +174,9 @@ def _generate(method: Method) -> Callable[..., Any]:
             _begin(call)
             token, result = CALL.set(call), None
             try:
-                result = function(_model(call, args, async_api=False), *args, **kwargs)
-                return _without_made_up_usage(result)
+                model = _model(call, args, async_api=False)
+                result = function(model, *args, **kwargs)
+                return _as_it_came(call, result, joined=model is not self)
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -197,8 +196,9 @@ def _agenerate(method: Method) -> Callable[..., Any]:
             _begin(call)
             token, result = CALL.set(call), None
             try:
-                result = await function(_model(call, args, async_api=True), *args, **kwargs)
-                return _without_made_up_usage(result)
+                model = _model(call, args, async_api=True)
+                result = await function(model, *args, **kwargs)
+                return _as_it_came(call, result, joined=model is not self)
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -217,16 +217,20 @@ def _model(call: ModelCall, args: tuple[Any, ...], *, async_api: bool) -> Any:
     return streaming.model_with_events(call, handlers, async_api=async_api)
 
 
-def _without_made_up_usage(result: Any) -> Any:
-    """Return the result of ``generate``, in which a hit of unknown usage has none.
+def _as_it_came(call: ModelCall, result: Any, *, joined: bool) -> Any:
+    """Return the result of ``generate``, in which hits look like the answers that they repeat.
 
-    LangChain writes ``{"total_cost": 0}`` into it, and a message with nothing else there cannot be loaded again.
+    LangChain writes ``total_cost`` into the usage of a hit. In an answer that it ``joined`` from chunks, the mark is
+    among the metadata.
     """
-    for answers in result.generations:
-        for answer in answers:
-            message = getattr(answer, "message", None)
-            if message is not None and getattr(message, "usage_metadata", None) == MADE_UP_USAGE:
-                message.usage_metadata = None
+    for generation, usage in call.served:
+        vars(generation.message)["usage_metadata"] = usage
+    if joined:
+        from gptcache_magics.generations import set_mark_aside
+
+        for answers in result.generations:
+            for generation in answers:
+                set_mark_aside(generation)
     return result
 
 

@@ -216,7 +216,7 @@ class FailedAnswers:
                 found = self._store.recall(lookup.key)
                 if found is None:
                     continue
-                for generation in generations.decode(found.answer, fresh=False):
+                for generation in generations.decode(found.answer):
                     if _equal(generation, answer):
                         with _lock:
                             self._marked[key] = _traces(generation)

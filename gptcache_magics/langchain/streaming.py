@@ -106,6 +106,7 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
             for chunk in call.model._stream(prompt, stop=stop, run_manager=run_manager, **kwargs):
                 _keep(answer, chunk)
                 yield chunk
+                answer.id = answer.id or _id(chunk)
             answer.ended = True
         except BaseException as error:
             answer.broken_off = _why(error)
@@ -135,6 +136,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
             async for chunk in call.model._astream(prompt, stop=stop, run_manager=run_manager, **kwargs):
                 _keep(answer, chunk)
                 yield chunk
+                answer.id = answer.id or _id(chunk)
         except BaseException as error:
             answer.broken_off = _why(error)
             with within(call):
@@ -162,10 +164,16 @@ def _keep(answer: Streamed, chunk: Any) -> None:
     try:
         copy = deepcopy(chunk)
         if getattr(copy, "message", None) is not None:
-            copy.message.id = None  # each hit has an id of its own
+            copy.message.id = None  # all chunks of a hit have one
         answer.chunks.append(copy)
     except Exception as error:
         answer.broken_off = f"a chunk cannot be copied ({type(error).__name__})"
+
+
+def _id(chunk: Any) -> str | None:
+    """Return the id that LangChain has given to a chunk by now."""
+    id = getattr(getattr(chunk, "message", None), "id", None)
+    return id if isinstance(id, str) else None
 
 
 def _why(error: BaseException) -> str:

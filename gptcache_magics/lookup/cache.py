@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptcache_magics.errors import BudgetReached, CacheMiss, NotWrittenYetError, StoreLockedError
+from gptcache_magics.lookup import message_ids
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.refusal import refusal
@@ -47,9 +48,10 @@ class RequestCache:
         """Look up an answer."""
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
+        before = message_ids.asked(request.identity.key)
         while True:
             landings = self._flights.landings
-            looked = self._recall(request, codec) or self._search(request, codec)
+            looked = self._recall(request, codec, before) or self._search(request, codec, before)
             if isinstance(looked, Hit):
                 return looked
             flight = self._flight(request, looked, landings, blocking=True)
@@ -60,11 +62,12 @@ class RequestCache:
         """Look up an answer; one in memory costs no thread, anything else never blocks the event loop."""
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
+        before = message_ids.asked(request.identity.key)  # here, not in a thread: tasks begin in a fixed order
         while True:
             landings = self._flights.landings
-            looked: Hit | Search | None = self._recall(request, codec)
+            looked: Hit | Search | None = self._recall(request, codec, before)
             if looked is None:
-                looked = await asyncio.to_thread(self._search, request, codec)
+                looked = await asyncio.to_thread(self._search, request, codec, before)
             if isinstance(looked, Hit):
                 return looked
             flight = self._flight(request, looked, landings, blocking=False)
@@ -77,6 +80,7 @@ class RequestCache:
     def update(self, pending: Pending, answer: Any, codec: AnswerCodec) -> None:
         """Store the model's answer, unless it is one that no later call should be given."""
         request, lookup, ledger = pending.request, pending.lookup, self._ledger
+        message_ids.answered(request.identity.key)
         seconds = time.time() - lookup.at if lookup is not None else None
         reason: Reason | None = None
         used, stored = Usage(), False
@@ -121,25 +125,26 @@ class RequestCache:
         """Release those who wait for answers that a call will not give any more."""
         self._flights.land_all(call)
 
-    def _recall(self, request: Request, codec: AnswerCodec) -> Hit | None:
+    def _recall(self, request: Request, codec: AnswerCodec, before: int) -> Hit | None:
         """Return the answer that is in memory; an error is left to the search."""
         started = time.perf_counter()
         try:
             found = self._answers.recall(request)
             if found is None:
                 return None
-            answer = codec.decode(found.answer, mark=self._mark(found), parse=request.parse)
+            ids = message_ids.ids(found.key, before)
+            answer = codec.decode(found.answer, ids=ids, mark=self._mark(found), parse=request.parse)
             return self._hit(request, answer, found, started)
         except Exception:
             return None
 
-    def _search(self, request: Request, codec: AnswerCodec) -> Hit | Search:
+    def _search(self, request: Request, codec: AnswerCodec, before: int) -> Hit | Search:
         started = time.perf_counter()
         try:
             with waiting(request.patience):
                 search = self._answers.find(request)
             if search.found is not None:
-                answer = self._decoded(request, search.found, codec)
+                answer = self._decoded(request, search.found, codec, before)
                 if answer is not None:
                     return self._hit(request, answer, search.found, started, search)
                 search = Search(reason=self._answers.unreadable(search.found))
@@ -152,10 +157,13 @@ class RequestCache:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)
 
-    def _decoded(self, request: Request, found: Found, codec: AnswerCodec) -> Any:
+    def _decoded(self, request: Request, found: Found, codec: AnswerCodec, before: int) -> Any:
         """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""
+        # Another request may get the answer of the same entry.
+        ids = message_ids.ids(found.key, before if found.key == request.identity.key else message_ids.asked(found.key))
+        mark = self._mark(found)
         try:
-            return codec.decode(found.answer, mark=self._mark(found), validate=True, parse=request.parse) or None
+            return codec.decode(found.answer, ids=ids, mark=mark, validate=True, parse=request.parse) or None
         except Unusable:
             raise
         except Exception:

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.generations import Ids
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.patience import Patience
@@ -123,13 +124,14 @@ class AnswerCodec(Protocol):
         data: bytes,
         /,
         *,
+        ids: Ids | None = None,
         mark: Mapping[str, Any] | None = None,
         validate: bool = False,
         parse: Callable[[str, Any], Any] | None = None,
     ) -> Any:
         """Decode an answer into new objects; ``mark`` says that it is a hit, ``validate`` that a stranger wrote it.
 
-        ``parse`` is :meth:`Request.parse` of the request that gets the answer.
+        ``ids`` gives the messages their ids. ``parse`` is :meth:`Request.parse` of the request that gets the answer.
         """
 
     def usage(self, answer: Any, /) -> Usage:

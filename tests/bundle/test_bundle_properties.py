@@ -115,9 +115,7 @@ def test_any_entries_come_back_equal_and_are_served(made: list[tuple[Entry, Conf
         for entry in expected:
             found = again.get(entry.key)
             assert found is not None
-            assert generations.decode(found.answer, fresh=False, validate=True) == generations.decode(
-                entry.answer, fresh=False
-            )
+            assert generations.decode(found.answer, validate=True) == generations.decode(entry.answer)
         assert list(again.notices) == list(store.notices) == []
         before = path.read_bytes()
         bundle.save(again, EVERYTHING, path)

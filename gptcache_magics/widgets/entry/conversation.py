@@ -136,7 +136,7 @@ def _said_in_answer(answer: bytes) -> list[Said]:
     """Return every generation of an encoded answer: one, unless several choices were asked for."""
     if generations.text_if_readable(answer) is None:
         return [Said("ai", "", (Text("(damaged)"),))]
-    return [_said_in_generation(each) for each in generations.decode(answer, fresh=False)]
+    return [_said_in_generation(each) for each in generations.decode(answer)]
 
 
 def _said_in_generation(generation: Generation) -> Said:

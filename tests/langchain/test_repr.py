@@ -1,0 +1,224 @@
+"""A hit looks like the answer that it repeats: a prompt that quotes messages is the same prompt in the next kernel."""
+
+import asyncio
+import copy
+import json
+import os
+import pickle
+import re
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+import gptcache_magics as gm
+from tests.support.models import graph, weather
+from tests.support.processes import output_of
+from tests.support.provider_server import ProviderServer
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("ChatOpenAI", "ChatAnthropic", "ChatOllama")
+FACES: dict[str, Callable[[Any], list[Any]]] = {
+    "invoke": lambda llm: [llm.invoke("q")],
+    "ainvoke": lambda llm: [asyncio.run(llm.ainvoke("q"))],
+    "batch": lambda llm: llm.batch(["q", "r"]),
+    "generate": lambda llm: [each.message for each in llm.generate([[HumanMessage("q")]]).generations[0]],
+    "stream": lambda llm: [reduce(add, llm.stream("q"))],
+    "astream": lambda llm: [asyncio.run(joined(llm))],
+    "tools": lambda llm: [llm.bind_tools([weather]).invoke("q")],
+    "streamed within a graph": lambda llm: streamed(llm),
+}
+
+
+async def joined(llm: Any) -> Any:
+    """Return the chunks of a stream as one."""
+    chunks = [chunk async for chunk in llm.astream("q")]
+    return reduce(add, chunks)
+
+
+def streamed(llm: Any) -> list[Any]:
+    """Return the answer of a model that LangGraph lets stream."""
+    *_, (_, state) = graph(llm).stream({"messages": [("user", "q")]}, stream_mode=["messages", "values"])
+    return [each for each in state["messages"] if isinstance(each, AIMessage)]
+
+
+def without_ids_and_marks(shown: str) -> str:
+    """Return a repr without the message ids, and without the mark that joined chunks have."""
+    return re.sub(r"(, )?'gptcache': \{[^}]*\}", "", re.sub(r"lc_run--[-\w]+", "id", shown))
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hit_looks_like_the_answer_in_every_face(server: ProviderServer, name: str, face: str) -> None:
+    fields = {"stream_usage": True} if name == "ChatOpenAI" else {}
+    bought, hit = (FACES[face](server.model(name, **fields)) for _ in range(2))
+
+    assert without_ids_and_marks(repr(hit)) == without_ids_and_marks(repr(bought))
+    assert set(gm.lookups()["outcome"]) == {"hit", "miss"}
+    assert len({each.id for each in (*bought, *hit)}) == 2 * len(hit)
+    for one in hit:
+        assert one.response_metadata["gptcache"]["match"] == "exact"
+        assert ("gptcache" in dict(one.response_metadata)) == (face in ("stream", "astream"))
+
+
+@pytest.mark.usefixtures("on")
+def test_a_mark_is_read_by_its_name_and_is_not_an_item(server: ProviderServer) -> None:
+    bought, hit = (server.model("ChatOpenAI").invoke("q").response_metadata for _ in range(2))
+
+    assert hit == bought
+    assert list(hit) == list(bought)
+    assert "gptcache" in hit
+    assert "gptcache" not in bought
+    assert hit.get("gptcache") is hit["gptcache"]
+    assert hit.get("model_name") == bought["model_name"]
+    assert hit.get("nothing", 3) == 3
+    with pytest.raises(KeyError):
+        hit["nothing"]
+    for other in (pickle.loads(pickle.dumps(hit)), copy.deepcopy(hit)):
+        assert type(other) is dict
+        assert other == bought
+    assert hit.pop("gptcache")["match"] == "exact"
+    assert "gptcache" not in hit
+    assert hit.pop("gptcache", None) is None
+
+
+KERNEL = """
+import asyncio, json, sys
+import gptcache_magics as gm
+from functools import reduce
+from operator import add
+from langchain_core.load import dumps
+from langchain_core.messages import messages_to_dict
+from langchain_openai import ChatOpenAI
+
+gm.on({folder!r})
+llm = ChatOpenAI(model="gpt-4o-mini", api_key="sk-test", base_url={url!r}, max_retries=0)
+{body}
+print(json.dumps([int((gm.lookups()["outcome"] != "hit").sum()), ids]))
+"""
+BODIES = {
+    "a judge": """
+a = llm.invoke("draft")
+b = llm.invoke(f"judge {[a]}")
+c = llm.invoke(f"judge again {[a, b]}")
+ids = [each.id for each in (a, b, c)]
+""",
+    "a scratchpad": """
+notes = []
+for step in range(4):
+    notes.append(llm.invoke(f"step {step} after {notes}"))
+ids = [each.id for each in notes]
+""",
+    "JSON": """
+a = llm.invoke("draft")
+b = llm.invoke("judge " + json.dumps(messages_to_dict([a])))
+c = llm.invoke("judge again " + dumps([a, b]))
+ids = [each.id for each in (a, b, c)]
+""",
+    "equal drafts": """
+drafts = [llm.invoke("draft") for _ in range(3)] + asyncio.run(llm.abatch(["draft"] * 3))
+b = llm.invoke(f"choose from {drafts}")
+ids = [each.id for each in (*drafts, b)]
+""",
+    "a stream within events": """
+async def answer():
+    return [event["data"]["output"] async for event in llm.astream_events("draft") if event["event"].endswith("end")]
+a = asyncio.run(answer())
+b = llm.invoke(f"judge {[each.content for each in a]}")
+ids = [b.id]
+""",
+}
+
+
+def runs(server: ProviderServer, folder: Path, body: str, number: int) -> tuple[list[int], list[list[str]]]:
+    """Return how many calls each of several kernels paid for, and the ids that each saw."""
+    url = f"{server.url}/v1"
+    paid, ids = [], []
+    for _ in range(number):
+        before = server.calls
+        output = output_of(KERNEL.format(folder=str(folder / "store"), url=url, body=body), folder=folder)
+        misses, seen = json.loads(output.splitlines()[-1])
+        assert misses == server.calls - before
+        paid.append(misses)
+        ids.append(seen)
+    return paid, ids
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_prompt_that_quotes_messages_is_paid_for_once(server: ProviderServer, tmp_path: Path, case: str) -> None:
+    (first, *others), ids = runs(server, tmp_path, BODIES[case], 2)
+
+    assert first > 1
+    assert others == [0]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == len(ids[0])
+
+
+STREAM = """
+a = reduce(add, llm.stream("draft"))
+b = llm.invoke(f"judge {a}")
+ids = [a.id, b.id]
+"""
+
+
+def test_joined_chunks_carry_their_mark_so_that_a_quote_of_them_is_paid_for_twice(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    paid, ids = runs(server, tmp_path, STREAM, 4)
+
+    assert paid == [2, 1, 0, 0]
+    assert len({first for first, _ in ids}) == 1
+
+
+REPLACED = """
+with gm.using(mode="refresh"):
+    a = llm.invoke("draft")
+b = llm.invoke("draft")
+ids = [a.id, b.id]
+"""
+
+
+def test_a_hit_never_has_the_id_of_an_answer_that_this_kernel_paid_for(server: ProviderServer, tmp_path: Path) -> None:
+    _, ids = runs(server, tmp_path, REPLACED, 2)
+
+    for each in ids:
+        assert len(set(each)) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_ids_repeat_neither_in_forked_children_nor_where_random_numbers_are_seeded(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    body = """
+import os, random
+ids = []
+def ask():
+    random.seed(7)
+    for question in ("draft", "other", "other"):
+        print("id", llm.invoke(question).id, flush=True)
+ask()
+children = []
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        ask()
+        os._exit(0)
+    children.append(child)
+for child in children:
+    os.waitpid(child, 0)
+ask()
+"""
+    seen = []
+    for _ in range(2):
+        script = KERNEL.format(folder=str(tmp_path / "store"), url=f"{server.url}/v1", body=body)
+        seen.append(re.findall(r"^id (\S+)$", output_of(script, folder=tmp_path), re.MULTILINE))
+
+    for ids in seen:
+        assert len(ids) == len(set(ids)) == 12
+    assert sorted(seen[0]) == sorted(seen[1])
