@@ -137,17 +137,11 @@ def decode(
     if mark is not None and message is not None:
         message.response_metadata[MARK] = dict(mark)
     stored = generations.message_id(data) if ids is not None else None
-    return chunks if ids is None or stored is None else list(_with_id(chunks, ids(stored, 0)))
-
-
-def _with_id(chunks: Sequence[ChatGenerationChunk], id: str) -> Iterator[ChatGenerationChunk]:
-    """Yield chunks with an id, and the end that LangChain would add to them with an id of its own."""
-    for chunk in chunks:
-        chunk.message.id = id
-        yield chunk
-    if not getattr(chunks[-1].message, "chunk_position", None):
-        empty: Any = "" if isinstance(chunks[-1].message.content, str) else []
-        yield ChatGenerationChunk(message=AIMessageChunk(content=empty, chunk_position="last", id=id))
+    if ids is not None and stored is not None:
+        id = ids(stored, 0)
+        for chunk in chunks:
+            chunk.message.id = id
+    return chunks
 
 
 def checked(data: bytes) -> bytes:

@@ -485,9 +485,8 @@ def _served(generation: Generation, ids: Ids | None, mark: Mapping[str, Any] | N
 
 
 def _mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
-    vars(message)["response_metadata"] = Marked(
-        message.response_metadata, mark
-    )  # validation would make it a plain dict
+    metadata = Marked(message.response_metadata, mark)
+    vars(message)["response_metadata"] = metadata  # validation would make it a plain dict
 
 
 def _empty(message: BaseMessage) -> bool:

@@ -8,7 +8,7 @@ wants the pieces of an answer, as that of ``astream_events`` does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from types import SimpleNamespace
@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import get_llm_cache
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tracers import _streaming
 
 from gptcache_magics.chunks import Streamed
@@ -94,7 +96,7 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
         with within(call):
             found = cache.lookup_chunks(text)
         if found:
-            for chunk in found:
+            for chunk in _with_end(call, found):
                 if run_manager and not call.chat:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -124,7 +126,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
         with within(call):
             found = await cache.alookup_chunks(text)
         if found:
-            for chunk in found:
+            for chunk in _with_end(call, found):
                 if run_manager and not call.chat:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -156,7 +158,24 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
 
 
 def _streamed(call: ModelCall) -> Streamed:
-    return Streamed(v1=getattr(call.model, "output_version", None) == "v1")
+    return Streamed(v1=_v1(call))
+
+
+def _v1(call: ModelCall) -> bool:
+    return getattr(call.model, "output_version", None) == "v1"
+
+
+def _with_end(call: ModelCall, chunks: Sequence[Any]) -> Sequence[Any]:
+    """Return the chunks of a hit with the empty last one that LangChain adds, which would have the id of the run.
+
+    LangChain puts more into a chunk of standard blocks than into the last one that it adds, so it adds that itself.
+    """
+    last = getattr(chunks[-1], "message", None)
+    if last is None or last.chunk_position or _v1(call):
+        return chunks
+    content: Any = "" if isinstance(last.content, str) else []
+    message = AIMessageChunk(content=content, chunk_position="last", id=last.id)
+    return [*chunks, ChatGenerationChunk(message=message)]
 
 
 def _keep(answer: Streamed, chunk: Any) -> None:

@@ -23,7 +23,7 @@ _OF_A_RUN: Final = re.compile(r"lc_run--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 """An id that LangChain made from that of a run. One that a server gave may stand in several answers."""
 
 _asked: dict[str, Iterator[int]] = {}
-"""Counts the requests for each key, in all caches of this kernel. There is no lock, which a collector could wait for."""
+"""Counts the requests for each key, in all caches of this kernel. A lock could be held when the collector asks."""
 
 
 def asked(key: str) -> int:

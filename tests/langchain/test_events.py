@@ -58,14 +58,13 @@ class Heard(BaseCallbackHandler):
 
 
 def seen(event: Any) -> Any:
-    """Return an event without ids, marks, and what tells who made the last chunk: LangChain, or we with our id."""
+    """Return an event without ids and marks; LangChain joins the last chunk only if we made it."""
     data = event["data"]
     message = data.get("chunk", data.get("output"))
     shown = dict(message) if isinstance(message, AIMessage) else None
     if shown is not None:
         has_id = bool(shown.pop("id"))
-        known = {"gptcache"} if shown["content"] or event["event"].endswith("end") else {"gptcache", "output_version"}
-        metadata = {name: value for name, value in shown["response_metadata"].items() if name not in known}
+        metadata = {name: value for name, value in shown["response_metadata"].items() if name != "gptcache"}
         if event["event"].endswith("end"):
             shown.pop("chunk_position", None)
         shown |= {"response_metadata": metadata, "has id": has_id}
