@@ -14,6 +14,7 @@ from gptcache_magics.commands._parser import nearest
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.text.word_diff import printable
+from gptcache_magics.widgets.formats import one_line
 
 PROGRAM: Final = "python -m gptcache_magics"
 TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
@@ -114,9 +115,14 @@ def _shown(result: Any, format: str) -> str:
     if len(result) > ROWS:
         more = f"\n{len(result) - ROWS:,} more rows. All: --csv. Fewer: -n {ROWS // 10}"
         return _shown(result.head(ROWS), format) + more
-    # In a pipe, each row is one line.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return printable(result.to_string(line_width=width, max_colwidth=CHARACTERS))
+    # Older pandas would break a row where a text has a line break; in a pipe, each row is one line.
+    texts = {name: column for name, column in result.items() if column.dtype == "string"}
+    result = result.assign(**{str(name): texts[name].map(_shortened, na_action="ignore") for name in texts})
+    return printable(result.to_string(line_width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+
+
+def _shortened(text: str) -> str:
+    return one_line(text, CHARACTERS)
 
 
 def _here(text: str) -> str:

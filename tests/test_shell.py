@@ -70,7 +70,7 @@ def test_a_table_is_shown_as_columns_with_each_row_on_one_line(run: Shell) -> No
     _, out, _ = run("entries --at .gptcache")
 
     assert len(out.splitlines()) == 2 + 3
-    assert r"Write two lines:\nof \x1b[31mred\x1b[0m text." in out
+    assert r"Write two lines: of \x1b[31mred\x1b[0m text." in out
 
 
 def test_csv_and_json_hold_the_table_that_python_gets(run: Shell) -> None:
