@@ -1,4 +1,4 @@
-"""Run the quickstart in a real kernel and show what its cache saved.
+"""Run the quickstart in a real kernel; show which model answered and what the cache saved.
 
 The executed notebook and a page of it go to ``build/``. The kernel works there too, on an empty store: every run starts
 from nothing, and a store of your own beside the notebook is left alone.
@@ -17,7 +17,6 @@ from nbconvert import HTMLExporter
 
 NOTEBOOKS = Path(__file__).resolve().parent
 BUILD = NOTEBOOKS.parent / "build"
-STATS_TAG = "stats"
 WIDE_TABLES = "import pandas; pandas.options.display.width = 120"
 
 
@@ -31,23 +30,23 @@ def execute(notebook: nbformat.NotebookNode) -> None:
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={WIDE_TABLES}"],
         resources={"metadata": {"path": BUILD}},
         store_widget_state=False,
-        timeout=120,
+        timeout=300,
     )
     paths = [str(NOTEBOOKS), *filter(None, [os.environ.get("PYTHONPATH")])]
     client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
 
 
-def table(notebook: nbformat.NotebookNode) -> str:
-    """Return as text what the last cell tagged ``stats`` displayed."""
-    tagged = [cell for cell in notebook.cells if STATS_TAG in cell.metadata.get("tags", [])]
+def shown(notebook: nbformat.NotebookNode, tag: str) -> str:
+    """Return as text what the last cell with this tag showed."""
+    tagged = [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
     if not tagged:
-        raise SystemExit(f"quickstart.ipynb has no cell tagged {STATS_TAG!r}")
-    texts = [output.data["text/plain"] for output in tagged[-1].outputs if "text/plain" in output.get("data", {})]
-    return "\n\n".join(texts)
+        raise SystemExit(f"quickstart.ipynb has no cell tagged {tag!r}")
+    texts = [output.get("text") or output.get("data", {}).get("text/plain") for output in tagged[-1].outputs]
+    return "\n".join(text.strip("\n") for text in texts if text)
 
 
 def main() -> None:
-    """Execute, write both files, print the table and where the files lie."""
+    """Execute, write both files, print what the notebook showed and where the files lie."""
     notebook = nbformat.read(NOTEBOOKS / "quickstart.ipynb", as_version=4)
     BUILD.mkdir(exist_ok=True)
     executed, page = BUILD / "quickstart.ipynb", BUILD / "quickstart.html"
@@ -62,7 +61,7 @@ def main() -> None:
         nbformat.write(notebook, executed)
     page.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
 
-    print(f"\n{table(notebook)}\n")
+    print(f"{shown(notebook, 'model')}\n\n{shown(notebook, 'stats')}\n\n{shown(notebook, 'off')}")
     print(f"Done in {time.perf_counter() - start:.0f} s. The executed notebook, with the panel:")
     for path in (executed, page):
         print(f"  {os.path.relpath(path)}")
