@@ -116,8 +116,10 @@ def _shown(result: Any, format: str) -> str:
         more = f"\n{len(result) - ROWS:,} more rows. All: --csv. Fewer: -n {ROWS // 10}"
         return _shown(result.head(ROWS), format) + more
     # Older pandas would break a row where a text has a line break; in a pipe, each row is one line.
-    texts = {name: column for name, column in result.items() if column.dtype == "string"}
-    result = result.assign(**{str(name): texts[name].map(_shortened, na_action="ignore") for name in texts})
+    texts = {
+        str(name): each.map(_shortened, na_action="ignore") for name, each in result.items() if each.dtype == "string"
+    }
+    result = result.assign(**texts)
     return printable(result.to_string(line_width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
 
 

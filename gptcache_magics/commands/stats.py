@@ -33,11 +33,31 @@ def stats(
 
 
 @overload
-def stats(*, plot: Literal[True], model: Model = ..., cell: Cell = ..., since: Since = ..., at: At = ...) -> Plot: ...
+def stats(
+    by: By = ...,
+    *,
+    model: Model = ...,
+    cell: Cell = ...,
+    wide: bool = ...,
+    plot: Literal[True],
+    reset: Literal[False] = ...,
+    since: Since = ...,
+    at: At = ...,
+) -> Plot: ...
 
 
 @overload
-def stats(*, reset: Literal[True]) -> str: ...
+def stats(
+    by: By = ...,
+    *,
+    model: Model = ...,
+    cell: Cell = ...,
+    wide: bool = ...,
+    plot: Literal[False] = ...,
+    reset: Literal[True],
+    since: Since = ...,
+    at: At = ...,
+) -> str: ...
 
 
 @overload

@@ -27,6 +27,7 @@ def read_tables(folder: Path, charts: bool) -> float:
     assert_type(gm.stats(), pd.DataFrame)
     assert_type(gm.stats("cell", wide=True, since="7d", at=folder), pd.DataFrame)
     assert_type(gm.stats(plot=True, model="gpt-4o-mini"), Plot)
+    assert_type(gm.stats("cell", plot=True, since="all"), Plot)
     assert_type(gm.stats(reset=True), str)
     assert_type(gm.stats(plot=charts), pd.DataFrame | Plot | str)
     assert_type(gm.models(diff=["gpt-4o-mini", "gpt-4o"]), pd.DataFrame)
