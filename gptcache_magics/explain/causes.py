@@ -6,12 +6,22 @@ key, and the entries that were stored before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from gptcache_magics.explain.closest import Closest, Question, compared_with, configurations, find_closest
+from gptcache_magics import generations
+from gptcache_magics.explain.closest import (
+    QUESTIONS,
+    SAMPLE,
+    Closest,
+    Question,
+    compared_with,
+    configurations,
+    find_closest,
+)
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
@@ -30,7 +40,7 @@ from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
 
-__all__ = ["Explanation", "explain", "not_asked"]
+__all__ = ["Explanation", "cause_of", "explain", "not_asked"]
 
 Cause = Literal[
     "hit",
@@ -46,6 +56,8 @@ Cause = Literal[
     "shadow mode",
     "another context",
     "another sample",
+    "follows",
+    "volatile",
     "expired",
     "removed",
     "evicted",
@@ -94,6 +106,32 @@ MODES: Final = {
 }
 PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
 """Kinds of calls that go past the cache, whatever their model."""
+GONE: Final = ("expired", "removed", "evicted", "damaged")
+KIND_OF: Final[Mapping[Cause, Kind]] = {
+    "first time": Kind.FIRST,
+    "not stored": Kind.UNSTORED,
+    "mode": Kind.MODE_BEFORE,
+    "another sample": Kind.SAMPLE,
+    "another model": Kind.ANOTHER_MODEL,
+    "another base URL": Kind.ANOTHER_ADDRESS,
+    "another parameter": Kind.ANOTHER_PARAMETER,
+    "other tools": Kind.OTHER_TOOLS,
+    "follows": Kind.FOLLOWS,
+    "volatile": Kind.VOLATILE,
+    "another context": Kind.CONTEXT,
+    "other words": Kind.WORDS,
+    "expired": Kind.EXPIRED,
+    "removed": Kind.REMOVED,
+    "evicted": Kind.EVICTED,
+    "damaged": Kind.DAMAGED,
+}
+"""The causes of misses that a lookup keeps as its reason; any other is an earlier call that left no answer."""
+SAME_BUT_FOR_WORDS: Final = 0.9
+"""Similarity from which other words are a smaller difference than a parameter."""
+QUOTED: Final = 40
+"""Characters of an answer by which a prompt is known to hold it."""
+QUOTING: Final = 300
+"""Number of earlier lookups whose answers a prompt may hold."""
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 
 
@@ -115,41 +153,70 @@ class Explanation:
     """Seconds and tokens that a hit saved."""
     notes: tuple[str, ...] = ()
     """Further facts about this lookup."""
+    detail: str = ""
+    """The cause's own words, as a table shows them."""
+    also: tuple[str, ...] = ()
+    """Further causes, the weightiest first."""
 
 
-def explain(store: Store, lookup: LookupRow) -> Explanation:
-    """Explain a lookup: why it hit or missed."""
+class _Found(NamedTuple):
+    cause: Cause
+    sentence: str
+    detail: str = ""
+    short: str = ""
+    """The cause in a few words, where it is not the first."""
+
+
+def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanation:
+    """Explain a lookup: why it hit or missed, the first cause and the others in the order of their weight.
+
+    Parameters
+    ----------
+    most
+        Most questions of the newest entries to compare.
+    """
     configuration = configurations(store).get(lookup.configuration or "")
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
     near = _near(store, asked, lookup.near)
-    cause: Cause
+    found: list[_Found]
     closest = None
     if lookup.outcome == "hit":
-        cause, sentence = "hit", _hit(lookup, entry)
-        closest = near[2] if near is not None and lookup.match == "semantic" else None
+        found = [_Found("hit", _hit(lookup, entry))]
+        closest = near[1] if near is not None and lookup.match == "semantic" else None
     else:
-        known = _noted(lookup) or _earlier(store, lookup)
-        if known is None and lookup.reason_kind == Kind.MODEL_UNKNOWN:
-            known = "model unknown", UNKNOWN
-        searched = known is None or known[0] in ("model unknown", "budget reached")
-        closest = find_closest(store, asked) if searched else None
+        found = _known(store, lookup)
+        if not found and lookup.reason_kind == Kind.MODEL_UNKNOWN:
+            found = [_Found("model unknown", UNKNOWN)]
+        searched = not found or found[0].cause in ("model unknown", "budget reached")
+        closest = find_closest(store, asked, most=most) if searched else None
         # An entry that differs only in a parameter says more than a similar one.
-        if known is None and near is not None and not (closest is not None and closest.same_prompt):
-            known, closest = near[:2], near[2] or closest
-        cause, sentence = known or _cause(asked, closest)
+        if not found and near is not None and not (closest is not None and closest.same_prompt):
+            found, closest = [near[0]], near[1] or closest
+        if not found:
+            found = [*_causes(store, lookup, asked, closest)]
+    first, *others = found
     return Explanation(
-        cause=cause,
-        sentence=sentence,
+        cause=first.cause,
+        sentence=first.sentence,
         question=cut(masked(asked.question)),
         number=lookup.number,
         outcome=lookup.outcome,
         configuration=configuration,
         nearest=closest,
-        entry=asked.key[:8] if cause == "hit" else "",
-        saved=(lookup.seconds, lookup.usage) if cause == "hit" else None,
+        entry=asked.key[:8] if first.cause == "hit" else "",
+        saved=(lookup.seconds, lookup.usage) if first.cause == "hit" else None,
         notes=_notes(lookup),
+        detail=first.detail,
+        also=tuple(each.short for each in others),
     )
+
+
+def cause_of(store: Store, lookup: LookupRow) -> Reason:
+    """Return the cause of a miss as its reason, found in a few milliseconds: few questions are compared."""
+    explanation = explain(store, lookup, SAMPLE)
+    kind = KIND_OF.get(explanation.cause, Kind.EARLIER)
+    return Reason(kind, explanation.detail or (explanation.cause if kind is Kind.EARLIER else ""))
 
 
 def not_asked(store: Store, text: str) -> Explanation:
@@ -185,46 +252,65 @@ def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryR
     )
 
 
-def _near(store: Store, asked: Question, near: Near | None) -> tuple[Cause, str, Closest | None] | None:
+def _near(store: Store, asked: Question, near: Near | None) -> tuple[_Found, Closest | None] | None:
     """Return the cause and the sentence of a match by meaning, and its entry if that is still stored."""
     if near is None:
         return None
     closest = compared_with(store, asked, near.key, near.similarity)
     is_near, objection = f"A stored question is {cosine(near.similarity)} similar", near.objection
     if objection is None:
-        return "hit", f"{is_near}, and its answer was served.", closest
+        return _Found("hit", f"{is_near}, and its answer was served."), closest
     match objection.kind:
         case ObjectionKind.BELOW:
-            return "below threshold", f"{is_near}, below the threshold {objection.detail}.", closest
+            found = _Found("below threshold", f"{is_near}, below the threshold {objection.detail}.")
         case ObjectionKind.JUDGED_WRONG:
             message = f"{is_near}, but an answer served by meaning was called wrong for this question."
-            return "called wrong", message, closest
+            found = _Found("called wrong", message)
         case ObjectionKind.SHADOW:
             message = "in shadow mode the model is asked all the same, so that both answers can be compared."
-            return "shadow mode", f"{is_near}, but {message}", closest
+            found = _Found("shadow mode", f"{is_near}, but {message}")
         case ObjectionKind.GUARD if objection.guard == TEMPLATE:
             message = f"{is_near}, but both are of one template, and what differs is not the same: {objection.detail}."
-            return "guard", message, closest
+            found = _Found("guard", message)
         case ObjectionKind.GUARD:
             message = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
-            return "guard", message, closest
+            found = _Found("guard", message)
+    return found, closest
 
 
-def _noted(lookup: LookupRow) -> tuple[Cause, str] | None:
+def _known(store: Store, lookup: LookupRow) -> list[_Found]:
+    """Return the causes that the lookup recorded, or an earlier lookup of the same call."""
+    noted = _noted(lookup)
+    if noted is not None and noted.cause not in GONE:
+        return [noted]
+    earlier = _earlier(store, lookup)
+    if noted is None:
+        return [earlier] if earlier is not None else []
+    # It is gone, and the latest answer to it was not kept either, which weighs more.
+    return [earlier, noted] if earlier is not None and earlier.cause in ("not stored", "mode") else [noted]
+
+
+def _noted(lookup: LookupRow) -> _Found | None:
     """Return the cause that the lookup itself recorded."""
     if lookup.outcome == "error":
         then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
-        return "error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}"
+        return _Found("error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}")
     reason = lookup.reason
     if reason is not None and reason.kind is Kind.MODE:
-        return "mode", MODES.get(reason.detail, f"Mode {_shown(reason.detail)}.")
-    known = OF_KIND.get(reason.kind) if reason is not None else None
+        return _Found("mode", MODES.get(reason.detail, f"Mode {_shown(reason.detail)}."))
+    known = _gone(reason)
     if known is None and lookup.outcome == "bypass":
-        return "not cached", f"The call went past the cache: {_shown(sentence(reason))}."
+        return _Found("not cached", f"The call went past the cache: {_shown(sentence(reason))}.")
     return known
 
 
-def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
+def _gone(reason: Reason | None) -> _Found | None:
+    """Return the cause that a kind of reason names without more words."""
+    known = OF_KIND.get(reason.kind) if reason is not None else None
+    return _Found(*known, short=f"it was {known[0]}") if known is not None else None
+
+
+def _earlier(store: Store, lookup: LookupRow) -> _Found | None:
     """Return the cause that the previous lookup of the same call shows; None if there was none."""
     if lookup.entry is None:
         return None
@@ -233,53 +319,106 @@ def _earlier(store: Store, lookup: LookupRow) -> tuple[Cause, str] | None:
     return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
 
 
-def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> tuple[Cause, str]:
+def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> _Found:
     before, detail = f"Lookup {last.number} asked the same", _shown(last.reason_detail)
     match last.reason.kind if last.reason is not None else None:
         case Kind.NOT_STORED:
-            return "not stored", f"{before}, but its answer was not stored: {detail}."
+            return _Found("not stored", f"{before}, but its answer was not stored: {detail}.", last.reason_detail)
         case Kind.ERROR:
-            return "error", f"{before}, and the cache failed: {detail}"
+            return _Found("error", f"{before}, and the cache failed: {detail}", "the cache failed")
         case Kind.BUDGET:
-            return "budget reached", f"{before}, but the budget of its run was spent: the model was not asked."
+            message = f"{before}, but the budget of its run was spent: the model was not asked."
+            return _Found("budget reached", message, "the budget was spent")
         case Kind.CACHE_FALSE:
-            return "cache=False", f"{before} of a model with cache=False, so its answer was not stored."
+            return _Found("cache=False", f"{before} of a model with cache=False, so its answer was not stored.")
         case kind if kind in PAST:
-            return "not cached", f"{before}, and went past the cache: {_shown(sentence(last.reason))}."
+            return _Found("not cached", f"{before}, and went past the cache: {_shown(sentence(last.reason))}.")
     if last.outcome != "hit" and last.mode in ("replay", "readonly", "bypass"):
-        return "mode", f"{before} in mode {last.mode}, which stores nothing."
+        return _Found("mode", f"{before} in mode {last.mode}, which stores nothing.", last.mode)
     if last.outcome != "hit" and last.seconds is None:
-        return "no answer yet", f"{before} and got no answer: that call failed, was interrupted, or is still under way."
+        message = f"{before} and got no answer: that call failed, was interrupted, or is still under way."
+        return _Found("no answer yet", message)
     if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
-        return "no answer yet", f"{before} at the same time, and its answer had not come yet."
+        return _Found("no answer yet", f"{before} at the same time, and its answer had not come yet.")
     gone = store.gone(lookup.entry) if lookup.entry is not None else None
-    return OF_KIND.get(gone.kind if gone is not None else Kind.REMOVED, OF_KIND[Kind.REMOVED])
+    return _gone(gone) or _Found(*OF_KIND[Kind.REMOVED])
 
 
-def _cause(asked: Question, closest: Closest | None) -> tuple[Cause, str]:
-    """Return the cause that the closest entry shows."""
+def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[_Found]:
+    """Yield the causes that the closest entry shows, the weightiest first."""
     if closest is None:
-        return "first time", "Asked for the first time: nothing like it was stored."
+        yield _Found("first time", "Asked for the first time: nothing like it was stored.")
+        return
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
-    same_question = closest.similarity == 1.0 and (closest.where or not closest.words)
-    if closest.same_prompt or (same_question and not closest.where and not same_configuration):
-        if same_configuration:
-            return "another sample", "The same call has an answer, but with samples each identical call gets its own."
-        return _of_changes("prompt" if closest.same_prompt else "question", closest)
-    more = "" if same_configuration else " Its model or parameters differ too."
-    if same_question:
+    same_question = closest.similarity == 1.0 and bool(closest.where or not closest.words)
+    same_prompt = closest.same_prompt or (same_question and not closest.where and not same_configuration)
+    if same_prompt and same_configuration:
+        message = "The same call has an answer, but with samples each identical call gets its own."
+        yield _Found("another sample", message)
+        return
+    share = _share(closest.similarity)
+    in_words = not (same_prompt or same_question or closest.volatile)
+    more = " Its model or parameters differ too." if in_words and not same_configuration else ""
+    words = _Found("other words", f"Asked in other words: the closest question is {share} the same.{more}", share, "")
+    words = words._replace(short=f"other words: the closest question is {share} the same")
+    if in_words and closest.similarity < SAME_BUT_FOR_WORDS:
+        yield words
+    if same_prompt or closest.changes:
+        what = "The same prompt" if closest.same_prompt else "The same question"
+        what = what if same_prompt or same_question else f"A similar question ({share} the same)"
+        yield _of_changes(what, closest)
+    if same_prompt:
+        return
+    followed = _followed(store, lookup, asked, closest)
+    if followed is not None:
+        message = f"It follows from lookup {followed}: the prompt holds the new answer of that one."
+        yield _Found("follows", message, str(followed), f"it follows from lookup {followed}")
+    if closest.volatile:
+        message = f"The same but for {closest.volatile}"
+        yield _Found("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
+    elif same_question:
         where = closest.where or "something else in the prompt"
-        return "another context", f"The same question was stored, but {where} differs.{more}"
-    shared = _share(closest.similarity)
-    return "other words", f"Asked in other words: the closest question is {shared} the same.{more}"
+        yield _Found(
+            "another context", f"The same question was stored, but {where} differs.", where, f"{where} differs"
+        )
+    elif closest.similarity >= SAME_BUT_FOR_WORDS:
+        yield words
 
 
-def _of_changes(what: str, closest: Closest) -> tuple[Cause, str]:
+def _of_changes(what: str, closest: Closest) -> _Found:
     changes = ", ".join(printable(change.text) for change in closest.changes)
     if not closest.changes:
         changes = "the model's class, or a parameter that is not written down"
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
-    return cause, f"The same {what} was stored, but under {cause}: {changes}."
+    message = f"{what} was stored, but under {cause}: {changes}."
+    return _Found(cause, message, changes, f"{cause}: {changes}")
+
+
+def _followed(store: Store, lookup: LookupRow, asked: Question, closest: Closest) -> int | None:
+    """Return the number of the latest miss of the same run whose answer is in the prompt; None if there is none.
+
+    Where the closest entry is of the same run, too, nothing like the prompt was there before.
+    """
+    prompt = asked.prompt or asked.question
+    if len(prompt) < QUOTED:
+        return None
+    rows = store.lookups(Period(run=lookup.run, below=lookup.number), QUOTING)
+    misses = {row.entry: row for row in rows if row.outcome == "miss" and row.entry is not None}
+    if any(entry.startswith(closest.id) for entry in misses):
+        return None
+    quoted = [
+        misses[entry.key[:16]].number
+        for entry in (store.entries(Selection(ids=[*misses])) if misses else ())
+        if _quotes(prompt, generations.text_if_readable(entry.answer) or "")
+    ]
+    return max(quoted, default=None)
+
+
+def _quotes(prompt: str, text: str) -> bool:
+    """Return whether a prompt holds a good part of a text: its beginning, its middle or its end."""
+    text = json.dumps(text.strip(), ensure_ascii=False)[1:-1]  # as a prompt of messages has it
+    parts = (text[at : at + QUOTED] for at in (0, max(0, len(text) - QUOTED) // 2, max(0, len(text) - QUOTED)))
+    return len(text) >= QUOTED and any(part in prompt for part in parts)
 
 
 def _hit(lookup: LookupRow, entry: EntryRow | None) -> str:

@@ -12,6 +12,7 @@ from math import inf
 from typing import Final
 
 from gptcache_magics.explain.parameters import Change, changes
+from gptcache_magics.explain.volatile import volatile_difference
 from gptcache_magics.store.protocol import Configuration, EntryCatalog, EntryRow, LookupLog, Selection, Store
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
@@ -71,6 +72,8 @@ class Closest:
     """Changes from the parameters of the entry to those of the question."""
     where: str
     """The message in which the prompts of one question differ; empty if the question differs, or nothing is known."""
+    volatile: str
+    """What differs if it is ids, addresses, dates and times only: ``an id in message 2``; else empty."""
     words: Words
     """Differences from the words of the entry to those of the question."""
 
@@ -82,13 +85,15 @@ class Closest:
         return f"{self.id} ({printable(self.configuration.label)}){where}: {shown}{differences}"
 
 
-def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Closest | None:
+def find_closest(store: Store, asked: Question, at_least: float = SIMILAR, most: int = QUESTIONS) -> Closest | None:
     """Return the closest entry that was recorded before; None if none has a similar question.
 
     Parameters
     ----------
     at_least
         The smallest similarity of the questions, 0 to 1; at 0 an entry is found however little it has in common.
+    most
+        Most questions of the newest entries to compare.
     """
     known = configurations(store)
     if asked.prompt_digest:
@@ -98,7 +103,7 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR) -> Cl
     best: Closest | None = None
     own = [asked.configuration.key] if asked.configuration and len(known) > 1 else []
     for configuration in [*own, None]:
-        found = _most_similar(store, asked, known, configuration, at_least)
+        found = _most_similar(store, asked, known, configuration, at_least, most)
         if found is not None and found.similarity >= SIMILAR:
             return found
         if found is not None and (best is None or found.similarity > best.similarity):
@@ -125,12 +130,17 @@ def _same_prompt(store: EntryCatalog, asked: Question, known: Mapping[str, Confi
 
 
 def _most_similar(
-    store: EntryCatalog, asked: Question, known: Mapping[str, Configuration], configuration: str | None, at_least: float
+    store: EntryCatalog,
+    asked: Question,
+    known: Mapping[str, Configuration],
+    configuration: str | None,
+    at_least: float,
+    most: int,
 ) -> Closest | None:
     """Return the entry with the most similar question; of several with that question, the one that differs least."""
     there: list[EntryRow] = []
     best = 0.0
-    for id, similarity in _ranked(store, asked.question[:QUESTION_CHARACTERS], configuration, at_least):
+    for id, similarity in _ranked(store, asked.question[:QUESTION_CHARACTERS], configuration, at_least, most):
         if there and (similarity < best or len(there) == SAME_QUESTION):
             break
         row = next(iter(store.entries(Selection(ids=[id]), limit=1)), None)
@@ -140,14 +150,16 @@ def _most_similar(
     return _compared(asked, _least_changed(asked, there, known), known, best) if there else None
 
 
-def _ranked(store: EntryCatalog, question: str, configuration: str | None, at_least: float) -> list[tuple[str, float]]:
+def _ranked(
+    store: EntryCatalog, question: str, configuration: str | None, at_least: float, most: int
+) -> list[tuple[str, float]]:
     """Return the ids of the entries with the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
     rows = store.questions(configuration, SAMPLE)
-    if len(rows) == SAMPLE:
+    if len(rows) == SAMPLE < most:
         length = max(1, sum(len(each.question) for each in rows) // SAMPLE)
-        limit = min(QUESTIONS, CHARACTERS // length, COMPARISONS // (length * max(1, len(question))))
+        limit = min(most, CHARACTERS // length, COMPARISONS // (length * max(1, len(question))))
         rows = store.questions(configuration, limit) if limit > SAMPLE else rows[: max(limit, 1)]
     found = process.extract(
         question,
@@ -188,8 +200,14 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
         same_prompt=same_prompt,
         changes=_changes(asked, configuration),
         where=where,
+        volatile="" if same_prompt else volatile_difference(*_prompts(asked, row)),
         words=word_diff(masked(old), masked(new)),
     )
+
+
+def _prompts(asked: Question, row: EntryRow) -> tuple[str, str]:
+    """Return both prompts, or both questions where the prompt of the lookup is not known."""
+    return (row.question, asked.question) if asked.prompt is None else (row.prompt, asked.prompt)
 
 
 def _differing(asked: Question, row: EntryRow) -> tuple[str, str, str]:

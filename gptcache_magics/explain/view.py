@@ -87,6 +87,8 @@ def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
         for change in closest.changes:
             yield "changed", change.text
         yield "closest", f"{closest.id} ({closest.configuration.label})"
+    for cause in explanation.also:
+        yield "also", cause
     if explanation.saved is not None:
         yield "saved", _saved(explanation)
     for note in explanation.notes:

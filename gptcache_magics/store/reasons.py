@@ -54,6 +54,27 @@ class Kind(StrEnum):
     """The detail says why a question was not matched by its meaning."""
     MATCHING_ERROR = "matching error"
     """The detail is the message of an error while a question was matched by its meaning."""
+    FIRST = "first time"
+    UNSTORED = "not stored before"
+    """The detail says why the answer to the same call was not kept."""
+    MODE_BEFORE = "mode before"
+    """The detail is the mode in which the same was asked, which stores nothing."""
+    EARLIER = "earlier"
+    """The detail says why the same call left no answer."""
+    SAMPLE = "another sample"
+    ANOTHER_MODEL = "another model"
+    """The detail names what differs from a stored call, as in the next three."""
+    ANOTHER_ADDRESS = "another base URL"
+    ANOTHER_PARAMETER = "another parameter"
+    OTHER_TOOLS = "other tools"
+    FOLLOWS = "follows"
+    """The detail is the number of the lookup whose answer is in the prompt."""
+    VOLATILE = "volatile"
+    """The detail names what differs: ``an id in message 2``."""
+    CONTEXT = "another context"
+    """The detail names the message that differs."""
+    WORDS = "other words"
+    """The detail says how much the closest question has in common."""
     SIMILAR = "similar"
     """A stored question is near; the lookup itself keeps the question and the objection.
 
@@ -167,6 +188,19 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",
     Kind.MATCHING_ERROR: "exact only: error: {}",
+    Kind.FIRST: "asked for the first time",
+    Kind.UNSTORED: "not stored before: {}",
+    Kind.MODE_BEFORE: "asked before in mode {}",
+    Kind.EARLIER: "asked before: {}",
+    Kind.SAMPLE: "another sample",
+    Kind.ANOTHER_MODEL: "another model: {}",
+    Kind.ANOTHER_ADDRESS: "another base URL: {}",
+    Kind.ANOTHER_PARAMETER: "another parameter: {}",
+    Kind.OTHER_TOOLS: "other tools: {}",
+    Kind.FOLLOWS: "follows from lookup {}",
+    Kind.VOLATILE: "the same but for {}",
+    Kind.CONTEXT: "{} differs",
+    Kind.WORDS: "other words: {}",
     Kind.SIMILAR: "similar",
     Kind.OTHER: "{}",
 }

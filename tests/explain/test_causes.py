@@ -298,9 +298,18 @@ def test_words_and_parameters_that_both_differ(log: Log) -> None:
     log.ask(REPORT, configured(temperature=0.2))
     log.ask(NEWER, configured(temperature=0.9))
 
+    assert log.why().cause == "another parameter"
+    assert log.why().also == ("other words: the closest question is 98% the same",)
+    assert [change.text for change in closest(log.why()).changes] == ["temperature 0.2 → 0.9"]
+
+
+def test_words_that_differ_much_come_before_parameters(log: Log) -> None:
+    log.ask("Summarise the report of 2023 in three sentences.", configured(temperature=0.2))
+    log.ask("Summarise the book in four long sentences.", configured(temperature=0.9))
+
     assert log.why().cause == "other words"
     assert "parameters differ too" in log.why().sentence
-    assert [change.text for change in closest(log.why()).changes] == ["temperature 0.2 → 0.9"]
+    assert log.why().also == ("another parameter: temperature 0.2 → 0.9",)
 
 
 def test_a_similar_question_of_the_same_configuration_comes_before_a_closer_one_of_another(log: Log) -> None:
@@ -545,7 +554,7 @@ def test_keys_are_masked_in_every_text(log: Log) -> None:
     log.ask(f"My key is {key}, lose it.", replace(PLAIN, key="0e" * 16, parameters=json.dumps({"note": key})))
 
     explanation = log.why()
-    assert explanation.cause == "other words"
+    assert explanation.cause == "another parameter"
     for text in (explanation.question, explanation.sentence, closest(explanation).question, str(closest(explanation))):
         assert key not in text
     assert "note *** → ***" not in str(closest(explanation))
