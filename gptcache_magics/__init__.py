@@ -87,7 +87,7 @@ _safe_import.harden()
 
 
 def current() -> GPTCache | None:
-    """Return the cache that is on, or None."""
+    """Return the cache that is on, or a ``GPTCache`` that was set for LangChain by hand; None if there is none."""
     cache: GPTCache | None = import_module("gptcache_magics.controller").controller.cache
     return cache
 

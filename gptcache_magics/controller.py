@@ -5,9 +5,11 @@ A process has one global LLM cache, so there is one controller: ``controller``.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from gptcache_magics import fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
-from gptcache_magics.settings import DEFAULT_STORE, Config, Mode, Options, Settings
+from gptcache_magics.lookup.options import State
+from gptcache_magics.settings import DEFAULT_STORE, NOTEBOOK, Mode, Settings
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
@@ -39,9 +42,12 @@ _UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")
 class Controller:
     """Turns the cache on and off, and remembers what it replaced."""
 
-    settings: Settings = field(default_factory=lambda: Settings(config=Config()))
-    cache: GPTCache | None = None
     previous: BaseCache | None = None
+    """The cache that ``off`` puts back."""
+    turned_on: GPTCache | None = None
+    """The cache that ``on`` has installed, or has taken over from the user."""
+    _taken_over: State | None = None
+    """The state of that cache before ``on`` took it over; None if ``on`` has made it."""
     on_off: list[Callable[[], None]] = field(default_factory=list)
     """Functions to call when the cache is turned off, such as an open panel's ``close``."""
     _placed: list[str] = field(default_factory=list)
@@ -61,24 +67,50 @@ class Controller:
     verifying: ClassVar[bool] = False
     """Whether a notebook is being verified, which must not write files."""
 
+    @property
+    def cache(self) -> GPTCache | None:
+        """The cache that is on: that of ``on``, or else the ``GPTCache`` that the user has set for LangChain."""
+        return self.turned_on or _set_by_hand()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the user has made the cache that is on."""
+        return self.cache is not None and (self.turned_on is None or self._taken_over is not None)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the cache that is on."""
+        return self.cache.settings if self.cache is not None else Settings()
+
     def on(
         self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
     ) -> None:
-        """Install the cache. A cache that is on at this place is kept and becomes the global cache again."""
+        """Install the cache. A cache that is on at this place is kept and becomes the global cache again.
+
+        A ``GPTCache`` that the user has set is taken over, unless another place is named.
+        """
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         from gptcache_magics.langchain.cache import GPTCache
 
         if init is not None and not callable(init):
             raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
-        if wrap and self.cache is not None and not self.cache.wraps and self.previous is not None and where is None:
-            self._wrap_instead(self.cache)
+        now, by_hand, previous = self.turned_on, _set_by_hand(), get_llm_cache()
+        if wrap and isinstance(self.previous if now is not None else previous, GPTCache):
+            raise CommandError(
+                "on: --wrap keeps the answers in another LangChain cache, and the one that is set is a GPTCache of "
+                f"this package. Use it: {'%gptcache off, then ' if now is not None else ''}%gptcache on"
+            )
+        if wrap and now is not None and not now.wraps and self.previous is not None and where is None:
+            self._wrap_instead(now)
             return
-        if self.cache is not None:
-            self._check_same(where, init, wrap)
-            set_llm_cache(self.cache)
+        if now is not None:
+            self._check_same(now, where, init, wrap)
+            set_llm_cache(now)
             return
-        previous = get_llm_cache()
+        if by_hand is not None and _is_at(by_hand, where) and init in (None, by_hand.init_func):
+            self._take_over(by_hand)
+            return
         if wrap and init is not None:
             raise CommandError("on: --init or --wrap. Give one of them.")
         if wrap and previous is None:
@@ -91,7 +123,7 @@ class Controller:
             cache = GPTCache(init, store=store, wrapped=previous if wrap else None)
             self._install(cache)
         except BaseException:  # an interrupt, too
-            if cache is not None and self.cache is None:
+            if cache is not None and self.turned_on is None:
                 cache.unhook()
             raise
         if place(store).endswith(BUNDLE):
@@ -99,33 +131,46 @@ class Controller:
 
     def place_for(self, where: str | Path | None) -> str | Path:
         """Return a place that was named, or the default place."""
-        return where or self.settings.config.store or DEFAULT_STORE
+        return where or NOTEBOOK.config.store or DEFAULT_STORE
 
     def _wrap_instead(self, cache: GPTCache) -> None:
         """Let the cache that was set aside keep the answers from now on; the options and the budget stay."""
-        options, budget = self.settings.options, cache.ledger.budget
+        options, budget = cache.settings.options, cache.ledger.budget
         self.off()
         self.on(cache.store.where, wrap=True)
-        assert self.cache is not None
-        self.settings.options, self.cache.ledger.budget = options, budget
+        assert self.turned_on is not None
+        self.settings.options, self.turned_on.ledger.budget = options, budget
 
     def _install(self, cache: GPTCache) -> None:
         from langchain_core.globals import set_llm_cache
 
-        cache.settings, cache.watch.in_charge = self.settings, True
-        self.cache = cache
+        cache.watch.in_charge = True
+        self.turned_on = cache
         self._use(cache.store)
         set_llm_cache(cache)
 
-    def _check_same(self, where: str | Path | None, init: Callable[..., None] | None, wrap: bool) -> None:
-        assert self.cache is not None
-        path = os.path.abspath(os.path.expanduser(str(where)))
-        same = where is None or self.cache.store.where in (path, str(where))
-        if same and wrap and not self.cache.wraps:
+    def _take_over(self, cache: GPTCache) -> None:
+        """Turn on the cache that the user has set; it stays the user's."""
+        self._taken_over = State.of(cache)
+        self.previous = None
+        self._install(cache)
+
+    def let_go(self, cache: GPTCache) -> None:
+        """Leave a cache that was taken over to its user."""
+        cache.watch.in_charge = False
+        self.turned_on = self._taken_over = None
+        placeholder_keys.take_away(self._placed)
+        self._placed = []
+
+    def _check_same(
+        self, cache: GPTCache, where: str | Path | None, init: Callable[..., None] | None, wrap: bool
+    ) -> None:
+        same = _is_at(cache, where)
+        if same and wrap and not cache.wraps:
             raise CommandError("on: --wrap keeps the cache that was installed before this one, and there was none.")
-        if not same or (init is not None and init is not self.cache.init_func):
+        if not same or (init is not None and init is not cache.init_func):
             raise CommandError(
-                f"The cache is on at {place(self.cache.store)}. To change where the answers are: "
+                f"The cache is on at {place(cache.store)}. To change where the answers are: "
                 f"%gptcache off, then %gptcache on {shlex.quote(str(where)) if where else ''}".rstrip()
             )
 
@@ -149,17 +194,25 @@ class Controller:
             return "The cache is off already."
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
-        cache, previous, source = self.cache, self.previous, self.source()
-        cache.unhook()
+        cache, previous, source, by_hand = self.cache, self.previous, self.source(), self.by_hand
+        before = self._taken_over
+        if by_hand:
+            self.let_go(cache)
+        else:
+            cache.unhook()
         restored = ""
         if get_llm_cache() is cache:
             set_llm_cache(previous)
             restored = f" {type(previous).__name__} is back." if previous is not None else ""
         placeholder_keys.take_away(self._placed)
-        self.cache = self.previous = None
-        self.settings.options = Options()
+        self.turned_on = self.previous = None
         self._placed = []
         ends, self.on_off = self.on_off, []
+        if by_hand:
+            restored += " The GPTCache that was set by hand stays open."
+            ends += [functools.partial(before.restore, cache)] if before is not None else []
+        else:
+            ends += [cache.store.forget_removed, cache.close, cache.store.close]
         totals, troubles = "", dict[str, None]()
         try:
             cache.store.settle()
@@ -170,7 +223,7 @@ class Controller:
         except Exception as error:
             troubles[str(error)] = None
         finally:
-            for end in (*ends, cache.store.forget_removed, cache.close, cache.store.close):
+            for end in ends:
                 try:
                     end()
                 except Exception as error:
@@ -179,7 +232,8 @@ class Controller:
 
     def source(self, at: str | Path | None = None) -> Source:
         """Return the source of tables: the cache that is on, or the store at ``at``."""
-        live = Source(self.cache.store, self.cache.ledger, "run") if self.cache is not None else None
+        cache = self.cache
+        live = Source(cache.store, cache.ledger, "run") if cache is not None else None
         if at is None:
             if live is None:
                 raise CommandError(
@@ -225,6 +279,22 @@ class Controller:
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
         message = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
         return message + (f", mode {mode}" if mode != "auto" else "") + hint
+
+
+def _set_by_hand() -> GPTCache | None:
+    """Return LangChain's global cache if it is a ``GPTCache``. Imports nothing: before ``GPTCache``, there is none."""
+    kind = getattr(sys.modules.get("gptcache_magics.langchain.cache"), "GPTCache", None)
+    if kind is None:
+        return None
+    from langchain_core.globals import get_llm_cache
+
+    cache = get_llm_cache()
+    return cache if isinstance(cache, kind) else None
+
+
+def _is_at(cache: GPTCache, where: str | Path | None) -> bool:
+    """Return whether a cache has its store at a place; None is any place."""
+    return where is None or cache.store.where in (os.path.abspath(os.path.expanduser(str(where))), str(where))
 
 
 controller = Controller()

@@ -1,4 +1,4 @@
-"""The settings of a cache: options, configuration, and what the running cell and block ask for.
+"""The settings of a cache: its options, what holds in the whole notebook, and what the running cell and block ask for.
 
 A cell and a block are context variables, so they follow the code through ``batch``, ``asyncio`` and executors. Cells
 that run side by side do not see each other, and a task keeps the cell that started it.
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
 
 __all__ = [
-    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "THRESHOLD"),
-    *("Block", "Cell", "Config", "Mode", "Options", "Scope", "Settings"),
+    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "NOTEBOOK", "THRESHOLD"),
+    *("Block", "Cell", "Config", "Mode", "Notebook", "Options", "Scope", "Settings"),
     "strictest",
 ]
 
@@ -126,16 +126,47 @@ class Config:
 
 
 @dataclass(slots=True)
-class Settings:
-    """The settings of one cache. A cache, its ledger and its search share one object and see each change."""
+class Notebook:
+    """What holds for every cache of this process."""
 
-    options: Options = Options()
-    config: Config = Config(mark_hits=False)
-    """A ``GPTCache`` that the user installs marks no hits, like upstream's. The one that ``on`` installs marks them."""
+    config: Config = Config()
     running: Sequence[Cell] = ()
     """The cells that run now, and the cells that they run."""
-    asked: dict[str, Iterator[int]] = field(default_factory=dict)
-    """As ``Cell.asked``, for lookups without a cell: they count as one run."""
+
+
+NOTEBOOK: Final = Notebook()
+
+
+class Settings:
+    """The settings of one cache. A cache, its ledger and its search share one object and see each change.
+
+    Parameters
+    ----------
+    config
+        Takes the place of the notebook's ``%config``.
+    """
+
+    __slots__ = ("_config", "asked", "options")
+
+    def __init__(self, options: Options = Options(), config: Config | None = None) -> None:
+        self.options = options
+        self._config = config
+        self.asked: dict[str, Iterator[int]] = {}
+        """As ``Cell.asked``, for lookups without a cell: they count as one run."""
+
+    @property
+    def config(self) -> Config:
+        """The options of ``%config``."""
+        return self._config or NOTEBOOK.config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        self._config = config
+
+    @property
+    def running(self) -> Sequence[Cell]:
+        """The cells that run now, and the cells that they run."""
+        return NOTEBOOK.running
 
     @property
     def cell(self) -> Scope | None:

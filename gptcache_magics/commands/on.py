@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.lookup.options import State
 from gptcache_magics.semantic.options import PRESETS, Match, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
 from gptcache_magics.settings import Mode
@@ -148,16 +149,15 @@ def on(
     wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, _template(template))
     wanted.check(was_on, external_cache=external_cache)
 
-    settings = controller.settings
-    options_before = settings.options
-    budget_before, similar = (None, None) if was_on is None else (was_on.ledger.budget, was_on.similar)
+    turned_on = controller.turned_on
+    state = State() if was_on is None else State.of(was_on)
     try:
         controller.on(where, init, wrap=wrap)
         cache = controller.cache
         assert cache is not None
         if mode is not None:
             controller.set_mode(mode)
-        options = settings.options
+        options = cache.settings.options
         if samples is not None:
             options = replace(options, kernel=replace(options.kernel, samples=samples))
         if ttl is not None:
@@ -165,7 +165,7 @@ def on(
         if max_size is not None:
             options = replace(options, max_size=size)
             cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
-        settings.options = options
+        cache.settings.options = options
         if budget is not None:
             cache.ledger.budget = _budget(dollars)
         again = " again" if was_on is cache and before is not cache else ""
@@ -174,18 +174,13 @@ def on(
         over = "" if size is None else _over(cache.store, size)
         return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
     except BaseException:
-        if was_on is None:
-            settings.options = options_before
+        if was_on is None or (turned_on is None and controller.cache is not was_on):
             controller.off()
-            raise
-        if controller.cache is not was_on:
-            raise
-        was_on.ledger.budget = budget_before
-        if was_on.similar is not similar:
-            given = None if similar is None else similar.maker.given
-            apply(was_on, MatchOptions("exact" if similar is None else "semantic", embedder=given))
-        settings.options = options_before
-        controller.set_mode(options_before.kernel.mode)
+        elif controller.cache is was_on:
+            state.restore(was_on)
+            controller.set_mode(state.options.kernel.mode)
+            if turned_on is None:
+                controller.let_go(was_on)
         raise
 
 
@@ -232,7 +227,8 @@ def _aside() -> str:
     name = type(previous).__name__
     if cache.wraps:
         return f"{notices} {name} keeps the answers."
-    return f"{notices} {name} set aside (off restores it). Keep using it: %gptcache on --wrap"
+    keep = "off" if isinstance(previous, type(cache)) else "on --wrap"
+    return f"{notices} {name} set aside (off restores it). Keep using it: %gptcache {keep}"
 
 
 def _budget(dollars: float | None) -> Any:

@@ -85,7 +85,7 @@ def status() -> Status:
             f"{counted(cache.ledger.failures, 'error')} inside the cache, the last: {cache.ledger.last_error}"
         )
     return Status(
-        source.state,
+        f"{source.state} (set by hand)" if controller.by_hand else source.state,
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
         else f"{source.where} ({_content(cache.store)})",

@@ -133,7 +133,7 @@ class RequestCache:
             if found is None:
                 return None
             ids = message_ids.ids(found.key, before)
-            answer = codec.decode(found.answer, ids=ids, mark=self._mark(found), parse=request.parse)
+            answer = codec.decode(found.answer, ids=ids, mark=self._mark(request, found), parse=request.parse)
             return self._hit(request, answer, found, started)
         except Exception:
             return None
@@ -161,7 +161,7 @@ class RequestCache:
         """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""
         # Another request may get the answer of the same entry.
         ids = message_ids.ids(found.key, before if found.key == request.identity.key else message_ids.asked(found.key))
-        mark = self._mark(found)
+        mark = self._mark(request, found)
         try:
             return codec.decode(found.answer, ids=ids, mark=mark, validate=True, parse=request.parse) or None
         except Unusable:
@@ -226,9 +226,9 @@ class RequestCache:
             near=near,
         )
 
-    def _mark(self, found: Found) -> dict[str, Any] | None:
-        """Return the mark of a hit in ``response_metadata``, if hits are marked."""
-        if not self._ledger.settings.config.mark_hits:
+    def _mark(self, request: Request, found: Found) -> dict[str, Any] | None:
+        """Return the mark of a hit in ``response_metadata``, if hits are marked and a model's call asks."""
+        if request.call is None or not self._ledger.settings.config.mark_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
         return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}

@@ -26,12 +26,14 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.notebook.badge import Remarks, show_badge
-from gptcache_magics.settings import CELL, Cell, Scope
+from gptcache_magics.settings import CELL, NOTEBOOK, Cell, Scope
 from gptcache_magics.tables.totals import cell_totals
 from gptcache_magics.text.code_line import shown_line
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+
+    from gptcache_magics.lookup.ledger import Ledger
 
 __all__ = ["Cells"]
 
@@ -54,8 +56,8 @@ class _Run(Cell):
     """Whether the run is a call of the magic, and not a cell of IPython's."""
     began_before: bool = False
     """Whether the run loaded the extension, so that its first events went by."""
-    first_lookup: int = 0
-    """Number of lookups when the run began."""
+    began_with: tuple[Ledger | None, int] = None, 0
+    """The log of the cache that was on when the run began, and its number of lookups."""
     placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder until the run ends."""
 
@@ -89,7 +91,7 @@ class Cells:
 
     def follow(self) -> None:
         """Follow the cells of the shell, from the one that is running."""
-        controller.settings.running = self._runs
+        NOTEBOOK.running = self._runs
         loading = _running_cell()
         if loading is not None:  # it began before its events could be followed
             run = self._begin()
@@ -152,7 +154,8 @@ class Cells:
         outer = inside if inside in self._runs else self._latest(request=run.request)
         if outer is not None:
             run.within(outer)
-        run.first_lookup = controller.cache.ledger.noted if controller.cache is not None else 0
+        ledger = controller.cache.ledger if controller.cache is not None else None
+        run.began_with = ledger, ledger.noted if ledger is not None else 0
         self._runs.append(run)
         CELL.set(run)
         return run
@@ -218,12 +221,15 @@ class Cells:
 
     def _show_badge(self, run: _Run) -> None:
         cache = controller.cache
-        if cache is None or cache.ledger.noted == run.first_lookup:
+        if cache is None:
+            return
+        ledger, before = run.began_with
+        noted = cache.ledger.noted - (before if cache.ledger is ledger else 0)
+        if not noted:
             return
         cache.ledger.flush()
-        if not controller.settings.config.badge or not (self.seen or getattr(self._shell, "kernel", None) is None):
+        if not cache.settings.config.badge or not (self.seen or getattr(self._shell, "kernel", None) is None):
             return
-        noted = cache.ledger.noted - run.first_lookup
         recent = list(cache.ledger.recent)[-noted:]
         lookups = [each for each in recent if each.execution_count == run.execution_count]
         totals = cell_totals(lookups, cache.ledger)

@@ -18,7 +18,7 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
-from gptcache_magics.settings import Config
+from gptcache_magics.settings import NOTEBOOK, Config
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -119,7 +119,7 @@ class GPTCacheMagics(Magics):
         return commands.function(name)(*several, **parser.with_variables(arguments, variables))
 
     def _configure(self, change: object = None) -> None:
-        controller.settings.config = Config(**{name: getattr(self, name) for name in CONFIG})
+        NOTEBOOK.config = Config(**{name: getattr(self, name) for name in CONFIG})
         widgets.repaint()
 
 
@@ -139,9 +139,10 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded(shell)
     if magics is None:
         return
-    if controller.cache is not None:
+    if controller.turned_on is not None:
         print(controller.off())  # noqa: T201
     magics.cells.leave()
+    NOTEBOOK.config = Config()
     stop_completing(shell)
     shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
     for kind in ("line", "cell"):

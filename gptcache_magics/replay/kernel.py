@@ -139,11 +139,11 @@ class LockedController(Controller):
                 "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"
             )
         self._place = place
-        if self.cache is not None and self.cache.store is store:
-            set_llm_cache(self.cache)
+        if self.turned_on is not None and self.turned_on.store is store:
+            set_llm_cache(self.turned_on)
             return
-        if self.cache is not None:
-            self.cache.watch.in_charge = False
+        if self.turned_on is not None:
+            self.turned_on.watch.in_charge = False
         cache = _OpenCache(store=store)
         cache.ledger.journal = self.journal
         self._install(cache)
