@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from gptcache_magics import fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
-from gptcache_magics.lookup.options import State
-from gptcache_magics.settings import DEFAULT_STORE, NOTEBOOK, Mode, Settings
-from gptcache_magics.store import open_store
+from gptcache_magics.lookup.options import BUNDLE, State, check_init_func, default_store, store_at
+from gptcache_magics.settings import Mode, Settings
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
 from gptcache_magics.tables.totals import run_totals
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BUNDLE", "Controller", "controller"]
 
-BUNDLE: Final = ".jsonl"
 _UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")
 """A variable in the name of a place: a folder of that name is never made."""
 
@@ -95,7 +93,8 @@ class Controller:
 
         if init is not None and not callable(init):
             raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
-        now, by_hand, previous = self.turned_on, _set_by_hand(), get_llm_cache()
+        check_init_func(init)
+        now, kept, previous = self.turned_on, self.kept(where, init, wrap=wrap), get_llm_cache()
         if wrap and isinstance(self.previous if now is not None else previous, GPTCache):
             raise CommandError(
                 "on: --wrap keeps the answers in another LangChain cache, and the one that is set is a GPTCache of "
@@ -108,8 +107,8 @@ class Controller:
             self._check_same(now, where, init, wrap)
             set_llm_cache(now)
             return
-        if by_hand is not None and _is_at(by_hand, where) and init in (None, by_hand.init_func):
-            self._take_over(by_hand)
+        if kept is not None:
+            self._take_over(kept)
             return
         if wrap and init is not None:
             raise CommandError("on: --init or --wrap. Give one of them.")
@@ -120,7 +119,8 @@ class Controller:
         self.previous = previous
         cache: GPTCache | None = None
         try:
-            cache = GPTCache(init, store=store, wrapped=previous if wrap else None)
+            wrapped = previous if wrap else None
+            cache = GPTCache(init, store=store, wrapped=wrapped, mode="auto", match="exact")
             self._install(cache)
         except BaseException:  # an interrupt, too
             if cache is not None and self.turned_on is None:
@@ -131,7 +131,15 @@ class Controller:
 
     def place_for(self, where: str | Path | None) -> str | Path:
         """Return a place that was named, or the default place."""
-        return where or NOTEBOOK.config.store or DEFAULT_STORE
+        return where or default_store()
+
+    def kept(self, where: str | Path | None, init: Callable[..., None] | None, *, wrap: bool) -> GPTCache | None:
+        """Return the cache that ``on`` would keep: that of an earlier ``on``, or the user's unless it does not fit."""
+        if self.turned_on is not None:
+            return self.turned_on
+        own = _set_by_hand()
+        fits = own is not None and not wrap and _is_at(own, where) and init in (None, own.init_func)
+        return own if fits else None
 
     def _wrap_instead(self, cache: GPTCache) -> None:
         """Let the cache that was set aside keep the answers from now on; the options and the budget stay."""
@@ -195,6 +203,8 @@ class Controller:
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         cache, previous, source, by_hand = self.cache, self.previous, self.source(), self.by_hand
+        if by_hand and cache.replaced:
+            previous = cache.replaced[-1]
         before = self._taken_over
         if by_hand:
             self.let_go(cache)
@@ -265,11 +275,7 @@ class Controller:
         name = _UNEXPANDED.search(str(where))
         if name is not None and not os.path.exists(os.path.expanduser(where)):
             raise CommandError(f"{where} names a variable, which is not expanded here. In Python: gm.on(variable)")
-        if not str(where).endswith(BUNDLE):
-            return open_store(where)
-        from gptcache_magics import bundle
-
-        return bundle.opened(where)
+        return store_at(where)
 
     def described(self) -> str:
         """Return the place and the content of the cache, for the line of ``on``."""

@@ -104,6 +104,10 @@ class Options:
     """Seconds after which an answer stored from now on expires."""
     max_size: int | None = None
     """Bytes that the answers may take."""
+    mark_hits: bool | None = None
+    """Whether hits are marked; None leaves it to ``%config``."""
+    typed: tuple[tuple[str, str], ...] = ()
+    """The options that hold, by name, in the words in which they were given."""
 
 
 def _option(default: T, help: str) -> T:
@@ -115,7 +119,7 @@ def _option(default: T, help: str) -> T:
 class Config:
     """Options of ``%config GPTCacheMagics``, which outlive ``off``. They are replaced whole."""
 
-    store: str = _option(DEFAULT_STORE, "Where `on` keeps the answers by default.")
+    store: str = _option("", f"Where `on` keeps the answers; empty: $GPTCACHE_MAGICS_STORE, or {DEFAULT_STORE}.")
     badge: bool = _option(True, "Whether a line under each cell says what it saved.")
     stream: bool = _option(True, "Whether stream and astream use the cache.")
     single_flight: bool = _option(True, "Whether identical calls at the same time share one model call.")
@@ -162,6 +166,11 @@ class Settings:
     @config.setter
     def config(self, config: Config) -> None:
         self._config = config
+
+    @property
+    def marks_hits(self) -> bool:
+        """Whether hits are marked."""
+        return self.config.mark_hits if self.options.mark_hits is None else self.options.mark_hits
 
     @property
     def running(self) -> Sequence[Cell]:

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
 from gptcache_magics import __version__
-from gptcache_magics.commands._parser import Parser, nearest, words
+from gptcache_magics.commands._parser import Parser, words
+from gptcache_magics.text.choices import nearest
 
 __all__ = [
     "COMMANDS",

@@ -9,7 +9,6 @@ any text for another type. The parser, the help, the completion and ``checked`` 
 from __future__ import annotations
 
 import argparse
-import difflib
 import inspect
 import os
 import re
@@ -22,11 +21,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.text.choices import LARGEST, check_choice, check_number, nearest
 
-__all__ = ["LARGEST", "Declared", "Option", "Parser", "Word", "checked", "nearest", "summary", "whole_number", "words"]
+__all__ = ["Declared", "Option", "Parser", "Word", "checked", "summary", "whole_number", "words"]
 
-LARGEST: Final = 1_000_000_000_000
-"""The largest number of rows, lookups and the like that can be named."""
 DIGITS: Final = 30
 """Number of digits that are read: ``int`` refuses thousands of them, and 30 are above ``LARGEST``."""
 P = ParamSpec("P")
@@ -118,13 +116,10 @@ class Declared:
         if value is None and NoneType in self.types:
             return
         name = command if self.name == "name" else self.name  # as in gm.mode("replay")
-        if self.values and value not in self.values:
-            hint = nearest(str(value), self.values)
-            raise CommandError(f"{name} is one of {', '.join(self.values)}. Got {value!r}.{hint}")
-        if self._counts and (not isinstance(value, int) or value < 1):
-            raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
-        if self._counts and value > LARGEST:
-            raise CommandError(f"{name} is at most {LARGEST:,}. Got a number above that. Type a smaller {name}.")
+        if self.values:
+            check_choice(name, value, self.values)
+        if self._counts:
+            check_number(name, value)
 
     def reader(self, command: str) -> Callable[[str], Any]:
         """Return a converter of typed texts. Its errors name the option or, for a word, ``command``."""
@@ -327,10 +322,3 @@ def words(line: str) -> list[str]:
 def whole_number(text: str) -> int | None:
     """Return the number that the first digits of a text of digits make; None for another text."""
     return int(text.lstrip("0")[:DIGITS] or 0) if text.isdecimal() else None
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'stats' or 'status'?``, or an empty text."""
-    plain = {each.lstrip("-"): each for each in known}
-    matches = [plain[match] for match in difflib.get_close_matches(word.lstrip("-"), plain, n=2, cutoff=0.6)]
-    return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import Option, Word, nearest, whole_number
+from gptcache_magics.commands._parser import Option, Word, whole_number
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store
 from gptcache_magics.text.amounts import seconds_of
+from gptcache_magics.text.choices import nearest
 
 if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import At
 from gptcache_magics.controller import BUNDLE, controller
-from gptcache_magics.settings import NOTEBOOK
+from gptcache_magics.lookup.options import default_store
 
 if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup
@@ -52,7 +52,7 @@ def _of_this_kernel() -> Iterator[Check]:
     yield _checks.hooks(cache)
     yield _checks.overriding(live)
     yield _checks.models(live, cache)
-    where = NOTEBOOK.config.store
+    where = default_store()
     if cache is not None:
         from langchain_core.globals import get_llm_cache
 

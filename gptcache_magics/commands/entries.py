@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
-from gptcache_magics.commands._parser import Option, checked, nearest
+from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Cell, Expired, Grep, Limit, Model, Pinned, Tag, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.text.choices import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

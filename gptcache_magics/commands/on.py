@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.options import State
-from gptcache_magics.semantic.options import PRESETS, Match, MatchOptions, apply, threshold_of
-from gptcache_magics.semantic.template import Template, template_text
+from gptcache_magics.lookup.options import VARIABLE, State, in_environment, read
+from gptcache_magics.semantic.options import PRESETS, Match
 from gptcache_magics.settings import Mode
 from gptcache_magics.store.protocol import Store
-from gptcache_magics.text.amounts import byte_size, bytes_of, dollars_of, seconds_of
+from gptcache_magics.text.amounts import byte_size
 
 EXAMPLE = "%gptcache on"
-NONE = "none"
 UNITS = frozenset(["m", "h", "d", "w", "kb", "mb", "gb", "usd", "$"])
 
 
@@ -135,63 +132,63 @@ def on(
 
     amounts = {"--ttl 7d": ttl, "--max-size 500MB": max_size, "--budget 2usd": budget}
     _check_units(where, [example for example, amount in amounts.items() if amount is not None])
-    seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
-    size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
-    dollars = None if budget in (None, NONE) else dollars_of(str(budget))
-    if seconds == 0 or size == 0:
-        raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
-    was_on, before = controller.cache, get_llm_cache()
-    external_cache = wrap or init is not None or (was_on is not None and bool(was_on.external_cache))
-    if external_cache:
-        _check_kept([("--ttl", seconds), ("--max-size", size), ("--samples", samples)])
+    kept, turned_on, before = controller.kept(where, init, wrap=wrap), controller.turned_on, get_llm_cache()
+    external = wrap or init is not None or (kept is not None and bool(kept.external_cache))
+    assumed = in_environment(where, external=external) if kept is None else {}
+    assumed = {name: value for name, value in assumed.items() if {"mode": mode, "match": match}.get(name) is None}
+    mode, match = mode or assumed.get("mode"), match or assumed.get("match")
+    given = read(
+        mode=mode,
+        match=match,
+        threshold=threshold,
+        embedder=embedder,
+        any_temperature=any_temperature,
+        reembed=reembed,
+        wait=wait,
+        template=template,
+        ttl=ttl,
+        max_size=max_size,
+        samples=samples,
+        budget=budget,
+    )
+    if external:
+        _check_kept([("--ttl", given.ttl), ("--max-size", given.max_size), ("--samples", given.samples)])
+    given.matching.check(kept, external_cache=external)
 
-    cosine = None if threshold is None else threshold_of(threshold)
-    wanted = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, _template(template))
-    wanted.check(was_on, external_cache=external_cache)
-
-    turned_on = controller.turned_on
-    state = State() if was_on is None else State.of(was_on)
+    state = State() if kept is None else State.of(kept)
     try:
         controller.on(where, init, wrap=wrap)
-        cache = controller.cache
+        cache = controller.turned_on
         assert cache is not None
+        message = given.set(cache)
         if mode is not None:
             controller.set_mode(mode)
-        options = cache.settings.options
-        if samples is not None:
-            options = replace(options, kernel=replace(options.kernel, samples=samples))
-        if ttl is not None:
-            options = replace(options, ttl=seconds)
-        if max_size is not None:
-            options = replace(options, max_size=size)
-            cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
-        cache.settings.options = options
-        if budget is not None:
-            cache.ledger.budget = _budget(dollars)
-        again = " again" if was_on is cache and before is not cache else ""
-        message = apply(cache, wanted)
-        aside = "" if was_on is cache else _aside()
-        over = "" if size is None else _over(cache.store, size)
+        again = " again" if kept is cache and before is not cache else ""
+        message += _set(given.typed, init, assumed)
+        aside = "" if kept is cache else _aside()
+        over = "" if given.max_size is None else _over(cache.store, given.max_size)
         return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
     except BaseException:
-        if was_on is None or (turned_on is None and controller.cache is not was_on):
-            controller.off()
-        elif controller.cache is was_on:
-            state.restore(was_on)
-            controller.set_mode(state.options.kernel.mode)
+        if kept is None:
+            if controller.turned_on is not None:
+                controller.off()
+        elif controller.turned_on in (None, kept):
+            state.restore(kept)
             if turned_on is None:
-                controller.let_go(was_on)
+                controller.let_go(kept)
+            controller.set_mode(state.options.kernel.mode)
         raise
 
 
-def _template(given: Any) -> str | None:
-    """Return the text of a template; an empty text for none, and None if nothing was given."""
-    if given is None:
-        return None
-    text = "" if given == NONE else template_text(given)
-    if text:
-        Template.of(text)
-    return text
+def _set(typed: Mapping[str, str], init: Callable[..., Any] | None, assumed: Mapping[str, str]) -> str:
+    """Return the options that were given, in their words, without those that the rest of the line names."""
+    said = {name for name in ("mode", "match") if name in assumed or (name, typed.get(name)) != ("mode", "auto")}
+    words = [f"{name} {words}".strip() for name, words in typed.items() if name not in said]
+    if init is not None:
+        words.append(f"init {getattr(init, '__name__', type(init).__name__)}")
+    found = [f"{name} {value} ({VARIABLE.format(name.upper())})" for name, value in assumed.items()]
+    sentences = [f" Set: {', '.join(words)}."] if words else []
+    return "".join([*sentences, *([f" From the environment: {', '.join(found)}."] if found else [])])
 
 
 def _over(store: Store, limit: int) -> str:
@@ -229,18 +226,3 @@ def _aside() -> str:
         return f"{notices} {name} keeps the answers."
     keep = "off" if isinstance(previous, type(cache)) else "on --wrap"
     return f"{notices} {name} set aside (off restores it). Keep using it: %gptcache {keep}"
-
-
-def _budget(dollars: float | None) -> Any:
-    if dollars is None:
-        return None
-    from gptcache_magics.lookup.budget import Budget
-    from gptcache_magics.tables import frames
-
-    source = controller.source()
-    source.flush()
-    paid = frames.stats(source.store, "model", period=source.period()).dropna(subset=["paid_usd"])
-    calls = (paid["lookups"] - paid["hits"]).astype("int64")
-    return Budget(
-        dollars, {str(m): (int(n), float(usd)) for m, n, usd in zip(paid.index, calls, paid["paid_usd"], strict=True)}
-    )

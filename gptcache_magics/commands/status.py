@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
+from gptcache_magics.lookup.options import MATCHING
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Options
 from gptcache_magics.tables.totals import run_totals
-from gptcache_magics.text.amounts import byte_size, counted, duration
+from gptcache_magics.text.amounts import byte_size, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,16 +49,12 @@ class Status:
         return pd.DataFrame([vars(self)], dtype="string")
 
 
-def _bounds(options: Options, budget: Budget | None) -> Iterator[str]:
-    """Yield the limits that ``on`` was given."""
-    if options.kernel.several:
-        yield f"samples: {options.kernel.samples}"
-    if options.ttl is not None:
-        yield f"ttl: {duration(options.ttl)}"
-    if options.max_size is not None:
-        yield f"max-size: {byte_size(options.max_size)}"
-    if budget is not None:
-        yield f"budget: {budget}"
+def _typed(options: Options, budget: Budget | None) -> Iterator[str]:
+    """Yield the options that hold, in the words in which they were typed; those about matching stand elsewhere."""
+    for name, words in options.typed:
+        if name not in MATCHING:
+            spent = f" ({budget} spent)" if name == "budget" and budget is not None else ""
+            yield f"{name} {words}{spent}".strip()
 
 
 def status() -> Status:
@@ -89,7 +86,7 @@ def status() -> Status:
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
         else f"{source.where} ({_content(cache.store)})",
-        ", ".join([source.mode, *_bounds(options, budget)]),
+        ", ".join([source.mode, *_typed(options, budget)]),
         _match(cache),
         run,
         " ".join(warnings) or "none",

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final
 
-from gptcache_magics.commands._parser import LARGEST, Option, Word, checked, whole_number
+from gptcache_magics.commands._parser import Option, Word, checked, whole_number
 from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import LookupLog, LookupRow, Period
+from gptcache_magics.text.choices import LARGEST
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.view import Why

@@ -6,15 +6,17 @@ LangChain like a miss.
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
+from langchain_core.globals import get_llm_cache, set_llm_cache
 from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import chunks, generations
@@ -28,12 +30,19 @@ from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.options import BUNDLE, check_init_func, default_store, in_environment, read, store_at
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
-from gptcache_magics.settings import Scope, Settings, strictest
-from gptcache_magics.store import open_store
+from gptcache_magics.semantic.options import Match
+from gptcache_magics.settings import Mode, Options, Scope, Settings, strictest
 from gptcache_magics.store.protocol import AnswerStore, Store
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.tables.source import By, Source, place
+from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.choices import check_choice
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
@@ -52,26 +61,64 @@ class GPTCache(BaseCache):
         Sets up the ``gptcache.Cache`` it is given, as for ``langchain_community.cache.GPTCache``; a second parameter
         receives LangChain's ``llm_string``. Without it the answers are kept in ``store``.
     store
-        A folder, ``:memory:``, or an object with the three methods of ``gptcache_magics.store.protocol.AnswerStore``.
-        Lookups are recorded there too if it is a whole ``Store``, else in memory.
+        A folder, ``:memory:``, a bundle to replay, or an object with the three methods of
+        ``gptcache_magics.store.protocol.AnswerStore``. Lookups are recorded there too if it is a whole ``Store``, else
+        in memory. By default the place that ``gptcache_magics.on`` has by default.
     wrapped
         Another LangChain cache, which keeps the answers; this class adds the rest.
+    mode, match, threshold, embedder, any_temperature, template, ttl, max_size, samples, budget
+        Options of ``gptcache_magics.on``, with the same values.
+    mark_hits
+        Whether a hit says so in ``response_metadata["gptcache"]``; by default as ``%config`` says.
 
     Raises
     ------
     StoreError
         If ``store`` names something that cannot be a store. A store that fails later never breaks a model call.
+    CommandError
+        If an option does not take its value, or ``init_func`` is not a function that can be given a cache.
     """
 
     def __init__(
         self,
         init_func: Callable[[Any, str], None] | Callable[[Any], None] | None = None,
         *,
-        store: str | Path | AnswerStore = ".gptcache",
+        store: str | Path | AnswerStore | None = None,
         wrapped: BaseCache | None = None,
+        mode: Mode | None = None,
+        match: Match | None = None,
+        threshold: float | str | None = None,
+        embedder: Any = None,
+        any_temperature: bool = False,
+        template: Any = None,
+        ttl: str | None = None,
+        max_size: str | None = None,
+        samples: int | None = None,
+        budget: str | None = None,
+        mark_hits: bool | None = None,
     ) -> None:
-        self.store = open_store(store)
-        self.ledger = Ledger(self.store, Settings())
+        check_init_func(init_func)
+        external = init_func is not None or wrapped is not None
+        assumed = in_environment(store, external=external)
+        given = read(
+            mode=mode or assumed.get("mode"),
+            match=match or assumed.get("match"),
+            threshold=threshold,
+            embedder=embedder,
+            any_temperature=any_temperature,
+            template=template,
+            ttl=ttl,
+            max_size=max_size,
+            samples=samples,
+            budget=budget,
+        )
+        given.check_for_python(external=external)
+        self.store = store_at(default_store() if store is None else store)
+        replays = mode is None and self.store.where.endswith(BUNDLE)
+        kernel = Scope("replay") if replays else Scope()
+        self.ledger = Ledger(self.store, Settings(Options(kernel, mark_hits=mark_hits)))
+        self.replaced: list[BaseCache | None] = []
+        """LangChain's global caches that ``with`` puts back, the outermost first."""
         self.init_func = init_func
         self._answers = Answers(self.store, init_func, wrapped, self.ledger.failed)
         self._failed_answers = retries.FailedAnswers(self.ledger, self.store)
@@ -83,11 +130,63 @@ class GPTCache(BaseCache):
         try:
             hooks.install(user)
             stops.append(hooks.watch(self.watch, self.watch))
+            self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)
+            given.set(self)
         except BaseException:  # an interrupt, too
             self.unhook()
             raise
-        self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)
         safe_import.on_import("langchain_community.cache", _register)
+
+    def __repr__(self) -> str:
+        content = f"answers in {self.external_cache}" if self.external_cache else _entries(self.store)
+        parts = [repr(place(self.store)), content, f"mode {Source(self.store, self.ledger).mode}"]
+        return f"{type(self).__name__}({', '.join(filter(None, parts))})"
+
+    def __enter__(self) -> Self:
+        """Make this cache LangChain's global cache until the block ends; the store stays open."""
+        self.replaced.append(get_llm_cache())
+        set_llm_cache(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        replaced = self.replaced.pop()
+        if get_llm_cache() is self:  # else somebody has set another one, or turned this one off
+            set_llm_cache(replaced)
+
+    def __copy__(self) -> Self:
+        """Return the cache itself: a copy of a model asks the same cache."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the cache itself."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place, ``init_func`` and options. Raises ``TypeError`` if another process cannot reach it."""
+        reason = "another process cannot reach its answers" if self.store.where == ":memory:" else ""
+        if self.wraps or not isinstance(self.store, SQLiteStore):
+            reason = f"{self.external_cache if self.wraps else type(self.store).__name__} keeps its answers"
+        if reason:
+            raise TypeError(f"{self!r} cannot be pickled: {reason}. Give it a folder: GPTCache(store='.gptcache')")
+        similar, budget = self.similar, self.ledger.budget
+        given = {
+            "store": self.store.where,
+            "match": "exact" if similar is None else "semantic",
+            "embedder": None if similar is None else similar.maker.given,
+            "budget": None if budget is None else f"{budget.limit:.9f}usd",
+        }
+        return _again, (type(self), self.init_func, given, self.settings.options)
+
+    def stats(
+        self, by: By = "model", *, model: str | None = None, since: str = "run", wide: bool = False
+    ) -> pd.DataFrame:
+        """Show hits, misses, money and time of this cache, as ``gptcache_magics.stats`` does for the one that is on."""
+        from gptcache_magics.tables import frames
+
+        check_choice("by", by, get_args(By))
+        source = Source(self.store, self.ledger, "run")
+        source.flush()
+        return frames.stats(self.store, by, period=source.period(since), model=model, wide=wide)
 
     @property
     def settings(self) -> Settings:
@@ -299,6 +398,23 @@ def _served(call: ModelCall | None, answer: RETURN_VAL_TYPE | None) -> RETURN_VA
             if "usage_metadata" in fields and "total_cost" not in (fields["usage_metadata"] or ()):
                 call.served.append((each, fields["usage_metadata"]))
     return answer
+
+
+def _entries(store: Store) -> str:
+    """Return the number of entries of a store; empty if there is no such file, which is not made, or it fails."""
+    if os.path.isabs(store.where) and not os.path.exists(store.where):
+        return ""
+    try:
+        return counted(store.count()[0], "entry")
+    except Exception:
+        return ""
+
+
+def _again(kind: type[GPTCache], init_func: Any, given: dict[str, Any], options: Options) -> GPTCache:
+    """Return a cache like the one that was pickled."""
+    cache = kind(init_func, mode="auto", **given)
+    cache.settings.options = options
+    return cache
 
 
 def _unhook(user: object, stops: Sequence[Callable[[], None]]) -> None:

@@ -228,7 +228,7 @@ class RequestCache:
 
     def _mark(self, request: Request, found: Found) -> dict[str, Any] | None:
         """Return the mark of a hit in ``response_metadata``, if hits are marked and a model's call asks."""
-        if request.call is None or not self._ledger.settings.config.mark_hits:
+        if request.call is None or not self._ledger.settings.marks_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
         return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}

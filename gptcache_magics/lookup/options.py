@@ -1,25 +1,114 @@
-"""The options that hold for one cache, and how they were before."""
+"""The options of a cache: read what ``on`` or ``GPTCache`` was given, and set it.
+
+An option that was not given keeps its present value. A new cache begins with the environment's place, mode and way to
+match, where none is given.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
+from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.semantic.options import Matching, MatchOptions, apply
-from gptcache_magics.settings import Options
+from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
+from gptcache_magics.semantic.template import Template, template_text
+from gptcache_magics.settings import DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options
+from gptcache_magics.store import open_store
+from gptcache_magics.store.protocol import AnswerStore, Period, Store
+from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
+from gptcache_magics.text.choices import check_choice, check_number
+from gptcache_magics.text.word_diff import shown
 
 if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
-__all__ = ["Adjustable", "State"]
+__all__ = [
+    *("BUNDLE", "MATCHING", "VARIABLE", "Adjustable", "Given", "State"),
+    *("check_init_func", "default_store", "in_environment", "read", "store_at"),
+]
+
+BUNDLE: Final = ".jsonl"
+"""Ending of the files that are replayed."""
+NONE: Final = "none"
+VARIABLE: Final = "GPTCACHE_MAGICS_{}"
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
+IN_OUR_STORE: Final = ("ttl", "max-size", "samples")
+"""Options that need a store of ours."""
+MATCHING: Final = ("match", "threshold", "embedder", "any-temperature", "template")
+ACTIONS: Final = ("reembed", "wait")
+"""Options that do something once."""
 
 
 class Adjustable(Matching, Protocol):
     """The parts of a cache that its options change."""
 
     ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The options that were given, read and checked."""
+
+    typed: Mapping[str, str]
+    """Every option that was given, in the words in which it was given."""
+    mode: Mode | None
+    samples: int | None
+    ttl: float | None
+    max_size: int | None
+    budget: float | None
+    matching: MatchOptions
+
+    def set(self, cache: Adjustable) -> str:
+        """Set the options of a cache. Returns a sentence about matching by meaning, empty if nothing is said of it."""
+        options = cache.settings.options
+        kernel = replace(
+            options.kernel, mode=self.mode or options.kernel.mode, samples=self.samples or options.kernel.samples
+        )
+        options = replace(options, kernel=kernel, typed=tuple(self._kept(dict(options.typed)).items()))
+        if "ttl" in self.typed:
+            options = replace(options, ttl=self.ttl)
+        if "max-size" in self.typed:
+            options = replace(options, max_size=self.max_size)
+            cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
+        cache.settings.options = options
+        if "budget" in self.typed:
+            cache.ledger.budget = None if self.budget is None else Budget(self.budget, _paid(cache))
+        return apply(cache, self.matching)
+
+    def _kept(self, before: dict[str, str]) -> dict[str, str]:
+        """Return the words of the options that hold from now on."""
+        words = {**before, **{name: value for name, value in self.typed.items() if name not in ACTIONS}}
+        words.pop("mode", None)
+        if self.matching.match == "exact":
+            words = {name: value for name, value in words.items() if name not in MATCHING}
+        return {name: value for name, value in words.items() if value != NONE}
+
+    def check_for_python(self, *, external: bool) -> None:
+        """Raise ``CommandError`` if options of ``GPTCache`` contradict each other.
+
+        Parameters
+        ----------
+        external
+            Whether the answers are kept outside of a store of ours.
+        """
+        semantic = self.matching.match == "semantic"
+        for name in self.typed:
+            argument = name.replace("-", "_")
+            kept = name in IN_OUR_STORE and self.typed[name] != NONE
+            if external and (kept or (name in MATCHING and semantic)):
+                raise CommandError(
+                    f"GPTCache: {argument} is about answers in a store, but init_func or wrapped keeps them elsewhere."
+                )
+            if name in MATCHING and not semantic and name != "match":
+                raise CommandError(
+                    f"GPTCache: {argument} is about matching by meaning. Type: GPTCache(match='semantic', {argument}=…)"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +131,149 @@ class State:
             given = None if self.similar is None else self.similar.maker.given
             apply(cache, MatchOptions("exact" if self.similar is None else "semantic", embedder=given))
         cache.settings.options = self.options
+
+
+def read(
+    *,
+    mode: Mode | None = None,
+    match: Match | None = None,
+    threshold: float | str | None = None,
+    embedder: Any = None,
+    any_temperature: bool = False,
+    reembed: bool = False,
+    wait: bool = False,
+    template: Any = None,
+    ttl: str | None = None,
+    max_size: str | None = None,
+    samples: int | None = None,
+    budget: str | None = None,
+) -> Given:
+    """Read the options of ``on``, which says what they mean; None and False are not given.
+
+    Raises
+    ------
+    CommandError
+        If a value is none that its option takes.
+    """
+    for name, value in (("mode", mode), ("match", match)):
+        if value is not None:
+            check_choice(name, value, CHOICES[name])
+    if samples is not None:
+        check_number("samples", samples)
+    seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
+    size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
+    dollars = None if budget in (None, NONE) else dollars_of(str(budget))
+    if seconds == 0 or size == 0:
+        raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
+    cosine = None if threshold is None else threshold_of(threshold)
+    text = _template(template)
+    typed = {
+        **{"mode": mode, "match": match, "threshold": threshold, "embedder": embedder},
+        **{"any-temperature": any_temperature, "reembed": reembed, "wait": wait},
+        "template": text and f"“{shown(text, TEMPLATE_SHOWN)}”" if text != "" else NONE,
+        **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget},
+    }
+    matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
+    words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
+    return Given(words, mode, samples, seconds, size, dollars, matching)
+
+
+def in_environment(where: object, *, external: bool) -> dict[str, Any]:
+    """Return the options that the environment gives a new cache: ``store``, ``mode`` and ``match``.
+
+    Parameters
+    ----------
+    where
+        The place that was given, or None. A bundle is replayed, whatever the environment says.
+    external
+        Whether the answers are kept outside of a store of ours, where they are matched exactly.
+
+    Raises
+    ------
+    CommandError
+        If an option does not take the value of its variable.
+    """
+    found = {name: os.environ.get(VARIABLE.format(name.upper()), "").strip() for name in ("store", *CHOICES)}
+    for name, choices in CHOICES.items():
+        if found[name]:
+            check_choice(VARIABLE.format(name.upper()), found[name], choices)
+    if where is not None or NOTEBOOK.config.store:
+        del found["store"]
+    if str(where or NOTEBOOK.config.store or found.get("store")).endswith(BUNDLE):
+        del found["mode"]
+    if external:
+        del found["match"]
+    return {name: value for name, value in found.items() if value}
+
+
+def default_store() -> str:
+    """Return the place of a new cache that is given none: that of ``%config``, of the environment, or the default."""
+    return NOTEBOOK.config.store or in_environment(None, external=True).get("store") or DEFAULT_STORE
+
+
+def check_init_func(init_func: object) -> None:
+    """Raise ``CommandError`` unless ``init_func`` is None or a function that can be given a ``gptcache.Cache``."""
+    takes = "GPTCache(init_func) takes a function that sets up a gptcache.Cache."
+    if init_func is None:
+        return
+    if isinstance(init_func, str | Path):
+        kind = "text" if isinstance(init_func, str) else "path"
+        raise CommandError(f"{takes} Got the {kind} '{init_func}'. A folder: GPTCache(store={str(init_func)!r})")
+    if not callable(init_func):
+        named = {"lookup": "To keep the answers in it: GPTCache(wrapped=…)", "put": "A store: GPTCache(store=…)"}
+        hint = next((f" {hint}" for method, hint in named.items() if hasattr(init_func, method)), "")
+        raise CommandError(f"{takes} Got {_short(init_func)}.{hint}")
+    if inspect.iscoroutinefunction(init_func):
+        raise CommandError(f"{takes} {_short(init_func)} is async: write def in place of async def.")
+    try:
+        parameters = inspect.signature(init_func)
+        parameters.bind(*range(2 if len(parameters.parameters) == 2 else 1))
+    except (TypeError, ValueError) as error:
+        raise CommandError(
+            f"{takes} It has one parameter, the cache, or two, the cache and LangChain's llm_string. "
+            f"{_short(init_func)} has others."
+        ) from error
+
+
+def store_at(where: str | Path | AnswerStore) -> Store:
+    """Return the store at a place, as ``open_store`` does; a bundle is read into memory."""
+    if not isinstance(where, str | Path) or not str(where).endswith(BUNDLE):
+        return open_store(where)
+    from gptcache_magics import bundle
+
+    return open_store(where, bundle.opened)
+
+
+def _template(given: Any) -> str | None:
+    """Return the text of a template; an empty text for none, and None if nothing was given."""
+    if given is None:
+        return None
+    text = "" if given == NONE else template_text(given)
+    if text:
+        Template.of(text)
+    return text
+
+
+def _short(value: object) -> str:
+    """Return the name of a function or class, a plain value as it is, or the class of an object."""
+    plain = isinstance(value, str | int | float | list | dict)
+    return repr(value)[:60] if plain else getattr(value, "__name__", f"a {type(value).__name__}")
+
+
+def _words(value: Any) -> str:
+    """Return the words of an option: a text or number as it is, a flag without words, the class of an object."""
+    if value is True:
+        return ""
+    return str(value) if isinstance(value, str | int | float) else type(value).__name__
+
+
+def _paid(cache: Adjustable) -> dict[str, tuple[int, float]]:
+    """Return the number of paid calls of this run and their cost, by model."""
+    if not cache.ledger.noted:
+        return {}
+    from gptcache_magics.tables import frames
+
+    cache.ledger.flush()
+    paid = frames.stats(cache.store, "model", period=Period(run=cache.ledger.run)).dropna(subset=["paid_usd"])
+    calls = (paid["lookups"] - paid["hits"]).astype("int64")
+    return {str(m): (int(n), float(usd)) for m, n, usd in zip(paid.index, calls, paid["paid_usd"], strict=True)}

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from langchain_core.globals import set_llm_cache
 
 from gptcache_magics import controller as controllers
-from gptcache_magics.controller import BUNDLE, Controller
+from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
+from gptcache_magics.lookup.options import BUNDLE
 from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import Mode, Options, Scope
-from gptcache_magics.store import open_store, open_with
+from gptcache_magics.store import open_with
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
@@ -157,9 +158,6 @@ class LockedController(Controller):
         """Forget what the notebook asked for. Returns a sentence for the user."""
         self._place, self.settings.options = None, Options(kernel=Scope("replay"))
         return "This notebook is being verified: the cache stays on, in mode replay."
-
-    def _store(self, where: str | Path) -> Store:
-        return open_store(where)
 
 
 class _Notes:

@@ -168,7 +168,10 @@ def _is_other(embedder: Any, given: Any) -> bool:
 
 def _summary(options: Options, embedder: str) -> str:
     """Return in a few words how questions are matched by meaning."""
-    message = f"{embedder}, threshold {options.threshold:g}"
+    typed = dict(options.typed).get("threshold", "")
+    number = f"{options.threshold:g}"
+    named = typed and typed != number and threshold_of(typed) == options.threshold
+    message = f"{embedder}, threshold {f'{typed} ({number})' if named else number}"
     message += f", template “{shown(options.template, TEMPLATE_SHOWN)}”" if options.template else ""
     if options.shadow:
         return f"{message}, in shadow mode (nothing is served by meaning)"

@@ -21,7 +21,7 @@ def _sqlite(where: str | Path) -> Store:
     return SQLiteStore(where)
 
 
-_opened: Callable[[str | Path], Store] = _sqlite
+_opened: Callable[[str | Path], Store] | None = None
 
 
 def open_with(opened: Callable[[str | Path], Store]) -> None:
@@ -30,8 +30,13 @@ def open_with(opened: Callable[[str | Path], Store]) -> None:
     _opened = opened
 
 
-def open_store(where: str | Path | AnswerStore) -> Store:
+def open_store(where: str | Path | AnswerStore, opened: Callable[[str | Path], Store] = _sqlite) -> Store:
     """Return the store at a folder or ``:memory:``; a store object is returned as it is, or completed.
+
+    Parameters
+    ----------
+    opened
+        Opens the place, unless ``open_with`` has named what opens every place.
 
     Raises
     ------
@@ -55,4 +60,4 @@ def open_store(where: str | Path | AnswerStore) -> Store:
         raise StoreError(
             f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:"
         )
-    return _opened(where)
+    return (_opened or opened)(where)

@@ -200,7 +200,7 @@ def test_on_at_the_same_place_takes_it_over_and_at_another_sets_it_aside(made: M
     assert told.endswith("GPTCache set aside (off restores it). Keep using it: %gptcache off")
     assert gm.status().cache == "on"
     assert gm.current() is not cache
-    with pytest.raises(CommandError, match="the one that is set is a GPTCache of this package. Use it: %gptcache off"):
+    with pytest.raises(CommandError, match=r"GPTCache of this package\. Use it: %gptcache off"):
         gm.on(wrap=True)
     assert "GPTCache is back." in gm.off()
     assert gm.current() is get_llm_cache() is cache
@@ -257,7 +257,7 @@ def test_config_holds_for_it(magic: Typist, made: Made) -> None:
     magic.cell("%config GPTCacheMagics.mark_hits = True")
     assert "gptcache" in NumberedModel().invoke("question").response_metadata
     magic.cell("%config GPTCacheMagics.stream = False")
-    assert [each for each in gm.lookups(outcome="bypass")["reason"]] == []
+    assert len(gm.lookups(outcome="bypass")) == 0
     list(NumberedModel().stream("streamed"))
     assert len(gm.lookups(outcome="bypass")) == 1
 

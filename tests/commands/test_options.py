@@ -1,0 +1,246 @@
+"""Each option of ``on`` is confirmed and repeated in the words in which it was typed; the environment gives some."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.globals import set_llm_cache
+
+import gptcache_magics as gm
+from gptcache_magics.errors import CommandError
+from tests.support.processes import output_of
+from tests.support.shell import Typist, ask
+
+
+@pytest.fixture(autouse=True)
+def off_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in an empty folder, and turn the cache off."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("STORE", "MODE", "MATCH"):
+        monkeypatch.delenv(f"GPTCACHE_MAGICS_{name}", raising=False)
+    yield
+    while gm.current() is not None:
+        gm.off()
+    set_llm_cache(None)
+
+
+# Confirmed and repeated
+
+WORDS: list[tuple[str, list[str]]] = [
+    ("on --ttl 7d", ["ttl 7d"]),
+    ("on --ttl 7D --max-size 500mb", ["ttl 7D", "max-size 500mb"]),
+    ("on --budget $2 --samples 3", ["samples 3", "budget $2"]),
+    ("on --budget 0.50usd --mode readonly", ["budget 0.50usd"]),
+    ("on --max-size 2GB --ttl 168h", ["ttl 168h", "max-size 2GB"]),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WORDS)
+def test_on_confirms_what_was_typed_and_status_repeats_it(magic: Typist, line: str, words: list[str]) -> None:
+    assert f" Set: {', '.join(words)}." in magic.told(line)
+    for each in words:
+        assert each in magic().mode
+    magic.told("on")
+    for each in words:
+        assert each in magic().mode, "a later on keeps it"
+    magic.told("off")
+    assert " Set:" not in magic.told("on")
+    assert magic().mode == "auto"
+
+
+def test_python_says_the_same_as_the_line(magic: Typist) -> None:
+    typed = magic.told("on --ttl 7d --budget 2usd")
+    magic.told("off")
+
+    assert gm.on(ttl="7d", budget="2usd") == typed
+
+
+def test_the_mode_is_said_once(magic: Typist) -> None:
+    assert magic.told("on --mode replay").count("replay") == 1
+    assert magic.told("on --mode auto").endswith("Set: mode auto.")
+    assert " Set:" not in magic.told("on")
+
+
+def test_an_option_that_is_taken_back_is_not_repeated(magic: Typist) -> None:
+    magic.told("on --ttl 7d --max-size 500MB --budget 2usd")
+    assert " Set: ttl none, budget none." in magic.told("on --ttl none --budget none")
+    assert magic().mode == "auto, max-size 500MB"
+
+
+def test_a_threshold_keeps_its_name(magic: Typist) -> None:
+    magic.ip.user_ns["letters"] = DeterministicFakeEmbedding(size=8)
+    told = magic.told("on --match semantic --embedder letters --threshold strict --any-temperature --wait")
+    assert " Set: threshold strict, embedder DeterministicFakeEmbedding, any-temperature, wait." in told
+    assert "threshold strict (0.96)" in told
+    assert "threshold strict (0.96), at any temperature" in magic().match
+
+    assert " Set: threshold .9." in magic.told("on --threshold .9")
+    assert "threshold .9 (0.9)" in magic().match
+    magic.told("on --match exact")
+    assert magic().match == "exact"
+    assert magic().mode == "auto"
+
+
+def test_an_init_func_is_named(magic: Typist) -> None:
+    magic.ip.run_cell("def set_up(cache): cache.init()")
+    assert magic.told("on --init set_up").endswith(" Set: init set_up.")
+
+
+def test_a_refused_on_repeats_nothing(magic: Typist) -> None:
+    magic.told("on --ttl 7d")
+    magic.refused("on --ttl 1d --budget two")
+    magic.refused("on elsewhere --ttl 1d")
+    assert magic().mode == "auto, ttl 7d"
+
+
+def test_wrap_keeps_the_words(magic: Typist) -> None:
+    set_llm_cache(InMemoryCache())
+    magic.told("on --budget 2usd")
+    magic.told("on --wrap")
+    assert magic().mode == "auto, budget 2usd ($0 of $2.00 spent)"
+
+
+# The environment
+
+
+def test_the_environment_gives_place_mode_and_match(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gm.on("answers")
+    answer = ask("question")
+    gm.off()
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", str(tmp_path / "answers"))
+    monkeypatch.setenv("GPTCACHE_MAGICS_MODE", "replay")
+    monkeypatch.setenv("GPTCACHE_MAGICS_MATCH", "semantic")
+
+    told = gm.on(embedder=DeterministicFakeEmbedding(size=8), wait=True)
+    assert "answers, 1 entry, mode replay." in told
+    assert "Matching by meaning" in told
+    assert (
+        f"From the environment: store {tmp_path / 'answers'} (GPTCACHE_MAGICS_STORE), mode replay "
+        "(GPTCACHE_MAGICS_MODE), match semantic (GPTCACHE_MAGICS_MATCH)."
+    ) in told
+    assert ask("question") == answer
+    with pytest.raises(gm.CacheMiss):
+        ask("another question")
+    gm.mode("auto")
+    assert "environment" not in gm.on()
+    assert gm.status().mode == "auto", "a later on keeps what was set"
+
+
+def test_typed_goes_before_config_and_config_before_the_environment(
+    magic: Typist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", "by-environment")
+    monkeypatch.setenv("GPTCACHE_MAGICS_MODE", "replay")
+    monkeypatch.setenv("GPTCACHE_MAGICS_MATCH", "semantic")
+    told = magic.told("on typed --mode auto --match exact")
+    assert (told.startswith("Cache on: typed,"), "environment" in told) == (True, False)
+    assert (magic().mode, magic().match) == ("auto", "exact")
+    magic.told("off")
+
+    magic.cell("%config GPTCacheMagics.store = '.gptcache'")
+    told = magic.told("on --match exact")
+    assert told.startswith("Cache on: .gptcache, 0 entries, mode replay")
+    assert told.endswith("From the environment: mode replay (GPTCACHE_MAGICS_MODE).")
+    magic.told("off")
+
+    magic.cell("%config GPTCacheMagics.store = ''")
+    assert magic.told("on --match exact").startswith("Cache on: by-environment,")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "sentence"),
+    [
+        (
+            "MODE",
+            "reply",
+            "GPTCACHE_MAGICS_MODE is one of auto, replay, refresh, readonly, bypass. Got 'reply'.",
+        ),
+        ("MODE", "Replay", "Did you mean 'replay'"),
+        ("MATCH", "meaning", "GPTCACHE_MAGICS_MATCH is one of exact, semantic. Got 'meaning'."),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_and_nothing_is_on(
+    monkeypatch: pytest.MonkeyPatch, name: str, wrong: str, sentence: str
+) -> None:
+    monkeypatch.setenv(f"GPTCACHE_MAGICS_{name}", wrong)
+    for attempt in (gm.on, gm.GPTCache):
+        with pytest.raises(CommandError) as refused:
+            attempt()
+        assert sentence in str(refused.value)
+    assert gm.current() is None
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    for name in ("STORE", "MODE", "MATCH"):
+        monkeypatch.setenv(f"GPTCACHE_MAGICS_{name}", empty)
+    assert gm.on().startswith("Cache on: .gptcache, 0 entries. Run a cell twice")
+
+
+def test_a_bundle_is_replayed_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    gm.on(":memory:")
+    answer = ask("question")
+    gm.save("lesson.jsonl")
+    gm.off()
+    monkeypatch.setenv("GPTCACHE_MAGICS_MODE", "auto")
+
+    assert "mode replay" in gm.on("lesson.jsonl")
+    gm.off()
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", "lesson.jsonl")
+    assert gm.on().startswith("Cache on: lesson.jsonl, 1 entry, mode replay.")
+    assert ask("question") == answer
+
+
+def test_other_places_of_answers_match_exactly_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPTCACHE_MAGICS_MATCH", "semantic")
+    set_llm_cache(InMemoryCache())
+    assert "InMemoryCache keeps the answers" in gm.on(wrap=True)
+    assert gm.status().match == "exact"
+
+
+def test_doctor_looks_at_the_place_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    gm.on("answers")
+    ask("question")
+    gm.off()
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", "answers")
+    assert "writing" in str(gm.doctor())
+
+
+@pytest.mark.slow
+def test_a_script_in_a_container_needs_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", str(tmp_path / "volume"))
+    monkeypatch.setenv("GPTCACHE_MAGICS_MODE", "readonly")
+    script = """
+import gptcache_magics as gm
+from langchain_core.globals import set_llm_cache
+from tests.support.shell import ask
+set_llm_cache(gm.GPTCache())
+ask("question")
+print(gm.status().mode, len(gm.entries()), gm.status().store.split()[0])
+"""
+    assert output_of(script, folder=tmp_path) == "readonly 0 volume"
+
+
+def test_options_of_other_commands_stay_as_they_are(magic: Typist) -> None:
+    magic.told("on --ttl 7d")
+    assert magic.told("mode refresh").startswith("Mode refresh")
+    assert magic().mode == "refresh, ttl 7d"
+
+
+def typed_of(cache: Any) -> dict[str, str]:
+    return dict(cache.settings.options.typed)
+
+
+def test_gptcache_remembers_the_words_too() -> None:
+    with gm.GPTCache(store=":memory:", ttl="7d", max_size="500MB", samples=2, budget="2usd") as cache:
+        assert gm.status().mode == "auto, ttl 7d, max-size 500MB, samples 2, budget 2usd ($0 of $2.00 spent)"
+        assert " Set: ttl 1d." in gm.on(ttl="1d")
+        assert typed_of(cache)["ttl"] == "1d"
+        gm.off()
+        assert typed_of(cache)["ttl"] == "7d"
+    cache.close()
