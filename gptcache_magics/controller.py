@@ -262,7 +262,9 @@ class Controller:
 
     def news(self) -> list[str]:
         """Return the notices of the store that was used last, without those that the user has seen."""
-        notices = [] if self._read is None else [each for each in self._read.notices if each not in self._shown]
+        cache = self.cache
+        source = cache if cache is not None and cache.store is self._read else self._read
+        notices = [] if source is None else [each for each in source.notices if each not in self._shown]
         self._shown.update(notices)
         return notices
 

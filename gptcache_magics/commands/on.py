@@ -218,7 +218,7 @@ def _check_kept(options: Sequence[tuple[str, object]]) -> None:
 def _aside() -> str:
     cache, previous = controller.cache, controller.previous
     assert cache is not None
-    notices = "".join(f" {notice}" for notice in cache.store.notices)
+    notices = "".join(f" {notice}" for notice in cache.notices)
     if previous is None:
         return notices
     name = type(previous).__name__

@@ -67,7 +67,7 @@ def status() -> Status:
     source = controller.source()
     current = get_llm_cache()
     controller.news()  # all of it is shown here
-    warnings = list(cache.store.notices)
+    warnings = list(cache.notices)
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")

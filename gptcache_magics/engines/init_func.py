@@ -3,7 +3,7 @@
 Like stock GPTCache, this engine calls an ``init_func`` of two parameters once for each ``llm_string``, but under a
 lock. It calls an ``init_func`` of one parameter once. A manager may then hold the answers of several configurations. So
 each stored question begins with its configuration, and an answer of another configuration is never taken, whatever the
-user's evaluation says.
+user's evaluation says. An answer that stock GPTCache stored has no such beginning: :mod:`.stock`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,19 @@ from gptcache.processor.pre import get_prompt
 from gptcache.similarity_evaluation import ExactMatchEvaluation, SimilarityEvaluation
 from gptcache.utils.cache_func import cache_all
 
-from gptcache_magics import fork
+from gptcache_magics import fork, generations
+from gptcache_magics.engines import stock
+from gptcache_magics.errors import StoreError
+from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.store.protocol import Entry, Found, Store, Usage
 
 __all__ = ["InitFuncEngine"]
+
+UNNAMED: Final = (
+    "The answers that LangChain's GPTCache stored with this init_func do not say which model gave them, so none is "
+    "served, and the models are asked again. To use them, name the model: gm.load(init_func, model=llm)"
+)
 
 NEIGHBOURS: Final = 10
 """Number of nearest questions to ask for: some may belong to other configurations."""
@@ -48,6 +56,8 @@ class InitFuncEngine:
         self._by_llm = len(inspect.signature(init_func).parameters) == 2
         self._caches: dict[str, _UserCache] = {}
         self._folder: TemporaryDirectory[str] | None = None
+        self.notices: list[str] = []
+        """Messages for the user about answers of LangChain's own class."""
         self._renew()
         fork.in_child(self._renew)
 
@@ -65,6 +75,41 @@ class InitFuncEngine:
         stored = json.loads(text)
         answer = stored["answer"].encode("utf-8", "surrogatepass")
         return Found(identity.key, answer, stored["created"], stored["seconds"], Usage(*stored["usage"]))
+
+    def find_stock(
+        self, identity: Identity, prompt: str, llm_string: str, call: Call | None, says_everything: Callable[[], bool]
+    ) -> Found | None:
+        """Return the answer that LangChain's own class stored for a request, or None.
+
+        Parameters
+        ----------
+        says_everything
+            Returns whether ``llm_string`` names all that counts.
+        """
+        with self._lock:
+            cache = self._cache(llm_string)
+            if not cache.holds_stock or self._store.generation():  # the store was cleared, and so were they
+                return None
+            manager = cache.data_manager
+            named = self._by_llm and stock.is_named_after(manager, llm_string)
+            text = cache.stock_answer(prompt) if named else None
+        if named and text is None:
+            return None
+        if text is None or not says_everything():
+            self.notices = [UNNAMED]
+            return None
+        try:
+            answer = stock.generations_of(text)
+            generations.check_storable(answer, call)
+            data = generations.encode(answer)
+        except Exception:  # whatever the words lead to: LangChain's class takes that for a miss, too
+            return None
+        return Found(identity.key, data, stock.stored_at(manager), None, generations.usage(answer))
+
+    def stock_answers(self, llm_string: str) -> list[tuple[str, str]]:
+        """Return prompt and answer of everything that LangChain's own class stored. Raises the manager's errors."""
+        with self._lock:
+            return list(stock.answers(self._cache(llm_string).data_manager))
 
     def save(self, entry: Entry, identity: Identity, prompt: str, llm_string: str) -> None:
         """Store an answer in the user's manager. Raises the errors of the manager."""
@@ -107,6 +152,8 @@ class InitFuncEngine:
         if cache is None:
             cache = _UserCache(self._map_file(name))
             self._init_func(*((cache, llm_string) if self._by_llm else (cache,)))
+            if not cache.has_init:
+                raise StoreError("init_func did not call init() of the gptcache.Cache that it was given.")
             cache.isolate()
             self._caches[name] = cache
         return cache
@@ -129,6 +176,8 @@ class _UserCache(Cache):
         super().__init__()
         self.prefix = ""
         self.search_options: dict[str, int] = {}
+        self.holds_stock = False
+        """Whether LangChain's own class has stored answers in this manager."""
         self._map_file = map_file
 
     def init(
@@ -166,10 +215,18 @@ class _UserCache(Cache):
             # The text is the key of an exact match; a vector must not contain the prefix.
             return self.prefix + str(stored), self.prefix + embedded if exact else embedded
 
+        self._plain, self.holds_stock = pre_embedding_func, stock.holds_any(self.data_manager)
         self.pre_embedding_func = with_prefix
         self.similarity_evaluation = _WithinConfiguration(self, self.similarity_evaluation)
         if not exact:
             self.search_options = {"top_k": NEIGHBOURS}
+
+    def stock_answer(self, prompt: str) -> str | None:
+        """Return what LangChain's own class stored in a map under the whole prompt, and nothing less."""
+        if self._plain({"prompt": prompt}, extra_param=None, prompts=None, cache_config=self.config) != prompt:
+            return None
+        question, answer = (*self.data_manager.data.get(prompt, ()), None, None)[:2]
+        return answer if question == prompt and isinstance(answer, str) else None
 
 
 class _WithinConfiguration(SimilarityEvaluation):

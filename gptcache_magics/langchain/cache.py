@@ -225,6 +225,11 @@ class GPTCache(BaseCache):
         return "" if self._answers.ours else "the gptcache of --init"
 
     @property
+    def notices(self) -> Sequence[str]:
+        """Messages for the user about the store and the place of the answers."""
+        return [*self.store.notices, *self._answers.notices]
+
+    @property
     def caches_streams(self) -> bool:
         """Whether ``stream`` and ``astream`` ask this cache."""
         return self._answers.ours and (self.settings.config.stream or self.scope.mode == "replay")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
 
     from gptcache_magics.engines.gptcache import GPTCacheEngine
+    from gptcache_magics.engines.init_func import InitFuncEngine
+    from gptcache_magics.identity.call import Call
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["Answers"]
@@ -143,7 +145,7 @@ class Answers:
         if earlier is not None:
             found = self._find(request, earlier)
         if not self.ours:
-            return found
+            return self._of_stock(request) if found is None and self._init_func is not None else found
         plain = request.fallback() if found is None else None
         # Reading the model again takes longer than the rest of a miss, and there is rarely such an answer.
         if plain is not None and self._store.get(plain.key) is not None and request.says_everything():
@@ -161,6 +163,19 @@ class Answers:
         if request.call is not None and request.call.streams:  # has no llm_string
             return None
         return self._engine.find(identity, request.prompt, self._unambiguous(request, identity))
+
+    def _of_stock(self, request: Request) -> Found | None:
+        """Return the answer that LangChain's own GPTCache stored with the same ``init_func``."""
+        if request.identity.number or (request.call is not None and request.call.streams):
+            return None
+        engine, call = cast("InitFuncEngine", self._engine), cast("Call | None", request.call)
+        everything = request.says_everything if call is not None else lambda: True
+        return engine.find_stock(request.identity, request.prompt, request.llm_string, call, everything)
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """Messages for the user about the place of the answers, beside those of the store."""
+        return getattr(self._opened, "notices", ())
 
     def _gave_reasons(self, identity: Identity) -> bool:
         """Return whether stored answers of a configuration say why they ended: then all whole ones do."""

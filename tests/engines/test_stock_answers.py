@@ -1,0 +1,304 @@
+"""What LangChain's own GPTCache stored with an ``init_func`` is found where it names its model, and said where not."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gptcache import Cache
+from gptcache.manager import CacheBase, VectorBase, get_data_manager
+from gptcache.processor.pre import get_prompt
+from langchain_core.globals import set_llm_cache
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import Generation
+
+import gptcache_magics as gm
+from tests.engines.test_init_func import DIMENSION, KeepsForEver, embed
+from tests.support.models import text_of
+from tests.support.provider_server import ProviderServer
+from tests.support.shell import Typist
+
+InitFunc = Callable[..., None]
+Install = Callable[..., gm.GPTCache]
+QUESTION = "What is the capital of France?"
+UNNAMED = "The answers that LangChain's GPTCache stored with this init_func do not say which model gave them"
+
+
+@pytest.fixture
+def install() -> Iterator[Install]:
+    """Set our cache for LangChain."""
+    caches = []
+
+    def install(*args: Any, **options: Any) -> gm.GPTCache:
+        cache = gm.GPTCache(*args, **{"store": ":memory:", **options})
+        caches.append(cache)
+        set_llm_cache(cache)
+        return cache
+
+    yield install
+    set_llm_cache(None)
+    for cache in caches:
+        cache.close()
+
+
+def stored_by_stock(init_func: InitFunc, *calls: Callable[[], Any]) -> list[str]:
+    """Make calls with LangChain's own class as the cache, write its files, and return the answers."""
+    from langchain_community.cache import GPTCache
+
+    theirs = GPTCache(init_func)
+    set_llm_cache(theirs)
+    answers = [text_of(call()) for call in calls]
+    set_llm_cache(None)
+    for each in theirs.gptcache_dict.values():
+        each.flush()
+    return answers
+
+
+def by_digest(folder: Path, name: str = "sha256") -> InitFunc:
+    """Return the ``init_func`` of LangChain's documentation."""
+
+    def init(cache: Cache, llm: str) -> None:
+        path = folder / f"map_cache_{hashlib.new(name, llm.encode()).hexdigest()}.txt"
+        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(path)))
+
+    return init
+
+
+def assert_quiet(cache: gm.GPTCache) -> None:
+    assert cache.ledger.failures == 0, cache.ledger.last_error
+
+
+@pytest.mark.parametrize("digest", ["sha256", "md5", "blake2b"])
+def test_an_answer_whose_place_names_the_model_is_served(
+    server: ProviderServer, install: Install, tmp_path: Path, digest: str
+) -> None:
+    model = server.model("ChatOpenAI", temperature=0.5)
+    history = [HumanMessage("Hello."), AIMessage("Hi."), HumanMessage(QUESTION)]
+    first, second = stored_by_stock(
+        by_digest(tmp_path, digest), lambda: model.invoke(QUESTION), lambda: model.invoke(history)
+    )
+    cache = install(by_digest(tmp_path, digest))
+    again = server.model("ChatOpenAI", temperature=0.5)
+    hit = again.invoke(QUESTION)
+
+    assert (text_of(hit), text_of(again.invoke(history))) == (first, second)
+    assert server.calls == 2
+    assert hit.response_metadata["gptcache"]["match"] == "exact"
+    assert gm.stats(by="total")[["hits", "misses"]].iloc[0].tolist() == [2, 0]
+    assert gm.status().warnings == "none"
+    assert_quiet(cache)
+
+
+def test_another_model_parameter_or_prompt_is_a_miss(server: ProviderServer, install: Install, tmp_path: Path) -> None:
+    model = server.model("ChatOpenAI")
+    stored_by_stock(by_digest(tmp_path), lambda: model.invoke(QUESTION))
+    cache = install(by_digest(tmp_path))
+    others: list[Callable[[], Any]] = [
+        lambda: server.model("ChatOpenAI", model="gpt-5").invoke(QUESTION),
+        lambda: server.model("ChatOpenAI", temperature=0.5).invoke(QUESTION),
+        lambda: server.model("ChatOpenAI").bind(stop=["."]).invoke(QUESTION),
+        lambda: server.model("ChatOpenAI").invoke(f"{QUESTION} "),
+        lambda: server.model("ChatOpenAI").invoke([HumanMessage(QUESTION, name="Ada")]),
+    ]
+    for n, ask in enumerate(others, 2):
+        ask()
+        assert server.calls == n
+    changed = server.model("ChatOpenAI")
+    assert "call 1" in text_of(changed.invoke(QUESTION))
+    changed.temperature = 0.9  # the llm_string of a used model stays as it was
+    changed.invoke(QUESTION)
+    assert server.calls == len(others) + 2
+    assert_quiet(cache)
+
+
+def test_our_own_answer_comes_first_and_clear_clears_both(
+    server: ProviderServer, install: Install, tmp_path: Path
+) -> None:
+    model = server.model("ChatOpenAI")
+    [old] = stored_by_stock(by_digest(tmp_path), lambda: model.invoke(QUESTION))
+    cache = install(by_digest(tmp_path), store=str(tmp_path / "store"))
+    assert text_of(model.invoke(QUESTION)) == old
+    with gm.using(mode="refresh"):
+        new = text_of(model.invoke(QUESTION))
+    assert new != old
+    assert text_of(model.invoke(QUESTION)) == new
+
+    cache.clear()
+    assert text_of(model.invoke(QUESTION)) not in (old, new)
+    cache.close()
+    set_llm_cache(None)
+    stored_by_stock(by_digest(tmp_path), lambda: model.invoke("stored later"))
+    later = install(by_digest(tmp_path), store=str(tmp_path / "store"))
+    model.invoke("stored later")
+    assert gm.lookups()["outcome"].iloc[0] == "miss", "of the time before the clearing, for all we know"
+    later.close()
+
+
+def test_replay_serves_it_and_samples_repeat_it_once(server: ProviderServer, install: Install, tmp_path: Path) -> None:
+    model = server.model("ChatOpenAI")
+    [old] = stored_by_stock(by_digest(tmp_path), lambda: model.invoke(QUESTION))
+    install(by_digest(tmp_path))
+    gm.mode("replay")
+    assert text_of(model.invoke(QUESTION)) == old
+    with pytest.raises(gm.CacheMiss):
+        model.invoke("another question")
+    gm.mode("auto")
+    with gm.using(samples=2):
+        answers = [text_of(model.invoke(QUESTION)) for _ in range(2)]
+    assert answers[0] == old != answers[1]
+
+
+def shared(folder: Path) -> InitFunc:
+    """Return an ``init_func`` that puts every model's answers into one file, whatever ``llm`` is."""
+
+    def init(cache: Cache, llm: str) -> None:
+        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(folder / "data_map.txt")))
+
+    return init
+
+
+def one_parameter(folder: Path) -> InitFunc:
+    def init(cache: Cache) -> None:
+        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(folder / "data_map.txt")))
+
+    return init
+
+
+def by_hash(folder: Path) -> InitFunc:
+    """Return an ``init_func`` whose file names a model by a number of this process."""
+
+    def init(cache: Cache, llm: str) -> None:
+        path = folder / f"map {abs(hash(llm))}.txt"
+        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(path)))
+
+    return init
+
+
+def vectors(folder: Path) -> InitFunc:
+    def init(cache: Cache, llm: str) -> None:
+        where = folder / hashlib.sha256(llm.encode()).hexdigest()
+        where.mkdir(exist_ok=True)
+        manager = get_data_manager(
+            CacheBase("sqlite", sql_url=f"sqlite:///{where / 'sqlite.db'}"),
+            VectorBase("faiss", dimension=DIMENSION, index_path=str(where / "faiss.index"), top_k=1),
+        )
+        cache.init(pre_embedding_func=get_prompt, embedding_func=embed, data_manager=manager)
+
+    return init
+
+
+UNPROVEN = {"one file": shared, "one parameter": one_parameter, "a hash": by_hash, "vectors": vectors}
+
+
+@pytest.mark.parametrize("way", UNPROVEN.values(), ids=UNPROVEN)
+def test_where_the_model_is_not_named_none_is_served_and_that_is_said_once(
+    server: ProviderServer, install: Install, tmp_path: Path, way: Callable[[Path], InitFunc], magic: Typist
+) -> None:
+    model = server.model("ChatOpenAI")
+    [old] = stored_by_stock(way(tmp_path), lambda: model.invoke(QUESTION))
+    cache = install(way(tmp_path))
+    new = text_of(model.invoke(QUESTION))
+
+    assert new != old
+    assert text_of(model.invoke(QUESTION)) == new
+    assert gm.status().warnings.count(UNNAMED) == 1
+    assert UNNAMED not in magic.told("mode auto"), "it was shown"
+    assert_quiet(cache)
+
+
+def test_a_model_that_llm_string_does_not_describe_is_asked(
+    server: ProviderServer, install: Install, tmp_path: Path
+) -> None:
+    model = server.model("ChatOllama", model="llama3")
+    [old] = stored_by_stock(by_digest(tmp_path), lambda: model.invoke(QUESTION))
+    install(by_digest(tmp_path))
+    assert text_of(server.model("ChatOllama", model="qwen3").invoke(QUESTION)) != old
+    assert UNNAMED in gm.status().warnings
+
+
+def test_a_reduced_prompt_is_not_taken_for_the_whole(server: ProviderServer, install: Install, tmp_path: Path) -> None:
+    def init(cache: Cache, llm: str) -> None:
+        path = tmp_path / f"{hashlib.sha256(llm.encode()).hexdigest()}.txt"
+        cache.init(
+            pre_embedding_func=lambda data, **options: data["prompt"][-60:],
+            data_manager=get_data_manager(data_path=str(path)),
+        )
+
+    model = server.model("ChatOpenAI")
+    stored_by_stock(init, lambda: model.invoke(f"Yes or no: {QUESTION}"))
+    cache = install(init)
+    assert "call 2" in text_of(model.invoke(f"In one word: {QUESTION}"))
+    assert_quiet(cache)
+
+
+@pytest.mark.parametrize("way", [*UNPROVEN.values(), by_digest], ids=[*UNPROVEN, "a digest"])
+def test_nothing_is_said_where_stock_has_stored_nothing(
+    server: ProviderServer, install: Install, tmp_path: Path, way: Callable[[Path], InitFunc]
+) -> None:
+    install(way(tmp_path))
+    model = server.model("ChatOpenAI")
+    for _ in range(2):
+        model.invoke(QUESTION)
+    install(way(tmp_path))
+    model.invoke(QUESTION)
+    assert gm.status().warnings == "none"
+
+
+def test_a_plain_lookup_finds_what_stock_would(install: Install, tmp_path: Path) -> None:
+    from langchain_community.cache import GPTCache
+
+    theirs = GPTCache(by_digest(tmp_path))
+    theirs.update("prompt", "[('model', 'small')]", [Generation(text="answer", generation_info={"seen": 1})])
+    for each in theirs.gptcache_dict.values():
+        each.flush()
+    cache = install(by_digest(tmp_path))
+    assert cache.lookup("prompt", "[('model', 'small')]") == [Generation(text="answer", generation_info={"seen": 1})]
+    assert cache.lookup("prompt", "[('model', 'large')]") is None
+
+
+@pytest.mark.parametrize("stored", ['[{"text": "old form"}]', "not JSON", '["{}"]', "[5]", '["{\\"lc\\": 1}"]', "[]"])
+def test_an_answer_of_another_form_is_read_or_a_miss(
+    server: ProviderServer, install: Install, tmp_path: Path, stored: str
+) -> None:
+    from gptcache.adapter import api
+    from langchain_community.cache import GPTCache
+
+    told: list[str] = []
+
+    def noting(cache: Cache, llm: str) -> None:
+        told.append(llm)
+        by_digest(tmp_path)(cache, llm)
+
+    model = server.model("ChatOpenAI")
+    theirs = GPTCache(noting)
+    set_llm_cache(theirs)
+    model.invoke(QUESTION)
+    [old] = theirs.gptcache_dict.values()
+    [prompt] = old.data_manager.data
+    api.put(prompt, stored, cache_obj=old)
+    old.flush()
+    cache = install(by_digest(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = text_of(model.invoke(QUESTION))
+    assert answer == "old form" if "old form" in stored else answer.endswith("(call 2)")
+    assert_quiet(cache)
+
+
+def test_a_manager_of_ones_own_is_left_alone(server: ProviderServer, install: Install) -> None:
+    for_ever = KeepsForEver()
+    init = lambda cache, llm: cache.init(pre_embedding_func=get_prompt, data_manager=for_ever)  # noqa: E731
+    model = server.model("ChatOpenAI")
+    [old] = stored_by_stock(init, lambda: model.invoke(QUESTION))
+    cache = install(init)
+    assert text_of(model.invoke(QUESTION)) != old
+    assert_quiet(cache)
+
+
+def test_an_init_func_that_sets_nothing_up_is_named(server: ProviderServer, install: Install) -> None:
+    cache = install(lambda cache: None)
+    server.model("ChatOpenAI").invoke(QUESTION)
+    assert "init_func did not call init() of the gptcache.Cache that it was given" in cache.ledger.last_error
+    assert "init_func did not call init()" in gm.status().warnings
