@@ -208,7 +208,7 @@ def in_environment(where: object, *, external: bool) -> dict[str, Any]:
 
 def default_store() -> str:
     """Return the place of a new cache that is given none: that of ``%config``, of the environment, or the default."""
-    return NOTEBOOK.config.store or in_environment(None, external=True).get("store") or DEFAULT_STORE
+    return NOTEBOOK.config.store or os.environ.get(VARIABLE.format("STORE"), "").strip() or DEFAULT_STORE
 
 
 def check_init_func(init_func: object) -> None:

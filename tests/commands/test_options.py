@@ -172,6 +172,8 @@ def test_a_wrong_value_is_one_sentence_and_nothing_is_on(
             attempt()
         assert sentence in str(refused.value)
     assert gm.current() is None
+    assert gm.status().cache == "off"
+    assert gm.doctor() is not None
     assert os.listdir() == []
 
 
