@@ -40,7 +40,7 @@ __all__ = ["InitFuncEngine"]
 
 UNNAMED: Final = (
     "The answers that LangChain's GPTCache stored with this init_func do not say which model gave them, so none is "
-    "served, and the models are asked again. To use them, name the model: gm.load(init_func, model=llm)"
+    "served, and the models are asked again. To use them, name the model: %gptcache load --init FUNC --model VARIABLE"
 )
 
 NEIGHBOURS: Final = 10

@@ -43,6 +43,7 @@ from gptcache_magics.text.choices import check_choice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gptcache_magics.langchain.stock import Taken
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = ["GPTCache"]
@@ -314,6 +315,13 @@ class GPTCache(BaseCache):
     async def aclear(self, **kwargs: Any) -> None:
         """Remove every answer without blocking the event loop."""
         await run_in_executor(None, self.clear)
+
+    def take_over(self, init_func: Callable[..., None], model: Any, *, replace: bool = False) -> Taken:
+        """Store what LangChain's own GPTCache stored with an ``init_func`` as the answers of ``model``."""
+        from gptcache_magics.langchain.stock import take_over  # imports gptcache
+
+        check_init_func(init_func)
+        return take_over(self._answers, self.store, init_func, model, replace=replace)
 
     def unhook(self) -> None:
         """Take LangChain's wraps away if no other cache needs them, whatever the store does."""

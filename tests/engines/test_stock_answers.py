@@ -302,3 +302,80 @@ def test_an_init_func_that_sets_nothing_up_is_named(server: ProviderServer, inst
     server.model("ChatOpenAI").invoke(QUESTION)
     assert "init_func did not call init() of the gptcache.Cache that it was given" in cache.ledger.last_error
     assert "init_func did not call init()" in gm.status().warnings
+
+
+# Taken over as the answers of a model that the user names
+
+
+@pytest.mark.parametrize("name", ["ChatOpenAI", "ChatOllama", "OpenAI", "OllamaLLM"])
+@pytest.mark.parametrize("way", [one_parameter, by_digest, vectors])
+@pytest.mark.parametrize("external", [False, True], ids=["our store", "the same manager"])
+def test_a_named_model_gets_its_answers_and_no_other_does(
+    server: ProviderServer, install: Install, tmp_path: Path, name: str, way: Callable[[Path], InitFunc], external: bool
+) -> None:
+    model = server.model(name)
+    old = stored_by_stock(way(tmp_path), lambda: model.invoke(QUESTION), lambda: model.invoke("another question"))
+    cache = install(*([way(tmp_path)] if external else []))
+    told = gm.load(init=way(tmp_path), model=server.model(name))
+
+    served = external and (name, way) == ("ChatOpenAI", by_digest)  # without being taken over
+    added = "0 answers of LangChain's GPTCache added, 2 kept as in the cache."
+    assert told == (added if served else "2 answers of LangChain's GPTCache added.")
+    assert len(gm.lookups()) == 0
+    again = server.model(name)
+    assert [text_of(again.invoke(QUESTION)), text_of(again.invoke("another question"))] == old
+    assert server.calls == 2
+    other = server.model(name, model="another-model")
+    assert text_of(other.invoke(QUESTION)) not in old
+    if name != "OllamaLLM":
+        assert text_of(again.bind(stop=["."]).invoke(QUESTION)) not in old
+    assert_quiet(cache)
+
+
+def test_answers_that_the_model_has_are_kept_or_replaced(
+    server: ProviderServer, install: Install, tmp_path: Path
+) -> None:
+    model = server.model("ChatOpenAI")
+    init = one_parameter(tmp_path)
+    [old] = stored_by_stock(init, lambda: model.invoke(QUESTION))
+    install()
+    new = text_of(model.invoke(QUESTION))
+    assert gm.load(init=init, model=model) == "0 answers of LangChain's GPTCache added, 1 kept as in the cache."
+    assert text_of(model.invoke(QUESTION)) == new
+    assert gm.load(init=init, model=model, replace=True) == "1 answer of LangChain's GPTCache added or replaced."
+    assert text_of(model.invoke(QUESTION)) == old
+
+
+def test_an_answer_that_no_call_should_be_given_is_refused(
+    server: ProviderServer, install: Install, tmp_path: Path
+) -> None:
+    from tests.support.models import weather
+
+    model = server.model("ChatOpenAI")
+    init = one_parameter(tmp_path)
+    stored_by_stock(init, lambda: model.bind_tools([weather]).invoke("Use a tool."))
+    stored_by_stock(init, lambda: model.invoke(QUESTION))
+    server.finish_reason = "length"
+    stored_by_stock(init, lambda: model.invoke("cut off"))
+    server.finish_reason = None
+    install()
+    assert gm.load(init=init, model=model) == (
+        "1 answer of LangChain's GPTCache added, 2 refused: unreadable, cut off or a call of tools."
+    )
+
+
+def test_the_line_names_the_function_and_the_model(magic: Typist, server: ProviderServer, tmp_path: Path) -> None:
+    model = server.model("ChatOpenAI")
+    stored_by_stock(one_parameter(tmp_path), lambda: model.invoke(QUESTION))
+    magic.ip.user_ns.update(set_up=one_parameter(tmp_path), llm=model, bound=model.bind(stop=["."]))
+    magic.told("on")
+    together = (
+        "load: --init and --model go together, in place of FILE. Example: %gptcache load --init set_up --model llm"
+    )
+    assert magic.refused("load --init set_up") == together
+    assert magic.refused("load --model llm") == together
+    assert magic.refused("load lesson.jsonl --init set_up --model llm") == together
+    assert "itself and not what bind() makes of it. Got a " in magic.refused("load --init set_up --model bound")
+    assert "takes a function that sets up a gptcache.Cache" in magic.refused("load --init llm --model llm")
+    assert magic.told("load --init set_up --model llm") == "1 answer of LangChain's GPTCache added."
+    assert server.calls == 1
