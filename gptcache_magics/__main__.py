@@ -10,9 +10,9 @@ from io import TextIOWrapper
 from typing import Any, Final
 
 from gptcache_magics import commands
-from gptcache_magics.commands._parser import nearest
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.text.choices import nearest
 from gptcache_magics.text.word_diff import printable
 from gptcache_magics.widgets.formats import one_line
 
