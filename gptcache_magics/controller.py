@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from gptcache_magics import fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
-from gptcache_magics.lookup.options import BUNDLE, State, check_init_func, default_store, store_at
-from gptcache_magics.settings import Mode, Settings
+from gptcache_magics.settings import BUNDLE, Mode, Settings
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
 from gptcache_magics.tables.totals import run_totals
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
 
     from gptcache_magics.langchain.cache import GPTCache
+    from gptcache_magics.lookup.options import State
 
 __all__ = ["BUNDLE", "Controller", "controller"]
 
@@ -90,6 +90,7 @@ class Controller:
         from langchain_core.globals import get_llm_cache, set_llm_cache
 
         from gptcache_magics.langchain.cache import GPTCache
+        from gptcache_magics.lookup.options import check_init_func
 
         if init is not None and not callable(init):
             raise CommandError(f"--init names a function of one or two parameters. Got {init!r}.")
@@ -131,6 +132,8 @@ class Controller:
 
     def place_for(self, where: str | Path | None) -> str | Path:
         """Return a place that was named, or the default place."""
+        from gptcache_magics.lookup.options import default_store
+
         return where or default_store()
 
     def kept(self, where: str | Path | None, init: Callable[..., None] | None, *, wrap: bool) -> GPTCache | None:
@@ -159,6 +162,8 @@ class Controller:
 
     def _take_over(self, cache: GPTCache) -> None:
         """Turn on the cache that the user has set; it stays the user's."""
+        from gptcache_magics.lookup.options import State
+
         self._taken_over = State.of(cache)
         self.previous = None
         self._install(cache)
@@ -277,6 +282,8 @@ class Controller:
         name = _UNEXPANDED.search(str(where))
         if name is not None and not os.path.exists(os.path.expanduser(where)):
             raise CommandError(f"{where} names a variable, which is not expanded here. In Python: gm.on(variable)")
+        from gptcache_magics.lookup.options import store_at
+
         return store_at(where)
 
     def described(self) -> str:

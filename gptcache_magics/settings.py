@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
 
 __all__ = [
-    *("BLOCK", "CELL", "DEFAULT_STORE", "MODES", "NOTEBOOK", "THRESHOLD"),
+    *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "MODES", "NOTEBOOK", "THRESHOLD"),
     *("Block", "Cell", "Config", "Mode", "Notebook", "Options", "Scope", "Settings"),
     "strictest",
 ]
@@ -24,6 +24,8 @@ T = TypeVar("T")
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 DEFAULT_STORE: Final = ".gptcache"
+BUNDLE: Final = ".jsonl"
+"""Ending of the files that are replayed."""
 THRESHOLD: Final = 0.93
 """The cosine at which MiniLM with guards serves few wrong answers: ``benchmarks/semantic.py``."""
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")

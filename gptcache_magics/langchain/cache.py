@@ -30,10 +30,10 @@ from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.options import BUNDLE, check_init_func, default_store, in_environment, read, store_at
+from gptcache_magics.lookup.options import check_init_func, default_store, in_environment, read, store_at
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.semantic.options import Match
-from gptcache_magics.settings import Mode, Options, Scope, Settings, strictest
+from gptcache_magics.settings import BUNDLE, Mode, Options, Scope, Settings, strictest
 from gptcache_magics.store.protocol import AnswerStore, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables.source import By, Source, place

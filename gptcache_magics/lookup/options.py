@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.budget import Budget
-from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
-from gptcache_magics.settings import DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options
+from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Period, Store
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
@@ -26,15 +24,15 @@ from gptcache_magics.text.choices import check_choice, check_number
 from gptcache_magics.text.word_diff import shown
 
 if TYPE_CHECKING:
+    from gptcache_magics.lookup.budget import Budget
+    from gptcache_magics.lookup.ledger import Ledger
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = [
-    *("BUNDLE", "MATCHING", "VARIABLE", "Adjustable", "Given", "State"),
+    *("MATCHING", "VARIABLE", "Adjustable", "Given", "State"),
     *("check_init_func", "default_store", "in_environment", "read", "store_at"),
 ]
 
-BUNDLE: Final = ".jsonl"
-"""Ending of the files that are replayed."""
 NONE: Final = "none"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
@@ -78,6 +76,8 @@ class Given:
             cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
         cache.settings.options = options
         if "budget" in self.typed:
+            from gptcache_magics.lookup.budget import Budget
+
             cache.ledger.budget = None if self.budget is None else Budget(self.budget, _paid(cache))
         return apply(cache, self.matching)
 

@@ -25,9 +25,8 @@ from gptcache_magics import controller as controllers
 from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
-from gptcache_magics.lookup.options import BUNDLE
 from gptcache_magics.replay.report import MIME
-from gptcache_magics.settings import Mode, Options, Scope
+from gptcache_magics.settings import BUNDLE, Mode, Options, Scope
 from gptcache_magics.store import open_with
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
