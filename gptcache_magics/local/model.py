@@ -92,6 +92,7 @@ class _Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt of a cell reaches every process of its kernel's session
         )
         patience = threading.Timer(START_SECONDS, self._process.kill)
         patience.start()

@@ -7,7 +7,6 @@ answers with the address or the error. This file imports nothing of the package.
 
 import json
 import os
-import signal
 import sys
 from typing import Any
 
@@ -41,7 +40,6 @@ def serve(path: str, name: str, key: str, threads: int, context: int) -> Any:
 
 def main() -> None:
     """Serve what standard input names until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of a cell reaches every process of its kernel
     try:
         server = serve(**json.loads(sys.stdin.readline()))
         reply = {"url": f"{server.listening_address}/v1"}
