@@ -238,7 +238,7 @@ class Controller:
         except Exception as error:
             troubles[str(error)] = None
         finally:
-            for end in ends:
+            for end in (cache.ledger.explain, *ends):
                 try:
                     end()
                 except Exception as error:

@@ -102,8 +102,7 @@ def remove(
 
 def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame | str:
     """Remove a selection; many only with ``yes``. Returns a sentence for the user, or the table of a dry run."""
-    source = controller.source()
-    source.flush()
+    source = controller.source().settled()  # what is removed explains misses
     if dry_run:
         from gptcache_magics.tables import frames
 

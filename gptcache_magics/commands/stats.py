@@ -86,7 +86,7 @@ def stats(
     since: Since = None,
     at: At = None,
 ) -> pd.DataFrame | Plot | str:
-    """Show hits, misses, money and time, one row per model, configuration, cell, notebook or day, or in total.
+    """Show hits, misses, money and time, one row per model, configuration, cell, notebook, day or cause, or in total.
 
     ``gptcache_magics.tables.columns.STATS`` lists the columns.
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.

@@ -24,6 +24,7 @@ from gptcache_magics import fork
 from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.log import tell
 from gptcache_magics.lookup.budget import Budget
+from gptcache_magics.lookup.causes import Causes
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
@@ -39,6 +40,9 @@ V = TypeVar("V")
 FLUSH_SECONDS: Final = 1.0
 RECENT_LOOKUPS: Final = 10_000
 IMPATIENT_SECONDS: Final = 10.0
+EXPLAIN_SECONDS: Final = 1.0
+BACKGROUND_SECONDS: Final = 0.1
+"""Longest search for causes at once while calls go on."""
 
 
 class Ledger:
@@ -67,6 +71,7 @@ class Ledger:
         """The lookups to write, each in a tuple of its own: a lookup that is noted again while it is written stays."""
         self._configurations: dict[str, Configuration] = {}
         self._known: dict[str, Configuration] = {}
+        self._causes = Causes()
         self._closed = False
         self._impatient_until = 0.0
         """Until then a command does not wait for a locked store, because one has just waited in vain."""
@@ -150,6 +155,7 @@ class Ledger:
                 self._late[lookup.run, lookup.number_in_run] = lookup, lookup.reason
             lookup.reason = reason or lookup.reason
         self._add(lookup, None)
+        self._causes.add(lookup)
 
     def failed(self, error: BaseException, doing: str) -> Reason:
         """Count an error that no call notices. Returns it as the reason of a lookup."""
@@ -213,6 +219,7 @@ class Ledger:
                 _remove(self._late, late)
                 for lookup, reason in late.values():
                     lookup.reason = reason
+                    self._causes.add(lookup)
             max_size = self.settings.options.max_size
             if self.stored and max_size is not None:
                 self.stored = False
@@ -228,6 +235,19 @@ class Ledger:
             else:
                 self.failed(error, "writing lookups")
 
+    def explain(self, seconds: float = EXPLAIN_SECONDS) -> None:
+        """Find the causes of recorded misses, for as long as ``seconds``, and record them."""
+        if not self._causes or self.locked:
+            return
+        try:
+            found = self._causes.find(self._store, seconds)
+            if found:
+                self._store.record(found, (), self.settings.config.keep_lookups)
+        except StoreError:  # the lookups stay as they are
+            return
+        except Exception as error:
+            self.failed(error, "finding the cause of a miss")
+
     def settled(self) -> Store:
         """Return the store with every lookup and answer of each call that returned before.
 
@@ -238,6 +258,7 @@ class Ledger:
         with waiting(patience):
             self.flush()
         if not self.locked:
+            self.explain()
             return self._store
         if patience.waited != inf:
             self._impatient_until = time.monotonic() + IMPATIENT_SECONDS
@@ -281,6 +302,9 @@ class Ledger:
             self._wake.get()
             time.sleep(FLUSH_SECONDS)
             self.flush()
+            self.explain(BACKGROUND_SECONDS)
+            if self._causes.more:
+                self._wake.put(None)
 
 
 def _on_time(lookup: Lookup, late: Mapping[tuple[str, int], tuple[Lookup, Reason | None]]) -> Lookup:

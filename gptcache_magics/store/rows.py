@@ -174,6 +174,7 @@ class Outcomes:
     number: Sequence[int] = ()
     at: Sequence[float] = ()
     outcome: Sequence[Outcome] = ()
+    reason_kind: Sequence[str] = ()
     failed: Sequence[bool] = ()
     """Whether the reason is an error inside the cache."""
     match: Sequence[Match | None] = ()

@@ -308,6 +308,9 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
     if by == "day":
         here = datetime.now().astimezone().tzinfo  # as --since today
         return pd.to_datetime(df["at"], unit="s", utc=True).dt.tz_convert(here).dt.strftime("%Y-%m-%d").astype("object")
+    if by == "cause":  # of what is no hit; a mode, a similar question and what is gone are causes, too
+        kinds = df["reason_kind"].astype("object").where(df["outcome"] != "hit", "")
+        return kinds.where(kinds != "", df["outcome"].astype("object"))
     if by == "cell":
         count = "[" + df["execution_count"].astype("Int64").astype("string") + "]"
         label = (df["notebook"].astype("string") + " " + count + " " + df["cell_line"].astype("string")).str.strip()

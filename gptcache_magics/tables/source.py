@@ -16,7 +16,7 @@ from gptcache_magics.text.amounts import seconds_of
 
 __all__ = ["By", "RunLog", "Source", "place"]
 
-By = Literal["model", "configuration", "cell", "notebook", "day", "total"]
+By = Literal["model", "configuration", "cell", "notebook", "day", "cause", "total"]
 """The subject of each row in a table of figures."""
 
 

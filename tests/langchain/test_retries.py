@@ -154,7 +154,7 @@ def test_a_lookup_says_that_it_was_a_retry(on: object, server: ProviderServer) -
 
     lookups = gm.lookups()
     assert list(lookups.outcome) == ["miss", "miss"]
-    assert sorted(lookups.reason) == ["a retry asks the model", "nothing stored for it"]
+    assert sorted(lookups.reason) == ["a retry asks the model", "asked for the first time"]
     assert len(gm.entries()) == 1
 
 

@@ -39,7 +39,7 @@ def test_an_answer_that_has_expired_is_asked_for_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(time, "time", lambda: now + 3601)
     second = ask("question")
     assert second != first
-    assert reasons() == ["nothing stored for it", "nothing stored for it", "", "expired"]
+    assert reasons() == ["asked for the first time", "asked for the first time", "", "expired"]
     assert ask("question") == second, "a new answer has a new lifetime"
     assert ask("before any limit") == kept
     monkeypatch.undo()
