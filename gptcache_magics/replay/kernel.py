@@ -19,8 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
 
+import gptcache_magics
 from gptcache_magics import controller as controllers
 from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
@@ -99,6 +101,7 @@ def lock(bundle: str) -> list[Lookup]:
     controllers.controller = locked
     locked.on(":memory:")
     locked.off()  # the notebook has not turned it on
+    gptcache_magics.GPTCache = locked.made_by_hand  # type: ignore[assignment,misc]  # the notebook's own are locked, too
     return locked.journal
 
 
@@ -148,6 +151,19 @@ class LockedController(Controller):
         cache.ledger.journal = self.journal
         self._install(cache)
         self.set_mode("replay")
+
+    def made_by_hand(
+        self,
+        init_func: Callable[..., None] | None = None,
+        *,
+        store: str | Path | None = None,
+        wrapped: BaseCache | None = None,
+        **options: Any,
+    ) -> GPTCache:
+        """Return the locked cache of a store, in place of the ``GPTCache`` that the notebook makes by hand."""
+        self.on(self.place_for(store), init_func, wrap=wrapped is not None)
+        assert self.turned_on is not None
+        return self.turned_on
 
     def set_mode(self, mode: Mode) -> None:
         """Stay in mode replay."""

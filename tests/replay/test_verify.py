@@ -110,6 +110,63 @@ def test_a_notebook_whose_answers_are_recorded_replays_without_a_trace(tmp_path:
     assert files(tmp_path) == before
 
 
+BY_HAND = """
+import gptcache_magics as gm
+from langchain_core.globals import get_llm_cache, set_llm_cache
+set_llm_cache(gm.GPTCache({}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_cache_that_the_notebook_sets_by_hand_replays(tmp_path: Path, recorded: str) -> None:
+    shutil.copytree(tmp_path / ".gptcache", tmp_path / "copy")
+    shutil.rmtree(tmp_path / ".gptcache")
+    path = notebook(
+        tmp_path,
+        BY_HAND.format("store='copy', mode='auto', ttl='7d'"),
+        MODEL,
+        f"assert llm.invoke('{RECORDED}').text == {recorded!r}\nassert gm.current() is get_llm_cache()",
+        "assert gm.status().mode == 'replay' and len(gm.lookups()) == 1",
+        f"with gm.GPTCache(store='lesson.jsonl') as cache:\n    assert llm.invoke('{RECORDED}').text == {recorded!r}",
+    )
+    before = files(tmp_path)
+    report = gm.verify(path, env=PASSED)
+    assert report.ok, report
+    assert report.hits == 2
+    assert files(tmp_path) == before
+
+    path = notebook(
+        tmp_path,
+        "import os; os.environ['OPENAI_API_KEY'] = 'none'",
+        BY_HAND.format("mode='auto'"),
+        MODEL,
+        f"llm.invoke('{RECORDED}')",
+    )
+    assert kinds(gm.verify(path, env=PASSED)) == {4: "miss"}
+    assert gm.verify(path, bundle=tmp_path / "lesson.jsonl", env=PASSED).ok
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_the_place_of_the_environment_is_read_and_its_mode_is_not(
+    tmp_path: Path, recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.move(tmp_path / ".gptcache", tmp_path / "elsewhere")
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GPTCACHE_MAGICS_MODE", "auto")
+    monkeypatch.setenv("GPTCACHE_MAGICS_MATCH", "semantic")
+    path = notebook(
+        tmp_path,
+        ON,
+        MODEL,
+        f"assert llm.invoke('{RECORDED}').text == {recorded!r}",
+        "assert 'GPTCACHE_MAGICS_MODE' not in os.environ and gm.status().mode == 'replay'",
+    )
+    report = gm.verify(path, env=PASSED)
+    assert report.ok, report
+
+
 LOOSENED = [
     "try:\n    %gptcache on\n    llm.invoke(question())\nexcept gm.CacheMiss: pass",
     "%gptcache on other\nassert gm.status().store.startswith('other')\nllm.invoke(question())",
