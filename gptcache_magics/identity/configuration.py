@@ -20,7 +20,7 @@ from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
 from gptcache_magics.identity.carried import carried_by
 from gptcache_magics.identity.facts import facts_of, key_variables
 from gptcache_magics.identity.label import label_of
-from gptcache_magics.identity.model import behaviour, fields, model_name
+from gptcache_magics.identity.model import behaviour, fields, model_file, model_name
 from gptcache_magics.identity.origin import name_of
 from gptcache_magics.identity.providers import (
     BOOKKEEPING,
@@ -126,7 +126,7 @@ def unreadable_configuration(call: Call) -> Configuration:
     name = model_name(call.model, call.kwargs) or kind.__name__
     content = dumps([name_of(kind), name, "unreadable"])
     key = blake2b(content, digest_size=16).hexdigest()
-    name = shown(name)
+    name = shown(_last_part(name))
     return Configuration(key, provider_of(kind), name, label_of(name, {}), None, "{}")
 
 
@@ -135,7 +135,7 @@ def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_b
     reader = Reader()
     counted = fields(model, reader, awaited=awaited)
     arguments = {name: _argument(name, value, reader) for name, value in kwargs.items()}
-    name = model_name(model, kwargs)
+    name = before = model_name(model, kwargs)
     beside = [does] if (does := behaviour(model, reader)) else []
     data = dumps([name_of(kind), name, counted, arguments, *beside])
     if variables := _variables(data):
@@ -143,13 +143,20 @@ def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_b
         data = dumps([name_of(kind), name, counted, arguments, *beside])
     facts, provider = facts_of(kind), provider_of(kind)
 
-    def configuration(data: bytes) -> Configuration:
+    def configuration(data: bytes, name: str) -> Configuration:
         return configuration_from_json(data, provider, name or kind.__name__, key_variables(model), facts.addresses)
 
     bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
-    sent = dumps([name_of(kind), name, *reduced(facts, counted, arguments, bookkeeping), *beside])
-    earlier = configuration(data) if sent != data else None
-    return ReadCall(configuration(sent), carried_by(model, facts, kwargs), earlier)
+    counted, arguments, called = *reduced(facts, counted, arguments, bookkeeping), name
+    # The class of a provider sends the path to its server, which has files of its own.
+    file = None if facts.known or provider in PROVIDERS else model_file(model, kwargs)
+    if file is not None and name in ("", file.path):
+        name, called = file.identity, file.name
+    sent = dumps([name_of(kind), name, counted, arguments, *beside])
+    if file is not None:
+        sent = sent.replace(dumps(file.path), dumps(file.identity)).replace(dumps(file.given), dumps(file.identity))
+    earlier = configuration(data, before) if sent != data else None
+    return ReadCall(configuration(sent, called), carried_by(model, facts, kwargs), earlier)
 
 
 def _variables(content: bytes) -> dict[str, str]:
@@ -200,7 +207,7 @@ def configuration_from_json(
         portable[2] = {name: each for name, each in parameters.items() if name not in addresses or name in kwargs}
     if behaviour or kind not in USUAL:
         portable += [kind, *behaviour]
-    model, parameters = shown(model), shown(parameters)
+    model, parameters = shown(_last_part(model)), shown(parameters)
     return Configuration(
         key=blake2b(content, digest_size=16).hexdigest(),
         provider=provider,
@@ -212,6 +219,13 @@ def configuration_from_json(
         environment=environment,
         call_parameters=_json(shown({name: fields.get(name) for name in kwargs})),
     )
+
+
+def _last_part(name: str) -> str:
+    """Return the name of a model without the folders of a path, which unlike a name says where it begins."""
+    if not name.startswith(("/", "\\", "./", "../", "~")) and name[1:3] not in (":/", ":\\"):
+        return name
+    return re.split(r"[\\/]", name.rstrip("\\/"))[-1] or name
 
 
 def _json(value: Any) -> str:

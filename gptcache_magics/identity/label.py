@@ -26,6 +26,8 @@ def label_of(model: str, parameters: Mapping[str, Any]) -> str:
             parts.insert(1, f"T {value:g}" if isinstance(value, int | float) else f"T {value}")
         elif name == "tools" and isinstance(value, list):
             parts.append(counted(len(value), "tool"))
+        elif isinstance(value, str) and value.startswith(f"{model}@"):  # the model's file
+            continue
         elif name in BASE_URLS:
             if not str(value).startswith(LOCAL):  # says nothing to a reader
                 parts.append(str(value).partition("://")[2])

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from gptcache_magics.identity import classes, clients
 from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.facts import HTTP_CLIENTS, Facts, facts_of
+from gptcache_magics.identity.local_file import LocalFile, local_file
 from gptcache_magics.identity.objects import attributes
 from gptcache_magics.identity.origin import is_installed, name_of
 from gptcache_magics.identity.providers import MODEL_NAMES, UNSET_IF_EMPTY, is_known, left_out, owner_of
@@ -25,7 +26,7 @@ from gptcache_magics.text.secret_names import is_secret
 if TYPE_CHECKING:
     from gptcache_magics.identity.canonical import Reader
 
-__all__ = ["behaviour", "content", "fields", "is_model", "model_name", "sent_of"]
+__all__ = ["behaviour", "content", "fields", "is_model", "model_file", "model_name", "sent_of"]
 
 _IDENTIFYING: Final = ("_identifying_params", "_default_params")
 
@@ -42,6 +43,13 @@ def model_name(model: Any, kwargs: Mapping[str, Any]) -> str:
         if isinstance(value, str) and value:
             return value
     return ""
+
+
+def model_file(model: Any, kwargs: Mapping[str, Any]) -> LocalFile | None:
+    """Return the file that a model which runs here is read from, if its name is that of one."""
+    values = vars(model)
+    named = (kwargs.get("model"), *map(values.get, MODEL_NAMES))
+    return next((file for each in named if each and (file := local_file(each)) is not None), None)
 
 
 def content(model: Any, reader: Reader) -> Any:

@@ -8,7 +8,6 @@ it, and where a server keeps what it names.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -29,13 +28,16 @@ _LIKE_NUMBERED: Final = re.compile(rb"call-\d")
 
 def reduce(messages: list[Fields], carried: Carried) -> bool:
     """Reduce messages in place to what their requests carry. Returns whether anything changed."""
-    changed = False
+    changed, calls = False, False
     for message in messages:
         fields: Fields = message["kwargs"]
-        part = carried.parts.get(str(fields.get("type")))
-        if part is not None and message["id"][:-1] == _OF_LANGCHAIN:
+        kind = fields.get("type")
+        calls = calls or kind in ("ai", "tool")
+        part = carried.parts.get(kind) if isinstance(kind, str) else None
+        more = len(fields) > 2 or isinstance(fields.get("content"), list)  # than the type and a text
+        if more and part is not None and message["id"][:-1] == _OF_LANGCHAIN:
             changed |= _reduce(fields, part)
-    return (not carried.ids and _number(messages)) or changed
+    return (calls and not carried.ids and _number(messages)) or changed
 
 
 def _reduce(fields: Fields, part: Part) -> bool:
@@ -70,22 +72,17 @@ class _Place(NamedTuple):
     holder: Fields
     name: str
     message: int
-    kind: str
+    form: str
     """``call``, ``raw`` or ``block`` for one of the three forms of a call, or ``result``."""
-
-    @property
-    def id(self) -> Any:
-        """The id that stands there."""
-        return self.holder[self.name]
 
 
 def _number(messages: list[Fields]) -> bool:
     """Replace the ids of tool calls by numbers, in the order of their first use."""
-    places = [place for place in _places(messages) if isinstance(place.id, str) and _ID.fullmatch(place.id)]
+    places = [place for place in _places(messages) if _is_id(place.holder[place.name])]
     if not places:
         return False
-    ids = [str(place.id) for place in places]
-    tied = _tied(places)
+    ids = [str(place.holder[place.name]) for place in places]
+    tied = _tied(places, ids)
     for place in places:
         place.holder[place.name] = ""
     text, found = dumps(messages), [each for each in {*ids} if each not in tied]
@@ -100,15 +97,21 @@ def _number(messages: list[Fields]) -> bool:
     return any(numbers.get(each, each) != each for each in ids)
 
 
-def _tied(places: list[_Place]) -> list[str]:
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _tied(places: list[_Place], ids: list[str]) -> list[str]:
     """Return the ids that one call has, by first use."""
-    calls = Counter((place.id, place.kind) for place in places if place.kind != "result")
-    calling = {(place.id, place.message) for place in places if place.kind != "result"}
-    of_messages = Counter(each for each, _ in calling)
-    several = {each for (each, _), count in calls.items() if count > 1}
-    return [
-        each for each in dict.fromkeys(place.id for place in places) if of_messages[each] == 1 and each not in several
-    ]
+    calling: dict[str, int] = {}
+    forms, several = set[tuple[str, str]](), set[str]()
+    for (_, _, message, form), each in zip(places, ids, strict=True):
+        if form == "result":
+            continue
+        if (each, form) in forms or calling.setdefault(each, message) != message:
+            several.add(each)
+        forms.add((each, form))
+    return [each for each in dict.fromkeys(ids) if each in calling and each not in several]
 
 
 def _places(messages: list[Fields]) -> Iterator[_Place]:
@@ -119,11 +122,11 @@ def _places(messages: list[Fields]) -> Iterator[_Place]:
         extras = fields.get("additional_kwargs")
         if isinstance(extras, dict):
             yield from (_Place(call, "id", at, "raw") for call in _mappings(extras.get("tool_calls"), "id"))
-        for kinds, kind in ((_CALLS, "block"), (_RESULTS, "result")):
-            for block in _mappings(fields.get("content"), "type"):
-                name = kinds.get(str(block["type"]), "")
-                if name in block:
-                    yield _Place(block, name, at, kind)
+        for block in _mappings(fields.get("content"), "type"):
+            kind = str(block["type"])
+            name = _CALLS.get(kind) or _RESULTS.get(kind, "")
+            if name in block:
+                yield _Place(block, name, at, "block" if kind in _CALLS else "result")
         if "tool_call_id" in fields:
             yield _Place(fields, "tool_call_id", at, "result")
 
