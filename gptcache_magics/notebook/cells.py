@@ -28,7 +28,7 @@ from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.notebook.badge import Remarks, show_badge
 from gptcache_magics.settings import CELL, NOTEBOOK, Cell, Scope
 from gptcache_magics.tables.totals import cell_totals
-from gptcache_magics.text.code_line import shown_line
+from gptcache_magics.text.code_line import short_line
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cells"]
 
-FIRST_LINE_CHARACTERS: Final = 60
 CELL_MAGIC: Final = re.compile(r"%%gptcache(?![\w?])[ \t]*([^\n?]*)$")
 RUNNER: Final = "run_ast_nodes"
 """IPython's function that runs the code of a cell."""
@@ -180,7 +179,7 @@ class Cells:
         run.notebook, run.cell_id = os.path.basename(notebook), cell_id
         # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
         run.execution_count = self._shell.displayhook.prompt_count or None  # 0 in a script: it is not a cell
-        run.first_line = shown_line(lines[0])[:FIRST_LINE_CHARACTERS] if lines else ""
+        run.first_line = short_line(lines[0]) if lines else ""
 
     def _end_silent(self) -> None:
         """End the run of a silent request, which has only this event. It is sent for blank cells without any other."""

@@ -11,8 +11,9 @@ from typing import Final
 
 from gptcache_magics.text.masking import HIDDEN, scrubbed
 from gptcache_magics.text.secret_names import is_doubtful, is_hidden
+from gptcache_magics.text.word_diff import beginning
 
-__all__ = ["shown_line"]
+__all__ = ["short_line", "shown_line", "telling_line"]
 
 _PART: Final = re.compile(
     r"""(?P<prefix>\b[rRbBfFuU]{1,2})?(?P<quote>\"\"\"|'''|"|')(?P<content>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)?)"""
@@ -22,6 +23,11 @@ _ALSO: Final = frozenset(
     {"connect", "environ", "export", "headers", "login", "putenv", "set_env", "setenv", "tokens", "TOKENS"}
 )
 """Further names after which literals are hidden: what they set or open may be anything."""
+_SAYS_LITTLE: Final = re.compile(r"#|%|!|@|import\b|from\b")
+"""Start of a comment, of a magic, of a decorator or of an import."""
+_LONG_IMPORT: Final = re.compile(r"^from\s[^\n(]*\([^)]*\)", re.M)
+SHORT: Final = 60
+"""Number of characters of a line that names its cell."""
 LONGEST: Final = 2_000
 """Number of characters that are read of a line."""
 _VARIABLE: Final = re.compile(r"(\s*(?:%(?:set_)?env|!\s*(?:export|set))\s+[A-Za-z_]\w*\s*(?:=|\s)\s*)\S.*")
@@ -33,6 +39,22 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_.-]{0,40}")
 _LIKE_A_KEY: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).*\w{16,}.*")
 _STATED: Final = re.compile(r"[A-Z][A-Z_]+|[A-Z][a-z]*(?:-[A-Z][a-z]*)+|[a-z]+(?:_[a-z]+)*")
 """Spellings of variables, headers and options."""
+
+
+def telling_line(source: str) -> str:
+    """Return the first line of a cell that is not an import, a comment or a magic; its first line if all are."""
+    lines = _lines(_LONG_IMPORT.sub("", source))
+    telling = (line for line in lines if not _SAYS_LITTLE.match(line))
+    return short_line(next(telling, "".join(_lines(source)[:1])))
+
+
+def short_line(line: str) -> str:
+    """Return the words at the beginning of a line of code, without what may be a credential."""
+    return beginning(shown_line(line), SHORT)
+
+
+def _lines(source: str) -> list[str]:
+    return [line.strip() for line in source.splitlines() if line.strip()]
 
 
 def shown_line(line: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from gptcache_magics.text.masking import masked
 
-__all__ = ["Words", "as_ansi", "as_html", "as_text", "cut", "printable", "shown", "word_diff"]
+__all__ = ["Words", "as_ansi", "as_html", "as_text", "beginning", "cut", "printable", "shown", "word_diff"]
 
 Kind = Literal["same", "removed", "added"]
 Words = tuple[tuple[Kind, str], ...]
@@ -79,10 +79,21 @@ def shown(text: str, characters: int = 120) -> str:
 
 
 def cut(text: str, characters: int = CHARACTERS) -> str:
-    """Return a text, or its beginning and its end."""
+    """Return a text, or the words at its beginning and at its end."""
     if len(text) <= characters:
         return text
-    return f"{text[: characters * 2 // 3]} … {text[-characters // 3 :]}"
+    return f"{_head(text, characters * 2 // 3)} … {_head(text[::-1], characters // 3)[::-1]}"
+
+
+def beginning(text: str, characters: int) -> str:
+    """Return a text, or the words at its beginning with ``…`` after them."""
+    return text if len(text) <= characters else f"{_head(text, characters - 2)} …"
+
+
+def _head(text: str, characters: int) -> str:
+    """Return the whole words among the first characters; a word that takes most of them is cut."""
+    words = re.sub(r"\S+\Z", "", text[: characters + 1]).rstrip()
+    return words if len(words) > characters // 3 else text[:characters]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gptcache_magics.text.code_line import shown_line
+from gptcache_magics.text.code_line import short_line, shown_line, telling_line
 
 S = "zq81xk77aa"
 
@@ -89,3 +89,27 @@ def test_an_ordinary_line_is_shown_as_it_is(line: str) -> None:
 @pytest.mark.parametrize("line", ["", "'", '"""', "#", "!", "%", "\\", "\ud800 = 'x'", "x" * 100_000, "'" * 10_000])
 def test_any_line_can_be_shown(line: str) -> None:
     assert isinstance(shown_line(line), str)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (
+            "import os\nfrom langchain import (\n    agents,\n    tools,\n)\n\n# Ask.\nanswer = chain.invoke(1)",
+            "answer = chain.invoke(1)",
+        ),
+        ("%%gptcache refresh\nllm.invoke('Hi')", "llm.invoke('Hi')"),
+        ("!pip list\n@tool\ndef add(a, b): ...", "def add(a, b): ..."),
+        ("%load_ext gptcache_magics\n%gptcache on", "%load_ext gptcache_magics"),
+        ("importance = 1", "importance = 1"),
+        ("  \n", ""),
+    ],
+)
+def test_a_cell_is_named_by_the_first_line_that_does_something(source: str, named: str) -> None:
+    assert telling_line(source) == named
+
+
+def test_a_long_line_ends_with_a_whole_word() -> None:
+    line = "verdicts = judge.batch([prompt.format(question=question) for question in questions])"
+    assert short_line(line) == "verdicts = judge.batch([prompt.format(question=question) …"
+    assert short_line("x" * 100) == "x" * 58 + " …"
