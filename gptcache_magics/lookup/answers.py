@@ -120,7 +120,7 @@ class Answers:
             sample=identity.number,
             expires=expires,
         )
-        self._engine.save(entry, identity, request.prompt, self._unambiguous(request, identity))
+        self._engine.save(entry, self._asked(request), request.prompt, self._unambiguous(request))
         if self.similar is not None:
             try:
                 self.similar.saved(identity)
@@ -140,12 +140,15 @@ class Answers:
 
     def _exact(self, request: Request) -> Found | None:
         """Return the answer under the key of a request, or under one of the other keys that it has."""
-        found = self._find(request, request.identity)
+        if not self.ours:
+            if request.call is not None and request.call.streams:  # has no llm_string
+                return None
+            found = self._engine.find(self._asked(request), request.prompt, self._unambiguous(request))
+            return self._of_stock(request) if found is None and self._init_func is not None else found
+        found = self._engine.find(request.identity, request.prompt, request.llm_string)
         earlier = request.identity.earlier if found is None else None
         if earlier is not None:
-            found = self._find(request, earlier)
-        if not self.ours:
-            return self._of_stock(request) if found is None and self._init_func is not None else found
+            found = self._engine.find(earlier, request.prompt, request.llm_string)
         plain = request.fallback() if found is None else None
         # Reading the model again takes longer than the rest of a miss, and there is rarely such an answer.
         if plain is not None and self._store.get(plain.key) is not None and request.says_everything():
@@ -156,13 +159,10 @@ class Answers:
                 found = self._find_portable(earlier)
         return found
 
-    def _find(self, request: Request, identity: Identity) -> Found | None:
-        """Return the answer that the engine has under one key of a request."""
-        if self.ours:
-            return self._engine.find(identity, request.prompt, request.llm_string)
-        if request.call is not None and request.call.streams:  # has no llm_string
-            return None
-        return self._engine.find(identity, request.prompt, self._unambiguous(request, identity))
+    def _asked(self, request: Request) -> Identity:
+        """Return the identity that an engine is asked with: the user's caches are given the whole prompt."""
+        whole = None if self.ours else request.identity.earlier
+        return request.identity if whole is None else replace(whole, key=request.identity.key)
 
     def _of_stock(self, request: Request) -> Found | None:
         """Return the answer that LangChain's own GPTCache stored with the same ``init_func``."""
@@ -184,11 +184,11 @@ class Answers:
             return any(entry.finish_reason for entry in earlier)
         return False
 
-    def _unambiguous(self, request: Request, identity: Identity) -> str:
+    def _unambiguous(self, request: Request) -> str:
         """Return ``llm_string``, with the configuration's key if another cache could not tell the model by it."""
         if self.wrapped is None or request.call is None or request.says_everything():
             return request.llm_string
-        return f"{request.llm_string}---{identity.configuration.key}"
+        return f"{request.llm_string}---{self._asked(request).configuration.key}"
 
     def _similar(self, request: Request, similar: SemanticSearch) -> Search:
         """Look for the answer to a question of the same meaning."""
