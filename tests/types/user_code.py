@@ -5,6 +5,7 @@ from typing import assert_type
 
 import pandas as pd
 from langchain_core.globals import set_llm_cache
+from langchain_openai import ChatOpenAI
 
 import gptcache_magics as gm
 from gptcache_magics.widgets.charts import Plot
@@ -20,6 +21,7 @@ def turn_on(folder: Path) -> None:
         set_llm_cache(cache)
     assert_type(gm.off(), str)
     set_llm_cache(gm.GPTCache())
+    assert_type(gm.local_model(temperature=0.9), ChatOpenAI)
 
 
 def read_tables(folder: Path, charts: bool) -> float:
