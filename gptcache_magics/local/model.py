@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 from gptcache_magics import fork
-from gptcache_magics.errors import GPTCacheMagicsError, MissingDependencyError
+from gptcache_magics.errors import CommandError, GPTCacheMagicsError, MissingDependencyError
 from gptcache_magics.identity.addresses import name_local_server
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ INSTALL: Final = (
 )
 THREADS: Final = 1
 CONTEXT_TOKENS: Final = 4096
+SET_HERE: Final = frozenset({"model", "model_name", "base_url", "openai_api_base", "api_key", "openai_api_key"})
+"""Fields of ``ChatOpenAI`` that name the model and its server."""
 START_SECONDS: Final = 120.0
 """Time that the server may take to start; it mostly takes one second."""
 
@@ -56,11 +58,15 @@ def local_model(**fields: Any) -> ChatOpenAI:
 
     Raises
     ------
+    CommandError
+        If a field names another model, server or key.
     MissingDependencyError
         If one of its packages is not installed. The message says what to type.
     GPTCacheMagicsError
         If the model's file is not the one that was tried, or its server does not start.
     """
+    if names := sorted(SET_HERE & fields.keys()):
+        raise CommandError(f"local_model sets {', '.join(names)} itself. For another model or server: ChatOpenAI(...)")
     if not (find_spec("xllamacpp") and find_spec("langchain_openai")):
         raise MissingDependencyError(INSTALL)
     server = _servers.running()

