@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.controller import BUNDLE
+from gptcache_magics.controller import BUNDLE, controller
 
 if TYPE_CHECKING:
     from gptcache_magics.replay.report import Report
@@ -43,6 +43,10 @@ def verify(
     Python needs (``PATH``, ``HOME``, ``LANG``, ``PYTHON…``, ``JUPYTER…``), placeholders for keys, and what ``env``
     names.
 
+    The notebook replays if every model call is answered. Warnings name the keys that no call needs and that held a
+    placeholder, and today's date in prompts. Kernels that the notebook wants to start are refused, and it cannot verify
+    notebooks. Programs that it has started are ended with it.
+
     This finds mistakes and does not contain malice: programs that the notebook starts (``!curl``, a second Python),
     libraries that open connections beneath Python, and files that it writes are its own affair. Run only what you
     would run anyway.
@@ -60,5 +64,18 @@ def verify(
     """
     from gptcache_magics.replay.runner import verify_notebook
 
+    if controller.verifying:
+        return _not_within(str(path))
     names = env.split(",") if isinstance(env, str) else env
     return verify_notebook(path, bundle, timeout, [name.strip() for name in names])
+
+
+def _not_within(path: str) -> Report:
+    """Return a report that says that nothing was run: else a notebook that verifies itself would never end."""
+    from gptcache_magics.replay.kernel import LockedController
+    from gptcache_magics.replay.report import Problem, Report
+
+    assert isinstance(controller, LockedController)
+    controller.refused.append(path)
+    told = f"{path} was not verified, because a notebook is being verified"
+    return Report(path, "", 0, 0, (Problem(None, "", "verify", told, level="warning"),))

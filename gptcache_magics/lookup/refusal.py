@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from gptcache_magics.errors import BudgetReached, CacheMiss
 from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.identity.key import Identity
@@ -11,7 +14,13 @@ from gptcache_magics.store.protocol import Store
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.text.word_diff import shown
 
-__all__ = ["refusal"]
+__all__ = ["FED_BACK", "refusal"]
+
+FED_BACK: Final = "the prompt quotes the refusal of an earlier call, and mode replay does not call a model."
+"""The message of a miss that follows from another: the notebook has caught that one, and shows it to the model."""
+_REFUSED: Final = re.compile(
+    r"nothing is recorded for (?:“|\\u201c)|and mode replay does not call a model", re.IGNORECASE
+)
 
 
 def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> CacheMiss | BudgetReached | None:
@@ -30,19 +39,21 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
     """Return the error that names the question and the closest recorded prompt."""
     reason = sentence(search.reason or identity.reason or Reason(Kind.NEW), search.near)
 
-    def miss(ending: str, closest: Closest | None = None) -> CacheMiss:
+    def miss(told: str, closest: Closest | None = None) -> CacheMiss:
         return CacheMiss(
-            f"{message} {ending}",
+            told,
             prompt=identity.question,
             model=identity.configuration.model,
             closest=closest.id if closest is not None else None,
             reason=reason,
         )
 
+    if _REFUSED.search(identity.prompt):
+        return miss(FED_BACK)
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay does not call a model."
     if search.failed or (search.reason is not None and search.reason.kind is Kind.LOCKED):
-        return miss(reason)
+        return miss(f"{message} {reason}")
     question = Question(
         question=identity.question,
         configuration=identity.configuration,
@@ -54,5 +65,5 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
     try:
         closest = find_closest(store, question, at_least=0)
     except Exception as error:
-        return miss(sentence(ledger.failed(error, "searching the closest")))
-    return miss(f"Closest is {closest}" if closest else "Nothing at all is recorded.", closest)
+        return miss(f"{message} {sentence(ledger.failed(error, 'searching the closest'))}")
+    return miss(f"{message} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."), closest)

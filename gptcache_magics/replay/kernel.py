@@ -4,20 +4,20 @@ Mode ``replay`` is locked before the notebook begins. Every store that the noteb
 everything that it stores, removes or clears is gone with the kernel. The environment holds no keys. After each cell the
 kernel displays the notes from which :mod:`gptcache_magics.replay.runner` makes its report.
 
-An audit hook closes the network to Python for good. It affects neither other programs, such as ``!curl`` or a second
-Python, nor libraries that open connections without Python.
+The network is closed to it, and it starts no kernels (:mod:`gptcache_magics.replay.closed`). What asks for a key gets a
+placeholder (:mod:`gptcache_magics.replay.placeholders`).
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
@@ -26,25 +26,24 @@ from gptcache_magics import controller as controllers
 from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
+from gptcache_magics.lookup.placeholder_keys import PLACEHOLDER
+from gptcache_magics.replay import closed, placeholders
+from gptcache_magics.replay.closed import NetworkClosed
 from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import BUNDLE, Mode, Options, Scope
 from gptcache_magics.store import open_with
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
+from gptcache_magics.text.day import spelling_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-__all__ = ["LockedController", "NetworkClosed", "close_network", "lock", "run"]
+    from gptcache_magics.langchain.call import ModelCall
+    from gptcache_magics.langchain.request import ModelRequest
 
-
-_NAMES: Final = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
-_SENDING: Final = {"socket.connect", "socket.sendto", "socket.sendmsg"}
-
-
-class NetworkClosed(OSError):
-    """A connection or a host name lookup was refused."""
+__all__ = ["LockedController", "lock", "run"]
 
 
 def run() -> None:
@@ -52,36 +51,29 @@ def run() -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     bundle, *arguments = sys.argv[1:]
-    attempts = close_network()
-    journal = lock(bundle)
+    attempts = closed.close()
+    locked = lock(bundle)
     app: Any = IPKernelApp.instance()
     app.initialize(arguments)
-    _Notes(app.shell, journal, attempts)
+    _refuse_commands(app.shell)
+    notes = _Notes(app.shell, locked, attempts)
+    placeholders.give(app.kernel, notes.asked.append)
     app.start()
 
 
-def close_network() -> list[str]:
-    """Refuse connections and host name lookups from now on. Returns the list that each refused host is added to."""
-    tried: list[str] = []
+def _refuse_commands(shell: Any) -> None:
+    """Refuse ``!jupyter execute`` and the like here: IPython starts programs in a fork, where a refusal is lost."""
+    system = shell.system
 
-    def refuse(event: str, args: tuple[Any, ...]) -> None:
-        if event in _NAMES:
-            host = args[0]
-        elif event in _SENDING and args[0].family in (socket.AF_INET, socket.AF_INET6):
-            host = args[1][0] if args[1] else "a connected socket"
-        else:
-            return
-        if host is not None:  # None stands for this machine's own addresses
-            name = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
-            tried.append(name)
-            raise NetworkClosed(f"The network is closed while a notebook is verified: {name} was not reached.")
+    def checked(command: str) -> Any:
+        closed.refuse_kernels(shell.var_expand(command, depth=1))
+        return system(command)
 
-    sys.addaudithook(refuse)
-    return tried
+    shell.system = checked
 
 
-def lock(bundle: str) -> list[Lookup]:
-    """Turn the cache on in mode replay for good. Returns the list that each lookup is added to.
+def lock(bundle: str) -> LockedController:
+    """Turn the cache on in mode replay for good. Returns the controller, which notes each lookup.
 
     A bundle takes the place of every store.
     """
@@ -101,7 +93,7 @@ def lock(bundle: str) -> list[Lookup]:
     locked.on(":memory:")
     locked.off()  # the notebook has not turned it on
     vars(sys.modules["gptcache_magics"])["GPTCache"] = locked.made_by_hand  # the notebook's own caches are locked, too
-    return locked.journal
+    return locked
 
 
 def _opened(place: str) -> Store:
@@ -113,10 +105,21 @@ def _opened(place: str) -> Store:
 
 
 class _OpenCache(GPTCache):
-    """A cache that the notebook cannot close."""
+    """A cache that the notebook cannot close, and that notes where a prompt names today."""
+
+    def __init__(self, store: Store, days: list[str]) -> None:
+        super().__init__(store=store)
+        self._days = days
 
     def close(self) -> None:
         """Do nothing, so that LangChain's wraps stay in place."""
+
+    def _request(self, call: ModelCall | None, prompt: str, llm_string: str) -> ModelRequest | None:
+        now = datetime.now().astimezone()
+        text = prompt.replace("\\n", "\n")
+        for day in sorted({now.date(), now.astimezone(UTC).date()}):
+            self._days += filter(None, [spelling_of(day, text)])
+        return super()._request(call, prompt, llm_string)
 
 
 @dataclass(eq=False)
@@ -126,6 +129,12 @@ class LockedController(Controller):
     verifying: ClassVar[bool] = True
     journal: list[Lookup] = field(default_factory=list)
     """All lookups of the caches that were on."""
+    days: list[str] = field(default_factory=list)
+    """Dates of today in prompts, as they are spelled there."""
+    recorded: set[str] = field(default_factory=set)
+    """Variables from which the recorded models read their keys."""
+    refused: list[str] = field(default_factory=list)
+    """Notebooks that this notebook wanted to verify."""
     _place: str | Path | None = None
     """The place where the notebook turned the cache on; None before that, and after ``off``."""
 
@@ -146,8 +155,9 @@ class LockedController(Controller):
             return
         if self.turned_on is not None:
             self.turned_on.watch.in_charge = False
-        cache = _OpenCache(store=store)
+        cache = _OpenCache(store, self.days)
         cache.ledger.journal = self.journal
+        self.recorded.update(*(each.environment.split() for each in store.configurations()))
         self._install(cache)
         self.set_mode("replay")
 
@@ -177,29 +187,42 @@ class LockedController(Controller):
 class _Notes:
     """Notes on each cell, displayed at its end for the report."""
 
-    def __init__(self, shell: InteractiveShell, journal: list[Lookup], attempts: list[str]) -> None:
-        self._shell, self._journal, self._attempts = shell, journal, attempts
+    def __init__(self, shell: InteractiveShell, locked: LockedController, attempts: list[str]) -> None:
+        self._shell, self._locked, self._attempts = shell, locked, attempts
         self._request: str | None = None
         self._noted: list[Lookup] = []
         """The lookups of the request that runs."""
-        self._tried: list[str] = []
+        self._told: dict[str, list[str]] = {}
+        """What else there is to tell about the request."""
+        self.asked: list[str] = []
+        """Variables that got a placeholder, ``getpass`` and ``input``."""
+        self._placed = [name for name, value in os.environ.items() if value == PLACEHOLDER]
         shell.events.register("post_run_cell", self.show)
 
     def show(self, result: ExecutionResult | None) -> None:
         """Display the notes since the last cell; after a cell within a cell, the outer one's notes hold them, too."""
         request = self._shell.kernel.get_parent().get("header", {}).get("msg_id")  # type: ignore[attr-defined]
         if request != self._request:
-            self._request, self._noted, self._tried = request, [], []
-        self._noted += _taken(self._journal)
-        self._tried += _taken(self._attempts)
+            self._request, self._noted, self._told = request, [], {}
+        self._noted += _taken(self._locked.journal)
+        asked = [*_taken(self.asked), *self._held(result)]
+        told = {"attempts": self._attempts, "days": self._locked.days, "refused": self._locked.refused, "asked": asked}
+        for kind, items in told.items():
+            self._told[kind] = sorted({*self._told.get(kind, ()), *_taken(items)})
         error = (result.error_before_exec or result.error_in_exec) if result is not None else None
         notes = {
             "hits": sum(lookup.outcome == "hit" for lookup in self._noted),
             "misses": [(each.execution_count, _reason(each)) for each in self._noted if each.outcome != "hit"],
-            "attempts": sorted(set(self._tried)),
             "error": _named(error) if error is not None else None,
+            "recorded": sorted(self._locked.recorded),
+            **self._told,
         }
         self._shell.display_pub.publish({MIME: notes})
+
+    def _held(self, result: ExecutionResult | None) -> list[str]:
+        """Return the variables that a cell names and that still hold the placeholder they began with."""
+        source = getattr(getattr(result, "info", None), "raw_cell", None) or ""
+        return [name for name in self._placed if name in source and os.environ.get(name) == PLACEHOLDER]
 
 
 def _taken(noted: list[Any]) -> list[Any]:

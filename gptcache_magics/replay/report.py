@@ -12,18 +12,22 @@ from gptcache_magics.text.amounts import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MIME", "Kind", "Problem", "Report"]
+__all__ = ["MIME", "Kind", "Level", "Problem", "Report"]
 
 MIME: Final = "application/vnd.gptcache-magics.verified+json"
 """MIME type of what the kernel displays after each cell: ``hits``, ``misses``, ``attempts`` and ``error``."""
 
-Kind = Literal["miss", "embeddings", "network", "timeout", "error"]
+Kind = Literal["miss", "embeddings", "network", "timeout", "error", "placeholder", "date", "verify"]
+Level = Literal["error", "warning"]
 _COUNTED: Final[dict[Kind, tuple[str, str]]] = {
     "miss": ("miss", "misses"),
     "embeddings": ("cell needs embeddings", "cells need embeddings"),
     "network": ("cell needs the network", "cells need the network"),
     "timeout": ("cell took too long", "cells took too long"),
     "error": ("other error", "other errors"),
+    "placeholder": ("placeholder", "placeholders"),
+    "date": ("date", "dates"),
+    "verify": ("verify within", "verifies within"),
 }
 _HINTS: Final[dict[Kind, str]] = {
     "miss": "Misses: run the notebook with the cache on, then save a bundle again: %gptcache save FILE",
@@ -42,6 +46,10 @@ class Problem:
     kind: Kind
     message: str
     times: int = 1
+    level: Level = "error"
+    """A warning names what may matter, although every call was answered."""
+    fed_back: int = 0
+    """How many later calls were refused because they quote the refusal of this one."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +69,30 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was replayed."""
-        return not self.problems
+        """Whether everything was replayed: nothing but warnings is left."""
+        return not self._of("error")
+
+    def _of(self, level: Level) -> list[Problem]:
+        return [each for each in self.problems if each.level == level]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return problems: ``cell`` (Int64), ``first_line``, ``kind`` (category), ``message``, ``times`` (Int64)."""
+        """Return the problems.
+
+        Columns: ``cell`` (Int64), ``first_line``, ``kind`` (category), ``message``, ``times`` (Int64), ``level``
+        (category).
+        """
         import pandas as pd
 
-        kinds = pd.CategoricalDtype(list(get_args(Kind)))
+        kinds, levels = pd.CategoricalDtype(list(get_args(Kind))), pd.CategoricalDtype(list(get_args(Level)))
         dtypes: dict[str, Any] = {
             "cell": "Int64",
             "first_line": "string",
             "kind": kinds,
             "message": "string",
             "times": "Int64",
+            "level": levels,
         }
-        rows = [(each.cell, each.first_line, each.kind, each.message, each.times) for each in self.problems]
+        rows = [(each.cell, each.first_line, each.kind, each.message, each.times, each.level) for each in self.problems]
         return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
     def __repr__(self) -> str:
@@ -86,15 +102,24 @@ class Report:
         if self.ok:
             lines = [f"{name} replays: {ran}, none by a model."]
         else:
-            kinds = Counter(each.kind for each in self.problems)
+            kinds = Counter(each.kind for each in self._of("error"))
             reasons = ", ".join(counted(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
             lines = [f"{name} does not replay: {reasons}. {ran[0].upper()}{ran[1:]}."]
-        for each in self.problems:
-            cell = f"[{each.cell}]" if each.cell is not None else "[ ]"
-            times = f" ({each.times} times)" if each.times > 1 else ""
-            message = each.message.replace("\n", "\n        ")
-            lines += [f"  {cell:<5} {each.kind:<11} {each.first_line}".rstrip(), f"        {message}{times}"]
-        lines += [hint for kind, hint in _HINTS.items() if any(each.kind == kind for each in self.problems)]
+        for each in self._of("error"):
+            lines += [f"  {_cell(each)} {each.kind:<11} {each.first_line}".rstrip(), f"        {_message(each)}"]
+        lines += [hint for kind, hint in _HINTS.items() if kind in {each.kind for each in self._of("error")}]
+        if warnings := self._of("warning"):
+            lines += ["Warnings:", *(f"  {_cell(each)} {_message(each)}" for each in warnings)]
         if self.attempts:
             lines.append(f"Not reached, and not needed: {', '.join(self.attempts)}")
         return "\n".join(lines)
+
+
+def _cell(problem: Problem) -> str:
+    return f"{f'[{problem.cell}]' if problem.cell is not None else '[ ]':<5}"
+
+
+def _message(problem: Problem) -> str:
+    times = f" ({problem.times} times)" if problem.times > 1 else ""
+    fed_back = f", fed back {counted(problem.fed_back, 'time')}" if problem.fed_back else ""
+    return problem.message.replace("\n", "\n        ") + times + fed_back

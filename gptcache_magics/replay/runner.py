@@ -12,17 +12,23 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any, Final
+from uuid import uuid4
 
 from gptcache_magics import bundle as bundles
 from gptcache_magics.errors import CommandError, MissingDependencyError, StoreError
-from gptcache_magics.replay.report import MIME, Kind, Problem, Report
-from gptcache_magics.text.code_line import shown_line
+from gptcache_magics.identity.providers import KEY_VARIABLE
+from gptcache_magics.lookup.placeholder_keys import PLACEHOLDER
+from gptcache_magics.lookup.refusal import FED_BACK
+from gptcache_magics.replay.closed import VERIFYING, end_processes
+from gptcache_magics.replay.report import MIME, Kind, Level, Problem, Report
+from gptcache_magics.text.code_line import telling_line
 from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.text.secret_names import is_secret
 
@@ -32,6 +38,10 @@ NEEDED: Final = ("nbclient", "nbformat", "ipykernel")
 KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache_magics.replay.kernel import run; run()"
 """Drops the folder from the path until IPython starts: a file beside the notebook must not hide a module."""
 OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
+_NAME: Final = re.compile(r"""["']([A-Z][A-Z0-9_]+)["']""")
+_KEY: Final = r"""["'][A-Z0-9_]+(?:KEY|TOKEN|SECRET)["']"""
+_TESTED: Final = re.compile(rf"(?:getenv|environ\.get)\(\s*{_KEY}|{_KEY} (?:not )?in ")
+"""Finds a variable of a key that a cell tests, and that need not be set."""
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
 """Time that an interrupted cell may take to end."""
@@ -47,7 +57,6 @@ USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
 MAY_FAIL: Final = "raises-exception"
 SKIPPED: Final = "skip-execution"
 """Jupyter's tags of a cell that fails on purpose, and of a cell that is skipped."""
-FIRST_LINE_CHARACTERS: Final = 60
 
 _log = logging.getLogger(__name__)  # the report says it better than nbclient's log
 _log.addHandler(logging.NullHandler())
@@ -78,10 +87,28 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, p
     if bundle is not None:
         bundles.read(bundle)
         bundle = os.path.abspath(os.path.expanduser(bundle))
-    run = _Run(notebook, timeout)
-    _finish(run.execute(Path(os.path.expanduser(path)).absolute().parent, str(bundle or ""), passed))
-    problems = tuple(Problem(*problem, times) for problem, times in run.problems.items())
-    return Report(str(path), str(bundle or ""), run.cells, run.hits, problems, tuple(run.attempts))
+    if os.environ.get(VERIFYING):
+        raise CommandError(f"A notebook is being verified: {path} was not verified within it.")
+
+    def attempt(placed: Sequence[str]) -> Report:
+        run = _Run(_read(path), timeout)
+        folder = Path(os.path.expanduser(path)).absolute().parent
+        _finish(run.execute(folder, str(bundle or ""), _environment(passed, placed)))
+        return Report(str(path), str(bundle or ""), run.cells, run.hits, run.found(), tuple(run.attempts))
+
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    report = attempt(_keys(sources))
+    if not report.ok and any(_TESTED.search(source) for source in sources):
+        # The notebook may take another way where a key is set, and was recorded without that key.
+        without = attempt(())
+        return without if without.ok else report
+    return report
+
+
+def _keys(sources: Sequence[str]) -> list[str]:
+    """Return the variables of keys that cells name; not those that a Python needs, such as ``JUPYTER_TOKEN``."""
+    names = {name for source in sources for name in _NAME.findall(source) if KEY_VARIABLE.fullmatch(name)}
+    return sorted(name for name in names if not ENVIRONMENT.fullmatch(name))
 
 
 def _read(path: str | Path) -> Any:
@@ -109,16 +136,35 @@ class _Run:
         self._first_lines: dict[int | None, str] = {}
         self._number: int | None = None
         """Number of the running cell."""
+        self._missed: tuple[int | None, str, Kind, str] | None = None
+        """The last miss."""
         self.cells = self.hits = 0
         self.problems: dict[tuple[int | None, str, Kind, str], int] = {}
         """Count of each problem: cell, first line, kind, message."""
         self.attempts: dict[str, None] = {}
+        self._fed_back: Counter[tuple[int | None, str, Kind, str]] = Counter()
+        self._warnings: dict[tuple[Kind, str], Problem] = {}
+        self._recorded: set[str] = set()
+        """Variables of the recorded models' keys."""
 
-    async def execute(self, folder: Path, bundle: str, passed: Sequence[str]) -> None:
+    def found(self) -> tuple[Problem, ...]:
+        """Return all problems, the warnings last."""
+        problems = [
+            Problem(*problem, times, _level(problem), self._fed_back[problem])
+            for problem, times in self.problems.items()
+        ]
+        sources = [cell.source for cell in self._notebook.cells]
+        for (kind, name), warning in self._warnings.items():
+            needed = kind == "placeholder" and name in self._recorded
+            typed = kind == "date" and any(name in source for source in sources)  # the date stays, whatever day it is
+            problems += [] if needed or typed else [warning]
+        return tuple(problems)
+
+    async def execute(self, folder: Path, bundle: str, environment: dict[str, str]) -> None:
         """Run every cell in a new kernel."""
         kernel = _kernel(bundle)
         with TemporaryFile() as errors:
-            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=_environment(passed), stderr=errors)
+            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=environment, stderr=errors)
             channels = kernel.client()
             try:
                 channels.start_channels()
@@ -130,6 +176,7 @@ class _Run:
             finally:
                 channels.stop_channels()
                 await kernel.shutdown_kernel(now=True)
+                end_processes(environment[VERIFYING])
 
     async def _execute(self, kernel: Any, channels: Any) -> None:
         from nbclient import NotebookClient
@@ -156,7 +203,7 @@ class _Run:
             if cell is not last:
                 self.cells += 1
                 self._number = cell.execution_count or self.cells  # unknown if the kernel ended
-                self._first_lines[self._number] = _first_line(cell.source)
+                self._first_lines[self._number] = telling_line(cell.source)
             if ended:
                 message = "went on when it was interrupted" if late else "ended the kernel"
                 self._add("timeout" if late else "error", f"This cell {message}. No later cell was run.")
@@ -173,9 +220,12 @@ class _Run:
         kind, name, message = notes["error"] or (None, "", "")
         expected = kind is not None and meant(kind, name)
         self.hits += notes["hits"]
+        self._recorded.update(notes["recorded"])
         for number, miss in notes["misses"]:
-            if not (expected and miss == message):
-                self._add("miss", miss, number)
+            if miss == FED_BACK and self._missed is not None:
+                self._fed_back[self._missed] += 1
+            elif not (expected and miss == message):
+                self._missed = self._add("miss", miss, number)
         if late:
             self._add("timeout", f"This cell was interrupted after {self._timeout} seconds.")
         elif (
@@ -184,11 +234,30 @@ class _Run:
             self._add(kind, message)
         if kind not in ("embeddings", "network"):
             self.attempts.update(dict.fromkeys(notes["attempts"]))
+        for name in notes["asked"]:
+            held = " was asked: a placeholder was given" if name in ("getpass", "input") else " held a placeholder"
+            self._warn("placeholder", name, name + held)
+        for day in notes["days"]:
+            self._warn("date", day, f"today's date is in a prompt: tomorrow this will miss ({day})")
+        for path in notes["refused"]:
+            self._warn("verify", path, f"{path} was not verified while this notebook is")
 
-    def _add(self, kind: Kind, message: str, cell: int | None = None) -> None:
+    def _add(self, kind: Kind, message: str, cell: int | None = None) -> tuple[int | None, str, Kind, str]:
         cell = cell or self._number
         problem = cell, self._first_lines.get(cell, ""), kind, scrubbed(message)
         self.problems[problem] = self.problems.get(problem, 0) + 1
+        return problem
+
+    def _warn(self, kind: Kind, name: str, message: str) -> None:
+        """Add a warning to the first cell that gives reason for it."""
+        line = self._first_lines.get(self._number, "")
+        self._warnings.setdefault((kind, name), Problem(self._number, line, kind, message, level="warning"))
+
+
+def _level(problem: tuple[int | None, str, Kind, str]) -> Level:
+    """Return ``warning`` for an error of the notebook's own that a placeholder has caused."""
+    _, _, kind, message = problem
+    return "warning" if kind == "error" and PLACEHOLDER in message else "error"
 
 
 def _kernel(bundle: str) -> Any:
@@ -204,14 +273,19 @@ def _kernel(bundle: str) -> Any:
     return Verified()
 
 
-def _environment(passed: Sequence[str]) -> dict[str, str]:
-    """Return what a Python needs of this process's environment, and the variables that the user passes by name."""
+def _environment(passed: Sequence[str], placed: Sequence[str]) -> dict[str, str]:
+    """Return the environment of the notebook.
+
+    It holds what a Python needs of this process's environment, the variables that the user passes by name,
+    placeholders, and the name of the run.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in passed or (ENVIRONMENT.fullmatch(name) and not is_secret(name))
     }
-    return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", VERIFYING: uuid4().hex}
+    return {**dict.fromkeys(placed, PLACEHOLDER), **kept, **own}
 
 
 def _meant(cell: Any) -> Callable[[Kind, str], bool]:
@@ -223,11 +297,6 @@ def _meant(cell: Any) -> Callable[[Kind, str], bool]:
 
 def _runs(cell: Any) -> bool:
     return bool(cell.source.strip()) and SKIPPED not in cell.metadata.get("tags", [])
-
-
-def _first_line(source: str) -> str:
-    first = next(line.strip() for line in source.splitlines() if line.strip())
-    return shown_line(first)[:FIRST_LINE_CHARACTERS]
 
 
 def _last_line(errors: IO[bytes]) -> str:

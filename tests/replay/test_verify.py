@@ -106,7 +106,7 @@ def test_a_notebook_whose_answers_are_recorded_replays_without_a_trace(tmp_path:
     assert report.ok, report
     assert (report.cells, report.hits) == (11, 4)
     assert repr(report) == "lesson.ipynb replays: 11 cells run, 4 calls answered, none by a model."
-    assert list(report.to_frame().dtypes.astype(str)) == ["Int64", "string", "category", "string", "Int64"]
+    assert list(report.to_frame().dtypes.astype(str)) == ["Int64", "string", "category", "string", "Int64", "category"]
     assert files(tmp_path) == before
 
 
