@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -59,6 +60,7 @@ class _Run(Cell):
     """The log of the cache that was on when the run began, and its number of lookups."""
     placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder until the run ends."""
+    began: float = field(default_factory=time.monotonic)
 
     def within(self, outer: Cell) -> None:
         """Take the scope and the place of the run whose code runs this one."""
@@ -231,7 +233,7 @@ class Cells:
             return
         recent = list(cache.ledger.recent)[-noted:]
         lookups = [each for each in recent if each.execution_count == run.execution_count]
-        totals = cell_totals(lookups, cache.ledger)
+        totals = cell_totals(lookups, cache.ledger, time.monotonic() - run.began)
         of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > len(recent) else ""
         if totals:
             show_badge(" · ".join([f"gptcache{of}: {totals}", *self._remarks.about(lookups, cache)]))

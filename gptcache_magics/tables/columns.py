@@ -16,19 +16,22 @@ TIME, TEXT, COUNT, NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
 OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))
 MATCH = pd.CategoricalDtype(list(get_args(Match)))
 
+# lookups = hits + misses + bypassed + lookups that failed, which are errors as are answers that could not be stored.
 STATS: Final = {
-    **dict.fromkeys(("lookups", "hits", "misses"), COUNT),
+    **dict.fromkeys(("lookups", "hits", "misses", "bypassed"), COUNT),
     **dict.fromkeys(("hit_rate", "saved_usd", "paid_usd", "saved_seconds"), NUMBER),
     "errors": COUNT,
 }
 WIDE: Final = {
-    **dict.fromkeys(("exact_hits", "semantic_hits", "bypassed"), COUNT),
+    **dict.fromkeys(("exact_hits", "semantic_hits"), COUNT),
     **dict.fromkeys(("median_lookup_ms", "p95_lookup_ms", "paid_seconds"), NUMBER),
     **dict.fromkeys(
         ("saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"),
         COUNT,
     ),
+    **dict.fromkeys(("unpriced_saved", "unpriced_paid"), COUNT),
 }
+"""Further columns of ``stats``. *Unpriced* are answers whose tokens or price are unknown: the money lacks theirs."""
 MODELS: Final = {
     **{"provider": TEXT, "configurations": COUNT, "temperature": TEXT, "entries": COUNT, "bytes": COUNT},
     **{"hits": COUNT, "hit_rate": NUMBER, "first_used": TIME, "last_used": TIME},

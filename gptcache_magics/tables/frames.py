@@ -61,7 +61,9 @@ def stats(
 ) -> pd.DataFrame:
     """Return hits, misses, money and time by ``by``: days and cells newest first, others with most lookups first.
 
-    ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored answers cost when they were bought.
+    ``lookups`` are the hits, the misses, the calls that were bypassed and those whose lookup failed. ``errors`` are
+    these, and the answers that could not be stored. ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored
+    answers cost when they were bought.
     """
     return tally(outcomes(store, period=period, model=model, execution_count=execution_count), by, wide=wide)
 
@@ -85,6 +87,8 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
             "bypassed": df["outcome"] == "bypass",
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
             **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
+            "unpriced_saved": df["saved_usd"].isna() & (df["saved_seconds"] > 0),
+            "unpriced_paid": df["paid_usd"].isna() & (df["paid_seconds"] > 0),  # a refused call took no time
         },
         index=df.index,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Lookup
@@ -12,6 +14,24 @@ from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
 
 __all__ = ["cell_totals", "run_totals", "served_again"]
+
+
+WAYS: Final = ("saved", "paid")
+
+
+@dataclass(slots=True)
+class _Costs:
+    """What answers cost."""
+
+    usd: float = 0.0
+    seconds: float = 0.0
+    unpriced: int = 0
+    """Number of answers whose money is unknown."""
+
+    def said(self, of: str = "") -> str:
+        """Return ``$0.0001 and 4 calls of unknown price, 2.0 s of model time``; ``of`` says what the time is."""
+        unknown = f" and {counted(self.unpriced, 'call')} of unknown price" if self.unpriced else ""
+        return f"{f'{money(self.usd)}{unknown}, ' if self.usd > 0 else ''}{duration(self.seconds)}{of}"
 
 
 def run_totals(source: Source) -> str:
@@ -29,28 +49,36 @@ def run_totals(source: Source) -> str:
     except StoreError:
         return cell_totals(source.ledger.recent, source.ledger) if source.ledger is not None else ""
     counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
-    saved, paid = (row["saved_usd"], row["saved_seconds"]), (row["paid_usd"], row["paid_seconds"])
+    saved, paid = (_Costs(row[f"{name}_usd"], row[f"{name}_seconds"], int(row[f"unpriced_{name}"])) for name in WAYS)
     return _sentence(counts, int(row["semantic_hits"]), saved, paid)
 
 
-def cell_totals(lookups: Iterable[Lookup], ledger: RunLog) -> str:
-    """Return ``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014``; empty for no lookups."""
+def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math.inf) -> str:
+    """Return ``3 hits (1 by meaning), 1 miss · saved $0.0041, 4.2 s · paid $0.0014, 2.0 s``; empty for no lookups.
+
+    Parameters
+    ----------
+    elapsed
+        Seconds that passed: calls at the same time may take more in all, which is called model time.
+    """
     from gptcache_magics import pricing
 
     names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
     counts = dict.fromkeys(names.values(), 0)
-    saved, paid = [0.0, 0.0], [0.0, 0.0]
+    saved, paid = _Costs(), _Costs()
     by_meaning = 0
     for lookup in lookups:
         by_meaning += lookup.match == "semantic"
         counts[names[lookup.outcome]] += 1
         costs = saved if lookup.outcome == "hit" else paid
         configuration = ledger.configuration_of(lookup)
+        dollars = math.nan
         if configuration is not None:
             dollars = pricing.usd(configuration.provider, configuration.model, lookup.usage)
-            costs[0] += 0.0 if math.isnan(dollars) else dollars
-        costs[1] += lookup.seconds or 0.0
-    return _sentence(counts, by_meaning, saved, paid)
+        costs.usd += 0.0 if math.isnan(dollars) else dollars
+        costs.seconds += lookup.seconds or 0.0
+        costs.unpriced += math.isnan(dollars) and bool(lookup.seconds)
+    return _sentence(counts, by_meaning, saved, paid, " of model time" if paid.seconds > elapsed else "")
 
 
 def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
@@ -68,14 +96,14 @@ def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
     return max((times + (key in bought) for key, times in hits.items()), default=0)
 
 
-def _sentence(counts: dict[str, int], by_meaning: int, saved: Sequence[float], paid: Sequence[float]) -> str:
+def _sentence(counts: dict[str, int], by_meaning: int, saved: _Costs, paid: _Costs, of: str = "") -> str:
     nouns = {"hits": "hit", "misses": "miss", "errors": "error"}
     words = {name: counted(n, nouns[name]) if name in nouns else f"{n:,} {name}" for name, n in counts.items() if n}
     if by_meaning:
         words["hits"] += f" ({by_meaning:,} by meaning)"
     parts = [", ".join(words.values())]
-    # A miss that was refused cost nothing, and nothing is said of it.
-    for name, (dollars, seconds), happened in (("saved", saved, counts["hits"]), ("paid", paid, 0)):
-        if happened or seconds or dollars:
-            parts.append(f"{name} {f'{money(dollars)}, ' if dollars > 0 else ''}{duration(seconds)}")
+    if counts["hits"] or saved.seconds or saved.usd > 0:
+        parts.append(f"saved {saved.said()}")
+    if paid.seconds or paid.usd > 0:  # a miss that was refused cost nothing, and nothing is said of it
+        parts.append(f"paid {paid.said(of)}")
     return " · ".join(parts)
