@@ -40,9 +40,9 @@ def test_a_cell_has_its_own_mode_and_the_next_one_has_not(kernel: Kernel) -> Non
 
 def test_calls_at_the_same_time_are_said_to_take_model_time(kernel: Kernel) -> None:
     questions = '[f"at the same time {n}" for n in range(16)], config={"max_concurrency": 16}'
-    parallel = kernel.run(f"slow = NumberedModel(seconds=1)\nlen(slow.batch({questions}))")
+    parallel = kernel.run(f"slow = NumberedModel(seconds=1)\nlen(slow.batch({questions}))", cell_id="a")
     assert badges(parallel) == ["gptcache: 16 misses · paid 0.0 s of model time"]
-    assert badges(kernel.run("_ = slow.invoke('at another time')")) == ["gptcache: 1 miss · paid 0.0 s"]
+    assert badges(kernel.run("_ = slow.invoke('at another time')", cell_id="a")) == ["gptcache: 1 miss · paid 0.0 s"]
 
 
 def test_the_cell_runs_as_if_the_line_were_not_there(kernel: Kernel) -> None:
