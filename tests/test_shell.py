@@ -141,6 +141,15 @@ def test_without_a_store_here_the_sentence_names_the_option(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_default_store_may_be_named_by_the_environment(
+    run: Shell, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GPTCACHE_MAGICS_STORE", str(folder / ".gptcache"))
+
+    assert json.loads(run("stats --by total --json")[1])[0]["lookups"] == 4
+
+
 def test_a_damaged_store_makes_doctor_exit_with_one(run: Shell, tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"no database at all, but long enough to look like one" * 100)
     code, out, _ = run("doctor --at", str(tmp_path))

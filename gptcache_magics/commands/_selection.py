@@ -15,7 +15,6 @@ from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store
 from gptcache_magics.text.amounts import seconds_of
-from gptcache_magics.text.choices import nearest
 
 if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source
@@ -165,14 +164,7 @@ def models_of(store: Store, model: str | None) -> list[str] | None:
         return None
     from gptcache_magics.tables import frames, model_names
 
-    known = frames.configurations(store)
-    found = model_names.fitting(known, str(model))
-    if not found:
-        names = sorted(set(known["model"]))
-        raise CommandError(
-            f"No model '{model}' in this store.{nearest(str(model), names)} Models: {', '.join(names) or 'none'}."
-        )
-    return found
+    return model_names.fitting(frames.configurations(store), str(model))
 
 
 def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:

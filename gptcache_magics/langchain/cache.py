@@ -182,12 +182,13 @@ class GPTCache(BaseCache):
         self, by: By = "model", *, model: str | None = None, since: str = "run", wide: bool = False
     ) -> pd.DataFrame:
         """Show hits, misses, money and time of this cache, as ``gptcache_magics.stats`` does for the one that is on."""
-        from gptcache_magics.tables import frames
+        from gptcache_magics.tables import frames, model_names
 
         check_choice("by", by, get_args(By))
         source = Source(self.store, self.ledger, "run")
         source.flush()
-        return frames.stats(self.store, by, period=source.period(since), model=model, wide=wide)
+        names = model_names.fitting(frames.configurations(self.store), model) if model is not None else None
+        return frames.stats(self.store, by, period=source.period(since), model=names, wide=wide)
 
     @property
     def settings(self) -> Settings:

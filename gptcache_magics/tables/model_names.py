@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.text.choices import nearest
 
 __all__ = ["UNKNOWN", "fitting", "named"]
 
@@ -29,7 +30,7 @@ def named(df: pd.DataFrame, model: str | Collection[str]) -> pd.Series[bool]:
 
 
 def fitting(known: pd.DataFrame, typed: str) -> list[str]:
-    """Return the names that a typed text stands for, for ``named``; none if it fits none.
+    """Return the names that a typed text stands for, for ``named``.
 
     The text is a name, a glob such as ``gpt-4*`` that may fit several models, or a part that fits one model. Globs and
     parts ignore case.
@@ -37,7 +38,7 @@ def fitting(known: pd.DataFrame, typed: str) -> list[str]:
     Raises
     ------
     CommandError
-        If the text is a part of several models' names.
+        If the text fits nothing, or is a part of several models' names.
     """
     if named(known, typed).any():
         return [typed]
@@ -50,6 +51,11 @@ def fitting(known: pd.DataFrame, typed: str) -> list[str]:
         *first, last = models if len(models) <= LISTED else [*models[:LISTED], "more"]
         glob = f"{typed}*" if all(model.lower().startswith(lower) for model in models) else f"*{typed}*"
         raise CommandError(f"'{typed}' fits {', '.join(first)} and {last}. Type more, or a glob: -m '{glob}'")
+    if not found:
+        names = sorted(set(known["model"]))
+        raise CommandError(
+            f"No model '{typed}' in this store.{nearest(typed, names)} Models: {', '.join(names) or 'none'}."
+        )
     return list(found)
 
 

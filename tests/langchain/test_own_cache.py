@@ -209,7 +209,9 @@ def test_stats_are_those_of_this_cache(made: Made) -> None:
     assert one.stats().loc["small-model", ["hits", "misses"]].tolist() == [1, 1]
     assert two.stats(by="total")[["hits", "misses"]].iloc[0].tolist() == [0, 1]
     assert one.stats(by="configuration", wide=True)["exact_hits"].tolist() == [1]
-    assert len(one.stats(model="large-model")) == 0
+    assert one.stats(model="small")["hits"].tolist() == [1]
+    with pytest.raises(CommandError, match="No model 'large-model' in this store"):
+        one.stats(model="large-model")
     one.ledger.start_run()
     assert len(one.stats()) == 0
     assert one.stats(since="all")["hits"].tolist() == [1]

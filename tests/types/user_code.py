@@ -22,6 +22,9 @@ def turn_on(folder: Path) -> None:
     assert_type(gm.off(), str)
     set_llm_cache(gm.GPTCache())
     assert_type(gm.local_model(temperature=0.9), ChatOpenAI)
+    with gm.GPTCache(store=folder, mode="readonly", ttl="7d", budget="2usd") as mine:
+        assert_type(mine, gm.GPTCache)
+        assert_type(mine.stats("cell"), pd.DataFrame)
 
 
 def read_tables(folder: Path, charts: bool) -> float:
