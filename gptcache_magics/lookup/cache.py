@@ -100,7 +100,7 @@ class RequestCache:
             reason = refused.reason
         except NotWrittenYetError:
             ledger.stored = stored = True
-            ledger.found_locked()
+            ledger.locked = True
             reason = Reason(Kind.LOCKED, "not written yet: the store is locked")
         except StoreLockedError:  # too many wait already
             reason = Reason(Kind.NOT_STORED, "the store is locked")
@@ -151,7 +151,7 @@ class RequestCache:
         except Unusable as unusable:
             search = Search(reason=unusable.reason)
         except StoreLockedError:
-            self._ledger.found_locked()
+            self._ledger.locked = True
             search = Search(reason=Reason(Kind.LOCKED, "not looked up: the store is locked"))
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)

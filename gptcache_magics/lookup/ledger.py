@@ -41,7 +41,7 @@ FLUSH_SECONDS: Final = 1.0
 RECENT_LOOKUPS: Final = 10_000
 IMPATIENT_SECONDS: Final = 10.0
 EXPLAIN_SECONDS: Final = 1.0
-BACKGROUND_SECONDS: Final = 0.1
+BACKGROUND_SECONDS: Final = 0.05
 """Longest search for causes at once while calls go on."""
 
 
@@ -169,12 +169,6 @@ class Ledger:
             tell(logging.WARNING, "%s", logged)
         return Reason(Kind.ERROR, self.last_error)
 
-    def found_locked(self) -> None:
-        """Note that the store is busy, until a lookup is written again."""
-        if not self.locked:
-            self.locked = True
-            tell(logging.INFO, "the store %s is locked by another process", self._store.where)
-
     @property
     def waiting(self) -> str:
         """A sentence about what waits for a busy store; empty if nothing does."""
@@ -231,7 +225,7 @@ class Ledger:
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, StoreLockedError):
-                self.found_locked()
+                self.locked = True
             else:
                 self.failed(error, "writing lookups")
 

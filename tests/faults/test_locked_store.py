@@ -164,7 +164,7 @@ def test_a_miss_under_a_lock_is_a_miss_that_is_not_written_yet(on: Path) -> None
         assert ledger.failures == 0
         assert stored_in(on) == []
         release()
-        assert gm.lookups()["reason"].tolist() == ["", "nothing stored for it"]
+        assert gm.lookups()["reason"].tolist() == ["", "asked for the first time"]
     assert stored_in(on) == ["late"]
     assert gm.status().warnings == "none"
     assert gm.stats().iloc[0][["lookups", "hits", "misses", "errors"]].tolist() == [2, 1, 1, 0]
