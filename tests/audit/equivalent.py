@@ -44,8 +44,11 @@ def _ids(value: Any) -> Iterator[tuple[Json, str]]:
 
 
 def _sorted(body: Json, provider: str) -> None:
-    """Sort tools, unless two have one name."""
-    for name in ("tools", "functions"):
+    """Sort tools, unless two have one name; Google's are in one of the request's tools."""
+    for tool in body.get("tools") or ():
+        if isinstance(tool, dict):
+            _sorted(tool, provider)
+    for name in ("tools", "functions", "functionDeclarations"):
         tools = body.get(name)
         if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
             names = [tool.get("name") or (tool.get("function") or {}).get("name") or tool.get("type") for tool in tools]
