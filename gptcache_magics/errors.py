@@ -73,7 +73,7 @@ class CacheMiss(_Refused):
         self.closest = closest
         """The id of the closest recorded entry, for ``show``; None if there is none."""
         self.reason = reason
-        """The reason of the lookup, as in the table of lookups."""
+        """The reason as the call knew it; the table of lookups and ``why`` name the cause, which is found later."""
 
 
 class EmbeddingMiss(CacheMiss):
