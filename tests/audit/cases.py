@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, Field
 
+from gptcache_magics.identity.carried import PARTS
 from gptcache_magics.identity.providers import PROVIDERS, provider_of
 from tests.audit.equivalent import BOOKKEEPING
 from tests.audit.histories import histories_of
@@ -52,7 +53,7 @@ def cases_of(subject: Subject, url: str, other_url: str, variables: Sequence[str
     if subject.chat:
         yield from _tool_cases()
         yield from _message_cases(subject.kind.model_fields)
-        yield from _history_cases(subject.kind)
+        yield from _history_cases(subject)
     yield from _harmless_cases(subject)
 
 
@@ -387,6 +388,6 @@ def _message_cases(fields: Mapping[str, Any]) -> Iterator[Case]:
             yield Case("message", f"message {label}, container", {"reuse_last_container": True}, prompt=prompt)
 
 
-def _history_cases(kind: type) -> Iterator[Case]:
-    for label, prompt, same_as in histories_of(kind):
+def _history_cases(subject: Subject) -> Iterator[Case]:
+    for label, prompt, same_as in histories_of(subject.kind, extras=subject.path in PARTS):
         yield Case("history", f"history {label}", prompt=prompt, same_as=same_as and f"history {same_as}")

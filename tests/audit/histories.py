@@ -30,9 +30,10 @@ def extras_named(kind: type) -> list[str]:
     return sorted(found)
 
 
-def histories_of(kind: type) -> Iterator[History]:
-    """Yield the histories for one class."""
-    yield from _extras(kind)
+def histories_of(kind: type, *, extras: bool) -> Iterator[History]:
+    """Yield the histories for one class; ``extras`` is False for a class that counts all of them."""
+    if extras:
+        yield from _extras(kind)
     yield from _blocks()
     yield from _ids()
     yield from _arguments()
