@@ -1,9 +1,9 @@
 """Measure matching by meaning on files of labelled pairs of questions, and print Markdown tables; nothing is written.
 
-``python benchmarks/semantic.py FILE [FILE …]`` takes JSON lines, gzipped or not: ``a`` is a question whose answer is
+``python benchmarks/semantic.py [FILE …]`` takes JSON lines, gzipped or not: ``a`` is a question whose answer is
 stored, ``b`` one that is asked, ``same_answer`` says whether the answer to ``a`` is right for ``b``. GPTCache runs
 beside ours, on the same pairs and with the same embedder. A rule that was tuned on
-a file looks better on that file than elsewhere.
+a file looks better on that file than elsewhere. Prompts of templates, which lie here, are measured in each run.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ from typing import Final
 
 from measure import Bar, table
 from semantic_caches import OURS, CacheByMeaning, Ours, caches
-from semantic_pairs import HALVES, Embedded, Measured, Pair, percent, read, show
+from semantic_pairs import HALVES, Embedded, Half, Measured, Pair, percent, read, show
 from semantic_served import across_conversations, from_full_store, pair_by_pair, sample
+from semantic_templates import Template, of_templates, read_templates
 from semantic_times import run as times
 
+from gptcache_magics.semantic.frame import differing_gaps
 from gptcache_magics.settings import THRESHOLD
 
 SAMPLE: Final = 200
 """Number of pairs to ask each cache: LangChain's JSON takes many times as long to embed as a question."""
 TIMED: Final = 1_000
 FEWEST: Final = 20
+SIZES: Final = (1_000, 10_000)
+"""Numbers of prompts to measure times with, where they are of templates."""
+BOUND: Final = 1.6
 PACKAGES: Final = ("gptcache", "langchain-community", "faiss-cpu", "onnxruntime", "numpy")
 
 
 def main() -> None:
     """Measure what was asked for, in a scratch folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JSON lines: a, b, same_answer")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="JSON lines: a, b, same_answer")
     parser.add_argument("--threshold", type=float, default=THRESHOLD, help="cosine (default: %(default)s)")
     parser.add_argument("--half", choices=HALVES, default="all", help="of the pairs, by a hash of a (default: all)")
     parser.add_argument("--sample", type=int, default=SAMPLE, help="pairs asked of each cache (default: %(default)s)")
@@ -49,12 +54,12 @@ def main() -> None:
     os.chdir(scratch.name)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     print(f"Half of the pairs: {arguments.half}. {os.cpu_count()} cores, {packages}\n")
-    bars = _run(sets, arguments.threshold, arguments.sample, Path(scratch.name))
+    bars = _run(sets, arguments.half, arguments.threshold, arguments.sample, Path(scratch.name))
     table(("promise", "measured", "kept"), ((bar.promise, bar.measured, "yes" if bar.kept else "NO") for bar in bars))
 
 
-def _run(sets: Mapping[str, Sequence[Pair]], threshold: float, number: int, folder: Path) -> list[Bar]:
-    """Measure each file, then the times. Return the bars."""
+def _run(sets: Mapping[str, Sequence[Pair]], half: Half, threshold: float, number: int, folder: Path) -> list[Bar]:
+    """Measure each file, then templates, then the times. Return the bars."""
     ours = Ours(threshold)
     embedded = Embedded(ours.embedding)
     compared = caches(ours, folder, embedded)
@@ -68,8 +73,13 @@ def _run(sets: Mapping[str, Sequence[Pair]], threshold: float, number: int, fold
         rows.append([name, *row])
         if not math.isnan(wrong):
             bars.append(Bar(f"{name}, answers from another conversation: none", percent(wrong), wrong == 0))
+    print("## Templates\n")
+    templates = read_templates(half)
+    more, served = of_templates(templates, ours)
+    bars += more
     ours.close()
     bars += _times(measured, threshold, embedded, folder)
+    bars += _times_of_templates(templates, served, threshold, embedded, folder)
     print("### Summary\n")
     across = f"answered from another conversation: {' · '.join(compared)}"
     table(("hit / false", f"cosine ≥ {threshold:g}", "with guards", *compared, across), rows)
@@ -100,6 +110,16 @@ def _times(measured: Sequence[Measured], threshold: float, embedded: Embedded, f
         print("Too few questions to measure times with.\n")
         return []
     return times(served, others, some, embedded, folder, threshold)
+
+
+def _times_of_templates(
+    templates: Sequence[Template], served: Sequence[Pair], threshold: float, embedded: Embedded, folder: Path
+) -> list[Bar]:
+    """Measure the times with prompts of templates, whose gaps are embedded, too."""
+    pairs = [pair for each in templates for pair in each.pairs]
+    others = [pair.asked for pair in pairs if not pair.same and embedded.searchable(pair.asked)]
+    of_templates = [pair for pair in served if pair.same and differing_gaps(pair.stored, pair.asked)]
+    return times(of_templates, others, pairs, embedded, folder, threshold, "prompt", SIZES, BOUND)
 
 
 if __name__ == "__main__":

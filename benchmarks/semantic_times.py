@@ -52,6 +52,9 @@ def run(
     embedded: Embedded,
     folder: Path,
     threshold: float,
+    of: str = "question",
+    sizes: Sequence[int] = SIZES,
+    bound: float = BOUND,
 ) -> list[Bar]:
     """Print what embedding, lookups and guards take; the bars are about lookups.
 
@@ -63,11 +66,15 @@ def run(
         Questions to which there is no answer.
     pairs
         Any pairs, for the guards.
+    of
+        The kind of questions, for the tables.
+    bound
+        How many times its embedding a lookup may take.
     """
     timed = _Timed(_apart(served), list(others), embedded, folder, threshold)
     bars: list[Bar] = []
     rows: list[tuple[str, ...]] = []
-    for size in SIZES:
+    for size in sizes:
         timed.fill(size)
         samples = timed.measure()
         for kind in timed.asked:
@@ -75,13 +82,13 @@ def run(
             times = ratio(samples, lookup, embedding)
             added = [one - other for one, other in zip(samples[lookup], samples[embedding], strict=True)]
             taken = map(median, (samples[embedding], samples[lookup], added))
-            rows.append((f"{kind}, {size:,} questions", *map(_milliseconds, taken), f"{times:.2f}"))
-            promise = f"lookup by meaning, {kind}, {size:,} questions: ≤ {BOUND} × its embedding"
-            bars.append(Bar(promise, f"{times:.2f} ×", times <= BOUND))
-    print("### Times, in ms: medians of rounds in which embedding and lookup take turns\n")
+            rows.append((f"{kind}, {size:,} {of}s", *map(_milliseconds, taken), f"{times:.2f}"))
+            promise = f"lookup by meaning, {kind}, {size:,} {of}s: ≤ {bound} × its embedding"
+            bars.append(Bar(promise, f"{times:.2f} ×", times <= bound))
+    print(f"### Times by {of}, in ms: medians of rounds in which embedding and lookup take turns\n")
     table(("lookup", "only its embedding", "lookup", "adds", "×"), rows)
     print(
-        f"The first lookup after the start, which reads {SIZES[-1]:,} vectors: {timed.first():.0f} ms. "
+        f"The first lookup after the start, which reads {sizes[-1]:,} vectors: {timed.first():.0f} ms. "
         f"Guards: {_guards(pairs):.2f} ms a pair.\n"
     )
     timed.close()
@@ -94,7 +101,7 @@ class _Timed:
     def __init__(
         self, served: list[Pair], others: list[str], embedded: Embedded, folder: Path, threshold: float
     ) -> None:
-        self.cache = gm.GPTCache(store=folder / "times")
+        self.cache = gm.GPTCache(store=folder / f"times {len(served)} {len(others)}")
         options.apply(self.cache, options.MatchOptions(match="semantic", threshold=threshold))
         similar = self.cache.similar
         assert similar is not None
@@ -177,6 +184,7 @@ class _Timed:
 
     def _forget(self) -> None:
         self._similar._vectors.clear()
+        self._similar._gaps.clear()
         guards._prepared.cache_clear()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from gptcache_magics import fork
@@ -49,6 +50,7 @@ class Backfill:
     ) -> None:
         self._store, self._embedding, self._found, self._failed = store, embedding, found, failed
         self._new: deque[_Entry] = deque()
+        self._afterwards: deque[Callable[[], object]] = deque()
         self._renew()
         fork.in_child(self._renew)
         self._working = True  # the embedder is loading
@@ -76,12 +78,27 @@ class Backfill:
         idle = not (self._working or self._new or self._wanted)
         return idle or self._closed or not self._thread.is_alive()
 
-    def add(self, key: str, question: SearchableQuestion | None, vector: Vector | None) -> None:
-        """Take an entry that was just stored; no search may find it if ``question`` is None."""
+    def add(
+        self,
+        key: str,
+        question: SearchableQuestion | None,
+        vector: Vector | None,
+        afterwards: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take an entry that was just stored.
+
+        Parameters
+        ----------
+        question
+            The question of the entry, or None if no search may find it.
+        afterwards
+            More work that can wait until the vector is stored.
+        """
         if not self._thread.is_alive():
             return
         with self._lock:
             self._new.append((key, question, vector))
+            self._afterwards.append(afterwards)
             self._changed.notify_all()
 
     def start(self, *, replace_others: bool = False) -> None:
@@ -124,6 +141,7 @@ class Backfill:
                 self._working, self._scanning, self._wanted = True, self._wanted, False
                 if self._embedding.trouble:
                     self._new.clear()
+                    self._afterwards.clear()
                     self._scanning = False
             try:
                 self._embed_new()
@@ -137,6 +155,9 @@ class Backfill:
     def _embed_new(self) -> None:
         while self._new and not self._closed:
             self._put([self._new.popleft() for _ in range(min(BATCH, len(self._new)))])
+        while self._afterwards and not self._closed:
+            with suppress(ExactOnly):
+                self._afterwards.popleft()()
 
     def _embed_earlier(self) -> None:
         name, replace_others, after = self._embedding.name, self._replace_others, ""

@@ -17,7 +17,7 @@ from gptcache_magics.semantic.vectors import Vector
 from gptcache_magics.store.reasons import ExactOnly, Objection, ObjectionKind
 from gptcache_magics.text.amounts import cosine
 
-__all__ = ["TEMPLATE", "Comparison"]
+__all__ = ["TEMPLATE", "Comparison", "shown"]
 
 TEMPLATE: Final = "template"
 """Name of the objection to what is in the gaps, beside the names of guards."""
@@ -39,8 +39,8 @@ class Comparison:
     vectors: Callable[[Sequence[str]], Sequence[Vector]]
     """Embeds texts. Raises ``ExactOnly`` if the embedder cannot read one."""
 
-    def objection(self, stored: str, *, explained: bool) -> tuple[Objection | None, str]:
-        """Return the objection to the answer of a stored question, or None, and the texts in gaps that were compared.
+    def objection(self, stored: str, *, explained: bool) -> tuple[Objection | None, Sequence[Gap]]:
+        """Return the objection to the answer of a stored question, or None, and the gaps that were compared.
 
         Parameters
         ----------
@@ -49,15 +49,14 @@ class Comparison:
         """
         blocked = guards.blocked(stored, self.asked, _OTHERS)
         if blocked is not None and not explained:
-            return _objection(blocked), ""
+            return _objection(blocked), ()
         gaps = differing_gaps(stored, self.asked, self.others(), self.template) or []
-        compared = ", ".join(map(str, gaps))
         if blocked is None and not (gaps and all(gap.quoted for gap in gaps)):
             blocked = guards.blocked(stored, self.asked, _OF_QUOTES)
         difference = next(filter(None, map(_difference, gaps)), "") or ("" if blocked else self._unlike(gaps))
         if difference:
-            return Objection(ObjectionKind.GUARD, f"{compared} ({difference})", TEMPLATE), compared
-        return (None if blocked is None else _objection(blocked)), compared
+            return Objection(ObjectionKind.GUARD, f"{shown(gaps)} ({difference})", TEMPLATE), gaps
+        return (None if blocked is None else _objection(blocked)), gaps
 
     def _unlike(self, gaps: Sequence[Gap]) -> str:
         """Return why the texts in gaps do not mean the same, or an empty text."""
@@ -68,6 +67,11 @@ class Comparison:
             return only.reason.detail
         cosines = (float(one @ other) for one, other in zip(vectors[::2], vectors[1::2], strict=True))
         return next((f"{cosine(each)} similar" for each in cosines if each < self.threshold), "")
+
+
+def shown(gaps: Sequence[Gap]) -> str:
+    """Return gaps as people read them."""
+    return ", ".join(map(str, gaps))
 
 
 def _difference(gap: Gap) -> str:

@@ -25,17 +25,21 @@ __all__ = ["Gap", "differing_gaps"]
 
 _FEWEST_WORDS: Final = 4
 """Fewest words of a frame, and of a shared run of words within a text."""
+_WITHOUT_BORDER: Final = 8
+"""Fewest words of a frame in the middle of a sentence: shorter ones are idioms, such as *what is it like to be*."""
 _SUPPORT: Final = 2
 """Number of other prompts that make shared words a part of the frame."""
 _OTHER_WORDS: Final = 2
 """Number of words of content that a prompt must have for itself to be another one, and not a rewording."""
+_SHARE: Final = 0.5
+"""Share of a prompt's words in a frame that is known only by other prompts."""
 _REACH: Final = 3
 """Most words between the border of a frame and words that several gaps happen to begin or end with."""
 _SHORT: Final = 3
 """Gaps with fewer words say too little to be compared by meaning: *good*, *not bad*."""
 _SHOWN: Final = 100
 """Most characters of each side that are shown."""
-_TOKEN: Final = re.compile(r"\w+(?:['’-]\w+|[.,]\d+)*|\n+|[^\w\s]")
+_TOKEN: Final = re.compile(r"\w+(?:['’.-]\w+|,\d+)*|\n+|[^\w\s]")
 _CODE: Final = re.compile(
     r"[={}\[\]\\;]|\w\(|\w[-+*/^%<>]+\w+[-+*/^%<>)]|\b\w[-+*/^%<>]\w\b|\b(?:def|return|import|lambda|SELECT|WHERE)\b"
 )
@@ -66,7 +70,7 @@ class Gap(NamedTuple):
 
     @property
     def is_same(self) -> bool:
-        """Whether both sides have the same words of content in the same order."""
+        """Whether both sides have the same words of content. The guards compare their order."""
         return _content(self.stored) == _content(self.asked)
 
     def __str__(self) -> str:
@@ -92,7 +96,8 @@ def differing_gaps(
             return _differing(map(Gap, here, there, quoted))
     one, other = _tokens(stored), _tokens(asked)
     runs = _frame(one, other, [_tokens(each) for each in others])
-    if sum(one.count_words(run.start, run.end) for run in runs) < _FEWEST_WORDS:
+    fewest = _FEWEST_WORDS if any(one.has_border(run.start, run.end) for run in runs) else _WITHOUT_BORDER
+    if sum(one.count_words(run.start, run.end) for run in runs) < fewest:
         return None
     ends = [_Run(0, 0, 0), *runs, _Run(len(one.tokens), len(one.tokens), len(other.tokens))]
     gaps = _differing(
@@ -131,6 +136,10 @@ class _Tokens:
     def sentence(self, start: int, end: int) -> int:
         """Return where a sentence may begin among tokens: at a border or a capital; else their end."""
         return next((at for at in range(start, end) if self._capital[at] or self.tokens[at] in _BORDERS), end)
+
+    def has_border(self, start: int, end: int) -> bool:
+        """Return whether a sentence, a line or a quotation ends or begins among tokens that are not all of the text."""
+        return (start > 0 and self._capital[start]) or bool(self.borders(start, min(end, len(self.tokens) - 1)))
 
     def borders(self, start: int, end: int) -> list[int]:
         return [at for at in range(start, end) if self.tokens[at] in _BORDERS]
@@ -190,7 +199,14 @@ def _frame(one: _Tokens, other: _Tokens, others: Sequence[_Tokens]) -> list[_Run
             at_an_end = (first and here == start) or (last and end == start + size)
             if at_an_end or one.count_words(here, end) >= _FEWEST_WORDS:
                 runs.append(_Run(here, end, there + here - start, all(learnt[here:end])))
-    return runs
+    if begun or not all(run.learnt for run in runs):
+        return runs
+    # Texts about one subject share phrases, too. A template begins or ends all its prompts, and is much of them.
+    ends = [run for run in (*runs[:1], *runs[-1:]) if run.start == 0 or run.end == len(one.tokens)]
+    words = sum(one.count_words(run.start, run.end) for run in runs)
+    anchored = any(one.count_words(run.start, run.end) >= _FEWEST_WORDS for run in ends)
+    is_much = words >= _SHARE * min(each.count_words(0, len(each.tokens)) for each in (one, other))
+    return runs if anchored and is_much else []
 
 
 def _whole_sentences(text: _Tokens, start: int, end: int, *, begun: bool, first: bool, last: bool) -> range:
@@ -257,4 +273,4 @@ def _are_quotes(before: str, after: str) -> bool:
 
 def _content(text: str) -> list[str]:
     words = [each.lower() for each in _TOKEN.findall(text) if each[0].isalnum()]
-    return [found for each in words if each not in FUNCTION_WORDS and (found := stem(each)) not in FRAME_WORDS]
+    return sorted(found for each in words if each not in FUNCTION_WORDS and (found := stem(each)) not in FRAME_WORDS)

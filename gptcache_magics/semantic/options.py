@@ -172,7 +172,7 @@ def _summary(options: Options, embedder: str) -> str:
     number = f"{options.threshold:g}"
     named = typed and typed != number and threshold_of(typed) == options.threshold
     message = f"{embedder}, threshold {f'{typed} ({number})' if named else number}"
-    message += f", template “{shown(options.template, TEMPLATE_SHOWN)}”" if options.template else ""
+    message += f", template “{shown(' '.join(options.template.split()), TEMPLATE_SHOWN)}”" if options.template else ""
     if options.shadow:
         return f"{message}, in shadow mode (nothing is served by meaning)"
     message += ", at any temperature" if options.any_temperature else ""

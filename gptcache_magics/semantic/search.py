@@ -20,9 +20,10 @@ from gptcache_magics import fork
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.semantic.backfill import Backfill
-from gptcache_magics.semantic.comparison import Comparison
+from gptcache_magics.semantic.comparison import Comparison, shown
 from gptcache_magics.semantic.embedders import Maker
 from gptcache_magics.semantic.embedders.runner import EmbedderRunner
+from gptcache_magics.semantic.frame import Gap
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.template import Template
 from gptcache_magics.semantic.vectors import ContextIndex, Vector
@@ -36,6 +37,8 @@ LOOKED_AT: Final = 10
 """Number of nearest questions to compare: the first may be blocked, expired or the asked question itself."""
 LEARNT_FROM: Final = 32
 """Number of nearest questions to learn a frame from: some are rewordings of one question."""
+ONE_FRAME: Final = 0.3
+"""The smallest cosine of a question to learn a frame from: what is in gaps outweighs a short frame."""
 NEAR: Final = 0.7
 """The smallest cosine of a question that is named as near: one in a thousand unrelated pairs reaches it."""
 REPLAY_WAITS: Final = 30.0
@@ -106,6 +109,8 @@ class SemanticSearch:
         """
         self._gaps = RecentlyUsed[Vector](REMEMBERED)
         """The vectors of texts in the gaps of frames, by text."""
+        self._asked_gaps = RecentlyUsed[list[str]](REMEMBERED)
+        """Texts in gaps of recent questions, by exact key: they are embedded when the question is stored."""
 
     @property
     def embedder(self) -> str:
@@ -159,14 +164,17 @@ class SemanticSearch:
         comparison = self._comparison(asked)
         for entry, similarity in self._neighbours(asked):
             first = nearest.near is None
-            objection, compared = self._objection(asked, entry, similarity, comparison, explained=first)
+            objection, gaps = self._objection(asked, entry, similarity, comparison, explained=first)
             near = Near(entry.key, similarity, self.embedding.name, objection)
             if objection is None:
                 found = Found(
                     entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity
                 )
-                return SemanticMatch(near, found, compared)
-            nearest = SemanticMatch(near, compared=compared) if first else nearest
+                return SemanticMatch(near, found, shown(gaps))
+            if first:
+                nearest = SemanticMatch(near, compared=shown(gaps))
+                with self._lock:
+                    self._asked_gaps[asked.identity.key] = [gap.asked for gap in gaps if not gap.is_short]
             if similarity < self.threshold:
                 break
         return nearest
@@ -180,7 +188,7 @@ class SemanticSearch:
         def read() -> list[str]:
             if not others:
                 context, at_least = asked.question.context, options.threshold
-                near = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=NEAR)
+                near = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=ONE_FRAME)
                 others.extend(each.question for each in self._store.questions_of([each.id for each in near]))
             return others
 
@@ -216,16 +224,16 @@ class SemanticSearch:
 
     def _objection(
         self, asked: EmbeddedQuestion, entry: EntryRow, similarity: float, comparison: Comparison, *, explained: bool
-    ) -> tuple[Objection | None, str]:
-        """Return the objection to serving an entry, or None, and what was compared in gaps."""
+    ) -> tuple[Objection | None, Sequence[Gap]]:
+        """Return the objection to serving an entry, or None, and the gaps that were compared."""
         if similarity < self.threshold:
-            return Objection(ObjectionKind.BELOW, f"{self.threshold:g}"), ""
-        objection, compared = comparison.objection(entry.question, explained=explained)
+            return Objection(ObjectionKind.BELOW, f"{self.threshold:g}"), ()
+        objection, gaps = comparison.objection(entry.question, explained=explained)
         if objection is None and self._store.judged_wrong(asked.identity.key):
             objection = Objection(ObjectionKind.JUDGED_WRONG)
         if objection is None and self._settings.options.shadow:
             objection = Objection(ObjectionKind.SHADOW)
-        return objection, compared
+        return objection, gaps
 
     # Stored entries
 
@@ -239,6 +247,7 @@ class SemanticSearch:
         with self._lock:
             failed = self._vectors.get(identity.key, ()) is None
             vector = self._vectors.pop(identity.key, None)
+            gaps = self._asked_gaps.pop(identity.key, [])
         if failed:
             return
         try:
@@ -247,7 +256,7 @@ class SemanticSearch:
             question = None
         if question is not None and vector is not None:
             self._followed.add(question.context, identity.key[:16], vector)
-        self.backfill.add(identity.key, question, vector)
+        self.backfill.add(identity.key, question, vector, lambda: self._gap_vectors(gaps))
 
     def _known_as(self, name: str, probe: Vector) -> str:
         """Return the name of an embedder, numbered if another embedder of that name gave other vectors here."""

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -107,7 +108,7 @@ class VectorTable:
             best = -np.sort(-np.concatenate([best, cosines[near]]))[:limit]
 
     def _best(self, found: list[tuple[float, int]], limit: int) -> list[Neighbour]:
-        return [Neighbour(self._ids[row], min(cosine, 1.0)) for cosine, row in sorted(found, reverse=True)[:limit]]
+        return [Neighbour(self._ids[row], min(cosine, 1.0)) for cosine, row in nlargest(limit, found)]
 
     def _grow(self) -> None:
         for name in ("_matrix", "_heads", "_tails"):

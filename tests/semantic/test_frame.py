@@ -33,7 +33,7 @@ def test_sentences_and_lines_that_two_prompts_begin_with_are_taken_away(template
     assert gaps(template.format(LATE), template.format(FINE)) == [(LATE, FINE)]
 
 
-@pytest.mark.parametrize("template", ["{} How urgent is that ticket?", "Translate {} into plain and polite French"])
+@pytest.mark.parametrize("template", ["{} How urgent is that ticket of ours?", "Turn the words {} into one polite sentence of French"])
 def test_words_that_others_share_are_taken_away(template: str) -> None:
     alone, others = (template.format(LATE), template.format(FINE)), [template.format(each) for each in OTHERS]
     assert gaps(*alone) is None
@@ -47,10 +47,12 @@ def test_words_that_others_share_are_taken_away(template: str) -> None:
         ("Summarize this: The bridge is closed.", "Give me a summary of this: The bridge is closed."),
         ("Sum up the text:\n\nThe bridge is closed.", "Give me the gist of the text:\n\nThe bridge is closed."),
         ("Who wrote Emma?", "Who wrote Emma? And when?"),
+        ("What is it like to be a baker?", "What is it like to be a good baker?"),
     ],
 )
 def test_rewordings_of_a_task_are_compared_as_a_whole(stored: str, asked: str) -> None:
-    assert gaps(stored, asked) is None
+    others = ["What is it like to be a pilot in winter?", "What is it like to be a single father?"]
+    assert gaps(stored, asked, *others) is None
 
 
 def test_rewordings_of_one_question_make_no_template() -> None:

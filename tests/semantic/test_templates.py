@@ -147,12 +147,14 @@ def test_a_gap_that_the_embedder_cannot_read_is_exact(model: Model, on: Callable
 def test_texts_in_gaps_are_embedded_once(model: Model, on: Callable[..., SemanticSearch]) -> None:
     embedder = Embedder()
     similar = on(embedder=embedder)
-    stored, reworded = REVIEW.format(STORED[0]), REVIEW.format(REWORDED[0][0])
-    model.invoke(stored)
+    stored = "We had a day at the beach and then the children came home wet"
+    asked = "We had a long day at the beach and then the children came home wet and tired"
+    model.invoke(REVIEW.format(stored))
     assert similar.backfill.wait(20)
+    assert stored not in embedder.texts
     for _ in range(3):
-        assert served(model, reworded)
-    assert embedder.texts.count(STORED[0]) == embedder.texts.count(REWORDED[0][0]) == 1
+        served(model, REVIEW.format(asked))
+    assert embedder.texts.count(stored) == embedder.texts.count(asked) == 1
 
 
 def test_the_template_is_shown_and_can_be_taken_back(model: Model, on: Callable[..., SemanticSearch]) -> None:
@@ -181,3 +183,12 @@ def test_another_conversation_teaches_no_frame(model: Model, on: Callable[..., S
         model.invoke([*earlier, HumanMessage(f"Turn the words {text} into one polite sentence for our web page.")])
     assert similar.backfill.wait(20)
     assert not served(model, f"Turn the words {STORED[0]} into one polite sentence for our web page.")
+
+
+def test_the_gap_of_a_stored_prompt_is_embedded_beside_it(model: Model, on: Callable[..., SemanticSearch]) -> None:
+    embedder = Embedder()
+    similar = on(embedder=embedder)
+    for end in ("wet", "dry"):
+        model.invoke(REVIEW.format(f"We had a day at the beach and then the children came home {end}"))
+    assert similar.backfill.wait(20)
+    assert embedder.texts[-1] == "We had a day at the beach and then the children came home dry"
