@@ -33,7 +33,9 @@ def test_sentences_and_lines_that_two_prompts_begin_with_are_taken_away(template
     assert gaps(template.format(LATE), template.format(FINE)) == [(LATE, FINE)]
 
 
-@pytest.mark.parametrize("template", ["{} How urgent is that ticket of ours?", "Turn the words {} into a polite line of French"])
+@pytest.mark.parametrize(
+    "template", ["{} How urgent is that ticket of ours?", "Put the words {} into one line of plain French"]
+)
 def test_words_that_others_share_are_taken_away(template: str) -> None:
     alone, others = (template.format(LATE), template.format(FINE)), [template.format(each) for each in OTHERS]
     assert gaps(*alone) is None
