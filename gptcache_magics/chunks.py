@@ -72,17 +72,20 @@ class Streamed:
         return [ChatGeneration(message=message, generation_info=joined.generation_info)]
 
 
-def check_storable(answer: Streamed, call: Call | None = None) -> None:
-    """Raise ``NotStorable`` for an answer whose end did not come, or that is not whole for another reason."""
+def check_storable(answer: Streamed, call: Call | None = None, *, keep: bool = False) -> str:
+    """Raise ``NotStorable`` for an answer whose end did not come, or that is not whole for another reason.
+
+    ``keep`` and the returned word are those of :func:`gptcache_magics.generations.check_storable`.
+    """
     if answer.broken_off or not answer.ended:
         raise not_stored(answer.broken_off or "broken off")
     if answer.chunks:
         # Joining the chunks glues their reasons together: "stop" and "length" become "stoplength".
         each = [reason for chunk in answer.chunks for reason in dict.fromkeys(generations.finish_reasons(chunk))]
-        generations.check_finished(each, call)
+        generations.check_finished(each, call, keep=keep)
         _check_end(answer.chunks)
         _check_inputs(getattr(answer.joined, "message", None))
-    generations.check_storable(answer.whole, call)
+    return generations.check_storable(answer.whole, call, keep=keep)
 
 
 def usage(answer: Streamed) -> Usage:

@@ -26,14 +26,17 @@ from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.providers import (
     CALLING,
     COMPLETE,
-    CUT_OFF,
+    CUT_AT_LENGTH,
     EXTRAS_OF_EMPTY,
+    FAILED,
     FINISH_REASONS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RESPONSE_STATUSES,
     TEXT_BLOCKS,
+    WITHHELD,
 )
+from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
@@ -48,6 +51,7 @@ __all__ = [
     "encode",
     "finish_reason",
     "finish_reasons",
+    "incomplete",
     "load",
     "message_id",
     "set_mark_aside",
@@ -340,14 +344,21 @@ def set_mark_aside(generation: Generation) -> None:
         _mark(message, message.response_metadata.pop(MARK))
 
 
-def check_storable(generations: Sequence[Generation], call: Call | None = None) -> None:
+def check_storable(generations: Sequence[Generation], call: Call | None = None, *, keep: bool = False) -> str:
     """Raise ``NotStorable`` for an answer that later calls should not get: missing, empty, cut off or withheld.
 
     Parameters
     ----------
     call
         Call that the model answered, which tells how the answer must end; None where it is not known.
+    keep
+        Whether answers that are empty, cut off at their length or withheld are stored, if nothing else is wrong.
+
+    Returns
+    -------
+    The finish reason to store, from which :func:`incomplete` tells such an answer; empty for a complete one.
     """
+    kept = ""
     if not generations:
         raise not_stored("no answer")
     if call is not None and len(generations) < call.answers:
@@ -355,16 +366,21 @@ def check_storable(generations: Sequence[Generation], call: Call | None = None) 
     for generation in generations:
         if not isinstance(generation, Generation):
             raise not_stored(f"a {type(generation).__name__} is not a generation")
-        check_finished(list(dict.fromkeys(finish_reasons(generation))), call)
+        words = list(dict.fromkeys(finish_reasons(generation)))
+        check_finished(words, call, keep=keep)
+        kept = kept or next(filter(incomplete, words), "")
         message = getattr(generation, "message", None)
         if not generation.text.strip() and (message is None or _empty(message)):
-            raise not_stored("empty answer")
-        if getattr(message, "invalid_tool_calls", None) and not getattr(message, "tool_calls", None):
+            if not keep:
+                raise not_stored(reasons.EMPTY)
+            kept = kept or reasons.EMPTY
+        if getattr(message, "invalid_tool_calls", None) and (kept or not getattr(message, "tool_calls", None)):
             raise not_stored("its tool calls are invalid")
         if isinstance(message, AIMessage) and not _has_calls(message):
             for reason in finish_reasons(generation):
                 if reason.lower() in CALLING:
                     raise not_stored(f"it has no tool call, and ended with {reason}")
+    return kept
 
 
 def _has_calls(message: AIMessage) -> bool:
@@ -372,17 +388,35 @@ def _has_calls(message: AIMessage) -> bool:
     return bool(message.tool_calls or extras.get("tool_calls") or extras.get("function_call"))
 
 
-def check_finished(reasons: Sequence[str], call: Call | None) -> None:
-    """Raise ``NotStorable`` unless one complete finish reason ended the answer, or its class gives none."""
-    for reason in reasons:
-        if reason.lower() in CUT_OFF:
-            raise not_stored(f"cut off ({reason})")
-    if len(reasons) > 1:
-        raise not_stored(f"it ended more than once ({', '.join(reasons)})")
-    if reasons and reasons[0].lower() not in COMPLETE:
-        raise not_stored(f"unknown finish reason ({reasons[0]})")
-    if not reasons and call is not None and call.ends_with_reason:
+def check_finished(words: Sequence[str], call: Call | None, *, keep: bool = False) -> None:
+    """Raise ``NotStorable`` unless one finish reason ended the answer, or its class gives none.
+
+    The reason must be a complete one, or, to ``keep`` incomplete answers, one of those.
+    """
+    for word in words:
+        if word.lower() in FAILED:
+            raise not_stored(f"broken off ({word})")
+        if not keep and incomplete(word):
+            raise not_stored(incomplete(word))
+    if len(words) > 1:
+        raise not_stored(f"it ended more than once ({', '.join(words)})")
+    if words and words[0].lower() not in COMPLETE and not incomplete(words[0]):
+        raise not_stored(f"unknown finish reason ({words[0]})")
+    if not words and call is not None and call.ends_with_reason:
         raise not_stored("broken off: it has no finish reason")
+
+
+def incomplete(word: str) -> str:
+    """Return what a finish reason says of an incomplete answer, such as ``cut off at max_tokens (length)``.
+
+    An answer that is :data:`~gptcache_magics.store.reasons.EMPTY` is stored with that word. Empty for other words.
+    """
+    known = word.lower()
+    if known in CUT_AT_LENGTH:
+        return f"{reasons.CUT_OFF} ({word})"
+    if known in WITHHELD:
+        return f"{reasons.WITHHELD} ({word})"
+    return reasons.EMPTY if known == reasons.EMPTY else ""
 
 
 def finish_reason(generations: Sequence[Generation]) -> str:
@@ -401,7 +435,8 @@ def finish_reasons(generation: Generation) -> Iterator[str]:
             if reason not in (None, "") and not isinstance(reason, list):
                 yield str(getattr(reason, "value", reason))
     if isinstance(metadata.get("status"), str) and metadata["status"] in RESPONSE_STATUSES:
-        yield metadata["status"]
+        details = metadata.get("incomplete_details")  # of OpenAI's Responses API
+        yield (details.get("reason") if isinstance(details, dict) else None) or metadata["status"]
 
 
 def usage(generations: Sequence[Generation]) -> Usage:

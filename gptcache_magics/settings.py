@@ -110,6 +110,8 @@ class Options:
     """Whether hits are marked; None leaves it to ``%config``."""
     typed: tuple[tuple[str, str], ...] = ()
     """The options that hold, by name, in the words in which they were given."""
+    keep_cut_off: bool | None = None
+    """Whether incomplete answers are stored and served; None leaves it to the configuration."""
 
 
 def _option(default: T, help: str) -> T:
@@ -128,6 +130,9 @@ class Config:
     mark_hits: bool = _option(True, 'Whether a hit says so in response_metadata["gptcache"].')
     keep_lookups: int = _option(100_000, "How many of the newest lookups are kept.")
     redact: bool = _option(False, "Whether the panel hides prompts and answers.")
+    keep_cut_off: bool = _option(
+        False, "Whether answers that are cut off, withheld or empty are stored and served, marked."
+    )
     count_bookkeeping: bool = _option(False, "Whether user, metadata, service_tier and the like make another call.")
 
 
@@ -178,6 +183,12 @@ class Settings:
     def running(self) -> Sequence[Cell]:
         """The cells that run now, and the cells that they run."""
         return NOTEBOOK.running
+
+    @property
+    def keeps_incomplete(self) -> bool:
+        """Whether answers that are cut off, withheld or empty are stored and served."""
+        asked = self.options.keep_cut_off
+        return self.config.keep_cut_off if asked is None else asked
 
     @property
     def cell(self) -> Scope | None:

@@ -42,6 +42,9 @@ __all__ = [
 MASKED_PROMPT: Final = "masked-prompt"
 """Tag of an entry whose prompt held text that looks like a key: no call matches it."""
 
+KEPT: Final = "cut off"
+"""Value of the field ``kept`` of an entry whose answer is incomplete; without it, such an answer is refused."""
+
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _KEY: Final = re.compile("[0-9a-f]{32}")
 _VARIABLE: Final = re.compile("[A-Z][A-Z0-9_]{0,99}")
@@ -85,6 +88,7 @@ def entry_line(entry: Entry) -> bytes:
                 seconds=entry.seconds,
                 usage={name: n for name in _TOKENS if (n := getattr(entry.usage, name)) is not None},
                 finish_reason=entry.finish_reason,
+                kept=KEPT if generations.incomplete(entry.finish_reason) else "",
                 sample=entry.sample,
                 edited=entry.edited,
                 tags=entry.tags.split(),
@@ -231,11 +235,15 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         raise ValueError("'answer' is missing")
     try:
         data = answer_bytes(answer)
-        generations.check_storable(generations.decode(data, validate=True))
+        kept = generations.check_storable(generations.decode(data, validate=True), keep=fields.get("kept") == KEPT)
     except NotStorable as refusal:
         raise ValueError(refusal.reason.detail) from refusal
     except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
+    if kept != (
+        fields.get("finish_reason", "") if generations.incomplete(str(fields.get("finish_reason", ""))) else ""
+    ):
+        raise ValueError("'finish_reason' is not that of the answer")
     return chunks.checked(data) if data[:1] == CHUNKED else data
 
 

@@ -215,7 +215,8 @@ class Parser(argparse.ArgumentParser):
         kind = each.declaration
         arguments: dict[str, Any] = {"help": kind.help.replace("%", "%%")}
         if each.flag:
-            self.add_argument(*each.names, dest=each.name, action="store_true", **arguments)
+            default = None if NoneType in each.types else False
+            self.add_argument(*each.names, dest=each.name, action="store_true", default=default, **arguments)
             return
         arguments |= {"type": each.reader(self._name), "metavar": kind.metavar or "|".join(each.values) or None}
         if isinstance(kind, Option):

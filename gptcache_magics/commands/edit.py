@@ -37,6 +37,6 @@ def edit(
     answer = generations.with_text(row.answer, new)
     if answer == row.answer:
         return f"{key[:8]} has this text already."
-    edited = replace(row.entry, answer=answer, edited=True, created=time.time())
-    source.store.put_all([edited], [], replace=True)
+    edited = replace(row.entry, answer=answer, edited=True)
+    source.store.put_all([edited], [], replace=True, at=time.time())
     return f"{key[:8]} edited. The model's answer is kept: %gptcache show {key[:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
@@ -73,7 +74,7 @@ def load(
         )
     kind = from_ or KINDS[langchain_sqlite.is_sqlite(os.path.expanduser(path))]
     contents = bundle.read(path) if kind == "bundle" else bundle.read_langchain(path)
-    taken = store.put_all(contents.entries, contents.configurations, replace=replace)
+    taken = store.put_all(contents.entries, contents.configurations, replace=replace, at=time.time())
     if cache.similar is not None:
         resume(store, cache.similar)
     same = len(contents.entries) - taken

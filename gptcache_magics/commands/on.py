@@ -76,6 +76,10 @@ def on(
     max_size: Annotated[
         str | None, Option(metavar="SIZE", help="how much the answers may take, such as 500MB; or none")
     ] = None,
+    keep_cut_off: Annotated[
+        bool | None,
+        Option(help="store answers that were cut off at max_tokens, withheld or empty, too; they are marked"),
+    ] = None,
     samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     budget: Annotated[
         str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
@@ -119,6 +123,9 @@ def on(
         Lifetime of the answers stored from now on, such as ``7d``; ``none`` for ever.
     max_size
         Most bytes of the answers, such as ``500MB``: those unused for longest go, but never pinned ones.
+    keep_cut_off
+        Whether answers that were cut off at ``max_tokens``, withheld by a filter or empty are stored and served, with
+        ``cut_off`` in their mark.
     samples
         How many identical calls in one run of a cell get a different answer each.
     budget
@@ -150,9 +157,17 @@ def on(
         max_size=max_size,
         samples=samples,
         budget=budget,
+        keep_cut_off=keep_cut_off,
     )
     if external:
-        _check_kept([("--ttl", given.ttl), ("--max-size", given.max_size), ("--samples", given.samples)])
+        _check_kept(
+            [
+                ("--ttl", given.ttl),
+                ("--max-size", given.max_size),
+                ("--samples", given.samples),
+                ("--keep-cut-off", keep_cut_off),
+            ]
+        )
     given.matching.check(kept, external_cache=external)
 
     state = State() if kept is None else State.of(kept)

@@ -11,7 +11,8 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.options import MATCHING
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.settings import Options
-from gptcache_magics.tables.totals import run_totals
+from gptcache_magics.store.reasons import INCOMPLETE
+from gptcache_magics.tables.totals import not_stored, run_totals
 from gptcache_magics.text.amounts import byte_size, counted
 
 if TYPE_CHECKING:
@@ -34,13 +35,18 @@ class Status:
     match: str
     run: str
     warnings: str
+    not_stored: str = ""
+    """Why answers of this run were not stored; empty if all were."""
 
     def __repr__(self) -> str:
         lines = (
             *(("Cache", self.cache), ("Store", self.store), ("Mode", self.mode), ("Match", self.match)),
             ("This run", self.run),
+            *([("Not stored", self.not_stored)] if self.not_stored else []),
+            ("Warnings", self.warnings),
         )
-        return "\n".join(f"{name:<9} {value}" for name, value in (*lines, ("Warnings", self.warnings)))
+        width = max(9, *(len(name) for name, _ in lines))
+        return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the same as a table of one row."""
@@ -90,7 +96,16 @@ def status() -> Status:
         _match(cache),
         run,
         " ".join(warnings) or "none",
+        _not_stored(cache),
     )
+
+
+def _not_stored(cache: GPTCache) -> str:
+    """Return why answers of this run were not stored, and how to keep those that can be."""
+    reasons = not_stored(cache.ledger.recent.copy())
+    counts = ", ".join(f"{number:,} {detail}" for detail, number in reasons.items())
+    keepable = not INCOMPLETE.isdisjoint(reasons) and not cache.settings.keeps_incomplete
+    return f"{counts}. Keep them: %gptcache on --keep-cut-off" if keepable else counts
 
 
 def _content(store: Store) -> str:

@@ -35,7 +35,7 @@ from gptcache_magics.store.protocol import (
     Store,
     Usage,
 )
-from gptcache_magics.store.reasons import Kind, ObjectionKind, Reason, sentence
+from gptcache_magics.store.reasons import INCOMPLETE, Kind, ObjectionKind, Reason, sentence, without_word
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
@@ -182,7 +182,7 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
     found: list[_Found]
     closest = None
     if lookup.outcome == "hit":
-        found = [_Found("hit", _hit(lookup, entry))]
+        found = [_Found("hit", _hit(store, lookup, entry))]
         closest = near[1] if near is not None and lookup.match == "semantic" else None
     else:
         found = _known(store, lookup)
@@ -421,13 +421,14 @@ def _quotes(prompt: str, text: str) -> bool:
     return len(text) >= QUOTED and any(part in prompt for part in parts)
 
 
-def _hit(lookup: LookupRow, entry: EntryRow | None) -> str:
+def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
     semantic = lookup.match == "semantic" and lookup.similarity is not None
     how = f" by meaning ({cosine(lookup.similarity or 0.0)} similar)" if semantic else ""
     if entry is None:
         return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
-    replaced = " and replaced since" if entry.created > lookup.at else ""
+    since = entry.created > lookup.at or any(each.replaced > lookup.at for each in store.history(entry.key))
+    replaced = " and replaced since" if since else ""
     return f"A hit{how}: the answer was stored {stored}{replaced}."
 
 
@@ -436,6 +437,8 @@ def _notes(lookup: LookupRow) -> tuple[str, ...]:
     reason, notes = lookup.reason, []
     if lookup.outcome == "miss" and reason is not None and reason.kind in (Kind.NOT_STORED, Kind.ERROR):
         notes.append(f"Its answer was not stored, so the next call misses as well: {_shown(reason.detail)}")
+        if reason.kind is Kind.NOT_STORED and without_word(reason.detail) in INCOMPLETE:
+            notes.append("Keep such answers: %gptcache on --keep-cut-off")
     if lookup.outcome == "miss" and lookup.mode in ("replay", "readonly"):
         done = "the model was not called" if lookup.mode == "replay" else "its answer was not stored"
         notes.append(f"Mode {lookup.mode}: {done}.")

@@ -21,8 +21,9 @@ __all__ = [
     "CALL_LEFT_OUT",
     "CALL_PARAMETERS",
     "COMPLETE",
-    "CUT_OFF",
+    "CUT_AT_LENGTH",
     "EXTRAS_OF_EMPTY",
+    "FAILED",
     "FINISHING",
     "FINISH_REASONS",
     "FORMATS",
@@ -35,6 +36,7 @@ __all__ = [
     "TEXT_BLOCKS",
     "UNSET_IF_EMPTY",
     "USUAL",
+    "WITHHELD",
     "Provider",
     "finishing",
     "is_known",
@@ -278,29 +280,19 @@ COMPLETE: Final = frozenset(
 """Finish reasons that say that an answer is whole (lower case). Every other word counts as incomplete."""
 CALLING: Final = frozenset({"tool_calls", "function_call", "tool_use", "tool_call"})
 """Finish reasons that say that the model calls a tool (lower case)."""
-CUT_OFF: Final = frozenset(
+CUT_AT_LENGTH: Final = frozenset(
+    ["length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"]
+)
+"""Finish reasons of an answer that is cut off (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
+WITHHELD: Final = frozenset(
     [
-        "length",
-        "max_tokens",
-        "max_output_tokens",
-        "model_length",
-        "model_context_window_exceeded",
-        "incomplete",
-        "content_filter",
-        "content-filter",
-        "safety",
-        "recitation",
-        "blocklist",
-        "prohibited_content",
-        "spii",
-        "refusal",
-        "error",
-        "error_toxic",
-        "failed",
-        "cancelled",
+        *("content_filter", "content-filter", "refusal", "safety"),
+        *("recitation", "blocklist", "prohibited_content", "spii"),
     ]
 )
-"""Finish reasons of an answer that is cut off or withheld (OpenAI, Anthropic, Google, Mistral, Ollama; lower case)."""
+"""Finish reasons of an answer that a filter withheld, all of it or its rest (lower case)."""
+FAILED: Final = frozenset({"incomplete", "error", "error_toxic", "failed", "cancelled"})
+"""Finish reasons of an answer that something else broke off (lower case)."""
 RESPONSE_STATUSES: Final = frozenset({"completed", "incomplete", "failed", "cancelled", "queued", "in_progress"})
 """Values of ``status`` by which OpenAI's Responses API says why an answer ended, or that it has not."""
 

@@ -97,6 +97,7 @@ class GPTCache(BaseCache):
         samples: int | None = None,
         budget: str | None = None,
         mark_hits: bool | None = None,
+        keep_cut_off: bool | None = None,
     ) -> None:
         check_init_func(init_func)
         external = init_func is not None or wrapped is not None
@@ -112,6 +113,7 @@ class GPTCache(BaseCache):
             max_size=max_size,
             samples=samples,
             budget=budget,
+            keep_cut_off=keep_cut_off,
         )
         given.check_for_python(external=external)
         self.store = store_at(default_store() if store is None else store)

@@ -99,11 +99,15 @@ class Answers:
         seconds: float | None,
         usage: Usage,
         expires: float | None,
+        keep: bool = False,
     ) -> None:
-        """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers."""
-        codec.check_storable(answer, request.call)
+        """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers.
+
+        Incomplete answers are stored to ``keep`` them, in our store only: others do not say how an answer ended.
+        """
+        incomplete = codec.check_storable(answer, request.call, keep=keep and self.ours)
         identity = request.identity
-        reason = codec.finish_reason(answer)
+        reason = incomplete or codec.finish_reason(answer)
         if not reason and request.call is not None and request.call.streams and self._gave_reasons(identity):
             raise not_stored("broken off: it has no finish reason, as earlier answers of this model have")
         entry = Entry(
@@ -216,7 +220,17 @@ class Answers:
         if len({entry.answer for entry in found}) != 1:
             return None
         entry = found[0]
-        return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
+        return Found(
+            entry.key,
+            entry.answer,
+            entry.created,
+            entry.seconds,
+            entry.usage,
+            entry.expires,
+            None,
+            entry.finish_reason,
+            entry.edited,
+        )
 
     @property
     def _engine(self) -> Engine:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptcache_magics.errors import BudgetReached, CacheMiss, NotWrittenYetError, StoreLockedError
+from gptcache_magics.generations import incomplete
 from gptcache_magics.lookup import message_ids
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
@@ -92,7 +93,7 @@ class RequestCache:
                 ttl = ledger.settings.options.ttl
                 expires = time.time() + ttl if ttl is not None else None
                 with waiting(request.patience):
-                    self._answers.save(request, answer, codec, seconds, used, expires)
+                    self._answers.save(request, answer, codec, seconds, used, expires, ledger.settings.keeps_incomplete)
                 ledger.stored = stored = True
             elif self._store.readonly:
                 reason = Reason(Kind.NOT_STORED, "the store is read-only")
@@ -130,7 +131,7 @@ class RequestCache:
         started = time.perf_counter()
         try:
             found = self._answers.recall(request)
-            if found is None:
+            if found is None or self._held_back(request, found) is not None:
                 return None
             ids = message_ids.ids(found.key, before)
             answer = codec.decode(found.answer, ids=ids, mark=self._mark(request, found), parse=request.parse)
@@ -143,7 +144,9 @@ class RequestCache:
         try:
             with waiting(request.patience):
                 search = self._answers.find(request)
-            if search.found is not None:
+            if search.found is not None and (held_back := self._held_back(request, search.found)) is not None:
+                search = Search(reason=held_back)
+            elif search.found is not None:
                 answer = self._decoded(request, search.found, codec, before)
                 if answer is not None:
                     return self._hit(request, answer, search.found, started, search)
@@ -231,4 +234,16 @@ class RequestCache:
         if request.call is None or not self._ledger.settings.marks_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
-        return {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
+        mark = {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
+        if found.edited:
+            mark["edited"] = True
+        elif incomplete(found.finish_reason):
+            mark["cut_off"] = found.finish_reason
+        return mark
+
+    def _held_back(self, request: Request, found: Found) -> Reason | None:
+        """Return why a stored answer is not served: it is incomplete, and only given where such answers are kept."""
+        if not found.finish_reason or found.edited or not (detail := incomplete(found.finish_reason)):
+            return None
+        kept = request.scope.mode == "replay" or self._ledger.settings.keeps_incomplete
+        return None if kept else Reason(Kind.NOT_KEPT, detail)

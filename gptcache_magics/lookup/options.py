@@ -36,7 +36,7 @@ __all__ = [
 NONE: Final = "none"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
-IN_OUR_STORE: Final = ("ttl", "max-size", "samples")
+IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off")
 """Options that need a store of ours."""
 MATCHING: Final = ("match", "threshold", "embedder", "any-temperature", "template")
 ACTIONS: Final = ("reembed", "wait")
@@ -60,6 +60,7 @@ class Given:
     ttl: float | None
     max_size: int | None
     budget: float | None
+    keep_cut_off: bool | None
     matching: MatchOptions
 
     def set(self, cache: Adjustable) -> str:
@@ -74,6 +75,8 @@ class Given:
         if "max-size" in self.typed:
             options = replace(options, max_size=self.max_size)
             cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
+        if self.keep_cut_off is not None:
+            options = replace(options, keep_cut_off=self.keep_cut_off)
         cache.settings.options = options
         if "budget" in self.typed:
             from gptcache_magics.lookup.budget import Budget
@@ -87,6 +90,8 @@ class Given:
         words.pop("mode", None)
         if self.matching.match == "exact":
             words = {name: value for name, value in words.items() if name not in MATCHING}
+        if self.keep_cut_off is False:
+            words.pop("keep-cut-off", None)
         return {name: value for name, value in words.items() if value != NONE}
 
     def check_for_python(self, *, external: bool) -> None:
@@ -147,6 +152,7 @@ def read(
     max_size: str | None = None,
     samples: int | None = None,
     budget: str | None = None,
+    keep_cut_off: bool | None = None,
 ) -> Given:
     """Read the options of ``on``, which says what they mean; None and False are not given.
 
@@ -171,11 +177,11 @@ def read(
         **{"mode": mode, "match": match, "threshold": threshold, "embedder": embedder},
         **{"any-temperature": any_temperature, "reembed": reembed, "wait": wait},
         "template": text and f"“{shown(text, TEMPLATE_SHOWN)}”" if text != "" else NONE,
-        **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget},
+        **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget, "keep-cut-off": keep_cut_off},
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
-    return Given(words, mode, samples, seconds, size, dollars, matching)
+    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, matching)
 
 
 def in_environment(where: object, *, external: bool) -> dict[str, Any]:

@@ -113,8 +113,11 @@ class Search:
 class AnswerCodec(Protocol):
     """Encodes and decodes the answers of one library: :mod:`gptcache_magics.generations` for LangChain."""
 
-    def check_storable(self, answer: Any, call: Any, /) -> None:
-        """Raise ``NotStorable`` for an answer to ``call`` that no later call should be given."""
+    def check_storable(self, answer: Any, call: Any, /, *, keep: bool = False) -> str:
+        """Raise ``NotStorable`` for an answer to ``call`` that no later call should be given.
+
+        To ``keep`` incomplete answers, return the finish reason that tells one; empty for a complete one.
+        """
 
     def encode(self, answer: Any, /) -> bytes:
         """Encode an answer, proved to come back equal. Raises ``NotStorable`` if it does not."""

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gptcache_magics.store.reasons import Kind, Reason, sentence
-from gptcache_magics.tables.totals import served_again
+from gptcache_magics.tables.totals import not_stored, served_again
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
@@ -30,6 +30,8 @@ class Remarks:
         modes = sorted({lookup.mode for lookup in lookups} - {"auto"})
         if modes:
             yield f"mode {', '.join(modes)}"
+        if unstored := not_stored(lookups):
+            yield f"{unstored.total():,} not stored: {', '.join(unstored)}"
         times = served_again(lookups, cache.ledger)
         if times > 1 and not self._warned and not cache.settings.options.kernel.several:
             self._warned = True

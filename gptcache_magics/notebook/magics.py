@@ -46,6 +46,7 @@ class GPTCacheMagics(Magics):
     single_flight = _trait(Bool, "single_flight")
     mark_hits = _trait(Bool, "mark_hits")
     keep_lookups = _trait(Int, "keep_lookups", min=1)
+    keep_cut_off = _trait(Bool, "keep_cut_off")
     redact = _trait(Bool, "redact")
     count_bookkeeping = _trait(Bool, "count_bookkeeping")
 

@@ -168,7 +168,9 @@ class SemanticSearch:
             near = Near(entry.key, similarity, self.embedding.name, objection)
             if objection is None:
                 found = Found(
-                    entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity
+                    *(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity),
+                    finish_reason=entry.finish_reason,
+                    edited=entry.edited,
                 )
                 return SemanticMatch(near, found, shown(gaps))
             if first:

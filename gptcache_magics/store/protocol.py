@@ -74,11 +74,20 @@ class AnswerStore(Protocol):
 class EntryCatalog(Protocol):
     """Lists, selects and changes the entries of an answer store."""
 
-    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+    def put_all(
+        self,
+        entries: Iterable[Entry],
+        configurations: Iterable[Configuration],
+        *,
+        replace: bool,
+        at: float | None = None,
+    ) -> int:
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed.
 
         Without ``replace``, an entry whose key is there already stays as it is. A configuration that is known stays as
         it is in both cases, except that parameters of the call are learned.
+
+        The history says that answers were replaced ``at`` that moment; without it, when the new ones were created.
         """
 
     def gone(self, key: str) -> Reason | None:

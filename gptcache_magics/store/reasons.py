@@ -12,8 +12,15 @@ from gptcache_magics.text.amounts import cosine
 
 __all__ = [
     *("ExactOnly", "Kind", "Near", "NotStorable", "Objection", "ObjectionKind", "Reason", "Unusable"),
-    *("exact_only", "not_stored", "sentence"),
+    *("CUT_OFF", "EMPTY", "INCOMPLETE", "WITHHELD", "exact_only", "not_stored", "sentence", "without_word"),
 ]
+
+
+CUT_OFF: Final = "cut off at max_tokens"
+WITHHELD: Final = "withheld by a filter"
+EMPTY: Final = "empty"
+INCOMPLETE: Final = frozenset({CUT_OFF, WITHHELD, EMPTY})
+"""Details of answers that are not stored unless the user asks for it; the model's own word may follow in brackets."""
 
 
 class Kind(StrEnum):
@@ -48,6 +55,8 @@ class Kind(StrEnum):
     """The detail is the message of an error inside the cache."""
     LOCKED = "locked"
     """Others kept the store busy: the detail says what could not be done."""
+    NOT_KEPT = "not kept"
+    """The detail says why the stored answer is incomplete: such answers are given only where they are kept."""
     NOT_STORED = "not stored"
     """The detail says why the answer to a miss was not kept."""
     EXACT_ONLY = "exact only"
@@ -185,6 +194,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
     Kind.LOCKED: "{}",
+    Kind.NOT_KEPT: "the stored answer is {}",
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",
     Kind.MATCHING_ERROR: "exact only: error: {}",
@@ -222,6 +232,11 @@ def sentence(reason: Reason | None, near: Near | None = None, *, words: bool = T
         objection = f", {near.objection.as_text(words=words)}" if near.objection is not None else ""
         return f"similar {cosine(near.similarity)} to {near.key[:8]}{objection}"
     return _SENTENCES[reason.kind].format(reason.detail)
+
+
+def without_word(detail: str) -> str:
+    """Return the detail of an answer that was not stored without the model's word: ``cut off at max_tokens``."""
+    return detail.partition(" (")[0]
 
 
 def not_stored(detail: str) -> NotStorable:

@@ -112,6 +112,9 @@ class Found:
     expires: float | None = None
     similarity: float | None = None
     """Cosine of the two questions for a match by meaning; None for an exact match."""
+    finish_reason: str = ""
+    edited: bool = False
+    """Whether a person changed the answer."""
 
     @property
     def match(self) -> Match:

@@ -177,6 +177,8 @@ class Outcomes:
     reason_kind: Sequence[str] = ()
     failed: Sequence[bool] = ()
     """Whether the reason is an error inside the cache."""
+    not_stored: Sequence[bool] = ()
+    """Whether the model's answer was paid for and not stored."""
     match: Sequence[Match | None] = ()
     configuration: Sequence[str | None] = ()
     lookup_seconds: Sequence[float | None] = ()

@@ -85,6 +85,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
             "exact_hits": hit & (df["match"] == "exact"),
             "semantic_hits": hit & (df["match"] == "semantic"),
             "bypassed": df["outcome"] == "bypass",
+            "not_stored": df["not_stored"],
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
             **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
             "unpriced_saved": df["saved_usd"].isna() & (df["saved_seconds"] > 0),
@@ -253,7 +254,7 @@ def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
     """Read all lookups of a period, with as little work for each as possible."""
     found = store.outcomes(period)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
-    dtypes = {"failed": "bool", **dict.fromkeys(numbers, "float64")}
+    dtypes = {"failed": "bool", "not_stored": "bool", **dict.fromkeys(numbers, "float64")}
     columns = {each.name: getattr(found, each.name) for each in fields(found)}
     columns |= {"outcome": _coded(found.outcome, OUTCOME), "match": _coded(found.match, MATCH)}
     df = pd.DataFrame({name: pd.Series(values, dtype=dtypes.get(name)) for name, values in columns.items()})

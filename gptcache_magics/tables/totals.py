@@ -10,10 +10,11 @@ from typing import Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Lookup
+from gptcache_magics.store.reasons import Kind, without_word
 from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
 
-__all__ = ["cell_totals", "run_totals", "served_again"]
+__all__ = ["cell_totals", "not_stored", "run_totals", "served_again"]
 
 
 WAYS: Final = ("saved", "paid")
@@ -79,6 +80,13 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
         costs.seconds += lookup.seconds or 0.0
         costs.unpriced += math.isnan(dollars) and bool(lookup.seconds)
     return _sentence(counts, by_meaning, saved, paid, " of model time" if paid.seconds > elapsed else "")
+
+
+def not_stored(lookups: Iterable[Lookup]) -> Counter[str]:
+    """Return why how many answers were not stored, the most frequent reason first."""
+    reasons = [lookup.reason for lookup in lookups if lookup.reason is not None]
+    details = Counter(without_word(each.detail) for each in reasons if each.kind is Kind.NOT_STORED)
+    return Counter(dict(details.most_common()))
 
 
 def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:

@@ -600,8 +600,8 @@ WRONG: list[tuple[str | bytes | Json, str]] = [
     ({**ENTRY, "answer": [[None, "", {"content": "x", "type": "human"}]]}, "the answer cannot be read"),
     ({**ENTRY, "answer": [[None, "", {"content": "x", "response_metadata": None}]]}, "the answer cannot be read"),
     ({**ENTRY, "answer": []}, "no answer"),
-    ({**ENTRY, "answer": [[None, "", {"content": ""}]]}, "empty answer"),
-    ({**ENTRY, "answer": [[{"finish_reason": "length"}, "cut", None]]}, "cut off (length)"),
+    ({**ENTRY, "answer": [[None, "", {"content": ""}]]}, "empty"),
+    ({**ENTRY, "answer": [[{"finish_reason": "length"}, "cut", None]]}, "cut off at max_tokens (length)"),
     ({**ENTRY, "created": None}, "'created' is missing"),
     ({**ENTRY, "created": "today"}, "'created' is not a valid number"),
     ({**ENTRY, "created": True}, "'created' is not a valid number"),
@@ -1016,7 +1016,7 @@ def test_odd_rows_of_a_sqlite_cache_are_refused_and_the_others_taken(magic: Typi
         "4 number": "17",
     }
     assert len(contents.refused) == 9
-    assert {reason for _, reason in contents.refused} >= {"not text", "empty answer", "it cannot be read"}
+    assert {reason for _, reason in contents.refused} >= {"not text", "empty", "it cannot be read"}
     magic.told("on")
     assert magic.told("load theirs.db").startswith("theirs.db: 4 entries added, 9 refused: row ")
 

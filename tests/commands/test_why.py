@@ -119,11 +119,13 @@ def test_an_answer_that_was_cut_off(server: ProviderServer) -> None:
     model: Model = server.model("ChatOpenAI")
     model.invoke(REPORT)
     assert cause() == "first time"
-    assert "Its answer was not stored, so the next call misses as well: cut off (length)" in repr(gm.why())
+    assert "Its answer was not stored, so the next call misses as well: cut off at max_tokens (length)" in repr(
+        gm.why()
+    )
 
     model.invoke(REPORT)
     assert cause() == "not stored"
-    assert "Lookup 1 asked the same, but its answer was not stored: cut off (length)." in repr(gm.why())
+    assert "Lookup 1 asked the same, but its answer was not stored: cut off at max_tokens (length)." in repr(gm.why())
 
 
 @pytest.mark.usefixtures("on")

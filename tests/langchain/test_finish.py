@@ -19,7 +19,8 @@ from langchain_openai.chat_models import base
 
 import gptcache_magics as gm
 from gptcache_magics import generations
-from gptcache_magics.identity.providers import CALLING, COMPLETE, CUT_OFF
+from gptcache_magics.identity import providers
+from gptcache_magics.identity.providers import CALLING, COMPLETE, CUT_AT_LENGTH, WITHHELD
 from gptcache_magics.store.reasons import NotStorable
 from tests.support.models import text_of
 from tests.support.scripted_server import (
@@ -61,11 +62,15 @@ BROKEN: dict[str, tuple[str, Script, str]] = {
         openai(DOSE, usage={"prompt_tokens": 1, "completion_tokens": 2}),
         "no finish",
     ),
-    "openai, cut off": ("openai", openai(DOSE, end="length"), "cut off (length)"),
-    "openai, withheld": ("openai", openai(DOSE, end="content_filter"), "cut off (content_filter)"),
+    "openai, cut off": ("openai", openai(DOSE, end="length"), "cut off at max_tokens (length)"),
+    "openai, withheld": ("openai", openai(DOSE, end="content_filter"), "withheld by a filter (content_filter)"),
     "openai, unknown": ("openai", openai(DOSE, end="abort"), "unknown finish reason (abort)"),
     "openai, twice": ("openai", [*openai(DOSE, end="stop"), *openai(REST, end="stop")], "more than once (stop, stop)"),
-    "openai, stop and length": ("openai", [*openai(DOSE, end="stop"), *openai(end="length")], "cut off (length)"),
+    "openai, stop and length": (
+        "openai",
+        [*openai(DOSE, end="stop"), *openai(end="length")],
+        "cut off at max_tokens (length)",
+    ),
     "openai, two choices": (
         "openai",
         [*openai(DOSE), *openai(REST, index=1), *openai(end="stop"), *openai(end="stop", index=1)],
@@ -75,12 +80,16 @@ BROKEN: dict[str, tuple[str, Script, str]] = {
     "openai, an error": ("openai", [*openai(DOSE), {"error": {"message": "overloaded"}}], "broken off (API"),
     "openai_text, no end": ("openai_text", openai_text(DOSE), "no finish reason"),
     "responses, no end": ("responses", responses(DOSE), "no finish reason"),
-    "responses, incomplete": ("responses", responses(DOSE, end="incomplete"), "cut off (incomplete)"),
+    "responses, incomplete": (
+        "responses",
+        responses(DOSE, end="incomplete"),
+        "cut off at max_tokens (max_output_tokens)",
+    ),
     "responses, failed": ("responses", responses(DOSE, end="failed"), FAILED),
     "responses, an error": ("responses", [*responses(DOSE), {"type": "error", "code": "x", "message": "y"}], "broken"),
     "anthropic, no end": ("anthropic", anthropic(DOSE), "no finish reason"),
     "anthropic, a pause": ("anthropic", anthropic(DOSE, end="pause_turn"), "unknown finish reason (pause_turn)"),
-    "anthropic, withheld": ("anthropic", anthropic(DOSE, end="refusal"), "cut off (refusal)"),
+    "anthropic, withheld": ("anthropic", anthropic(DOSE, end="refusal"), "withheld by a filter (refusal)"),
     "anthropic, no stop reason": (
         "anthropic",
         [*anthropic(DOSE), {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 1}}],
@@ -93,7 +102,7 @@ BROKEN: dict[str, tuple[str, Script, str]] = {
         "weather is not whole",
     ),
     "ollama, not done": ("ollama", ollama(DOSE), "no finish reason"),
-    "ollama, cut off": ("ollama", ollama(DOSE, end="length"), "cut off (length)"),
+    "ollama, cut off": ("ollama", ollama(DOSE, end="length"), "cut off at max_tokens (length)"),
     "ollama, unloaded": ("ollama", ollama(DOSE, end="unload"), "unknown finish reason (unload)"),
     "ollama, an error": ("ollama", [*ollama(DOSE), {"error": "out of memory"}], "broken off (ResponseError)"),
     "ollama_text, not done": ("ollama_text", ollama_text(DOSE), "no finish reason"),
@@ -278,7 +287,7 @@ def piece(text: str, **fields: Any) -> ChatGenerationChunk:
 
 
 OWN = {
-    "nothing in them": ([piece(""), piece(" ")], "empty answer"),
+    "nothing in them": ([piece(""), piece(" ")], "empty"),
     "an unknown reason": (
         [piece("a"), piece("", response_metadata={"finish_reason": "tired"})],
         "unknown finish reason",
@@ -336,12 +345,12 @@ def test_a_stream_that_goes_on_after_its_finish_reason_is_not_whole(text: str) -
 
 def test_both_places_of_a_reason_count() -> None:
     assert judged("stop", finish_reason="stop") == ""
-    assert judged("stop", finish_reason="length") == "cut off (length)"
+    assert judged("stop", finish_reason="length") == "cut off at max_tokens (length)"
     assert judged("stop", finish_reason="eos") == "it ended more than once (stop, eos)"
 
 
 def test_no_word_is_complete_and_cut_off() -> None:
-    assert not COMPLETE & CUT_OFF
+    assert not COMPLETE & (CUT_AT_LENGTH | providers.FAILED | WITHHELD)
 
 
 class Provided(Own):

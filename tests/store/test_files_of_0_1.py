@@ -90,6 +90,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.VOLATILE,
         Kind.CONTEXT,
         Kind.WORDS,
+        Kind.NOT_KEPT,
         Kind.OTHER,
     }
 

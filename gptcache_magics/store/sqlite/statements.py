@@ -132,6 +132,8 @@ class StoredEntry(NamedTuple):
     expires: float | None
     prompt_digest: int | None
     sample: int
+    finish_reason: str
+    edited: bool
     checksum: int | None
 
 
@@ -139,12 +141,13 @@ FIND: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entry WHERE id=?"
 _TEXTS: Final = {
     "configuration": f"nullif({hex_of('l.configuration')}, '')",
     "failed": f"l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}')",
+    "not_stored": f"l.reason_kind='{Kind.NOT_STORED}'",
     **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
     "near_entry": id_of("l.near"),
     "question": "q.question",
 }
 OUTCOMES: Final = ", ".join(
-    _TEXTS["failed"] if each.name == "failed" else f"l.{each.name}" for each in fields(Outcomes)
+    _TEXTS[each.name] if each.name in ("failed", "not_stored") else f"l.{each.name}" for each in fields(Outcomes)
 )
 """Columns to read of ``lookup l``: the fields of ``Outcomes``, with the configuration as a blob."""
 LOOKUP: Final = ", ".join(_TEXTS.get(name, f"l.{name}") for name in LookupRow._fields)
@@ -250,6 +253,8 @@ def sound_entry(values: Sequence[Any]) -> Entry | None:
         prompt_digest=id_text(row.prompt_digest) if row.prompt_digest is not None else "",
         sample=row.sample,
         expires=row.expires,
+        finish_reason=row.finish_reason,
+        edited=bool(row.edited),
     )
     return entry if row.checksum is None or row.checksum == checksum(entry) else None
 

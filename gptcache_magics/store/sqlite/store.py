@@ -204,7 +204,14 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             atexit.unregister(self._settle_at_exit)
         return result
 
-    def put_all(self, entries: Iterable[Entry], configurations: Iterable[Configuration], *, replace: bool) -> int:
+    def put_all(
+        self,
+        entries: Iterable[Entry],
+        configurations: Iterable[Configuration],
+        *,
+        replace: bool,
+        at: float | None = None,
+    ) -> int:
         """Store many entries in one transaction. Return how many are new or, with ``replace``, changed."""
 
         def work(db: sqlite3.Connection) -> int:
@@ -213,7 +220,7 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             for entry in entries:
                 old = self._old(db, entry.key)
                 if old is None or (replace and old.answer != entry.answer):
-                    self._put(db, entry)
+                    self._put(db, entry, at)
                     stored += 1
             return stored
 
@@ -222,12 +229,12 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         finally:
             self._recent.clear()
 
-    def _put(self, db: sqlite3.Connection, entry: Entry) -> bool:
-        """Store an entry. Return whether there was a sound one under its key."""
+    def _put(self, db: sqlite3.Connection, entry: Entry, at: float | None = None) -> bool:
+        """Store an entry. Return whether there was a sound one under its key, which was replaced ``at`` that moment."""
         number = id_number(entry.key)
         old = self._old(db, entry.key)
         if old is not None and old.answer != entry.answer:
-            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created, old.answer))
+            db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created if at is None else at, old.answer))
             self._tell_others(db, number)
         db.execute(PUT_ENTRY, entry_values(entry))
         db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
@@ -357,4 +364,14 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
 
 
 def _found(entry: Entry) -> Found:
-    return Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires)
+    return Found(
+        entry.key,
+        entry.answer,
+        entry.created,
+        entry.seconds,
+        entry.usage,
+        entry.expires,
+        None,
+        entry.finish_reason,
+        entry.edited,
+    )
