@@ -36,7 +36,7 @@ def reducible_calls(url: str = URL) -> Iterator[tuple[str, Any, Any, dict[str, A
     def chat(**fields: Any) -> Any:
         return ChatOpenAI(model="gpt-4o-mini", api_key=KEY, base_url=f"{url}/v1", max_retries=0, **fields)
 
-    claude: dict[str, Any] = {"model": "claude-haiku-4-5", "api_key": KEY, "base_url": url, "max_retries": 0}
+    claude: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 64_000, "api_key": KEY, "base_url": url}
     raw = {"id": "call_1", "type": "function", "function": {"name": "search", "arguments": '{"place": "Rome"}'}}
     noted = [{"type": "text", "text": "In Italy.", "id": "msg_1", "index": 0, "annotations": []}]
     use = {"type": "tool_use", "id": "toolu_1", "name": "search", "input": {"place": "Rome"}, "index": 1}
@@ -51,9 +51,9 @@ def reducible_calls(url: str = URL) -> Iterator[tuple[str, Any, Any, dict[str, A
     yield "completion", OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0), "A tide?", {"user": "a"}
     yield (
         "tool uses",
-        ChatAnthropic(**claude),
+        ChatAnthropic(**claude, max_retries=0),
         _used([{"type": "text", "text": "I look.", "index": 0}, use], "toolu_1"),
         {},
     )
-    yield "metadata", ChatAnthropic(**claude), "A tide?", {"service_tier": "auto"}
+    yield "metadata", ChatAnthropic(**claude, max_retries=0), "A tide?", {"service_tier": "auto"}
     yield "names", ChatOllama(model="llama3", base_url=url), _used("", "1f0c", refusal=None), {}
