@@ -224,16 +224,18 @@ class Cells:
         cache = controller.cache
         if cache is None:
             return
-        ledger, before = run.began_with
-        noted = cache.ledger.noted - (before if cache.ledger is ledger else 0)
-        if not noted:
+        ledger, (began_with, before) = cache.ledger, run.began_with
+        before = before if ledger is began_with else 0
+        if ledger.noted == before:
             return
-        cache.ledger.flush()
+        ledger.flush()
         if not cache.settings.config.badge or not (self.seen or getattr(self._shell, "kernel", None) is None):
             return
-        recent = list(cache.ledger.recent)[-noted:]
+        recent = list(ledger.recent)
+        noted = ledger.noted - before  # counted last: another cell may note a lookup meanwhile
+        recent = recent[-noted:]
         lookups = [each for each in recent if each.execution_count == run.execution_count]
-        totals = cell_totals(lookups, cache.ledger, time.monotonic() - run.began)
+        totals = cell_totals(lookups, ledger, time.monotonic() - run.began)
         of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > len(recent) else ""
         if totals:
             show_badge(" · ".join([f"gptcache{of}: {totals}", *self._remarks.about(lookups, cache)]))
