@@ -892,7 +892,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("help sta", ["status", "stats"]),
         ("mode re", ["replay", "refresh", "readonly"]),
         ("load --from ", ["bundle", "langchain-sqlite"]),
-        ("load FILE --from bundle ", ["--keep", "--replace"]),
+        ("load FILE --from bundle ", ["--init", "--model", "--keep", "--replace"]),
         ("tune --shadow ", ["on", "off"]),
         ("label 7 right ", []),
         ("lookups --cell ", ["last"]),
