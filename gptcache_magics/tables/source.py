@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, Settings, strictest
@@ -16,6 +16,7 @@ from gptcache_magics.text.amounts import seconds_of
 
 __all__ = ["By", "RunLog", "Source", "place"]
 
+EXPLAIN_SECONDS: Final = 0.3
 By = Literal["model", "configuration", "cell", "notebook", "day", "cause", "total"]
 """The subject of each row in a table of figures."""
 
@@ -42,6 +43,9 @@ class RunLog(Protocol):
 
     def flush(self) -> None:
         """Write the pending lookups to the store."""
+
+    def explain(self, seconds: float) -> None:
+        """Find the causes of recorded misses, for as long as ``seconds``, and record them."""
 
     def settled(self) -> Store:
         """Return the store with every lookup and answer of each call that returned before."""
@@ -96,11 +100,12 @@ class Source:
         return self.ledger.failures if self.ledger is not None else 0
 
     def flush(self) -> str:
-        """Write pending lookups to the store before it is read. Returns the error, empty if there was none."""
+        """Write pending lookups and their causes to the store before it is read. Returns the error, empty if none."""
         if self.ledger is None:
             return ""
         failures = self.ledger.failures
         self.ledger.flush()
+        self.ledger.explain(EXPLAIN_SECONDS)
         return self.ledger.waiting or (self.ledger.last_error if self.ledger.failures > failures else "")
 
     def settled(self) -> Source:

@@ -625,7 +625,7 @@ def test_a_wrong_line_is_answered_with_one_sentence(magic: Typist, tmp_path: Pat
 
 
 MODELS = "Models: large-model, small-model."
-BY = "model, configuration, cell, notebook, day, total"
+BY = "model, configuration, cell, notebook, day, cause, total"
 SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
 
 
@@ -897,8 +897,8 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("label 7 right ", []),
         ("lookups --cell ", ["last"]),
         ("stats --b", ["--by"]),
-        ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "total"]),
-        ("stats --by c", ["configuration", "cell"]),
+        ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "cause", "total"]),
+        ("stats --by c", ["configuration", "cell", "cause"]),
         ("stats --by cell --b", []),
         ("lookups --outcome ", ["hit", "miss", "bypass", "error"]),
         ("lookups --since ", ["run", "today", "1h", "7d", "all"]),
