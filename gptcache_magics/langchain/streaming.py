@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from langchain_core.caches import BaseCache
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.globals import get_llm_cache
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -57,7 +58,7 @@ def model_with_events(call: ModelCall, handlers: list[Any], *, async_api: bool) 
     call.events = bool(by_events) or any(isinstance(handler, _V1) for handler in handlers)
     manager = SimpleNamespace(handlers=handlers)
     if (
-        not call.events
+        not (call.events or any(map(_hears_tokens, handlers)))
         or by_events
         or not model._should_stream(async_api=async_api, run_manager=manager, **call.kwargs)
     ):
@@ -66,6 +67,12 @@ def model_with_events(call: ModelCall, handlers: list[Any], *, async_api: bool) 
     if copy is not model:
         copy.cache = False  # its _stream asks the cache
     return copy
+
+
+def _hears_tokens(handler: Any) -> bool:
+    """Return whether a handler has a method of its own for the pieces of an answer: LangChain's does nothing."""
+    method = getattr(type(handler), "on_llm_new_token", None)
+    return method not in (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
 
 def _model(call: ModelCall, opened: AsyncExitStack | None = None) -> Any:

@@ -155,18 +155,40 @@ def test_an_answer_of_invoke_shows_its_tokens_once(server: ProviderServer, reade
     assert server.calls == 1
 
 
-@pytest.mark.parametrize("fields", [{}, {"streaming": True}], ids=["", "streaming"])
-def test_other_handlers_hear_what_they_hear_of_langchains_own_hits(server: ProviderServer, fields: Any) -> None:
+def test_other_handlers_hear_what_they_hear_of_langchains_own_hits(server: ProviderServer) -> None:
     def hit() -> list[Any]:
-        server.model("ChatOpenAI", **fields).invoke("q")
+        server.model("ChatOpenAI").invoke("q")
         handler = Heard()
-        server.model("ChatOpenAI", **fields).invoke("q", config={"callbacks": [handler]})
+        server.model("ChatOpenAI").invoke("q", config={"callbacks": [handler]})
         return handler.events
 
     ours = hit()
     with langchains_own():
         assert hit() == ours
     assert ours == ["start", "end"]
+
+
+CALLERS: dict[str, Callable[[Any, Any], Any]] = {
+    "invoke": lambda llm, config: llm.invoke("q", config=config),
+    "ainvoke": lambda llm, config: asyncio.run(llm.ainvoke("q", config=config)),
+    "batch": lambda llm, config: llm.batch(["q"], config=config),
+    "nested": lambda llm, config: inside(llm).invoke("q", config=config),
+}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_handler_of_a_model_that_streams_hears_the_same_tokens_of_a_hit(server: ProviderServer, caller: str) -> None:
+    def tokens() -> list[Any]:
+        handler = Heard()
+        CALLERS[caller](server.model("ChatOpenAI", streaming=True), {"callbacks": [handler]})
+        return handler.events
+
+    bought = tokens()
+    assert len(bought) > 4
+    assert tokens() == bought
+    assert server.calls == 1
+    assert list(gm.lookups()["outcome"]) == ["hit", "miss"]
+    assert server.model("ChatOpenAI", streaming=True).invoke("q").text.endswith("(call 1)")
 
 
 @pytest.mark.parametrize("fields", [{"disable_streaming": True}, {"streaming": False}], ids=str)
