@@ -1,8 +1,8 @@
 """The ids of the messages of hits: new in a kernel, and the same in the next kernel that asks the same.
 
 A prompt that quotes messages holds their ids. So the first request for an entry in a kernel gets the id that LangChain
-gave to the model's own answer, and each later one an id that follows from the entry and the number of the request. A
-model's answer counts as a request, too: in the kernel that paid for it, no hit has its id.
+gave to the model's own answer, and each later one an id that follows from the entry and the number of the request. In
+the kernel that paid for an answer, no hit has its id.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _OF_A_RUN: Final = re.compile(r"lc_run--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 _asked: dict[str, Iterator[int]] = {}
 """Counts the requests for each key, in all caches of this kernel. A lock could be held when the collector asks."""
 
+_answered: set[str] = set()
+"""The keys that the model has answered in this kernel. Of equal requests at once, it is not always the first."""
+
 
 def asked(key: str) -> int:
     """Count a request for a key. Returns how many came before it."""
@@ -32,8 +35,8 @@ def asked(key: str) -> int:
 
 
 def answered(key: str) -> None:
-    """Note that the model's answer to a request is out, whether or not the request was counted."""
-    _asked.setdefault(key, count(1))
+    """Note that this kernel has the model's own answer to a request, with its id."""
+    _answered.add(key)
 
 
 def ids(entry: str, before: int) -> Ids:
@@ -42,7 +45,7 @@ def ids(entry: str, before: int) -> Ids:
 
 
 def _id(entry: str, before: int, stored: str, number: int) -> str:
-    if not before and not fork.lineage and _OF_A_RUN(stored):
+    if not before and entry not in _answered and not fork.lineage and _OF_A_RUN(stored):
         return stored
     content = f"{entry} {before} {fork.lineage}".encode()
     return f"lc_run--{blake2b(content, digest_size=16).hexdigest()}-{number}"
