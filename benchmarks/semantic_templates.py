@@ -1,8 +1,8 @@
 """Prompts of one template: fillings in other words, changed fillings, and the other fillings of the template.
 
 ``templates.jsonl`` was written for this project. A line is a template with ``{gaps}`` and six fillings: one is
-``stored``, the ``same`` is asked in other words, and an ``other`` one looks alike. Half of the templates, named in the
-file, were not looked at while the rules were written.
+``stored``, the ``same`` is asked in other words, and an ``other`` one looks alike. Rules were written with the half
+``write``; of the half ``check`` the totals were seen, and two wrong answers, which led to rules.
 """
 
 from __future__ import annotations
