@@ -47,8 +47,8 @@ class Causes:
                 while len(self._misses) > NEWEST:
                     del self._misses[next(iter(self._misses))]
 
-    def find(self, store: Store, seconds: float) -> list[Lookup]:
-        """Give recorded misses their causes, oldest first, for as long as ``seconds``. Returns these misses.
+    def find(self, store: Store, seconds: float, found: list[Lookup]) -> None:
+        """Give recorded misses their causes, oldest first, for as long as ``seconds``, and add them to ``found``.
 
         Raises
         ------
@@ -58,14 +58,13 @@ class Causes:
         end = time.monotonic() + seconds
         with self._lock:
             misses = dict(self._misses)
-        found = []
         try:
             for lookup, row in _rows(store, misses):
                 self.more = time.monotonic() > end
                 if self.more:
                     break
-                self._forget(lookup)
                 reason = _cause(store, row)
+                self._forget(lookup)
                 if lookup.reason is not None and lookup.reason.kind is Kind.NEW:
                     lookup.reason = reason
                     found.append(lookup)
@@ -75,7 +74,6 @@ class Causes:
             with self._lock:
                 self._misses.clear()
             raise
-        return found
 
     def _forget(self, lookup: Lookup) -> None:
         with self._lock:

@@ -230,17 +230,19 @@ class Ledger:
                 self.failed(error, "writing lookups")
 
     def explain(self, seconds: float = EXPLAIN_SECONDS) -> None:
-        """Find the causes of recorded misses, for as long as ``seconds``, and record them."""
+        """Find the causes of recorded misses, for as long as ``seconds``, and write them."""
         if not self._causes or self.locked:
             return
+        found: list[Lookup] = []
         try:
-            found = self._causes.find(self._store, seconds)
-            if found:
-                self._store.record(found, (), self.settings.config.keep_lookups)
-        except StoreError:  # the lookups stay as they are
-            return
+            self._causes.find(self._store, seconds, found)
+        except StoreError:  # the other lookups stay as they are
+            pass
         except Exception as error:
             self.failed(error, "finding the cause of a miss")
+        with self._lock:
+            self._pending |= {(each.run, each.number_in_run): (each,) for each in found}
+        self.flush()
 
     def settled(self) -> Store:
         """Return the store with every lookup and answer of each call that returned before.

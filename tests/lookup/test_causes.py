@@ -1,6 +1,8 @@
 """Each miss gets its cause after the call: in tables, by groups, and without being in the way."""
 
 import itertools
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 import gptcache_magics as gm
 from gptcache_magics.store.protocol import Period
+from gptcache_magics.store.sqlite import connections
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import ask
 from tests.support.waiting import wait_until
@@ -90,3 +93,16 @@ def test_a_call_is_not_explained_while_its_cell_waits(on: Path, monkeypatch: pyt
     ledger.flush()
     assert ledger.recent[-1].reason.kind == "new"
     monkeypatch.undo()
+
+
+def test_a_cause_that_cannot_be_written_is_written_later(on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.05)
+    ask("question")
+    ledger = gm.current().ledger
+    ledger.flush()
+    with closing(sqlite3.connect(on / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger.explain()
+        assert ledger.locked
+    assert causes() == ["asked for the first time"]
+    assert ledger.failures == 0
