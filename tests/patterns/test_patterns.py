@@ -46,11 +46,7 @@ PLAIN = [
     Bar("react_tools", (2, 2, 2), causes=("address", "follows"), replays=False),
     Bar("scratchpad", (3, 0, 0)),
     Bar("self_consistency", (12, 0, 0)),
-    Bar(
-        "stream_events",
-        (4, 0, 0),
-        open=dict.fromkeys(["cells", "verify"], "a hit of a model with streaming=True shows no pieces"),
-    ),
+    Bar("stream_events", (4, 0, 0)),
     Bar("supervisor", (7, 0, 0)),
     Bar("swarm_dates", (4, 2, 2), causes=("date",), open={"causes": UNNAMED}),
 ]
