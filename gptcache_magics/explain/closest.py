@@ -73,7 +73,9 @@ class Closest:
     where: str
     """The message in which the prompts of one question differ; empty if the question differs, or nothing is known."""
     volatile: str
-    """What differs if it is ids, addresses, dates and times only: ``an id in message 2``; else empty."""
+    """What differs if it is ids, dates and the like only: ``an id in message 2``; else empty."""
+    rules: tuple[str, ...]
+    """The rules of ``--ignore`` that leave it out."""
     words: Words
     """Differences from the words of the entry to those of the question."""
 
@@ -192,6 +194,7 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
     configuration = _configuration(row, known)
     same_prompt = bool(asked.prompt_digest) and row.prompt_digest == asked.prompt_digest
     where, old, new = ("", "", "") if same_prompt else _differing(asked, row)
+    volatile, rules = ("", ()) if same_prompt else volatile_difference(*_prompts(asked, row))
     return Closest(
         id=row.key[:8],
         configuration=configuration,
@@ -200,7 +203,8 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
         same_prompt=same_prompt,
         changes=_changes(asked, configuration),
         where=where,
-        volatile="" if same_prompt else volatile_difference(*_prompts(asked, row)),
+        volatile=volatile,
+        rules=rules,
         words=word_diff(masked(old), masked(new)),
     )
 

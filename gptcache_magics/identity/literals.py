@@ -1,0 +1,110 @@
+"""Write the dicts and sets in a text in one order: Python's and JSON's literals, as ``repr`` and ``json`` write them.
+
+A list keeps its order, and so does everything that is not certainly a literal: code, a template, broken JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["in_order"]
+
+MOST_CHARACTERS: Final = 50_000
+"""Characters of a text in which literals are looked for."""
+MOST_NESTED: Final = 50
+MOST_MARKS: Final = 50_000
+"""Brackets, commas and strings of a text that are read."""
+
+_STRING: Final = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_TOKEN: Final = re.compile(rf"""{_STRING}|['"]|[\[\]{{}}(),:]""", re.DOTALL)
+_NUMBER: Final = r"[+-]?[0-9][0-9_.eE+-]*"
+_KEY: Final = re.compile(rf"\s*(?P<name>{_STRING}|{_NUMBER})\s*:", re.DOTALL)
+# As repr writes strings: in C, {"b", "a"} is an array, which has an order. A set of numbers has one, too.
+_HASHED: Final = r"""b?'(?:[^'\\]|\\.)*'|b?"(?=[^"]*')(?:[^"\\]|\\.)*"|\(.*\)|<.*>|(?:frozenset|UUID|PosixPath)\(.*\)"""
+_MEMBER: Final = re.compile(rf"\s*(?:(?P<hashed>{_HASHED})|{_NUMBER}|None|True|False)\s*", re.DOTALL)
+_NO_LITERAL: Final = re.compile(r"[\w\\^$%#)\]}]$")
+"""End of the text before a bracket that opens a quantifier, an index or a block of code."""
+_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
+
+
+class _Unbalanced(ValueError):
+    """The text is not a literal."""
+
+
+def in_order(text: str, key: Callable[[str], str] = str) -> str:
+    """Return a text with the members of each dict and set in order.
+
+    Parameters
+    ----------
+    key
+        Returns what a member is sorted by. Members with the same key stay in their order.
+    """
+    if len(text) > MOST_CHARACTERS:
+        return text
+    reader = _Reader(text, key)
+    parts: list[str] = []
+    at = 0
+    while reader.left and (start := text.find("{", at)) >= 0:
+        parts.append(text[at:start])
+        try:
+            literal, at = reader.brackets(start)
+        except _Unbalanced:
+            literal, at = "{", start + 1
+        parts.append(literal)
+    return "".join([*parts, text[at:]])
+
+
+class _Reader:
+    """Reads the literals of a text."""
+
+    def __init__(self, text: str, key: Callable[[str], str]) -> None:
+        self._text, self._key = text, key
+        self.left = MOST_MARKS
+        """Number of marks that are still read, so that a text full of broken literals takes no time."""
+
+    def brackets(self, start: int, depth: int = 0) -> tuple[str, int]:
+        """Return the brackets that open at ``start``, with all dicts and sets in them in order, and their end."""
+        opening = self._text[start]
+        members: list[str] = []
+        parts: list[str] = []
+        at = start + 1
+        while depth <= MOST_NESTED and self.left:
+            token = _TOKEN.search(self._text, at)
+            if token is None:
+                break
+            self.left -= 1
+            parts.append(self._text[at : token.start()])
+            mark, at = token[0], token.end()
+            if mark in _PAIRS:
+                mark, at = self.brackets(token.start(), depth + 1)
+            elif mark in ("'", '"'):
+                break
+            elif mark in _PAIRS.values() or mark == ",":
+                members.append("".join(parts))
+                parts = []
+                if mark == ",":
+                    continue
+                if mark != _PAIRS[opening]:
+                    break
+                if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(self._text[:start][-1:]):
+                    members = _sorted(members, self._key)
+                return f"{opening}{','.join(members)}{mark}", at
+            parts.append(mark)
+        raise _Unbalanced
+
+
+def _sorted(members: list[str], key: Callable[[str], str]) -> list[str]:
+    """Return the members of a dict or a set in order; as they are if they are of neither, or a name is there twice."""
+    names = [match["name"] if (match := _KEY.match(member)) else None for member in members]
+    if None in names:
+        found = [_MEMBER.fullmatch(member) for member in members]
+        if any(names) or not all(found) or not any(match["hashed"] for match in found if match):
+            return members
+    elif len({*names}) < len(names):
+        return members
+    # The blanks around a member belong to its place.
+    places = [re.fullmatch(r"(\s*)(.*?)(\s*)", member, re.DOTALL) for member in members]
+    inner = sorted((place[2] for place in places if place), key=lambda member: key(" ".join(member.split())))
+    return [f"{place[1]}{member}{place[3]}" for place, member in zip(places, inner, strict=True) if place]
