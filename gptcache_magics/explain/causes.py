@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from gptcache_magics import generations
 from gptcache_magics.explain.closest import (
@@ -22,6 +22,7 @@ from gptcache_magics.explain.closest import (
     configurations,
     find_closest,
 )
+from gptcache_magics.explain.earlier import Cause, Found, known_causes, reason_text
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
@@ -38,42 +39,9 @@ from gptcache_magics.store.protocol import (
 from gptcache_magics.store.reasons import INCOMPLETE, Kind, ObjectionKind, Reason, sentence, without_word
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import CHARACTERS, cut, printable, shown
+from gptcache_magics.text.word_diff import cut, printable
 
 __all__ = ["Explanation", "cause_of", "explain", "not_asked"]
-
-Cause = Literal[
-    "hit",
-    "first time",
-    "another model",
-    "another base URL",
-    "other tools",
-    "another parameter",
-    "other words",
-    "guard",
-    "below threshold",
-    "called wrong",
-    "shadow mode",
-    "another context",
-    "another sample",
-    "follows",
-    "volatile",
-    "expired",
-    "removed",
-    "evicted",
-    "damaged",
-    "mode",
-    "cache=False",
-    "not cached",
-    "model unknown",
-    "not stored",
-    "no answer yet",
-    "retry",
-    "budget reached",
-    "error",
-    "not asked",
-]
-"""Every cause."""
 
 OF_CHANGE: Final[Mapping[str, Cause]] = {
     "model": "another model",
@@ -81,32 +49,6 @@ OF_CHANGE: Final[Mapping[str, Cause]] = {
     "tools": "other tools",
     "parameter": "another parameter",
 }
-OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
-    Kind.EXPIRED: ("expired", "The answer was stored, but it had expired."),
-    Kind.REMOVED: ("removed", "The answer was stored, but had been removed."),
-    Kind.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
-    Kind.DAMAGED: ("damaged", "The answer was stored, but its entry was damaged and not served."),
-    Kind.RETRY: ("retry", "The answer would not do: an attempt or a parser failed on it, so the model is asked again."),
-    Kind.UNPARSED: ("retry", "The stored answer could not be parsed by the schema of this call."),
-    Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
-    Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
-    Kind.OWN_METHOD: ("not cached", "The call used a method of the model that asks no cache."),
-    Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
-    Kind.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
-    Kind.UNREADABLE: (
-        "not cached",
-        "The model or the call holds an object that cannot be read to its data, so it cannot be told which stored "
-        "answer fits.",
-    ),
-    Kind.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
-}
-MODES: Final = {
-    "refresh": "Mode refresh: every call asks the model, and its answer replaces the stored one.",
-    "bypass": "Mode bypass: every call asks the model; nothing is looked up, nothing is stored.",
-}
-PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
-"""Kinds of calls that go past the cache, whatever their model."""
-GONE: Final = ("expired", "removed", "evicted", "damaged")
 KIND_OF: Final[Mapping[Cause, Kind]] = {
     "first time": Kind.FIRST,
     "not stored": Kind.UNSTORED,
@@ -159,14 +101,6 @@ class Explanation:
     """Further causes, the weightiest first."""
 
 
-class _Found(NamedTuple):
-    cause: Cause
-    sentence: str
-    detail: str = ""
-    short: str = ""
-    """The cause in a few words, where it is not the first."""
-
-
 def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanation:
     """Explain a lookup: why it hit or missed, the first cause and the others in the order of their weight.
 
@@ -179,15 +113,15 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
     near = _near(store, asked, lookup.near)
-    found: list[_Found]
+    found: list[Found]
     closest = None
     if lookup.outcome == "hit":
-        found = [_Found("hit", _hit(store, lookup, entry))]
+        found = [Found("hit", _hit(store, lookup, entry))]
         closest = near[1] if near is not None and lookup.match == "semantic" else None
     else:
-        found = _known(store, lookup)
+        found = known_causes(store, lookup)
         if not found and lookup.reason_kind == Kind.MODEL_UNKNOWN:
-            found = [_Found("model unknown", UNKNOWN)]
+            found = [Found("model unknown", UNKNOWN)]
         searched = not found or found[0].cause in ("model unknown", "budget reached")
         closest = find_closest(store, asked, most=most) if searched else None
         # An entry that differs only in a parameter says more than a similar one.
@@ -252,114 +186,48 @@ def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryR
     )
 
 
-def _near(store: Store, asked: Question, near: Near | None) -> tuple[_Found, Closest | None] | None:
+def _near(store: Store, asked: Question, near: Near | None) -> tuple[Found, Closest | None] | None:
     """Return the cause and the sentence of a match by meaning, and its entry if that is still stored."""
     if near is None:
         return None
     closest = compared_with(store, asked, near.key, near.similarity)
     is_near, objection = f"A stored question is {cosine(near.similarity)} similar", near.objection
     if objection is None:
-        return _Found("hit", f"{is_near}, and its answer was served."), closest
+        return Found("hit", f"{is_near}, and its answer was served."), closest
     match objection.kind:
         case ObjectionKind.BELOW:
-            found = _Found("below threshold", f"{is_near}, below the threshold {objection.detail}.")
+            found = Found("below threshold", f"{is_near}, below the threshold {objection.detail}.")
         case ObjectionKind.JUDGED_WRONG:
             message = f"{is_near}, but an answer served by meaning was called wrong for this question."
-            found = _Found("called wrong", message)
+            found = Found("called wrong", message)
         case ObjectionKind.SHADOW:
             message = "in shadow mode the model is asked all the same, so that both answers can be compared."
-            found = _Found("shadow mode", f"{is_near}, but {message}")
+            found = Found("shadow mode", f"{is_near}, but {message}")
         case ObjectionKind.GUARD if objection.guard == TEMPLATE:
             message = f"{is_near}, but both are of one template, and what differs is not the same: {objection.detail}."
-            found = _Found("guard", message)
+            found = Found("guard", message)
         case ObjectionKind.GUARD:
             message = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
-            found = _Found("guard", message)
+            found = Found("guard", message)
     return found, closest
 
 
-def _known(store: Store, lookup: LookupRow) -> list[_Found]:
-    """Return the causes that the lookup recorded, or an earlier lookup of the same call."""
-    noted = _noted(lookup)
-    if noted is not None and noted.cause not in GONE:
-        return [noted]
-    earlier = _earlier(store, lookup)
-    if noted is None:
-        return [earlier] if earlier is not None else []
-    # It is gone, and the latest answer to it was not kept either, which weighs more.
-    return [earlier, noted] if earlier is not None and earlier.cause in ("not stored", "mode") else [noted]
-
-
-def _noted(lookup: LookupRow) -> _Found | None:
-    """Return the cause that the lookup itself recorded."""
-    if lookup.outcome == "error":
-        then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
-        return _Found("error", f"The cache failed, and the model {then}: {_shown(lookup.reason_detail)}")
-    reason = lookup.reason
-    if reason is not None and reason.kind is Kind.MODE:
-        return _Found("mode", MODES.get(reason.detail, f"Mode {_shown(reason.detail)}."))
-    known = _gone(reason)
-    if known is None and lookup.outcome == "bypass":
-        return _Found("not cached", f"The call went past the cache: {_shown(sentence(reason))}.")
-    return known
-
-
-def _gone(reason: Reason | None) -> _Found | None:
-    """Return the cause that a kind of reason names without more words."""
-    known = OF_KIND.get(reason.kind) if reason is not None else None
-    return _Found(*known, short=f"it was {known[0]}") if known is not None else None
-
-
-def _earlier(store: Store, lookup: LookupRow) -> _Found | None:
-    """Return the cause that the previous lookup of the same call shows; None if there was none."""
-    if lookup.entry is None:
-        return None
-    last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
-    # A question that was answered by its meaning has no entry of its own that could be gone.
-    return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
-
-
-def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> _Found:
-    before, detail = f"Lookup {last.number} asked the same", _shown(last.reason_detail)
-    match last.reason.kind if last.reason is not None else None:
-        case Kind.NOT_STORED:
-            return _Found("not stored", f"{before}, but its answer was not stored: {detail}.", last.reason_detail)
-        case Kind.ERROR:
-            return _Found("error", f"{before}, and the cache failed: {detail}", "the cache failed")
-        case Kind.BUDGET:
-            message = f"{before}, but the budget of its run was spent: the model was not asked."
-            return _Found("budget reached", message, "the budget was spent")
-        case Kind.CACHE_FALSE:
-            return _Found("cache=False", f"{before} of a model with cache=False, so its answer was not stored.")
-        case kind if kind in PAST:
-            return _Found("not cached", f"{before}, and went past the cache: {_shown(sentence(last.reason))}.")
-    if last.outcome != "hit" and last.mode in ("replay", "readonly", "bypass"):
-        return _Found("mode", f"{before} in mode {last.mode}, which stores nothing.", last.mode)
-    if last.outcome != "hit" and last.seconds is None:
-        message = f"{before} and got no answer: that call failed, was interrupted, or is still under way."
-        return _Found("no answer yet", message)
-    if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
-        return _Found("no answer yet", f"{before} at the same time, and its answer had not come yet.")
-    gone = store.gone(lookup.entry) if lookup.entry is not None else None
-    return _gone(gone) or _Found(*OF_KIND[Kind.REMOVED])
-
-
-def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[_Found]:
+def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[Found]:
     """Yield the causes that the closest entry shows, the weightiest first."""
     if closest is None:
-        yield _Found("first time", "Asked for the first time: nothing like it was stored.")
+        yield Found("first time", "Asked for the first time: nothing like it was stored.")
         return
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
     same_question = closest.similarity == 1.0 and bool(closest.where or not closest.words)
     same_prompt = closest.same_prompt or (same_question and not closest.where and not same_configuration)
     if same_prompt and same_configuration:
         message = "The same call has an answer, but with samples each identical call gets its own."
-        yield _Found("another sample", message)
+        yield Found("another sample", message)
         return
     share = _share(closest.similarity)
     in_words = not (same_prompt or same_question or closest.volatile)
     more = " Its model or parameters differ too." if in_words and not same_configuration else ""
-    words = _Found("other words", f"Asked in other words: the closest question is {share} the same.{more}", share, "")
+    words = Found("other words", f"Asked in other words: the closest question is {share} the same.{more}", share, "")
     words = words._replace(short=f"other words: the closest question is {share} the same")
     if in_words and closest.similarity < SAME_BUT_FOR_WORDS:
         yield words
@@ -372,26 +240,24 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
     followed = _followed(store, lookup, asked, closest)
     if followed is not None:
         message = f"It follows from lookup {followed}: the prompt holds the new answer of that one."
-        yield _Found("follows", message, str(followed), f"it follows from lookup {followed}")
+        yield Found("follows", message, str(followed), f"it follows from lookup {followed}")
     if closest.volatile:
         message = f"The same but for {closest.volatile}"
-        yield _Found("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
+        yield Found("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
     elif same_question:
         where = closest.where or "something else in the prompt"
-        yield _Found(
-            "another context", f"The same question was stored, but {where} differs.", where, f"{where} differs"
-        )
+        yield Found("another context", f"The same question was stored, but {where} differs.", where, f"{where} differs")
     elif closest.similarity >= SAME_BUT_FOR_WORDS:
         yield words
 
 
-def _of_changes(what: str, closest: Closest) -> _Found:
+def _of_changes(what: str, closest: Closest) -> Found:
     changes = ", ".join(printable(change.text) for change in closest.changes)
     if not closest.changes:
         changes = "the model's class, or a parameter that is not written down"
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
     message = f"{what} was stored, but under {cause}: {changes}."
-    return _Found(cause, message, changes, f"{cause}: {changes}")
+    return Found(cause, message, changes, f"{cause}: {changes}")
 
 
 def _followed(store: Store, lookup: LookupRow, asked: Question, closest: Closest) -> int | None:
@@ -436,26 +302,22 @@ def _notes(lookup: LookupRow) -> tuple[str, ...]:
     """Return further facts: the fate of a miss's answer, and notes on matching by meaning."""
     reason, notes = lookup.reason, []
     if lookup.outcome == "miss" and reason is not None and reason.kind in (Kind.NOT_STORED, Kind.ERROR):
-        notes.append(f"Its answer was not stored, so the next call misses as well: {_shown(reason.detail)}")
+        notes.append(f"Its answer was not stored, so the next call misses as well: {reason_text(reason.detail)}")
         if reason.kind is Kind.NOT_STORED and without_word(reason.detail) in INCOMPLETE:
             notes.append("Keep such answers: %gptcache on --keep-cut-off")
     if lookup.outcome == "miss" and lookup.mode in ("replay", "readonly"):
         done = "the model was not called" if lookup.mode == "replay" else "its answer was not stored"
         notes.append(f"Mode {lookup.mode}: {done}.")
     if lookup.match == "semantic" and reason is not None and reason.detail:
-        notes.append(f"Both are of one template, so what differs was compared: {_shown(reason.detail)}")
+        notes.append(f"Both are of one template, so what differs was compared: {reason_text(reason.detail)}")
     if lookup.match == "semantic":
         notes.append(f"All {len(GUARDS)} guards passed. Not the same? %gptcache label {lookup.number} wrong")
     elif reason is not None and reason.kind is Kind.EXACT_ONLY:
-        notes.append(_shown(f"Not matched by meaning: {reason.detail}"))
+        notes.append(reason_text(f"Not matched by meaning: {reason.detail}"))
     elif reason is not None and reason.kind is Kind.MATCHING_ERROR:
-        notes.append(_shown(f"Not matched by meaning: {sentence(Reason(Kind.ERROR, reason.detail))}"))
+        notes.append(reason_text(f"Not matched by meaning: {sentence(Reason(Kind.ERROR, reason.detail))}"))
     return tuple(notes)
 
 
 def _share(similarity: float) -> str:
     return percent(min(similarity, 0.999))  # another question is never the same in all its words
-
-
-def _shown(text: str) -> str:
-    return shown(text, CHARACTERS)

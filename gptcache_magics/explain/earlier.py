@@ -1,0 +1,155 @@
+"""The causes that a lookup itself recorded, or an earlier lookup of the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from gptcache_magics.store.protocol import EntryCatalog, LookupRow, Period, Store
+from gptcache_magics.store.reasons import Kind, Reason, sentence
+from gptcache_magics.text.word_diff import CHARACTERS, shown
+
+__all__ = ["Cause", "Found", "known_causes", "reason_text"]
+
+Cause = Literal[
+    "hit",
+    "first time",
+    "another model",
+    "another base URL",
+    "other tools",
+    "another parameter",
+    "other words",
+    "guard",
+    "below threshold",
+    "called wrong",
+    "shadow mode",
+    "another context",
+    "another sample",
+    "follows",
+    "volatile",
+    "expired",
+    "removed",
+    "evicted",
+    "damaged",
+    "mode",
+    "cache=False",
+    "not cached",
+    "model unknown",
+    "not stored",
+    "no answer yet",
+    "retry",
+    "budget reached",
+    "error",
+    "not asked",
+]
+"""Every cause."""
+
+
+class Found(NamedTuple):
+    """A cause, in its own words."""
+
+    cause: Cause
+    sentence: str
+    detail: str = ""
+    """The words of the cause that a table shows."""
+    short: str = ""
+    """The cause in a few words, where it is not the first."""
+
+
+OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
+    Kind.EXPIRED: ("expired", "The answer was stored, but it had expired."),
+    Kind.REMOVED: ("removed", "The answer was stored, but had been removed."),
+    Kind.EVICTED: ("evicted", "The answer was stored, but had been evicted to make room (--max-size)."),
+    Kind.DAMAGED: ("damaged", "The answer was stored, but its entry was damaged and not served."),
+    Kind.RETRY: ("retry", "The answer would not do: an attempt or a parser failed on it, so the model is asked again."),
+    Kind.UNPARSED: ("retry", "The stored answer could not be parsed by the schema of this call."),
+    Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
+    Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
+    Kind.OWN_METHOD: ("not cached", "The call used a method of the model that asks no cache."),
+    Kind.NO_STREAMS: ("not cached", "Streams are not cached here: %config GPTCacheMagics.stream, --wrap and --init."),
+    Kind.EVENTS: ("not cached", 'Events of version="v3" are not cached; those of version="v2" are.'),
+    Kind.UNREADABLE: (
+        "not cached",
+        "The model or the call holds an object that cannot be read to its data, so it cannot be told which stored "
+        "answer fits.",
+    ),
+    Kind.BUDGET: ("budget reached", "Nothing was stored for it, and the budget of this run was spent."),
+}
+MODES: Final = {
+    "refresh": "Mode refresh: every call asks the model, and its answer replaces the stored one.",
+    "bypass": "Mode bypass: every call asks the model; nothing is looked up, nothing is stored.",
+}
+PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
+"""Kinds of calls that go past the cache, whatever their model."""
+GONE: Final = ("expired", "removed", "evicted", "damaged")
+
+
+def known_causes(store: Store, lookup: LookupRow) -> list[Found]:
+    """Return the causes that the lookup recorded, or an earlier lookup of the same call."""
+    noted = _noted(lookup)
+    if noted is not None and noted.cause not in GONE:
+        return [noted]
+    earlier = _earlier(store, lookup)
+    if noted is None:
+        return [earlier] if earlier is not None else []
+    # It is gone, and the latest answer to it was not kept either, which weighs more.
+    return [earlier, noted] if earlier is not None and earlier.cause in ("not stored", "mode") else [noted]
+
+
+def _noted(lookup: LookupRow) -> Found | None:
+    """Return the cause that the lookup itself recorded."""
+    if lookup.outcome == "error":
+        then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
+        return Found("error", f"The cache failed, and the model {then}: {reason_text(lookup.reason_detail)}")
+    reason = lookup.reason
+    if reason is not None and reason.kind is Kind.MODE:
+        return Found("mode", MODES.get(reason.detail, f"Mode {reason_text(reason.detail)}."))
+    known = _gone(reason)
+    if known is None and lookup.outcome == "bypass":
+        return Found("not cached", f"The call went past the cache: {reason_text(sentence(reason))}.")
+    return known
+
+
+def _gone(reason: Reason | None) -> Found | None:
+    """Return the cause that a kind of reason names without more words."""
+    known = OF_KIND.get(reason.kind) if reason is not None else None
+    return Found(*known, short=f"it was {known[0]}") if known is not None else None
+
+
+def _earlier(store: Store, lookup: LookupRow) -> Found | None:
+    """Return the cause that the previous lookup of the same call shows; None if there was none."""
+    if lookup.entry is None:
+        return None
+    last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
+    # A question that was answered by its meaning has no entry of its own that could be gone.
+    return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
+
+
+def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> Found:
+    before, detail = f"Lookup {last.number} asked the same", reason_text(last.reason_detail)
+    match last.reason.kind if last.reason is not None else None:
+        case Kind.NOT_STORED:
+            return Found("not stored", f"{before}, but its answer was not stored: {detail}.", last.reason_detail)
+        case Kind.ERROR:
+            return Found("error", f"{before}, and the cache failed: {detail}", "the cache failed")
+        case Kind.BUDGET:
+            message = f"{before}, but the budget of its run was spent: the model was not asked."
+            return Found("budget reached", message, "the budget was spent")
+        case Kind.CACHE_FALSE:
+            return Found("cache=False", f"{before} of a model with cache=False, so its answer was not stored.")
+        case kind if kind in PAST:
+            return Found("not cached", f"{before}, and went past the cache: {reason_text(sentence(last.reason))}.")
+    if last.outcome != "hit" and last.mode in ("replay", "readonly", "bypass"):
+        return Found("mode", f"{before} in mode {last.mode}, which stores nothing.", last.mode)
+    if last.outcome != "hit" and last.seconds is None:
+        message = f"{before} and got no answer: that call failed, was interrupted, or is still under way."
+        return Found("no answer yet", message)
+    if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
+        return Found("no answer yet", f"{before} at the same time, and its answer had not come yet.")
+    gone = store.gone(lookup.entry) if lookup.entry is not None else None
+    return _gone(gone) or Found(*OF_KIND[Kind.REMOVED])
+
+
+def reason_text(text: str) -> str:
+    """Return a stored detail as a sentence may show it."""
+    return shown(text, CHARACTERS)
