@@ -293,7 +293,18 @@ class Controller:
         mode = self.settings.options.kernel.mode
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
         message = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
-        return message + (f", mode {mode}" if mode != "auto" else "") + hint
+        return message + (f", mode {mode}" if mode != "auto" else "") + hint + self._as_recorded()
+
+    def _as_recorded(self) -> str:
+        """Return what of a prompt does not count in a bundle that is replayed; empty if everything does."""
+        assert self.cache is not None
+        store, mode = self.cache.store, self.settings.options.kernel.mode
+        rules = store.ignored() if mode == "replay" and store.where.endswith(BUNDLE) else ()
+        if not rules:
+            return ""
+        from gptcache_magics.identity.volatile import left_out
+
+        return f"; {left_out(rules)} {'does' if [*rules] == ['order'] else 'do'} not count, as recorded"
 
 
 def _set_by_hand() -> GPTCache | None:

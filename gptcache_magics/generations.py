@@ -54,6 +54,7 @@ __all__ = [
     "incomplete",
     "load",
     "message_id",
+    "reworded",
     "set_mark_aside",
     "text_if_readable",
     "text_of",
@@ -335,6 +336,27 @@ def with_text(data: bytes, text: str) -> bytes:
 def without_chunks(data: bytes) -> bytes:
     """Return the whole answer of encoded generations that may have their chunks before it."""
     return data.partition(b"\n")[2] if data[:1] == CHUNKED else data
+
+
+def reworded(data: bytes, change: Callable[[str], str]) -> bytes:
+    """Return an encoded answer with every text changed; its chunks are left out if that makes a difference."""
+    whole = without_chunks(data)
+    loads = orjson.loads if whole[:1] == FAST else json.loads
+    before = loads(whole[1:])
+    after = _changed(before, change)
+    if after == before:
+        return data
+    return whole[:1] + (orjson.dumps(after) if whole[:1] == FAST else json.dumps(after).encode())
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_changed(each, change) for each in value]
+    if isinstance(value, dict):
+        return {change(name): _changed(each, change) for name, each in value.items()}
+    return value
 
 
 def set_mark_aside(generation: Generation) -> None:

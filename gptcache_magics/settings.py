@@ -9,15 +9,18 @@ wrong cell. While cells run, the scope of their ``%%gptcache`` lines holds in su
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
 
+from gptcache_magics.errors import CommandError
+from gptcache_magics.text.choices import nearest
+
 __all__ = [
-    *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "MODES", "NOTEBOOK", "THRESHOLD"),
+    *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "THRESHOLD"),
     *("Block", "Cell", "Config", "Mode", "Notebook", "Options", "Scope", "Settings"),
-    "strictest",
+    *("rules_of", "strictest"),
 ]
 
 T = TypeVar("T")
@@ -28,12 +31,30 @@ BUNDLE: Final = ".jsonl"
 """Ending of the files that are replayed."""
 THRESHOLD: Final = 0.93
 """The cosine at which MiniLM with guards serves few wrong answers: ``benchmarks/semantic.py``."""
+IGNORE: Final = ("id", "date", "time", "address", "order")
+"""The rules that say what of a prompt may differ (:mod:`gptcache_magics.identity.volatile`)."""
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
 
 
 def strictest(*modes: Mode) -> Mode:
     """Return the strictest mode: ``auto``, ``refresh``, ``readonly``, ``bypass``, ``replay`` from lax to strict."""
     return max(modes, key=_STRICTNESS.index)
+
+
+def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the rules of ``--ignore`` that are given by name, in a text with commas between.
+
+    Raises
+    ------
+    CommandError
+        If a rule does not exist.
+    """
+    names = [each.strip() for each in (given.split(",") if isinstance(given, str) else given)]
+    for name in names:
+        if name not in (*IGNORE, "none", ""):
+            known = f"{', '.join(IGNORE[:-1])} and {IGNORE[-1]}"
+            raise CommandError(f"--ignore takes {known}, with commas, or none. Got {name!r}.{nearest(name, IGNORE)}")
+    return tuple(rule for rule in IGNORE if rule in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,8 @@ class Options:
     """Bytes that the answers may take."""
     mark_hits: bool | None = None
     """Whether hits are marked; None leaves it to ``%config``."""
+    ignore: tuple[str, ...] | None = None
+    """The rules that say what of a prompt does not count; None leaves it to ``%config``."""
     typed: tuple[tuple[str, str], ...] = ()
     """The options that hold, by name, in the words in which they were given."""
     keep_cut_off: bool | None = None
@@ -134,6 +157,7 @@ class Config:
         False, "Whether answers that are cut off, withheld or empty are stored and served, marked."
     )
     count_bookkeeping: bool = _option(False, "Whether user, metadata, service_tier and the like make another call.")
+    ignore: str = _option("", f"What of a prompt may differ, with commas: {', '.join(IGNORE)}.")
 
 
 @dataclass(slots=True)
@@ -178,6 +202,13 @@ class Settings:
     def marks_hits(self) -> bool:
         """Whether hits are marked."""
         return self.config.mark_hits if self.options.mark_hits is None else self.options.mark_hits
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The rules that say what of a prompt does not count."""
+        if self.options.ignore is not None:
+            return self.options.ignore
+        return rules_of(self.config.ignore) if self.config.ignore else ()
 
     @property
     def running(self) -> Sequence[Cell]:

@@ -23,6 +23,7 @@ from gptcache_magics.identity.canonical import dumps as canonical_json
 from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.identity.volatile import RULES, shape_of
 from gptcache_magics.store.protocol import Configuration, Entry, Usage
 from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.text.masking import shown, without_secrets
@@ -92,6 +93,7 @@ def entry_line(entry: Entry) -> bytes:
                 sample=entry.sample,
                 edited=entry.edited,
                 tags=entry.tags.split(),
+                ignore=entry.ignored.split(),
             ),
             "configuration": entry.configuration,
         }
@@ -178,6 +180,9 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
     tags, usage, edited = fields.get("tags", []), fields.get("usage", {}), fields.get("edited", False)
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.split() == [tag] for tag in tags):
         raise ValueError("'tags' is not a list of words")
+    ignored = fields.get("ignore", [])
+    if not isinstance(ignored, list) or not all(rule in RULES for rule in ignored):
+        raise ValueError(f"'ignore' is not a list of {', '.join(RULES)}")
     if not isinstance(usage, dict):
         raise ValueError("'usage' is not an object")
     if not isinstance(edited, bool):
@@ -199,6 +204,8 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
         sample=_count(fields, "sample") or 0,
         edited=edited,
         tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
+        shape=shape_of(prompt) if ignored else "",
+        ignored="".join(f"{rule} " for rule in ignored),
     )
     messages = chat_messages(prompt)  # as an earlier version stored them, which left other fields out
     as_written = seen if messages is None else canonical_json(messages)
@@ -207,7 +214,7 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
     text = prompt.encode("utf-8", "surrogatepass")  # of a completion model, whatever it looks like
     if entry.key == key_of(entry.configuration, text, entry.sample):
         return replace(entry, question=prompt, prompt_digest=_digest(text)), True
-    return replace(entry, prompt_digest=""), entry.key == masked_key(entry)
+    return replace(entry, prompt_digest="", shape=""), entry.key == masked_key(entry)
 
 
 def _digest(seen: bytes) -> str:

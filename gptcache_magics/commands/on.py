@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import BUNDLE, controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.options import VARIABLE, State, in_environment, read
+from gptcache_magics.lookup.options import NONE, VARIABLE, State, in_environment, read
 from gptcache_magics.semantic.options import PRESETS, Match
-from gptcache_magics.settings import Mode
+from gptcache_magics.settings import IGNORE, Mode
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
 
@@ -80,6 +80,14 @@ def on(
         bool | None,
         Option(help="store answers that were cut off at max_tokens, withheld or empty, too; they are marked"),
     ] = None,
+    ignore: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            metavar="RULES",
+            help="what of a prompt may differ: id, date, time, address, order, with commas; or none",
+            suggest=lambda: [*IGNORE, NONE],
+        ),
+    ] = None,
     samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     budget: Annotated[
         str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
@@ -126,6 +134,10 @@ def on(
     keep_cut_off
         Whether answers that were cut off at ``max_tokens``, withheld by a filter or empty are stored and served, with
         ``cut_off`` in their mark.
+    ignore
+        What of a prompt may differ from that of a stored answer: ``id`` (UUIDs and the ids of messages and calls),
+        ``date``, ``time``, ``address`` (of objects, and temporary files), ``order`` (of the members of a dict or set);
+        several with commas, or ``none``. The answer is given the ids and dates of the prompt that asks.
     samples
         How many identical calls in one run of a cell get a different answer each.
     budget
@@ -158,6 +170,7 @@ def on(
         samples=samples,
         budget=budget,
         keep_cut_off=keep_cut_off,
+        ignore=ignore,
     )
     if external:
         _check_kept(
@@ -166,6 +179,7 @@ def on(
                 ("--max-size", given.max_size),
                 ("--samples", given.samples),
                 ("--keep-cut-off", keep_cut_off),
+                ("--ignore", given.ignore or None),
             ]
         )
     given.matching.check(kept, external_cache=external)

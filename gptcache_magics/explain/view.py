@@ -94,6 +94,9 @@ def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
     for note in explanation.notes:
         yield "note", note
     entry = closest.id if closest is not None else explanation.entry
+    if explanation.cause == "volatile" and closest is not None:
+        yield "next", f"%gptcache on --ignore {','.join(closest.rules)}"
+        return
     following = NEXT.get(explanation.cause) or (f"%gptcache show {entry}" if entry else "")
     if following:
         yield "next", following

@@ -15,7 +15,7 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.literals import in_order
 from gptcache_magics.text.messages import chat_messages
 
-__all__ = ["RULES", "Masked", "Volatile", "difference", "masked", "named", "renaming", "shape_of"]
+__all__ = ["RULES", "Masked", "Volatile", "difference", "left_out", "masked", "named", "renaming", "shape_of"]
 
 # A letter before a word may be the end of an escape, as in the JSON text of a tool's arguments.
 _BEGIN: Final = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
@@ -72,6 +72,7 @@ RULES: Final[Mapping[str, str]] = {
 """The rules by their names; of ``order``, which is no pattern, the text is empty."""
 _NAMES: Final = tuple(RULES)
 _WORDS: Final = {"id": "an id", "address": "an address", "date": "a date", "time": "a time", "order": "another order"}
+_ALL: Final = {"id": "ids", "address": "addresses", "date": "dates", "time": "times", "order": "the order of members"}
 
 
 class Volatile(NamedTuple):
@@ -114,6 +115,12 @@ def shape_of(prompt: str) -> str:
 def named(rules: Iterable[str]) -> str:
     """Return what rules leave out, in words: ``an id, a date and another order``."""
     names = [_WORDS[rule] for rule in dict.fromkeys(rules)]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def left_out(rules: Iterable[str]) -> str:
+    """Return what rules leave out of every prompt: ``ids and dates``."""
+    names = [_ALL[rule] for rule in RULES if rule in {*rules}]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,7 @@ from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
+from gptcache_magics.errors import StoreError
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain import hooks, retries
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["GPTCache"]
 
 
+EARLIER_SECONDS: Final = 2.0
+"""Longest time for which ``on --ignore`` reads earlier prompts before the rest is read in the background."""
 FRAMES: Final = 6
 """Most frames between a lookup and the model that makes it."""
 
@@ -68,7 +72,7 @@ class GPTCache(BaseCache):
     wrapped
         Another LangChain cache, which keeps the answers; this class adds the rest.
     mode, match, threshold, embedder, any_temperature, template, ttl, max_size, samples, budget
-        Options of ``gptcache_magics.on``, with the same values.
+        Options of ``gptcache_magics.on``, with the same values, as are ``keep_cut_off`` and ``ignore``.
     mark_hits
         Whether a hit says so in ``response_metadata["gptcache"]``; by default as ``%config`` says.
 
@@ -98,6 +102,7 @@ class GPTCache(BaseCache):
         budget: str | None = None,
         mark_hits: bool | None = None,
         keep_cut_off: bool | None = None,
+        ignore: str | Sequence[str] | None = None,
     ) -> None:
         check_init_func(init_func)
         external = init_func is not None or wrapped is not None
@@ -114,6 +119,7 @@ class GPTCache(BaseCache):
             samples=samples,
             budget=budget,
             keep_cut_off=keep_cut_off,
+            ignore=ignore,
         )
         given.check_for_python(external=external)
         self.store = store_at(default_store() if store is None else store)
@@ -191,6 +197,12 @@ class GPTCache(BaseCache):
         source.flush()
         names = model_names.fitting(frames.configurations(self.store), model) if model is not None else None
         return frames.stats(self.store, by, period=source.period(since), model=names, wide=wide)
+
+    def read_earlier(self) -> None:
+        """Read the prompts of earlier answers, so that they are found without what is ignored."""
+        if self._answers.ours:
+            with suppress(StoreError):  # not every store can list its entries
+                self._answers.same_but.prepare(EARLIER_SECONDS)
 
     @property
     def settings(self) -> Settings:

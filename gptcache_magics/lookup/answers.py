@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from gptcache_magics import fork
 from gptcache_magics.engines import Engine
 from gptcache_magics.engines.safe_import import import_whole
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.volatile import named, shape_of
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
+from gptcache_magics.lookup.same_but import SameBut
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
 from gptcache_magics.store.reasons import ExactOnly, Kind, Reason, not_stored
 
@@ -60,6 +62,8 @@ class Answers:
         self._store, self._init_func, self.wrapped, self._failed = store, init_func, wrapped, failed
         self.similar: SemanticSearch | None = None
         """The search for questions in other words, while that is on."""
+        self.same_but = SameBut(store, failed)
+        """The search for prompts that differ in ids, dates and the like."""
         self._opened: Engine | None = None
         self._renew()
         fork.in_child(self._renew)
@@ -72,11 +76,17 @@ class Answers:
         found = self._store.recall(request.identity.key) if self.ours else None
         return None if found is None or _expired(found) else found
 
-    def find(self, request: Request) -> Search:
-        """Look for an answer: exactly, and then by meaning. Raises the errors of the place of the answers."""
+    def find(self, request: Request, ignored: Collection[str] = ()) -> Search:
+        """Look for an answer: exactly, but for what is ignored, and then by meaning.
+
+        Raises the errors of the place of the answers.
+        """
         found = self._exact(request)
         if found is not None:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
+        found = self._same_but(request, ignored)
+        if found is not None:
+            return Search(found, Reason(Kind.IGNORED, named(found.ignored)))
         search = Search()
         # Without the model, its temperature and the other fields that must be equal are unknown.
         if self.similar is not None and request.call is not None:
@@ -100,6 +110,7 @@ class Answers:
         usage: Usage,
         expires: float | None,
         keep: bool = False,
+        ignored: Collection[str] = (),
     ) -> None:
         """Store an answer. Raises ``NotStorable``, and the errors of the place of the answers.
 
@@ -123,6 +134,8 @@ class Answers:
             prompt_digest=identity.prompt_digest,
             sample=identity.number,
             expires=expires,
+            shape=shape_of(identity.prompt) if ignored else "",
+            ignored="".join(f"{rule} " for rule in ignored),
         )
         self._engine.save(entry, self._asked(request), request.prompt, self._unambiguous(request))
         if self.similar is not None:
@@ -137,6 +150,7 @@ class Answers:
 
     def close(self) -> None:
         """Close the engine. Its opener closes the store."""
+        self.same_but.close()
         if self.similar is not None:
             self.similar.close()
         if self._opened is not None:
@@ -162,6 +176,22 @@ class Answers:
             if found is None and earlier is not None:
                 found = self._find_portable(earlier)
         return found
+
+    def _same_but(self, request: Request, ignored: Collection[str]) -> Found | None:
+        """Return the answer to a prompt that differs in nothing but what is ignored; never with samples."""
+        replays = request.scope.mode == "replay"
+        if not (ignored or replays) or not self.ours or request.call is None or request.scope.several:
+            return None
+        identity = request.identity
+        same = [identity.configuration.key, *(self._elsewhere(identity) if replays else ())]
+        try:
+            if ignored:
+                self.same_but.prepare()
+            return self.same_but.find(identity, ignored, same, replays=replays)
+        except StoreLockedError:
+            raise
+        except StoreError:  # not every store can list its entries
+            return None
 
     def _asked(self, request: Request) -> Identity:
         """Return the identity that an engine is asked with: the user's caches are given the whole prompt."""
@@ -210,8 +240,7 @@ class Answers:
 
     def _find_portable(self, identity: Identity) -> Found | None:
         """Return the answer that was recorded for the same model elsewhere, unless two of them differ."""
-        portable = identity.configuration.portable
-        same = [each.key for each in self._store.configurations() if each.portable == portable]
+        same = self._elsewhere(identity)
         if not same:
             return None
         wanted = Selection(configurations=same, prompt_digest=identity.prompt_digest)
@@ -231,6 +260,11 @@ class Answers:
             entry.finish_reason,
             entry.edited,
         )
+
+    def _elsewhere(self, identity: Identity) -> list[str]:
+        """Return the keys of the same configuration on other machines."""
+        portable = identity.configuration.portable
+        return [each.key for each in self._store.configurations() if each.portable == portable]
 
     @property
     def _engine(self) -> Engine:

@@ -93,7 +93,9 @@ class RequestCache:
                 ttl = ledger.settings.options.ttl
                 expires = time.time() + ttl if ttl is not None else None
                 with waiting(request.patience):
-                    self._answers.save(request, answer, codec, seconds, used, expires, ledger.settings.keeps_incomplete)
+                    settings = ledger.settings
+                    keep, ignored = settings.keeps_incomplete, settings.ignored
+                    self._answers.save(request, answer, codec, seconds, used, expires, keep, ignored)
                 ledger.stored = stored = True
             elif self._store.readonly:
                 reason = Reason(Kind.NOT_STORED, "the store is read-only")
@@ -143,7 +145,7 @@ class RequestCache:
         started = time.perf_counter()
         try:
             with waiting(request.patience):
-                search = self._answers.find(request)
+                search = self._answers.find(request, self._ledger.settings.ignored)
             if search.found is not None and (held_back := self._held_back(request, search.found)) is not None:
                 search = Search(reason=held_back)
             elif search.found is not None:
@@ -173,7 +175,7 @@ class RequestCache:
             return None
 
     def _hit(self, request: Request, answer: Any, found: Found, started: float, search: Search = Search()) -> Hit:
-        reason = request.identity.reason if found.similarity is None else search.reason
+        reason = search.reason or request.identity.reason
         self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
         return Hit(answer)
 
@@ -214,7 +216,7 @@ class RequestCache:
         found: Found | None = None,
     ) -> Lookup:
         identity = request.identity
-        exact_hit = found is not None and found.similarity is None
+        exact_hit = found is not None and found.similarity is None and not found.ignored
         return self._ledger.note(
             outcome,
             reason,
@@ -235,6 +237,8 @@ class RequestCache:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
         mark = {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
+        if found.ignored:
+            mark["ignored"] = [*found.ignored]
         if found.edited:
             mark["edited"] = True
         elif incomplete(found.finish_reason):

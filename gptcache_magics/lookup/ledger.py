@@ -132,7 +132,8 @@ class Ledger:
         )
         if found is not None:
             lookup.match, lookup.seconds, lookup.usage = found.match, found.seconds, found.usage
-            lookup.asked = asked if found.similarity is not None else None
+            lookup.asked = asked if found.similarity is not None or found.ignored else None
+            lookup.ignored = found.ignored
         cell = CELL.get()
         if cell is not None:
             lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line

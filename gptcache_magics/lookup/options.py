@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
-from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options
+from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options, rules_of
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Period, Store
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = [
-    *("MATCHING", "VARIABLE", "Adjustable", "Given", "State"),
+    *("MATCHING", "NONE", "VARIABLE", "Adjustable", "Given", "State"),
     *("check_init_func", "default_store", "in_environment", "read", "store_at"),
 ]
 
 NONE: Final = "none"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
-IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off")
+IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore")
 """Options that need a store of ours."""
 MATCHING: Final = ("match", "threshold", "embedder", "any-temperature", "template")
 ACTIONS: Final = ("reembed", "wait")
@@ -47,6 +47,9 @@ class Adjustable(Matching, Protocol):
     """The parts of a cache that its options change."""
 
     ledger: Ledger
+
+    def read_earlier(self) -> None:
+        """Read the prompts of earlier answers, so that they are found without what is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Given:
     max_size: int | None
     budget: float | None
     keep_cut_off: bool | None
+    ignore: tuple[str, ...] | None
     matching: MatchOptions
 
     def set(self, cache: Adjustable) -> str:
@@ -77,7 +81,11 @@ class Given:
             cache.ledger.stored = False  # the next answer makes room, so that a slip can be mended
         if self.keep_cut_off is not None:
             options = replace(options, keep_cut_off=self.keep_cut_off)
+        if self.ignore is not None:
+            options = replace(options, ignore=self.ignore)
         cache.settings.options = options
+        if self.ignore:
+            cache.read_earlier()
         if "budget" in self.typed:
             from gptcache_magics.lookup.budget import Budget
 
@@ -153,6 +161,7 @@ def read(
     samples: int | None = None,
     budget: str | None = None,
     keep_cut_off: bool | None = None,
+    ignore: str | Sequence[str] | None = None,
 ) -> Given:
     """Read the options of ``on``, which says what they mean; None and False are not given.
 
@@ -173,15 +182,17 @@ def read(
         raise CommandError(f"on: {'--ttl' if seconds == 0 else '--max-size'} is above 0, or none. Got 0.")
     cosine = None if threshold is None else threshold_of(threshold)
     text = _template(template)
+    rules = None if ignore is None else rules_of(ignore)
     typed = {
         **{"mode": mode, "match": match, "threshold": threshold, "embedder": embedder},
         **{"any-temperature": any_temperature, "reembed": reembed, "wait": wait},
         "template": text and f"“{shown(text, TEMPLATE_SHOWN)}”" if text != "" else NONE,
         **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget, "keep-cut-off": keep_cut_off},
+        "ignore": None if rules is None else ",".join(rules) or NONE,
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
-    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, matching)
+    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, matching)
 
 
 def in_environment(where: object, *, external: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
-from traitlets import Bool, Int, TraitError, TraitType, Unicode
+from traitlets import Bool, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config as IPythonConfig
 
 from gptcache_magics import commands, widgets
@@ -18,7 +18,7 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
-from gptcache_magics.settings import NOTEBOOK, Config
+from gptcache_magics.settings import NOTEBOOK, Config, rules_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -49,6 +49,7 @@ class GPTCacheMagics(Magics):
     keep_cut_off = _trait(Bool, "keep_cut_off")
     redact = _trait(Bool, "redact")
     count_bookkeeping = _trait(Bool, "count_bookkeeping")
+    ignore = _trait(Unicode, "ignore")
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
@@ -118,6 +119,13 @@ class GPTCacheMagics(Magics):
         parser = commands.parser(name)
         several, arguments = parser.parse(rest)
         return commands.function(name)(*several, **parser.with_variables(arguments, variables))
+
+    @validate("ignore")
+    def _valid_rules(self, proposal: Any) -> str:
+        try:
+            return ",".join(rules_of(proposal["value"]))
+        except CommandError as error:
+            raise TraitError(str(error)) from error
 
     def _configure(self, change: object = None) -> None:
         NOTEBOOK.config = Config(**{name: getattr(self, name) for name in CONFIG})

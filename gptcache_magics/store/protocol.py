@@ -6,7 +6,7 @@ Every method may be called from any thread; failures raise ``StoreError``. A new
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
@@ -23,6 +23,7 @@ from gptcache_magics.store.rows import (
     StoredQuestion,
     Tally,
     UnembeddedEntry,
+    UnshapedEntry,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "StoredQuestion",
     "Tally",
     "UnembeddedEntry",
+    "UnshapedEntry",
     "Usage",
     "VectorStore",
 ]
@@ -116,6 +118,15 @@ class EntryCatalog(Protocol):
 
     def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
         """Return entries, newest first."""
+
+    def unshaped(self, limit: int) -> Sequence[UnshapedEntry]:
+        """Return entries whose shape is not known, by id."""
+
+    def put_shapes(self, shapes: Mapping[str, str]) -> None:
+        """Store the shapes of entries by their keys."""
+
+    def ignored(self) -> Sequence[str]:
+        """Return the rules under which any answer was stored or served."""
 
     def history(self, key: str) -> Sequence[EarlierAnswer]:
         """Return earlier answers under a key, newest first."""

@@ -78,6 +78,8 @@ class Kind(StrEnum):
     OTHER_TOOLS = "other tools"
     FOLLOWS = "follows"
     """The detail is the number of the lookup whose answer is in the prompt."""
+    IGNORED = "ignored"
+    """The detail names what differs from the prompt of the answer, and was ignored: ``an id and a date``."""
     VOLATILE = "volatile"
     """The detail names what differs: ``an id in message 2``."""
     CONTEXT = "another context"
@@ -208,6 +210,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.ANOTHER_PARAMETER: "another parameter: {}",
     Kind.OTHER_TOOLS: "other tools: {}",
     Kind.FOLLOWS: "follows from lookup {}",
+    Kind.IGNORED: "the same but for {}",
     Kind.VOLATILE: "the same but for {}",
     Kind.CONTEXT: "{} differs",
     Kind.WORDS: "other words: {}",

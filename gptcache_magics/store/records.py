@@ -98,6 +98,10 @@ class Entry:
     """Whether a person changed the answer; the model's own is in the history."""
     tags: str = ""
     """Words between spaces: `` draft lesson-1 ``."""
+    shape: str = ""
+    """blake2b-64 over the prompt without what differs from run to run, 16 digits; empty if not known."""
+    ignored: str = ""
+    """Rules of ``--ignore`` under which the answer was stored or served, with a space behind each: ``id date ``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +119,8 @@ class Found:
     finish_reason: str = ""
     edited: bool = False
     """Whether a person changed the answer."""
+    ignored: tuple[str, ...] = ()
+    """The rules of ``--ignore`` without which it is the answer to another prompt."""
 
     @property
     def match(self) -> Match:
@@ -154,10 +160,12 @@ class Lookup:
     """Digest of the canonical prompt, as in an entry. Empty for a hit, whose entry has it."""
     tag: str = ""
     """Tag to put on the entry when the lookup is recorded."""
+    ignored: tuple[str, ...] = ()
+    """Rules of ``--ignore`` that led to the entry, to be noted there when the lookup is recorded."""
     refusal: str = ""
     """The error message that the caller got in place of an answer; not recorded."""
     asked: str | None = None
-    """For a semantic hit, the key of the question asked; ``key`` is then that of the served entry."""
+    """For a hit of another prompt's entry, the key of the question asked; ``key`` is then that of the entry."""
     near: Near | None = None
     """The similar question that was found; None if nothing was near, or nothing was searched."""
 
@@ -200,3 +208,4 @@ class Selection:
     expired_at: float | None = None
     """Moment by which the entries have expired."""
     prompt_digest: str | None = None
+    shape: str | None = None

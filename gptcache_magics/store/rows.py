@@ -21,6 +21,7 @@ __all__ = [
     "StoredQuestion",
     "Tally",
     "UnembeddedEntry",
+    "UnshapedEntry",
 ]
 
 
@@ -52,6 +53,8 @@ class EntryRow(NamedTuple):
     tags: str
     sample: int
     prompt_digest: str
+    shape: str = ""
+    ignored: str = ""
 
     @property
     def usage(self) -> Usage:
@@ -76,6 +79,8 @@ class EntryRow(NamedTuple):
             expires=self.expires,
             edited=bool(self.edited),
             tags=self.tags,
+            shape=self.shape,
+            ignored=self.ignored,
         )
 
 
@@ -208,6 +213,13 @@ class UnembeddedEntry(NamedTuple):
 
     key: str
     configuration: str
+    prompt: str
+
+
+class UnshapedEntry(NamedTuple):
+    """An entry whose shape is not known."""
+
+    key: str
     prompt: str
 
 

@@ -23,7 +23,7 @@ STATS: Final = {
     "errors": COUNT,
 }
 WIDE: Final = {
-    **dict.fromkeys(("exact_hits", "semantic_hits", "not_stored"), COUNT),
+    **dict.fromkeys(("exact_hits", "semantic_hits", "ignoring_hits", "not_stored"), COUNT),
     **dict.fromkeys(("median_lookup_ms", "p95_lookup_ms", "paid_seconds"), NUMBER),
     **dict.fromkeys(
         ("saved_input_tokens", "saved_output_tokens", "paid_input_tokens", "paid_output_tokens"),

@@ -84,6 +84,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
             "errors": (df["outcome"] == "error") | df["failed"],
             "exact_hits": hit & (df["match"] == "exact"),
             "semantic_hits": hit & (df["match"] == "semantic"),
+            "ignoring_hits": hit & (df["reason_kind"] == "ignored"),
             "bypassed": df["outcome"] == "bypass",
             "not_stored": df["not_stored"],
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,8 @@ def run_totals(source: Source) -> str:
         return cell_totals(source.ledger.recent, source.ledger) if source.ledger is not None else ""
     counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
     saved, paid = (_Costs(row[f"{name}_usd"], row[f"{name}_seconds"], int(row[f"unpriced_{name}"])) for name in WAYS)
-    return _sentence(counts, int(row["semantic_hits"]), saved, paid)
+    ways = {"by meaning": int(row["semantic_hits"]), "but for what is ignored": int(row["ignoring_hits"])}
+    return _sentence(counts, ways, saved, paid)
 
 
 def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math.inf) -> str:
@@ -67,9 +68,12 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
     names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
     counts = dict.fromkeys(names.values(), 0)
     saved, paid = _Costs(), _Costs()
-    by_meaning = 0
+    ways: Counter[str] = Counter()
     for lookup in lookups:
-        by_meaning += lookup.match == "semantic"
+        if lookup.match == "semantic":
+            ways["by meaning"] += 1
+        elif lookup.ignored:
+            ways[f"but for {lookup.reason.detail}" if lookup.reason else "ignoring"] += 1
         counts[names[lookup.outcome]] += 1
         costs = saved if lookup.outcome == "hit" else paid
         configuration = ledger.configuration_of(lookup)
@@ -79,7 +83,7 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
         costs.usd += 0.0 if math.isnan(dollars) else dollars
         costs.seconds += lookup.seconds or 0.0
         costs.unpriced += math.isnan(dollars) and bool(lookup.seconds)
-    return _sentence(counts, by_meaning, saved, paid, " of model time" if paid.seconds > elapsed else "")
+    return _sentence(counts, ways, saved, paid, " of model time" if paid.seconds > elapsed else "")
 
 
 def not_stored(lookups: Iterable[Lookup]) -> Counter[str]:
@@ -104,11 +108,12 @@ def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
     return max((times + (key in bought) for key, times in hits.items()), default=0)
 
 
-def _sentence(counts: dict[str, int], by_meaning: int, saved: _Costs, paid: _Costs, of: str = "") -> str:
+def _sentence(counts: Mapping[str, int], ways: Mapping[str, int], saved: _Costs, paid: _Costs, of: str = "") -> str:
     nouns = {"hits": "hit", "misses": "miss", "errors": "error"}
     words = {name: counted(n, nouns[name]) if name in nouns else f"{n:,} {name}" for name, n in counts.items() if n}
-    if by_meaning:
-        words["hits"] += f" ({by_meaning:,} by meaning)"
+    found = [f"{n:,} {way}" for way, n in ways.items() if n]
+    if found:
+        words["hits"] += f" ({', '.join(found)})"
     parts = [", ".join(words.values())]
     if counts["hits"] or saved.seconds or saved.usd > 0:
         parts.append(f"saved {saved.said()}")

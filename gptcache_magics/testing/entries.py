@@ -103,6 +103,21 @@ class EntryCatalogContract(Contract):
         for selection in (Selection(tag="lesson-1"), Selection(prompt_digest=D), Selection(expired_at=NOON + 60)):
             assert keys(reader.entries(selection)) == {key("a")}
 
+    def test_a_shape_is_kept_and_given_to_entries_that_have_none(self, store: Store, reader: Store) -> None:
+        store.put(make_entry("a", shape=D, ignored="id date "), GPT)
+        store.put(make_entry("b"), GPT)
+
+        assert column(reader.unshaped(10), "key") == [key("b")]
+        assert [*reader.ignored()] == ["id", "date"]
+        store.put_shapes({key("b"): D})
+        assert [*reader.unshaped(10)] == []
+        assert keys(reader.entries(Selection(shape=D))) == {key("a"), key("b")}
+        assert [*reader.entries(Selection(shape=D[::-1]))] == []
+        assert {row.key: row.entry.ignored for row in reader.entries(EVERYTHING)} == {
+            key("a"): "id date ",
+            key("b"): "",
+        }
+
     def test_an_entry_put_with_other_tags_takes_them_and_without_any_keeps_its_own(self, store: Store) -> None:
         for tags in (" draft ", "", " final "):
             store.put(make_entry("a", tags=tags), GPT)

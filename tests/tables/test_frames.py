@@ -25,7 +25,7 @@ BYS = ("model", "configuration", "cell", "notebook", "day", "cause", "total")
 COLUMNS = {
     "stats": "lookups=Int64 hits=Int64 misses=Int64 bypassed=Int64 hit_rate=float64 saved_usd=float64 paid_usd=float64"
     " saved_seconds=float64 errors=Int64",
-    "wide": "exact_hits=Int64 semantic_hits=Int64 not_stored=Int64"
+    "wide": "exact_hits=Int64 semantic_hits=Int64 ignoring_hits=Int64 not_stored=Int64"
     " median_lookup_ms=float64 p95_lookup_ms=float64"
     " paid_seconds=float64 saved_input_tokens=Int64 saved_output_tokens=Int64 paid_input_tokens=Int64"
     " paid_output_tokens=Int64 unpriced_saved=Int64 unpriced_paid=Int64",

@@ -35,6 +35,7 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         ("max(e.created, coalesce(e.accessed, 0))<?", selection.unused_since),
         ("e.expires<=?", selection.expired_at),
         ("e.prompt_digest=?", id_number(selection.prompt_digest) if selection.prompt_digest else None),
+        ("e.shape=?", id_number(selection.shape) if selection.shape else None),
         ("(grep(?, e.question) OR grep(?, e.prompt))", selection.grep),
     ):
         if value is not None:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from gptcache_magics.store.protocol import Configuration, Lookup
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import (
+    ADD_IGNORED,
     ADD_TAG,
     PUT_CONFIGURATION,
     PUT_LOOKUP,
@@ -44,6 +45,7 @@ class SQLiteLookups:
         configurations = list(configurations)
         questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
         tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
+        ignored = [(rule, rule, id_number(each.key)) for each in lookups if each.key for rule in each.ignored]
 
         def work(db: sqlite3.Connection) -> None:
             hits: dict[int, list[float]] = {}
@@ -54,6 +56,7 @@ class SQLiteLookups:
             db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
             db.executemany(PUT_QUESTION, questions)
             db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
+            db.executemany(f"UPDATE entry SET {ADD_IGNORED} WHERE id=?", ignored)
             db.executemany(
                 "UPDATE entry SET hits=hits+?, accessed=max(coalesce(accessed, 0), ?) WHERE id=?",
                 [(len(times), max(times), number) for number, times in hits.items()],

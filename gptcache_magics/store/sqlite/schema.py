@@ -217,8 +217,17 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE damaged AS SELECT 0.0 AS at, entry.* FROM entry WHERE 0",
     ),
     HIDE,
+    (
+        # The prompt without what differs from run to run. NULL: not known, as of entries that no such search needed.
+        *(f"ALTER TABLE {table} ADD COLUMN shape INTEGER" for table in ("entry", "removed", "damaged")),
+        *(
+            f"ALTER TABLE {table} ADD COLUMN ignored TEXT NOT NULL DEFAULT ''"
+            for table in ("entry", "removed", "damaged")
+        ),
+        "CREATE INDEX entry_by_shape ON entry (shape)",
+    ),
 )
-HIDING: Final = len(MIGRATIONS)
+HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""
 
 

@@ -22,6 +22,7 @@ from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
 from gptcache_magics.text.unicode import readable
 
 __all__ = [
+    "ADD_IGNORED",
     "ADD_TAG",
     "CONFIGURATION",
     "ENTRY",
@@ -70,6 +71,8 @@ _ENTRY = (
     "prompt_digest",
     "sample",
     "checksum",
+    "shape",
+    "ignored",
 )
 _LOOKUP = (
     *("run", "number_in_run", "at", "outcome", "reason_kind", "reason_detail", "mode", "match", "similarity"),
@@ -155,7 +158,7 @@ LOOKUP: Final = ", ".join(_TEXTS.get(name, f"l.{name}") for name in LookupRow._f
 ENTRY: Final = ", ".join(
     {
         **{name: hex_of(f"e.{name}") for name in ("key", "configuration")},
-        "prompt_digest": f"coalesce({id_of('e.prompt_digest')}, '')",
+        **{name: f"coalesce({id_of(f'e.{name}')}, '')" for name in ("prompt_digest", "shape")},
     }.get(name, f"e.{name}")
     for name in EntryRow._fields
 )
@@ -179,16 +182,20 @@ LEARN_CONFIGURATION: Final = re.sub(
 PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
 ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
 """A change of an entry; its values are ``tag_values``."""
+ADD_IGNORED: Final = (
+    "ignored=CASE WHEN instr(' ' || ignored, ' ' || ? || ' ') THEN ignored ELSE ignored || ? || ' ' END"
+)
+"""A change of an entry; its values are a rule and the rule again."""
 
 
 def entry_values(entry: Entry) -> tuple[Any, ...]:
     """Return the values of ``PUT_ENTRY``."""
-    digest = id_number(entry.prompt_digest) if entry.prompt_digest else None
+    digest, shape = (id_number(each) if each else None for each in (entry.prompt_digest, entry.shape))
     return (
         *(id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration), _exact(entry.prompt)),
         *(readable(entry.question), entry.answer, len(entry.answer), entry.created, entry.seconds),
         *(*_tokens(entry.usage), readable(entry.finish_reason)),
-        *(entry.expires, entry.edited, digest, entry.sample, checksum(entry)),
+        *(entry.expires, entry.edited, digest, entry.sample, checksum(entry), shape, entry.ignored),
     )
 
 

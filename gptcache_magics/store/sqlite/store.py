@@ -10,7 +10,7 @@ import atexit
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -357,6 +357,12 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             return db.execute(f"UPDATE entry SET {change} WHERE id IN ({chosen})", (*new, *values)).rowcount
 
         return self._select(self._write, selection, work)
+
+    def put_shapes(self, shapes: Mapping[str, str]) -> None:
+        """Store the shapes of entries by their keys."""
+        values = [(id_number(shape), id_number(key), bytes.fromhex(key)) for key, shape in shapes.items()]
+        sql = "UPDATE entry SET shape=? WHERE id=? AND key=?"
+        self._write(lambda db: db.executemany(sql, values), patient=False)
 
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
         """Keep only the newest records of what is gone."""

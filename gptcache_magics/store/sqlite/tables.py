@@ -20,6 +20,7 @@ from gptcache_magics.store.protocol import (
     Selection,
     StoredQuestion,
     Tally,
+    UnshapedEntry,
 )
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
@@ -29,6 +30,7 @@ from gptcache_magics.store.sqlite.statements import (
     ENTRY,
     LOOKUP,
     OUTCOMES,
+    exact,
     hex_of,
     id_number,
     id_of,
@@ -83,6 +85,18 @@ class SQLiteTables:
             return found
 
         return self._select(self._connections.read, selection, work)
+
+    def unshaped(self, limit: int) -> Sequence[UnshapedEntry]:
+        """Return entries whose shape is not known, by id."""
+        sql = f"SELECT {hex_of('key')}, prompt FROM entry WHERE shape IS NULL ORDER BY id LIMIT ?"
+        found = self._connections.read(lambda db: db.execute(sql, (limit,)).fetchall())
+        return [UnshapedEntry(key, exact(prompt)) for key, prompt in found if isinstance(prompt, str | bytes)]
+
+    def ignored(self) -> Sequence[str]:
+        """Return the rules under which any answer was stored or served."""
+        sql = "SELECT DISTINCT ignored FROM entry WHERE ignored<>''"
+        found = self._connections.read(lambda db: db.execute(sql).fetchall())
+        return [*dict.fromkeys(rule for (rules,) in found for rule in str(rules).split())]
 
     def history(self, key: str) -> Sequence[EarlierAnswer]:
         """Return earlier answers under a key, newest first."""

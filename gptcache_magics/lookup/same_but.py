@@ -1,0 +1,111 @@
+"""Find the answer to a prompt that is the same but for what rules leave out: ids, dates and the like.
+
+Entries of one configuration are looked up by their shape, a digest of the prompt without all of that, and then compared
+under the chosen rules. The answer is given the ids and dates of the prompt that asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from gptcache_magics import fork, generations
+from gptcache_magics.identity.key import Identity
+from gptcache_magics.identity.volatile import difference, renaming, shape_of
+from gptcache_magics.store.protocol import Found, Selection, Store
+
+__all__ = ["SameBut"]
+
+SAME_SHAPE: Final = 200
+"""The largest number of entries of one shape that are compared."""
+BATCH: Final = 50
+"""Number of entries that get their shapes at once."""
+PAUSE_SECONDS: Final = 0.02
+"""Pause between two batches, so that a cell that computes is not slowed much."""
+
+
+class SameBut:
+    """The search for prompts that differ in nothing but what rules leave out.
+
+    Parameters
+    ----------
+    failed
+        Counts an error of the thread that gives shapes to earlier entries.
+    """
+
+    def __init__(self, store: Store, failed: Callable[[Exception, str], object]) -> None:
+        self._store, self._failed = store, failed
+        self._closed = False
+        self._renew()
+        fork.in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+
+    def find(
+        self, identity: Identity, rules: Collection[str], configurations: Sequence[str], *, replays: bool
+    ) -> Found | None:
+        """Return the newest answer to a prompt that is the same but for what rules leave out.
+
+        Parameters
+        ----------
+        configurations
+            Keys of the configurations that the answer may have.
+        replays
+            Whether the rules under which an answer was recorded hold for it, too.
+        """
+        wanted = Selection(configurations=configurations, shape=shape_of(identity.prompt))
+        for row in self._store.entries(wanted, SAME_SHAPE):
+            if row.sample or (row.expires is not None and row.expires <= time.time()):
+                continue
+            own = {*rules, *(row.ignored.split() if replays else ())}
+            differing = difference(row.prompt, identity.prompt, own) if own else None
+            if not differing:
+                continue
+            renamed = renaming(row.prompt, identity.prompt, own)
+            return Found(
+                row.key,
+                generations.reworded(row.answer, renamed),
+                row.created,
+                row.seconds,
+                row.usage,
+                row.expires,
+                ignored=tuple(dict.fromkeys(each.rule for each in differing)),
+                finish_reason=row.finish_reason,
+                edited=bool(row.edited),
+            )
+        return None
+
+    def prepare(self, seconds: float = 0.0) -> None:
+        """Give earlier entries their shapes, for ``seconds`` here and then in the background."""
+        end = time.monotonic() + seconds
+        while not self._store.readonly and (self._thread is None or not self._thread.is_alive()) and self._batch():
+            if time.monotonic() >= end:
+                self._start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+
+    def _start(self) -> None:
+        with self._lock:
+            if (self._thread is None or not self._thread.is_alive()) and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="gptcache-shapes", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._closed and self._batch():
+                time.sleep(PAUSE_SECONDS)
+        except Exception as error:
+            self._failed(error, "reading earlier prompts")
+
+    def _batch(self) -> bool:
+        """Give some entries their shapes. Return whether there may be more."""
+        rows = self._store.unshaped(BATCH)
+        if rows:
+            self._store.put_shapes({row.key: shape_of(row.prompt) for row in rows})
+        return len(rows) == BATCH and self._store.unshaped(1) != rows[:1]

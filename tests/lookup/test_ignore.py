@@ -1,0 +1,191 @@
+"""``--ignore``: an answer to a prompt that is the same but for an id, a date and the like."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.globals import set_llm_cache
+
+import gptcache_magics as gm
+from gptcache_magics.store.protocol import Selection
+from tests.support.provider_server import ProviderServer
+from tests.support.shell import NumberedModel, Typist
+
+ONE, OTHER = "3f2b8c1e-0d4a-4f6b-9a7c-5e1d2c3b4a59", "9d1c7b2a-6e5f-4a3b-8c2d-1f0e9d8c7b6a"
+
+
+@pytest.fixture(autouse=True)
+def off() -> Iterator[None]:
+    yield
+    gm.off()
+    set_llm_cache(None)
+
+
+def rag(id: str, question: str = "How long?") -> str:
+    return f"Answer from:\n[Document(id='{id}', metadata={{'page': 3}}, page_content='Owls sleep.')]\n{question}"
+
+
+def asked(model: NumberedModel, *prompts: str) -> list[str]:
+    return [str(model.invoke(each).content) for each in prompts]
+
+
+def test_an_id_does_not_count_where_it_is_ignored(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path, ignore="id")
+    first, again, other = asked(model, rag(ONE), rag(OTHER), rag(OTHER, "How deep?"))
+    assert again == first != other
+    assert list(gm.stats("total", wide=True)[["hits", "ignoring_hits", "exact_hits"]].loc["total"]) == [1, 1, 1]
+    rows = gm.lookups(since="run")
+    assert "the same but for an id" in list(rows["reason"])
+
+
+def test_it_counts_by_default_and_why_says_what_to_type(tmp_path: Path) -> None:
+    gm.on(tmp_path)
+    first, other = asked(NumberedModel(), rag(ONE), rag(OTHER))
+    assert first != other
+    said = repr(gm.why())
+    assert "The same but for an id in the prompt" in said or "The same but for an id in message 1" in said
+    assert "%gptcache on --ignore id" in said
+
+
+def test_what_was_stored_before_is_found_too(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path)
+    (first,) = asked(model, rag(ONE))
+    gm.on(ignore=["id"])
+    assert asked(model, rag(OTHER)) == [first]
+    gm.on(ignore="none")
+    assert asked(model, rag(str(uuid.uuid4()))) != [first]
+
+
+def test_a_hit_says_so_in_its_mark(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path, ignore="id,date")
+    model.invoke(rag(ONE, "Today is 2026-01-05"))
+    mark = model.invoke(rag(OTHER, "Today is 2026-11-27")).response_metadata["gptcache"]
+    assert (mark["match"], mark["ignored"]) == ("exact", ["id", "date"])
+    assert "ignored" not in model.invoke(rag(ONE, "Today is 2026-01-05")).response_metadata["gptcache"]
+    assert "the same but for an id and a date (--ignore)" in repr(gm.why(2))
+
+
+def said(model: Any, prompt: str, face: str) -> str:
+    if face == "invoke":
+        return str(model.invoke(prompt).content)
+    return "".join(chunk.content for chunk in model.stream(prompt))
+
+
+@pytest.mark.parametrize("stored", ["invoke", "stream"])
+@pytest.mark.parametrize("served", ["invoke", "stream"])
+def test_the_answer_gets_the_ids_and_dates_of_the_prompt(tmp_path: Path, stored: str, served: str) -> None:
+    with ProviderServer() as server:
+        server.text = f"Read {ONE}, which is of 2026-01-05."
+        model = server.model("ChatOpenAI")
+        gm.on(tmp_path, ignore="id,date")
+        assert said(model, f"{ONE} on 2026-01-05", stored) == server.text
+        assert said(model, f"{OTHER} on 2026-11-27", served) == f"Read {OTHER}, which is of 2026-11-27."
+        assert said(model, f"{ONE} on 2026-01-05", served) == server.text
+        assert server.calls == 1
+
+
+def test_a_tool_call_gets_the_id_of_the_prompt(tmp_path: Path) -> None:
+    with ProviderServer() as server:
+        server.mind = lambda body, number: ("patch", {"document": ONE, "value": "x"})
+        tool = {"name": "patch", "description": "Patch.", "parameters": {"type": "object", "properties": {}}}
+        model: Any = server.model("ChatOpenAI")
+        gm.on(tmp_path, ignore="id")
+        bound = model.bind_tools([tool])
+        bound.invoke(f"Patch {ONE}")
+        answer = bound.invoke(f"Patch {OTHER}")
+        assert [call["args"]["document"] for call in answer.tool_calls] == [OTHER]
+        assert server.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (rag(ONE), rag(OTHER).replace("3", "4")),
+        (rag(ONE), rag(OTHER).replace("Owls", "Bats")),
+        (rag(ONE) + ONE, rag(OTHER) + ONE),
+        ("on 2026-01-05", "on 2026-01-06"),
+    ],
+)
+def test_everything_else_counts(tmp_path: Path, one: str, other: str) -> None:
+    gm.on(tmp_path, ignore="id")
+    first, second = asked(NumberedModel(), one, other)
+    assert first != second
+
+
+def test_another_model_or_parameter_counts(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id")
+    assert asked(NumberedModel(), rag(ONE)) != asked(NumberedModel(model="other"), rag(OTHER))
+
+
+def test_samples_and_refresh_ignore_nothing(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id", samples=2)
+    model = NumberedModel()
+    assert len({*asked(model, rag(ONE), rag(OTHER), rag(ONE), rag(OTHER))}) == 4
+    gm.on(samples=1, mode="refresh")
+    assert asked(model, rag(str(uuid.uuid4()))) != asked(model, rag(str(uuid.uuid4())))
+
+
+def test_an_expired_answer_is_not_served(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id", ttl="1m")
+    (first,) = asked(NumberedModel(), rag(ONE))
+    store = gm.current().store  # type: ignore[union-attr]
+    (row,) = store.entries(Selection())
+    store.put_all([replace(row.entry, expires=time.time() - 1, answer=row.answer + b" ")], [], replace=True)
+    assert asked(NumberedModel(), rag(OTHER)) != [first]
+
+
+def test_a_bundle_is_replayed_under_the_rules_that_it_was_recorded_with(tmp_path: Path) -> None:
+    gm.on(tmp_path / "store", ignore="id,date")
+    model = NumberedModel()
+    (first,) = asked(model, rag(ONE))
+    (plain,) = asked(model, "Hello")
+    gm.save(str(tmp_path / "run.jsonl"))
+    gm.off()
+    assert '"ignore":["id","date"]' in (tmp_path / "run.jsonl").read_text()
+    told = gm.on(tmp_path / "run.jsonl")
+    assert "ids and dates do not count, as recorded" in told
+    assert asked(model, rag(OTHER), "Hello") == [first, plain]
+    with pytest.raises(gm.CacheMiss):
+        model.invoke(rag(OTHER, "How deep?"))
+
+
+def test_rules_of_a_hit_are_noted_at_an_entry_that_was_stored_without(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path)
+    (first,) = asked(model, rag(ONE))
+    gm.on(ignore="id,order")
+    assert asked(model, rag(OTHER)) == [first]
+    gm.stats()
+    store = gm.current().store  # type: ignore[union-attr]
+    assert [row.ignored for row in store.entries(Selection())] == ["id "]
+
+
+def test_a_wrong_rule_is_refused(tmp_path: Path, magic: Typist) -> None:
+    with pytest.raises(
+        gm.GPTCacheMagicsError,
+        match=r"--ignore takes id, date, time, address and order, with commas, or none. Got 'uuid'. Did you mean 'id'",
+    ):
+        gm.on(tmp_path, ignore="uuid")
+    assert gm.current() is None
+    assert "Set: ignore id,date" in magic.told("on :memory: --ignore date,id")
+    assert "ignore id,date" in repr(gm.status())
+    assert "Set: ignore none" in gm.on(ignore="none")
+    assert "ignore" not in repr(gm.status())
+
+
+def test_config_and_a_cache_that_is_set_by_hand_take_rules(tmp_path: Path, magic: Typist) -> None:
+    magic.ip.run_cell("%config GPTCacheMagics.ignore = 'id'")
+    set_llm_cache(gm.GPTCache(store=str(tmp_path / "a")))
+    first, again = asked(NumberedModel(), rag(ONE), rag(OTHER))
+    assert first == again
+    magic.ip.run_cell("%config GPTCacheMagics.ignore = ''")
+    set_llm_cache(gm.GPTCache(store=str(tmp_path / "b"), ignore=["id"]))
+    first, again = asked(NumberedModel(), rag(ONE), rag(OTHER))
+    assert first == again
