@@ -18,6 +18,7 @@ from gptcache_magics.errors import GPTCacheMagicsError as GPTCacheMagicsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from gptcache_magics.clock import frozen_date as frozen_date
     from gptcache_magics.commands._block import using as using
     from gptcache_magics.commands.clear import clear as clear
     from gptcache_magics.commands.doctor import doctor as doctor
@@ -57,6 +58,7 @@ __all__ = [  # no "*" in it: mypy would not read it
     "doctor",
     "edit",
     "entries",
+    "frozen_date",
     "help",
     "label",
     "load",
@@ -107,6 +109,8 @@ def __getattr__(name: str) -> Any:
         return import_module("gptcache_magics.langchain.cache").GPTCache
     if name == "local_model":
         return import_module("gptcache_magics.local.model").local_model
+    if name == "frozen_date":
+        return import_module("gptcache_magics.clock").frozen_date
     if name == "using":
         return import_module("gptcache_magics.commands._block").using
     if name in __all__:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from gptcache_magics import fork
+from gptcache_magics import clock, fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import BUNDLE, Mode, Settings
@@ -203,6 +203,7 @@ class Controller:
 
     def off(self) -> str:
         """Put LangChain back as it was, whatever the store does. Returns a sentence for the user."""
+        clock.unfreeze()
         if self.cache is None:
             return "The cache is off already."
         from langchain_core.globals import get_llm_cache, set_llm_cache

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from traitlets import Bool, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config as IPythonConfig
 
-from gptcache_magics import commands, widgets
+from gptcache_magics import clock, commands, widgets
 from gptcache_magics.commands._cell import CELL_LINE, IDLE, cell_scope, wants_help
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
@@ -150,6 +150,7 @@ def unload(shell: InteractiveShell) -> None:
         return
     if controller.turned_on is not None:
         print(controller.off())  # noqa: T201
+    clock.unfreeze()
     magics.cells.leave()
     NOTEBOOK.config = Config()
     stop_completing(shell)
