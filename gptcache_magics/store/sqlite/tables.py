@@ -72,8 +72,8 @@ class SQLiteTables:
         """Return entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
-            # Named entries are few: going through all entries by the index would cost more than a sort.
-            order = "e.created" if selection.ids is None else "+e.created"
+            # Entries by id or shape are few: going through all entries by the index would cost more than a sort.
+            order = "e.created" if selection.ids is None and selection.shape is None else "+e.created"
             sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {order} DESC LIMIT ?"
             found: list[EntryRow] = []
             for row in db.execute(sql, (*values, _limit(limit))):
