@@ -100,6 +100,7 @@ def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
         for lookup in lookups
         if lookup.key is not None
         and lookup.match != "semantic"
+        and not lookup.ignored
         and (configuration := ledger.configuration_of(lookup)) is not None
         and configuration.temperature != 0
     ]

@@ -11,7 +11,8 @@ import pytest
 from langchain_core.globals import set_llm_cache
 
 import gptcache_magics as gm
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.protocol import Found, Selection
+from gptcache_magics.testing.samples import eventually
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, Typist
 
@@ -189,3 +190,38 @@ def test_config_and_a_cache_that_is_set_by_hand_take_rules(tmp_path: Path, magic
     set_llm_cache(gm.GPTCache(store=str(tmp_path / "b"), ignore=["id"]))
     first, again = asked(NumberedModel(), rag(ONE), rag(OTHER))
     assert first == again
+
+
+def test_the_badge_says_which_hits_ignored_what(magic: Typist) -> None:
+    magic.told("on :memory: --ignore id")
+    magic.ip.push({"model": NumberedModel(), "one": rag(ONE), "other": rag(OTHER)})
+    magic.cell("_ = model.invoke(one)")
+    assert "2 hits (1 but for an id)" in magic.cell("_ = model.invoke(one), model.invoke(other)")
+    assert "1 answer served" not in magic.cell("_ = model.invoke(other), model.invoke(other)")
+
+
+def test_every_earlier_prompt_is_read_when_rules_come_on(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path)
+    answers = asked(model, *(rag(ONE, f"Question {n}?") for n in range(120)))
+    gm.on(ignore="id")
+    store = gm.current().store  # type: ignore[union-attr]
+    assert eventually(lambda: not store.unshaped(1))
+    assert asked(model, *(rag(OTHER, f"Question {n}?") for n in range(120))) == answers
+
+
+def test_a_store_that_cannot_list_its_entries_ignores_nothing() -> None:
+    class Plain(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            return super().get(key)
+
+        def put(self, entry: Any, configuration: Any) -> None:
+            self[entry.key] = Found(entry.key, entry.answer, entry.created, entry.seconds, entry.usage)
+
+        def clear(self) -> int:  # type: ignore[override]
+            super().clear()
+            return 0
+
+    set_llm_cache(gm.GPTCache(store=Plain(), ignore="id"))  # type: ignore[arg-type]
+    first, again, other = asked(NumberedModel(), rag(ONE), rag(ONE), rag(OTHER))
+    assert first == again != other
