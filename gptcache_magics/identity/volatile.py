@@ -62,7 +62,8 @@ RULES: Final[Mapping[str, str]] = {
     "date": rf"{_BEGIN}(?<!-){_NOT_VERSION}(?:"
     rf"{_DAY}(?:{_YEAR}-{_MM}-{_DD}(?:(?=T[0-9]{{2}}:)|(?![0-9A-Za-z_-]))"
     rf"|{_YEAR}/{_MM}/{_DD}(?![0-9A-Za-z_/])"
-    rf"|{_D} {_MONTH}\.?,? {_YEAR}{_END}|{_MONTH}\.? {_D}(?:st|nd|rd|th)?,? {_YEAR}{_END}"
+    rf"|{_D}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH}\.?,?[ -]{_YEAR}{_END}|{_MONTH}\.? {_D}(?:st|nd|rd|th)?,? {_YEAR}{_END}"
+    rf"|{_MONTH}  ?{_D}(?= {_CLOCK} {_YEAR}{_END})|(?:datetime\.)?date\({_YEAR}, {_D}, {_D}\)"
     rf"|{_D}/{_D}/{_YEAR}(?![0-9A-Za-z_/])))",
     "time": rf"(?:(?<=[0-9]T)|(?<=[^0-9A-Za-z_:.,+-])|(?<=\\[nrt])|^)"
     rf"(?:{_CLOCK}(?:\.[0-9]{{1,9}})?{_ZONE}?(?![0-9A-Za-z_:,])|{_HOURS}{_ZONE})"

@@ -115,6 +115,8 @@ class _OpenCache(GPTCache):
         """Do nothing, so that LangChain's wraps stay in place."""
 
     def _request(self, call: ModelCall | None, prompt: str, llm_string: str) -> ModelRequest | None:
+        if "date" in (*self.settings.ignored, *self.store.ignored()):
+            return super()._request(call, prompt, llm_string)
         now = datetime.now().astimezone()
         text = prompt.replace("\\n", "\n")
         for day in sorted({now.date(), now.astimezone(UTC).date()}):

@@ -80,6 +80,15 @@ def test_what_asks_for_a_key_that_no_call_needs_gets_a_placeholder(recorded: Pat
 
 @pytest.mark.slow
 @pytest.mark.kernel
+def test_today_is_no_warning_where_dates_are_ignored(recorded: Path) -> None:
+    report = verified(recorded, ON.replace("on\n", "on --ignore date\n"), MODEL, TODAY)
+
+    assert report.ok, report
+    assert (report.hits, warnings(report)) == (1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_notebook_that_was_recorded_without_a_key_goes_the_same_way(recorded: Path) -> None:
     report = verified(recorded, ON, MODEL, "llm.invoke('Something better' if os.getenv('EXPENSIVE_API_KEY') else 'Hi')")
     assert report.ok, report
