@@ -34,7 +34,7 @@ class Bar:
     """Tests that this pattern does not pass yet, each with the reason."""
 
 
-PLAIN = [
+BARS = [
     Bar("bookkeeping", (3, 0, 0)),
     Bar("cut_off", (2, 1, 1), causes=("cut off",), replays=False),
     Bar("cut_off", (2, 0, 0), "--keep-cut-off"),
@@ -48,15 +48,12 @@ PLAIN = [
     Bar("self_consistency", (12, 0, 0)),
     Bar("stream_events", (4, 0, 0)),
     Bar("supervisor", (7, 0, 0)),
-    Bar("swarm_dates", (4, 2, 2), causes=("date",), open={"causes": UNNAMED}),
-]
-IGNORING = [
+    Bar("swarm_dates", (4, 2, 2), causes=("date",)),
     Bar("memory_patch", (6, 0, 0), "--ignore id"),
     Bar("rag_ids", (4, 0, 0), "--ignore id,order"),
     Bar("react_tools", (2, 0, 0), "--ignore address"),
     Bar("swarm_dates", (4, 0, 0), "--ignore date"),
 ]
-NOT_YET = pytest.mark.xfail(reason="%gptcache on has no --ignore yet")
 
 
 def _named(bar: Bar) -> str:
@@ -65,10 +62,7 @@ def _named(bar: Bar) -> str:
 
 @pytest.fixture(
     scope="session",
-    params=[
-        *(pytest.param(bar, id=_named(bar)) for bar in PLAIN),
-        *(pytest.param(bar, id=_named(bar), marks=NOT_YET) for bar in IGNORING),
-    ],
+    params=[pytest.param(bar, id=_named(bar)) for bar in BARS],
 )
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bar, Runs]:
     """Run a pattern as often as it takes, once for all tests."""
