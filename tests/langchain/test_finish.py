@@ -368,6 +368,6 @@ def test_a_stream_without_a_reason_is_broken_off_where_earlier_ones_had_one(tmp_
     for question, chunks in (("1", ended), ("2", broken), ("2", ended)):
         model.file.write_bytes(pickle.dumps(chunks))
         list(model.stream(question))
-    assert list(gm.lookups()["reason"].str.contains("no finish reason, as earlier answers")) == [False, True, False]
+    assert "no finish reason, as earlier answers" in gm.lookups()["reason"].iloc[1]
     model.file.write_bytes(pickle.dumps(broken))
     assert stream(model, "2") == "ab"

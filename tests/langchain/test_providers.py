@@ -331,7 +331,7 @@ def test_two_ollama_models_never_share_answers(server: ProviderServer, name: str
     [
         ("ChatOpenAI", "temperature", 1.5),
         ("ChatOpenAI", "model_name", "gpt-5"),
-        ("ChatOpenAI", "model_kwargs", {"user": "ada"}),
+        ("ChatOpenAI", "model_kwargs", {"reasoning_effort": "low"}),
         ("ChatAnthropic", "temperature", 0.5),
         ("ChatAnthropic", "model", "claude-opus-4-5"),
         ("ChatOllama", "temperature", 1.5),

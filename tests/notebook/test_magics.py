@@ -247,7 +247,7 @@ def test_the_bare_magic_is_status_in_six_lines(used: Typist) -> None:
     assert re.search(r"\.gptcache \(3 entries, \d+ B\)", lines[1])
     assert "1 hit, 3 misses" in lines[4]
     frame = status.to_frame()
-    assert list(frame.columns) == ["cache", "store", "mode", "match", "run", "warnings"]
+    assert list(frame.columns) == ["cache", "store", "mode", "match", "run", "warnings", "not_stored"]
     assert frame["cache"].tolist() == ["on"]
 
 
