@@ -22,8 +22,8 @@ from typing import Any, Final, Protocol
 
 __all__ = ["Quiet", "free_cached", "in_child", "quiet"]
 
-lineage: tuple[int, ...] = ()
-"""The forks that led from the first process to this one: the number of each among those of its parent."""
+lineage = ""
+"""The forks that led from the first process to this one, such as ``-2-1``: the number of each among its parent's."""
 _forks = 0
 
 PATIENCE_SECONDS: Final = 5.0
@@ -120,7 +120,7 @@ def _in_parent() -> None:
 def _in_child() -> None:
     global _forking, _forks, lineage
     _forking = threading.RLock()
-    lineage, _forks = (*lineage, _forks), 0
+    lineage, _forks = f"{lineage}-{_forks}", 0
     _forget_imports()
     for renew in _functions:
         renew()

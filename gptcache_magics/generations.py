@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import orjson
@@ -119,25 +119,24 @@ class Marked(dict[str, Any]):
     saved looks like the answer that it repeats, so a prompt that quotes it is the same prompt in every run.
     """
 
-    __slots__ = ("_beside",)
+    __slots__ = ("beside",)
 
-    def __init__(self, metadata: Mapping[str, Any], mark: Mapping[str, Any]) -> None:
-        super().__init__(metadata)
-        self._beside = {MARK: dict(mark)}
+    beside: dict[str, Any]
+    """The mark, by its name."""
 
     def __missing__(self, name: str) -> Any:
-        return self._beside[name]
+        return self.beside[name]
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._beside
+        return super().__contains__(name) or name in self.beside
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an item or the mark."""
-        return super().get(name, self._beside.get(name, default))
+        return super().get(name, self.beside.get(name, default))
 
     def pop(self, name: str, *default: Any) -> Any:
         """Remove and return an item or the mark."""
-        return self._beside.pop(name) if name in self._beside else super().pop(name, *default)
+        return self.beside.pop(name) if name in self.beside else super().pop(name, *default)
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         return dict, (dict(self),)
@@ -428,6 +427,7 @@ def check_finished(words: Sequence[str], call: Call | None, *, keep: bool = Fals
         raise not_stored("broken off: it has no finish reason")
 
 
+@lru_cache(maxsize=64)
 def incomplete(word: str) -> str:
     """Return what a finish reason says of an incomplete answer, such as ``cut off at max_tokens (length)``.
 
@@ -542,7 +542,8 @@ def _served(generation: Generation, ids: Ids | None, mark: Mapping[str, Any] | N
 
 
 def _mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
-    metadata = Marked(message.response_metadata, mark)
+    metadata = Marked(message.response_metadata)
+    metadata.beside = {MARK: dict(mark)}
     vars(message)["response_metadata"] = metadata  # validation would make it a plain dict
 
 

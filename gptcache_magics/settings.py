@@ -241,7 +241,7 @@ class Settings:
     def now(self) -> Scope:
         """Return the scope of a lookup that is made here and now."""
         block, running, kernel = BLOCK.get(), CELL.get(), self.options.kernel
-        cell = running.scope if running is not None else self.cell if self.running else None
+        cell = running.scope if running is not None else self.cell if NOTEBOOK.running else None
         if block is None and cell is None:
             return kernel
         scope = cell.within(kernel) if cell is not None else kernel

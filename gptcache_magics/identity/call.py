@@ -32,7 +32,7 @@ class ReadCall:
     """The configuration that also counts what does not reach the model, as the first versions did; None if equal."""
 
     def __hash__(self) -> int:
-        return hash(self.configuration)
+        return hash(self.configuration.key)
 
 
 @dataclass(slots=True, eq=False)

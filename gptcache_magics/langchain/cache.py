@@ -384,7 +384,7 @@ class GPTCache(BaseCache):
     def _read(self, call: ModelCall | None, prompt: str, llm_string: str, scope: Scope) -> ModelRequest:
         if call is None:
             return ModelRequest(identify_by_llm_string(prompt, llm_string), scope, None, prompt, llm_string)
-        call.counts_bookkeeping = self.settings.config.count_bookkeeping
+        call.counts_bookkeeping = self.ledger.settings.config.count_bookkeeping
         return ModelRequest(identify(call, prompt), scope, call, prompt, llm_string)
 
     def _answer(self, request: ModelRequest, result: Result) -> RETURN_VAL_TYPE | None:

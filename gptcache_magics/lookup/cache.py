@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gptcache_magics.errors import BudgetReached, CacheMiss, NotWrittenYetError, StoreLockedError
@@ -135,7 +136,7 @@ class RequestCache:
             found = self._answers.recall(request)
             if found is None or self._held_back(request, found) is not None:
                 return None
-            ids = message_ids.ids(found.key, before)
+            ids = partial(message_ids.id_of, found.key, before)
             answer = codec.decode(found.answer, ids=ids, mark=self._mark(request, found), parse=request.parse)
             return self._hit(request, answer, found, started)
         except Exception:
@@ -165,7 +166,8 @@ class RequestCache:
     def _decoded(self, request: Request, found: Found, codec: AnswerCodec, before: int) -> Any:
         """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""
         # Another request may get the answer of the same entry.
-        ids = message_ids.ids(found.key, before if found.key == request.identity.key else message_ids.asked(found.key))
+        before = before if found.key == request.identity.key else message_ids.asked(found.key)
+        ids = partial(message_ids.id_of, found.key, before)
         mark = self._mark(request, found)
         try:
             return codec.decode(found.answer, ids=ids, mark=mark, validate=True, parse=request.parse) or None
@@ -236,7 +238,7 @@ class RequestCache:
         if request.call is None or not self._ledger.settings.marks_hits:
             return None
         similarity = 1.0 if found.similarity is None else round(found.similarity, 4)
-        mark = {"entry": str(found), "match": found.match, "similarity": similarity, "stored_at": found.created}
+        mark = {"entry": found.key[:16], "match": found.match, "similarity": similarity, "stored_at": found.created}
         if found.ignored:
             mark["ignored"] = [*found.ignored]
         if found.edited:

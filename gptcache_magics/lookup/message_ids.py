@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
-from hashlib import blake2b
 from itertools import count
 from typing import Final
 
 from gptcache_magics import fork
-from gptcache_magics.generations import Ids
 
-__all__ = ["answered", "asked", "ids"]
+__all__ = ["answered", "asked", "id_of"]
 
 _OF_A_RUN: Final = re.compile(r"lc_run--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?").fullmatch
 """An id that LangChain made from that of a run. One that a server gave may stand in several answers."""
@@ -39,13 +36,18 @@ def answered(key: str) -> None:
     _answered.add(key)
 
 
-def ids(entry: str, before: int) -> Ids:
-    """Return what gives the messages of an entry their ids, if so many requests came ``before``."""
-    return partial(_id, entry, before)
+def id_of(entry: str, before: int, stored: str, number: int) -> str:
+    """Return the id of a message of an entry.
 
-
-def _id(entry: str, before: int, stored: str, number: int) -> str:
+    Parameters
+    ----------
+    before
+        The number of requests for the entry that came before.
+    stored
+        The id that the message has in the store.
+    number
+        The place of the message in the answer.
+    """
     if not before and entry not in _answered and not fork.lineage and _OF_A_RUN(stored):
         return stored
-    content = f"{entry} {before} {fork.lineage}".encode()
-    return f"lc_run--{blake2b(content, digest_size=16).hexdigest()}-{number}"
+    return f"lc_run--{entry[:24]}{before:08x}{fork.lineage}-{number}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Container
-from contextlib import suppress
 from typing import Final
 
 from gptcache_magics import fork
@@ -92,23 +91,28 @@ class Following:
         self._epoch = 0
 
     def look(self, *, wait: bool = True) -> None:
-        """Forget entries that were removed or replaced, at most every ``CHECK_SECONDS``."""
+        """Forget entries that were removed or replaced, at most every ``CHECK_SECONDS``.
+
+        To ``wait`` for nobody, leave a locked file: nobody can change it either.
+        """
         now = time.monotonic()
         if now - self._checked > CHECK_SECONDS:
             try:
                 self._follow(wait)
+            except StoreLockedError:
+                if wait:
+                    raise
             finally:  # not before: another thread would take for current what is about to be forgotten
                 self._checked = now
 
     def get(self, key: str) -> Found | None:
         """Return the remembered entry under a key, as other kernels left it. Reads no file if none is remembered.
 
-        It waits for nobody, for an event loop may run here. While the file is locked, nobody can change it either.
+        It waits for nobody, for an event loop may run here.
         """
         if key not in self._recent:
             return None
-        with suppress(StoreLockedError):
-            self.look(wait=False)
+        self.look(wait=False)
         return self._recent.get(key)
 
     def _follow(self, wait: bool) -> None:
