@@ -48,6 +48,8 @@ class Streamed:
     """Reason why the chunks are not all of them; an interrupt may keep it from being noted."""
     id: str | None = None
     """Id that LangChain gave to the message of all chunks."""
+    given: list[Generation] = field(default_factory=list)
+    """The whole answer, where the model gave that beside the chunks."""
 
     @cached_property
     @uninterrupted
@@ -62,6 +64,8 @@ class Streamed:
     @uninterrupted
     def whole(self) -> list[Generation]:
         """The answer of all chunks, as ``invoke`` would have given it."""
+        if self.given:
+            return self.given
         joined = self.joined
         if joined is None:
             return []
@@ -90,7 +94,7 @@ def check_storable(answer: Streamed, call: Call | None = None, *, keep: bool = F
 
 def usage(answer: Streamed) -> Usage:
     """Return the tokens of an answer, as far as it came."""
-    return generations.usage([answer.joined] if answer.chunks else [])
+    return generations.usage(answer.given or ([answer.joined] if answer.chunks else []))
 
 
 def finish_reason(answer: Streamed) -> str:
@@ -109,8 +113,8 @@ def encode(answer: Streamed) -> bytes:
     whole = generations.encode(answer.whole)
     try:
         plain = [_without_parsed(chunk) for chunk in answer.chunks]
-        chunks = orjson.dumps(_rows(plain))
-        chunks = chunks if _chunks(orjson.loads(chunks)) == plain else b""
+        chunks = orjson.dumps(_rows(plain)) if plain else b""
+        chunks = chunks if plain and _chunks(orjson.loads(chunks)) == plain else b""
     except Exception:  # a class of its own, an object, a number or a text that is not JSON
         chunks = b""
     return CHUNKED + chunks + b"\n" + whole if chunks else whole

@@ -207,14 +207,13 @@ def _agenerate(method: Method) -> Callable[..., Any]:
 
 
 def _model(call: ModelCall, args: tuple[Any, ...], *, async_api: bool) -> Any:
-    """Return the model to run ``generate`` on: its copy that streams if a handler asks for events of a chat."""
+    """Return the model to run ``generate`` on: a copy if a handler wants the pieces of the answer."""
     given, own = call.kwargs.get("callbacks") or (args[2] if len(args) > 2 else None), call.model.callbacks
-    if not (given or own) or not call.chat:
+    if not (given or own):
         return call.model
     from gptcache_magics.langchain import streaming
 
-    handlers = [handler for each in (given, own) if each for handler in getattr(each, "handlers", each)]
-    return streaming.model_with_events(call, handlers, async_api=async_api)
+    return streaming.model_for_handlers(call, [given, own], async_api=async_api)
 
 
 def _as_it_came(call: ModelCall, result: Any, *, joined: bool) -> Any:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from langchain_core.caches import BaseCache
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
 from langchain_core.globals import get_llm_cache
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -25,11 +25,12 @@ from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
 from gptcache_magics.langchain.closing import Inner
+from gptcache_magics.langchain.completions import model_with_pieces
 
 _V1: Final[Any] = _streaming._StreamingCallbackHandler
 _V2: Final[Any] = getattr(_streaming, "_V2StreamingCallbackHandler", ())  # new in LangChain 1.4
 
-__all__ = ["astream", "model_with_events", "stream"]
+__all__ = ["astream", "model_for_handlers", "stream"]
 
 
 def stream(
@@ -51,9 +52,13 @@ async def astream(
             yield chunk
 
 
-def model_with_events(call: ModelCall, handlers: list[Any], *, async_api: bool) -> Any:
-    """Return the model to run ``generate`` on: a copy if LangChain would stream for one of the handlers."""
+def model_for_handlers(call: ModelCall, callbacks: Any, *, async_api: bool) -> Any:
+    """Return the model to run ``generate`` on: a copy if one of the handlers would hear the pieces of an answer."""
     model: Any = call.model
+    handlers = _handlers(callbacks)
+    if not call.chat:
+        cache = _cache(call) if any(map(_hears_tokens, handlers)) else None
+        return model if cache is None else model_with_pieces(call, cache)
     by_events = [handler for handler in handlers if isinstance(handler, _V2)]  # LangChain shows these a hit itself
     call.events = bool(by_events) or any(isinstance(handler, _V1) for handler in handlers)
     manager = SimpleNamespace(handlers=handlers)
@@ -67,6 +72,14 @@ def model_with_events(call: ModelCall, handlers: list[Any], *, async_api: bool) 
     if copy is not model:
         copy.cache = False  # its _stream asks the cache
     return copy
+
+
+def _handlers(callbacks: Any) -> list[Any]:
+    """Return the handlers of a manager or a list; the list of ``batch`` holds the callbacks of each input."""
+    callbacks = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
+    if isinstance(callbacks, list):
+        return [handler for each in callbacks for handler in _handlers(each)]
+    return [] if callbacks is None else [callbacks]
 
 
 def _hears_tokens(handler: Any) -> bool:
@@ -83,10 +96,9 @@ def _model(call: ModelCall, opened: AsyncExitStack | None = None) -> Any:
     opened
         Closes the generators that the copy makes.
     """
-    model = call.model
-    cache = model.cache if isinstance(model.cache, BaseCache) else get_llm_cache()
+    model, cache = call.model, _cache(call)
     # The chunks of several answers come mixed up, and do not say which answer they belong to.
-    if model.cache is False or not getattr(cache, "caches_streams", False) or call.answers > 1:
+    if cache is None or call.answers > 1:
         return model
     copy = model.model_copy(update={"rate_limiter": None} if call.chat else {})
     # LangChain invokes what it does not stream: then the model itself asks the cache.
@@ -95,6 +107,13 @@ def _model(call: ModelCall, opened: AsyncExitStack | None = None) -> Any:
     vars(copy)["_stream"] = _from_cache(call, cache)
     vars(copy)["_astream"] = _afrom_cache(call, cache, opened)
     return copy
+
+
+def _cache(call: ModelCall) -> Any:
+    """Return the cache of a call; None if it caches no streams."""
+    own = call.model.cache
+    cache: Any = own if isinstance(own, BaseCache) else get_llm_cache()
+    return cache if own is not False and getattr(cache, "caches_streams", False) else None
 
 
 def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
