@@ -233,7 +233,10 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
         yield words
     if same_prompt or closest.changes:
         what = "The same prompt" if closest.same_prompt else "The same question"
-        what = what if same_prompt or same_question else f"A similar question ({share} the same)"
+        similar = (
+            f"The same but for {closest.volatile}" if closest.volatile else f"A similar question ({share} the same)"
+        )
+        what = what if same_prompt or same_question else similar
         yield _of_changes(what, closest)
     if same_prompt:
         return

@@ -1,7 +1,8 @@
 """Find the recorded entry that is closest to a question, and the differences.
 
-The search begins with the same prompt under another configuration. The most similar question of the same configuration
-comes next, then that of any. Only entries that were stored before the lookup count, because a miss stores one.
+The search begins with the same prompt under another configuration. Next comes a prompt that differs in ids, dates and
+the like only, then the most similar question of the same configuration, then that of any. Only entries that were stored
+before the lookup count, because a miss stores one.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.explain.volatile import volatile_difference
+from gptcache_magics.explain.volatile import alike_but_for_numbers, volatile_difference
 from gptcache_magics.store.protocol import Configuration, EntryCatalog, EntryRow, LookupLog, Selection, Store
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
@@ -84,7 +85,19 @@ class Closest:
         shown = as_text(self.words) or printable(cut(self.question, 200))
         where = f" in {self.where}" if self.where else ""
         differences = printable("".join(f"; {change.text}" for change in self.changes))
-        return f"{self.id} ({printable(self.configuration.label)}){where}: {shown}{differences}"
+        entry = f"{self.id} ({printable(self.configuration.label)})"
+        if self.volatile:
+            typed = f"%gptcache on --ignore {','.join(self.rules)}"
+            return f"{entry}, the same but for {self.volatile}{differences}. Record it with {typed}"
+        return f"{entry}{where}: {shown}{differences}"
+
+
+class _Ranked(NamedTuple):
+    """A stored question, and how similar it is to the one that was asked."""
+
+    id: str
+    question: str
+    similarity: float
 
 
 def find_closest(store: Store, asked: Question, at_least: float = SIMILAR, most: int = QUESTIONS) -> Closest | None:
@@ -104,8 +117,13 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR, most:
             return found
     best: Closest | None = None
     own = [asked.configuration.key] if asked.configuration and len(known) > 1 else []
-    for configuration in [*own, None]:
-        found = _most_similar(store, asked, known, configuration, at_least, most)
+    ranks = [_ranked(store, asked.question[:QUESTION_CHARACTERS], each, at_least, most) for each in [*own, None]]
+    for ranked in ranks:
+        found = _same_but(store, asked, known, ranked)
+        if found is not None:
+            return found
+    for ranked in ranks:
+        found = _most_similar(store, asked, known, ranked)
         if found is not None and found.similarity >= SIMILAR:
             return found
         if found is not None and (best is None or found.similarity > best.similarity):
@@ -131,18 +149,24 @@ def _same_prompt(store: EntryCatalog, asked: Question, known: Mapping[str, Confi
     return _compared(asked, _least_changed(asked, there, known), known, 1.0) if there else None
 
 
+def _same_but(
+    store: EntryCatalog, asked: Question, known: Mapping[str, Configuration], ranked: Sequence[_Ranked]
+) -> Closest | None:
+    """Return an entry whose prompt differs in ids, dates and the like only."""
+    for at in alike_but_for_numbers(asked.question[:QUESTION_CHARACTERS], [each.question for each in ranked]):
+        row = next(iter(store.entries(Selection(ids=[ranked[at].id]), limit=1)), None)
+        if row is not None and _was_there(store, asked, row) and volatile_difference(*_prompts(asked, row))[1]:
+            return _compared(asked, row, known, ranked[at].similarity)
+    return None
+
+
 def _most_similar(
-    store: EntryCatalog,
-    asked: Question,
-    known: Mapping[str, Configuration],
-    configuration: str | None,
-    at_least: float,
-    most: int,
+    store: EntryCatalog, asked: Question, known: Mapping[str, Configuration], ranked: Sequence[_Ranked]
 ) -> Closest | None:
     """Return the entry with the most similar question; of several with that question, the one that differs least."""
     there: list[EntryRow] = []
     best = 0.0
-    for id, similarity in _ranked(store, asked.question[:QUESTION_CHARACTERS], configuration, at_least, most):
+    for id, _, similarity in ranked:
         if there and (similarity < best or len(there) == SAME_QUESTION):
             break
         row = next(iter(store.entries(Selection(ids=[id]), limit=1)), None)
@@ -152,10 +176,8 @@ def _most_similar(
     return _compared(asked, _least_changed(asked, there, known), known, best) if there else None
 
 
-def _ranked(
-    store: EntryCatalog, question: str, configuration: str | None, at_least: float, most: int
-) -> list[tuple[str, float]]:
-    """Return the ids of the entries with the most similar questions, the most similar first."""
+def _ranked(store: EntryCatalog, question: str, configuration: str | None, at_least: float, most: int) -> list[_Ranked]:
+    """Return the most similar questions, the most similar first."""
     from rapidfuzz import fuzz, process
 
     rows = store.questions(configuration, SAMPLE)
@@ -170,7 +192,7 @@ def _ranked(
         limit=CANDIDATES,
         score_cutoff=100 * at_least,
     )
-    return [(rows[at].id, score / 100) for _, score, at in found]
+    return [_Ranked(*rows[at], score / 100) for _, score, at in found]
 
 
 def _was_there(store: EntryCatalog, asked: Question, row: EntryRow) -> bool:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
 
 from gptcache_magics.identity.volatile import difference, named
 from gptcache_magics.text.messages import conversation
 
-__all__ = ["volatile_difference"]
+__all__ = ["alike_but_for_numbers", "volatile_difference"]
+
+ALIKE: Final = 70
+"""Least similarity in percent, once words with digits are left out: a month or a weekday may differ in a short text."""
+LIKELY: Final = 10
+"""Most questions that are compared in full."""
+_NUMBERS: Final = re.compile(r"[\w-]*\d[\w-]*")
+
+
+def alike_but_for_numbers(question: str, questions: Sequence[str]) -> list[int]:
+    """Return the places of the questions that have the same words in any order, but for words with digits.
+
+    The questions of one template differ less in their words than the same question in its ids and its order.
+    """
+    from rapidfuzz import fuzz, process
+
+    found = process.extract(
+        question,
+        questions,
+        scorer=fuzz.token_sort_ratio,
+        processor=lambda text: _NUMBERS.sub("", text),
+        limit=LIKELY,
+        score_cutoff=ALIKE,
+    )
+    return [at for _, _, at in found]
 
 
 def volatile_difference(old: str, new: str) -> tuple[str, tuple[str, ...]]:

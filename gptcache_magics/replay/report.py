@@ -107,7 +107,8 @@ class Report:
             lines = [f"{name} does not replay: {reasons}. {ran[0].upper()}{ran[1:]}."]
         for each in self._of("error"):
             lines += [f"  {_cell(each)} {each.kind:<11} {each.first_line}".rstrip(), f"        {_message(each)}"]
-        lines += [hint for kind, hint in _HINTS.items() if kind in {each.kind for each in self._of("error")}]
+        hinted = {each.kind for each in self._of("error") if "%gptcache on --ignore" not in each.message}
+        lines += [hint for kind, hint in _HINTS.items() if kind in hinted]
         if warnings := self._of("warning"):
             lines += ["Warnings:", *(f"  {_cell(each)} {_message(each)}" for each in warnings)]
         if self.attempts:

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from gptcache_magics.explain.causes import cause_of
 from gptcache_magics.explain.view import Why
 from gptcache_magics.explain.volatile import volatile_difference
-from gptcache_magics.store.protocol import LookupRow, Period
+from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from tests.explain.test_causes import REPORT, Log, chat, configured
+from tests.explain.test_causes import REPORT, Log, chat, configured, digest
 
 ONE, OTHER = "3f0c1a0e-1111-4222-8333-abcdefabcdef", "9f0c1a0e-1111-4222-8333-abcdefabcde0"
 
@@ -139,6 +140,41 @@ def test_a_message_that_differs_in_an_id_only_is_named(log: Log) -> None:
     assert log.why().cause == "volatile"
     assert log.why().sentence == "The same but for an id in message 2."
     assert cause_of(log.store, last(log)) == Reason(Kind.VOLATILE, "an id in message 2")
+
+
+def documents(*ids: str, question: str) -> str:
+    """Return a prompt with documents, each with its metadata in an order that its id decides."""
+    texts = ("Owls hunt at night.", "Otters hold hands while they sleep.", "Orcas live in families.")
+    metadata = ["'source': 'sea.pdf'", "'page': 1", "'author': 'Ada'", "'kind': 'pdf'"]
+    held = ", ".join(
+        f"Document(id='{id}', metadata={{{', '.join(sorted(metadata, key=lambda each: digest(each + id)))}}}, "
+        f"page_content='{text}')"
+        for id, text in zip(ids, texts, strict=True)
+    )
+    return f"Answer from this context only:\n[{held}]\n\nQuestion: {question}"
+
+
+def test_of_the_questions_of_a_template_the_one_that_differs_in_ids_and_order_is_the_closest(log: Log) -> None:
+    questions = [f"What {animal} {does}?" for animal in ("owls", "otters", "orcas") for does in ("eat", "fear", "hear")]
+    ids = [[str(UUID(int=number * 3 + each, version=4)) for each in range(1, 4)] for number in range(2)]
+    for of_run in ids:
+        for question in questions:
+            log.ask(documents(*of_run, question=question))
+            told = log.why()
+            assert (told.cause == "volatile") is (of_run is ids[1])
+    assert told.detail == "an id and another order in the prompt"
+    assert "Question: What orcas hear?" in log.store.entries(Selection(ids=[told.nearest.id]), 1)[0].prompt
+    assert "next     %gptcache on --ignore id,order" in repr(Why(told))
+
+
+def test_a_parameter_that_changed_with_an_id_is_named_before_it(log: Log) -> None:
+    for temperature, id in ((0.2, ONE), (0.9, OTHER)):
+        for question in ("What do owls eat?", "What do owls fear?"):
+            log.ask(f"{id}: {question}", configured(temperature=temperature))
+
+    stored = "The same but for an id in the prompt was stored"
+    assert log.why().sentence == f"{stored}, but under another parameter: temperature 0.2 → 0.9."
+    assert log.why().also == ("the same but for an id in the prompt",)
 
 
 # In a cascade

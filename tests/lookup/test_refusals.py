@@ -5,6 +5,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.language_models.fake import FakeStreamingListLLM
@@ -68,6 +69,16 @@ def test_a_miss_in_replay_names_prompt_model_closest_and_reason(server: Provider
     assert miss.reason == "nothing stored for it"  # its cause is found after the call
     assert f"nothing is recorded for “{NEW}”" in str(miss)
     assert RECORDED in str(gm.show(miss.closest))
+
+
+def test_a_miss_that_differs_in_an_id_only_says_how_to_record_it(server: ProviderServer) -> None:
+    llm = server.model("ChatOpenAI")
+    llm.invoke(f"Where is {uuid4()}?")
+    gm.mode("replay")
+    with pytest.raises(gm.CacheMiss, match="the same but for an id in message 1") as caught:
+        llm.invoke(f"Where is {uuid4()}?")
+
+    assert str(caught.value).endswith("Record it with %gptcache on --ignore id")
 
 
 def test_where_nothing_is_recorded_nothing_is_closest(server: ProviderServer) -> None:
