@@ -117,15 +117,16 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR, most:
             return found
     best: Closest | None = None
     own = [asked.configuration.key] if asked.configuration and len(known) > 1 else []
-    ranks = [_ranked(store, asked.question[:QUESTION_CHARACTERS], each, at_least, most) for each in [*own, None]]
-    for ranked in ranks:
+    for configuration in [*own, None]:
+        similar = best is not None and best.similarity >= SIMILAR
+        # A question of the same configuration is closer, and only the same prompt but for an id is closer than that.
+        ranked = _ranked(
+            store, asked.question[:QUESTION_CHARACTERS], configuration, at_least, SAMPLE if similar else most
+        )
         found = _same_but(store, asked, known, ranked)
         if found is not None:
             return found
-    for ranked in ranks:
-        found = _most_similar(store, asked, known, ranked)
-        if found is not None and found.similarity >= SIMILAR:
-            return found
+        found = None if similar else _most_similar(store, asked, known, ranked)
         if found is not None and (best is None or found.similarity > best.similarity):
             best = found
     return best
