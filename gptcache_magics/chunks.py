@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, FROM_TEXT, MARK, PARSED, Ids, uninterrupted
+from gptcache_magics.generations import CHUNKED, FROM_TEXT, PARSED, Ids, set_mark, uninterrupted
 from gptcache_magics.identity.call import Call
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -142,7 +142,7 @@ def decode(
         chunks = list(_cut(generations.decode(data, validate=validate, parse=parse)[0]))
     message = getattr(chunks[-1], "message", None)
     if mark is not None and message is not None:
-        message.response_metadata[MARK] = dict(mark)
+        set_mark(message, mark)
     stored = generations.message_id(data) if ids is not None else None
     if ids is not None and stored is not None:
         id = ids(stored, 0)

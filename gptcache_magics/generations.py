@@ -53,9 +53,10 @@ __all__ = [
     "finish_reasons",
     "incomplete",
     "load",
+    "mark_of",
     "message_id",
     "reworded",
-    "set_mark_aside",
+    "set_mark",
     "text_if_readable",
     "text_of",
     "uninterrupted",
@@ -232,7 +233,7 @@ def _decode(data: bytes, ids: Ids | None, mark: Mapping[str, Any] | None, valida
             body["id"] = ids(body["id"], len(generations))
         message = _message(body, validate)
         if mark is not None:
-            _mark(message, mark)
+            set_mark(message, mark)
         generations.append(_generation(message, info, validate))
     return generations
 
@@ -358,11 +359,17 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def set_mark_aside(generation: Generation) -> None:
-    """Set a mark that is among the metadata of a message beside them: its chunks were joined."""
-    message = getattr(generation, "message", None)
-    if isinstance(message, BaseMessage) and MARK in message.response_metadata:
-        _mark(message, message.response_metadata.pop(MARK))
+def mark_of(message: object) -> Mapping[str, Any] | None:
+    """Return the mark of a hit; None of all else."""
+    metadata = getattr(message, "response_metadata", None)
+    return metadata.beside.get(MARK) if isinstance(metadata, Marked) else None
+
+
+def set_mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
+    """Mark a message as that of a hit."""
+    metadata = Marked(message.response_metadata)
+    metadata.beside = {MARK: dict(mark)}
+    vars(message)["response_metadata"] = metadata  # validation would make it a plain dict
 
 
 def check_storable(generations: Sequence[Generation], call: Call | None = None, *, keep: bool = False) -> str:
@@ -537,14 +544,8 @@ def _served(generation: Generation, ids: Ids | None, mark: Mapping[str, Any] | N
         if ids is not None and message.id is not None:
             message.id = ids(message.id, number)
         if mark is not None:
-            _mark(message, mark)
+            set_mark(message, mark)
     return generation
-
-
-def _mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
-    metadata = Marked(message.response_metadata)
-    metadata.beside = {MARK: dict(mark)}
-    vars(message)["response_metadata"] = metadata  # validation would make it a plain dict
 
 
 def _empty(message: BaseMessage) -> bool:

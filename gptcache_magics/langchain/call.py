@@ -5,7 +5,7 @@ A context variable holds the call, which so follows the code through ``batch``, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -42,6 +42,8 @@ class ModelCall(Call):
     """Provider and model that tell the price of a call that goes past the cache; never its identity."""
     served: list[tuple[Any, Any]] = field(default_factory=list)
     """The generations of hits, each with the usage that was stored, which LangChain replaces."""
+    marks: dict[str | None, Mapping[str, Any]] = field(default_factory=dict)
+    """The marks of the hits that are given in chunks, by the id of the message: LangChain drops them from chunks."""
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
     outer: ModelCall | None = field(default_factory=running_call)

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tracers import _streaming
 
 from gptcache_magics.chunks import Streamed
+from gptcache_magics.generations import mark_of
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
 from gptcache_magics.langchain.closing import Inner
@@ -122,7 +123,7 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
         with within(call):
             found = cache.lookup_chunks(text)
         if found:
-            for chunk in _with_end(call, found):
+            for chunk in _hit(call, found):
                 if run_manager and not call.chat:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -152,7 +153,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
         with within(call):
             found = await cache.alookup_chunks(text)
         if found:
-            for chunk in _with_end(call, found):
+            for chunk in _hit(call, found):
                 if run_manager and not call.chat:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -191,12 +192,16 @@ def _v1(call: ModelCall) -> bool:
     return getattr(call.model, "output_version", None) == "v1"
 
 
-def _with_end(call: ModelCall, chunks: Sequence[Any]) -> Sequence[Any]:
-    """Return the chunks of a hit with the empty last one that LangChain adds, which would have the id of the run.
+def _hit(call: ModelCall, chunks: Sequence[Any]) -> Sequence[Any]:
+    """Return the chunks of a hit, after noting its mark.
 
-    LangChain puts more into a chunk of standard blocks than into the last one that it adds, so it adds that itself.
+    They have the empty last one that LangChain adds, which would have the id of the run. LangChain puts more into a
+    chunk of standard blocks than into the last one that it adds, so it adds that itself.
     """
-    last = getattr(chunks[-1], "message", None)
+    last: Any = getattr(chunks[-1], "message", None)
+    mark = mark_of(last)
+    if mark is not None:
+        call.marks[last.id] = mark
     if last is None or last.chunk_position or _v1(call):
         return chunks
     content: Any = "" if isinstance(last.content, str) else []

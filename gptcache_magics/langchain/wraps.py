@@ -15,7 +15,7 @@ from typing import Any
 from gptcache_magics import fork
 from gptcache_magics.engines import safe_import
 
-__all__ = ["Make", "Method", "Wraps", "install", "release", "wrapped"]
+__all__ = ["Choose", "Make", "Method", "Wraps", "install", "release", "wrapped"]
 
 _lock = threading.RLock()  # release() may run from the garbage collector, in the middle of install()
 _users: list[object] = []
