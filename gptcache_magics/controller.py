@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from gptcache_magics import clock, fork
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.settings import BUNDLE, Mode, Settings
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.tables.source import Source, place
@@ -48,8 +47,6 @@ class Controller:
     """The state of that cache before ``on`` took it over; None if ``on`` has made it."""
     on_off: list[Callable[[], None]] = field(default_factory=list)
     """Functions to call when the cache is turned off, such as an open panel's ``close``."""
-    _placed: list[str] = field(default_factory=list)
-    """Environment variables that hold a placeholder while the mode is replay."""
     _read: Store | None = None
     """The store that was used last."""
     _shown: set[str] = field(default_factory=set)
@@ -172,8 +169,7 @@ class Controller:
         """Leave a cache that was taken over to its user."""
         cache.watch.in_charge = False
         self.turned_on = self._taken_over = None
-        placeholder_keys.take_away(self._placed)
-        self._placed = []
+        cache.place_keys(needed=False)
 
     def _check_same(
         self, cache: GPTCache, where: str | Path | None, init: Callable[..., None] | None, wrap: bool
@@ -192,13 +188,13 @@ class Controller:
         assert self.cache is not None
         options = self.settings.options
         self.settings.options = replace(options, kernel=replace(options.kernel, mode=mode))
-        placeholder_keys.take_away(self._placed)
-        self._placed = placeholder_keys.put(self.cache.store) if mode == "replay" else []
+        self.cache.place_keys(needed=mode == "replay")
 
     @property
     def placed(self) -> str:
         """A sentence about the placeholders; empty if there are none."""
-        names, verb = " and ".join(self._placed), "are" if len(self._placed) > 1 else "is"
+        placed = self.cache.placed if self.cache is not None else []
+        names, verb = " and ".join(placed), "are" if len(placed) > 1 else "is"
         return f" {names} {verb} a placeholder until the mode changes." if names else ""
 
     def off(self) -> str:
@@ -220,9 +216,8 @@ class Controller:
         if get_llm_cache() is cache:
             set_llm_cache(previous)
             restored = f" {type(previous).__name__} is back." if previous is not None else ""
-        placeholder_keys.take_away(self._placed)
+        cache.place_keys(needed=False)
         self.turned_on = self.previous = None
-        self._placed = []
         ends, self.on_off = self.on_off, []
         if by_hand:
             restored += " The GPTCache that was set by hand stays open."

@@ -49,11 +49,14 @@ def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:
     CommandError
         If a rule does not exist.
     """
-    names = [each.strip() for each in (given.split(",") if isinstance(given, str) else given)]
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    names = [each.strip() if isinstance(each, str) else each for each in (given if several else str(given).split(","))]
     for name in names:
         if name not in (*IGNORE, "none", ""):
             known = f"{', '.join(IGNORE[:-1])} and {IGNORE[-1]}"
-            raise CommandError(f"--ignore takes {known}, with commas, or none. Got {name!r}.{nearest(name, IGNORE)}")
+            raise CommandError(
+                f"--ignore takes {known}, with commas, or none. Got {name!r}.{nearest(str(name), IGNORE)}"
+            )
     return tuple(rule for rule in IGNORE if rule in names)
 
 

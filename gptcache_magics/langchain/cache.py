@@ -22,17 +22,18 @@ from langchain_core.runnables import run_in_executor
 
 from gptcache_magics import chunks, generations
 from gptcache_magics.engines import safe_import
-from gptcache_magics.errors import StoreError
+from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.identity.key import identify, identify_by_llm_string
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain import hooks, retries
 from gptcache_magics.langchain.bypass import BypassWatch
 from gptcache_magics.langchain.call import ModelCall, running_call
 from gptcache_magics.langchain.request import ModelRequest
+from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.options import check_init_func, default_store, in_environment, read, store_at
+from gptcache_magics.lookup.options import check_init_func, default_store, in_environment, read_for_python, store_at
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.semantic.options import Match
 from gptcache_magics.settings import BUNDLE, Mode, Options, Scope, Settings, strictest
@@ -107,7 +108,9 @@ class GPTCache(BaseCache):
         check_init_func(init_func)
         external = init_func is not None or wrapped is not None
         assumed = in_environment(store, external=external)
-        given = read(
+        given = read_for_python(
+            mark_hits=mark_hits,
+            external=external,
             mode=mode or assumed.get("mode"),
             match=match or assumed.get("match"),
             threshold=threshold,
@@ -121,13 +124,16 @@ class GPTCache(BaseCache):
             keep_cut_off=keep_cut_off,
             ignore=ignore,
         )
-        given.check_for_python(external=external)
-        self.store = store_at(default_store() if store is None else store)
+        if wrapped is not None and not isinstance(wrapped, BaseCache):
+            raise CommandError(f"GPTCache: wrapped is another LangChain cache. Got {wrapped!r}.")
+        self.store = store_at(default_store() if store is None or store == "" else store)
         replays = mode is None and self.store.where.endswith(BUNDLE)
         kernel = Scope("replay") if replays else Scope()
         self.ledger = Ledger(self.store, Settings(Options(kernel, mark_hits=mark_hits)))
         self.replaced: list[BaseCache | None] = []
         """LangChain's global caches that ``with`` puts back, the outermost first."""
+        self.placed: list[str] = []
+        """Environment variables that hold a placeholder while the mode is replay."""
         self.init_func = init_func
         self._answers = Answers(self.store, init_func, wrapped, self.ledger.failed)
         self._failed_answers = retries.FailedAnswers(self.ledger, self.store)
@@ -139,8 +145,10 @@ class GPTCache(BaseCache):
         try:
             hooks.install(user)
             stops.append(hooks.watch(self.watch, self.watch))
-            self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned)
+            self._finalizer = weakref.finalize(self, _close, self.ledger, self._answers, owned, self.placed)
             given.set(self)
+            if self.settings.options.kernel.mode == "replay":
+                self.place_keys(needed=True)
         except BaseException:  # an interrupt, too
             self.unhook()
             raise
@@ -155,12 +163,15 @@ class GPTCache(BaseCache):
         """Make this cache LangChain's global cache until the block ends; the store stays open."""
         self.replaced.append(get_llm_cache())
         set_llm_cache(self)
+        self.place_keys(needed=self.settings.options.kernel.mode == "replay")
         return self
 
     def __exit__(self, *error: object) -> None:
         replaced = self.replaced.pop()
         if get_llm_cache() is self:  # else somebody has set another one, or turned this one off
             set_llm_cache(replaced)
+        if get_llm_cache() is not self:
+            self.place_keys(needed=False)
 
     def __copy__(self) -> Self:
         """Return the cache itself: a copy of a model asks the same cache."""
@@ -197,6 +208,14 @@ class GPTCache(BaseCache):
         source.flush()
         names = model_names.fitting(frames.configurations(self.store), model) if model is not None else None
         return frames.stats(self.store, by, period=source.period(since), model=names, wide=wide)
+
+    def place_keys(self, *, needed: bool) -> None:
+        """Set placeholders for the keys that the recorded models need to be built, or take them away."""
+        placeholder_keys.take_away(self.placed)
+        self.placed.clear()
+        if needed and _exists(self.store):
+            with suppress(StoreError):  # a lookup will say it
+                self.placed += placeholder_keys.put(self.store)
 
     def read_earlier(self) -> None:
         """Read the prompts of earlier answers, so that they are found without what is ignored."""
@@ -428,9 +447,14 @@ def _served(call: ModelCall | None, answer: RETURN_VAL_TYPE | None) -> RETURN_VA
     return answer
 
 
+def _exists(store: Store) -> bool:
+    """Return whether a store is there: reading one that is not would make its file."""
+    return not os.path.isabs(store.where) or os.path.exists(store.where)
+
+
 def _entries(store: Store) -> str:
-    """Return the number of entries of a store; empty if there is no such file, which is not made, or it fails."""
-    if os.path.isabs(store.where) and not os.path.exists(store.where):
+    """Return the number of entries of a store; empty if there is no such file, or it fails."""
+    if not _exists(store):
         return ""
     try:
         return counted(store.count()[0], "entry")
@@ -442,6 +466,7 @@ def _again(kind: type[GPTCache], init_func: Any, given: dict[str, Any], options:
     """Return a cache like the one that was pickled."""
     cache = kind(init_func, mode="auto", **given)
     cache.settings.options = options
+    cache.place_keys(needed=options.kernel.mode == "replay")
     return cache
 
 
@@ -451,7 +476,8 @@ def _unhook(user: object, stops: Sequence[Callable[[], None]]) -> None:
     hooks.release(user)
 
 
-def _close(ledger: Ledger, answers: Answers, store: Store | None) -> None:
+def _close(ledger: Ledger, answers: Answers, store: Store | None, placed: Sequence[str]) -> None:
+    placeholder_keys.take_away(placed)
     try:
         answers.close()
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Mod
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Period, Store
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
-from gptcache_magics.text.choices import check_choice, check_number
+from gptcache_magics.text.choices import check_choice, check_flag, check_number
 from gptcache_magics.text.word_diff import shown
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("MATCHING", "NONE", "VARIABLE", "Adjustable", "Given", "State"),
-    *("check_init_func", "default_store", "in_environment", "read", "store_at"),
+    *("check_init_func", "default_store", "in_environment", "read", "read_for_python", "store_at"),
 ]
 
 NONE: Final = "none"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
+OPTION: Final = re.compile(r"^(?:on: )?--([a-z-]+)")
+"""Finds the option at the beginning of an error about it."""
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
 IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore")
 """Options that need a store of ours."""
@@ -175,6 +178,9 @@ def read(
             check_choice(name, value, CHOICES[name])
     if samples is not None:
         check_number("samples", samples)
+    for name, flag in (("any_temperature", any_temperature), ("keep_cut_off", keep_cut_off)):
+        if flag is not None:
+            check_flag(name, flag)
     seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
     size = None if max_size in (None, NONE) else int(bytes_of(str(max_size)))
     dollars = None if budget in (None, NONE) else dollars_of(str(budget))
@@ -193,6 +199,31 @@ def read(
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
     return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, matching)
+
+
+def read_for_python(*, mark_hits: bool | None, external: bool, **options: Any) -> Given:
+    """Read the options of ``GPTCache``.
+
+    Parameters
+    ----------
+    mark_hits
+        An option that ``on`` does not have; only checked.
+    external
+        Whether the answers are kept outside of a store of ours.
+
+    Raises
+    ------
+    CommandError
+        If a value is none that its option takes, or options contradict each other.
+    """
+    try:
+        given = read(**options)
+    except CommandError as error:
+        raise CommandError(OPTION.sub(_parameter, str(error))) from error
+    if mark_hits is not None:
+        check_flag("mark_hits", mark_hits)
+    given.check_for_python(external=external)
+    return given
 
 
 def in_environment(where: object, *, external: bool) -> dict[str, Any]:
@@ -259,6 +290,11 @@ def store_at(where: str | Path | AnswerStore) -> Store:
     from gptcache_magics import bundle
 
     return open_store(where, bundle.opened)
+
+
+def _parameter(option: re.Match[str]) -> str:
+    """Return the name of the parameter that an option of ``on`` is in Python."""
+    return f"GPTCache: {option[1].replace('-', '_')}"
 
 
 def _template(given: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
 
-__all__ = ["LARGEST", "check_choice", "check_number", "nearest"]
+__all__ = ["LARGEST", "check_choice", "check_flag", "check_number", "nearest"]
 
 LARGEST: Final = 1_000_000_000_000
 """The largest number of rows, lookups and the like that can be named."""
@@ -21,9 +21,15 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise CommandError(f"{name} is one of {', '.join(choices)}. Got {value!r}.{hint}")
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Raise ``CommandError`` unless the value is True or False: the text ``no`` would count as true."""
+    if not isinstance(value, bool):
+        raise CommandError(f"{name} is True or False. Got {value!r}.")
+
+
 def check_number(name: str, value: Any) -> None:
     """Raise ``CommandError`` unless the value is a whole number above 0."""
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
     if value > LARGEST:
         raise CommandError(f"{name} is at most {LARGEST:,}. Got a number above that. Type a smaller {name}.")

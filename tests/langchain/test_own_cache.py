@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import gptcache
+import openai
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.globals import get_llm_cache, set_llm_cache
+from langchain_openai import ChatOpenAI
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
@@ -100,12 +103,23 @@ def test_a_bundle_is_replayed(made: Made) -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "mode": ({"mode": "reply"}, "mode is one of auto, replay, refresh, readonly, bypass. Got 'reply'. Did you mean"),
     "match": ({"match": "meaning"}, "match is one of exact, semantic. Got 'meaning'."),
-    "ttl": ({"ttl": "soon"}, "--ttl takes a time such as 12h or 7d. Got 'soon'."),
-    "max_size": ({"max_size": "much"}, "--max-size takes a size such as 500MB or 2GB. Got 'much'."),
+    "ttl": ({"ttl": "soon"}, "GPTCache: ttl takes a time such as 12h or 7d. Got 'soon'."),
+    "max_size": ({"max_size": "much"}, "GPTCache: max_size takes a size such as 500MB or 2GB. Got 'much'."),
     "samples": ({"samples": 0}, "samples is a whole number above 0. Got 0."),
+    "ttl of nothing": ({"ttl": "0h"}, "GPTCache: ttl is above 0, or none. Got 0."),
+    "max_size of nothing": ({"max_size": "0MB"}, "GPTCache: max_size is above 0, or none. Got 0."),
+    "ignore": ({"ignore": "uuid"}, "GPTCache: ignore takes id, date, time, address and order, with commas, or none."),
+    "ignore as a number": ({"ignore": 3}, "GPTCache: ignore takes id, date, time, address and order"),
+    "ignore with a number": ({"ignore": ["id", 3]}, "Got 3."),
+    "template": ({"match": "semantic", "template": "no gap"}, "GPTCache: template needs a text with a {gap}"),
+    "keep_cut_off as text": ({"keep_cut_off": "no"}, "keep_cut_off is True or False. Got 'no'."),
+    "mark_hits as text": ({"mark_hits": "no"}, "mark_hits is True or False. Got 'no'."),
+    "any_temperature as text": ({"match": "semantic", "any_temperature": "no"}, "any_temperature is True or False."),
+    "samples as a flag": ({"samples": True}, "samples is a whole number above 0. Got True."),
+    "wrapped": ({"wrapped": "sqlite"}, "GPTCache: wrapped is another LangChain cache. Got 'sqlite'."),
     "samples as text": ({"samples": "3"}, "samples is a whole number above 0. Got '3'."),
-    "budget": ({"budget": "2eur"}, "--budget takes US dollars such as 2usd or 0.50usd. Got '2eur'."),
-    "threshold": ({"match": "semantic", "threshold": 92}, "Got 92. Did you mean 0.92?"),
+    "budget": ({"budget": "2eur"}, "GPTCache: budget takes US dollars such as 2usd or 0.50usd. Got '2eur'."),
+    "threshold": ({"match": "semantic", "threshold": 92}, "GPTCache: threshold is strict, balanced, loose or a cosine"),
     "threshold alone": (
         {"threshold": 0.9},
         "GPTCache: threshold is about matching by meaning. Type: GPTCache(match='semantic', threshold=…)",
@@ -389,3 +403,41 @@ if __name__ == "__main__":
 """
     (tmp_path / "workers.py").write_text(script)
     assert output_of("import runpy; runpy.run_path('workers.py', run_name='__main__')", folder=tmp_path) == "True"
+
+
+# What replays without a key
+
+
+@pytest.mark.parametrize("where", ["store", "lesson.jsonl"])
+def test_models_are_built_without_their_keys_while_it_replays(
+    made: Made, server: ProviderServer, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    with made(store="store"):
+        answer = server.model("ChatOpenAI").invoke("question").content
+        gm.save("lesson.jsonl")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def built() -> Any:
+        return ChatOpenAI(model="gpt-4o-mini", base_url=f"{server.url}/v1")
+
+    cache = made(store=where, mode="replay")
+    assert os.environ["OPENAI_API_KEY"]
+    with cache:
+        assert built().invoke("question").content == answer
+    with pytest.raises(openai.OpenAIError, match="OPENAI_API_KEY"):
+        built()
+    set_llm_cache(cache)
+    with cache:  # within itself
+        pass
+    assert built().invoke("question").content == answer
+    gm.on(mode="auto")
+    assert "OPENAI_API_KEY" not in os.environ
+    gm.on(mode="replay")
+    assert built().invoke("question").content == answer
+    gm.off()
+    assert "OPENAI_API_KEY" not in os.environ
+    again = gm.GPTCache(store=where, mode="replay")
+    again.close()
+    cache.close()
+    assert "OPENAI_API_KEY" not in os.environ
+    assert server.calls == 1
