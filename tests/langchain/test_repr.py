@@ -213,7 +213,7 @@ ids = []
 def ask():
     random.seed(7)
     for question in ("draft", "other", "other"):
-        os.write(1, f"id {llm.invoke(question).id}\n".encode())  # in one piece: two children write at once
+        os.write(1, f"id {llm.invoke(question).id}\\n".encode())  # in one piece: two children write at once
 ask()
 children = []
 for _ in range(2):
