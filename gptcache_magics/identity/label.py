@@ -1,4 +1,4 @@
-"""Label a configuration by the parameters that differ from the defaults: ``gpt-4o-mini · T 0.2 · 3 tools``."""
+"""Name a configuration for people: by the parameters that differ from the defaults, and by its provider."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from gptcache_magics.identity.addresses import LOCAL
 from gptcache_magics.identity.providers import BASE_URLS
+from gptcache_magics.store.records import Configuration, parameters_of
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
 
-__all__ = ["label_of"]
+__all__ = ["label_of", "provider_shown"]
 
 PARTS: Final = 6
 """Most parts of a label; an ellipsis stands for the rest."""
@@ -19,7 +20,7 @@ CHARACTERS: Final = 24
 
 
 def label_of(model: str, parameters: Mapping[str, Any]) -> str:
-    """Return the label of a model with these parameters, without secrets."""
+    """Return the label of a model with these parameters, without secrets: ``gpt-4o-mini · T 0.2 · 3 tools``."""
     parts = [model]
     for name, value in sorted(parameters.items()):
         if name == "temperature":
@@ -38,3 +39,12 @@ def label_of(model: str, parameters: Mapping[str, Any]) -> str:
         else:
             parts.append(name)
     return masked(" · ".join(parts if len(parts) <= PARTS else [*parts[:PARTS], "…"]))
+
+
+def provider_shown(configuration: Configuration) -> str:
+    """Return the provider of a configuration, ``local`` where a server of this process answers in its place."""
+    if LOCAL not in configuration.parameters:  # most are not read
+        return configuration.provider
+    parameters = parameters_of(configuration.parameters)
+    addresses = (str(parameters[name]) for name in BASE_URLS if name in parameters)
+    return LOCAL.rstrip(":") if any(each.startswith(LOCAL) for each in addresses) else configuration.provider

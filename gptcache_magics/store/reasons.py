@@ -12,7 +12,7 @@ from gptcache_magics.text.amounts import cosine
 
 __all__ = [
     *("ExactOnly", "Kind", "Near", "NotStorable", "Objection", "ObjectionKind", "Reason", "Unusable"),
-    *("CUT_OFF", "EMPTY", "INCOMPLETE", "WITHHELD", "exact_only", "not_stored", "sentence", "without_word"),
+    *("CUT_OFF", "EMPTY", "FAILURES", "INCOMPLETE", "WITHHELD", "exact_only", "not_stored", "sentence", "without_word"),
 ]
 
 
@@ -97,6 +97,10 @@ class Kind(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Kind:
         return cls.OTHER
+
+
+FAILURES: Final = frozenset({Kind.ERROR, Kind.MATCHING_ERROR})
+"""Kinds of reasons that count as errors, whatever the outcome of their lookup."""
 
 
 @dataclass(frozen=True, slots=True)

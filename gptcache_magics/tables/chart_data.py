@@ -69,9 +69,10 @@ class Series:
         period: Period = Period(),
         model: str | Collection[str] | None = None,
         execution_count: int | None = None,
+        cause: str | None = None,
     ) -> Series:
         """Read the lookups once."""
-        return cls.of(frames.outcomes(store, period=period, model=model, execution_count=execution_count))
+        return cls.of(frames.outcomes(store, period=period, model=model, execution_count=execution_count, cause=cause))
 
     @classmethod
     def of(cls, df: pd.DataFrame) -> Series:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
+from gptcache_magics.identity.label import provider_shown
 from gptcache_magics.store.protocol import (
     Configuration,
     Content,
@@ -39,7 +40,7 @@ from gptcache_magics.tables.model_names import UNKNOWN, named
 from gptcache_magics.tables.source import By
 
 __all__ = [
-    *("UNATTRIBUTED", "cells", "configurations", "differences", "entries", "lookups", "models"),
+    *("UNATTRIBUTED", "configurations", "differences", "entries", "lookups", "models", "names"),
     *("Read", "outcomes", "read_once", "stats", "tally"),
 ]
 
@@ -57,6 +58,7 @@ def stats(
     period: Period = Period(),
     model: str | Collection[str] | None = None,
     execution_count: int | None = None,
+    cause: str | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
     """Return hits, misses, money and time by ``by``: days and cells newest first, others with most lookups first.
@@ -65,7 +67,9 @@ def stats(
     these, and the answers that could not be stored. ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored
     answers cost when they were bought.
     """
-    return tally(outcomes(store, period=period, model=model, execution_count=execution_count), by, wide=wide)
+    return tally(
+        outcomes(store, period=period, model=model, execution_count=execution_count, cause=cause), by, wide=wide
+    )
 
 
 def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
@@ -187,11 +191,15 @@ def lookups(
     model: str | Collection[str] | None = None,
     outcome: str | None = None,
     execution_count: int | None = None,
+    cause: str | None = None,
     limit: int | None = None,
     words: bool = True,
 ) -> pd.DataFrame:
-    """Return every lookup, newest first; unless ``words``, a ``reason`` does not quote words of the questions."""
-    filtered = model is not None or outcome is not None or execution_count is not None
+    """Return every lookup, newest first; unless ``words``, a ``reason`` does not quote words of the questions.
+
+    ``cause`` is the reason in a word, without what differs: the word by which ``stats`` counts causes.
+    """
+    filtered = any(each is not None for each in (model, outcome, execution_count, cause))
     rows = store.lookups(period, None if filtered else limit)
     df = pd.DataFrame(rows, columns=list(LookupRow._fields), dtype="object")  # typed below, not guessed here
     df = df.assign(**_model_columns(store, df))
@@ -201,6 +209,7 @@ def lookups(
         sentence(row.reason, row.near, words=words) if row.near_entry else said(row.reason_kind, row.reason_detail)
         for row in rows
     ]
+    df["cause"] = _keys(df, "cause")
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
     df["outcome"] = _coded([row.outcome for row in rows], OUTCOME)
     df["match"] = _coded([row.match for row in rows], MATCH)
@@ -212,6 +221,8 @@ def lookups(
         df = df[df["outcome"] == outcome]
     if execution_count is not None:
         df = df[(df["execution_count"] == execution_count).fillna(False).astype("bool")]
+    if cause is not None:
+        df = df[df["cause"] == cause]
     return df if limit is None else df.head(limit)
 
 
@@ -221,6 +232,7 @@ def outcomes(
     period: Period = Period(),
     model: str | Collection[str] | None = None,
     execution_count: int | None = None,
+    cause: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts that figures are made of, one row for each lookup, newest first."""
     read = _read.get()
@@ -231,7 +243,9 @@ def outcomes(
             read[id(store), period] = df
     if model is not None:
         df = df[named(df, model)]
-    return df if execution_count is None else df[df["execution_count"] == execution_count]
+    if execution_count is not None:
+        df = df[df["execution_count"] == execution_count]
+    return df if cause is None else df[_keys(df, "cause") == cause]
 
 
 Read = dict[tuple[int, Period], pd.DataFrame]
@@ -275,7 +289,8 @@ def configurations(store: LookupLog) -> pd.DataFrame:
 
     ``model`` is the model's name, with its provider if two providers have a model of that name.
     """
-    df = pd.DataFrame.from_records(list(map(astuple, store.configurations())), columns=_CONFIGURATION)
+    known = [replace(each, provider=provider_shown(each)) for each in store.configurations()]
+    df = pd.DataFrame.from_records(list(map(astuple, known)), columns=_CONFIGURATION)
     df = df.drop_duplicates("key", ignore_index=True)
     df = df.rename(columns={"model": "raw_model", "label": "configuration"})
     pairs = df[["provider", "raw_model"]].drop_duplicates()
@@ -285,9 +300,9 @@ def configurations(store: LookupLog) -> pd.DataFrame:
     return df
 
 
-def cells(df: pd.DataFrame) -> pd.Series[str]:
-    """Return the name of the cell of each lookup of ``outcomes``, by the lookup's number, as in ``tally``."""
-    return pd.Series(_keys(df, "cell").to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name="cell")
+def names(df: pd.DataFrame, by: By) -> pd.Series[str]:
+    """Return the row of ``tally`` that counts each lookup of ``outcomes``, by the lookup's number."""
+    return pd.Series(_keys(df, by).to_numpy(), pd.Index(df["number"].astype("int64")), dtype="string", name=by)
 
 
 def _model_columns(store: LookupLog, df: pd.DataFrame) -> dict[str, pd.Series[Any]]:

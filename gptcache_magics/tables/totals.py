@@ -6,17 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Lookup
-from gptcache_magics.store.reasons import Kind, without_word
+from gptcache_magics.store.reasons import FAILURES, Kind, without_word
 from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
 
-__all__ = ["cell_totals", "not_stored", "run_totals", "served_again"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["cell_totals", "counts_and_money", "not_stored", "run_totals", "served_again"]
 
 
+NOUNS: Final = {"hits": "hit", "misses": "miss", "bypassed": "", "errors": "error"}
 WAYS: Final = ("saved", "paid")
 
 
@@ -29,10 +33,15 @@ class _Costs:
     unpriced: int = 0
     """Number of answers whose money is unknown."""
 
+    @property
+    def money(self) -> str:
+        """The dollars: ``$0.0001 and 4 calls of unknown price``; empty if none are known."""
+        unknown = f" and {counted(self.unpriced, 'call')} of unknown price" if self.unpriced else ""
+        return f"{money(self.usd)}{unknown}" if self.usd > 0 else ""
+
     def said(self, of: str = "") -> str:
         """Return ``$0.0001 and 4 calls of unknown price, 2.0 s of model time``; ``of`` says what the time is."""
-        unknown = f" and {counted(self.unpriced, 'call')} of unknown price" if self.unpriced else ""
-        return f"{f'{money(self.usd)}{unknown}, ' if self.usd > 0 else ''}{duration(self.seconds)}{of}"
+        return ", ".join(filter(None, (self.money, f"{duration(self.seconds)}{of}")))
 
 
 def run_totals(source: Source) -> str:
@@ -49,10 +58,16 @@ def run_totals(source: Source) -> str:
         row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
     except StoreError:
         return cell_totals(source.ledger.recent, source.ledger) if source.ledger is not None else ""
-    counts = {name: int(row[name]) for name in ("hits", "misses", "bypassed", "errors")}
-    saved, paid = (_Costs(row[f"{name}_usd"], row[f"{name}_seconds"], int(row[f"unpriced_{name}"])) for name in WAYS)
+    counts, saved, paid = _figures(row)
     ways = {"by meaning": int(row["semantic_hits"]), "but for what is ignored": int(row["ignoring_hits"])}
     return _sentence(counts, ways, saved, paid)
+
+
+def counts_and_money(row: pd.Series[float]) -> str:
+    """Return ``3 hits, 1 miss, 2 bypassed · saved $0.0041 · paid $0.0014`` for a row of ``stats --wide``."""
+    counts, *costs = _figures(row)
+    sums = [f"{way} {each.money}" for way, each in zip(WAYS, costs, strict=True) if each.money]
+    return " · ".join([", ".join(_counted(counts).values()), *sums])
 
 
 def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math.inf) -> str:
@@ -65,8 +80,8 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
     """
     from gptcache_magics import pricing
 
-    names = {"hit": "hits", "miss": "misses", "bypass": "bypassed", "error": "errors"}
-    counts = dict.fromkeys(names.values(), 0)
+    names = {"hit": "hits", "miss": "misses", "bypass": "bypassed"}
+    counts = dict.fromkeys(NOUNS, 0)
     saved, paid = _Costs(), _Costs()
     ways: Counter[str] = Counter()
     for lookup in lookups:
@@ -74,7 +89,10 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
             ways["by meaning"] += 1
         elif lookup.ignored:
             ways[f"but for {lookup.reason.detail}" if lookup.reason else "ignoring"] += 1
-        counts[names[lookup.outcome]] += 1
+        failed = lookup.outcome == "error"
+        if not failed:
+            counts[names[lookup.outcome]] += 1
+        counts["errors"] += failed or (lookup.reason is not None and lookup.reason.kind in FAILURES)
         costs = saved if lookup.outcome == "hit" else paid
         configuration = ledger.configuration_of(lookup)
         dollars = math.nan
@@ -109,9 +127,19 @@ def served_again(lookups: Iterable[Lookup], ledger: RunLog) -> int:
     return max((times + (key in bought) for key, times in hits.items()), default=0)
 
 
+def _figures(row: pd.Series[float]) -> tuple[dict[str, int], _Costs, _Costs]:
+    """Return the counts of a row of ``stats --wide``, and what was saved and paid."""
+    saved, paid = (_Costs(row[f"{way}_usd"], row[f"{way}_seconds"], int(row[f"unpriced_{way}"])) for way in WAYS)
+    return {name: int(row[name]) for name in NOUNS}, saved, paid
+
+
+def _counted(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the counts that are not zero in words: ``2 misses``, ``3 bypassed``."""
+    return {name: counted(n, noun) if (noun := NOUNS[name]) else f"{n:,} {name}" for name, n in counts.items() if n}
+
+
 def _sentence(counts: Mapping[str, int], ways: Mapping[str, int], saved: _Costs, paid: _Costs, of: str = "") -> str:
-    nouns = {"hits": "hit", "misses": "miss", "errors": "error"}
-    words = {name: counted(n, nouns[name]) if name in nouns else f"{n:,} {name}" for name, n in counts.items() if n}
+    words = _counted(counts)
     found = [f"{n:,} {way}" for way, n in ways.items() if n]
     if found:
         words["hits"] += f" ({', '.join(found)})"

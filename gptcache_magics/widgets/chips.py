@@ -14,7 +14,7 @@ from gptcache_magics.widgets.view import Filter, View
 
 __all__ = ["Chips"]
 
-NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell"}
+NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell", "cause": "cause"}
 
 
 class Chips(anywidget.AnyWidget):
@@ -43,6 +43,8 @@ class Chips(anywidget.AnyWidget):
             texts["since"] = periods[view.since]
         if view.cell is not None:
             texts["cell"] = f"[{view.cell}]"
+        if view.cause is not None:
+            texts["cause"] = one_line(view.cause)
         self.chips = [_chip(name, text) for name, text in texts.items()]
 
 

@@ -39,15 +39,22 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
         period=source.period(view.since),
         model=view.model,
         execution_count=view.cell,
+        cause=view.cause,
         wide=True,
     )
     total = table.iloc[0].to_dict() if len(table) else {}
     return (
-        Figure("Saved", shown("money", total.get("saved_usd")), "by cache hits"),
-        Figure("Paid", shown("money", total.get("paid_usd")), "for model calls"),
+        Figure("Saved", shown("money", total.get("saved_usd")), _priced("by cache hits", total, "saved")),
+        Figure("Paid", shown("money", total.get("paid_usd")), _priced("for model calls", total, "paid")),
         Figure("Hit rate", shown("percent", total.get("hit_rate")), _counted(total)),
         Figure("Time saved", shown("duration", total.get("saved_seconds")), "of waiting"),
     )
+
+
+def _priced(remark: str, total: Mapping[Any, Any], way: str) -> str:
+    """Return the remark of an amount, with the number of answers that the amount lacks."""
+    unpriced = int(total.get(f"unpriced_{way}", 0))
+    return f"{remark}, {unpriced:,} of unknown price" if unpriced else remark
 
 
 def _counted(total: Mapping[Any, Any]) -> str:

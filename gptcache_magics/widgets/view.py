@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "PanelSource", "Tab", "View"]
 
-Filter = Literal["model", "since", "cell"]
+Filter = Literal["model", "since", "cell", "cause"]
 """The fields of a view that a person can set and take away, in the order of their chips."""
 
 
@@ -25,6 +25,8 @@ class View:
     """Name of a row of the models table."""
     cell: int | None = None
     """The number in brackets beside a cell."""
+    cause: str | None = None
+    """A word of ``stats --by cause``."""
     redact: bool = False
     """Whether prompts and answers are hidden: :mod:`gptcache_magics.widgets.redaction` has the signs for them."""
 

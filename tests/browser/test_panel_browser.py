@@ -161,7 +161,7 @@ def test_a_miss_shows_its_reason_and_the_words_that_differ(notebook, page):
 
 def test_lookups_stand_under_the_cells_that_made_them(page):
     open_tab(page, "Lookups")
-    page.get_by_label("Group by cell").check()
+    page.get_by_label("Group by").select_option("cell")
     heading = page.locator(HEADINGS, has_text="for year in")
     heading.wait_for()
     assert "1 hit, 2 misses" in heading.inner_text()
@@ -174,7 +174,7 @@ def test_lookups_stand_under_the_cells_that_made_them(page):
     page.locator(f"{ROWS}[aria-selected=true]", has_text="2023").wait_for()
     assert page.locator(f"{HEADINGS}[aria-selected]").count() == 0
     page.keyboard.press("Escape")
-    page.get_by_label("Group by cell").uncheck()
+    page.get_by_label("Group by").select_option("")
     heading.wait_for(state="detached")
 
 
@@ -464,14 +464,14 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
             page.locator(".gptcache-detail:visible del").wait_for()
             seen("At", "Outcome", "Question", *(["Reason"] if width > 480 else []))
             picture("lookups")
-            page.get_by_label("Group by cell").check()
+            page.get_by_label("Group by").select_option("cell")
             page.locator(HEADINGS).first.wait_for()
             page.get_by_role("button", name="Only this cell").click()
             wait_for_lookups(page, 5)
             wait_for_count(page, "5 rows")
             picture("cells")
             page.get_by_role("button", name="Remove filter cell").click()
-            page.get_by_label("Group by cell").uncheck()
+            page.get_by_label("Group by").select_option("")
             open_tab(page, "Entries")
             choose_row(page, "Name three uses")
             seen("Question", "Stored", *(["Answer", "Hits", "Cost"] if width > 480 else []))

@@ -1,5 +1,6 @@
 """Tables: columns and dtypes, figures that add up, money against the price list."""
 
+import json
 import math
 import time
 from datetime import datetime
@@ -17,6 +18,8 @@ from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import columns, frames
 from gptcache_magics.tables.source import Source
 from gptcache_magics.tables.totals import run_totals
+from gptcache_magics.widgets.entry.conversation import facts_html
+from gptcache_magics.widgets.entry.stored import stored_entry
 from tests.support.filled_store import CLAUDE, LLAMA, MINI, MINI_HOT, NOON, USAGE, FilledStore, configuration, dtypes_of
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
@@ -35,9 +38,9 @@ COLUMNS = {
     " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 paid_usd=float64 finish_reason=string"
     " bytes=Int64 pinned=boolean edited=boolean tags=string",
     "lookups": "at=time notebook=string run=string cell=string execution_count=Int64 model=string configuration=string"
-    " mode=string question=string outcome=category reason=string match=category similarity=float64 lookup_ms=float64"
-    " input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64 paid_seconds=float64"
-    " paid_usd=float64 entry=string",
+    " mode=string question=string outcome=category cause=string reason=string match=category similarity=float64"
+    " lookup_ms=float64 input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64"
+    " paid_seconds=float64 paid_usd=float64 entry=string",
 }
 
 
@@ -222,7 +225,7 @@ def test_two_providers_with_one_model_name_are_told_apart(store: FilledStore) ->
     assert frames.models(store)["hits"][names].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("by", [each for each in BYS if each != "cause"])  # tests/lookup/test_causes.py
+@pytest.mark.parametrize("by", BYS)
 def test_lookups_rebuild_stats_by_groupby(filled: FilledStore, by: str) -> None:
     lookups = frames.lookups(filled)
     keys = {
@@ -230,6 +233,7 @@ def test_lookups_rebuild_stats_by_groupby(filled: FilledStore, by: str) -> None:
         "configuration": lookups["configuration"].fillna("unknown"),
         "notebook": lookups["notebook"].replace("", "unattributed"),
         "day": lookups["at"].dt.strftime("%Y-%m-%d"),
+        "cause": lookups["cause"],
         "cell": lookups["execution_count"].map(lambda n: "unattributed" if pd.isna(n) else f"[{int(n)}]"),
         "total": pd.Series("total", index=lookups.index),
     }[by]
@@ -421,3 +425,15 @@ def test_two_configurations_differ_in_the_parameters_that_are_shown(store: Fille
     assert df.index.name == "parameter"
     assert df["gpt-4o-mini"].dropna().to_dict() == {"stop": '["."]'}
     assert df["gpt-4o-mini · T 0.9"].dropna().to_dict() == {"temperature": "0.9"}
+
+
+def test_a_server_that_this_machine_started_is_the_provider_local(store: FilledStore) -> None:
+    for key, url in (("6a" * 16, "local:b179c9523d0e6a0f"), ("6b" * 16, "https://api.example.com/v1")):
+        parameters = json.dumps({"openai_api_base": url, "stop": "local:"})
+        store.keep(Configuration(key, "openai", "SmolLM2", "SmolLM2", None, parameters), key=key)
+
+    assert frames.models(store)["provider"].to_dict() == {"SmolLM2 (local)": "local", "SmolLM2 (openai)": "openai"}
+    assert frames.entries(store, model="local/SmolLM2").index.tolist() == ["6a6a6a6a"]
+    shown = facts_html(stored_entry(store, "6a6a6a6a"))
+    assert "local · SmolLM2" in shown
+    assert "openai" not in shown

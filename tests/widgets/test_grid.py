@@ -28,7 +28,7 @@ def make_frame(rows):
 
 @pytest.fixture
 def grid():
-    grid = Grid(COLUMNS, key="number", label="Lookups")
+    grid = Grid(COLUMNS, key="number", label="Lookups", groupings=["cell"])
     grid.update(make_frame(100))
     yield grid
     grid.close()
@@ -139,7 +139,7 @@ def test_rows_stand_under_headings_when_that_is_asked_for(grid):
     groups = Groups(of=[n // 4 for n in range(12)], headings=[("a", "1"), ("b", ""), ("c", "")], leading=[False] * 12)
     grid.update(make_frame(12), groups=groups)
     assert keys(grid) == [str(n) for n in range(12)]
-    ask(grid, grouped=True)
+    ask(grid, grouped="cell")
     rows = [row for span in grid.page["spans"] for row in span["rows"]]
     assert [row for row in rows if row[0].startswith(HEADING)] == [
         ["\n2", "a", "1"],

@@ -236,6 +236,11 @@ def rows_of(tab):
     return [row[0] for span in tab.grid.page["spans"] for row in span["rows"] if not row[0].startswith("\n")]
 
 
+def headings_of(tab):
+    """Return name and figures of each heading of a tab."""
+    return [row[1:] for span in tab.grid.page["spans"] for row in span["rows"] if row[0].startswith("\n")]
+
+
 @contextmanager
 def cell(number, first_line="answer_all()"):
     """Attribute lookups to a cell."""
@@ -309,6 +314,49 @@ def test_a_miss_says_why_and_narrows_the_panel_to_its_cell(panel):
     assert lookups.grid.selection == ["5"]
 
 
+def test_a_cause_narrows_the_panel_in_the_words_of_the_tables(panel):
+    ask("first", name="other-model")
+    gm.mode("bypass")
+    ask("first")
+    lookups = open_tab(panel, "Lookups")
+    wait_until(lambda: len(rows_of(lookups)) == 5)
+    by_cause = gm.stats("cause")["lookups"].to_dict()
+    assert by_cause == {"first time": 2, "hit": 1, "another model": 1, "mode": 1}
+    lookups.grid.order = {**lookups.grid.order, "grouped": "cause"}
+    wait_until(lambda: len(headings_of(lookups)) == 4)
+    assert headings_of(lookups) == [
+        ["first time", "2 misses"],
+        ["mode", "1 bypassed"],
+        ["another model", "1 miss"],
+        ["hit", "1 hit"],
+    ]
+    lookups.grid.selection = ["4"]
+    lookups.only_cause.click()
+    wait_until(lambda: rows_of(lookups) == ["4"])
+    assert [chip["label"] for chip in panel._chips.chips] == ["Remove filter cause another model"]
+    assert lookups.only_cause.layout.display == "none"
+    wait_until(lambda: "0 of 1 lookup" in figures_of(panel))
+    assert rows_of(open_tab(panel, "Entries")) == [gm.entries(model="other-model").index[0]]
+    panel.narrow("cause", "mode")
+    wait_until(lambda: ">1 bypassed<" in figures_of(panel))
+
+
+def test_hits_misses_and_bypassed_calls_of_a_cell_are_in_sight(panel):
+    with cell(12):
+        ask("third")
+        gm.mode("bypass")
+        ask("third")
+        gm.mode("auto")
+    lookups = open_tab(panel, "Lookups")
+    lookups.grid.order = {**lookups.grid.order, "grouped": "cell"}
+    wait_until(lambda: len(headings_of(lookups)) == 2)
+    assert headings_of(lookups)[0] == ["analysis.ipynb [12] answer_all()", "1 miss, 1 bypassed"]
+    models = open_tab(panel, "Models")
+    counts = ["lookups", "hits", "misses", "bypassed"]
+    assert set(counts) <= {column.name for column in models.columns}
+    wait_until(lambda: models.table.loc["plain-model", counts].tolist() == [5, 1, 3, 1])
+
+
 def test_a_lookup_of_no_cell_offers_none(panel):
     lookups = open_tab(panel, "Lookups")
     lookups.grid.selection = ["1"]
@@ -338,13 +386,9 @@ def test_lookups_stand_under_their_cells_and_misses_come_first(panel):
             for question in (f"new in {number}", "first", f"newer in {number}"):
                 ask(question)
     lookups = open_tab(panel, "Lookups")
-    lookups.grid.order = {**lookups.grid.order, "grouped": True}
-
-    def headings():
-        return [row for span in lookups.grid.page["spans"] for row in span["rows"] if row[0].startswith("\n")]
-
-    wait_until(lambda: len(headings()) == 3)
-    assert [row[1:] for row in headings()] == [
+    lookups.grid.order = {**lookups.grid.order, "grouped": "cell"}
+    wait_until(lambda: len(headings_of(lookups)) == 3)
+    assert headings_of(lookups) == [
         ["analysis.ipynb [12] answer_all()", "1 hit, 2 misses"],
         ["analysis.ipynb [11] answer_all()", "1 hit, 2 misses"],
         ["Not from a cell", "1 hit, 2 misses"],
@@ -354,7 +398,7 @@ def test_lookups_stand_under_their_cells_and_misses_come_first(panel):
     assert rows_of(lookups)[:3] == ["7", "8", "9"]
     lookups.grid.order = {**lookups.grid.order, "query": "newer"}
     assert rows_of(lookups) == ["9", "6"]
-    assert len(headings()) == 2
+    assert len(headings_of(lookups)) == 2
     assert lookups.grid.page["count"] == "2 of 9 rows"
     with cell(13):
         ask("newer still")
@@ -483,7 +527,7 @@ def test_a_redacted_panel_holds_no_prompt_and_no_answer(source):
             wait_until(lambda tab=tab, key=key: key in rows_of(tab))
             tab.grid.selection = [key]
         if title == "Lookups":
-            tab.grid.order = {**tab.grid.order, "grouped": True}
+            tab.grid.order = {**tab.grid.order, "grouped": "cell"}
             wait_until(lambda tab=tab: "analysis.ipynb [12]" in str(tab.grid.page))
             assert "Asked in other words" in tab.detail.value
     assert "••• 17 characters" in unsaved_of(panel)

@@ -17,7 +17,7 @@ from gptcache_magics.store.protocol import (
     Outcomes,
     Usage,
 )
-from gptcache_magics.store.reasons import Kind
+from gptcache_magics.store.reasons import FAILURES, Kind
 from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
 from gptcache_magics.text.unicode import readable
 
@@ -143,7 +143,7 @@ class StoredEntry(NamedTuple):
 FIND: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entry WHERE id=?"
 _TEXTS: Final = {
     "configuration": f"nullif({hex_of('l.configuration')}, '')",
-    "failed": f"l.reason_kind IN ('{Kind.ERROR}', '{Kind.MATCHING_ERROR}')",
+    "failed": f"l.reason_kind IN ({', '.join(map(repr, sorted(map(str, FAILURES))))})",
     "not_stored": f"l.reason_kind='{Kind.NOT_STORED}'",
     **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
     "near_entry": id_of("l.near"),

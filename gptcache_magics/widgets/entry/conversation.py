@@ -14,6 +14,7 @@ import pandas as pd
 from langchain_core.outputs import ChatGeneration, Generation
 
 from gptcache_magics import generations
+from gptcache_magics.identity.label import provider_shown
 from gptcache_magics.text.amounts import byte_size, counted, duration
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import Call, Image, Part, Said, Text, said_in, said_in_prompt
@@ -40,7 +41,7 @@ def facts_html(stored: StoredEntry) -> str:
     """Return the heading of an entry with its marks, and its facts in short."""
     row, asked = stored.row, stored.asked
     facts = [
-        ("Configuration", " · ".join(filter(None, (asked.provider, asked.label)))),
+        ("Configuration", " · ".join(filter(None, (provider_shown(asked), asked.label)))),
         ("Cost", shown("money", row["paid_usd"])),
         ("Took", "" if pd.isna(row["paid_seconds"]) else duration(row["paid_seconds"])),
         ("Tokens", tokens_of(row)),

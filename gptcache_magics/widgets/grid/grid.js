@@ -6,8 +6,8 @@
  *   begins with a line break; its name and its figures follow. */
 /** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],
  *   bare: string[]}} Page  A column is bare if all its cells are empty. */
-/** @typedef {{sort: string, ascending: boolean, query: string, grouped: boolean}} Order */
-/** @typedef {{columns: Column[], label: string, hint: string, grouping: string, height_rows: number, multiple: boolean,
+/** @typedef {{sort: string, ascending: boolean, query: string, grouped: string}} Order */
+/** @typedef {{columns: Column[], label: string, hint: string, groupings: string[], height_rows: number, multiple: boolean,
  *   order: Order, windows: Record<string, object>, selection: string[]}} Traits */
 
 const BARE = 6; // level of a column that shows nothing
@@ -27,7 +27,7 @@ const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  if ("tabindex" in attributes || tag === "input") element.setAttribute("data-lm-suppress-shortcuts", "true");
+  if ("tabindex" in attributes || tag === "input" || tag === "select") element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children);
   return element;
 }
@@ -37,8 +37,9 @@ function render({ model, el }) {
   const view = `view-${Math.random().toString(36).slice(2, 8)}`;
   const columns = model.get("columns");
   const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
-  const box = make("input", { type: "checkbox" });
-  const grouping = make("label", { class: "gptcache-grid-grouping" }, box, model.get("grouping"));
+  const groupings = ["", ...model.get("groupings")];
+  const choice = make("select", { "aria-label": "Group by" }, ...groupings.map((value) => make("option", { value }, value || "nothing")));
+  const grouping = make("label", { class: "gptcache-grid-grouping" }, "Group by", choice);
   const count = make("span", { class: "gptcache-grid-count", role: "status" });
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
   const headings = columns.map(({ label }) => make("th", { scope: "col", tabindex: -1 }, label));
@@ -50,12 +51,12 @@ function render({ model, el }) {
   const scroller = make("div", { class: "gptcache-grid-scroller", tabindex: -1 }, table);
   const note = make("div", { class: "gptcache-grid-note", role: "status" });
   const probe = make("div", { class: "gptcache-grid-probe", "aria-hidden": "true" });
-  const bar = make("div", { class: "gptcache-grid-bar" }, search, grouping, count, busy);
+  const bar = make("div", { class: "gptcache-grid-bar" }, search, count, busy);
+  if (groupings.length > 1) search.after(grouping);
   bar.append(make("span", { class: "gptcache-grid-hint" }, model.get("hint")));
   const root = make("div", { class: "gptcache-grid" }, bar, scroller, note, probe);
   root.style.setProperty("--gptcache-rows", String(model.get("height_rows")));
   table.setAttribute("aria-multiselectable", String(model.get("multiple")));
-  grouping.hidden = !model.get("grouping");
   el.append(root);
 
   /** @type {Map<string, HTMLTableRowElement>} */
@@ -100,7 +101,7 @@ function render({ model, el }) {
   function mark() {
     const { sort, ascending, query, grouped } = model.get("order");
     if (document.activeElement !== search) search.value = query;
-    box.checked = grouped;
+    choice.value = grouped;
     const sorted = columns.findIndex((column) => column.name === sort);
     headings.forEach((th, i) => {
       th.tabIndex = i === Math.max(0, sorted) ? 0 : -1;
@@ -283,7 +284,7 @@ function render({ model, el }) {
     clearTimeout(typing);
     typing = setTimeout(() => order({ query: search.value }), 200);
   };
-  box.onchange = () => order({ grouped: box.checked });
+  choice.onchange = () => order({ grouped: choice.value });
   scroller.onscroll = () => {
     scrolling ||= setTimeout(() => {
       scrolling = 0;

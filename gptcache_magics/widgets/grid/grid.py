@@ -51,8 +51,8 @@ class Grid(UnsavedWidget):
         Whether more than one row can be selected.
     hint
         Hint about the actions on a row.
-    grouping
-        Label of the box that groups rows under headings; empty for no box.
+    groupings
+        Ways to group rows under headings, among which the user chooses.
     """
 
     _esm = Path(__file__).with_name("grid.js")
@@ -67,7 +67,7 @@ class Grid(UnsavedWidget):
     label = traitlets.Unicode().tag(sync=True)
     multiple = traitlets.Bool(True).tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
-    grouping = traitlets.Unicode().tag(sync=True)
+    groupings = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Grid(UnsavedWidget):
         height_rows: int = 10,
         multiple: bool = True,
         hint: str = "",
-        grouping: str = "",
+        groupings: Sequence[str] = (),
     ) -> None:
         self._bare: list[str] = []
         self._digits: dict[str, int] = {}
@@ -96,12 +96,12 @@ class Grid(UnsavedWidget):
         self._lock = threading.RLock()
         super().__init__(
             columns=[_heading(column) for column in columns],
-            order={"sort": sort[0], "ascending": sort[1], "query": "", "grouped": False},
+            order={"sort": sort[0], "ascending": sort[1], "query": "", "grouped": ""},
             label=label,
             height_rows=height_rows,
             multiple=multiple,
             hint=hint,
-            grouping=grouping,
+            groupings=list(groupings),
         )
         self._reorder()
         self.observe(lambda _: self._reorder(), "order")
@@ -150,9 +150,10 @@ class Grid(UnsavedWidget):
         self.selection = [_key_text(key) for key in keys]
 
     @property
-    def grouped(self) -> bool:
-        """Whether the reader asked for groups."""
-        return bool(self.order.get("grouped"))
+    def grouped(self) -> str:
+        """The grouping that the reader asked for; empty if none."""
+        grouped = self.order.get("grouped")
+        return grouped if grouped in self.groupings else ""
 
     def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
         if "range" in content:

@@ -39,8 +39,8 @@ class TableTab(ipywidgets.VBox):
     multiple: ClassVar[bool] = False
     hint: ClassVar[str] = ""
     """Hint about the actions on a row."""
-    grouping: ClassVar[str] = ""
-    """Label of the box that groups rows under the headings of `groups`."""
+    groupings: ClassVar[Sequence[str]] = ()
+    """The ways to group rows under the headings of `groups`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class TableTab(ipywidgets.VBox):
             sort=self.sort,
             multiple=self.multiple,
             hint=self.hint,
-            grouping=self.grouping,
+            groupings=self.groupings,
         )
         grid.observe(lambda _: self.selected(), "selection")
         grid.observe(self._regroup, "order")
@@ -99,7 +99,7 @@ class TableTab(ipywidgets.VBox):
         self._source, self._view = source, view
         frame = self.read(source, view)
         self.table = frame = redacted(frame) if view.redact else frame
-        groups = self.groups(source, view, frame) if self.grid.grouped else None
+        groups = self.groups(source, view, frame, self.grid.grouped) if self.grid.grouped else None
         self.grid.update(frame, newest=len(frame) == MOST_ROWS, groups=groups)
         self._show_detail()
         if not self.opened:
@@ -111,8 +111,8 @@ class TableTab(ipywidgets.VBox):
         """Return the widgets of the tab from top to bottom."""
         return self.grid, self.detail
 
-    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame) -> Groups | None:
-        """Return the headings of the rows of `frame`, if the table has any."""
+    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame, by: str) -> Groups | None:
+        """Return the headings of the rows of `frame` in one of the `groupings`, if the table has any."""
         return None
 
     def narrowed(self, view: View) -> None:
@@ -123,7 +123,7 @@ class TableTab(ipywidgets.VBox):
         self._show_detail()
 
     def _regroup(self, change: Any) -> None:
-        if change["new"].get("grouped") and not change["old"].get("grouped"):
+        if change["new"].get("grouped") not in ("", change["old"].get("grouped")):
             self.repaint()
 
     def _show_detail(self) -> None:

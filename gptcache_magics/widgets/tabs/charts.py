@@ -34,7 +34,8 @@ class ChartsTab(ipywidgets.VBox):
     def html(source: PanelSource, view: View) -> str:
         """Return the charts as HTML, for the tab and for places without widgets."""
         period = source.period(view.since)
-        return charts_html(Series.read(source.store, period=period, model=view.model, execution_count=view.cell))
+        series = Series.read(source.store, period=period, model=view.model, execution_count=view.cell, cause=view.cause)
+        return charts_html(series)
 
     def paint(self, source: PanelSource, view: View) -> str:
         """Read again, show what changed, and return the HTML."""

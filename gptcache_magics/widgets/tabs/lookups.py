@@ -1,10 +1,10 @@
-"""The Lookups tab: every lookup, newest first or by cell, with its outcome and reason."""
+"""The Lookups tab: every lookup, newest first or by cell or cause, with its outcome and reason."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import ipywidgets
 import pandas as pd
@@ -18,7 +18,7 @@ from gptcache_magics.tables import frames
 from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
-from gptcache_magics.widgets.tabs.by_cell import by_cell
+from gptcache_magics.widgets.tabs.headings import headings
 from gptcache_magics.widgets.tabs.pair import pair_html, pair_of, verdict
 from gptcache_magics.widgets.tabs.verdicts import Verdicts
 
@@ -37,13 +37,14 @@ class LookupsTab(TableTab):
     empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
     key = "number"
     sort = ("at", False)
-    grouping = "Group by cell"
+    groupings = ("cell", "cause")
     columns = (
         Column("number", "#", "count", 7, level=4),
         Column("at", "At", "time", 10),
         Column("outcome", "Outcome", "outcome", 11),
         Column("model", "Model", width=16, level=2),
         Column("question", "Question", width=23, grow=True, blank=BLANK),
+        Column("cause", "Cause", width=17, level=3),
         Column("reason", "Reason", width=20, level=1),
         Column("similarity", "SemanticSearch", "similarity", 10, level=4),
         Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
@@ -54,11 +55,12 @@ class LookupsTab(TableTab):
     @cached_property
     def only_cell(self) -> ipywidgets.Button:
         """The button that filters the panel by the cell of the selected lookup."""
-        button = ipywidgets.Button(description="Only this cell", layout={"display": "none"})
-        button.add_class("gptcache-button")
-        button.add_class("gptcache-detail-button")
-        button.on_click(lambda _: self.narrow("cell", self._cell()))
-        return button
+        return self._narrowing("cell")
+
+    @cached_property
+    def only_cause(self) -> ipywidgets.Button:
+        """The button that filters the panel by the cause of the selected lookup."""
+        return self._narrowing("cause")
 
     @cached_property
     def verdicts(self) -> Verdicts:
@@ -66,8 +68,8 @@ class LookupsTab(TableTab):
         return Verdicts(self.grid.model_id, self.judge, shown=False)
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
-        """Return the table, the buttons for matches by meaning, the selected row, and the button of its cell."""
-        return self.grid, self.verdicts, self.detail, self.only_cell
+        """Return the table, the buttons for matches by meaning, the selected row, and the buttons of its filters."""
+        return self.grid, self.verdicts, self.detail, ipywidgets.HBox([self.only_cell, self.only_cause])
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
@@ -77,13 +79,14 @@ class LookupsTab(TableTab):
             period=source.period(view.since),
             model=view.model,
             execution_count=view.cell,
+            cause=view.cause,
             limit=MOST_ROWS,
             words=not view.redact,
         )
 
-    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame) -> Groups:
-        """Return a heading for each cell."""
-        return by_cell(source, view, frame)
+    def groups(self, source: PanelSource, view: View, frame: pd.DataFrame, by: str) -> Groups:
+        """Return a heading for each cell or cause."""
+        return headings(source, view, frame, "cause" if by == "cause" else "cell")
 
     def describe(self, row: dict[str, Any]) -> str:
         """Return the reason of the lookup's outcome, the question, the cell and the cost."""
@@ -129,21 +132,36 @@ class LookupsTab(TableTab):
     def selected(self) -> None:
         """Show the selected lookup, and the buttons that apply to it."""
         super().selected()
-        self._offer_cell()
+        self._offer_filters()
         if self.opened:
             self._offer_verdicts()
 
     def narrowed(self, view: View) -> None:
-        """Hide the button of the cell that the panel is filtered by."""
+        """Hide the buttons of the cell and the cause that the panel is filtered by."""
         self._view = view
-        self._offer_cell()
+        self._offer_filters()
 
-    def _offer_cell(self) -> None:
+    def _narrowing(self, name: Literal["cell", "cause"]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=f"Only this {name}", layout={"display": "none"})
+        button.add_class("gptcache-button")
+        button.add_class("gptcache-detail-button")
+        button.on_click(lambda _: self.narrow(name, self._selected(name)))
+        return button
+
+    def _offer_filters(self) -> None:
         if self.opened and self._view is not None:
-            self.only_cell.layout.display = "none" if self._cell() in (None, self._view.cell) else ""
+            for button, offered, set_already in (
+                (self.only_cell, self._selected("cell"), self._view.cell),
+                (self.only_cause, self._selected("cause"), self._view.cause),
+            ):
+                button.layout.display = "none" if offered in (None, set_already) else ""
 
-    def _cell(self) -> int | None:
-        counts = self.grid.selected()["execution_count"].dropna()
+    def _selected(self, name: Literal["cell", "cause"]) -> int | str | None:
+        """Return the cell or the cause of the selected lookup, if there is one."""
+        rows = self.grid.selected()
+        if name == "cause":
+            return str(rows["cause"].iloc[0]) if len(rows) else None
+        counts = rows["execution_count"].dropna()
         return int(counts.iloc[0]) if len(counts) else None
 
     def _offer_verdicts(self) -> None:

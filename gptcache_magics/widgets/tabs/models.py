@@ -27,6 +27,9 @@ class ModelsTab(TableTab):
         Column("provider", "Provider", width=12, level=5),
         Column("lookups", "Lookups", "count", 12, level=2),
         Column("hits", "Hits", "count", 8, level=3),
+        Column("misses", "Misses", "count", 9, level=3),
+        Column("bypassed", "Bypassed", "count", 11, level=3),
+        Column("errors", "Errors", "count", 9, level=5),
         Column("hit_rate", "Hit rate", "percent", 11),
         Column("saved_usd", "Saved", "money", 11),
         Column("paid_usd", "Paid", "money", 11, level=1),
@@ -44,7 +47,7 @@ class ModelsTab(TableTab):
         table = stats.join(stored, how="outer").rename_axis("model")
         if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
-        counts = ["lookups", "hits", "misses", "errors", "entries", "bytes"]
+        counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
 
     def selected(self) -> None:

@@ -1,0 +1,117 @@
+"""One session with every kind of lookup: each place that counts it says the same."""
+
+import math
+import re
+import sqlite3
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import gptcache_magics as gm
+from gptcache_magics.controller import controller
+from gptcache_magics.tables import frames
+from gptcache_magics.tables.source import Source
+from gptcache_magics.widgets.figures import figures
+from gptcache_magics.widgets.tabs.headings import headings
+from gptcache_magics.widgets.tabs.lookups import LookupsTab
+from gptcache_magics.widgets.tabs.models import ModelsTab
+from gptcache_magics.widgets.view import View
+from tests.support.provider_server import ProviderServer
+from tests.support.shell import Typist
+
+COUNTS = ["lookups", "hits", "misses", "bypassed", "errors"]
+BADGE = {"hits": "hit", "misses": "miss", "bypassed": "bypassed", "errors": "error"}
+SET_UP = """
+priced = server.model("ChatOpenAI", model="gpt-4o-mini", max_retries=0)
+house = server.model("ChatOpenAI", model="house-model")
+"""
+CELLS = (
+    'for question in ("a", "b", "a", "a"): priced.invoke(question)',
+    'for question in ("a", "a"): house.invoke(question)',
+    'server.finish_reason = "length"; priced.invoke("cut"); house.invoke("cut"); server.finish_reason = None',
+    'with gm.using(mode="bypass"): priced.invoke("a"); house.invoke("c")',
+    'gm.edit(gm.entries().index[0], "better"); house.invoke("a"); priced.invoke("a")',
+    "gm.on(ignore='id'); [priced.invoke(f'about 3f2504e0-4f89-11d3-9a0c-0305e82c330{n}') for n in (1, 2)]",
+    "server.fail_next(1)\nwith suppress(Exception): priced.invoke('fails')",
+    "spoil(); priced.invoke('cannot be stored'); mend()",
+    'priced.batch(["d", "e", "d"])',
+)
+
+
+@pytest.fixture
+def session(ip: InteractiveShell, magic: Typist, server: ProviderServer, tmp_path: Path) -> tuple[Source, list[str]]:
+    """Return the source of the cache that is on, and what was shown below each cell of a session."""
+
+    def execute(statement: str) -> None:
+        with sqlite3.connect(tmp_path / "store" / "cache.db") as db:
+            db.execute(statement)
+        db.close()
+
+    magic.told("on store")
+    ip.user_ns |= {
+        "gm": gm,
+        "suppress": suppress,
+        "server": server,
+        "spoil": lambda: execute("CREATE TRIGGER no BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'no room'); END"),
+        "mend": lambda: execute("DROP TRIGGER no"),
+    }
+    magic.cell(SET_UP)
+    return controller.source(), [magic.cell(cell) for cell in CELLS]
+
+
+def test_every_count_is_the_same_wherever_it_is_shown(session: tuple[Source, list[str]]) -> None:
+    source, shown = session
+    total = gm.stats("total", wide=True).loc["total"]
+    assert total[COUNTS].tolist() == [19, 7, 10, 2, 1]
+    assert total["lookups"] == total[["hits", "misses", "bypassed"]].sum()
+    assert total[["ignoring_hits", "not_stored", "unpriced_saved", "unpriced_paid"]].tolist() == [1, 2, 2, 3]
+
+    badges = Counter[str]()
+    for text in shown:
+        for number, word in re.findall(
+            r"(\d+) (hit|miss|bypassed|error)", text.partition("gptcache: ")[2].partition(" ·")[0]
+        ):
+            badges[word] += int(number)
+    assert {name: badges[word] for name, word in BADGE.items()} == total[list(BADGE)].to_dict()
+
+    run = gm.status().run
+    assert run.startswith("7 hits (1 but for what is ignored), 10 misses, 2 bypassed, 1 error · ")
+    assert gm.status().not_stored.startswith("2 cut off at max_tokens.")
+
+    for by in ("model", "configuration", "cell", "notebook", "day", "cause"):
+        table = gm.stats(by, wide=True)
+        for name in (*COUNTS, "ignoring_hits", "not_stored", "unpriced_saved", "unpriced_paid"):
+            assert table[name].sum() == total[name], (by, name)
+        for name in ("saved_usd", "paid_usd"):
+            assert table[name].sum() == pytest.approx(total[name])
+    lookups = gm.lookups()
+    assert lookups.groupby("cause").size().to_dict() == gm.stats("cause")["lookups"].to_dict()
+    pd.testing.assert_frame_equal(controller.cache.stats(), gm.stats())
+
+    view = View("run")
+    texts = {figure.label: (figure.value, figure.remark) for figure in figures(source, view)}
+    assert texts["Hit rate"][1] == "7 of 17, 2 bypassed, 1 error"
+    assert texts["Saved"][1].endswith(", 2 of unknown price")
+    assert texts["Paid"][1].endswith(", 3 of unknown price")
+    models = ModelsTab.read(source, view)
+    assert models[COUNTS].sum().to_dict() == total[COUNTS].to_dict()
+    frame = LookupsTab.read(source, view)
+    for by in ("cell", "cause"):
+        assert len(headings(source, view, frame, by).headings) == len(frames.stats(source.store, by))
+
+
+def test_unknown_money_is_unknown_wherever_it_is_shown(session: tuple[Source, list[str]]) -> None:
+    source, shown = session
+    for table in (gm.stats(), controller.cache.stats(), ModelsTab.read(source, View("run"))):
+        assert table.loc["house-model", ["saved_usd", "paid_usd"]].isna().all()
+        assert table.loc["gpt-4o-mini", ["saved_usd", "paid_usd"]].notna().all()
+    assert "$" not in shown[1]
+    figure = {each.label: each.value for each in figures(source, View("run", model="house-model"))}
+    assert (figure["Saved"], figure["Paid"]) == ("–", "–")
+    by_house = frames.lookups(source.store, model="house-model")
+    assert math.isnan(by_house["paid_usd"].max())
+    assert "and 3 calls of unknown price" in gm.status().run
