@@ -27,7 +27,8 @@ const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  if ("tabindex" in attributes || tag === "input" || tag === "select") element.setAttribute("data-lm-suppress-shortcuts", "true");
+  if ("tabindex" in attributes || tag === "input" || tag === "select")
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children);
   return element;
 }
@@ -38,7 +39,11 @@ function render({ model, el }) {
   const columns = model.get("columns");
   const search = make("input", { type: "search", placeholder: "Search, or /regex/", "aria-label": "Search rows" });
   const groupings = ["", ...model.get("groupings")];
-  const choice = make("select", { "aria-label": "Group by" }, ...groupings.map((value) => make("option", { value }, value || "nothing")));
+  const choice = make(
+    "select",
+    { "aria-label": "Group by" },
+    ...groupings.map((value) => make("option", { value }, value || "nothing")),
+  );
   const grouping = make("label", { class: "gptcache-grid-grouping" }, "Group by", choice);
   const count = make("span", { class: "gptcache-grid-count", role: "status" });
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });

@@ -44,7 +44,7 @@ class LookupsTab(TableTab):
         Column("outcome", "Outcome", "outcome", 11),
         Column("model", "Model", width=16, level=2),
         Column("question", "Question", width=23, grow=True, blank=BLANK),
-        Column("cause", "Cause", width=17, level=3),
+        Column("cause", "Cause", width=19, level=3),
         Column("reason", "Reason", width=20, level=1),
         Column("similarity", "SemanticSearch", "similarity", 10, level=4),
         Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
