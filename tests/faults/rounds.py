@@ -123,6 +123,12 @@ def notes(folder: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda note: float(note["at"]))
 
 
+def await_answer(folder: Path) -> None:
+    """Wait until a worker has noted an answer, however busy the machine is."""
+    while not any(note["kind"] == "answer" for note in notes(folder)):
+        time.sleep(0.1)
+
+
 def lost(folder: Path, *, exactly: bool = True, refusals: bool = False) -> list[str]:
     """Return what the notes say that is not so: an answer that is not found, or that is another one.
 
@@ -223,8 +229,7 @@ def killed(seed: int, seconds: float, folder: Path, trouble: Trouble = no_troubl
     number = chance.randint(2, 8)
     with trouble(folder, chance) as toggle, workers(folder, seed, *["work"] * number) as running:
         count = len(running)
-        while not any(note["kind"] == "answer" for note in notes(folder)):
-            time.sleep(0.1)
+        await_answer(folder)
         while time.monotonic() < end:
             time.sleep(chance.random() * 2)
             toggle(running, chance.random() < 0.5)
@@ -241,9 +246,11 @@ def killed(seed: int, seconds: float, folder: Path, trouble: Trouble = no_troubl
 def _interrupted(
     seed: int, seconds: float, folder: Path, number: int, what: str, trouble: Trouble = no_trouble
 ) -> list[str]:
-    chance, end = random.Random(seed), time.monotonic() + seconds
+    chance = random.Random(seed)
     calm = trouble is no_trouble
     with trouble(folder, chance) as toggle, workers(folder, seed, what, "work") as (victim, other):
+        await_answer(folder)
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(chance.random() ** 3 / 10)
             victim.process.send_signal(number)
