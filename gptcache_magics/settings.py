@@ -47,7 +47,7 @@ def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     CommandError
-        If a rule does not exist.
+        If a rule does not exist, or ``none`` is given with others.
     """
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
     names = [each.strip() if isinstance(each, str) else each for each in (given if several else str(given).split(","))]
@@ -57,7 +57,10 @@ def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:
             raise CommandError(
                 f"--ignore takes {known}, with commas, or none. Got {name!r}.{nearest(str(name), IGNORE)}"
             )
-    return tuple(rule for rule in IGNORE if rule in names)
+    rules = tuple(rule for rule in IGNORE if rule in names)
+    if rules and "none" in names:
+        raise CommandError(f"--ignore takes rules or none. Got none and {', '.join(rules)}.")
+    return rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,8 @@ def on(
     template
         For ``semantic``: the text with ``{gaps}`` that most prompts are made of, or a LangChain prompt template with
         that text. Of two such prompts only what is in the gaps is compared. Without it, the cache learns what prompts
-        have in common. ``none`` removes it.
+        have in common. A prompt of more than 60 words gets exact matches only, with or without a template. ``none``
+        removes it.
     ttl
         Lifetime of the answers stored from now on, such as ``7d``; ``none`` for ever.
     max_size

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 NONE: Final = "none"
+NO: Final = "no"
+"""Words for an option that was switched off."""
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 OPTION: Final = re.compile(r"^(?:on: )?--([a-z-]+)")
 """Finds the option at the beginning of an error about it."""
@@ -116,7 +118,7 @@ class Given:
         semantic = self.matching.match == "semantic"
         for name in self.typed:
             argument = name.replace("-", "_")
-            kept = name in IN_OUR_STORE and self.typed[name] != NONE
+            kept = name in IN_OUR_STORE and self.typed[name] not in (NONE, NO)
             if external and (kept or (name in MATCHING and semantic)):
                 raise CommandError(
                     f"GPTCache: {argument} is about answers in a store, but init_func or wrapped keeps them elsewhere."
@@ -193,7 +195,8 @@ def read(
         **{"mode": mode, "match": match, "threshold": threshold, "embedder": embedder},
         **{"any-temperature": any_temperature, "reembed": reembed, "wait": wait},
         "template": text and f"“{shown(text, TEMPLATE_SHOWN)}”" if text != "" else NONE,
-        **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget, "keep-cut-off": keep_cut_off},
+        **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget},
+        "keep-cut-off": NO if keep_cut_off is False else keep_cut_off,
         "ignore": None if rules is None else ",".join(rules) or NONE,
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)

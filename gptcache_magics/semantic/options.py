@@ -87,7 +87,7 @@ class MatchOptions:
         semantic = self.match == "semantic" or (self.match is None and cache is not None and cache.similar is not None)
         said = [option for option, is_given in given.items() if is_given]
         if said and not semantic:
-            values = {"--threshold": f" {THRESHOLD}", "--embedder": " NAME", "--template": ' "Review: {x}"'}
+            values = {"--threshold": f" {self.threshold}", "--embedder": " NAME", "--template": ' "Review: {x}"'}
             typed = said[0] + values.get(said[0], "")
             raise CommandError(
                 f"on: {said[0]} is about matching by meaning. Type: %gptcache on --match semantic {typed}"

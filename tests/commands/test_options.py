@@ -36,6 +36,7 @@ WORDS: list[tuple[str, list[str]]] = [
     ("on --budget $2 --samples 3", ["samples 3", "budget $2"]),
     ("on --budget 0.50usd --mode readonly", ["budget 0.50usd"]),
     ("on --max-size 2GB --ttl 168h", ["ttl 168h", "max-size 2GB"]),
+    ("on --ignore id,date --keep-cut-off", ["keep-cut-off", "ignore id,date"]),
 ]
 
 
@@ -69,6 +70,9 @@ def test_an_option_that_is_taken_back_is_not_repeated(magic: Typist) -> None:
     magic.told("on --ttl 7d --max-size 500MB --budget 2usd")
     assert " Set: ttl none, budget none." in magic.told("on --ttl none --budget none")
     assert magic().mode == "auto, max-size 500MB"
+    magic.told("on --keep-cut-off")
+    assert gm.on(keep_cut_off=False).endswith(" Set: keep-cut-off no.")
+    assert magic().mode == "auto, max-size 500MB"
 
 
 def test_a_threshold_keeps_its_name(magic: Typist) -> None:
@@ -88,6 +92,10 @@ def test_a_threshold_keeps_its_name(magic: Typist) -> None:
 def test_an_init_func_is_named(magic: Typist) -> None:
     magic.ip.run_cell("def set_up(cache): cache.init()")
     assert magic.told("on --init set_up").endswith(" Set: init set_up.")
+
+
+def test_a_sentence_about_a_missing_option_keeps_the_threshold(magic: Typist) -> None:
+    assert magic.refused("on --threshold 0.9").endswith("Type: %gptcache on --match semantic --threshold 0.9")
 
 
 def test_a_refused_on_repeats_nothing(magic: Typist) -> None:

@@ -110,6 +110,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "max_size of nothing": ({"max_size": "0MB"}, "GPTCache: max_size is above 0, or none. Got 0."),
     "ignore": ({"ignore": "uuid"}, "GPTCache: ignore takes id, date, time, address and order, with commas, or none."),
     "ignore as a number": ({"ignore": 3}, "GPTCache: ignore takes id, date, time, address and order"),
+    "ignore with none": ({"ignore": "id,none"}, "GPTCache: ignore takes rules or none. Got none and id."),
     "ignore with a number": ({"ignore": ["id", 3]}, "Got 3."),
     "template": ({"match": "semantic", "template": "no gap"}, "GPTCache: template needs a text with a {gap}"),
     "keep_cut_off as text": ({"keep_cut_off": "no"}, "keep_cut_off is True or False. Got 'no'."),
