@@ -12,14 +12,15 @@ WIDTH = 17
 words = sys.argv[1:]
 at = next((number for number, word in enumerate(words) if word.startswith("--")), len(words))
 options = " ".join(words[at:])
-print(f"{'pattern':<{WIDTH}} calls in three runs, replay, verify   with options: {options or 'none'}")
+print(f"{'pattern':<{WIDTH}} calls in three runs, answered by verify   with options: {options or 'none'}")
 for pattern in words[:at] or MINDS:
     with TemporaryDirectory() as folder:
         ran = three_runs(pattern, Path(folder), options)
-    calls = ", ".join(map(str, ran.calls))
-    replay = f"{ran.replay.hits} of {ran.replay.lookups}"
-    print(f"{pattern:<{WIDTH}} {calls:<12} {replay:<10} {'passes' if ran.report.ok else 'fails'}")
-    for number, run in enumerate(ran.runs[1:], 2):
+    (runs,) = ran.of_options
+    calls = ", ".join(str(run.calls) for run in runs)
+    answered = f"{ran.report.hits} of {runs[-1].lookups}"
+    print(f"{pattern:<{WIDTH}} {calls:<12} {answered:<10} {'passes' if ran.report.ok else 'fails'}")
+    for number, run in enumerate(runs[1:], 2):
         for reason, times in Counter(run.paid).items():
             print(f"    run {number}: {times} × {reason}")
     if not ran.report.ok:

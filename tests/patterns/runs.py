@@ -1,17 +1,17 @@
-"""Run a pattern three times, each time in a new kernel and on another day, then replay what was saved, and verify it.
+"""Run a pattern three times, each time in a new kernel and on another day, and verify what the last run saved.
 
 A pattern is a notebook as the public ones of LangChain and LangGraph are written. Its cells lie in ``notebooks/``, and
 :mod:`tests.patterns.minds` says what its model answers.
 """
 
-import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
 import nbformat
+import pandas as pd
 from nbformat.v4 import new_code_cell, new_notebook
 
 import gptcache_magics as gm
@@ -24,15 +24,9 @@ __all__ = ["Run", "Runs", "cells_of", "three_runs"]
 
 NOTEBOOKS: Final = Path(__file__).parent / "notebooks"
 RUNS: Final = 3
-BUNDLE: Final = "lesson.jsonl"
-FIGURES: Final = """
-import json as _json
-import gptcache_magics as _gm
-_total, _lookups = _gm.stats(by="total", wide=True).iloc[0], _gm.lookups(limit=1_000)
-_rows = _lookups[["outcome", "reason", "question"]][::-1].to_dict("records")
-print(_json.dumps({"lookups": int(_total["lookups"]), "hits": int(_total["hits"]), "misses": int(_total["misses"]),
-             "bypassed": int(_total["bypassed"]), "errors": int(_total["errors"]), "rows": _rows}))
-"""
+FIGURES: Final = ["lookups", "hits", "misses", "bypassed", "errors"]
+ROW: Final = ["outcome", "reason", "question"]
+LOAD: Final = "%load_ext gptcache_magics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class Run:
     errors: int
     rows: list[dict[str, str]]
     """Outcome, reason and question of each lookup, in their order."""
-    failed: list[str] = field(default_factory=list)
+    failed: list[str]
     """The last lines of the tracebacks of cells that failed."""
 
     @property
@@ -61,26 +55,32 @@ class Run:
 class Runs:
     """All runs of a pattern."""
 
-    runs: list[Run]
-    replay: Run
+    of_options: list[list[Run]]
+    """The three runs with each of some options."""
     report: Report
+    """The report on the notebook, verified with what the last of all runs saved."""
+    asked: int
+    """Number of calls that reached the server while the notebook was verified."""
 
-    @property
-    def calls(self) -> tuple[int, ...]:
-        return tuple(run.calls for run in self.runs)
 
+def three_runs(pattern: str, folder: Path, *options: str) -> Runs:
+    """Run a pattern with each of some options of ``%gptcache on``.
 
-def three_runs(pattern: str, folder: Path, options: str = "") -> Runs:
-    """Run a pattern with options of ``%gptcache on``; the kernels share the folder and the server, and nothing else."""
-    on = f"%load_ext gptcache_magics\n%gptcache on {options}".rstrip()
+    The three kernels share the server and the folder, and nothing else. In each of them the cells run once for each
+    options, each time with a store of their own.
+    """
     today = date.today()
+    runs: list[list[Run]] = [[] for _ in options]
+    stores = [folder / f"store-{number}" for number, _ in enumerate(options)]
     with ProviderServer() as server:
         server.mind = MINDS[pattern]
-        days = [today - timedelta(days=RUNS - number) for number in range(1, RUNS + 1)]
-        runs = [_ran(pattern, server, folder, on, day, last=day == days[-1]) for day in days]
-        replay = _ran(pattern, server, folder, f"%load_ext gptcache_magics\n%gptcache on {BUNDLE}", today)
-        report = _verified(pattern, folder, on, today)
-    return Runs(runs, replay, report)
+        for day in (today - timedelta(days=RUNS - number) for number in range(1, RUNS + 1)):
+            with Kernel(folder, LOAD, **_environment(server.url, day)) as kernel:
+                for ran, store, each in zip(runs, stores, options, strict=True):
+                    ran.append(_ran(kernel, pattern, server, store, each))
+        before = server.calls
+        report = _verified(pattern, stores[-1], f"{LOAD}\n%gptcache on {options[-1]}", today)
+        return Runs(runs, report, server.calls - before)
 
 
 def cells_of(pattern: str) -> list[str]:
@@ -94,19 +94,25 @@ def _environment(url: str, day: date) -> dict[str, str]:
     return {**urls, "OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "LESSON_DAY": day.isoformat()}
 
 
-def _ran(pattern: str, server: ProviderServer, folder: Path, on: str, day: date, *, last: bool = False) -> Run:
-    before, failed = server.calls, []
-    with Kernel(folder, on, **_environment(server.url, day)) as kernel:
-        for source in cells_of(pattern):
-            failed += [lines[-1] for lines in kernel.run(source).tracebacks]
-        if last:
-            kernel.run(f"%gptcache save {BUNDLE}")
-        shown = kernel.run(FIGURES).text
-    return Run(server.calls - before, failed=failed, **json.loads(shown))
+def _ran(kernel: Kernel, pattern: str, server: ProviderServer, store: Path, options: str) -> Run:
+    calls, before = server.calls, _figures(store)
+    kernel.run(f"%gptcache on {store} {options}")
+    failed = [lines[-1] for source in cells_of(pattern) for lines in kernel.run(source).tracebacks]
+    kernel.run(f"%gptcache save {store}.jsonl\n%gptcache off")
+    figures = (_figures(store) - before).to_dict()
+    rows = gm.lookups(at=store)[: figures["lookups"] + figures["bypassed"]][::-1]
+    return Run(server.calls - calls, **figures, rows=rows[ROW].to_dict("records"), failed=failed)
 
 
-def _verified(pattern: str, folder: Path, on: str, day: date) -> Report:
+def _figures(store: Path) -> "pd.Series[int]":
+    """Return the figures of a store, as another process reads them."""
+    if not store.exists():
+        return pd.Series(0, FIGURES)
+    return gm.stats("total", at=store, wide=True).iloc[0][FIGURES].astype(int)
+
+
+def _verified(pattern: str, store: Path, on: str, day: date) -> Report:
     sources = [on, f"import os\nos.environ['LESSON_DAY'] = '{day}'", *cells_of(pattern)]
-    path = folder / f"{pattern}.ipynb"
+    path = store.with_name(f"{pattern}.ipynb")
     nbformat.write(new_notebook(cells=[new_code_cell(source) for source in sources]), path)
-    return gm.verify(path, folder / BUNDLE)
+    return gm.verify(path, f"{store}.jsonl")
