@@ -261,6 +261,14 @@ class Controller:
         store.open()
         return Source(store)
 
+    def explained(self, at: str | Path | None = None) -> Source:
+        """Return the source of tables with all that happened until now, and with the causes of misses."""
+        from gptcache_magics.lookup import causes
+
+        source = self.source(at).settled()
+        causes.find_recorded(source.store)
+        return source
+
     def news(self) -> list[str]:
         """Return the notices of the store that was used last, without those that the user has seen."""
         cache = self.cache

@@ -31,7 +31,7 @@ def lookups(
     """
     from gptcache_magics.tables import frames
 
-    source = controller.source(at).settled()
+    source = controller.explained(at)
     names = models_of(source.store, model)
     return frames.lookups(
         source.store,

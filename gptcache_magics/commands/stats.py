@@ -95,7 +95,7 @@ def stats(
 
     if plot and reset:
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
-    source = controller.source(at).settled()
+    source = controller.explained(at)
     names = models_of(source.store, model)
     if reset:
         if source.ledger is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from gptcache_magics import fork
@@ -16,10 +17,12 @@ from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.store.protocol import Lookup, LookupRow, Period, Store
 from gptcache_magics.store.reasons import Kind, Reason
 
-__all__ = ["Causes"]
+__all__ = ["Causes", "find_recorded"]
 
 NEWEST: Final = 2_000
 """Most rows of a run that are read, and most misses that wait for their cause."""
+EARLIER_SECONDS: Final = 0.3
+"""Longest search for the causes of earlier runs before a table is shown; the next table goes on with it."""
 
 
 class Causes:
@@ -78,6 +81,20 @@ class Causes:
     def _forget(self, lookup: Lookup) -> None:
         with self._lock:
             self._misses.pop((lookup.run, lookup.number_in_run), None)
+
+
+def find_recorded(store: Store) -> None:
+    """Find the causes of misses that no process has looked for: it may have ended at once."""
+    if store.readonly:
+        return
+    end, causes = time.monotonic() + EARLIER_SECONDS, dict[int, Reason]()
+    with suppress(StoreError):  # locked, or it cannot list its entries: the table is shown as it is
+        for row in store.unexplained(NEWEST):
+            causes[row.number] = _cause(store, row)
+            if time.monotonic() > end:
+                break
+        if causes:
+            store.put_causes(causes)
 
 
 def _rows(store: Store, misses: dict[tuple[str, int], Lookup]) -> Iterator[tuple[Lookup, LookupRow]]:

@@ -151,6 +151,12 @@ class LookupLog(Protocol):
     def lookups(self, period: Period, limit: int | None = None) -> Sequence[LookupRow]:
         """Return lookups, newest first."""
 
+    def unexplained(self, limit: int) -> Sequence[LookupRow]:
+        """Return recent misses whose cause nobody has looked for, newest first."""
+
+    def put_causes(self, causes: Mapping[int, Reason]) -> None:
+        """Store the causes of misses by the numbers of their lookups, unless they have got another reason."""
+
     def outcomes(self, period: Period) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
 

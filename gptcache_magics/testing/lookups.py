@@ -41,6 +41,21 @@ class LookupLogContract(Contract):
         assert column(found, "output_tokens") == [None, 8]
         assert column(found, "reason") == [None, Reason(Kind.ERROR, "told later")]
 
+    def test_the_cause_of_a_miss_is_found_later(self, store: LookupLog, reader: LookupLog) -> None:
+        new = Reason(Kind.NEW)
+        store.record([lookup(1, "miss", reason=new), lookup(2), lookup(3, "miss", reason=new)], [GPT], 1000)
+        store.record([lookup(4, "miss", reason=Reason(Kind.EXPIRED))], [GPT], 1000)
+
+        misses = reader.unexplained(10)
+        assert column(misses, "number_in_run") == [3, 1]
+        assert column(reader.unexplained(1), "number_in_run") == [3]
+        every = {row.number_in_run: row.number for row in reader.lookups(Period())}
+        causes = {every[1]: Reason(Kind.FIRST), every[3]: Reason(Kind.CONTEXT, "message 2"), every[4]: new}
+        store.put_causes(causes)
+        assert reader.unexplained(10) == []
+        assert column(reader.lookups(Period()), "reason")[:2] == [Reason(Kind.EXPIRED), causes[every[3]]]
+        assert column(reader.lookups(Period()), "reason")[3] == Reason(Kind.FIRST)
+
     def test_the_newest_lookups_are_kept(self, store: LookupLog, reader: LookupLog) -> None:
         for first in range(0, 1000, 50):
             store.record([lookup(n, name=n) for n in range(first, first + 50)], [GPT], 100)

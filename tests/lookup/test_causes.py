@@ -11,6 +11,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 import gptcache_magics as gm
 from gptcache_magics.store.protocol import Period
 from gptcache_magics.store.sqlite import connections
+from tests.support.processes import output_of
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import ask
 from tests.support.waiting import wait_until
@@ -106,3 +107,49 @@ def test_a_cause_that_cannot_be_written_is_written_later(on: Path, monkeypatch: 
         assert ledger.locked
     assert causes() == ["asked for the first time"]
     assert ledger.failures == 0
+
+
+ENDS_AT_ONCE = """
+import os, sys
+import gptcache_magics as gm
+from tests.support.shell import ask
+gm.on(sys.argv[1])
+ask("What is the tallest mountain of Asia? Answer number 1")
+ask("What is the tallest mountain of Asia? Answer number 2")
+gm.current().ledger.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("reader", ["shell", "stats", "lookups"])
+def test_the_causes_of_a_process_that_ended_at_once_are_found_by_the_next_reader(tmp_path: Path, reader: str) -> None:
+    store = tmp_path / "store"
+    output_of(ENDS_AT_ONCE, store, folder=tmp_path)
+    with closing(sqlite3.connect(store / "cache.db")) as db:
+        assert db.execute("SELECT DISTINCT reason_kind FROM lookup").fetchall() == [("new",)]
+
+    if reader == "shell":
+        program = "import sys; from gptcache_magics.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        shown = output_of(program, "stats", "--by", "cause", "--at", store, folder=tmp_path)
+        assert "first time" in shown
+        assert "other words" in shown
+    elif reader == "stats":
+        assert gm.stats(by="cause", at=store)["misses"].to_dict() == {"first time": 1, "other words": 1}
+    else:
+        assert gm.lookups(at=store)["reason"].str.split(":").str[0].tolist() == [
+            "other words",
+            "asked for the first time",
+        ]
+    with closing(sqlite3.connect(store / "cache.db")) as db:
+        kinds = db.execute("SELECT reason_kind FROM lookup ORDER BY number").fetchall()
+    assert kinds == [("first time",), ("other words",)]
+
+
+def test_a_locked_store_is_shown_as_it_is(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    output_of(ENDS_AT_ONCE, store, folder=tmp_path)
+    with closing(sqlite3.connect(store / "cache.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert gm.stats(by="cause", at=store)["misses"].sum() == 2
+        db.execute("ROLLBACK")
+    assert gm.stats(by="cause", at=store).index.sort_values().tolist() == ["first time", "other words"]

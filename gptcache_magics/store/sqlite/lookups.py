@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Lookup
+from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.statements import (
     ADD_IGNORED,
     ADD_TAG,
+    PUT_CAUSE,
     PUT_CONFIGURATION,
     PUT_LOOKUP,
     PUT_QUESTION,
@@ -67,6 +69,11 @@ class SQLiteLookups:
                 self._forget_questions(db)
 
         self._write(work, patient=False)
+
+    def put_causes(self, causes: Mapping[int, Reason]) -> None:
+        """Store the causes of misses by the numbers of their lookups, unless they have got another reason."""
+        values = [(cause.kind, cause.detail, number, Kind.NEW) for number, cause in causes.items()]
+        self._write(lambda db: db.executemany(PUT_CAUSE, values), patient=False)
 
     def forget_lookups(self) -> int:
         """Remove every lookup. Return the number removed."""

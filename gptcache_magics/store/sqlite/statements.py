@@ -168,6 +168,7 @@ CONFIGURATION: Final = ", ".join(
 )
 """Columns to read of ``configuration``: the fields of a ``Configuration``."""
 PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
+PUT_CAUSE: Final = "UPDATE lookup SET reason_kind=?, reason_detail=? WHERE number=? AND reason_kind=?"
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.
 PUT_CONFIGURATION: Final = _upsert("configuration", _CONFIGURATION, "key").replace(

@@ -22,6 +22,7 @@ from gptcache_magics.store.protocol import (
     Tally,
     UnshapedEntry,
 )
+from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage, column_fits, fits
@@ -45,6 +46,8 @@ R = TypeVar("R", bound=tuple[Any, ...])
 T = TypeVar("T")
 EVERYTHING: Final = Selection()
 QUESTIONS: Final = f"SELECT {id_of('id')}, question FROM question"
+RECENT: Final = 10_000
+"""Newest lookups of which the misses are explained when a table is read."""
 
 
 class SQLiteTables:
@@ -109,6 +112,14 @@ class SQLiteTables:
         asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
         return self._rows(LookupRow, "lookup", sql, *values, _limit(limit))
+
+    def unexplained(self, limit: int) -> Sequence[LookupRow]:
+        """Return recent misses whose cause nobody has looked for, newest first."""
+        asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
+        recent = f"l.number > (SELECT max(number) FROM lookup) - {RECENT}"
+        new = f"l.outcome='miss' AND l.reason_kind='{Kind.NEW}'"
+        sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {recent} AND {new} ORDER BY l.number DESC LIMIT ?"
+        return self._rows(LookupRow, "lookup", sql, limit)
 
     def outcomes(self, period: Period) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
