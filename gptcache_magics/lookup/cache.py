@@ -201,8 +201,7 @@ class RequestCache:
             pending = Pending(request, self._note(outcome, request, reason, search.seconds, search.near))
             return Failed(pending) if search.failed else Miss(pending)
         reason = Reason(Kind.BUDGET) if isinstance(refused, BudgetReached) else reason
-        lookup = self._note(outcome, request, reason, search.seconds, search.near)
-        lookup.refusal = str(refused)
+        lookup = self._note(outcome, request, reason, search.seconds, search.near, refusal=str(refused))
         self._ledger.paid(lookup, 0.0, Usage(0, 0), None)
         if request.call is not None:
             self._flights.land(identity.key, request.call, answered=False)
@@ -216,6 +215,7 @@ class RequestCache:
         seconds: float,
         near: Near | None,
         found: Found | None = None,
+        refusal: str = "",
     ) -> Lookup:
         identity = request.identity
         exact_hit = found is not None and found.similarity is None and not found.ignored
@@ -231,6 +231,7 @@ class RequestCache:
             prompt_digest="" if exact_hit else identity.prompt_digest,
             asked=identity.key,
             near=near,
+            refusal=refusal,
         )
 
     def _mark(self, request: Request, found: Found) -> dict[str, Any] | None:

@@ -87,10 +87,11 @@ def find_recorded(store: Store) -> None:
     """Find the causes of misses that no process has looked for: it may have ended at once."""
     if store.readonly:
         return
-    end, causes = time.monotonic() + EARLIER_SECONDS, dict[int, Reason]()
+    end, causes = 0.0, dict[int, Reason]()
     with suppress(StoreError):  # locked, or it cannot list its entries: the table is shown as it is
         for row in store.unexplained(NEWEST):
-            causes[row.number] = _cause(store, row)
+            causes[row.number] = _cause(store, row)  # the first time, this imports modules
+            end = end or time.monotonic() + EARLIER_SECONDS
             if time.monotonic() > end:
                 break
         if causes:

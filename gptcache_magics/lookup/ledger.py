@@ -113,6 +113,7 @@ class Ledger:
         prompt_digest: str = "",
         asked: str | None = None,
         near: Near | None = None,
+        refusal: str = "",
     ) -> Lookup:
         """Note one lookup of the running cell. A hit saves what ``found`` cost when it was bought."""
         lookup = Lookup(
@@ -129,6 +130,7 @@ class Ledger:
             lookup_seconds=lookup_seconds,
             prompt_digest=prompt_digest,
             near=near,
+            refusal=refusal,
         )
         if found is not None:
             lookup.match, lookup.seconds, lookup.usage = found.match, found.seconds, found.usage

@@ -11,11 +11,13 @@ placeholder (:mod:`gptcache_magics.replay.placeholders`).
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +25,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
 
 from gptcache_magics import controller as controllers
+from gptcache_magics import fork
 from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
@@ -92,7 +95,7 @@ def lock(bundle: str) -> LockedController:
     controllers.controller = locked
     locked.on(":memory:")
     locked.off()  # the notebook has not turned it on
-    vars(sys.modules["gptcache_magics"])["GPTCache"] = locked.made_by_hand  # the notebook's own caches are locked, too
+    vars(sys.modules["gptcache_magics"])["GPTCache"] = _by_hand(locked)  # the notebook's own caches are locked, too
     return locked
 
 
@@ -102,6 +105,49 @@ def _opened(place: str) -> Store:
     from gptcache_magics import bundle
 
     return bundle.opened(place)
+
+
+def _by_hand(locked: LockedController) -> type:
+    """Return the class that a notebook gets in place of ``GPTCache``: it makes locked caches, and all are its own."""
+
+    class ByHand(type(GPTCache)):  # type: ignore[misc]
+        def __call__(cls, *args: Any, **options: Any) -> GPTCache:
+            return locked.made_by_hand(*args, **options)
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            return GPTCache in type(instance).__mro__  # isinstance asks the classes below, and so this one again
+
+        def __subclasscheck__(cls, kind: type) -> bool:
+            return GPTCache in kind.__mro__
+
+    return ByHand(GPTCache.__name__, (GPTCache,), {"__doc__": GPTCache.__doc__, "__module__": "gptcache_magics"})
+
+
+class _Journal(list[Lookup]):
+    """All lookups of the caches that were on, also those of forked children, which come through a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115  (for the whole run)
+        self._read = 0
+
+    def append(self, lookup: Lookup) -> None:
+        """Add a lookup."""
+        if not fork.lineage:
+            super().append(lookup)
+            return
+        data = pickle.dumps(lookup)
+        self._file.write(len(data).to_bytes(4, "big") + data)  # children share the place in the file
+
+    def read_children(self) -> None:
+        """Add the lookups that forked children have written by now."""
+        while True:
+            size = int.from_bytes(os.pread(self._file.fileno(), 4, self._read), "big")
+            data = os.pread(self._file.fileno(), size, self._read + 4)
+            if not data or len(data) < size:
+                return
+            self._read += 4 + size
+            super().append(pickle.loads(data))
 
 
 class _OpenCache(GPTCache):
@@ -129,8 +175,7 @@ class LockedController(Controller):
     """The controller of a notebook that is being verified: the cache stays on, in mode replay."""
 
     verifying: ClassVar[bool] = True
-    journal: list[Lookup] = field(default_factory=list)
-    """All lookups of the caches that were on."""
+    journal: _Journal = field(default_factory=_Journal)
     days: list[str] = field(default_factory=list)
     """Dates of today in prompts, as they are spelled there."""
     recorded: set[str] = field(default_factory=set)
@@ -206,6 +251,8 @@ class _Notes:
         request = self._shell.kernel.get_parent().get("header", {}).get("msg_id")  # type: ignore[attr-defined]
         if request != self._request:
             self._request, self._noted, self._told = request, [], {}
+        if hasattr(os, "fork"):
+            self._locked.journal.read_children()
         self._noted += _taken(self._locked.journal)
         asked = [*_taken(self.asked), *self._held(result)]
         told = {"attempts": self._attempts, "days": self._locked.days, "refused": self._locked.refused, "asked": asked}

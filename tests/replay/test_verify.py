@@ -1,6 +1,7 @@
 """``verify``: a notebook replays or it does not, and nothing in it can reach a model, a network or its own store."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -444,3 +445,48 @@ def test_a_snapshot_of_a_damaged_file_is_refused_and_the_file_stays(tmp_path: Pa
     with pytest.raises(StoreError, match="cannot be read"):
         snapshot(tmp_path)
     assert files(tmp_path) == before
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_cache_is_a_gptcache_within_the_notebook(tmp_path: Path, recorded: str) -> None:
+    path = notebook(
+        tmp_path,
+        ON,
+        MODEL,
+        "from gptcache_magics import GPTCache\nassert isinstance(gm.current(), gm.GPTCache)",
+        "mine = GPTCache(store='.gptcache')\nassert isinstance(mine, GPTCache) and not isinstance(3, GPTCache)",
+        "class Mine(gm.GPTCache):\n    pass\nassert issubclass(Mine, GPTCache) and isinstance(Mine(), gm.GPTCache)",
+        "assert GPTCache.__name__ == 'GPTCache' and 'LangChain cache' in GPTCache.__doc__",
+        f"assert llm.invoke('{RECORDED}').text == {recorded!r}",
+    )
+
+    report = gm.verify(path, env=PASSED)
+
+    assert report.ok, report
+    assert report.hits == 1
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_calls_of_forked_children_are_reported(tmp_path: Path, recorded: str) -> None:
+    children = """
+from multiprocessing import get_context
+def ask(question):
+    try:
+        return llm.invoke(question).text
+    except gm.CacheMiss:
+        return ''
+with get_context('fork').Pool(2) as pool:
+    answers = pool.map(ask, {questions})
+"""
+    path = notebook(
+        tmp_path, ON, MODEL, children.format(questions=[RECORDED] * 3), children.format(questions=[RECORDED, NEW])
+    )
+
+    report = gm.verify(path, env=PASSED)
+
+    assert report.hits == 4
+    assert kinds(report) == {4: "miss"}
+    assert NEW in report.problems[0].message
