@@ -299,8 +299,8 @@ def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
         return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
     since = entry.created > lookup.at or any(each.replaced > lookup.at for each in store.history(entry.key))
-    replaced = " and replaced since" if since else ""
-    return f"A hit{how}: the answer was stored {stored}{replaced}."
+    then = " and replaced since" if since else " and edited" if entry.edited else ""
+    return f"A hit{how}: the answer was stored {stored}{then}."
 
 
 def _notes(lookup: LookupRow) -> tuple[str, ...]:

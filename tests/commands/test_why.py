@@ -155,6 +155,16 @@ def test_a_hit_says_what_it_saved(server: ProviderServer) -> None:
 
 
 @pytest.mark.usefixtures("on")
+def test_a_hit_says_that_its_answer_was_edited() -> None:
+    ask(REPORT)
+    ask(REPORT)
+    gm.edit(gm.entries().index[0], "a better answer")
+    ask(REPORT)
+    assert gm.why(2).explanation.sentence.endswith(" and replaced since.")
+    assert gm.why(3).explanation.sentence.endswith(" and edited.")
+
+
+@pytest.mark.usefixtures("on")
 def test_removed_and_cleared_entries() -> None:
     for take_away in (lambda: gm.remove(*gm.entries().index), gm.clear):
         ask(REPORT)
