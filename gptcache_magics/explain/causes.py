@@ -225,7 +225,7 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
         yield Found("another sample", message)
         return
     share = _share(closest.similarity)
-    in_words = not (same_prompt or same_question or closest.volatile)
+    in_words = not (same_prompt or same_question or closest.volatile or closest.reordered)
     more = " Its model or parameters differ too." if in_words and not same_configuration else ""
     words = Found("other words", f"Asked in other words: the closest question is {share} the same.{more}", share, "")
     words = words._replace(short=f"other words: the closest question is {share} the same")
@@ -247,6 +247,9 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
     if closest.volatile:
         message = f"The same but for {closest.volatile}"
         yield Found("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
+    elif closest.reordered:
+        where = "the order of the words"
+        yield Found("another context", "The same words were stored, in another order.", where, f"{where} differs")
     elif same_question:
         where = closest.where or "something else in the prompt"
         yield Found("another context", f"The same question was stored, but {where} differs.", where, f"{where} differs")

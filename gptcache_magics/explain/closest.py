@@ -1,8 +1,8 @@
 """Find the recorded entry that is closest to a question, and the differences.
 
 The search begins with the same prompt under another configuration. Next comes a prompt that differs in ids, dates and
-the like only, then the most similar question of the same configuration, then that of any. Only entries that were stored
-before the lookup count, because a miss stores one.
+the like only, or in the order of its words; then the most similar question of the same configuration, then that of any.
+Only entries that were stored before the lookup count, because a miss stores one.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ class Closest:
     """What differs if it is ids, dates and the like only: ``an id in message 2``; else empty."""
     rules: tuple[str, ...]
     """The rules of ``--ignore`` that leave it out."""
+    reordered: bool
+    """Whether both questions have the same words, in another order."""
     words: Words
     """Differences from the words of the entry to those of the question."""
 
@@ -153,12 +155,17 @@ def _same_prompt(store: EntryCatalog, asked: Question, known: Mapping[str, Confi
 def _same_but(
     store: EntryCatalog, asked: Question, known: Mapping[str, Configuration], ranked: Sequence[_Ranked]
 ) -> Closest | None:
-    """Return an entry whose prompt differs in ids, dates and the like only."""
+    """Return an entry whose prompt differs in ids, dates and the like only, or in the order of its words."""
+    reordered: Closest | None = None
     for at in alike_but_for_numbers(asked.question[:QUESTION_CHARACTERS], [each.question for each in ranked]):
         row = next(iter(store.entries(Selection(ids=[ranked[at].id]), limit=1)), None)
-        if row is not None and _was_there(store, asked, row) and volatile_difference(*_prompts(asked, row))[1]:
+        if row is None or not _was_there(store, asked, row):
+            continue
+        if volatile_difference(*_prompts(asked, row))[1]:
             return _compared(asked, row, known, ranked[at].similarity)
-    return None
+        if reordered is None and _reordered(row.question, asked.question):
+            reordered = _compared(asked, row, known, ranked[at].similarity)
+    return reordered
 
 
 def _most_similar(
@@ -228,6 +235,7 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
         where=where,
         volatile=volatile,
         rules=rules,
+        reordered=not volatile and _reordered(row.question, asked.question),
         words=word_diff(masked(old), masked(new)),
     )
 
@@ -235,6 +243,10 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
 def _prompts(asked: Question, row: EntryRow) -> tuple[str, str]:
     """Return both prompts, or both questions where the prompt of the lookup is not known."""
     return (row.question, asked.question) if asked.prompt is None else (row.prompt, asked.prompt)
+
+
+def _reordered(old: str, new: str) -> bool:
+    return old != new and sorted(old.split()) == sorted(new.split())
 
 
 def _differing(asked: Question, row: EntryRow) -> tuple[str, str, str]:

@@ -45,6 +45,11 @@ _HOURS: Final = "(?:2[0-3]|[01][0-9]):[0-5][0-9]"
 _CLOCK: Final = f"{_HOURS}:[0-5][0-9]"
 _ZONE: Final = r"(?: ?(?:Z|UTC|GMT|CES?T)(?![0-9A-Za-z_])| ?[+-](?:1[0-4]|0[0-9]):?[0-5][0-9](?![0-9]))"
 _OF_DATE: Final = r"(?<=[0-9]{4}-[0-9]{2}-[0-9]{2})"
+# As Python writes a moment: "datetime.datetime(2026, 1, 5, 9, 0)".
+_CALL: Final = rf"\bdatetime\({_YEAR}, {_D}, {_D}(?=, (?:1?[0-9]|2[0-3]), [0-5]?[0-9][,)])"
+_OF_CALL: Final = "|".join(
+    rf"(?<=\bdatetime\([0-9]{{4}}, {month}, {day})" for month in ("[0-9]", "[0-9]{2}") for day in ("[0-9]", "[0-9]{2}")
+)
 _NOT_VERSION: Final = "".join(
     f"(?<!{name}{between})"
     for name in ("version", "Version", "VERSION")
@@ -63,11 +68,12 @@ RULES: Final[Mapping[str, str]] = {
     rf"{_DAY}(?:{_YEAR}-{_MM}-{_DD}(?:(?=T[0-9]{{2}}:)|(?![0-9A-Za-z_-]))"
     rf"|{_YEAR}/{_MM}/{_DD}(?![0-9A-Za-z_/])"
     rf"|{_D}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH}\.?,?[ -]{_YEAR}{_END}|{_MONTH}\.? {_D}(?:st|nd|rd|th)?,? {_YEAR}{_END}"
-    rf"|{_MONTH}  ?{_D}(?= {_CLOCK} {_YEAR}{_END})|(?:datetime\.)?date\({_YEAR}, {_D}, {_D}\)"
+    rf"|{_MONTH}  ?{_D}(?= {_CLOCK} {_YEAR}{_END})|(?:datetime\.)?date\({_YEAR}, {_D}, {_D}\)|{_CALL}"
     rf"|{_D}/{_D}/{_YEAR}(?![0-9A-Za-z_/])))",
     "time": rf"(?:(?<=[0-9]T)|(?<=[^0-9A-Za-z_:.,+-])|(?<=\\[nrt])|^)"
     rf"(?:{_CLOCK}(?:\.[0-9]{{1,9}})?{_ZONE}?(?![0-9A-Za-z_:,])|{_HOURS}{_ZONE})"
-    rf"|(?<=[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]){_HOURS}(?![0-9A-Za-z_:])",
+    rf"|(?<=[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]){_HOURS}(?![0-9A-Za-z_:])"
+    rf"|(?=, [0-9])(?:{_OF_CALL}), (?:1?[0-9]|2[0-3]), [0-5]?[0-9](?:, [0-5]?[0-9](?:, [0-9]{{1,6}})?)?(?=\)|, (?:tzinfo|fold)=)",
     "order": "",
 }
 """The rules by their names; of ``order``, which is no pattern, the text is empty."""

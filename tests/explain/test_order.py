@@ -115,6 +115,17 @@ def test_an_answer_that_was_not_kept_weighs_more_than_one_that_is_gone(
         ("on 2026-11-25", "on 2026-11-26", "a date in the prompt"),
         ("on 2 Nov 2026", "on 12 December 2026", "a date in the prompt"),
         ("at 12:30:01", "at 12:31:59", "a time in the prompt"),
+        ("datetime.datetime(2026, 11, 5, 9, 0)", "datetime.datetime(2026, 11, 25, 9, 0)", "a date in the prompt"),
+        (
+            "[{'at': datetime.datetime(2026, 1, 5, 9, 0, 7, 12), 'n': 1}]",
+            "[{'at': datetime.datetime(2026, 1, 5, 19, 30), 'n': 1}]",
+            "a time in the prompt",
+        ),
+        ("datetime(2026, 1, 5, 9, 0, tzinfo=UTC)", "datetime(2026, 1, 5, 9, 1, tzinfo=UTC)", "a time in the prompt"),
+        ("datetime(2026, 1, 5, 9, 0, tzinfo=UTC)", "datetime(2026, 1, 5, 9, 0, tzinfo=CET)", ""),
+        ("pattern(2026, 1, 5, 9, 0)", "pattern(2026, 1, 5, 9, 1)", ""),
+        ("datetime(2026, 1, 5, 9, 0, 7, 5, 8)", "datetime(2026, 1, 5, 9, 0, 7, 5, 9)", ""),
+        ("(2026, 1, 5, 9, 0)", "(2026, 1, 6, 9, 0)", ""),
         (f"{ONE} 2026-11-25", f"{OTHER} 2026-11-26", "an id and a date in the prompt"),
         ("in 2025", "in 2026", ""),
         ("version 1.2.3", "version 1.2.4", ""),
@@ -165,6 +176,17 @@ def test_of_the_questions_of_a_template_the_one_that_differs_in_ids_and_order_is
     assert told.detail == "an id and another order in the prompt"
     assert "Question: What orcas hear?" in log.store.entries(Selection(ids=[told.nearest.id]), 1)[0].prompt
     assert "next     %gptcache on --ignore id,order" in repr(Why(told))
+
+
+def test_of_the_questions_of_a_template_the_one_in_another_order_is_the_closest(log: Log) -> None:
+    pages = ["Owls hunt at night.", "Orcas live in families that a mother leads.", "Otters hold hands as they sleep."]
+    for context in (pages, [pages[2], pages[0], pages[1]]):
+        for question in ("What do owls eat?", "What do owls fear?"):
+            log.ask("\n\n".join([*context, question]))
+
+    assert log.why().sentence == "The same words were stored, in another order."
+    assert log.why().nearest.question.endswith("What do owls fear?")
+    assert cause_of(log.store, last(log)) == Reason(Kind.CONTEXT, "the order of the words")
 
 
 def test_a_parameter_that_changed_with_an_id_is_named_before_it(log: Log) -> None:
