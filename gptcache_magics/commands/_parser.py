@@ -52,6 +52,8 @@ class Option:
     """Whether the value is a folder or a file, in which ``{name}`` and ``$name`` stand for a variable's value."""
     ending: str = ""
     """Ending of the files that are completed beside folders; without one, every file is."""
+    listed: bool = False
+    """Whether several values are given with commas between them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def on(
             metavar="RULES",
             help="what of a prompt may differ: id, date, time, address, order, with commas; or none",
             suggest=lambda: [*IGNORE, NONE],
+            listed=True,
         ),
     ] = None,
     samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,

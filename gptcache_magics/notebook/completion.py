@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics import commands
 from gptcache_magics.commands._cell import CELL_LINE, cell_parser
-from gptcache_magics.commands._parser import Declared
+from gptcache_magics.commands._parser import Declared, Option
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -82,6 +82,10 @@ def _candidates(before: Sequence[str], word: str) -> Iterable[str]:
 
 def _values(declared: Declared, word: str) -> Iterable[str]:
     kind = declared.declaration
+    earlier, comma, _ = word.rpartition(",")
+    if comma and isinstance(kind, Option) and kind.listed:
+        given = {*earlier.split(","), "none"}
+        return [f"{earlier},{value}" for value in declared.suggestions if value not in given]
     return [*declared.suggestions, *(_paths(word, kind.ending) if kind.place else ())]
 
 

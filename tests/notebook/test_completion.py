@@ -51,6 +51,19 @@ def test_files_and_folders_are_completed(folder: Path, line: str, expected: list
     assert [each for each in found if not each.startswith("--")] == expected
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("id,", ["id,date", "id,time", "id,address", "id,order"]),
+        ("id,date,a", ["id,date,address"]),
+        ("d", ["date"]),
+        ("other,", ["other,id", "other,date", "other,time", "other,address", "other,order"]),
+    ],
+)
+def test_values_after_a_comma_are_completed(magic: Typist, word: str, expected: list[str]) -> None:
+    assert completions(["on", "--ignore", word]) == expected
+
+
 def test_files_of_the_home_folder_and_of_full_paths_are_completed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
