@@ -297,7 +297,9 @@ def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
     semantic = lookup.match == "semantic" and lookup.similarity is not None
     how = f" by meaning ({cosine(lookup.similarity or 0.0)} similar)" if semantic else ""
     if lookup.reason_kind == Kind.IGNORED:
-        how = f" of a prompt that is the same but for {reason_text(lookup.reason_detail)} (--ignore)"
+        differing, _, newest = lookup.reason_detail.partition("; ")
+        how = f" of a prompt that is the same but for {reason_text(differing)} (--ignore)"
+        how += f", {reason_text(newest)}" if newest else ""
     if entry is None:
         return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")

@@ -86,7 +86,8 @@ class Answers:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
         found = self._same_but(request, ignored)
         if found is not None:
-            return Search(found, Reason(Kind.IGNORED, named(found.ignored)))
+            newest = "; of differing answers the newest" if found.several else ""
+            return Search(found, Reason(Kind.IGNORED, f"{named(found.ignored)}{newest}"))
         search = Search()
         # Without the model, its temperature and the other fields that must be equal are unknown.
         if self.similar is not None and request.call is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from gptcache_magics import fork, generations
 from gptcache_magics.identity.key import Identity
@@ -20,6 +21,8 @@ __all__ = ["SameBut"]
 
 SAME_SHAPE: Final = 200
 """The largest number of entries of one shape that are compared."""
+OTHERS: Final = 5
+"""The largest number of further answers that are compared with the newest."""
 BATCH: Final = 50
 """Number of entries that get their shapes at once."""
 PAUSE_SECONDS: Final = 0.02
@@ -58,6 +61,8 @@ class SameBut:
             Whether the rules under which an answer was recorded hold for it, too.
         """
         wanted = Selection(configurations=configurations, shape=shape_of(identity.prompt))
+        found: Found | None = None
+        compared = 0
         for row in self._store.entries(wanted, SAME_SHAPE):
             if row.sample or (row.expires is not None and row.expires <= time.time()):
                 continue
@@ -65,10 +70,17 @@ class SameBut:
             differing = difference(row.prompt, identity.prompt, own) if own else None
             if not differing:
                 continue
-            renamed = renaming(row.prompt, identity.prompt, own)
-            return Found(
+            answer = generations.reworded(row.answer, renaming(row.prompt, identity.prompt, own))
+            if found is not None:
+                if _said(answer) != _said(found.answer):
+                    return replace(found, several=True)
+                compared += 1
+                if compared == OTHERS:
+                    break
+                continue
+            found = Found(
                 row.key,
-                generations.reworded(row.answer, renamed),
+                answer,
                 row.created,
                 row.seconds,
                 row.usage,
@@ -77,7 +89,7 @@ class SameBut:
                 finish_reason=row.finish_reason,
                 edited=bool(row.edited),
             )
-        return None
+        return found
 
     def prepare(self, seconds: float = 0.0) -> None:
         """Give earlier entries their shapes, for ``seconds`` here and then in the background."""
@@ -109,3 +121,13 @@ class SameBut:
         if rows:
             self._store.put_shapes({row.key: shape_of(row.prompt) for row in rows})
         return len(rows) == BATCH and self._store.unshaped(1) != rows[:1]
+
+
+def _said(answer: bytes) -> Any:
+    """Return the texts of an answer and the tools that it calls; None if it cannot be decoded."""
+    try:
+        found = generations.decode(answer)
+    except Exception:  # whatever the bytes make a class of LangChain raise
+        return None
+    calls = [getattr(getattr(each, "message", None), "tool_calls", ()) for each in found]
+    return [each.text for each in found], [[(call["name"], call["args"]) for call in each] for each in calls]

@@ -121,6 +121,8 @@ class Found:
     """Whether a person changed the answer."""
     ignored: tuple[str, ...] = ()
     """The rules of ``--ignore`` without which it is the answer to another prompt."""
+    several: bool = False
+    """Whether the same rules lead to older entries with another answer."""
 
     @property
     def match(self) -> Match:

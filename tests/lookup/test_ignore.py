@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langchain_core.globals import set_llm_cache
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 import gptcache_magics as gm
 from gptcache_magics.store.protocol import Found, Selection
@@ -118,6 +119,27 @@ def test_everything_else_counts(tmp_path: Path, one: str, other: str) -> None:
     gm.on(tmp_path, ignore="id")
     first, second = asked(NumberedModel(), one, other)
     assert first != second
+
+
+def test_of_several_answers_the_newest_is_given_and_the_reason_says_so(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path)
+    _, newest = asked(model, rag(ONE), rag(OTHER))
+    gm.on(ignore="id")
+    assert asked(model, rag(str(uuid.uuid4()))) == [newest]
+    assert gm.lookups(since="run")["reason"].iloc[0] == "the same but for an id; of differing answers the newest"
+    assert "the same but for an id (--ignore), of differing answers the newest: the answer was" in repr(gm.why())
+    assert gm.stats("total", wide=True)["ignoring_hits"].iloc[0] == 1
+
+
+def test_of_several_equal_answers_nothing_is_said(tmp_path: Path) -> None:
+    model = FakeListChatModel(responses=["The same."])
+    gm.on(tmp_path)
+    for id in (ONE, OTHER):
+        model.invoke(rag(id))
+    gm.on(ignore="id")
+    model.invoke(rag(str(uuid.uuid4())))
+    assert gm.lookups(since="run")["reason"].iloc[0] == "the same but for an id"
 
 
 def test_another_model_or_parameter_counts(tmp_path: Path) -> None:

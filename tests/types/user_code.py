@@ -1,5 +1,6 @@
 """Code as users write it: mypy and pyright must know the type of each value. ``make types`` checks this file."""
 
+from datetime import date
 from pathlib import Path
 from typing import assert_type
 
@@ -15,6 +16,8 @@ from gptcache_magics.widgets.threshold_report import Tuned
 def turn_on(folder: Path) -> None:
     """Turn the cache on and off, and install one without any magic."""
     assert_type(gm.on(folder, mode="auto", match="semantic", threshold=0.95, ttl="7d", budget="2usd"), str)
+    assert_type(gm.on(ignore=["id", "date"], keep_cut_off=True), str)
+    assert_type(gm.on(ignore="none"), str)
     assert_type(gm.mode("readonly"), str)
     cache = gm.current()
     if cache is not None:
@@ -22,7 +25,7 @@ def turn_on(folder: Path) -> None:
     assert_type(gm.off(), str)
     set_llm_cache(gm.GPTCache())
     assert_type(gm.local_model(temperature=0.9), ChatOpenAI)
-    with gm.GPTCache(store=folder, mode="readonly", ttl="7d", budget="2usd") as mine:
+    with gm.GPTCache(store=folder, mode="readonly", ttl="7d", budget="2usd", ignore=["id"]) as mine:
         assert_type(mine, gm.GPTCache)
         assert_type(mine.stats("cell"), pd.DataFrame)
 
@@ -89,6 +92,9 @@ def verify(notebook: Path) -> bool:
 
 async def use_blocks() -> None:
     """Use settings for a block of code."""
+    with gm.frozen_date("2026-01-05"):
+        pass
+    assert_type(gm.frozen_date(date(2026, 1, 5)).stop(), None)
     with gm.using(mode="refresh", tag="draft"):
         pass
     async with gm.using(samples=3):
