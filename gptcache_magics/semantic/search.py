@@ -26,7 +26,7 @@ from gptcache_magics.semantic.embedders.runner import EmbedderRunner
 from gptcache_magics.semantic.frame import Gap
 from gptcache_magics.semantic.question import SearchableQuestion, searchable_question
 from gptcache_magics.semantic.template import Template
-from gptcache_magics.semantic.vectors import ContextIndex, Vector
+from gptcache_magics.semantic.vectors import ContextIndex, Neighbour, Vector
 from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import EntryRow, Found, Near, Selection, Store
 from gptcache_magics.store.reasons import ExactOnly, Objection, ObjectionKind, exact_only
@@ -161,8 +161,9 @@ class SemanticSearch:
     def search(self, asked: EmbeddedQuestion) -> SemanticMatch:
         """Return the nearest answer that may be served; if none may, the nearest with the objection to it."""
         nearest = SemanticMatch()
-        comparison = self._comparison(asked)
-        for entry, similarity in self._neighbours(asked):
+        around: list[Neighbour] = []
+        comparison = self._comparison(asked, around)
+        for entry, similarity in self._neighbours(asked, around):
             first = nearest.near is None
             objection, gaps = self._objection(asked, entry, similarity, comparison, explained=first)
             near = Near(entry.key, similarity, self.embedding.name, objection)
@@ -181,16 +182,18 @@ class SemanticSearch:
                 break
         return nearest
 
-    def _comparison(self, asked: EmbeddedQuestion) -> Comparison:
-        """Return what compares a question with those of its context."""
+    def _comparison(self, asked: EmbeddedQuestion, around: Sequence[Neighbour]) -> Comparison:
+        """Return what compares a question with those of its context; ``around`` is what `_neighbours` finds."""
         options = self._settings.options
         template = Template.of(options.template) if options.template else None
         others: list[str] = []
 
         def read() -> list[str]:
             if not others:
-                context, at_least = asked.question.context, options.threshold
-                near = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=ONE_FRAME)
+                near = around
+                if options.shadow:  # it finds more, and must learn what is learnt without it
+                    context, at_least = asked.question.context, options.threshold
+                    near = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=ONE_FRAME)
                 others.extend(each.question for each in self._store.questions_of([each.id for each in near]))
             return others
 
@@ -209,14 +212,19 @@ class SemanticSearch:
                 self._gaps.update({text: known[text] for text in new})
         return [known[text] for text in texts]
 
-    def _neighbours(self, asked: EmbeddedQuestion) -> Iterator[tuple[EntryRow, float]]:
-        """Yield the stored entries with the nearest questions, nearest first, and the cosine of each."""
+    def _neighbours(self, asked: EmbeddedQuestion, around: list[Neighbour]) -> Iterator[tuple[EntryRow, float]]:
+        """Yield the stored entries with the nearest questions, nearest first, and the cosine of each.
+
+        ``around`` is filled with these questions and those to learn frames from: searching twice takes too long.
+        """
         at_least = min(NEAR, self.threshold) if self._settings.options.shadow else self.threshold
         context = asked.question.context
         gone = True
         while gone:  # removed entries must not take the place of stored ones
             gone = False
-            for id, cosine in self._followed.nearest(context, asked.vector, LOOKED_AT, at_least, near=NEAR):
+            around[:] = self._followed.nearest(context, asked.vector, LEARNT_FROM, at_least, near=ONE_FRAME)
+            near = [each for each in around if each.cosine >= min(at_least, NEAR)]
+            for id, cosine in near[:LOOKED_AT]:
                 row = next(iter(self._store.entries(Selection(ids=[id]), 1)), None)
                 if row is None:
                     self._followed.discard(context, id)
