@@ -183,12 +183,15 @@ class Answers:
         replays = request.scope.mode == "replay"
         if not (ignored or replays) or not self.ours or request.call is None or request.scope.several:
             return None
-        identity = request.identity
-        same = [identity.configuration.key, *(self._elsewhere(identity) if replays else ())]
         try:
             if ignored:
                 self.same_but.prepare()
-            return self.same_but.find(identity, ignored, same, replays=replays)
+            for identity in filter(None, (request.identity, request.identity.earlier)):
+                same = [identity.configuration.key, *(self._elsewhere(identity) if replays else ())]
+                found = self.same_but.find(identity, ignored, same, replays=replays)
+                if found is not None:
+                    return found
+            return None
         except StoreLockedError:
             raise
         except StoreError:  # not every store can list its entries

@@ -64,6 +64,19 @@ def test_what_was_stored_before_is_found_too(tmp_path: Path) -> None:
     assert asked(model, rag(str(uuid.uuid4()))) != [first]
 
 
+def test_what_was_stored_under_an_earlier_key_is_found_too(tmp_path: Path, magic: Typist) -> None:
+    with ProviderServer() as server:
+        model = server.model("ChatOpenAI").bind(user="ada")
+        magic.ip.run_cell("%config GPTCacheMagics.count_bookkeeping = True")  # as the first versions did
+        gm.on(tmp_path)
+        server.text = "Three hours."
+        model.invoke(rag(ONE))
+        magic.ip.run_cell("%config GPTCacheMagics.count_bookkeeping = False")
+        gm.on(ignore="id")
+        assert model.invoke(rag(OTHER)).response_metadata["gptcache"]["ignored"] == ["id"]
+        assert server.calls == 1
+
+
 def test_a_hit_says_so_in_its_mark(tmp_path: Path) -> None:
     model = NumberedModel()
     gm.on(tmp_path, ignore="id,date")
