@@ -138,8 +138,9 @@ def on(
         ``cut_off`` in their mark.
     ignore
         What of a prompt may differ from that of a stored answer: ``id`` (UUIDs and the ids of messages and calls),
-        ``date``, ``time``, ``address`` (of objects, and temporary files), ``order`` (of the members of a dict or set);
-        several with commas, or ``none``. The answer is given the ids and dates of the prompt that asks.
+        ``date``, ``time``, ``address`` (of objects, and temporary files), ``order`` (of the members of a dict or set,
+        and of LangChain's documents in a list); several with commas, or ``none``. The answer is given the ids and dates
+        of the prompt that asks.
     samples
         How many identical calls in one run of a cell get a different answer each.
     budget

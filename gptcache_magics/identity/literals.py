@@ -1,6 +1,7 @@
 """Write the dicts and sets in a text in one order: Python's and JSON's literals, as ``repr`` and ``json`` write them.
 
-A list keeps its order, and so does everything that is not certainly a literal: code, a template, broken JSON.
+So are the documents of a retriever, which notebooks take from a set. Any other list keeps its order, and so does
+everything that is not certainly a literal: code, a template, broken JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _KEY: Final = re.compile(rf"\s*(?P<name>{_STRING}|{_NUMBER})\s*:", re.DOTALL)
 # As repr writes strings: in C, {"b", "a"} is an array, which has an order. A set of numbers has one, too.
 _HASHED: Final = r"""b?'(?:[^'\\]|\\.)*'|b?"(?=[^"]*')(?:[^"\\]|\\.)*"|\(.*\)|<.*>|(?:frozenset|UUID|PosixPath)\(.*\)"""
 _MEMBER: Final = re.compile(rf"\s*(?:(?P<hashed>{_HASHED})|{_NUMBER}|None|True|False)\s*", re.DOTALL)
+_DOCUMENT: Final = re.compile(r"\s*Document\(.*\)\s*", re.DOTALL)
+"""A document of LangChain's, as repr writes it."""
+_BEGIN: Final = re.compile(r"\{|\[(?=Document\()")
 _NO_LITERAL: Final = re.compile(r"[\w\\^$%#)\]}]$")
 """End of the text before a bracket that opens a quantifier, an index or a block of code."""
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
@@ -34,7 +38,7 @@ class _Unbalanced(ValueError):
 
 
 def in_order(text: str, key: Callable[[str], str] = str) -> str:
-    """Return a text with the members of each dict and set in order.
+    """Return a text with the members of each dict and set, and of each list of documents, in order.
 
     Parameters
     ----------
@@ -46,12 +50,12 @@ def in_order(text: str, key: Callable[[str], str] = str) -> str:
     reader = _Reader(text, key)
     parts: list[str] = []
     at = 0
-    while reader.left and (start := text.find("{", at)) >= 0:
-        parts.append(text[at:start])
+    while reader.left and (opening := _BEGIN.search(text, at)):
+        parts.append(text[at : opening.start()])
         try:
-            literal, at = reader.brackets(start)
+            literal, at = reader.brackets(opening.start())
         except _Unbalanced:
-            literal, at = "{", start + 1
+            literal, at = opening[0], opening.end()
         parts.append(literal)
     return "".join([*parts, text[at:]])
 
@@ -65,7 +69,7 @@ class _Reader:
         """Number of marks that are still read, so that a text full of broken literals takes no time."""
 
     def brackets(self, start: int, depth: int = 0) -> tuple[str, int]:
-        """Return the brackets that open at ``start``, with all dicts and sets in them in order, and their end."""
+        """Return the brackets that open at ``start`` with everything in them in order, and their end."""
         opening = self._text[start]
         members: list[str] = []
         parts: list[str] = []
@@ -90,6 +94,8 @@ class _Reader:
                     break
                 if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(self._text[:start][-1:]):
                     members = _sorted(members, self._key)
+                if opening == "[" and len(members) > 1 and all(map(_DOCUMENT.fullmatch, members)):
+                    members = _sorted_in_place(members, self._key)
                 return f"{opening}{','.join(members)}{mark}", at
             parts.append(mark)
         raise _Unbalanced
@@ -104,7 +110,11 @@ def _sorted(members: list[str], key: Callable[[str], str]) -> list[str]:
             return members
     elif len({*names}) < len(names):
         return members
-    # The blanks around a member belong to its place.
+    return _sorted_in_place(members, key)
+
+
+def _sorted_in_place(members: list[str], key: Callable[[str], str]) -> list[str]:
+    """Return members in order. The blanks around a member belong to its place."""
     places = [re.fullmatch(r"(\s*)(.*?)(\s*)", member, re.DOTALL) for member in members]
     inner = sorted((place[2] for place in places if place), key=lambda member: key(" ".join(member.split())))
     return [f"{place[1]}{member}{place[3]}" for place, member in zip(places, inner, strict=True) if place]

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from gptcache_magics.identity.literals import in_order
@@ -14,6 +15,9 @@ from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.identity.volatile import RULES, difference, masked, renaming, shape_of
 
 ONE, OTHER = "3f2b8c1e-0d4a-4f6b-9a7c-5e1d2c3b4a59", "9d1c7b2a-6e5f-4a3b-8c2d-1f0e9d8c7b6a"
+
+PAGE = Document("It's about (dogs].", id="a1", metadata={"source": "dogs.md", "page": 1})
+OTHER_PAGE = Document('Cats say "purr", and sleep', id="a2", metadata={"source": "cats.md"})
 
 
 def rules_of(old: str, new: str, rules: object = tuple(RULES)) -> list[str] | None:
@@ -56,6 +60,8 @@ def rules_of(old: str, new: str, rules: object = tuple(RULES)) -> list[str] | No
         ("order", "{'red', 'blue'}", "{'blue', 'red'}"),
         ("order", '{"a": {"x": "1, 2", "y": null}}', '{"a": {"y": null, "x": "1, 2"}}'),
         ("order", "Sets: frozenset({'x', 'y'})", "Sets: frozenset({'y', 'x'})"),
+        ("order", f"Use {[PAGE, OTHER_PAGE]}.", f"Use {[OTHER_PAGE, PAGE]}."),
+        ("order", f"Use {{'pages': {[PAGE, OTHER_PAGE]}}}.", f"Use {{'pages': {[OTHER_PAGE, PAGE]}}}."),
     ],
 )
 def test_a_rule_takes_two_texts_for_the_same(rule: str, one: str, other: str) -> None:
@@ -95,6 +101,9 @@ def test_a_rule_takes_two_texts_for_the_same(rule: str, one: str, other: str) ->
         ("/tmp/tmpdatabase", "/tmp/tmpregister"),
         ("[1, 2]", "[2, 1]"),
         ("{'a': [1, 2]}", "{'a': [2, 1]}"),
+        (f"Use {[(PAGE, 0.5), (OTHER_PAGE, 0.4)]}", f"Use {[(OTHER_PAGE, 0.4), (PAGE, 0.5)]}"),
+        (f"Use {[PAGE, OTHER_PAGE, 1]}", f"Use {[OTHER_PAGE, PAGE, 1]}"),
+        (f"Use {[PAGE, OTHER_PAGE]}", f"Use {[PAGE, Document('cats')]}"),
         ("{'a': 1, 'a': 2}", "{'a': 2, 'a': 1}"),
         ("int a[] = {3, 1, 2};", "int a[] = {1, 2, 3};"),
         ('char *a[] = {"b", "a"};', 'char *a[] = {"a", "b"};'),

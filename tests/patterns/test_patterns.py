@@ -37,7 +37,7 @@ BARS = [
     Bar("judge_quotes", (8, 0, 0)),
     Bar("map_reduce", (11, 0, 0)),
     Bar("memory_patch", (6, 1, 1), causes=("id",)),
-    Bar("rag_ids", (4, 3, 3), causes=("an id and another order",)),
+    Bar("rag_ids", (5, 4, 4), causes=("an id and another order",)),
     Bar("react_tools", (2, 2, 2), causes=("address", "follows")),
     Bar("scratchpad", (3, 0, 0)),
     Bar("self_consistency", (12, 0, 0)),
@@ -45,7 +45,7 @@ BARS = [
     Bar("supervisor", (7, 0, 0)),
     Bar("swarm_dates", (4, 2, 2), causes=("date",)),
     Bar("memory_patch", (6, 0, 0), "--ignore id"),
-    Bar("rag_ids", (4, 0, 0), "--ignore id,order"),
+    Bar("rag_ids", (5, 0, 0), "--ignore id,order"),
     Bar("react_tools", (2, 0, 0), "--ignore address"),
     Bar("swarm_dates", (4, 0, 0), "--ignore date"),
 ]

@@ -48,3 +48,14 @@ def joined(documents):
 
 tidy = {"context": found | joined, "question": RunnablePassthrough()} | prompt | llm | StrOutputParser()
 tidy.invoke("When do owls hunt?")
+
+
+# %%
+def united(question):
+    """Return the documents that two wordings of a question find, each once, in the order of a set."""
+    by_id = {document.id: document for each in (question, question.lower()) for document in found.invoke(each)}
+    return [by_id[each] for each in set(by_id)]
+
+
+several = {"context": united, "question": RunnablePassthrough()} | prompt | llm | StrOutputParser()
+several.invoke("What do otters and orcas do together?")
