@@ -6,7 +6,6 @@ import copyreg
 import datetime
 import sys
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -117,8 +116,10 @@ class _Date(datetime.date, metaclass=_AsReal):
         return cls(day.year, day.month, day.day)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
-        return handler(_DATE)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: object) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.date_schema()
 
 
 class _DateTime(datetime.datetime, metaclass=_AsReal):
@@ -138,8 +139,10 @@ class _DateTime(datetime.datetime, metaclass=_AsReal):
         return _now()
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
-        return handler(_DATETIME)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: object) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.datetime_schema()
 
 
 _FROZEN_BY_REAL: Final[dict[Any, Any]] = {_DATE: _Date, _DATETIME: _DateTime}
