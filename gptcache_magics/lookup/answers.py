@@ -237,6 +237,8 @@ class Answers:
             match = cast("GPTCacheEngine", self._engine).find_similar(query, similar)
         except ExactOnly as only:
             return Search(reason=only.reason)
+        except StoreLockedError:
+            raise
         except Exception as error:
             failure = self._failed(error, "matching by meaning")
             return Search(reason=Reason(Kind.MATCHING_ERROR, failure.detail))

@@ -161,7 +161,10 @@ class Ledger:
         self._causes.add(lookup)
 
     def failed(self, error: BaseException, doing: str) -> Reason:
-        """Count an error that no call notices. Returns it as the reason of a lookup."""
+        """Count an error that no call notices, unless the store is busy. Returns it as the reason of a lookup."""
+        if isinstance(error, StoreLockedError):
+            self.locked = True
+            return Reason(Kind.LOCKED, f"no {doing}: the store is locked")
         self.failures += 1
         what = f"{type(error).__name__} while {doing}"
         self.last_error = scrubbed(f"{what}: {error}")
