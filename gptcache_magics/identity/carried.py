@@ -17,7 +17,7 @@ from gptcache_magics.identity.providers import provider_of
 if TYPE_CHECKING:
     from gptcache_magics.identity.facts import Facts
 
-__all__ = ["ALL_CARRIED", "PARTS", "STORED", "Carried", "Part", "carried_by"]
+__all__ = ["ALL_CARRIED", "PARTS", "READ", "STORED", "Carried", "Part", "carried_by"]
 
 _CARRIED_IF: Final = {"use_previous_response_id": "id", "reuse_last_container": "container"}
 """Fields of models that send metadata of the previous answer with the next question, each with the metadata's name."""
@@ -153,7 +153,7 @@ PARTS: Final[Mapping[str, Mapping[str, Part]]] = {
     },
 }
 """The parts of messages that the classes send, by class and type of message."""
-_READ: Final = {
+READ: Final = {
     "langchain_anthropic": (1, 7),
     "langchain_deepseek": (1, 1),
     "langchain_fireworks": (1, 7),
@@ -194,7 +194,7 @@ def _was_read(bases: tuple[type, ...]) -> bool:
     """Return whether the packages of some classes are no newer than those that were read."""
     packages = {base.__module__.partition(".")[0] for base in bases}
     try:
-        return all(_minor(version(each)) <= _READ[each] for each in packages & _READ.keys())
+        return all(_minor(version(each)) <= READ[each] for each in packages & READ.keys())
     except (PackageNotFoundError, ValueError):
         return False
 

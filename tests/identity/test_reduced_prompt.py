@@ -209,7 +209,7 @@ def test_a_package_newer_than_the_one_that_was_read_counts_extras(monkeypatch: p
     assert of({"foo": 1}) == of({})
     seen.append(1)
     carried._was_read.cache_clear()
-    monkeypatch.setitem(carried._READ, "langchain_ollama", (0, 1))
+    monkeypatch.setitem(carried.READ, "langchain_ollama", (0, 1))
     assert of({"foo": 1}) != of({})
     carried._was_read.cache_clear()
 
