@@ -20,8 +20,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from pydantic import BaseModel
 
 from gptcache_magics import generations
-from gptcache_magics.generations import CHUNKED, FROM_TEXT, PARSED, Ids, set_mark, uninterrupted
+from gptcache_magics.generations import CHUNKED, FROM_TEXT, PARSED, Ids, uninterrupted
 from gptcache_magics.identity.call import Call
+from gptcache_magics.marks import set_mark
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 

@@ -36,6 +36,7 @@ from gptcache_magics.identity.providers import (
     TEXT_BLOCKS,
     WITHHELD,
 )
+from gptcache_magics.marks import set_mark
 from gptcache_magics.store import reasons
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
@@ -44,7 +45,6 @@ from gptcache_magics.text.unicode import readable
 
 __all__ = [
     "Ids",
-    "Marked",
     "check_finished",
     "check_storable",
     "decode",
@@ -53,10 +53,8 @@ __all__ = [
     "finish_reasons",
     "incomplete",
     "load",
-    "mark_of",
     "message_id",
     "reworded",
-    "set_mark",
     "text_if_readable",
     "text_of",
     "uninterrupted",
@@ -70,8 +68,6 @@ FAST, SLOW = b"F", b"S"
 CHUNKED: Final = b"C"
 """First byte of a streamed answer: chunks and a line break come before the whole (:mod:`gptcache_magics.chunks`)."""
 
-MARK: Final = "gptcache"
-"""Name in ``response_metadata`` that marks a hit."""
 Ids = Callable[[str, int], str]
 """Gives a message its id, from the id that was stored and the number of the message in the answer."""
 
@@ -111,36 +107,6 @@ _ALLOWED: Final = [
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-
-
-class Marked(dict[str, Any]):
-    """The ``response_metadata`` of a hit, with the mark beside its items.
-
-    The mark is read by its name. It is not one of the items: a message that is printed, quoted in a prompt, compared or
-    saved looks like the answer that it repeats, so a prompt that quotes it is the same prompt in every run.
-    """
-
-    __slots__ = ("beside",)
-
-    beside: dict[str, Any]
-    """The mark, by its name."""
-
-    def __missing__(self, name: str) -> Any:
-        return self.beside[name]
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self.beside
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return an item or the mark."""
-        return super().get(name, self.beside.get(name, default))
-
-    def pop(self, name: str, *default: Any) -> Any:
-        """Remove and return an item or the mark."""
-        return self.beside.pop(name) if name in self.beside else super().pop(name, *default)
-
-    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
-        return dict, (dict(self),)
 
 
 def uninterrupted(build: Callable[P, T]) -> Callable[P, T]:
@@ -357,19 +323,6 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {change(name): _changed(each, change) for name, each in value.items()}
     return value
-
-
-def mark_of(message: object) -> Mapping[str, Any] | None:
-    """Return the mark of a hit; None of all else."""
-    metadata = getattr(message, "response_metadata", None)
-    return metadata.beside.get(MARK) if isinstance(metadata, Marked) else None
-
-
-def set_mark(message: BaseMessage, mark: Mapping[str, Any]) -> None:
-    """Mark a message as that of a hit."""
-    metadata = Marked(message.response_metadata)
-    metadata.beside = {MARK: dict(mark)}
-    vars(message)["response_metadata"] = metadata  # validation would make it a plain dict
 
 
 def check_storable(generations: Sequence[Generation], call: Call | None = None, *, keep: bool = False) -> str:

@@ -23,10 +23,10 @@ from types import CodeType
 from typing import Any, Final, Protocol
 
 from gptcache_magics import fork
-from gptcache_magics.langchain import wraps
+from gptcache_magics.langchain import hits, wraps
 from gptcache_magics.langchain.call import CALL, ModelCall
 from gptcache_magics.langchain.closing import Inner
-from gptcache_magics.langchain.wraps import Choose, Make, Method
+from gptcache_magics.langchain.wraps import Make, Method
 
 __all__ = ["Guard", "Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
@@ -91,7 +91,7 @@ def install(user: object) -> None:
     from gptcache_magics.langchain import retries  # %gptcache help does not wait for LangChain
 
     models = {module: {name: _chosen} for module, name in CLASSES.items()}
-    wraps.install(user, {**models, **CHUNKS, **retries.CLASSES})
+    wraps.install(user, {**models, **hits.CLASSES, **retries.CLASSES})
 
 
 def _chosen(kind: type, base: type) -> Mapping[str, Make]:
@@ -176,7 +176,7 @@ def _generate(method: Method) -> Callable[..., Any]:
             try:
                 model = _model(call, args, async_api=False)
                 result = function(model, *args, **kwargs)
-                return _as_it_came(call, result)
+                return hits.as_it_came(call, result)
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -198,7 +198,7 @@ def _agenerate(method: Method) -> Callable[..., Any]:
             try:
                 model = _model(call, args, async_api=True)
                 result = await function(model, *args, **kwargs)
-                return _as_it_came(call, result)
+                return hits.as_it_came(call, result)
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -214,46 +214,6 @@ def _model(call: ModelCall, args: tuple[Any, ...], *, async_api: bool) -> Any:
     from gptcache_magics.langchain import streaming
 
     return streaming.model_for_handlers(call, [given, own], async_api=async_api)
-
-
-def _as_it_came(call: ModelCall, result: Any) -> Any:
-    """Return the result of ``generate``, in which hits look like the answers that they repeat.
-
-    LangChain writes ``total_cost`` into the usage of a hit, and joins the chunks of one without their mark.
-    """
-    for generation, usage in call.served:
-        vars(generation.message)["usage_metadata"] = usage
-    if call.marks:
-        for answers in result.generations:
-            for generation in answers:
-                _marked(call, generation.message)
-    return result
-
-
-def _marked(call: ModelCall, message: Any) -> Any:
-    """Return a message or chunk after setting its mark, if it is that of a hit."""
-    mark = call.marks.get(message.id) if call.marks else None
-    if mark is not None:
-        from gptcache_magics.generations import set_mark
-
-        set_mark(message, mark)
-    return message
-
-
-def _add(method: Method) -> Callable[..., Any]:
-    """Let the sum of chunks keep their mark."""
-
-    def wrapper(self: Any, other: Any) -> Any:
-        from gptcache_magics.generations import mark_of, set_mark
-
-        joined: Any = method.function(self, other)
-        others = other if isinstance(other, list | tuple) else [other]
-        mark = next(filter(None, map(mark_of, [self, *others])), None) if method.wraps.active else None
-        if mark is not None and hasattr(joined, "response_metadata"):
-            set_mark(joined, mark)
-        return joined
-
-    return wrapper
 
 
 def _stream(method: Method) -> Callable[..., Any]:
@@ -273,7 +233,7 @@ def _stream(method: Method) -> Callable[..., Any]:
                 with closing(streaming.stream(function, call, input, config, stop, kwargs)) as chunks:
                     for chunk in chunks:
                         call.paused = time.monotonic()
-                        yield _marked(call, chunk)
+                        yield hits.marked(call, chunk)
                         call.paused = None
             finally:
                 _end(call)
@@ -302,7 +262,7 @@ def _astream(method: Method) -> Callable[..., Any]:
                 async with Inner(streaming.astream(function, call, input, config, stop, kwargs)) as chunks:
                     async for chunk in chunks:
                         call.paused = time.monotonic()
-                        yield _marked(call, chunk)
+                        yield hits.marked(call, chunk)
                         call.paused = None
             finally:
                 _end(call)
@@ -406,10 +366,4 @@ METHODS: Final[dict[str, Make]] = {
 """The wrapped methods of LangChain's own classes. LangChain before 1.4 has no events of version 3."""
 OVERRIDES: Final[dict[str, Make]] = dict.fromkeys((*METHODS, *PUBLIC_METHODS, *PROVIDER_METHODS), _watched)
 """The wrapped methods of other classes."""
-CHUNKS: Final[dict[str, dict[str, Choose]]] = {
-    "langchain_core.messages.ai": {
-        "AIMessageChunk": lambda kind, base: {"__add__": _add} if kind is base else {},
-    }
-}
-"""The class whose sums keep the mark of a hit."""
 EMBEDDING: Final[dict[str, Make]] = dict.fromkeys(EMBED_METHODS, _watched)

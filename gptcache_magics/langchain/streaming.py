@@ -22,11 +22,11 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tracers import _streaming
 
 from gptcache_magics.chunks import Streamed
-from gptcache_magics.generations import mark_of
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.completions import model_with_pieces
+from gptcache_magics.marks import mark_of
 
 _V1: Final[Any] = _streaming._StreamingCallbackHandler
 _V2: Final[Any] = getattr(_streaming, "_V2StreamingCallbackHandler", ())  # new in LangChain 1.4
@@ -71,7 +71,7 @@ def model_for_handlers(call: ModelCall, callbacks: Any, *, async_api: bool) -> A
         return model
     copy = _model(call)
     if copy is not model:
-        copy.cache = False  # its _stream asks the cache
+        vars(copy)["cache"] = False  # its _stream asks the cache
     return copy
 
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -86,6 +87,21 @@ def test_a_mark_is_read_by_its_name_and_is_not_an_item(server: ProviderServer) -
     assert hit.pop("gptcache")["match"] == "exact"
     assert "gptcache" not in hit
     assert hit.pop("gptcache", None) is None
+
+
+@pytest.mark.usefixtures("on")
+def test_metadata_that_is_made_again_by_its_class_is_that_of_the_answer(server: ProviderServer) -> None:
+    @dataclass
+    class Row:
+        metadata: dict[str, Any]
+
+    bought, hit = (server.model("ChatOpenAI").invoke("q").response_metadata for _ in range(2))
+
+    made = asdict(Row(hit))["metadata"]
+    assert made == bought
+    assert "gptcache" not in made
+    assert made.get("gptcache") is None
+    assert hit["gptcache"]["match"] == "exact"
 
 
 KERNEL = """
