@@ -103,7 +103,8 @@ def _whole(call: ModelCall, chunks: Sequence[Any] | None) -> list[Any] | None:
 
 def _streamed(answer: list[Generation], heard: _Heard, prompts: int) -> Streamed:
     """Return the model's answer with its pieces, if they are those of one prompt and make the answer."""
-    whole = prompts == 1 and "".join(piece.text for piece in heard.pieces) == answer[0].text
+    heard_text = "".join(piece.text for piece in heard.pieces)
+    whole = prompts == 1 and [heard_text] == [each.text for each in answer]
     return Streamed(chunks=heard.pieces if whole else [], ended=True, given=answer)
 
 

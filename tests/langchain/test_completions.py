@@ -182,3 +182,16 @@ def test_a_failing_model_stores_nothing(server: ProviderServer) -> None:
     handler = Heard()
     assert llm.invoke("q", config={"callbacks": [handler]}).endswith(f"(call {server.calls})")
     assert "hit" not in set(gm.lookups()["outcome"])
+
+
+def test_an_answer_without_a_text_is_not_stored_and_fails_nothing() -> None:
+    class Silent(FakeListLLM):
+        streaming: bool = True
+
+        def _generate(self, prompts: list[str], *args: Any, run_manager: Any = None, **kwargs: Any) -> LLMResult:
+            return LLMResult(generations=[[] for _ in prompts])
+
+    llm = Silent(responses=["never"])
+    for _ in range(2):
+        assert llm.generate(["q"], callbacks=[Heard()]).generations == [[]]
+    assert "hit" not in set(gm.lookups()["outcome"])
