@@ -1,6 +1,8 @@
 """A store that others keep busy: calls go on, nothing is lost, and what waits is said."""
 
+import _thread
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -269,3 +271,29 @@ def test_a_miss_that_is_paid_while_the_file_is_locked_is_counted_once(on: Path) 
         df = gm.lookups()
         assert (len(df), df["paid_seconds"].tolist(), df.index.tolist()) == (1, [1.5], [1])
         assert gm.stats("total").iloc[0]["lookups"] == 1
+
+
+@pytest.mark.usefixtures("short")
+def test_an_interrupt_of_the_wait_for_the_file_loses_no_answer(on: Path) -> None:
+    store = gm.current().store
+    main = threading.get_ident()
+
+    def waits() -> bool:
+        frame = sys._current_frames()[main]
+        while frame is not None and frame.f_code is not SQLiteStore.settle.__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    def interrupt() -> None:
+        wait_until(waits)
+        _thread.interrupt_main()
+
+    with locked(on) as release:
+        ask("late")
+        interrupts, _ = in_background(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.settle()
+        interrupts.join()
+        release()
+    store.settle()
+    assert stored_in(on) == ["late"]

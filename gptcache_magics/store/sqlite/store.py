@@ -102,14 +102,15 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         StoreError
             If the file stays locked. The answers are given up, and the sentence says how many.
         """
+        if not self._late:
+            return
         try:
-            if self._late:
-                self._write(lambda db: None)
-        except StoreError as error:
-            raise StoreError(f"{counted(len(self._late), 'answer')} could not be written. {error}") from error
-        finally:
+            self._write(lambda db: None)
+        except StoreError as error:  # after an interrupt, they wait until this process ends
+            given_up = counted(len(self._late), "answer")
             self._late.clear()
             atexit.unregister(self._settle_at_exit)
+            raise StoreError(f"{given_up} could not be written. {error}") from error
 
     def _settle_at_exit(self) -> None:
         try:
