@@ -16,12 +16,13 @@ from langchain_core.outputs import ChatGeneration
 from gptcache_magics import generations
 from gptcache_magics.engines import stock
 from gptcache_magics.engines.init_func import InitFuncEngine
-from gptcache_magics.errors import CommandError
+from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.identity.key import identify
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.langchain.request import ModelRequest
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.settings import Scope
+from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Store
 
 __all__ = ["Taken", "take_over"]
@@ -50,6 +51,8 @@ def take_over(answers: Answers, store: Store, init_func: Callable[..., None], mo
     ------
     CommandError
         If ``model`` is not a model of LangChain's.
+    StoreError
+        If the store fails. It keeps what was stored until then.
     """
     llm_string = _llm_string(model)
     engine = InitFuncEngine(store, init_func)
@@ -62,15 +65,18 @@ def take_over(answers: Answers, store: Store, init_func: Callable[..., None], mo
         call = ModelCall(model, {}, isinstance(model, BaseChatModel))
         request = ModelRequest(identify(call, prompt), Scope(), call, prompt, llm_string)
         try:
-            if not replace and answers.find(request).found is not None:
-                taken.kept += 1
-                continue
-            answer = stock.generations_of(text)
-            if any(getattr(getattr(each, "message", None), "tool_calls", None) for each in answer):
-                taken.refused += 1  # the call had tools, and these are not known
-                continue
-            answers.save(request, answer, generations, None, generations.usage(answer), None)
-            taken.added += 1
+            with waiting(Patience(command=True)):
+                if not replace and answers.find(request).found is not None:
+                    taken.kept += 1
+                    continue
+                answer = stock.generations_of(text)
+                if any(getattr(getattr(each, "message", None), "tool_calls", None) for each in answer):
+                    taken.refused += 1  # the call had tools, and these are not known
+                    continue
+                answers.save(request, answer, generations, None, generations.usage(answer), None)
+                taken.added += 1
+        except StoreError:
+            raise
         except Exception:  # whatever the words lead to
             taken.refused += 1
     return taken

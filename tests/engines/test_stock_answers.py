@@ -1,8 +1,10 @@
 """What LangChain's own GPTCache stored with an ``init_func`` is found where it names its model, and said where not."""
 
 import hashlib
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
+from gptcache_magics.store.sqlite import connections
 from tests.engines.test_init_func import DIMENSION, KeepsForEver, embed
 from tests.support.models import text_of
 from tests.support.provider_server import ProviderServer
@@ -362,6 +365,24 @@ def test_an_answer_that_no_call_should_be_given_is_refused(
     assert gm.load(init=init, model=model) == (
         "1 answer of LangChain's GPTCache added, 2 refused: unreadable, cut off or a call of tools."
     )
+
+
+def test_a_store_that_fails_is_no_fault_of_the_answers(
+    server: ProviderServer, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
+    model = server.model("ChatOpenAI")
+    init = one_parameter(tmp_path)
+    stored_by_stock(init, lambda: model.invoke(QUESTION))
+    install(store=tmp_path / "store")
+    gm.entries()
+    with closing(sqlite3.connect(tmp_path / "store" / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(gm.GPTCacheMagicsError, match="is locked by another process"):
+            gm.load(init=init, model=model)
+        other.rollback()
+    assert gm.load(init=init, model=model) == "1 answer of LangChain's GPTCache added."
+    assert len(gm.entries()) == 1
 
 
 def test_the_line_names_the_function_and_the_model(magic: Typist, server: ProviderServer, tmp_path: Path) -> None:
