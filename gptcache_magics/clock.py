@@ -93,7 +93,8 @@ _frozen: FrozenDate | None = None
 
 
 def _now(zone: datetime.tzinfo | None = None) -> datetime.datetime:
-    return _frozen.now(zone) if _frozen is not None else _DATETIME.now(zone)
+    frozen = _frozen  # another thread may end it here
+    return frozen.now(zone) if frozen is not None else _DATETIME.now(zone)
 
 
 class _AsReal(type):

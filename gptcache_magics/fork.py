@@ -20,7 +20,7 @@ from functools import cached_property
 from types import MethodType
 from typing import Any, Final, Protocol
 
-__all__ = ["Quiet", "free_cached", "in_child", "quiet"]
+__all__ = ["Quiet", "free_cached", "in_child", "lineage", "quiet"]
 
 lineage = ""
 """The forks that led from the first process to this one, such as ``-2-1``: the number of each among its parent's."""

@@ -247,9 +247,8 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         raise ValueError(refusal.reason.detail) from refusal
     except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
-    if kept != (
-        fields.get("finish_reason", "") if generations.incomplete(str(fields.get("finish_reason", ""))) else ""
-    ):
+    stated = str(fields.get("finish_reason", ""))
+    if kept != (stated if generations.incomplete(stated) else ""):
         raise ValueError("'finish_reason' is not that of the answer")
     return chunks.checked(data) if data[:1] == CHUNKED else data
 

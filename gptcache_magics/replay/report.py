@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["MIME", "Kind", "Level", "Problem", "Report"]
 
 MIME: Final = "application/vnd.gptcache-magics.verified+json"
-"""MIME type of what the kernel displays after each cell: ``hits``, ``misses``, ``attempts`` and ``error``."""
+"""MIME type of the notes that the kernel displays after each cell: see ``_Notes`` in :mod:`.kernel`."""
 
 Kind = Literal["miss", "embeddings", "network", "timeout", "error", "placeholder", "date", "verify"]
 Level = Literal["error", "warning"]

@@ -58,6 +58,9 @@ MAY_FAIL: Final = "raises-exception"
 SKIPPED: Final = "skip-execution"
 """Jupyter's tags of a cell that fails on purpose, and of a cell that is skipped."""
 
+_Found = tuple[int | None, str, Kind, str]
+"""A problem: cell, first line, kind, message."""
+
 _log = logging.getLogger(__name__)  # the report says it better than nbclient's log
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
@@ -136,13 +139,13 @@ class _Run:
         self._first_lines: dict[int | None, str] = {}
         self._number: int | None = None
         """Number of the running cell."""
-        self._missed: tuple[int | None, str, Kind, str] | None = None
+        self._missed: _Found | None = None
         """The last miss."""
         self.cells = self.hits = 0
-        self.problems: dict[tuple[int | None, str, Kind, str], int] = {}
-        """Count of each problem: cell, first line, kind, message."""
+        self.problems: dict[_Found, int] = {}
+        """Count of each problem."""
         self.attempts: dict[str, None] = {}
-        self._fed_back: Counter[tuple[int | None, str, Kind, str]] = Counter()
+        self._fed_back: Counter[_Found] = Counter()
         self._warnings: dict[tuple[Kind, str], Problem] = {}
         self._recorded: set[str] = set()
         """Variables of the recorded models' keys."""
@@ -228,9 +231,7 @@ class _Run:
                 self._missed = self._add("miss", miss, number)
         if late:
             self._add("timeout", f"This cell was interrupted after {self._timeout} seconds.")
-        elif (
-            kind is not None and not expected and not (kind == "miss" and notes["misses"])
-        ):  # then the miss is listed already
+        elif kind is not None and not expected and not (kind == "miss" and notes["misses"]):  # listed already
             self._add(kind, message)
         if kind not in ("embeddings", "network"):
             self.attempts.update(dict.fromkeys(notes["attempts"]))
@@ -242,7 +243,7 @@ class _Run:
         for path in notes["refused"]:
             self._warn("verify", path, f"{path} was not verified while this notebook is")
 
-    def _add(self, kind: Kind, message: str, cell: int | None = None) -> tuple[int | None, str, Kind, str]:
+    def _add(self, kind: Kind, message: str, cell: int | None = None) -> _Found:
         cell = cell or self._number
         problem = cell, self._first_lines.get(cell, ""), kind, scrubbed(message)
         self.problems[problem] = self.problems.get(problem, 0) + 1
@@ -254,7 +255,7 @@ class _Run:
         self._warnings.setdefault((kind, name), Problem(self._number, line, kind, message, level="warning"))
 
 
-def _level(problem: tuple[int | None, str, Kind, str]) -> Level:
+def _level(problem: _Found) -> Level:
     """Return ``warning`` for an error of the notebook's own that a placeholder has caused."""
     _, _, kind, message = problem
     return "warning" if kind == "error" and PLACEHOLDER in message else "error"
