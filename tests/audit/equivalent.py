@@ -1,6 +1,7 @@
 """Ways in which two requests may differ and yet ask the same: requests are compared modulo these and nothing else."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +17,8 @@ BOOKKEEPING: Final[Mapping[str, frozenset[str]]] = {
         "anthropic": "metadata service_tier",
     }.items()
 }
+
+_TOLD: Final = re.compile(r"\[(Called \S+) with parameters: (\{.*\})\]", re.DOTALL)
 
 
 def _renumbered(body: Json, provider: str) -> None:
@@ -44,25 +47,32 @@ def _ids(value: Any) -> Iterator[tuple[Json, str]]:
 
 
 def _sorted(body: Json, provider: str) -> None:
-    """Sort tools, unless two have one name; Google's are in one of the request's tools."""
-    for tool in body.get("tools") or ():
+    """Sort tools, unless two have one name; Google's are in one of the request's tools, AWS's in a configuration."""
+    for tool in (*(body.get("tools") or ()), body.get("toolConfig")):
         if isinstance(tool, dict):
             _sorted(tool, provider)
     for name in ("tools", "functions", "functionDeclarations"):
         tools = body.get(name)
         if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
-            names = [tool.get("name") or (tool.get("function") or {}).get("name") or tool.get("type") for tool in tools]
+            specs = [tool.get("function") or tool.get("toolSpec") or tool for tool in tools]
+            names = [
+                tool.get("name") or spec.get("name") or tool.get("type")
+                for tool, spec in zip(tools, specs, strict=True)
+            ]
             if len({*names}) == len(names):
                 body[name] = sorted(tools, key=lambda tool: json.dumps(tool, sort_keys=True))
 
 
 def _parsed(value: Any, provider: str) -> None:
-    """Parse the JSON text of the arguments of tools."""
+    """Parse the JSON text of the arguments of tools; AWS's class writes a sentence around it where no tool is bound."""
     for item in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
         _parsed(item, provider)
     if isinstance(value, dict) and isinstance(value.get("arguments"), str):
         with suppress(ValueError):
             value["arguments"] = {"parsed": json.loads(value["arguments"])}
+    if isinstance(value, dict) and isinstance(value.get("text"), str) and (told := _TOLD.fullmatch(value["text"])):
+        with suppress(ValueError):
+            value["text"] = [told[1], json.loads(told[2])]
 
 
 def _without_bookkeeping(body: Json, provider: str) -> None:
