@@ -144,9 +144,8 @@ def decode(
     message = getattr(chunks[-1], "message", None)
     if mark is not None and message is not None:
         set_mark(message, mark)
-    stored = generations.message_id(data) if ids is not None else None
-    if ids is not None and stored is not None:
-        id = ids(stored, 0)
+    if ids is not None and message is not None:
+        id = ids(generations.message_id(data) or "", 0)  # without one, LangChain gives that of the run
         for chunk in chunks:
             chunk.message.id = id
     return chunks

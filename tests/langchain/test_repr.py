@@ -104,6 +104,30 @@ def test_metadata_that_is_made_again_by_its_class_is_that_of_the_answer(server: 
     assert hit["gptcache"]["match"] == "exact"
 
 
+@pytest.mark.usefixtures("on")
+def test_a_stream_of_an_answer_that_was_stored_without_an_id_has_a_mark_and_an_id_of_its_own(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    llm, file = server.model("ChatOpenAI", stream_usage=True), tmp_path / "answers.jsonl"
+    bought = llm.invoke("q")
+    gm.save(file)
+    text = file.read_text()
+    file.write_text(re.sub(r'"id": ?"lc_run--[^"]*",? ?', "", text))
+    assert file.read_text() != text
+    gm.load(file, replace=True)
+    assert llm.invoke("q").id is None
+
+    ids = set()
+    for _ in range(2):
+        hit = reduce(add, llm.stream("q"))
+        assert hit.text == bought.text
+        assert hit.response_metadata["gptcache"]["match"] == "exact"
+        ids.add(hit.id)
+    assert len(ids) == 2
+    assert all(each.startswith("lc_run--") and str(bought.id) not in each for each in ids)
+    assert server.calls == 1
+
+
 KERNEL = """
 import asyncio, json, re, sys
 import gptcache_magics as gm

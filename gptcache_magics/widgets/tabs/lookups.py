@@ -46,7 +46,7 @@ class LookupsTab(TableTab):
         Column("question", "Question", width=23, grow=True, blank=BLANK),
         Column("cause", "Cause", width=19, level=3),
         Column("reason", "Reason", width=20, level=1),
-        Column("similarity", "SemanticSearch", "similarity", 10, level=4),
+        Column("similarity", "Similar", "similarity", 10, level=4),
         Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
         Column("saved_usd", "Saved", "money", 11, level=3),
         Column("paid_usd", "Paid", "money", 11, level=3),
