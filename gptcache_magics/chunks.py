@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
-from gptcache_magics import generations
+from gptcache_magics import finish, generations
 from gptcache_magics.generations import CHUNKED, FROM_TEXT, PARSED, Ids, uninterrupted
 from gptcache_magics.identity.call import Call
 from gptcache_magics.marks import set_mark
@@ -80,17 +80,17 @@ class Streamed:
 def check_storable(answer: Streamed, call: Call | None = None, *, keep: bool = False) -> str:
     """Raise ``NotStorable`` for an answer whose end did not come, or that is not whole for another reason.
 
-    ``keep`` and the returned word are those of :func:`gptcache_magics.generations.check_storable`.
+    ``keep`` and the returned word are those of :func:`gptcache_magics.finish.check_storable`.
     """
     if answer.broken_off or not answer.ended:
         raise not_stored(answer.broken_off or "broken off")
     if answer.chunks:
         # Joining the chunks glues their reasons together: "stop" and "length" become "stoplength".
-        each = [reason for chunk in answer.chunks for reason in dict.fromkeys(generations.finish_reasons(chunk))]
-        generations.check_finished(each, call, keep=keep)
+        each = [reason for chunk in answer.chunks for reason in dict.fromkeys(finish.finish_reasons(chunk))]
+        finish.check_finished(each, call, keep=keep)
         _check_end(answer.chunks)
         _check_inputs(getattr(answer.joined, "message", None))
-    return generations.check_storable(answer.whole, call, keep=keep)
+    return finish.check_storable(answer.whole, call, keep=keep)
 
 
 def usage(answer: Streamed) -> Usage:
@@ -100,7 +100,7 @@ def usage(answer: Streamed) -> Usage:
 
 def finish_reason(answer: Streamed) -> str:
     """Return why the model stopped, in the provider's word."""
-    return generations.finish_reason(answer.whole)
+    return finish.finish_reason(answer.whole)
 
 
 def encode(answer: Streamed) -> bytes:
@@ -198,7 +198,7 @@ def _check_end(chunks: Sequence[Any]) -> None:
     for chunk in chunks:
         if ended and (chunk.text or getattr(getattr(chunk, "message", None), "tool_call_chunks", None)):
             raise not_stored("it went on after its finish reason")
-        ended = ended or any(generations.finish_reasons(chunk))
+        ended = ended or any(finish.finish_reasons(chunk))
 
 
 def _check_inputs(message: Any) -> None:

@@ -12,6 +12,7 @@ from gptcache_magics import generations
 from gptcache_magics.bundle.files import Contents
 from gptcache_magics.bundle.langchain_sqlite import Answered, answered
 from gptcache_magics.errors import CommandError
+from gptcache_magics.finish import check_storable, finish_reason
 from gptcache_magics.identity.key import identify_by_llm_string
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.store.reasons import NotStorable, not_stored
@@ -54,7 +55,7 @@ def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
         raise not_stored(each.refused)
     try:
         answer = [_generation(response) for response in each.responses]
-        generations.check_storable(answer)
+        check_storable(answer)
         identity = identify_by_llm_string(each.prompt, each.llm_string)
         data = generations.encode(answer)
     except NotStorable:
@@ -69,7 +70,7 @@ def _entry(each: Answered, created: float) -> tuple[Entry, Configuration]:
         answer=data,
         created=created,
         usage=generations.usage(answer),
-        finish_reason=generations.finish_reason(answer),
+        finish_reason=finish_reason(answer),
         prompt_digest=identity.prompt_digest,
     )
     return entry, identity.configuration

@@ -18,6 +18,7 @@ import orjson
 
 from gptcache_magics import chunks, generations
 from gptcache_magics.bundle.forms import answer_bytes, answer_form, dumps, messages_of, object_of, parsed
+from gptcache_magics.finish import check_storable, incomplete
 from gptcache_magics.generations import CHUNKED
 from gptcache_magics.identity.canonical import dumps as canonical_json
 from gptcache_magics.identity.carried import STORED
@@ -89,7 +90,7 @@ def entry_line(entry: Entry) -> bytes:
                 seconds=entry.seconds,
                 usage={name: n for name in _TOKENS if (n := getattr(entry.usage, name)) is not None},
                 finish_reason=entry.finish_reason,
-                kept=KEPT if generations.incomplete(entry.finish_reason) else "",
+                kept=KEPT if incomplete(entry.finish_reason) else "",
                 sample=entry.sample,
                 edited=entry.edited,
                 tags=entry.tags.split(),
@@ -242,13 +243,13 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
         raise ValueError("'answer' is missing")
     try:
         data = answer_bytes(answer)
-        kept = generations.check_storable(generations.decode(data, validate=True), keep=fields.get("kept") == KEPT)
+        kept = check_storable(generations.decode(data, validate=True), keep=fields.get("kept") == KEPT)
     except NotStorable as refusal:
         raise ValueError(refusal.reason.detail) from refusal
     except Exception as error:  # whatever a class of LangChain raises for its arguments
         raise ValueError("the answer cannot be read") from error
     stated = str(fields.get("finish_reason", ""))
-    if kept != (stated if generations.incomplete(stated) else ""):
+    if kept != (stated if incomplete(stated) else ""):
         raise ValueError("'finish_reason' is not that of the answer")
     return chunks.checked(data) if data[:1] == CHUNKED else data
 

@@ -32,6 +32,7 @@ from gptcache.utils.cache_func import cache_all
 from gptcache_magics import fork, generations
 from gptcache_magics.engines import stock
 from gptcache_magics.errors import StoreError
+from gptcache_magics.finish import check_storable
 from gptcache_magics.identity.call import Call
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.store.protocol import Entry, Found, Store, Usage
@@ -100,7 +101,7 @@ class InitFuncEngine:
             return None
         try:
             answer = stock.generations_of(text)
-            generations.check_storable(answer, call)
+            check_storable(answer, call)
             data = generations.encode(answer)
         except Exception:  # whatever the words lead to: LangChain's class takes that for a miss, too
             return None

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from gptcache_magics.errors import BudgetReached, CacheMiss, NotWrittenYetError, StoreLockedError
-from gptcache_magics.generations import incomplete
+from gptcache_magics.finish import incomplete
 from gptcache_magics.lookup import message_ids
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
