@@ -5,6 +5,7 @@ GPTCacheMagicsError
 │   └── StoreLockedError  others keep it busy
 │       └── NotWrittenYetError
 ├── NotStorable           an answer that no later call may be given (in store.reasons)
+├── Unusable              a stored answer that does not fit this call (in store.reasons)
 ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
 ├── CommandError          a word, option or value that a command does not accept
 ├── CacheMiss             nothing is recorded, and the mode forbids asking the model

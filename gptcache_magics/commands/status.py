@@ -27,7 +27,7 @@ EXAMPLE = "%gptcache"
 
 @dataclass(frozen=True)
 class Status:
-    """Six lines about the cache."""
+    """Lines about the cache: its place, its options, this run and what is wrong."""
 
     cache: str
     store: str

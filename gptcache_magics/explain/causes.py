@@ -22,7 +22,7 @@ from gptcache_magics.explain.closest import (
     configurations,
     find_closest,
 )
-from gptcache_magics.explain.earlier import Cause, Found, known_causes, reason_text
+from gptcache_magics.explain.earlier import Cause, WordedCause, known_causes, reason_text
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
@@ -113,15 +113,15 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
     near = _near(store, asked, lookup.near)
-    found: list[Found]
+    found: list[WordedCause]
     closest = None
     if lookup.outcome == "hit":
-        found = [Found("hit", _hit(store, lookup, entry))]
+        found = [WordedCause("hit", _hit(store, lookup, entry))]
         closest = near[1] if near is not None and lookup.match == "semantic" else None
     else:
         found = known_causes(store, lookup)
         if not found and lookup.reason_kind == Kind.MODEL_UNKNOWN:
-            found = [Found("model unknown", UNKNOWN)]
+            found = [WordedCause("model unknown", UNKNOWN)]
         searched = not found or found[0].cause in ("model unknown", "budget reached")
         closest = find_closest(store, asked, most=most) if searched else None
         # An entry that differs only in a parameter says more than a similar one.
@@ -173,7 +173,7 @@ def _entry(store: EntryCatalog, lookup: LookupRow) -> EntryRow | None:
 
 
 def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryRow | None) -> Question:
-    if lookup.asked is not None:  # by meaning: the entry is that of another question
+    if lookup.asked is not None:  # the entry is that of another prompt
         return Question(lookup.question or "", configuration, lookup.asked)
     return Question(
         question=entry.question if entry else lookup.question or "",
@@ -186,49 +186,49 @@ def _asked(lookup: LookupRow, configuration: Configuration | None, entry: EntryR
     )
 
 
-def _near(store: Store, asked: Question, near: Near | None) -> tuple[Found, Closest | None] | None:
+def _near(store: Store, asked: Question, near: Near | None) -> tuple[WordedCause, Closest | None] | None:
     """Return the cause and the sentence of a match by meaning, and its entry if that is still stored."""
     if near is None:
         return None
     closest = compared_with(store, asked, near.key, near.similarity)
     is_near, objection = f"A stored question is {cosine(near.similarity)} similar", near.objection
     if objection is None:
-        return Found("hit", f"{is_near}, and its answer was served."), closest
+        return WordedCause("hit", f"{is_near}, and its answer was served."), closest
     match objection.kind:
         case ObjectionKind.BELOW:
-            found = Found("below threshold", f"{is_near}, below the threshold {objection.detail}.")
+            found = WordedCause("below threshold", f"{is_near}, below the threshold {objection.detail}.")
         case ObjectionKind.JUDGED_WRONG:
             message = f"{is_near}, but an answer served by meaning was called wrong for this question."
-            found = Found("called wrong", message)
+            found = WordedCause("called wrong", message)
         case ObjectionKind.SHADOW:
             message = "in shadow mode the model is asked all the same, so that both answers can be compared."
-            found = Found("shadow mode", f"{is_near}, but {message}")
+            found = WordedCause("shadow mode", f"{is_near}, but {message}")
         case ObjectionKind.GUARD if objection.guard == TEMPLATE:
             message = f"{is_near}, but both are of one template, and what differs is not the same: {objection.detail}."
-            found = Found("guard", message)
+            found = WordedCause("guard", message)
         case ObjectionKind.GUARD:
             message = f"{is_near}, but blocked by the guard “{objection.guard}”: {objection.detail}."
-            found = Found("guard", message)
+            found = WordedCause("guard", message)
     return found, closest
 
 
-def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[Found]:
+def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[WordedCause]:
     """Yield the causes that the closest entry shows, the weightiest first."""
     if closest is None:
-        yield Found("first time", "Asked for the first time: nothing like it was stored.")
+        yield WordedCause("first time", "Asked for the first time: nothing like it was stored.")
         return
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
     same_question = closest.similarity == 1.0 and bool(closest.where or not closest.words)
     same_prompt = closest.same_prompt or (same_question and not closest.where and not same_configuration)
     if same_prompt and same_configuration:
         message = "The same call has an answer, but with samples each identical call gets its own."
-        yield Found("another sample", message)
+        yield WordedCause("another sample", message)
         return
     share = _share(closest.similarity)
     in_words = not (same_prompt or same_question or closest.volatile or closest.reordered)
     more = " Its model or parameters differ too." if in_words and not same_configuration else ""
-    words = Found("other words", f"Asked in other words: the closest question is {share} the same.{more}", share, "")
-    words = words._replace(short=f"other words: the closest question is {share} the same")
+    short = f"other words: the closest question is {share} the same"
+    words = WordedCause("other words", f"Asked in {short}.{more}", share, short)
     if in_words and closest.similarity < SAME_BUT_FOR_WORDS:
         yield words
     if same_prompt or closest.changes:
@@ -243,27 +243,29 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
     followed = _followed(store, lookup, asked, closest)
     if followed is not None:
         message = f"It follows from lookup {followed}: the prompt holds the new answer of that one."
-        yield Found("follows", message, str(followed), f"it follows from lookup {followed}")
+        yield WordedCause("follows", message, str(followed), f"it follows from lookup {followed}")
     if closest.volatile:
         message = f"The same but for {closest.volatile}"
-        yield Found("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
+        yield WordedCause("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
     elif closest.reordered:
         where = "the order of the words"
-        yield Found("another context", "The same words were stored, in another order.", where, f"{where} differs")
+        yield WordedCause("another context", "The same words were stored, in another order.", where, f"{where} differs")
     elif same_question:
         where = closest.where or "something else in the prompt"
-        yield Found("another context", f"The same question was stored, but {where} differs.", where, f"{where} differs")
+        yield WordedCause(
+            "another context", f"The same question was stored, but {where} differs.", where, f"{where} differs"
+        )
     elif closest.similarity >= SAME_BUT_FOR_WORDS:
         yield words
 
 
-def _of_changes(what: str, closest: Closest) -> Found:
+def _of_changes(what: str, closest: Closest) -> WordedCause:
     changes = ", ".join(printable(change.text) for change in closest.changes)
     if not closest.changes:
         changes = "the model's class, or a parameter that is not written down"
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
     message = f"{what} was stored, but under {cause}: {changes}."
-    return Found(cause, message, changes, f"{cause}: {changes}")
+    return WordedCause(cause, message, changes, f"{cause}: {changes}")
 
 
 def _followed(store: Store, lookup: LookupRow, asked: Question, closest: Closest) -> int | None:

@@ -9,7 +9,7 @@ from gptcache_magics.store.protocol import EntryCatalog, LookupRow, Period, Stor
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.text.word_diff import CHARACTERS, shown
 
-__all__ = ["Cause", "Found", "known_causes", "reason_text"]
+__all__ = ["Cause", "WordedCause", "known_causes", "reason_text"]
 
 Cause = Literal[
     "hit",
@@ -45,7 +45,7 @@ Cause = Literal[
 """Every cause."""
 
 
-class Found(NamedTuple):
+class WordedCause(NamedTuple):
     """A cause, in its own words."""
 
     cause: Cause
@@ -84,7 +84,7 @@ PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, K
 GONE: Final = ("expired", "removed", "evicted", "damaged")
 
 
-def known_causes(store: Store, lookup: LookupRow) -> list[Found]:
+def known_causes(store: Store, lookup: LookupRow) -> list[WordedCause]:
     """Return the causes that the lookup recorded, or an earlier lookup of the same call."""
     noted = _noted(lookup)
     if noted is not None and noted.cause not in GONE:
@@ -96,58 +96,59 @@ def known_causes(store: Store, lookup: LookupRow) -> list[Found]:
     return [earlier, noted] if earlier is not None and earlier.cause in ("not stored", "mode") else [noted]
 
 
-def _noted(lookup: LookupRow) -> Found | None:
+def _noted(lookup: LookupRow) -> WordedCause | None:
     """Return the cause that the lookup itself recorded."""
     if lookup.outcome == "error":
         then = "was not called (mode replay)" if lookup.mode == "replay" else "was asked"
-        return Found("error", f"The cache failed, and the model {then}: {reason_text(lookup.reason_detail)}")
+        return WordedCause("error", f"The cache failed, and the model {then}: {reason_text(lookup.reason_detail)}")
     reason = lookup.reason
     if reason is not None and reason.kind is Kind.MODE:
-        return Found("mode", MODES.get(reason.detail, f"Mode {reason_text(reason.detail)}."))
-    known = _gone(reason)
+        return WordedCause("mode", MODES.get(reason.detail, f"Mode {reason_text(reason.detail)}."))
+    known = _of_kind(reason)
     if known is None and lookup.outcome == "bypass":
-        return Found("not cached", f"The call went past the cache: {reason_text(sentence(reason))}.")
+        return WordedCause("not cached", f"The call went past the cache: {reason_text(sentence(reason))}.")
     return known
 
 
-def _gone(reason: Reason | None) -> Found | None:
+def _of_kind(reason: Reason | None) -> WordedCause | None:
     """Return the cause that a kind of reason names without more words."""
     known = OF_KIND.get(reason.kind) if reason is not None else None
-    return Found(*known, short=f"it was {known[0]}") if known is not None else None
+    return WordedCause(*known, short=f"it was {known[0]}") if known is not None else None
 
 
-def _earlier(store: Store, lookup: LookupRow) -> Found | None:
+def _earlier(store: Store, lookup: LookupRow) -> WordedCause | None:
     """Return the cause that the previous lookup of the same call shows; None if there was none."""
     if lookup.entry is None:
         return None
     last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
-    # A question that was answered by its meaning has no entry of its own that could be gone.
-    return _last_time(store, last, lookup) if last is not None and last.match != "semantic" else None
+    # A call that got the answer of another prompt has no entry of its own that could be gone.
+    return _last_time(store, last, lookup) if last is not None and last.asked is None else None
 
 
-def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> Found:
+def _last_time(store: EntryCatalog, last: LookupRow, lookup: LookupRow) -> WordedCause:
     before, detail = f"Lookup {last.number} asked the same", reason_text(last.reason_detail)
     match last.reason.kind if last.reason is not None else None:
         case Kind.NOT_STORED:
-            return Found("not stored", f"{before}, but its answer was not stored: {detail}.", last.reason_detail)
+            return WordedCause("not stored", f"{before}, but its answer was not stored: {detail}.", last.reason_detail)
         case Kind.ERROR:
-            return Found("error", f"{before}, and the cache failed: {detail}", "the cache failed")
+            return WordedCause("error", f"{before}, and the cache failed: {detail}", "the cache failed")
         case Kind.BUDGET:
             message = f"{before}, but the budget of its run was spent: the model was not asked."
-            return Found("budget reached", message, "the budget was spent")
+            return WordedCause("budget reached", message, "the budget was spent")
         case Kind.CACHE_FALSE:
-            return Found("cache=False", f"{before} of a model with cache=False, so its answer was not stored.")
+            return WordedCause("cache=False", f"{before} of a model with cache=False, so its answer was not stored.")
         case kind if kind in PAST:
-            return Found("not cached", f"{before}, and went past the cache: {reason_text(sentence(last.reason))}.")
+            message = f"{before}, and went past the cache: {reason_text(sentence(last.reason))}."
+            return WordedCause("not cached", message)
     if last.outcome != "hit" and last.mode in ("replay", "readonly", "bypass"):
-        return Found("mode", f"{before} in mode {last.mode}, which stores nothing.", last.mode)
+        return WordedCause("mode", f"{before} in mode {last.mode}, which stores nothing.", last.mode)
     if last.outcome != "hit" and last.seconds is None:
         message = f"{before} and got no answer: that call failed, was interrupted, or is still under way."
-        return Found("no answer yet", message)
+        return WordedCause("no answer yet", message)
     if last.outcome != "hit" and last.seconds is not None and last.at + last.seconds > lookup.at:
-        return Found("no answer yet", f"{before} at the same time, and its answer had not come yet.")
+        return WordedCause("no answer yet", f"{before} at the same time, and its answer had not come yet.")
     gone = store.gone(lookup.entry) if lookup.entry is not None else None
-    return _gone(gone) or Found(*OF_KIND[Kind.REMOVED])
+    return _of_kind(gone) or WordedCause(*OF_KIND[Kind.REMOVED])
 
 
 def reason_text(text: str) -> str:

@@ -126,7 +126,7 @@ class LookupRow(NamedTuple):
     entry: str | None
     """The id of the served entry, else of the question asked."""
     asked: str | None
-    """For a semantic hit, the id of the question asked."""
+    """For a hit of another prompt's entry, the id of the question asked."""
     near_entry: str | None
     similarity: float | None
     embedder: str

@@ -58,7 +58,7 @@ def test_every_table_and_command_reads_the_cache_that_was_set(made: Made) -> Non
     assert gm.lookups()["outcome"].tolist() == ["hit", "miss"]
     assert gm.entries()["answer"].tolist() == [answer]
     assert gm.models().index.tolist() == ["small-model"]
-    assert "first time" in str(gm.why("question")) or str(gm.why())
+    assert "A hit: the answer was stored" in str(gm.why("question"))
     assert gm.panel() is not None
     assert gm.doctor() is not None
     gm.pin(gm.entries().index[0])

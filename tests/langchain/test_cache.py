@@ -496,6 +496,7 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, FakeListLLM
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.language_models.llms import BaseLLM
+from langchain_core.messages import AIMessageChunk
 from gptcache_magics.langchain.call import CALL
 
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
@@ -505,7 +506,9 @@ def methods():
 
 def others():
     names = ("stream_events", "astream_events", "__init_subclass__")
-    return [vars(kind).get(name) for kind in (BaseChatModel, BaseLLM) for name in names] + [FakeStreamingListLLM.stream]
+    sums = [vars(AIMessageChunk).get(name) for name in ("__add__", "__init_subclass__")]
+    models = [vars(kind).get(name) for kind in (BaseChatModel, BaseLLM) for name in names]
+    return [*models, *sums, FakeStreamingListLLM.stream]
 
 def untouched():
     same = all(now is before for now, before in zip(methods() + others(), originals + other_originals))

@@ -54,6 +54,15 @@ def test_it_counts_by_default_and_why_says_what_to_type(tmp_path: Path) -> None:
     assert "%gptcache on --ignore id" in said
 
 
+def test_a_call_that_hit_another_entry_was_not_removed(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id")
+    asked(NumberedModel(), rag(ONE), rag(OTHER))
+    gm.on(ignore="none")
+    asked(NumberedModel(), rag(OTHER))
+    assert list(gm.lookups()["cause"]) == ["volatile", "hit", "first time"]
+    assert "%gptcache on --ignore id" in repr(gm.why())
+
+
 def test_what_was_stored_before_is_found_too(tmp_path: Path) -> None:
     model = NumberedModel()
     gm.on(tmp_path)
