@@ -92,7 +92,7 @@ class _Reader:
                     continue
                 if mark != _PAIRS[opening]:
                     break
-                if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(self._text[:start][-1:]):
+                if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(self._text[max(start - 1, 0) : start]):
                     members = _sorted(members, self._key)
                 if opening == "[" and len(members) > 1 and all(map(_DOCUMENT.fullmatch, members)):
                     members = _sorted_in_place(members, self._key)
@@ -115,6 +115,10 @@ def _sorted(members: list[str], key: Callable[[str], str]) -> list[str]:
 
 def _sorted_in_place(members: list[str], key: Callable[[str], str]) -> list[str]:
     """Return members in order. The blanks around a member belong to its place."""
-    places = [re.fullmatch(r"(\s*)(.*?)(\s*)", member, re.DOTALL) for member in members]
-    inner = sorted((place[2] for place in places if place), key=lambda member: key(" ".join(member.split())))
-    return [f"{place[1]}{member}{place[3]}" for place, member in zip(places, inner, strict=True) if place]
+    inner = sorted((member.strip() for member in members), key=lambda member: key(" ".join(member.split())))
+    return [_in_place_of(member, each) for member, each in zip(members, inner, strict=True)]
+
+
+def _in_place_of(member: str, other: str) -> str:
+    """Return another member with the blanks around a member."""
+    return f"{member[: len(member) - len(member.lstrip())]}{other}{member[len(member.rstrip()) :]}"

@@ -208,3 +208,10 @@ def test_what_python_makes_up_is_masked() -> None:
     now = datetime.now(UTC)
     for text in (str(uuid.uuid4()), uuid.uuid4().hex, repr(object()), now.isoformat(), f"{now:%A, %B %d, %Y}"):
         assert b"\xe2\x80\xb9" in masked(f"Here: {text}").text
+
+
+def test_a_member_with_many_blanks_is_read_once() -> None:
+    """To look at each of them for all that follow took half a minute, during which nothing else ran."""
+    blanks = " " * 40_000
+    assert in_order(f'{{"b": {blanks}1 , "a":2}}') == f'{{"a":2 , "b": {blanks}1}}'
+    assert in_order(f'{{ "b": "x{blanks}y",\n"a": 2 }}') == f'{{ "a": 2,\n"b": "x{blanks}y" }}'
