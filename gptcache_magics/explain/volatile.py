@@ -16,7 +16,8 @@ ALIKE: Final = 70
 """Least similarity in percent, once words with digits are left out: a month or a weekday may differ in a short text."""
 LIKELY: Final = 10
 """Most questions that are compared in full."""
-_NUMBERS: Final = re.compile(r"[\w-]*\d[\w-]*")
+_NUMBERS: Final = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]+")
+"""A word with a digit; a word may be a whole text, as in Chinese, so it is looked at from its beginning only."""
 
 
 def alike_but_for_numbers(question: str, questions: Sequence[str]) -> list[int]:

@@ -92,7 +92,11 @@ class _Reader:
                     continue
                 if mark != _PAIRS[opening]:
                     break
-                if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(self._text[max(start - 1, 0) : start]):
+                if (
+                    opening == "{"
+                    and len(members) > 1
+                    and not _NO_LITERAL.search(self._text[max(start - 1, 0) : start])
+                ):
                     members = _sorted(members, self._key)
                 if opening == "[" and len(members) > 1 and all(map(_DOCUMENT.fullmatch, members)):
                     members = _sorted_in_place(members, self._key)

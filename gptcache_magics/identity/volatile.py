@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -108,6 +109,11 @@ def masked(prompt: str, rules: Collection[str] = _NAMES) -> Masked:
     prompt
         The prompt as a store keeps it: the messages of a chat as JSON, or a text.
     """
+    return _masked(prompt, frozenset(rules))
+
+
+@lru_cache(maxsize=8)  # one prompt is compared with several, and an answer is renamed after the comparison
+def _masked(prompt: str, rules: frozenset[str]) -> Masked:
     mask = _Mask(rules)
     messages = chat_messages(prompt)
     if messages is None:
