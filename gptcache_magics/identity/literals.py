@@ -70,7 +70,7 @@ class _Reader:
 
     def brackets(self, start: int, depth: int = 0) -> tuple[str, int]:
         """Return the brackets that open at ``start`` with everything in them in order, and their end."""
-        opening = self._text[start]
+        opening, before = self._text[start], self._text[max(start - 1, 0) : start]
         members: list[str] = []
         parts: list[str] = []
         at = start + 1
@@ -95,7 +95,7 @@ class _Reader:
                 if (
                     opening == "{"
                     and len(members) > 1
-                    and not _NO_LITERAL.search(self._text[max(start - 1, 0) : start])
+                    and not _NO_LITERAL.search(before)
                 ):
                     members = _sorted(members, self._key)
                 if opening == "[" and len(members) > 1 and all(map(_DOCUMENT.fullmatch, members)):
