@@ -92,11 +92,7 @@ class _Reader:
                     continue
                 if mark != _PAIRS[opening]:
                     break
-                if (
-                    opening == "{"
-                    and len(members) > 1
-                    and not _NO_LITERAL.search(before)
-                ):
+                if opening == "{" and len(members) > 1 and not _NO_LITERAL.search(before):
                     members = _sorted(members, self._key)
                 if opening == "[" and len(members) > 1 and all(map(_DOCUMENT.fullmatch, members)):
                     members = _sorted_in_place(members, self._key)
