@@ -57,7 +57,7 @@ def known_tags() -> list[str]:
         tagged = {entry.tags for entry in source.store.entries(Selection(), limit=TAGGED)}
     except GPTCacheMagicsError:
         return []
-    asked = {lookup.tag for lookup in source.ledger.recent} if source.ledger is not None else set()
+    asked = {lookup.tag for lookup in [*source.ledger.recent]} if source.ledger is not None else set()
     return sorted({tag for tags in tagged | asked for tag in tags.split()})
 
 

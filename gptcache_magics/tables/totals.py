@@ -53,14 +53,18 @@ def run_totals(source: Source) -> str:
 
     unwritten = source.flush()
     if source.ledger is not None and (source.store.readonly or unwritten):
-        return cell_totals(source.ledger.recent, source.ledger)
+        return _newest_totals(source.ledger)
     try:
         row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
     except StoreError:
-        return cell_totals(source.ledger.recent, source.ledger) if source.ledger is not None else ""
+        return _newest_totals(source.ledger) if source.ledger is not None else ""
     counts, saved, paid = _figures(row)
     ways = {"by meaning": int(row["semantic_hits"]), "but for what is ignored": int(row["ignoring_hits"])}
     return _sentence(counts, ways, saved, paid)
+
+
+def _newest_totals(ledger: RunLog) -> str:
+    return cell_totals([*ledger.recent], ledger)  # a copy: calls go on meanwhile
 
 
 def counts_and_money(row: pd.Series[float]) -> str:

@@ -297,3 +297,22 @@ def test_an_interrupt_of_the_wait_for_the_file_loses_no_answer(on: Path) -> None
         release()
     store.settle()
     assert stored_in(on) == ["late"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_totals_are_summed_up_while_calls_go_on(on: Path) -> None:
+    ledger, ended = gm.current().ledger, threading.Event()
+
+    def note() -> None:
+        while not ended.is_set():
+            ledger.note("hit", None, 0.001, key="6b" * 16, question="again")
+
+    with locked(on):
+        for _ in range(3_000):
+            ledger.note("hit", None, 0.001, key="6b" * 16, question="again")
+        calls, _ = in_background(note)
+        try:
+            assert all(" hits · saved " in gm.status().run for _ in range(10))
+        finally:
+            ended.set()
+            calls.join()
