@@ -23,6 +23,10 @@ _CARRIED_IF: Final = {"use_previous_response_id": "id", "reuse_last_container": 
 """Fields of models that send metadata of the previous answer with the next question, each with the metadata's name."""
 _READS_PROVIDER: Final = frozenset({"anthropic", "fireworks", "google_genai"})
 """Providers whose classes convert an answer of another provider in another way."""
+_MARK: Final = "output_version"
+"""Metadata with the form of an answer's content."""
+_READS_MARK: Final = frozenset({"anthropic", "ollama"})
+"""Providers whose classes rewrite marked content whatever it is: of a text, nothing is left."""
 _FOREIGN_BLOCKS: Final = frozenset({"reasoning", "function_call"})
 """Blocks that Anthropic's class drops from the answers of other providers."""
 _RESPONSE_ID: Final = "resp_"
@@ -50,7 +54,10 @@ class Carried:
     """The parts of messages that the requests of one model carry."""
 
     metadata: frozenset[str] = frozenset()
-    """The metadata of earlier answers, and the provider whose class reads who gave an answer."""
+    """The metadata of earlier answers, and the provider whose class reads who gave an answer.
+
+    With ``output_version``, the mark of standard blocks counts on every content, else on such blocks only.
+    """
     parts: Mapping[str, Part] = field(default_factory=dict)
     """The parts by the type of the message; of another type, everything is carried."""
     ids: bool = True
@@ -65,10 +72,10 @@ class Carried:
         if "container" in self.metadata and isinstance(container, Mapping) and container.get("id"):
             kept["container"] = {"id": container["id"]}
         blocks = content if isinstance(content, list) else []
-        v1 = metadata.get("output_version") == "v1" and bool(blocks)
+        v1 = metadata.get(_MARK) == "v1" and (bool(blocks) or _MARK in self.metadata)
         foreign = any(isinstance(block, Mapping) and block.get("type") in _FOREIGN_BLOCKS for block in blocks)
         if v1:
-            kept["output_version"] = "v1"
+            kept[_MARK] = "v1"
         if (v1 or (foreign and "anthropic" in self.metadata) or self.metadata & {"fireworks", "google_genai"}) and (
             provider := metadata.get("model_provider")
         ):
@@ -76,7 +83,7 @@ class Carried:
         return kept
 
 
-ALL_CARRIED: Final = Carried(frozenset(_CARRIED_IF.values()))
+ALL_CARRIED: Final = Carried(frozenset((*_CARRIED_IF.values(), _MARK)))
 """Everything of messages that a model which no hook saw may send."""
 STORED: Final = Carried(ALL_CARRIED.metadata | _READS_PROVIDER)
 """Everything that a stored prompt can still hold."""
@@ -172,12 +179,17 @@ def carried_by(model: Any, facts: Facts, arguments: Mapping[str, Any]) -> Carrie
     kind, values = type(model), vars(model)
     found = [name for field, name in _CARRIED_IF.items() if values.get(field)]
     provider = provider_of(kind)
-    metadata = frozenset((*found, provider) if provider in _READS_PROVIDER else found)
     parts = PARTS.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
+    read = parts is not None and facts.known and _was_read(kind.__mro__)
+    if provider in _READS_PROVIDER:
+        found.append(provider)
+    if not read or provider in _READS_MARK:
+        found.append(_MARK)
+    metadata = frozenset(found)
     if parts is None or not facts.known:
         return Carried(metadata)
     items = _sends_items(model, arguments)
-    return Carried(metadata, (_OF_RESPONSES if items else parts) if _was_read(kind.__mro__) else {}, ids=items)
+    return Carried(metadata, (_OF_RESPONSES if items else parts) if read else {}, ids=items)
 
 
 def _sends_items(model: Any, arguments: Mapping[str, Any]) -> bool:

@@ -301,6 +301,24 @@ def _harmless_cases(subject: Subject) -> Iterator[Case]:
 # What a history carries
 
 
+def _marked(turns: Callable[..., list[BaseMessage]], call: Fields) -> Iterator[tuple[str, list[BaseMessage]]]:
+    """Yield answers with the mark of standard blocks and without it, on contents of each form."""
+    block = {"type": "text", "text": "In Italy."}
+    contents: dict[str, Any] = {"text": "In Italy.", "no text": "", "no blocks": [], "a block": [block]}
+    marks: dict[str, Fields] = {
+        "no mark": {},
+        "v0": {"output_version": "v0"},
+        "v1": {"output_version": "v1"},
+        "v1 of OpenAI": {"output_version": "v1", "model_provider": "openai"},
+        "v1 of Anthropic": {"output_version": "v1", "model_provider": "anthropic"},
+    }
+    for form, content in contents.items():
+        for mark, metadata in marks.items():
+            yield f"answer of {form}, {mark}", turns(AIMessage(content, response_metadata=metadata))
+            asking = AIMessage(content, response_metadata=metadata, tool_calls=[call])
+            yield f"call with {form}, {mark}", turns(asking, ToolMessage("Italy", tool_call_id="call_1"))
+
+
 def _message_cases(fields: Mapping[str, Any]) -> Iterator[Case]:
     call = {"name": "search", "args": {"place": "Rome"}, "id": "call_1", "type": "tool_call"}
     result = ToolMessage("Rome is in Italy.", tool_call_id="call_1", name="search")
@@ -367,6 +385,7 @@ def _message_cases(fields: Mapping[str, Any]) -> Iterator[Case]:
         "answer, other signature": thought(type="thinking", thinking="Hm.", signature="two"),
         "answer, reasoning block": thought(type="reasoning", id="rs_1", summary=[]),
         "answer, other reasoning block": thought(type="reasoning", id="rs_2", summary=[]),
+        **dict(_marked(turns, call)),
         "tool call": used(),
         "tool call, other argument": used(place="Oslo"),
         "tool call, other tool": used(name="find"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import FakeListLLM
 from langchain_core.load import dumps
 from langchain_core.messages import (
@@ -25,6 +26,8 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call, tool_call_chunk
+from langchain_ollama import ChatOllama
+from langchain_openai import ChatOpenAI
 
 from gptcache_magics.identity.carried import Carried
 from gptcache_magics.identity.prompt import canonical, prompt_of
@@ -145,7 +148,27 @@ def test_the_form_of_an_answers_content_counts() -> None:
         for metadata in ({}, v1, v1 | {"model_provider": "anthropic"})
     ]
 
-    assert len({key_of(answer, HumanMessage("And?")) for answer in answers}) == 4
+    assert len({key_of(answer, HumanMessage("And?")) for answer in answers}) == 6
+
+
+@pytest.mark.parametrize(
+    ("model", "keys"),
+    [
+        (ChatOpenAI(model="small", api_key="a"), 1),
+        (ChatAnthropic(model="small", api_key="a"), 2),
+        (ChatOllama(model="small"), 2),
+    ],
+)
+@pytest.mark.parametrize("content", ["text", "", []])
+def test_the_mark_of_standard_blocks_counts_on_any_content_that_the_class_rewrites(
+    model: Any, keys: int, content: Any
+) -> None:
+    marked = AIMessage(content, response_metadata={"output_version": "v1"})
+    prompts = [[HumanMessage("Who?"), answer, HumanMessage("And?")] for answer in (marked, AIMessage(content))]
+
+    found = [identity(model, prompt_of(prompt)) for prompt in prompts]
+    assert len({each.key for each in found}) == keys
+    assert [each.earlier for each in found] == [None, None]
 
 
 def test_the_previous_response_counts_where_the_request_names_it() -> None:
