@@ -1,4 +1,4 @@
-"""Learn which model asks. This is the only module that wraps LangChain.
+"""Learn which model asks. This is the only module that installs wraps in LangChain.
 
 LangChain tells a cache neither the model nor the arguments of a call. So this module wraps the public methods
 ``generate``, ``agenerate``, ``stream`` and ``astream`` of chat and completion models: each sets a context variable for

@@ -254,18 +254,7 @@ class Answers:
         found = [entry for entry in recorded if entry.sample == identity.number]
         if len({entry.answer for entry in found}) != 1:
             return None
-        entry = found[0]
-        return Found(
-            entry.key,
-            entry.answer,
-            entry.created,
-            entry.seconds,
-            entry.usage,
-            entry.expires,
-            None,
-            entry.finish_reason,
-            entry.edited,
-        )
+        return Found.of(found[0].entry)
 
     def _elsewhere(self, identity: Identity) -> list[str]:
         """Return the keys of the same configuration on other machines."""

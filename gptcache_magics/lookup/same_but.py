@@ -78,17 +78,8 @@ class SameBut:
                 if compared == OTHERS:
                     break
                 continue
-            found = Found(
-                row.key,
-                answer,
-                row.created,
-                row.seconds,
-                row.usage,
-                row.expires,
-                ignored=tuple(dict.fromkeys(each.rule for each in differing)),
-                finish_reason=row.finish_reason,
-                edited=bool(row.edited),
-            )
+            ignored = tuple(dict.fromkeys(each.rule for each in differing))
+            found = replace(Found.of(row.entry), answer=answer, ignored=ignored)
         return found
 
     def prepare(self, seconds: float = 0.0) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
@@ -168,11 +168,7 @@ class SemanticSearch:
             objection, gaps = self._objection(asked, entry, similarity, comparison, explained=first)
             near = Near(entry.key, similarity, self.embedding.name, objection)
             if objection is None:
-                found = Found(
-                    *(entry.key, entry.answer, entry.created, entry.seconds, entry.usage, entry.expires, similarity),
-                    finish_reason=entry.finish_reason,
-                    edited=entry.edited,
-                )
+                found = replace(Found.of(entry.entry), similarity=similarity)
                 return SemanticMatch(near, found, shown(gaps))
             if first:
                 nearest = SemanticMatch(near, compared=shown(gaps))

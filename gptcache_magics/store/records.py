@@ -124,6 +124,20 @@ class Found:
     several: bool = False
     """Whether the same rules lead to older entries with another answer."""
 
+    @classmethod
+    def of(cls, entry: Entry) -> Found:
+        """Return what a hit of an entry needs, found under its exact key."""
+        return cls(
+            key=entry.key,
+            answer=entry.answer,
+            created=entry.created,
+            seconds=entry.seconds,
+            usage=entry.usage,
+            expires=entry.expires,
+            finish_reason=entry.finish_reason,
+            edited=entry.edited,
+        )
+
     @property
     def match(self) -> Match:
         """The way in which it was found."""

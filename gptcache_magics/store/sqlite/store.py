@@ -144,7 +144,7 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             return None
         if self._damage.entries:
             self._damage.mend(key[:16])  # another answer has its place
-        found = _found(entry)
+        found = Found.of(entry)
         self._recent.remember(found, forgotten)
         return found
 
@@ -170,7 +170,7 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             return self._put(db, entry)
 
         forgotten = self._recent.forgotten
-        found = _found(entry)
+        found = Found.of(entry)
         try:
             replaced = self._write(work, patient=False)
         except StoreLockedError as locked:
@@ -368,17 +368,3 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
     def _forget_dropped(self, db: sqlite3.Connection) -> None:
         """Keep only the newest records of what is gone."""
         db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
-
-
-def _found(entry: Entry) -> Found:
-    return Found(
-        entry.key,
-        entry.answer,
-        entry.created,
-        entry.seconds,
-        entry.usage,
-        entry.expires,
-        None,
-        entry.finish_reason,
-        entry.edited,
-    )
