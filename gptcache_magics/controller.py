@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
     from gptcache_magics.lookup.options import State
 
-__all__ = ["BUNDLE", "Controller", "controller"]
+__all__ = ["Controller", "controller"]
 
 _UNEXPANDED: Final = re.compile(r"\{[A-Za-z_][^{}]*\}|\$[A-Za-z_]\w*|\$\{")
 """A variable in the name of a place: a folder of that name is never made."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, whole_number
-from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store
 from gptcache_magics.text.amounts import seconds_of
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import At
-from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.controller import controller
 from gptcache_magics.lookup.options import default_store
+from gptcache_magics.settings import BUNDLE
 
 if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup.options import NONE, VARIABLE, State, in_environment, read
 from gptcache_magics.semantic.options import PRESETS, Match
-from gptcache_magics.settings import IGNORE, Mode
+from gptcache_magics.settings import BUNDLE, IGNORE, Mode
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import At, Cell, Model, Tag, looked_up, selected
-from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import BUNDLE
 from gptcache_magics.text.amounts import byte_size, counted
 
 EXAMPLE = "%gptcache save lesson.jsonl"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.controller import BUNDLE, controller
+from gptcache_magics.controller import controller
+from gptcache_magics.settings import BUNDLE
 
 if TYPE_CHECKING:
     from gptcache_magics.replay.report import Report
