@@ -6,13 +6,11 @@ key, and the entries that were stored before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from gptcache_magics import generations
 from gptcache_magics.explain.closest import (
     QUESTIONS,
     SAMPLE,
@@ -23,6 +21,7 @@ from gptcache_magics.explain.closest import (
     find_closest,
 )
 from gptcache_magics.explain.earlier import Cause, WordedCause, known_causes, reason_text
+from gptcache_magics.explain.follows import Followed, followed
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
@@ -31,7 +30,6 @@ from gptcache_magics.store.protocol import (
     EntryRow,
     LookupRow,
     Near,
-    Period,
     Selection,
     Store,
     Usage,
@@ -70,10 +68,8 @@ KIND_OF: Final[Mapping[Cause, Kind]] = {
 """The causes of misses that a lookup keeps as its reason; any other is an earlier call that left no answer."""
 SAME_BUT_FOR_WORDS: Final = 0.9
 """Similarity from which other words are a smaller difference than a parameter."""
-QUOTED: Final = 40
-"""Characters of an answer by which a prompt is known to hold it."""
-QUOTING: Final = 300
-"""Number of earlier lookups whose answers a prompt may hold."""
+CHAIN: Final = 5
+"""Most misses of a cascade whose causes are found for the sake of one."""
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 
 
@@ -101,13 +97,15 @@ class Explanation:
     """Further causes, the weightiest first."""
 
 
-def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanation:
+def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS, chain: int = CHAIN) -> Explanation:
     """Explain a lookup: why it hit or missed, the first cause and the others in the order of their weight.
 
     Parameters
     ----------
     most
         Most questions of the newest entries to compare.
+    chain
+        Most misses that this one may follow from, of which the causes are not recorded yet.
     """
     configuration = configurations(store).get(lookup.configuration or "")
     entry = _entry(store, lookup)
@@ -128,7 +126,14 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
         if not found and near is not None and not (closest is not None and closest.same_prompt):
             found, closest = [near[0]], near[1] or closest
         if not found:
-            found = [*_causes(store, lookup, asked, closest)]
+            follows = None
+            if closest is None or not closest.same_prompt:
+                unknown = Reason(Kind.NEW)
+                follows = followed(
+                    store, lookup, asked, closest, lambda row: cause_of(store, row, chain - 1) if chain else unknown
+                )
+            closest = closest if follows is None else follows.closest
+            found = [*_causes(asked, closest, follows)]
     first, *others = found
     return Explanation(
         cause=first.cause,
@@ -146,9 +151,9 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
     )
 
 
-def cause_of(store: Store, lookup: LookupRow) -> Reason:
+def cause_of(store: Store, lookup: LookupRow, chain: int = CHAIN) -> Reason:
     """Return the cause of a miss as its reason, found in a few milliseconds: few questions are compared."""
-    explanation = explain(store, lookup, SAMPLE)
+    explanation = explain(store, lookup, SAMPLE, chain)
     kind = KIND_OF.get(explanation.cause, Kind.EARLIER)
     return Reason(kind, explanation.detail or (explanation.cause if kind is Kind.EARLIER else ""))
 
@@ -212,10 +217,14 @@ def _near(store: Store, asked: Question, near: Near | None) -> tuple[WordedCause
     return found, closest
 
 
-def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest | None) -> Iterator[WordedCause]:
+def _causes(asked: Question, closest: Closest | None, follows: Followed | None) -> Iterator[WordedCause]:
     """Yield the causes that the closest entry shows, the weightiest first."""
     if closest is None:
-        yield WordedCause("first time", "Asked for the first time: nothing like it was stored.")
+        yield (
+            _of_followed(follows)
+            if follows
+            else WordedCause("first time", "Asked for the first time: nothing like it was stored.")
+        )
         return
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
     same_question = closest.similarity == 1.0 and bool(closest.where or not closest.words)
@@ -229,7 +238,8 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
     more = " Its model or parameters differ too." if in_words and not same_configuration else ""
     short = f"other words: the closest question is {share} the same"
     words = WordedCause("other words", f"Asked in {short}.{more}", share, short)
-    if in_words and closest.similarity < SAME_BUT_FOR_WORDS:
+    before_changes = closest.similarity < SAME_BUT_FOR_WORDS and follows is None
+    if in_words and before_changes:
         yield words
     if same_prompt or closest.changes:
         what = "The same prompt" if closest.same_prompt else "The same question"
@@ -240,10 +250,8 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
         yield _of_changes(what, closest)
     if same_prompt:
         return
-    followed = _followed(store, lookup, asked, closest)
-    if followed is not None:
-        message = f"It follows from lookup {followed}: the prompt holds the new answer of that one."
-        yield WordedCause("follows", message, str(followed), f"it follows from lookup {followed}")
+    if follows is not None:
+        yield _of_followed(follows)
     if closest.volatile:
         message = f"The same but for {closest.volatile}"
         yield WordedCause("volatile", f"{message}.", closest.volatile, f"the same but for {closest.volatile}")
@@ -255,8 +263,13 @@ def _causes(store: Store, lookup: LookupRow, asked: Question, closest: Closest |
         yield WordedCause(
             "another context", f"The same question was stored, but {where} differs.", where, f"{where} differs"
         )
-    elif closest.similarity >= SAME_BUT_FOR_WORDS:
+    elif not before_changes and not (follows and follows.only):
         yield words
+
+
+def _of_followed(follows: Followed) -> WordedCause:
+    message = f"It follows from lookup {follows.number}: the prompt holds the new answer of that one."
+    return WordedCause("follows", message, str(follows.number), f"it follows from lookup {follows.number}")
 
 
 def _of_changes(what: str, closest: Closest) -> WordedCause:
@@ -266,33 +279,6 @@ def _of_changes(what: str, closest: Closest) -> WordedCause:
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
     message = f"{what} was stored, but under {cause}: {changes}."
     return WordedCause(cause, message, changes, f"{cause}: {changes}")
-
-
-def _followed(store: Store, lookup: LookupRow, asked: Question, closest: Closest) -> int | None:
-    """Return the number of the latest miss of the same run whose answer is in the prompt; None if there is none.
-
-    Where the closest entry is of the same run, too, nothing like the prompt was there before.
-    """
-    prompt = asked.prompt or asked.question
-    if len(prompt) < QUOTED:
-        return None
-    rows = store.lookups(Period(run=lookup.run, below=lookup.number), QUOTING)
-    misses = {row.entry: row for row in rows if row.outcome == "miss" and row.entry is not None}
-    if any(entry.startswith(closest.id) for entry in misses):
-        return None
-    quoted = [
-        misses[entry.key[:16]].number
-        for entry in (store.entries(Selection(ids=[*misses])) if misses else ())
-        if _quotes(prompt, generations.text_if_readable(entry.answer) or "")
-    ]
-    return max(quoted, default=None)
-
-
-def _quotes(prompt: str, text: str) -> bool:
-    """Return whether a prompt holds a good part of a text: its beginning, its middle or its end."""
-    text = json.dumps(text.strip(), ensure_ascii=False)[1:-1]  # as a prompt of messages has it
-    parts = (text[at : at + QUOTED] for at in (0, max(0, len(text) - QUOTED) // 2, max(0, len(text) - QUOTED)))
-    return len(text) >= QUOTED and any(part in prompt for part in parts)
 
 
 def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:

@@ -7,19 +7,30 @@ Only entries that were stored before the lookup count, because a miss stores one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from typing import Final, NamedTuple
 
+from gptcache_magics.explain.frame import fits, frame
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.explain.volatile import alike_but_for_numbers, volatile_difference
-from gptcache_magics.store.protocol import Configuration, EntryCatalog, EntryRow, LookupLog, Selection, Store
+from gptcache_magics.explain.volatile import alike_but_for_numbers, volatile_difference, volatile_texts
+from gptcache_magics.identity.volatile import difference
+from gptcache_magics.store.protocol import (
+    Configuration,
+    EntryCatalog,
+    EntryRow,
+    LookupLog,
+    Selection,
+    Store,
+    StoredQuestion,
+)
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
 
-__all__ = ["Closest", "Question", "compared_with", "configurations", "find_closest"]
+__all__ = ["Closest", "Question", "compared_with", "configurations", "find_closest", "framed"]
 
 SIMILAR: Final = 0.6
 """Least similarity that a person would call similar: of unrelated sentences one pair in 1,000 reaches 0.5."""
@@ -122,10 +133,10 @@ def find_closest(store: Store, asked: Question, at_least: float = SIMILAR, most:
     for configuration in [*own, None]:
         similar = best is not None and best.similarity >= SIMILAR
         # A question of the same configuration is closer, and only the same prompt but for an id is closer than that.
-        ranked = _ranked(
-            store, asked.question[:QUESTION_CHARACTERS], configuration, at_least, SAMPLE if similar else most
-        )
-        found = _same_but(store, asked, known, ranked)
+        question = asked.question[:QUESTION_CHARACTERS]
+        rows = _questions(store, question, configuration, SAMPLE if similar else most)
+        ranked = _ranked(rows, question, at_least)
+        found = _same_but(store, asked, known, [*_of_frame(rows, question), *ranked])
         if found is not None:
             return found
         found = None if similar else _most_similar(store, asked, known, ranked)
@@ -184,15 +195,20 @@ def _most_similar(
     return _compared(asked, _least_changed(asked, there, known), known, best) if there else None
 
 
-def _ranked(store: EntryCatalog, question: str, configuration: str | None, at_least: float, most: int) -> list[_Ranked]:
-    """Return the most similar questions, the most similar first."""
-    from rapidfuzz import fuzz, process
-
+def _questions(store: EntryCatalog, question: str, configuration: str | None, most: int) -> Sequence[StoredQuestion]:
+    """Return the questions of the newest entries, as many as can be compared in a moment."""
     rows = store.questions(configuration, SAMPLE)
     if len(rows) == SAMPLE < most:
         length = max(1, sum(len(each.question) for each in rows) // SAMPLE)
         limit = min(most, CHARACTERS // length, COMPARISONS // (length * max(1, len(question))))
         rows = store.questions(configuration, limit) if limit > SAMPLE else rows[: max(limit, 1)]
+    return rows
+
+
+def _ranked(rows: Sequence[StoredQuestion], question: str, at_least: float) -> list[_Ranked]:
+    """Return the most similar questions, the most similar first."""
+    from rapidfuzz import fuzz, process
+
     found = process.extract(
         question,
         [each.question for each in rows],
@@ -201,6 +217,37 @@ def _ranked(store: EntryCatalog, question: str, configuration: str | None, at_le
         score_cutoff=100 * at_least,
     )
     return [_Ranked(*rows[at], score / 100) for _, score, at in found]
+
+
+def _of_frame(rows: Sequence[StoredQuestion], question: str) -> list[_Ranked]:
+    """Return questions that differ in ids, dates and the like only, however short they are without them."""
+    parts = volatile_texts(question)
+    if not parts or len(question) == QUESTION_CHARACTERS:
+        return []
+    around = frame(question, parts)
+    found = (row for row in rows if fits(row.question, around) and row.question != question)
+    return _by_likeness(question, [row for row in islice(found, CANDIDATES) if difference(row.question, question)])
+
+
+def _by_likeness(question: str, rows: Iterable[StoredQuestion]) -> list[_Ranked]:
+    from rapidfuzz import fuzz
+
+    ranked = (_Ranked(row.id, row.question, fuzz.ratio(question, row.question) / 100) for row in rows)
+    return sorted(ranked, key=lambda each: -each.similarity)
+
+
+def framed(store: Store, asked: Question, around: Sequence[str], without: Sequence[str]) -> Closest | None:
+    """Return the closest older entry whose question has a frame, but none of some; best of the same configuration."""
+    known = configurations(store)
+    question = asked.question[:QUESTION_CHARACTERS]
+    own = [asked.configuration.key] if asked.configuration and len(known) > 1 else []
+    for configuration in [*own, None]:
+        rows = _questions(store, question, configuration, SAMPLE)
+        fitting = (row for row in rows if fits(row.question, around) and row.id not in {*without})
+        found = _most_similar(store, asked, known, _by_likeness(question, fitting))
+        if found is not None:
+            return found
+    return None
 
 
 def _was_there(store: EntryCatalog, asked: Question, row: EntryRow) -> bool:

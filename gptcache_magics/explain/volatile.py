@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from gptcache_magics.identity.volatile import difference, named
+from gptcache_magics.identity.volatile import RULES, difference, masked, named
 from gptcache_magics.text.messages import conversation
 
-__all__ = ["alike_but_for_numbers", "volatile_difference"]
+__all__ = ["alike_but_for_numbers", "volatile_difference", "volatile_texts"]
 
 ALIKE: Final = 70
 """Least similarity in percent, once words with digits are left out: a month or a weekday may differ in a short text."""
@@ -36,6 +36,11 @@ def alike_but_for_numbers(question: str, questions: Sequence[str]) -> list[int]:
         score_cutoff=ALIKE,
     )
     return [at for _, _, at in found]
+
+
+def volatile_texts(question: str) -> list[str]:
+    """Return the ids, addresses, dates and times of a question."""
+    return [each.text for each in masked(question, RULES.keys() - {"order"}).found]
 
 
 def volatile_difference(old: str, new: str) -> tuple[str, tuple[str, ...]]:
