@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -20,6 +20,7 @@ from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
 from gptcache_magics.identity.carried import carried_by
 from gptcache_magics.identity.facts import facts_of, key_variables
 from gptcache_magics.identity.label import label_of
+from gptcache_magics.identity.local_file import with_contents
 from gptcache_magics.identity.model import behaviour, fields, model_file, model_name
 from gptcache_magics.identity.origin import name_of
 from gptcache_magics.identity.providers import (
@@ -148,15 +149,39 @@ def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_b
 
     bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
     counted, arguments, called = *reduced(facts, counted, arguments, bookkeeping), name
-    # The class of a provider sends the path to its server, which has files of its own.
-    file = None if facts.known or provider in PROVIDERS else model_file(model, kwargs)
+    # The class of a provider sends the path to its server, which may read another file than the one that lies here.
+    asks_server = facts.known or provider in PROVIDERS
+    file = None if asks_server else model_file(model, kwargs)
     if file is not None and name in ("", file.path):
         name, called = file.identity, file.name
-    sent = dumps([name_of(kind), name, counted, arguments, *beside])
+    unread = [name, counted, arguments, *beside]
     if file is not None:
-        sent = sent.replace(dumps(file.path), dumps(file.identity)).replace(dumps(file.given), dumps(file.identity))
-    earlier = configuration(data, before) if sent != data else None
+        for path in (file.path, file.given):
+            unread = orjson.loads(dumps(unread).replace(dumps(path), dumps(file.identity)))
+    read = [*_with_contents(unread, asks_server=asks_server, known=facts.known)]
+    sent = dumps([name_of(kind), *unread, *read])
+    # Nobody knows the contents that the first versions answered from.
+    earlier = configuration(data, before) if sent != data and not read else None
     return ReadCall(configuration(sent, called), carried_by(model, facts, kwargs), earlier)
+
+
+def _with_contents(read: Sequence[Any], *, asks_server: bool, known: bool) -> Iterator[dict[str, Any]]:
+    """Yield what was read with the contents of the files and folders that are named in it, if there are any.
+
+    Parameters
+    ----------
+    asks_server
+        Whether the class is a provider's or made of one. It may ask a server of this machine, which reads files; but
+        most names of its models are no files, whatever lies in the working folder.
+    """
+    name, fields, arguments, *beside = read
+    named = {each: value for each, value in {**fields, **arguments}.items() if each in MODEL_NAMES}
+    others = {} if known else {each: value for each, value in {**fields, **arguments}.items() if each not in named}
+    does = {each: value for each, value in beside[0].items() if each != "code"} if beside and not known else {}
+    before = [name, named, others, does]
+    after = [with_contents(each, places=asks_server) for each in before[:2]] + [*map(with_contents, before[2:])]
+    if after != before:
+        yield {"contents": after}
 
 
 def _variables(content: bytes) -> dict[str, str]:

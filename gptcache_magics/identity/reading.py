@@ -14,8 +14,10 @@ import orjson
 from gptcache_magics.identity import clients
 from gptcache_magics.identity.call import ReadCall
 from gptcache_magics.identity.facts import Facts
+from gptcache_magics.identity.local_file import is_place
 from gptcache_magics.identity.model import sent_of
 from gptcache_magics.identity.origin import is_installed
+from gptcache_magics.identity.providers import MODEL_NAMES
 
 __all__ = ["ARGUMENTS", "Reading", "plain_values", "reading_of"]
 
@@ -101,7 +103,7 @@ def plain_values(model: Any, facts: Facts, kwargs: Mapping[str, Any], *, awaited
     Returns
     -------
     A value that is equal only where theirs are; None if the model must be read in full: a value is not plain data, or
-    the class is not known.
+    the class is not known, or the model is named by a path, whose file may change.
     """
     attributes = vars(model)
     if not facts.known or not facts.attributes.issuperset(attributes) or (sent := sent_of(model, facts)) is None:
@@ -109,6 +111,9 @@ def plain_values(model: Any, facts: Facts, kwargs: Mapping[str, Any], *, awaited
     for each in (*sent[0], *sent[1]):
         if each.by_itself:
             return None
+    named = (*map(kwargs.get, MODEL_NAMES), *map(attributes.get, MODEL_NAMES))
+    if any(type(name) is str and is_place(name) for name in named):
+        return None
     values: Any = tuple(map(attributes.get, facts.names)), model.__pydantic_extra__, kwargs
     try:
         return _content(values), *sent[0], None, *sent[1], awaited and sent[0] != sent[1]

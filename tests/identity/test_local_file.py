@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
+from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
 import gptcache_magics as gm
 from gptcache_magics.identity import local_file as files
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.local_file import local_file
+from gptcache_magics.identity.unreadable import Unreadable
 from tests.support.calls import Chat, identity
 
 
@@ -176,3 +178,150 @@ def test_an_answer_is_served_after_the_file_was_moved(put: Callable[..., str]) -
         assert gm.stats().loc["tiny.gguf", "hits"] == 1
     finally:
         gm.off()
+
+
+@pytest.mark.parametrize(
+    "made", [lambda path: ChatOpenAI(model=path, api_key="a"), lambda path: ChatOllama(model=path)]
+)
+def test_a_file_that_a_server_of_this_machine_may_read_counts(
+    put: Callable[..., str], made: Callable[..., Any]
+) -> None:
+    path = put("a")
+    model = made(path)
+    before = identity(model, "Hi").key
+    assert identity(made(path), "Hi").key == before
+
+    put("a", content=b"lighter")
+    after = {identity(model, "Hi").key, identity(made(path), "Hi").key}
+    assert len(after) == 1
+    assert before not in after
+    assert identity(model, "Hi").earlier is None
+
+
+def test_a_file_that_a_call_names_for_a_server_counts(put: Callable[..., str]) -> None:
+    model, path = ChatOpenAI(model="small", api_key="a"), put("a")
+    before = identity(model, "Hi", model=path).key
+
+    put("a", content=b"lighter")
+    assert identity(model, "Hi", model=path).key != before
+
+
+@pytest.mark.parametrize("kind", [ChatOpenAI, Mine])
+def test_the_name_of_a_model_is_no_file_whatever_lies_here(
+    kind: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ("gpt-4o", "gpt-4.1", "meta/llama-3.gguf")
+    before = [identity(kind(model=each, api_key="a"), "Hi").key for each in names]
+    (tmp_path / "meta").mkdir()
+    for each in names:
+        (tmp_path / each).write_bytes(b"weights")
+
+    assert [identity(kind(model=each, api_key="a"), "Hi").key for each in names] == before
+
+
+def test_a_content_of_the_same_size_and_time_is_another(put: Callable[..., str]) -> None:
+    def digest(content: bytes) -> str:
+        path = put("a", content=content)
+        os.utime(path, (1e9, 1e9))
+        found = local_file(path)
+        assert found is not None
+        return found.digest
+
+    assert len({digest(b"%04d" % number) for number in range(50)}) == 50
+
+
+def test_a_file_that_replaces_another_is_read(put: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "RECENT", 0)
+    path, other = put("a", content=b"one"), put("b", content=b"two")
+    for each in (path, other):
+        os.utime(each, (1e9, 1e9))
+    before = local(path).key
+    os.replace(other, path)
+
+    assert local(path).key != before
+
+
+class Adapted(FakeListChatModel):
+    """A class of the user's with fields of every form for what it reads."""
+
+    lora_path: str | None = None
+    weights: Path | None = None
+    adapters: list[Any] = []  # noqa: RUF012  (pydantic copies it)
+    folder: str = ""
+    responses: list[str] = ["Yes."]  # noqa: RUF012
+    _private: Any = None
+
+
+FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "a text": lambda path: {"lora_path": path},
+    "a path": lambda path: {"weights": Path(path)},
+    "in a list": lambda path: {"adapters": [{"path": path, "scale": 0.5}]},
+    "a path in a list": lambda path: {"adapters": [Path(path)]},
+    "a folder": lambda path: {"folder": os.path.dirname(path)},
+    "a folder that is a path": lambda path: {"weights": Path(path).parent},
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_what_a_class_of_the_users_may_read_counts(put: Callable[..., str], field: str) -> None:
+    path = put("a")
+    model = Adapted(**FIELDS[field](path))
+    before = identity(model, "Hi").key
+    assert identity(Adapted(**FIELDS[field](path)), "Hi").key == before
+
+    put("a", content=b"lighter")
+    assert identity(model, "Hi").key != before
+    put("a")
+    assert identity(model, "Hi").key == before
+
+
+def test_a_private_attribute_and_an_argument_that_are_files_count(put: Callable[..., str]) -> None:
+    model, path = Adapted(), put("a")
+    model._private = path
+    before = identity(model, "Hi").key, identity(Adapted(), "Hi", lora=path).key
+
+    put("a", content=b"lighter")
+    assert identity(model, "Hi").key != before[0]
+    assert identity(Adapted(), "Hi", lora=path).key != before[1]
+
+
+def test_a_large_file_of_a_folder_is_known_by_its_times(
+    put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGE", 4)
+    path = put("a")
+    model = Adapted(folder=os.path.dirname(path))
+    before = identity(model, "Hi").key
+
+    os.utime(path, (1e9, 1e9))
+    assert identity(model, "Hi").key != before
+
+
+def test_a_new_file_and_a_new_folder_of_a_folder_count(put: Callable[..., str], tmp_path: Path) -> None:
+    put("a")
+    model = Adapted(folder=str(tmp_path / "a"))
+    keys = {identity(model, "Hi").key}
+    put("a", "more.json")
+    keys.add(identity(model, "Hi").key)
+    put("a/below")
+
+    assert identity(model, "Hi").key not in keys
+    assert len(keys) == 2
+
+
+def test_a_folder_that_is_too_large_goes_past_the_cache(
+    put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_FILES", 1)
+    model = Adapted(folder=os.path.dirname(put("a")))
+    identity(model, "Hi")
+    put("a", "more.gguf")
+
+    with pytest.raises(Unreadable, match="the folder a holds more than 1 files and folders"):
+        identity(model, "Hi")
+
+
+@pytest.mark.parametrize("text", ["/", ".", "..", "./", "e.g. this", "a/b", "x" * 5000 + ".a", "\0.a", "https://a.b/c"])
+def test_a_text_that_is_no_path_is_as_it_was(text: str) -> None:
+    assert files.with_contents([text, {"a": text}]) == [text, {"a": text}]
