@@ -83,7 +83,7 @@ def local_file(value: Any) -> LocalFile | None:
 
 
 def is_place(text: str) -> bool:
-    """Return whether a text is a path from the root, the home or the working folder, and cannot be the name of a model."""
+    """Return whether a text is a path from the root, the home or the working folder, and so no name."""
     return _PLACE.match(text) is not None
 
 
