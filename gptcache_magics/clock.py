@@ -5,7 +5,6 @@ from __future__ import annotations
 import copyreg
 import datetime
 import sys
-import time
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -25,7 +24,6 @@ class FrozenDate:
         self.day = day
         self.names = names
         """The names of the caller, in which the classes are replaced, too."""
-        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -44,16 +42,17 @@ class FrozenDate:
             unfreeze()
 
     def now(self, zone: datetime.tzinfo | None = None) -> datetime.datetime:
-        """Return nine in the morning of the day, in any time zone, and the time that has passed since."""
-        passed = datetime.timedelta(seconds=time.monotonic() - self._started)
-        return _DATETIME.combine(self.day, _MORNING, zone) + passed  # type: ignore[no-any-return]
+        """Return nine in the morning of the day, in any time zone."""
+        return _DATETIME.combine(self.day, _MORNING, zone)  # type: ignore[no-any-return]
 
 
 def frozen_date(day: str | datetime.date) -> FrozenDate:
-    """Let ``date.today`` and ``datetime.now`` give a day, from nine in the morning on.
+    """Let ``date.today`` give a day, and ``datetime.now`` nine in the morning of that day.
 
     ``with frozen_date("2026-01-05"):`` holds for the block. A plain call holds until ``stop()``, or until the cache is
-    turned off. ``time.time`` stays as it is, and so do names that other modules have imported from ``datetime``.
+    turned off. ``datetime.now`` stands still, to the microsecond: a prompt with the time in it is the same prompt in
+    each run. ``time.time`` and ``time.monotonic`` go on, and names that other modules have imported from ``datetime``
+    stay as they are.
 
     Parameters
     ----------

@@ -27,12 +27,14 @@ def real() -> Iterator[None]:
 
 
 def test_a_block_has_its_day_in_the_module_and_under_the_names_of_the_caller() -> None:
-    before, seconds = datetime.datetime.now(), time.time()
+    before, seconds, passed = datetime.datetime.now(), time.time(), time.monotonic()
     with gm.frozen_date(DAY) as frozen:
         assert str(date.today()) == str(datetime.date.today()) == DAY
         assert f"{datetime.datetime.now():%Y-%m-%d %H:%M}" == f"{DAY} 09:00"
         assert f"{datetime.datetime.now(UTC):%Y-%m-%d %H:%M %Z}" == f"{DAY} 09:00 UTC"
-        assert datetime.datetime.utcnow() <= datetime.datetime.today() <= datetime.datetime.now()
+        assert datetime.datetime.utcnow() == datetime.datetime.today() == datetime.datetime.now()
+        assert f"{datetime.datetime.now()}" == f"{DAY} 09:00:00"
+        assert 0 < time.monotonic() - passed
         assert abs(time.time() - seconds) < 3600
         assert repr(frozen) == f"<FrozenDate {DAY}>"
     assert datetime.datetime.now() - before < timedelta(hours=1)
@@ -93,12 +95,14 @@ def test_off_lets_the_real_day_come_back(magic: Typist) -> None:
     assert datetime.date.today().isoformat() != DAY
 
 
-def test_a_prompt_with_today_in_it_hits_the_next_day(tmp_path: Path) -> None:
+def test_a_prompt_with_the_time_in_it_hits_in_the_next_run(tmp_path: Path) -> None:
     gm.on(tmp_path)
-    with gm.frozen_date(DAY):
-        first = ask(f"Today is {datetime.date.today()}. What day is tomorrow?")
-    with gm.frozen_date(DAY):
-        assert ask(f"Today is {datetime.date.today()}. What day is tomorrow?") == first
+    answers = []
+    for _ in range(2):
+        with gm.frozen_date(DAY):
+            answers.append([ask(f"Today is {each()}.") for each in (datetime.date.today, datetime.datetime.now)])
+    assert answers[0] == answers[1]
+    assert gm.stats(by="total")["hits"].item() == 2
     at = gm.lookups(since="run")["at"]
     assert (pd.Timestamp.now("UTC") - at < pd.Timedelta(hours=1)).all()
     gm.off()
