@@ -70,7 +70,9 @@ def _run(words: list[str]) -> tuple[str, int]:
     if name in commands.COMMANDS and name not in COMMANDS:
         raise CommandError(f"{name} is for notebooks: %load_ext gptcache_magics. In a shell: {', '.join(COMMANDS)}.")
     if name not in COMMANDS:
-        raise CommandError(f"No command '{name}'.{nearest(name, COMMANDS)} {PROGRAM} --help")
+        raise CommandError(
+            f"No command '{name}'.{nearest(name, (*COMMANDS, '--help', commands.VERSION))} {PROGRAM} --help"
+        )
     parser = commands.parser(name)
     if "--help" in rest or "-h" in rest:
         formats = "\n\nAs a file: --csv or --json" if name in TABLES else ""

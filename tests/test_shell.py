@@ -118,6 +118,7 @@ def test_a_long_table_is_cut_and_says_so(run: Shell, monkeypatch: pytest.MonkeyP
         ("stats --plot --csv", "--csv is for tables, and this is not one."),
         ("save x.jsonl --json", "save: --json is for tables: stats, models, entries, lookups, doctor, verify."),
         ("show 0123", "No entry has the id '0123'. All ids: python -m gptcache_magics entries"),
+        ("--versoin", "No command '--versoin'. Did you mean '--version'? python -m gptcache_magics --help"),
         ("--version now", "No command '--version'."),
     ],
 )

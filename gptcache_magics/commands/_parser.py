@@ -25,6 +25,13 @@ from gptcache_magics.text.choices import LARGEST, check_choice, check_number, ne
 
 __all__ = ["Declared", "Option", "Parser", "Word", "checked", "summary", "whole_number", "words"]
 
+SWITCH: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("yes", "on", "true"), True),
+    **dict.fromkeys(("no", "off", "false", "none"), False),
+}
+"""What may follow an option that is on, off or left as it is; without any of these words the option is on."""
+NEGATIVE: Final = re.compile(r"-[\d.$]")
+"""Finds the beginning of an amount below zero, which is not an option."""
 DIGITS: Final = 30
 """Number of digits that are read: ``int`` refuses thousands of them, and 30 are above ``LARGEST``."""
 P = ParamSpec("P")
@@ -98,6 +105,11 @@ class Declared:
     def flag(self) -> bool:
         """Whether the option takes no value."""
         return bool in self.types
+
+    @property
+    def switch(self) -> bool:
+        """Whether the option is on, off, or left as it is."""
+        return self.flag and NoneType in self.types
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -216,9 +228,12 @@ class Parser(argparse.ArgumentParser):
     def _declare(self, each: Declared) -> None:
         kind = each.declaration
         arguments: dict[str, Any] = {"help": kind.help.replace("%", "%%")}
+        if each.switch:
+            arguments |= {"nargs": "?", "type": _switched(each.names[-1]), "metavar": "no"}
+            self.add_argument(*each.names, dest=each.name, **arguments)
+            return
         if each.flag:
-            default = None if NoneType in each.types else False
-            self.add_argument(*each.names, dest=each.name, action="store_true", default=default, **arguments)
+            self.add_argument(*each.names, dest=each.name, action="store_true", **arguments)
             return
         arguments |= {"type": each.reader(self._name), "metavar": kind.metavar or "|".join(each.values) or None}
         if isinstance(kind, Option):
@@ -241,6 +256,7 @@ class Parser(argparse.ArgumentParser):
         CommandError
             For an unknown or repeated option, a missing word, or a value that does not fit.
         """
+        line = list(self._joined(line))
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
         known = [name for each in self.declared for name in each.names]
         for option in given:
@@ -255,6 +271,25 @@ class Parser(argparse.ArgumentParser):
         arguments = vars(self.parse_args(line))
         several = next((each.name for each in self.declared if each.several), "")
         return arguments.pop(several, []), arguments
+
+    def _joined(self, line: Iterable[str]) -> Iterator[str]:
+        """Yield the words of a line, an option and its value as one word where ``argparse`` would not see the value.
+
+        That is an amount below zero, which begins like an option, and the word after a switch, which may be a place.
+        """
+        options = {name: each for each in self.declared for name in each.names}
+        words = iter([*line, None])
+        word = next(words)
+        while word is not None:
+            option, following = options.get(word), next(words)
+            if option is not None and option.switch:
+                is_value = following is not None and following.lower() in SWITCH
+                word = f"{word}={following if is_value else 'yes'}"
+            else:
+                is_value = option is not None and not option.flag and bool(NEGATIVE.match(following or ""))
+                word = f"{word}={following}" if is_value else word
+            yield word
+            word = next(words) if is_value else following
 
     def with_variables(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments with the variables of a notebook in place of their names.
@@ -296,6 +331,17 @@ class Parser(argparse.ArgumentParser):
     @property
     def _name(self) -> str:
         return self.prog.split()[-1]
+
+
+def _switched(name: str) -> Callable[[str], bool]:
+    """Return a converter of the word after a switch."""
+
+    def read(text: str) -> bool:
+        if text.lower() not in SWITCH:
+            raise argparse.ArgumentTypeError(f"{name} takes yes or no. Got '{text}'.")
+        return SWITCH[text.lower()]
+
+    return read
 
 
 def _expanded(place: str, variables: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Tag", "Unused"),
+    "TO_CHANGE",
     *(
         "cell_number",
         "configurations_of",
@@ -38,6 +39,8 @@ __all__ = [
 LAST: Final = "last"
 SUGGESTED: Final = 50
 """Number of the newest ids that are completed."""
+TO_CHANGE: Final = 4
+"""Least number of digits of the id of an entry that a command changes: one digit may be a slip, and fits something."""
 TAGGED: Final = 500
 """Number of the newest entries whose tags are completed."""
 
@@ -119,8 +122,9 @@ def selected(
     unused: str | None = None,
     expired: bool = False,
     pinned: bool | None = None,
+    least: int = 1,
 ) -> Selection:
-    """Return a selection of the entries that fit every given condition.
+    """Return a selection of the entries that fit every given condition; ``least`` is as in ``named_keys``.
 
     Raises
     ------
@@ -131,7 +135,11 @@ def selected(
         raise CommandError(f"grep is a regular expression, such as 'capital of'. Got {repr(grep)[:40]}.")
     now = time.time()
     return Selection(
-        ids=named_keys(source.store, ids) if ids else looked_up(source, cell) if cell is not None else None,
+        ids=named_keys(source.store, ids, least=least)
+        if ids
+        else looked_up(source, cell)
+        if cell is not None
+        else None,
         configurations=configurations_of(source.store, model),
         grep=grep,
         tag=tag,
@@ -177,19 +185,25 @@ def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:
         If there is no id, or an id does not fit exactly one entry.
     """
     store = controller.source().store
-    keys = named_keys(store, ids)
+    keys = named_keys(store, ids, least=TO_CHANGE)
     if not keys:
         raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
     return store, Selection(ids=keys)
 
 
-def named_keys(store: Store, ids: Sequence[str | Iterable[str]]) -> list[str]:
-    """Return the keys of entries by the beginnings of their ids; each must fit exactly one entry."""
+def named_keys(store: Store, ids: Sequence[str | Iterable[str]], *, least: int = 1) -> list[str]:
+    """Return the keys of entries by the beginnings of their ids; each must fit exactly one entry.
+
+    Parameters
+    ----------
+    least
+        Number of digits that must be given: ``TO_CHANGE`` for a command that changes entries.
+    """
     names = ([each] if isinstance(each, str) or not isinstance(each, Iterable) else each for each in ids)
-    return [_named_key(store, name) for several in names for name in several]
+    return [_named_key(store, name, least) for several in names for name in several]
 
 
-def _named_key(store: Store, beginning: str) -> str:
+def _named_key(store: Store, beginning: str, least: int) -> str:
     if not isinstance(beginning, str):
         raise CommandError(f"An id is a text, such as 'a41f'. Got {repr(beginning)[:40]}. All ids: %gptcache entries")
     keys = [each.key for each in store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)]
@@ -200,6 +214,11 @@ def _named_key(store: Store, beginning: str) -> str:
         more = " and more" if len(keys) > 5 else ""
         count = f"{len(keys)} entries" if len(keys) < 6 else "many entries"
         raise CommandError(f"Id '{beginning}' fits {count}: {fitting}{more}. Type more.")
+    if len(beginning.lstrip("#")) < least:
+        raise CommandError(
+            f"Type at least {least} digits of the id of an entry to change: '{beginning}' stands for {keys[0][:8]} "
+            "only by chance."
+        )
     return keys[0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.commands._selection import Id, named_keys
+from gptcache_magics.commands._selection import TO_CHANGE, Id, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection
@@ -32,7 +32,7 @@ def edit(
         raise CommandError(f"edit: give the new answer, as text or as --var NAME. Example: {EXAMPLE}")
     source = controller.source()
     source.flush()
-    (key,) = named_keys(source.store, [str(id)])
+    (key,) = named_keys(source.store, [str(id)], least=TO_CHANGE)
     (row,) = source.store.entries(Selection(ids=[key]), limit=1)
     answer = generations.with_text(row.answer, new)
     if answer == row.answer:

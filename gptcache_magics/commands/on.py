@@ -78,7 +78,7 @@ def on(
     ] = None,
     keep_cut_off: Annotated[
         bool | None,
-        Option(help="store answers that were cut off at max_tokens, withheld or empty, too; they are marked"),
+        Option(help="store answers that were cut off at max_tokens, withheld or empty, too, marked; or no"),
     ] = None,
     ignore: Annotated[
         str | Sequence[str] | None,

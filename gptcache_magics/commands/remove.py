@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.commands._selection import Expired, Grep, Model, Older, Tag, Unused, entry_ids, selected
+from gptcache_magics.commands._selection import TO_CHANGE, Expired, Grep, Model, Older, Tag, Unused, entry_ids, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection
@@ -96,6 +96,7 @@ def remove(
         unused=unused,
         expired=expired,
         pinned=None if ids else False,
+        least=TO_CHANGE,
     )
     return removed(selection, dry_run=dry_run, yes=yes)
 

@@ -36,7 +36,8 @@ def check_number(name: str, value: Any) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'stats' or 'status'?``, or an empty text."""
+    """Return `` Did you mean 'stats' or 'status'?``, or an empty text. For an option, only options are meant."""
+    known = [each for each in known if each != word and each.startswith("--" if word.startswith("--") else "")]
     plain = {each.lstrip("-"): each for each in known}
     matches = [plain[match] for match in difflib.get_close_matches(word.lstrip("-"), plain, n=2, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

@@ -75,6 +75,54 @@ def test_an_option_that_is_taken_back_is_not_repeated(magic: Typist) -> None:
     assert magic().mode == "auto, max-size 500MB"
 
 
+@pytest.mark.parametrize("no", ["no", "none", "off", "False"])
+def test_a_line_takes_keep_cut_off_back(magic: Typist, no: str) -> None:
+    magic.told("on --keep-cut-off")
+    assert magic().mode == "auto, keep-cut-off"
+    assert magic.told(f"on --keep-cut-off {no}").endswith(" Set: keep-cut-off no.")
+    assert magic().mode == "auto"
+    magic.told("on --keep-cut-off yes")
+    assert magic().mode == "auto, keep-cut-off"
+    magic.told("on --keep-cut-off=no")
+    magic.told("off")
+    assert magic.told("on --keep-cut-off answers").startswith("Cache on: answers,"), "another word is the place"
+    assert magic.refused("on --keep-cut-off=maybe").startswith("on: --keep-cut-off takes yes or no. Got 'maybe'.")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("on --ttl -1d", "--ttl takes a time such as 12h or 7d. Got '-1d'."),
+        ("on --max-size -5MB", "--max-size takes a size such as 500MB or 2GB. Got '-5MB'."),
+        ("on --budget -2usd", "--budget takes US dollars such as 2usd or 0.50usd. Got '-2usd'."),
+        ("on --budget -$2", "--budget takes US dollars such as 2usd or 0.50usd. Got '-$2'."),
+        ("remove --older -30d", "--older takes a time such as 30d. Got '-30d'."),
+        ("lookups -n -5x", "lookups: -n takes a whole number above 0. Got '-5x'."),
+        ("on -1d", "on: no option '-1d'."),
+    ],
+)
+def test_an_amount_below_zero_is_answered_by_its_option(magic: Typist, line: str, sentence: str) -> None:
+    if not line.startswith("on"):
+        magic.told("on")
+    assert magic.refused(line).startswith(sentence)
+
+
+def test_one_digit_of_an_id_changes_nothing(magic: Typist) -> None:
+    magic.told("on")
+    ask("question")
+    id = gm.entries().index[0]
+    for line in (f"remove {id[:1]}", f"remove {id[:3]}", f"pin #{id[:3]}", f"tag draft {id[:2]}", f"edit {id[:1]} x"):
+        assert magic.refused(line).startswith("Type at least 4 digits of the id of an entry to change: "), line
+    assert gm.show(id[:1]) is not None, "reading takes any beginning"
+    assert len(gm.entries()) == 1
+    assert magic.told(f"remove {id[:4]}").startswith("Removed 1 entry")
+
+
+def test_a_slip_in_an_option_is_not_taken_for_a_command(magic: Typist) -> None:
+    assert "Did you mean '--version'?" in magic.refused("--versoin")
+    assert "Did you mean '--help'?" in magic.refused("--hlep")
+
+
 def test_a_threshold_keeps_its_name(magic: Typist) -> None:
     magic.ip.user_ns["letters"] = DeterministicFakeEmbedding(size=8)
     told = magic.told("on --match semantic --embedder letters --threshold strict --any-temperature --wait")
