@@ -300,10 +300,13 @@ class Controller:
         return message + (f", mode {mode}" if mode != "auto" else "") + hint + self._as_recorded()
 
     def _as_recorded(self) -> str:
-        """Return what of a prompt does not count in a bundle that is replayed; empty if everything does."""
+        """Return what of a prompt does not count because it did not when answers were recorded that are replayed."""
         assert self.cache is not None
-        store, mode = self.cache.store, self.settings.options.kernel.mode
-        rules = store.ignored() if mode == "replay" and store.where.endswith(BUNDLE) else ()
+        from gptcache_magics.lookup.options import recorded_rules
+
+        options = self.settings.options
+        holds = options.kernel.mode == "replay" and options.ignore is None
+        rules = recorded_rules(self.cache.store) if holds else ()
         if not rules:
             return ""
         from gptcache_magics.identity.volatile import left_out

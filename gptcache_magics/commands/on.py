@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.options import NONE, VARIABLE, State, in_environment, read
+from gptcache_magics.lookup.options import NONE, VARIABLE, State, configured, in_environment, read
 from gptcache_magics.semantic.options import PRESETS, Match
 from gptcache_magics.settings import BUNDLE, IGNORE, Mode
 from gptcache_magics.store.protocol import Store
@@ -196,7 +196,7 @@ def on(
         if mode is not None:
             controller.set_mode(mode)
         again = " again" if kept is cache and before is not cache else ""
-        message += _set(given.typed, init, assumed)
+        message += _set(given.typed, init, assumed, configured(cache.settings))
         aside = "" if kept is cache else _aside()
         over = "" if given.max_size is None else _over(cache.store, given.max_size)
         return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
@@ -212,15 +212,17 @@ def on(
         raise
 
 
-def _set(typed: Mapping[str, str], init: Callable[..., Any] | None, assumed: Mapping[str, str]) -> str:
+def _set(
+    typed: Mapping[str, str], init: Callable[..., Any] | None, assumed: Mapping[str, str], config: Sequence[str]
+) -> str:
     """Return the options that were given, in their words, without those that the rest of the line names."""
     said = {name for name in ("mode", "match") if name in assumed or (name, typed.get(name)) != ("mode", "auto")}
     words = [f"{name} {words}".strip() for name, words in typed.items() if name not in said]
     if init is not None:
         words.append(f"init {getattr(init, '__name__', type(init).__name__)}")
     found = [f"{name} {value} ({VARIABLE.format(name.upper())})" for name, value in assumed.items()]
-    sentences = [f" Set: {', '.join(words)}."] if words else []
-    return "".join([*sentences, *([f" From the environment: {', '.join(found)}."] if found else [])])
+    said_of = {"Set": words, "From the environment": found, "From %config": config}
+    return "".join(f" {source}: {', '.join(options)}." for source, options in said_of.items() if options)
 
 
 def _over(store: Store, limit: int) -> str:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
-from gptcache_magics.lookup.options import MATCHING
+from gptcache_magics.lookup.options import MATCHING, configured, recorded_rules
 from gptcache_magics.semantic.options import searchable
-from gptcache_magics.settings import Options
 from gptcache_magics.store.reasons import INCOMPLETE
 from gptcache_magics.tables.totals import not_stored, run_totals
 from gptcache_magics.text.amounts import byte_size, counted
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gptcache_magics.langchain.cache import GPTCache
-    from gptcache_magics.lookup.budget import Budget
     from gptcache_magics.store.protocol import Store
 
 EXAMPLE = "%gptcache"
@@ -55,12 +53,24 @@ class Status:
         return pd.DataFrame([vars(self)], dtype="string")
 
 
-def _typed(options: Options, budget: Budget | None) -> Iterator[str]:
-    """Yield the options that hold, in the words in which they were typed; those about matching stand elsewhere."""
+def _options(cache: GPTCache) -> Iterator[str]:
+    """Yield the options that hold, with their source unless they were typed; those about matching stand elsewhere."""
+    settings, budget = cache.settings, cache.ledger.budget
+    options, config = settings.options, settings.config
     for name, words in options.typed:
         if name not in MATCHING:
             spent = f" ({budget} spent)" if name == "budget" and budget is not None else ""
             yield f"{name} {words}{spent}".strip()
+    recorded = recorded_rules(cache.store) if options.kernel.mode == "replay" else ()
+    if options.ignore == () and (config.ignore or recorded):
+        yield "ignore none"
+    if options.keep_cut_off is False and config.keep_cut_off:
+        yield "keep-cut-off no"
+    if options.mark_hits is False:
+        yield "mark-hits no"
+    yield from (f"{each} (%config)" for each in configured(settings))
+    if recorded and options.ignore is None:
+        yield f"ignore {','.join(recorded)} (as recorded)"
 
 
 def status() -> Status:
@@ -78,7 +88,7 @@ def status() -> Status:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
     run = run_totals(source) or "no lookups yet"
-    options, budget = cache.settings.options, cache.ledger.budget
+    budget = cache.ledger.budget
     if budget is not None and budget.unknown:
         warnings.append(f"{budget.incomplete}.")
     if cache.ledger.waiting:
@@ -92,7 +102,7 @@ def status() -> Status:
         f"answers in {cache.external_cache}, lookups in {source.where}"
         if cache.external_cache
         else f"{source.where} ({_content(cache.store)})",
-        ", ".join([source.mode, *_typed(options, budget)]),
+        ", ".join([source.mode, *_options(cache)]),
         _match(cache),
         run,
         " ".join(warnings) or "none",

@@ -76,15 +76,20 @@ class Answers:
         found = self._store.recall(request.identity.key) if self.ours else None
         return None if found is None or _expired(found) else found
 
-    def find(self, request: Request, ignored: Collection[str] = ()) -> Search:
+    def find(self, request: Request, ignored: Collection[str] = (), *, as_recorded: bool = True) -> Search:
         """Look for an answer: exactly, but for what is ignored, and then by meaning.
 
         Raises the errors of the place of the answers.
+
+        Parameters
+        ----------
+        as_recorded
+            Whether a replay also ignores what was ignored when an answer was recorded.
         """
         found = self._exact(request)
         if found is not None:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
-        found = self._same_but(request, ignored)
+        found = self._same_but(request, ignored, as_recorded)
         if found is not None:
             newest = "; of differing answers the newest" if found.several else ""
             return Search(found, Reason(Kind.IGNORED, f"{named(found.ignored)}{newest}"))
@@ -178,17 +183,17 @@ class Answers:
                 found = self._find_portable(earlier)
         return found
 
-    def _same_but(self, request: Request, ignored: Collection[str]) -> Found | None:
+    def _same_but(self, request: Request, ignored: Collection[str], as_recorded: bool) -> Found | None:
         """Return the answer to a prompt that differs in nothing but what is ignored; never with samples."""
         replays = request.scope.mode == "replay"
-        if not (ignored or replays) or not self.ours or request.call is None or request.scope.several:
+        if not (ignored or (replays and as_recorded)) or not self.ours or request.call is None or request.scope.several:
             return None
         try:
             if ignored:
                 self.same_but.prepare()
             for identity in filter(None, (request.identity, request.identity.earlier)):
                 same = [identity.configuration.key, *(self._elsewhere(identity) if replays else ())]
-                found = self.same_but.find(identity, ignored, same, replays=replays)
+                found = self.same_but.find(identity, ignored, same, as_recorded=replays and as_recorded)
                 if found is not None:
                     return found
             return None

@@ -146,7 +146,8 @@ class RequestCache:
         started = time.perf_counter()
         try:
             with waiting(request.patience):
-                search = self._answers.find(request, self._ledger.settings.ignored)
+                settings = self._ledger.settings
+                search = self._answers.find(request, settings.ignored, as_recorded=settings.options.ignore is None)
             if search.found is not None and (held_back := self._held_back(request, search.found)) is not None:
                 search = Search(reason=held_back)
             elif search.found is not None:

@@ -10,14 +10,14 @@ import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
-from gptcache_magics.errors import CommandError
+from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
-from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Mode, Options, rules_of
+from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Config, Mode, Options, Settings, rules_of
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import AnswerStore, Period, Store
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("MATCHING", "NONE", "VARIABLE", "Adjustable", "Given", "State"),
-    *("check_init_func", "default_store", "in_environment", "read", "read_for_python", "store_at"),
+    *("check_init_func", "configured", "default_store", "in_environment", "read", "read_for_python"),
+    *("recorded_rules", "store_at"),
 ]
 
 NONE: Final = "none"
@@ -257,6 +258,28 @@ def in_environment(where: object, *, external: bool) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+def configured(settings: Settings) -> list[str]:
+    """Return the options of ``%config`` that hold and are not the default, as a line would name them.
+
+    The place is named elsewhere.
+    """
+    given, default = settings.config, Config()
+    own = {name for name in ("ignore", "keep_cut_off", "mark_hits") if getattr(settings.options, name) is not None}
+    values = {each.name: getattr(given, each.name) for each in fields(Config) if each.name not in {"store", *own}}
+    return [_named(name, value) for name, value in values.items() if value != getattr(default, name)]
+
+
+def recorded_rules(store: Store) -> Sequence[str]:
+    """Return the rules under which the answers of a store were recorded. In a replay they hold unless some are given.
+
+    Given are those of ``on`` or ``GPTCache``; the rules of ``%config`` hold with the recorded ones.
+    """
+    try:
+        return store.ignored()
+    except StoreError:  # a lookup will say it
+        return ()
+
+
 def default_store() -> str:
     """Return the place of a new cache that is given none: that of ``%config``, of the environment, or the default."""
     return NOTEBOOK.config.store or os.environ.get(VARIABLE.format("STORE"), "").strip() or DEFAULT_STORE
@@ -321,6 +344,12 @@ def _words(value: Any) -> str:
     if value is True:
         return ""
     return str(value) if isinstance(value, str | int | float) else type(value).__name__
+
+
+def _named(name: str, value: object) -> str:
+    """Return an option of ``%config`` as a line would name it: ``keep-cut-off``, ``badge no``, ``ignore id``."""
+    words = value if not isinstance(value, bool) else "" if value else NO
+    return f"{name.replace('_', '-')} {words}".strip()
 
 
 def _paid(cache: Adjustable) -> dict[str, tuple[int, float]]:

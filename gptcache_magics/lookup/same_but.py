@@ -49,7 +49,7 @@ class SameBut:
         self._thread: threading.Thread | None = None
 
     def find(
-        self, identity: Identity, rules: Collection[str], configurations: Sequence[str], *, replays: bool
+        self, identity: Identity, rules: Collection[str], configurations: Sequence[str], *, as_recorded: bool
     ) -> Found | None:
         """Return the newest answer to a prompt that is the same but for what rules leave out.
 
@@ -57,7 +57,7 @@ class SameBut:
         ----------
         configurations
             Keys of the configurations that the answer may have.
-        replays
+        as_recorded
             Whether the rules under which an answer was recorded hold for it, too.
         """
         wanted = Selection(configurations=configurations, shape=shape_of(identity.prompt))
@@ -66,7 +66,7 @@ class SameBut:
         for row in self._store.entries(wanted, SAME_SHAPE):
             if row.sample or (row.expires is not None and row.expires <= time.time()):
                 continue
-            own = {*rules, *(row.ignored.split() if replays else ())}
+            own = {*rules, *(row.ignored.split() if as_recorded else ())}
             differing = difference(row.prompt, identity.prompt, own) if own else None
             if not differing:
                 continue

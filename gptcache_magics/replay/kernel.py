@@ -29,6 +29,7 @@ from gptcache_magics import fork
 from gptcache_magics.controller import Controller
 from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
+from gptcache_magics.lookup.options import recorded_rules
 from gptcache_magics.lookup.placeholder_keys import PLACEHOLDER
 from gptcache_magics.replay import closed, placeholders
 from gptcache_magics.replay.closed import NetworkClosed
@@ -161,7 +162,8 @@ class _OpenCache(GPTCache):
         """Do nothing, so that LangChain's wraps stay in place."""
 
     def _request(self, call: ModelCall | None, prompt: str, llm_string: str) -> ModelRequest | None:
-        if "date" in (*self.settings.ignored, *self.store.ignored()):
+        recorded = recorded_rules(self.store) if self.settings.options.ignore is None else ()
+        if "date" in (*self.settings.ignored, *recorded):
             return super()._request(call, prompt, llm_string)
         now = datetime.now().astimezone()
         text = prompt.replace("\\n", "\n")

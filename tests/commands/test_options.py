@@ -75,6 +75,25 @@ def test_an_option_that_is_taken_back_is_not_repeated(magic: Typist) -> None:
     assert magic().mode == "auto, max-size 500MB"
 
 
+def test_options_of_config_are_named_with_their_source(magic: Typist) -> None:
+    for line in ("ignore = 'id'", "keep_cut_off = True", "badge = False", "keep_lookups = 50"):
+        magic.cell(f"%config GPTCacheMagics.{line}")
+    words = ["badge no", "keep-lookups 50", "keep-cut-off", "ignore id"]
+    assert magic.told("on").endswith(f" From %config: {', '.join(words)}.")
+    assert magic().mode == "auto, " + ", ".join(f"{each} (%config)" for each in words)
+
+    told = magic.told("on --ignore none --keep-cut-off no --ttl 7d")
+    assert " Set: ttl 7d, keep-cut-off no, ignore none. From %config: badge no, keep-lookups 50." in told
+    assert magic().mode == ("auto, ttl 7d, ignore none, keep-cut-off no, badge no (%config), keep-lookups 50 (%config)")
+    magic.told("on --ignore date")
+    assert "ignore date, keep-cut-off no" in magic().mode
+
+
+def test_what_the_class_was_given_is_named() -> None:
+    with gm.GPTCache(store=":memory:", mark_hits=False, ignore="id", keep_cut_off=True):
+        assert gm.status().mode == "auto, keep-cut-off, ignore id, mark-hits no"
+
+
 @pytest.mark.parametrize("no", ["no", "none", "off", "False"])
 def test_a_line_takes_keep_cut_off_back(magic: Typist, no: str) -> None:
     magic.told("on --keep-cut-off")
@@ -115,7 +134,7 @@ def test_one_digit_of_an_id_changes_nothing(magic: Typist) -> None:
         assert magic.refused(line).startswith("Type at least 4 digits of the id of an entry to change: "), line
     assert gm.show(id[:1]) is not None, "reading takes any beginning"
     assert len(gm.entries()) == 1
-    assert magic.told(f"remove {id[:4]}").startswith("Removed 1 entry")
+    assert magic.told(f"remove {id[:4]}").startswith("1 entry removed")
 
 
 def test_a_slip_in_an_option_is_not_taken_for_a_command(magic: Typist) -> None:

@@ -201,6 +201,42 @@ def test_a_bundle_is_replayed_under_the_rules_that_it_was_recorded_with(tmp_path
         model.invoke(rag(OTHER, "How deep?"))
 
 
+@pytest.mark.parametrize(("typed", "hits"), [("none", False), ("date", False), ("id,date", True), (None, True)])
+def test_rules_that_are_typed_take_the_place_of_the_recorded_ones(
+    tmp_path: Path, typed: str | None, hits: bool
+) -> None:
+    bundle = str(tmp_path / "run.jsonl")
+    gm.on(tmp_path / "store", ignore="id,date")
+    model = NumberedModel()
+    asked(model, rag(ONE))
+    gm.save(bundle)
+    gm.off()
+    gm.on(bundle)
+    assert gm.status().mode == "replay, ignore id,date (as recorded)"
+    told = gm.on(ignore=typed)
+    assert ("as recorded" in told) == (typed is None)
+    said = f"ignore {typed}" if typed else "ignore id,date (as recorded)"
+    assert gm.status().mode == f"replay, {said}"
+    if hits:
+        asked(model, rag(OTHER))
+        return
+    with pytest.raises(gm.CacheMiss):
+        model.invoke(rag(OTHER))
+    gm.off()
+    with gm.GPTCache(store=bundle, ignore=typed):
+        assert gm.status().mode == f"replay, {said}"
+        with pytest.raises(gm.CacheMiss):
+            model.invoke(rag(OTHER))
+
+
+def test_a_replay_of_a_folder_says_what_was_ignored_there(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id")
+    asked(NumberedModel(), rag(ONE))
+    gm.off()
+    assert "ids do not count, as recorded" in gm.on(tmp_path, mode="replay")
+    assert gm.status().mode == "replay, ignore id (as recorded)"
+
+
 def test_rules_of_a_hit_are_noted_at_an_entry_that_was_stored_without(tmp_path: Path) -> None:
     model = NumberedModel()
     gm.on(tmp_path)
