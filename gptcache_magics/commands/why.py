@@ -56,7 +56,7 @@ def why(
     from gptcache_magics.explain.view import Why
 
     source = controller.source(at).settled()
-    store = source.store
+    store, elsewhere = source.store, source.where if source.ledger is None else ""
     keys = configurations_of(store, model)
     if var is not None and (words or not isinstance(var, str)):
         raise CommandError("why: --var names a text, and replaces the words. Example: %gptcache why --var prompt")
@@ -71,8 +71,8 @@ def why(
         asked = _lookups(store, Period(question=text[:QUESTION_CHARACTERS]), SEARCHED, keys)
         row = next(iter(asked), None) or _with_text(_lookups(store, Period(), SEARCHED, keys), text)
         if row is None:
-            return Why(not_asked(store, text))
-    return Why(explain(store, row))
+            return Why(not_asked(store, text), source.ledger, elsewhere)
+    return Why(explain(store, row), source.ledger, elsewhere)
 
 
 def _lookups(store: LookupLog, period: Period, limit: int, keys: Sequence[str] | None) -> list[LookupRow]:

@@ -6,6 +6,7 @@ key, and the entries that were stored before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +38,7 @@ from gptcache_magics.store.protocol import (
 from gptcache_magics.store.reasons import INCOMPLETE, Kind, ObjectionKind, Reason, sentence, without_word
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import cut, printable
+from gptcache_magics.text.word_diff import as_text, cut, printable
 
 __all__ = ["Explanation", "cause_of", "explain", "not_asked"]
 
@@ -70,6 +71,12 @@ SAME_BUT_FOR_WORDS: Final = 0.9
 """Similarity from which other words are a smaller difference than a parameter."""
 CHAIN: Final = 5
 """Most misses of a cascade whose causes are found for the sake of one."""
+UNSTORED: Final = "Its answer was not stored, so the next call misses as well"
+CALL_ID: Final = re.compile(r"(?:additional_kwargs\.)?tool_calls\.\d+\.id |tool_call_id ")
+ID_COUNTS: Final = (
+    "An id of a tool call counts if it also stands elsewhere in the prompt, as a short one nearly always does, if not "
+    "exactly one call has it, or if a server keeps what it names."
+)
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 
 
@@ -97,43 +104,26 @@ class Explanation:
     """Further causes, the weightiest first."""
 
 
-def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS, chain: int = CHAIN) -> Explanation:
+def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanation:
     """Explain a lookup: why it hit or missed, the first cause and the others in the order of their weight.
 
     Parameters
     ----------
     most
         Most questions of the newest entries to compare.
-    chain
-        Most misses that this one may follow from, of which the causes are not recorded yet.
     """
     configuration = configurations(store).get(lookup.configuration or "")
     entry = _entry(store, lookup)
     asked = _asked(lookup, configuration, entry)
     near = _near(store, asked, lookup.near)
-    found: list[WordedCause]
-    closest = None
     if lookup.outcome == "hit":
         found = [WordedCause("hit", _hit(store, lookup, entry))]
         closest = near[1] if near is not None and lookup.match == "semantic" else None
     else:
-        found = known_causes(store, lookup)
-        if not found and lookup.reason_kind == Kind.MODEL_UNKNOWN:
-            found = [WordedCause("model unknown", UNKNOWN)]
-        searched = not found or found[0].cause in ("model unknown", "budget reached")
-        closest = find_closest(store, asked, most=most) if searched else None
-        # An entry that differs only in a parameter says more than a similar one.
-        if not found and near is not None and not (closest is not None and closest.same_prompt):
-            found, closest = [near[0]], near[1] or closest
-        if not found:
-            follows = None
-            if closest is None or not closest.same_prompt:
-                unknown = Reason(Kind.NEW)
-                follows = followed(
-                    store, lookup, asked, closest, lambda row: cause_of(store, row, chain - 1) if chain else unknown
-                )
-            closest = closest if follows is None else follows.closest
-            found = [*_causes(asked, closest, follows)]
+        found, closest = _of_miss(store, lookup, asked, near, most)
+        if lookup.outcome == "miss" and lookup.reason_kind == Kind.NOT_STORED and found[0].cause != "not stored":
+            detail = lookup.reason_detail
+            found.insert(0, WordedCause("not stored", f"{UNSTORED}: {reason_text(detail)}.", detail))
     first, *others = found
     return Explanation(
         cause=first.cause,
@@ -143,19 +133,56 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS, chain: int =
         outcome=lookup.outcome,
         configuration=configuration,
         nearest=closest,
-        entry=asked.key[:8] if first.cause == "hit" else "",
+        entry=entry.key[:8] if first.cause == "hit" and entry is not None else "",
         saved=(lookup.seconds, lookup.usage) if first.cause == "hit" else None,
-        notes=_notes(lookup),
+        notes=_notes(lookup, first, closest),
         detail=first.detail,
-        also=tuple(each.short for each in others),
+        also=tuple(each.short or each.sentence.removesuffix(".") for each in others),
     )
 
 
-def cause_of(store: Store, lookup: LookupRow, chain: int = CHAIN) -> Reason:
-    """Return the cause of a miss as its reason, found in a few milliseconds: few questions are compared."""
-    explanation = explain(store, lookup, SAMPLE, chain)
-    kind = KIND_OF.get(explanation.cause, Kind.EARLIER)
-    return Reason(kind, explanation.detail or (explanation.cause if kind is Kind.EARLIER else ""))
+def _of_miss(
+    store: Store,
+    lookup: LookupRow,
+    asked: Question,
+    near: tuple[WordedCause, Closest | None] | None,
+    most: int,
+    chain: int = CHAIN,
+) -> tuple[list[WordedCause], Closest | None]:
+    """Return the causes of a lookup that found nothing, the weightiest first, and the closest entry."""
+    found = known_causes(store, lookup)
+    if not found and lookup.reason_kind == Kind.MODEL_UNKNOWN:
+        found = [WordedCause("model unknown", UNKNOWN)]
+    searched = not found or found[0].cause in ("model unknown", "budget reached")
+    closest = find_closest(store, asked, most=most) if searched else None
+    # An entry that differs only in a parameter says more than a similar one.
+    if not found and near is not None and not (closest is not None and closest.same_prompt):
+        found, closest = [near[0]], near[1] or closest
+    if not found:
+        follows = None
+        if closest is None or not closest.same_prompt:
+            unknown = Reason(Kind.NEW)
+            follows = followed(
+                store, lookup, asked, closest, lambda row: cause_of(store, row, chain - 1) if chain else unknown
+            )
+        closest = closest if follows is None else follows.closest
+        found = [*_causes(asked, closest, follows)]
+    return found, closest
+
+
+def cause_of(store: Store, lookup: LookupRow, chain: int = CHAIN, *, asked: Question | None = None) -> Reason:
+    """Return the cause of a miss as its reason, found in a few milliseconds: few questions are compared.
+
+    Parameters
+    ----------
+    asked
+        The question of a lookup that is not recorded yet.
+    """
+    if asked is None:
+        asked = _asked(lookup, configurations(store).get(lookup.configuration or ""), _entry(store, lookup))
+    (first, *_), _ = _of_miss(store, lookup, asked, _near(store, asked, lookup.near), SAMPLE, chain)
+    kind = KIND_OF.get(first.cause, Kind.EARLIER)
+    return Reason(kind, first.detail or (first.cause if kind is Kind.EARLIER else ""))
 
 
 def not_asked(store: Store, text: str) -> Explanation:
@@ -220,11 +247,9 @@ def _near(store: Store, asked: Question, near: Near | None) -> tuple[WordedCause
 def _causes(asked: Question, closest: Closest | None, follows: Followed | None) -> Iterator[WordedCause]:
     """Yield the causes that the closest entry shows, the weightiest first."""
     if closest is None:
-        yield (
-            _of_followed(follows)
-            if follows
-            else WordedCause("first time", "Asked for the first time: nothing like it was stored.")
-        )
+        message = "Asked for the first time: nothing like it was stored."
+        first = WordedCause("first time", message, short="asked for the first time")
+        yield first if follows is None else _of_followed(follows)
         return
     same_configuration = asked.configuration is None or closest.configuration.key == asked.configuration.key
     same_question = closest.similarity == 1.0 and bool(closest.where or not closest.words)
@@ -260,9 +285,10 @@ def _causes(asked: Question, closest: Closest | None, follows: Followed | None) 
         yield WordedCause("another context", "The same words were stored, in another order.", where, f"{where} differs")
     elif same_question:
         where = closest.where or "something else in the prompt"
-        yield WordedCause(
-            "another context", f"The same question was stored, but {where} differs.", where, f"{where} differs"
-        )
+        detail = where if closest.how == "differs" else f"{where} {closest.how}"
+        was = "" if closest.how == "differs" else "was "
+        message = f"The same question was stored, but {where} {was}{closest.how}."
+        yield WordedCause("another context", message, detail, sentence(Reason(Kind.CONTEXT, detail)))
     elif not before_changes and not (follows and follows.only):
         yield words
 
@@ -296,11 +322,14 @@ def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
     return f"A hit{how}: the answer was stored {stored}{then}."
 
 
-def _notes(lookup: LookupRow) -> tuple[str, ...]:
+def _notes(lookup: LookupRow, first: WordedCause, closest: Closest | None) -> tuple[str, ...]:
     """Return further facts: the fate of a miss's answer, and notes on matching by meaning."""
     reason, notes = lookup.reason, []
-    if lookup.outcome == "miss" and reason is not None and reason.kind in (Kind.NOT_STORED, Kind.ERROR):
-        notes.append(f"Its answer was not stored, so the next call misses as well: {reason_text(reason.detail)}")
+    if closest is not None and closest.where and CALL_ID.match(as_text(closest.words)):
+        notes.append(ID_COUNTS)
+    if lookup.outcome == "miss" and reason is not None:
+        if reason.kind is Kind.ERROR or (reason.kind is Kind.NOT_STORED and not first.sentence.startswith(UNSTORED)):
+            notes.append(f"{UNSTORED}: {reason_text(reason.detail)}")
         if reason.kind is Kind.NOT_STORED and without_word(reason.detail) in INCOMPLETE:
             notes.append("Keep such answers: %gptcache on --keep-cut-off")
     if lookup.outcome == "miss" and lookup.mode in ("replay", "readonly"):

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gptcache_magics.explain.frame import fits, frame
 from gptcache_magics.explain.parameters import Change, changes
-from gptcache_magics.explain.volatile import alike_but_for_numbers, volatile_difference, volatile_texts
+from gptcache_magics.explain.volatile import alike_but_for_numbers, ignoring, volatile_difference, volatile_texts
 from gptcache_magics.identity.volatile import difference
 from gptcache_magics.store.protocol import (
     Configuration,
@@ -27,7 +27,7 @@ from gptcache_magics.store.protocol import (
     StoredQuestion,
 )
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.messages import conversation, first_difference
+from gptcache_magics.text.messages import Difference, conversation, first_difference
 from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
 
 __all__ = ["Closest", "Question", "compared_with", "configurations", "find_closest", "framed"]
@@ -84,6 +84,8 @@ class Closest:
     """Changes from the parameters of the entry to those of the question."""
     where: str
     """The message in which the prompts of one question differ; empty if the question differs, or nothing is known."""
+    how: Literal["differs", "added", "removed"]
+    """Whether that message differs, or which of the prompts lacks it."""
     volatile: str
     """What differs if it is ids, dates and the like only: ``an id in message 2``; else empty."""
     rules: tuple[str, ...]
@@ -94,13 +96,22 @@ class Closest:
     """Differences from the words of the entry to those of the question."""
 
     def __str__(self) -> str:
-        """Return entry and differences in a line: ``a41f09cc (gpt-4o-mini · T 0.2): the [-2023-]{+2024+} …``."""
+        return self.line()
+
+    def line(self, ignored: Iterable[str] = ()) -> str:
+        """Return entry and differences in a line: ``a41f09cc (gpt-4o-mini · T 0.2): the [-2023-]{+2024+} …``.
+
+        Parameters
+        ----------
+        ignored
+            The rules that are on: the command in the line keeps them.
+        """
         shown = as_text(self.words) or printable(cut(self.question, 200))
         where = f" in {self.where}" if self.where else ""
         differences = printable("".join(f"; {change.text}" for change in self.changes))
         entry = f"{self.id} ({printable(self.configuration.label)})"
         if self.volatile:
-            typed = f"%gptcache on --ignore {','.join(self.rules)}"
+            typed = ignoring(self.rules, ignored)
             return f"{entry}, the same but for {self.volatile}{differences}. Record it with {typed}"
         return f"{entry}{where}: {shown}{differences}"
 
@@ -270,7 +281,7 @@ def _least_changed(asked: Question, rows: Sequence[EntryRow], known: Mapping[str
 def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration], similarity: float) -> Closest:
     configuration = _configuration(row, known)
     same_prompt = bool(asked.prompt_digest) and row.prompt_digest == asked.prompt_digest
-    where, old, new = ("", "", "") if same_prompt else _differing(asked, row)
+    differing = Difference("", "", "") if same_prompt else _differing(asked, row)
     volatile, rules = ("", ()) if same_prompt else volatile_difference(*_prompts(asked, row))
     return Closest(
         id=row.key[:8],
@@ -279,11 +290,12 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
         similarity=similarity,
         same_prompt=same_prompt,
         changes=_changes(asked, configuration),
-        where=where,
+        where=differing.where,
+        how=differing.how,
         volatile=volatile,
         rules=rules,
         reordered=not volatile and _reordered(row.question, asked.question),
-        words=word_diff(masked(old), masked(new)),
+        words=word_diff(masked(differing.old), masked(differing.new)),
     )
 
 
@@ -296,14 +308,14 @@ def _reordered(old: str, new: str) -> bool:
     return old != new and sorted(old.split()) == sorted(new.split())
 
 
-def _differing(asked: Question, row: EntryRow) -> tuple[str, str, str]:
-    """Return the name of the message that differs, empty for the question itself, and its two texts."""
+def _differing(asked: Question, row: EntryRow) -> Difference:
+    """Return the message that differs and its two texts; without a name if that is the question itself."""
     old, new = row.question, asked.question
     if old != new and not (len(new) == QUESTION_CHARACTERS and old.startswith(new)):
-        return "", old, new
+        return Difference("", old, new)
     if asked.prompt is None:
-        return "", "", ""
-    return first_difference(conversation(row.prompt), conversation(asked.prompt)) or ("", "", "")
+        return Difference("", "", "")
+    return first_difference(conversation(row.prompt), conversation(asked.prompt)) or Difference("", "", "")
 
 
 def _configuration(row: EntryRow, known: Mapping[str, Configuration]) -> Configuration:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import orjson
 
 from gptcache_magics.explain.tools import tool_changes
-from gptcache_magics.identity.providers import BASE_URLS
+from gptcache_magics.identity.providers import BASE_URLS, MODEL_NAMES
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import masked
@@ -56,6 +56,8 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
         yield Change("base URL", "base URL {} → {}".format(*(_shown(url) if url else "(default)" for url in urls)))
     elsewhere = {*BASE_URLS, *TOOLS}
     flat = [dict(_flat({k: v for k, v in values.items() if k not in elsewhere})) for values in (before, after)]
+    for values, configuration in zip(flat, (old, new), strict=True):  # the name of a model is not a parameter
+        values |= {name: configuration.model for name in MODEL_NAMES if any(name in each for each in flat)} | values
     for name in sorted(flat[0].keys() | flat[1].keys()):
         was, now = (values.get(name, UNSET) for values in flat)
         if was is UNSET:

@@ -12,17 +12,12 @@ from typing import Any, Final
 
 from gptcache_magics import pricing
 from gptcache_magics.explain.causes import Explanation
+from gptcache_magics.explain.tips import Running, next_command
 from gptcache_magics.text.amounts import duration, money, tokens
 from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, printable
 
 __all__ = ["Why", "table_html"]
 
-NEXT: Final = {
-    "mode": "%gptcache mode auto",
-    "evicted": "%gptcache on --max-size 1GB",
-    "error": "%gptcache",
-    "budget reached": "%gptcache on --budget 4usd",
-}
 CELL: Final = "padding:2px 12px 2px 0;text-align:left;vertical-align:top;background:none"
 
 
@@ -31,6 +26,10 @@ class Why:
     """An explanation, as text, in colours or in HTML."""
 
     explanation: Explanation
+    on: Running | None = None
+    """The cache that is on, whose options the next command keeps."""
+    at: str = ""
+    """The place of the store, if it is not the one that is on."""
 
     def __repr__(self) -> str:
         return self._plain(as_text)
@@ -42,9 +41,8 @@ class Why:
     def _repr_html_(self) -> str:
         message = f"<b>{escape(self._title)}</b> {escape(self.explanation.sentence)}"
         style = "color:var(--jp-content-font-color1,inherit)"
-        return (
-            f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{message}{table_html(self.explanation)}</div>'
-        )
+        table = table_html(self.explanation, self.on, self.at)
+        return f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{message}{table}</div>'
 
     @property
     def _title(self) -> str:
@@ -56,26 +54,26 @@ class Why:
 
     def _plain(self, worded: Callable[[Words], str]) -> str:
         lines = [f"{self._title} {self.explanation.sentence}".strip()]
-        for name, value in _rows(self.explanation):
+        for name, value in _rows(self.explanation, self.on, self.at):
             text = printable(value) if isinstance(value, str) else worded(value)
             lines.append(f"  {name:<8} " + text.replace("\n", f"\n{'':11}"))
         return "\n".join(lines)
 
 
-def table_html(explanation: Explanation, without: Collection[str] = ()) -> str:
-    """Return the details of an explanation as an HTML table; ``without`` names rows to leave out."""
+def table_html(explanation: Explanation, on: Running | None = None, at: str = "", without: Collection[str] = ()) -> str:
+    """Return the details of an explanation as an HTML table, as ``Why``; ``without`` names rows to leave out."""
     muted = f"{CELL};color:var(--jp-content-font-color2,gray)"
     text = f"{CELL};white-space:pre-wrap;overflow-wrap:anywhere"
     rows = "".join(
         f'<tr><td style="{muted}">{name}</td>'
         f'<td style="{text}">{escape(printable(value)) if isinstance(value, str) else as_html(value)}</td></tr>'
-        for name, value in _rows(explanation)
+        for name, value in _rows(explanation, on, at)
         if name not in without
     )
     return f'<table style="border:none;margin:4px 0">{rows}</table>' if rows else ""
 
 
-def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
+def _rows(explanation: Explanation, on: Running | None, at: str) -> Iterator[tuple[str, str | Words]]:
     """Yield the details of an explanation, each with its name."""
     closest = explanation.nearest
     yield "asked", explanation.question
@@ -93,13 +91,9 @@ def _rows(explanation: Explanation) -> Iterator[tuple[str, str | Words]]:
         yield "saved", _saved(explanation)
     for note in explanation.notes:
         yield "note", note
-    entry = closest.id if closest is not None else explanation.entry
-    if explanation.cause == "volatile" and closest is not None:
-        yield "next", f"%gptcache on --ignore {','.join(closest.rules)}"
-        return
-    following = NEXT.get(explanation.cause) or (f"%gptcache show {entry}" if entry else "")
-    if following:
-        yield "next", following
+    command = next_command(explanation, on, at)
+    if command:
+        yield "next", command
 
 
 def _saved(explanation: Explanation) -> str:

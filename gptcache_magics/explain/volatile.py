@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gptcache_magics.identity.volatile import RULES, difference, masked, named
 from gptcache_magics.text.messages import conversation
 
-__all__ = ["alike_but_for_numbers", "volatile_difference", "volatile_texts"]
+__all__ = ["alike_but_for_numbers", "ignoring", "volatile_difference", "volatile_texts"]
 
 ALIKE: Final = 70
 """Least similarity in percent, once words with digits are left out: a month or a weekday may differ in a short text."""
@@ -58,3 +58,9 @@ def volatile_difference(old: str, new: str) -> tuple[str, tuple[str, ...]]:
     where = [named_roles.get(role, f"message {at}") for at, role in enumerate(roles, 1)]
     texts = [f"{named(rules)} in {where[at]}" for at, rules in sorted(places.items())]
     return ", ".join(texts), tuple(dict.fromkeys(rule for rules in places.values() for rule in rules))
+
+
+def ignoring(rules: Iterable[str], ignored: Iterable[str] = ()) -> str:
+    """Return the command that ignores by these rules, and by those that are on."""
+    both = {*rules, *ignored}
+    return f"%gptcache on --ignore {','.join(rule for rule in RULES if rule in both)}"

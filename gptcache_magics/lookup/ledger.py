@@ -176,6 +176,11 @@ class Ledger:
         return Reason(Kind.ERROR, self.last_error)
 
     @property
+    def limit(self) -> float | None:
+        """Dollars that the run may spend; None if it has no budget."""
+        return None if self.budget is None else self.budget.limit
+
+    @property
     def waiting(self) -> str:
         """A sentence about what waits for a busy store; empty if nothing does."""
         if not self.locked:

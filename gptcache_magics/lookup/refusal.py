@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Final
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.explain.causes import cause_of
 from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Request, Search
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.protocol import Lookup, Period, Store
 from gptcache_magics.store.reasons import Kind, Reason, sentence
+from gptcache_magics.store.unwritten import with_unwritten
 from gptcache_magics.text.word_diff import shown
 
 __all__ = ["FED_BACK", "refusal"]
 
 FED_BACK: Final = "the prompt quotes the refusal of an earlier call, and mode replay does not call a model."
 """The message of a miss that follows from another: the notebook has caught that one, and shows it to the model."""
+NEXT: Final = 2**62
+"""Number in its run of a lookup that is not noted yet."""
 _REFUSED: Final = re.compile(
     r"nothing is recorded for (?:“|\\u201c)|and mode replay does not call a model", re.IGNORECASE
 )
@@ -37,7 +42,8 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
 
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:
     """Return the error that names the question and the closest recorded prompt."""
-    reason = sentence(search.reason or identity.reason or Reason(Kind.NEW), search.near)
+    known = search.reason or identity.reason
+    reason = sentence(known or Reason(Kind.NEW), search.near)
 
     def miss(told: str, closest: Closest | None = None) -> CacheMiss:
         return CacheMiss(
@@ -64,6 +70,28 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
     )
     try:
         closest = find_closest(store, question, at_least=0)
+        if known is None:
+            reason = sentence(_cause(question, store, ledger.run))
     except Exception as error:
         return miss(f"{message} {sentence(ledger.failed(error, 'searching the closest'))}")
-    return miss(f"{message} " + (f"Closest is {closest}" if closest else "Nothing at all is recorded."), closest)
+    where = f"Closest is {closest.line(ledger.settings.ignored)}" if closest else "Nothing at all is recorded."
+    return miss(f"{message} {where}", closest)
+
+
+def _cause(asked: Question, store: Store, run: str) -> Reason:
+    """Return the cause of the miss that the lookup of a question is going to be."""
+    assert asked.configuration is not None
+    lookup = Lookup(
+        at=time.time(),
+        run=run,
+        number_in_run=NEXT,
+        outcome="miss",
+        reason=Reason(Kind.NEW),
+        mode="replay",
+        configuration=asked.configuration.key,
+        key=asked.key,
+        question=asked.question,
+        prompt_digest=asked.prompt_digest,
+    )
+    store = with_unwritten(store, [lookup], [asked.configuration])
+    return cause_of(store, store.lookups(Period(), 1)[0], asked=asked)

@@ -83,7 +83,7 @@ class Kind(StrEnum):
     VOLATILE = "volatile"
     """The detail names what differs: ``an id in message 2``."""
     CONTEXT = "another context"
-    """The detail names the message that differs."""
+    """The detail names the message that differs: ``message 2 (ai)``, ``message 3 (tool) added``."""
     WORDS = "other words"
     """The detail says how much the closest question has in common."""
     SIMILAR = "similar"
@@ -238,6 +238,8 @@ def sentence(reason: Reason | None, near: Near | None = None, *, words: bool = T
     if reason.kind is Kind.SIMILAR and near is not None:
         objection = f", {near.objection.as_text(words=words)}" if near.objection is not None else ""
         return f"similar {cosine(near.similarity)} to {near.key[:8]}{objection}"
+    if reason.kind is Kind.CONTEXT and reason.detail.endswith((" added", " removed")):
+        return reason.detail
     return _SENTENCES[reason.kind].format(reason.detail)
 
 

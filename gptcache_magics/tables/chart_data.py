@@ -101,7 +101,7 @@ def costs(df: pd.DataFrame) -> pd.DataFrame:
     dollars = table[["saved_usd", "paid_usd"]]
     table["priced"] = dollars.notna().all(axis=1) | (dollars.fillna(0.0) > 0).any(axis=1)
     order = pd.DataFrame({"usd": dollars.sum(axis=1).where(table["priced"])}, index=table.index)
-    order["seconds"] = table["saved_seconds"] + table["paid_seconds"]
+    order["seconds"] = table["saved_seconds"].fillna(0.0) + table["paid_seconds"]
     order = order.sort_values(["usd", "seconds"], ascending=False, kind="stable", na_position="last")
     return typed(table.loc[order.index], COSTS)
 

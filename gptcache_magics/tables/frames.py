@@ -101,7 +101,9 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
     table = parts.groupby(keys, sort=False).sum(min_count=1)
     for money, happened in (("saved_usd", table["hits"]), ("paid_usd", table["lookups"] - table["hits"])):
         table[money] = table[money].where(happened > 0, 0.0)  # without lookups the amount is zero, not unknown
-    table[["saved_seconds", "paid_seconds"]] = table[["saved_seconds", "paid_seconds"]].fillna(0.0)
+    # Of answers that LangChain's GPTCache stored the time is not known; a call that failed cost none.
+    table["saved_seconds"] = table["saved_seconds"].where(table["hits"] > 0, 0.0)
+    table["paid_seconds"] = table["paid_seconds"].fillna(0.0)
     decided = table["hits"] + table["misses"]
     table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
     milliseconds = df["lookup_ms"].groupby(keys, sort=False)

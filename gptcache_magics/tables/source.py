@@ -31,6 +31,10 @@ class RunLog(Protocol):
     last_error: str
 
     @property
+    def limit(self) -> float | None:
+        """Dollars that the run may spend; None if it has no budget."""
+
+    @property
     def waiting(self) -> str:
         """A sentence about what waits for a busy store; empty if nothing does."""
 

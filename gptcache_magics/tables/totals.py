@@ -41,7 +41,8 @@ class _Costs:
 
     def said(self, of: str = "") -> str:
         """Return ``$0.0001 and 4 calls of unknown price, 2.0 s of model time``; ``of`` says what the time is."""
-        return ", ".join(filter(None, (self.money, f"{duration(self.seconds)}{of}")))
+        time = "unknown time" if math.isnan(self.seconds) else f"{duration(self.seconds)}{of}"
+        return ", ".join(filter(None, (self.money, time)))
 
 
 def run_totals(source: Source) -> str:
@@ -88,6 +89,7 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
     counts = dict.fromkeys(NOUNS, 0)
     saved, paid = _Costs(), _Costs()
     ways: Counter[str] = Counter()
+    timed = 0
     for lookup in lookups:
         if lookup.match == "semantic":
             ways["by meaning"] += 1
@@ -104,7 +106,10 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
             dollars = pricing.usd(configuration.provider, configuration.model, lookup.usage)
         costs.usd += 0.0 if math.isnan(dollars) else dollars
         costs.seconds += lookup.seconds or 0.0
+        timed += lookup.outcome == "hit" and lookup.seconds is not None
         costs.unpriced += math.isnan(dollars) and bool(lookup.seconds)
+    if counts["hits"] and not timed:
+        saved.seconds = math.nan
     return _sentence(counts, ways, saved, paid, " of model time" if paid.seconds > elapsed else "")
 
 

@@ -25,8 +25,8 @@ from gptcache_magics.errors import CommandError
 
 __all__ = [
     "UNKNOWN",
-    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens", "typed_money"),
-    *("bytes_of", "dollars_of", "seconds_of"),
+    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens"),
+    *("bytes_of", "dollars_of", "seconds_of", "typed_money", "typed_size"),
 ]
 
 UNKNOWN: Final = "–"
@@ -60,6 +60,11 @@ def money(dollars: float) -> str:
 def typed_money(dollars: float) -> str:
     """Write US dollars as a command takes them: ``0.50usd``, ``1234.00usd``."""
     return f"{dollars:.2f}usd"
+
+
+def typed_size(size: float) -> str:
+    """Write a size as a command takes it: ``1GB``, ``500MB``."""
+    return f"{size / 1e9:g}GB" if size >= 1e9 else f"{size / 1e6:g}MB"
 
 
 def duration(seconds: float) -> str:

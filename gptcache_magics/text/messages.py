@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -21,7 +21,7 @@ from gptcache_magics.text.secret_names import is_secret
 
 __all__ = [
     *("CLASSES", "call_text", "chat_messages", "content_text", "more_than_text", "serialised", "uses_tools"),
-    *("conversation", "first_difference"),
+    *("Difference", "conversation", "first_difference"),
     *("Call", "Image", "Part", "Said", "Text", "said_in", "said_in_prompt"),
 ]
 
@@ -143,6 +143,7 @@ class Difference(NamedTuple):
     """``the system message``, ``message 3 (ai)``."""
     old: str
     new: str
+    how: Literal["differs", "added", "removed"] = "differs"
 
 
 def conversation(prompt: str) -> list[Message]:
@@ -170,7 +171,33 @@ def first_difference(old: list[Message], new: list[Message]) -> Difference | Non
     b = new[start] if start < len(new) and not (moved and longer is old) else None
     one = b or a
     assert one is not None
-    return Difference(_where(start, one.role), a.text if a else "", b.text if b else "")
+    where = _where(start, one.role)
+    if a is None or b is None:
+        return Difference(where, a.text if a else "", b.text if b else "", "removed" if b is None else "added")
+    return Difference(where, a.text, b.text) if a.text != b.text else Difference(where, *_other_fields(a, b))
+
+
+def _other_fields(old: Message, new: Message) -> tuple[str, str]:
+    """Return what differs of two messages with the same words: their fields by name, such as ``tool_call_id``."""
+    before, after = (dict(_leaves(json.loads(each.seen))) for each in (old, new))
+    names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    one, other = (
+        ", ".join(f"{name} {json.dumps(values[name], ensure_ascii=False)}" for name in names if name in values)
+        for values in (before, after)
+    )
+    return one, other
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of fields with their names: ``tool_calls.1.id``, counted from 1."""
+    if isinstance(value, dict) and value:
+        for key, each in value.items():
+            yield from _leaves(each, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value:
+        for at, each in enumerate(value, 1):
+            yield from _leaves(each, f"{name}.{at}")
+    else:
+        yield name, value
 
 
 def _where(at: int, role: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from gptcache_magics.explain.tips import Running
     from gptcache_magics.store.protocol import Period, Store
 
 __all__ = ["Filter", "PanelSource", "Tab", "View"]
@@ -37,6 +38,10 @@ class PanelSource(Protocol):
     @property
     def store(self) -> Store:
         """The store to read."""
+
+    @property
+    def ledger(self) -> Running | None:
+        """The log of the cache that is on; another place has none."""
 
     @property
     def where(self) -> str:

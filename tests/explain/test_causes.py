@@ -270,12 +270,13 @@ def test_another_image_is_named_by_its_message(log: Log) -> None:
     assert closest(log.why()).where == "message 1 (human)"
 
 
-def test_a_context_whose_answer_was_not_stored_is_still_called_one(log: Log) -> None:
+def test_an_answer_that_was_not_stored_comes_before_another_context(log: Log) -> None:
     log.ask(chat(("system", "Be brief."), ("human", REPORT)))
     log.ask(chat(("human", REPORT)), stored=False, reason=Reason(Kind.NOT_STORED, "cut off (length)"))
 
-    assert log.why().cause == "another context"
-    assert log.why().notes == ("Its answer was not stored, so the next call misses as well: cut off (length)",)
+    assert log.why().cause == "not stored"
+    assert log.why().sentence == "Its answer was not stored, so the next call misses as well: cut off (length)."
+    assert log.why().also == ("something else in the prompt differs",)
 
 
 @pytest.mark.parametrize("order", [1, -1])

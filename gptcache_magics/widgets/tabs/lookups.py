@@ -186,7 +186,8 @@ class LookupsTab(TableTab):
         if self._view.redact and explanation.cause == "guard":
             sentence = f"A stored question is near, but blocked by the guard “{lookup.objection_guard}”."
         texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
-        return sentence, table_html(explanation, without=texts)
+        on = self._source.ledger
+        return sentence, table_html(explanation, on, self._source.where if on is None else "", without=texts)
 
     def _answer(self, entry: str) -> str:
         """Return the present answer of an entry, if there is one."""
