@@ -7,8 +7,11 @@ model.
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final, NoReturn
 from weakref import ref
 
@@ -25,7 +28,7 @@ from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
-from gptcache_magics.store.protocol import Configuration
+from gptcache_magics.store.protocol import Configuration, Usage
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["BypassWatch"]
@@ -44,6 +47,9 @@ LOCAL_EMBEDDINGS: Final = frozenset(
     }
 )
 """LangChain's embedders that compute on this machine, or leave the work to one that is asked itself."""
+PARSE_ERRORS: Final = frozenset({"ValidationError", "JSONDecodeError", "OutputParserException"})
+FINISH_ERRORS: Final = frozenset({"LengthFinishReasonError", "ContentFilterFinishReasonError"})
+"""Errors of the OpenAI SDK: the answer to parse was not whole."""
 BASES: Final = ("BaseChatModel", "BaseLLM")
 """LangChain's own two classes, whose ``_stream`` only raises."""
 
@@ -130,8 +136,10 @@ class BypassWatch:
             raise miss
 
     def call_ended(self, call: ModelCall, result: Any) -> None:
-        """Record the cost of a bypassing call and release its waiters."""
+        """Record the cost of a bypassing call, or that an answer could not be parsed, and release its waiters."""
         budget = self._ledger.budget
+        if result is None and any(call.pending.values()):
+            self._note_unparsed(call, sys.exc_info()[1])
         for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
             used = generations.usage(answer)
             self._ledger.paid(lookup, time.time() - lookup.at, used, lookup.reason)
@@ -140,6 +148,18 @@ class BypassWatch:
         if budget is not None:
             budget.ended(call)
         self._release(call)
+
+    def _note_unparsed(self, call: ModelCall, error: BaseException | None) -> None:
+        """Note of the answers that a call still waits for that they came and could not be parsed, if that is so."""
+        if error is None or not _of_parsing(error):
+            return
+        reason = Reason(Kind.NOT_STORED, f"could not be parsed ({type(error).__name__})")
+        for pending in chain.from_iterable(call.pending.values()):
+            lookup, configuration = pending.lookup, pending.request.identity.configuration
+            if lookup is not None and lookup.run == self._ledger.run:
+                self._ledger.paid(lookup, time.time() - lookup.at, Usage(), reason)
+                if self._ledger.budget is not None:
+                    self._ledger.budget.paid(configuration, Usage())
 
     def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:
@@ -219,3 +239,12 @@ def _identities(call: ModelCall) -> Iterator[Identity]:
             yield identify(call, prompt_of([HumanMessage(each)]) if call.chat else each)
         elif isinstance(each, list) and all(isinstance(message, BaseMessage) for message in each):
             yield identify(call, prompt_of(each))
+
+
+def _of_parsing(error: BaseException) -> bool:
+    """Return whether a provider's class raised an error while it parsed an answer, as for ``json_schema`` it does."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & FINISH_ERRORS:
+        return True
+    parsed = any("parse" in frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__))
+    return parsed and bool(kinds & PARSE_ERRORS)
