@@ -103,7 +103,7 @@ def _saved(explanation: Explanation) -> str:
     if explanation.configuration is not None:
         dollars = pricing.usd(explanation.configuration.provider, explanation.configuration.model, usage)
         parts += [] if isnan(dollars) else [money(dollars)]
-    parts += [duration(seconds)] if seconds is not None else []
+    parts += [duration(seconds)] if seconds is not None else ["unknown time"] if parts else []
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(tokens(usage.input_tokens, usage.output_tokens))
     return ", ".join(parts) or "unknown"
