@@ -44,6 +44,7 @@ CAUGHT = {
         ("Write a for loop", "Write a while loop", "for / while"),
         ("The parcel came late and damaged", "The parcel came on time and fine", "damaged / fine"),
         ("Everyone got a seat in the hall", "Did anyone get a seat in the big hall?", "everyone / anyone"),
+        ("Please send my money back for the lamp", "Please keep my money for the lamp", "send / keep"),
         ("The host was rude and the room stuffy", "A charming host and a room by the sea", "rude / charming"),
         ("The plot is thin but it ends brilliantly", "The plot is full of ideas but it ends awfully", None),
     ],
@@ -81,6 +82,27 @@ CAUGHT = {
         ("Which poems did Anna Seward write?", "Which poems did Anna B. Seward write?", "– / B"),
         ("Who is the wife of Carl Emanuel Bach?", "Who is the wife of Carl Bach?", "Emanuel / –"),
         ("What does UNION do?", "What does UNION ALL do?", "– / ALL"),
+    ],
+    "modal verb": [
+        ("I will pay back the loan once I find a job.", "I may pay back the loan once I find a job.", "will / may"),
+        ("The red car hit the blue car.", "The red car may have hit the blue car.", "– / may"),
+        ("Review: It might help her.", "Review: It will help her.", None),
+        ("The guests should leave by noon.", "The guests must leave by noon.", "should / must"),
+        ("Most of them received a letter.", "Most of them may receive a letter.", "– / may"),
+        ("He would come to the party on Friday.", "He might come to the party on Friday.", "would / may"),
+        ("The tenant can be evicted.", "The tenant is evicted.", "can / –"),
+    ],
+    "person": [
+        ("I will pay back the loan.", "You will repay the loan.", "i / you"),
+        ("Promise: I pay back the loan.", "Promise: We repay the loan.", "i / we"),
+        ("He gave the tall guest a coat.", "She gave a coat to the guest at once.", "he / she"),
+        ("He gave her a warm coat", "In the end she gave him a coat", None),
+    ],
+    "inflection": [
+        ("Translate to French: The cat sleeps.", "Translate to French: The cats sleep.", None),
+        ("Translate to French: He wanted it.", "Translate to French: He had wanted it.", "– / had"),
+        ("Please rewrite formally: My foot hurts.", "Please rewrite formally: My foot hurt.", "hurts / hurt"),
+        ("Correct: This is for us.", "Correct: It is for us.", "this / it"),
     ],
     "list": [("List the pros and cons of tabs", "List the pros of tabs", "cons / –")],
     "order": [
@@ -215,6 +237,12 @@ CAUGHT = {
 }
 
 SAME = [
+    ("How can I learn to swim?", "How should I learn swimming?"),
+    ("How do I reset my phone?", "How do you reset your phone?"),
+    ("What is the best phone I can buy?", "Which is the best phone that I should buy?"),
+    ("The file can be read in two steps.", "It is possible to read the file in two steps."),
+    ("You must install the package first.", "You need to install the package first."),
+    ("Can you translate to French: The cat sleeps?", "Please translate to French: The cat sleeps?"),
     ("Sort the words by length", "Hi! Can you please sort the words by their length? Thanks!"),
     ("How do I rotate a picture?", "What's the best way to rotate a picture?"),
     ("How do I rotate a picture?", "how to rotate pictures"),

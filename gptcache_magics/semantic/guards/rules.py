@@ -16,6 +16,7 @@ from gptcache_magics.semantic.guards.vocabulary import (
     CONTRASTS,
     GENERIC,
     IN_ONE_WORD,
+    IN_OTHER_WORDS,
     LIMITING,
     MARKS,
     OBJECTS,
@@ -192,6 +193,50 @@ def one_word(a: Text, b: Text) -> str:
     return _both(a.spelled(one), b.spelled(other)) if len(one) == len(other) == 1 else ""
 
 
+def modal(a: Text, b: Text) -> str:
+    """Return modal verbs of statements that differ: *I will pay* / *I may pay*, *hit* / *may have hit*.
+
+    *It can be read* is *it is possible to read it* and *you can read it*.
+    """
+    one, other = _apart(a.modals, b.modals)
+    one, other = (
+        [each for each in some if not (IN_OTHER_WORDS.get(each, frozenset()) & that.stems or that.says_how(each))]
+        for some, that in ((one, b), (other, a))
+    )
+    return _both(one, other)
+
+
+def person(a: Text, b: Text) -> str:
+    """Return persons or genders that differ, whatever else does: *I will* / *you will*, *he gave her* / *she gave him*.
+
+    *How do I* is *how do you*: only what begins a statement counts.
+    """
+    if a.subjects and b.subjects and a.subjects != b.subjects:
+        return _both(*_apart(a.subjects, b.subjects))
+    one, other = a.genders, b.genders
+    if (
+        not (one and other)
+        or one == other
+        or ({*one} == {*other} and len(one) != len(other))
+        or any(_contrasting(a, b))
+    ):
+        return ""
+    return _both(one, other)
+
+
+def inflection(a: Text, b: Text) -> str:
+    """Return forms that differ where a text is to be given in another form: *translate: the cat* / *the cats*."""
+    if not (a.reworks_text and b.reworks_text):
+        return ""
+    if a.inflections != b.inflections:
+        return _differing([*a.inflections.elements()], [*b.inflections.elements()])
+    one, other = a.forms, b.forms
+    for each in one.keys() & other.keys():
+        if one[each] != other[each]:
+            return _both(sorted(one[each]), sorted(other[each]))
+    return ""
+
+
 GUARDS: Final[Mapping[str, Guard]] = {
     "number": number,
     "date": date,
@@ -207,6 +252,9 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "order": order,
     "question word": question_word,
     "one word": one_word,
+    "modal verb": modal,
+    "person": person,
+    "inflection": inflection,
 }
 
 _LONGEST_PREFIX: Final = max(map(len, PREFIXES))

@@ -19,6 +19,7 @@ from gptcache_magics.semantic.guards.numbers import NUMBER_WORDS, ROMAN, with_di
 from gptcache_magics.semantic.guards.stems import stem
 from gptcache_magics.semantic.guards.vocabulary import (
     ACTING,
+    ASKING,
     ATTACHING,
     CONTRASTS,
     COORDINATING,
@@ -27,11 +28,14 @@ from gptcache_magics.semantic.guards.vocabulary import (
     FORMATS,
     FRAME_WORDS,
     FUNCTION_WORDS,
+    GENDERS,
     GENERIC,
+    INFLECTED,
     LANGUAGES,
     LIMITS,
     LIMITS_OF_TWO,
     MARKS,
+    MODALS,
     NEGATIONS,
     NEGATIONS_ABROAD,
     NO_ADVERBS,
@@ -39,11 +43,12 @@ from gptcache_magics.semantic.guards.vocabulary import (
     REQUESTS,
     ROMANCE,
     SHAPES,
+    SUBJECTS,
+    TEXT_TASKS,
     TIES,
     UNIT_STEMS,
     UNITS,
     UNITS_AFTER_NUMBERS,
-    WHO,
 )
 
 __all__ = ["Text"]
@@ -104,8 +109,10 @@ _UNPLACED_WORDS: Final = FUNCTION_WORDS | COORDINATING | NEGATIONS | TIES.keys()
 """Words whose places say nothing, or are compared by the guards of negation and of numbers."""
 _NOT_AFTER_ARTICLES: Final = TIES.keys() | COORDINATING | MARKS
 """Words that no article precedes: *list a and list b*."""
-_ASKING: Final = WHO | {"whose", "how", "where", "why"}
+_ASKING: Final = ASKING - {"when"}
 _CONTRASTING: Final = GENERIC.union(CONTRASTS)
+_BEFORE_MONTHS: Final = frozenset(["in", "since", "until", "of", "by", "on", "last", "next", "this"])
+_BEFORE_TASKS: Final = frozenset(["", "please", "you", "to", "and"])
 _DIGIT = re.compile(r"\d")
 _MAY_BE_SHORT: Final = frozenset([*DATES, *UNITS, *UNITS_AFTER_NUMBERS, *map(str.lower, ROMAN)])
 _ALL_FORMATS: Final = FORMATS | SHAPES
@@ -409,6 +416,82 @@ class Text:
     def asks_for_more(self) -> bool:
         """Whether the question takes the yes for granted: *Why is it slow?* An answer to *how* may say yes or no."""
         return self.words[:1] == [self.asks] and self.asks in ("why", "when", "where")
+
+    @cached_property
+    def _sentences(self) -> list[list[str]]:
+        sentences: list[list[str]] = [[]]
+        for word in self.marked_words:
+            if word == ".":
+                sentences.append([])
+            elif word != ",":
+                sentences[-1].append(word)
+        return [each for each in sentences if each]
+
+    @cached_property
+    def _statements(self) -> list[list[str]]:
+        """The sentences that ask nothing."""
+        return [
+            each
+            for each in self._sentences
+            if not (each[0] in MODALS or each[0] in OPENING or not ASKING.isdisjoint(each))
+            and not any(one in MODALS and after in SUBJECTS for one, after in pairwise(each))
+        ]
+
+    @cached_property
+    def modals(self) -> list[str]:
+        """The modal verbs of statements, with one name for those that say the same; *you can* says how to do it."""
+        if MODALS.keys().isdisjoint(self.words):
+            return []
+        return [
+            MODALS[word]
+            for each in self._statements
+            for before, word in pairwise(each)
+            if word in MODALS
+            and not (word == "may" and before in _BEFORE_MONTHS)
+            and not (MODALS[word] == "can" and before == "you")
+        ]
+
+    def says_how(self, modal: str) -> bool:
+        """Return whether the text tells anybody how to do something with a modal verb: *you can*."""
+        return ("you", modal) in pairwise(self.words)
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        """The pronouns that statements begin with, and could mean anybody in a question: *I will pay*."""
+        return [each[0] for each in self._statements if each[0] in GENERIC]
+
+    @cached_property
+    def genders(self) -> list[str]:
+        """The gender of each *he* and *she*, in any case."""
+        return [GENDERS[each] for each in self.words if each in GENDERS]
+
+    @cached_property
+    def reworks_text(self) -> bool:
+        """Whether the question asks for a text in another form, which then keeps person, number and tense."""
+        if TEXT_TASKS.isdisjoint(self.words):
+            return False
+        return any(
+            word in TEXT_TASKS and before in _BEFORE_TASKS
+            for each in self._sentences
+            for before, word in pairwise(["", *each])
+        )
+
+    @cached_property
+    def inflections(self) -> Counter[str]:
+        """The function words that say who, when and how many."""
+        words = self.words
+        asked = [at for at, (modal, after) in enumerate(pairwise(words)) if modal in MODALS and after == "you"]
+        polite = {*asked, *(at + 1 for at in asked)}  # can you translate
+        return Counter(each for at, each in enumerate(words) if each in INFLECTED and at not in polite)
+
+    @cached_property
+    def forms(self) -> dict[str, frozenset[str]]:
+        """The forms in which each stem of content occurs."""
+        found: dict[str, set[str]] = {}
+        for word, content in zip(self.words, self._contents, strict=True):
+            if content:
+                found.setdefault(content, set()).add(word)
+        return {each: frozenset(forms) for each, forms in found.items()}
 
     @cached_property
     def quotations(self) -> list[str]:

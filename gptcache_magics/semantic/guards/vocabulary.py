@@ -11,6 +11,8 @@ from gptcache_magics.semantic.guards.stems import stem
 
 __all__ = [
     "ACTING",
+    "ARTICLES",
+    "ASKING",
     "ATTACHING",
     "CONTRASTS",
     "COORDINATING",
@@ -19,13 +21,17 @@ __all__ = [
     "FORMATS",
     "FRAME_WORDS",
     "FUNCTION_WORDS",
+    "GENDERS",
     "GENERIC",
+    "INFLECTED",
     "IN_ONE_WORD",
+    "IN_OTHER_WORDS",
     "LANGUAGES",
     "LIMITING",
     "LIMITS",
     "LIMITS_OF_TWO",
     "MARKS",
+    "MODALS",
     "NEGATIONS",
     "NEGATIONS_ABROAD",
     "NO_ADVERBS",
@@ -36,6 +42,8 @@ __all__ = [
     "REQUESTS",
     "ROMANCE",
     "SHAPES",
+    "SUBJECTS",
+    "TEXT_TASKS",
     "TIES",
     "UN",
     "UNITS",
@@ -172,7 +180,12 @@ _OPPOSITES: Final = (
     "husband wife,boy girl,uncle aunt,king queen,always sometimes,always rarely,always seldom,often rarely,"
     "often seldom,sometimes never,son daughter,everyone someone,everybody somebody,everyone anyone,everybody anybody,"
     "everyone somebody,everybody someone,everyone anybody,everybody anyone,everything something,everything anything,"
-    "all none"
+    "all none,"
+    # giving and keeping
+    "send keep,return keep,give keep,refund keep,refund deny,hand keep,donate keep,sell keep,share keep,ship keep,"
+    "deliver keep,repay keep,repay owe,pay owe,discard keep,throw keep,release keep,return retain,send withhold,"
+    "give withhold,pay withhold,release withhold,lend keep,deposit withdraw,cancel keep,cancel renew,cancel confirm,"
+    "cancel book,cancel order,swap keep,exchange keep,replace keep"
 )
 _PAIRS: Final = [tuple(map(stem, pair.split())) for pair in _OPPOSITES.split(",")]
 OPPOSITES: Final = {
@@ -201,6 +214,41 @@ NO_ADVERBS: Final = _stems(
 """Stems on *-ly* that are no adverbs."""
 GENERIC: Final = _words("i you we one")
 """Pronouns that may stand for anybody: *How do I reset my phone?* is *How do you reset your phone?*"""
+ARTICLES: Final = _words("a an the")
+ASKING: Final = WHO | {"whose", "how", "where", "why", "when"}
+"""Words that a question begins with, unless it is answered by yes or no."""
+MODALS: Final = {
+    modal: group.split()[0]
+    for group in ("will shall", "would", "can could", "may might", "should ought", "must")
+    for modal in group.split()
+}
+"""Verbs that say how sure or how free something is, with one name for those that say the same."""
+SUBJECTS: Final = ARTICLES | _words(
+    "i you we he she they it this that these those there one someone anyone everyone people my your his her our their"
+)
+"""Words that a subject may begin with: after a modal verb, they make a question."""
+IN_OTHER_WORDS: Final = {
+    "can": _stems("possible able allow enable let permit"),
+    "must": _stems("need require necessary"),
+}
+"""Stems that say what a modal verb says."""
+GENDERS: Final = {
+    word: group.split()[0] for group in ("he him his himself", "she her hers herself") for word in group.split()
+}
+"""Pronouns of one person, with one name for each gender."""
+TEXT_TASKS: Final = _words(
+    "translate rewrite rephrase paraphrase reword correct proofread conjugate edit transcribe punctuate simplify"
+)
+"""Verbs that ask for a text in another form, where they begin a sentence."""
+INFLECTED: Final = (
+    MODALS.keys()
+    | GENDERS.keys()
+    | _words(
+        "i me my mine we us our ours you your yours they them their theirs it its am is are was were be been being "
+        "do does did done has had have having this that these those not some any most"
+    )
+)
+"""Function words that another form of a text keeps, and most other questions do not need."""
 OPENING: Final = _words("is are was were do does did has had should")
 """Beginnings of questions that are answered by yes or no. *Can* is left out: it often means *how can*."""
 OBJECTS: Final = _words("df self this obj")
