@@ -61,6 +61,9 @@ PARSED: Final = "parsed"
 FROM_TEXT: Final = {"gptcache": "parsed from the text"}
 """Value that is stored for that object: only the text of the answer is what the model sent."""
 
+SAID: Final = frozenset({"content", "tool_calls", "invalid_tool_calls", "additional_kwargs"})
+"""Fields of a message with what the model said; LangChain keeps its reasoning in one of them."""
+
 TOKEN_USAGE: Final = "token_usage"
 """Name in ``response_metadata`` of the tokens as the provider counts them."""
 
@@ -290,14 +293,36 @@ def without_chunks(data: bytes) -> bytes:
 
 
 def reworded(data: bytes, change: Callable[[str], str]) -> bytes:
-    """Return an encoded answer with every text changed; its chunks are left out if that makes a difference."""
+    """Return an encoded answer with every text of the model changed; its metadata stay.
+
+    Its chunks are left out if that makes a difference.
+    """
     whole = without_chunks(data)
-    loads = orjson.loads if whole[:1] == FAST else json.loads
-    before = loads(whole[1:])
-    after = _changed(before, change)
-    if after == before:
+    if whole[:1] == FAST:
+        before = orjson.loads(whole[1:])
+        after = [
+            (info, change(text) if body is None else text, None if body is None else _reworded(body, change))
+            for info, text, body in before
+        ]
+        encoded = orjson.dumps(after)
+        return data if encoded == orjson.dumps(before) else FAST + encoded
+    texts = json.loads(whole[1:])
+    loaded = [json.loads(text) for text in texts]
+    for generation in loaded:
+        fields = generation["kwargs"]
+        message = fields.get("message")
+        if message is not None:
+            message["kwargs"] = _reworded(message["kwargs"], change)
+        if "text" in fields:
+            fields["text"] = change(fields["text"])
+    if loaded == [json.loads(text) for text in texts]:
         return data
-    return whole[:1] + (orjson.dumps(after) if whole[:1] == FAST else json.dumps(after).encode())
+    return SLOW + json.dumps([json.dumps(each) for each in loaded]).encode()
+
+
+def _reworded(body: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fields of a message with what the model said changed."""
+    return {name: _changed(value, change) if name in SAID else value for name, value in body.items()}
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

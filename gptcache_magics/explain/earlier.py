@@ -104,6 +104,9 @@ def _noted(lookup: LookupRow) -> WordedCause | None:
     reason = lookup.reason
     if reason is not None and reason.kind is Kind.MODE:
         return WordedCause("mode", MODES.get(reason.detail, f"Mode {reason_text(reason.detail)}."))
+    if reason is not None and reason.kind is Kind.DOUBT:
+        differing, _, why = reason_text(reason.detail).partition("; ")
+        return WordedCause("volatile", f"The same but for {differing}, but {why}.", reason.detail)
     known = _of_kind(reason)
     if known is None and lookup.outcome == "bypass":
         return WordedCause("not cached", f"The call went past the cache: {reason_text(sentence(reason))}.")

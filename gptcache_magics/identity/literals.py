@@ -21,15 +21,22 @@ MOST_MARKS: Final = 50_000
 _STRING: Final = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _TOKEN: Final = re.compile(rf"""{_STRING}|['"]|[\[\]{{}}(),:]""", re.DOTALL)
 _NUMBER: Final = r"[+-]?[0-9][0-9_.eE+-]*"
-_KEY: Final = re.compile(rf"\s*(?P<name>{_STRING}|{_NUMBER})\s*:", re.DOTALL)
+_KEY: Final = re.compile(rf"\s*(?P<name>{_STRING}|(?P<number>{_NUMBER})):(?P<blank>\s*)", re.DOTALL)
 # As repr writes strings: in C, {"b", "a"} is an array, which has an order. A set of numbers has one, too.
-_HASHED: Final = r"""b?'(?:[^'\\]|\\.)*'|b?"(?=[^"]*')(?:[^"\\]|\\.)*"|\(.*\)|<.*>|(?:frozenset|UUID|PosixPath)\(.*\)"""
-_MEMBER: Final = re.compile(rf"\s*(?:(?P<hashed>{_HASHED})|{_NUMBER}|None|True|False)\s*", re.DOTALL)
+_TEXT: Final = r"""b?'(?:[^'\\]|\\.)*'|b?"(?=[^"]*')(?:[^"\\]|\\.)*\""""
+_HASHED: Final = rf"""{_TEXT}|(?:frozenset)?\((?=.*['<]).*\)|<.* at 0x.*>|<[\w.]+: .*>|(?:UUID|PosixPath)\(.*\)"""
+_MEMBER: Final = re.compile(rf"\s*(?:(?P<hashed>{_HASHED})|{_NUMBER}|\([^'\"]*\)|None|True|False)\s*", re.DOTALL)
+_SPACED: Final = re.compile(r" \S|\n *\S")
+"""Beginning of a member after a comma, as repr and json write it."""
 _DOCUMENT: Final = re.compile(r"\s*Document\(.*\)\s*", re.DOTALL)
 """A document of LangChain's, as repr writes it."""
 _BEGIN: Final = re.compile(r"\{|\[(?=Document\()")
 _NO_LITERAL: Final = re.compile(r"[\w\\^$%#)\]}]$")
 """End of the text before a bracket that opens a quantifier, an index or a block of code."""
+_ARRAY: Final = re.compile(r"\]\s*=\s*$|\w<[^<>\n]*>\s*(?:\w+\s*=?\s*)?$|[\w\])]$")
+"""End of the text before the members of an array, in C and the like."""
+ARRAY: Final = 80
+"""Characters before a bracket that may declare an array."""
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -54,6 +61,8 @@ def in_order(text: str, key: Callable[[str], str] = str) -> str:
         parts.append(text[at : opening.start()])
         try:
             literal, at = reader.brackets(opening.start())
+            if _ARRAY.search(text[max(0, opening.start() - ARRAY) : opening.start()]) or text[at : at + 1] == ";":
+                literal = text[opening.start() : at]
         except _Unbalanced:
             literal, at = opening[0], opening.end()
         parts.append(literal)
@@ -103,14 +112,26 @@ class _Reader:
 
 def _sorted(members: list[str], key: Callable[[str], str]) -> list[str]:
     """Return the members of a dict or a set in order; as they are if they are of neither, or a name is there twice."""
-    names = [match["name"] if (match := _KEY.match(member)) else None for member in members]
-    if None in names:
+    spaced = all(map(_SPACED.match, members[1:]))
+    keys = [_KEY.match(member) for member in members]
+    named = [match for match in keys if match]
+    if len(named) < len(members):
         found = [_MEMBER.fullmatch(member) for member in members]
-        if any(names) or not all(found) or not any(match["hashed"] for match in found if match):
+        if named or not spaced or not all(found) or not any(match["hashed"] for match in found if match):
             return members
-    elif len({*names}) < len(names):
+    elif (
+        len({match["name"] for match in named}) < len(named)
+        or all(match["number"] for match in named)
+        or any((match["blank"] == " ") is not spaced for match in named)
+        or not (spaced or _compact(members))
+    ):
         return members
     return _sorted_in_place(members, key)
+
+
+def _compact(members: list[str]) -> bool:
+    """Return whether members have no blanks around them, as JSON without blanks."""
+    return all(member == member.strip() for member in members)
 
 
 def _sorted_in_place(members: list[str], key: Callable[[str], str]) -> list[str]:

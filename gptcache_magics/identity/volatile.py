@@ -7,19 +7,34 @@ masked text is numbered by its first use, so that a prompt which uses one id twi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.literals import in_order
+from gptcache_magics.identity.traces import known_as, traces, traces_of
 from gptcache_magics.text.messages import chat_messages
 
-__all__ = ["RULES", "Masked", "Volatile", "difference", "left_out", "masked", "named", "renaming", "shape_of"]
+__all__ = [
+    "RULES",
+    "Comparison",
+    "Masked",
+    "Volatile",
+    "compared",
+    "difference",
+    "left_out",
+    "masked",
+    "named",
+    "outlasting",
+    "pattern_of",
+    "shape_of",
+]
 
 # A letter before a word may be the end of an escape, as in the JSON text of a tool's arguments.
-_BEGIN: Final = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
+_ESCAPE: Final = r"(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})"
+_BEGIN: Final = rf"(?:(?<![0-9A-Za-z_])|{_ESCAPE})"
 _END: Final = r"(?![0-9A-Za-z_])"
 _HEX: Final = "[0-9a-f]|[0-9A-F]"
 
@@ -31,8 +46,14 @@ def _mixed(letters: str, length: str) -> str:
 
 
 _UUID: Final = "|".join(f"{h}{{8}}-(?:{h}{{4}}-){{3}}{h}{{12}}" for h in ("[0-9a-f]", "[0-9A-F]"))
-_LONG_ID: Final = f"(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{{22,}}{_END}"
-_SHORT_ID: Final = f"(?=(?:[a-z]*[0-9]+[a-z]+){{2}})[0-9a-z]{{8,}}{_END}"
+# Of a provider: random letters, so that some small letter stands by itself; the words of a name in code are longer.
+_WORDS_OF_CODE: Final = rf"(?!(?:[A-Z]?[a-z]{{2,}}|By|To|In|Of|On|Is|At|My|Id|Or|If|No|Up|[A-Z]{{1,4}}|[0-9]{{1,4}})+{_END})"
+_LONG_ID: Final = rf"(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*[0-9]){_WORDS_OF_CODE}[0-9A-Za-z]{{22,32}}{_END}"
+_OF_ID: Final = "|".join(
+    rf"(?<=(?<![A-Za-z])[iI][dD]{between})|(?<=[a-z]I[dD]{between})"
+    for between in ("=", ":", " ", ": ", "='", '="', "': '", '": "', '":"', r'\\": \\"', r'\\":\\"')
+)
+"""What stands before an id that looks like any digest: ``id='``, ``"doc_id": "``."""
 _DAY: Final = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:s|nes|rs|ur)?(?:day)?,? )?"
 _MONTH: Final = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?"
@@ -57,10 +78,11 @@ _NOT_VERSION: Final = "".join(
     for between in ("=", ":", ": ", " ", '": "', "': '", '":"')
 )
 RULES: Final[Mapping[str, str]] = {
-    # UUIDs and MD5s, ULIDs of this century, and what providers name calls, messages and answers.
-    "id": rf"(?<![0-9A-Za-z])(?:{_UUID})(?![0-9A-Za-z])|(?<=\\[nrt])(?:{_UUID})(?![0-9A-Za-z])"
-    rf"|{_BEGIN}(?:{_mixed('a-f', '32')}|{_mixed('A-F', '32')}|01(?=[0-9]*[A-Z])[0-9A-HJKMNP-TV-Z]{{24}}{_END}"
-    rf"|(?:call_|toolu_|chatcmpl-|msg_|resp_)(?:{_LONG_ID}|{_SHORT_ID}))",
+    # UUIDs, ULIDs of this century, what providers name calls, messages and answers, and a digest that is called an id.
+    "id": rf"(?:(?<![0-9A-Za-z])|{_ESCAPE})(?:{_UUID})(?![0-9A-Za-z])"
+    rf"|(?:{_OF_ID})(?:{_mixed('a-f', '32')}|{_mixed('A-F', '32')})"
+    rf"|{_BEGIN}(?:01(?=[0-9]*[A-Z])[0-9A-HJKMNP-TV-Z]{{24}}{_END}"
+    rf"|(?:call_|toolu_|chatcmpl-|msg_|resp_)(?:{_LONG_ID}|{_mixed('a-f', '16,64')}))",
     # Of an object as Python writes it, or as Linux places it; and what ``tempfile`` makes up.
     "address": r"(?<=\bat )0x(?:[0-9a-fA-F]{6,16}(?=>|; to )"
     r"|(?:[0-9a-fA-F]{9,16}|(?:7f|5[56])[0-9a-f]{4,6})(?![0-9A-Za-z_]))"
@@ -81,6 +103,7 @@ RULES: Final[Mapping[str, str]] = {
 """The rules by their names; of ``order``, which is no pattern, the text is empty."""
 _NAMES: Final = tuple(RULES)
 _WORDS: Final = {"id": "an id", "address": "an address", "date": "a date", "time": "a time", "order": "another order"}
+_THE: Final = {"id": "the id", "address": "the address", "date": "the date", "time": "the time"}
 _ALL: Final = {"id": "ids", "address": "addresses", "date": "dates", "time": "times", "order": "the order of members"}
 
 
@@ -99,6 +122,8 @@ class Masked(NamedTuple):
     text: bytes
     found: list[Volatile]
     """The masked texts, in the order of the masked prompt."""
+    rest: str
+    """Everything else, with a mark in place of each."""
 
 
 def masked(prompt: str, rules: Collection[str] = _NAMES) -> Masked:
@@ -117,8 +142,8 @@ def _masked(prompt: str, rules: frozenset[str]) -> Masked:
     mask = _Mask(rules)
     messages = chat_messages(prompt)
     if messages is None:
-        return Masked(mask.text(prompt).encode("utf-8", "surrogatepass"), mask.found)
-    return Masked(dumps([mask.message(message, at) for at, message in enumerate(messages)]), mask.found)
+        return Masked(mask.text(prompt).encode("utf-8", "surrogatepass"), mask.found, mask.rest)
+    return Masked(dumps([mask.message(message, at) for at, message in enumerate(messages)]), mask.found, mask.rest)
 
 
 def shape_of(prompt: str) -> str:
@@ -138,39 +163,80 @@ def left_out(rules: Iterable[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+class Comparison(NamedTuple):
+    """What differs between two prompts that are the same once they are masked."""
+
+    differing: list[Volatile]
+    """The masked texts of the new prompt that the old one does not have at their place."""
+    names: dict[tuple[str, str], str]
+    """For each rule and text of the old prompt that is another in the new one, that of the new one."""
+    objection: str
+    """Why they mean something else all the same, after *the same but for an id*; empty if they do not."""
+
+
 def difference(old: str, new: str, rules: Collection[str] = _NAMES) -> list[Volatile] | None:
     """Return the masked texts of ``new`` that ``old`` does not have at their place; None if other words differ.
 
     The order is one of them where members of a dict or set stand in another order.
     """
+    found = compared(old, new, rules)
+    return None if found is None or found.objection else found.differing
+
+
+def compared(old: str, new: str, rules: Collection[str] = _NAMES) -> Comparison | None:
+    """Compare two prompts; None if they differ in more than what rules mask."""
     before, after = masked(old, rules), masked(new, rules)
     if before.text != after.text:
         return None
-    pairs = zip(before.found, after.found, strict=True)
-    differing, replaced = [], set[str]()
-    for there, here in pairs:
+    differing, names = [], dict[tuple[str, str], str]()
+    for there, here in zip(before.found, after.found, strict=True):
         if there.text != here.text:
             differing.append(here)
-            replaced.add(there.text)
-    if any(each.rule == "id" and each.text in replaced for each in differing):
-        return None  # an id that both prompts have names something, and is there in another place
+            names[there.rule, there.text] = here.text
+    objection = _misplaced(before.found, after.found) or _elsewhere(names, after.rest)
     if "order" in rules and old != new:
         as_written = set(rules) - {"order"}
         one, other = masked(old, as_written), masked(new, as_written)
         if one.text != other.text:
             differing.append(Volatile("order", _first_difference(old, new, as_written), ""))
-    return differing
+    return Comparison(differing, names, objection)
 
 
-def renaming(old: str, new: str, rules: Collection[str]) -> Callable[[str], str]:
-    """Return a function that writes into an answer to ``old`` the ids, dates and so on of ``new``."""
-    pairs = zip(masked(old, rules).found, masked(new, rules).found, strict=True)
-    names = {there.text: here.text for there, here in pairs if there.text != here.text}
-    if not names:
-        return str
-    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    found = re.compile(rf"{_BEGIN}(?:{longest_first})(?![0-9A-Za-z])")
-    return lambda text: found.sub(lambda match: names[match[0]], text)
+def outlasting(names: Mapping[tuple[str, str], str], text: str, *, weekdays: bool = True) -> str:
+    """Return the rule of a replaced text that another text still tells of, in whatever form; empty if of none."""
+    for rule in dict.fromkeys(rule for rule, _ in names):
+        old = {each: here for (of, each), here in names.items() if of == rule}
+        gone = {trace for each, here in old.items() for trace in traces_of(rule, each) - traces_of(rule, here)}
+        told = gone & traces(rule, text)
+        if any(weekdays or not each.isalpha() or rule != "date" for each in told):
+            return rule
+    return ""
+
+
+def _misplaced(before: Sequence[Volatile], after: Sequence[Volatile]) -> str:
+    """Return an objection to ids that stand in another place, and to dates and times that have changed places."""
+    new, old = dict[tuple[str, str], tuple[str, str]](), dict[tuple[str, str], tuple[str, str]]()
+    for there, here in zip(before, after, strict=True):
+        one, other = ((each.rule, known_as(each.rule, each.text)) for each in (there, here))
+        if new.setdefault(one, other) != other or old.setdefault(other, one) != one:
+            return f"; {_ALL[there.rule]} stand in other places"
+    moved = {one: other for one, other in new.items() if one != other}
+    for one, other in moved.items():
+        end: tuple[str, str] | None = other
+        for _ in moved:  # days that have all moved on come to an end
+            if end is None or end == one:
+                break
+            end = moved.get(end)
+        if end == one or (other in moved and one[0] in ("id", "address")):
+            return f"; {_ALL[one[0]]} stand in other places"
+    return ""
+
+
+def _elsewhere(names: Mapping[tuple[str, str], str], rest: str) -> str:
+    """Return an objection to a text that is replaced, and that also stands where it counts."""
+    back = {(rule, new): old for (rule, old), new in names.items()}
+    rule = outlasting(names, rest, weekdays=False) or outlasting(back, rest, weekdays=False)
+    return f"; the prompt names {_THE[rule]} in another place, too" if rule else ""
 
 
 def _first_difference(old: str, new: str, rules: Collection[str]) -> int:
@@ -186,10 +252,16 @@ class _Mask:
 
     def __init__(self, rules: Collection[str]) -> None:
         self.found: list[Volatile] = []
-        self._pattern = _pattern(frozenset(rules))
+        self._rest: list[str] = []
+        self._pattern = pattern_of(frozenset(rules))
         self._sorts = "order" in rules
         self._numbers: dict[tuple[str, str], int] = {}
         self._at = 0
+
+    @property
+    def rest(self) -> str:
+        """What was not masked."""
+        return "‹›".join(self._rest)
 
     def message(self, message: Mapping[str, Any], at: int) -> dict[str, Any]:
         """Return a serialised message with its fields masked."""
@@ -202,6 +274,7 @@ class _Mask:
         if isinstance(value, list):
             return [*map(self._value, value)]
         if isinstance(value, dict):
+            self._rest += value
             return {name: self._value(value[name]) for name in sorted(value)}
         return value
 
@@ -212,7 +285,9 @@ class _Mask:
         parts, end = [], 0
         for match in self._pattern.finditer(text):
             parts += [text[end : match.start()].replace("‹", "‹‹"), self._numbered(match)]
+            self._rest.append(text[end : match.start()])
             end = match.end()
+        self._rest.append(text[end:])
         return "".join([*parts, text[end:].replace("‹", "‹‹")])
 
     def _numbered(self, match: re.Match[str]) -> str:
@@ -228,7 +303,7 @@ def _unnumbered(match: re.Match[str]) -> str:
 _PATTERNS: Final[dict[frozenset[str], re.Pattern[str]]] = {}
 
 
-def _pattern(rules: frozenset[str]) -> re.Pattern[str]:
+def pattern_of(rules: frozenset[str]) -> re.Pattern[str]:
     """Return the pattern of some rules: each is a group of its name."""
     found = _PATTERNS.get(rules)
     if found is None:

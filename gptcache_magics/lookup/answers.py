@@ -22,6 +22,7 @@ from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.volatile import named, shape_of
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.lookup.same_but import SameBut
+from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
 from gptcache_magics.store.reasons import ExactOnly, Kind, Reason, not_stored
 
@@ -76,20 +77,31 @@ class Answers:
         found = self._store.recall(request.identity.key) if self.ours else None
         return None if found is None or _expired(found) else found
 
-    def find(self, request: Request, ignored: Collection[str] = (), *, as_recorded: bool = True) -> Search:
+    def find(
+        self,
+        request: Request,
+        ignored: Collection[str] = (),
+        usable: Callable[[Found], bool] = lambda found: True,
+        *,
+        as_recorded: bool = True,
+    ) -> Search:
         """Look for an answer: exactly, but for what is ignored, and then by meaning.
-
-        Raises the errors of the place of the answers.
 
         Parameters
         ----------
+        ignored
+            The rules of what is ignored.
+        usable
+            Tells whether such an answer can be served; an older one is looked for where it cannot.
         as_recorded
-            Whether a replay also ignores what was ignored when an answer was recorded.
+            Whether the replay of a bundle also ignores what was ignored when an answer was recorded.
+
+        Raises the errors of the place of the answers.
         """
         found = self._exact(request)
         if found is not None:
             return Search(reason=Reason(Kind.EXPIRED)) if _expired(found) else Search(found)
-        found = self._same_but(request, ignored, as_recorded)
+        found, doubt = self._same_but(request, ignored, usable, as_recorded)
         if found is not None:
             newest = "; of differing answers the newest" if found.several else ""
             return Search(found, Reason(Kind.IGNORED, f"{named(found.ignored)}{newest}"))
@@ -99,7 +111,8 @@ class Answers:
             search = self._similar(request, self.similar)
         failed = search.reason is not None and search.reason.kind is Kind.MATCHING_ERROR
         gone = self._store.gone(request.identity.key) if search.found is None and not failed else None
-        return replace(search, reason=gone) if gone is not None else search
+        reason = gone or (doubt if search.found is None and search.reason is None else None)
+        return replace(search, reason=reason) if reason is not None else search
 
     def unreadable(self, found: Found) -> Reason:
         """Note an answer that cannot be decoded: it is a miss, and the model's answer takes its place."""
@@ -183,24 +196,32 @@ class Answers:
                 found = self._find_portable(earlier)
         return found
 
-    def _same_but(self, request: Request, ignored: Collection[str], as_recorded: bool) -> Found | None:
-        """Return the answer to a prompt that differs in nothing but what is ignored; never with samples."""
+    def _same_but(
+        self, request: Request, ignored: Collection[str], usable: Callable[[Found], bool], as_recorded: bool
+    ) -> tuple[Found | None, Reason | None]:
+        """Return the answer to a prompt that differs in nothing but what is ignored; never with samples.
+
+        Where there is none because that is in doubt, the reason comes with it.
+        """
         replays = request.scope.mode == "replay"
-        if not (ignored or (replays and as_recorded)) or not self.ours or request.call is None or request.scope.several:
-            return None
+        as_recorded = as_recorded and replays and self._store.where.endswith(BUNDLE)
+        if not (ignored or as_recorded) or not self.ours or request.call is None or request.scope.several:
+            return None, None
+        doubt: Reason | None = None
         try:
             if ignored:
                 self.same_but.prepare()
             for identity in filter(None, (request.identity, request.identity.earlier)):
                 same = [identity.configuration.key, *(self._elsewhere(identity) if replays else ())]
-                found = self.same_but.find(identity, ignored, same, as_recorded=replays and as_recorded)
-                if found is not None:
-                    return found
-            return None
+                found = self.same_but.find(identity, ignored, same, usable, as_recorded=as_recorded)
+                if isinstance(found, Found):
+                    return found, None
+                doubt = doubt or found
         except StoreLockedError:
             raise
         except StoreError:  # not every store can list its entries
-            return None
+            pass
+        return None, doubt
 
     def _asked(self, request: Request) -> Identity:
         """Return the identity that an engine is asked with: the user's caches are given the whole prompt."""

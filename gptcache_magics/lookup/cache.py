@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -147,7 +148,8 @@ class RequestCache:
         try:
             with waiting(request.patience):
                 settings = self._ledger.settings
-                search = self._answers.find(request, settings.ignored, as_recorded=settings.options.ignore is None)
+                usable, typed = partial(self._usable, request, codec, before), settings.options.ignore is not None
+                search = self._answers.find(request, settings.ignored, usable, as_recorded=not typed)
             if search.found is not None and (held_back := self._held_back(request, search.found)) is not None:
                 search = Search(reason=held_back)
             elif search.found is not None:
@@ -163,6 +165,11 @@ class RequestCache:
         except Exception as error:
             search = Search(reason=self._ledger.failed(error, "looking up an answer"), failed=True)
         return replace(search, seconds=time.perf_counter() - started)
+
+    def _usable(self, request: Request, codec: AnswerCodec, before: int, found: Found) -> bool:
+        with suppress(Unusable):
+            return self._held_back(request, found) is None and self._decoded(request, found, codec, before) is not None
+        return False
 
     def _decoded(self, request: Request, found: Found, codec: AnswerCodec, before: int) -> Any:
         """Return the answer that was read from a store, in new objects; None if it cannot be decoded."""

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from gptcache_magics import fork, generations
 from gptcache_magics.identity.key import Identity
-from gptcache_magics.identity.volatile import difference, renaming, shape_of
-from gptcache_magics.store.protocol import Found, Selection, Store
+from gptcache_magics.identity.renaming import Renaming
+from gptcache_magics.identity.volatile import compared, named, shape_of
+from gptcache_magics.store.protocol import EntryRow, Found, Selection, Store
+from gptcache_magics.store.reasons import Kind, Reason
 
 __all__ = ["SameBut"]
 
@@ -49,38 +51,58 @@ class SameBut:
         self._thread: threading.Thread | None = None
 
     def find(
-        self, identity: Identity, rules: Collection[str], configurations: Sequence[str], *, as_recorded: bool
-    ) -> Found | None:
+        self,
+        identity: Identity,
+        rules: Collection[str],
+        configurations: Sequence[str],
+        usable: Callable[[Found], bool],
+        *,
+        as_recorded: bool,
+    ) -> Found | Reason | None:
         """Return the newest answer to a prompt that is the same but for what rules leave out.
 
         Parameters
         ----------
         configurations
-            Keys of the configurations that the answer may have.
+            Keys of the configurations that the answer may have: the model's own, and in a replay those elsewhere.
+        usable
+            Tells whether an answer can be served.
         as_recorded
             Whether the rules under which an answer was recorded hold for it, too.
+
+        Returns
+        -------
+        An answer that is not usable only if there is no other one; and instead of none, why there is none.
         """
         wanted = Selection(configurations=configurations, shape=shape_of(identity.prompt))
-        found: Found | None = None
-        compared = 0
+        found: tuple[Found, EntryRow] | None = None
+        held_back: Found | None = None
+        doubt: Reason | None = None
+        equal = 0
         for row in self._store.entries(wanted, SAME_SHAPE):
             if row.sample or (row.expires is not None and row.expires <= time.time()):
                 continue
-            own = {*rules, *(row.ignored.split() if as_recorded else ())}
-            differing = difference(row.prompt, identity.prompt, own) if own else None
-            if not differing:
+            match = _match(row, identity, {*rules, *(row.ignored.split() if as_recorded else ())})
+            if isinstance(match, Reason):
+                doubt = doubt or match
+            elif match is None:
                 continue
-            answer = generations.reworded(row.answer, renaming(row.prompt, identity.prompt, own))
-            if found is not None:
-                if _said(answer) != _said(found.answer):
-                    return replace(found, several=True)
-                compared += 1
-                if compared == OTHERS:
+            elif not usable(match):
+                held_back = held_back or match
+            elif found is None:
+                found = match, row
+            elif _said(match.answer) == _said(found[0].answer):
+                equal += 1
+                if equal == OTHERS:
                     break
-                continue
-            ignored = tuple(dict.fromkeys(each.rule for each in differing))
-            found = replace(Found.of(row.entry), answer=answer, ignored=ignored)
-        return found
+            elif row.configuration != found[1].configuration and identity.configuration.key not in (
+                row.configuration,
+                found[1].configuration,
+            ):
+                return Reason(Kind.DOUBT, f"{named(found[0].ignored)}; recorded answers differ")
+            else:
+                return replace(found[0], several=True)
+        return (found[0] if found is not None else None) or held_back or doubt
 
     def prepare(self, seconds: float = 0.0) -> None:
         """Give earlier entries their shapes, for ``seconds`` here and then in the background."""
@@ -112,6 +134,25 @@ class SameBut:
         if rows:
             self._store.put_shapes({row.key: shape_of(row.prompt) for row in rows})
         return len(rows) == BATCH and self._store.unshaped(1) != rows[:1]
+
+
+def _match(row: EntryRow, identity: Identity, rules: Collection[str]) -> Found | Reason | None:
+    """Return the answer of an entry as the answer to a prompt, or why it may not be; None if other words differ."""
+    compared_prompts = compared(row.prompt, identity.prompt, rules) if rules else None
+    if compared_prompts is None or not compared_prompts.differing:
+        return None
+    ignored = tuple(dict.fromkeys(each.rule for each in compared_prompts.differing))
+    renamed = Renaming(compared_prompts.names)
+    try:
+        answer = generations.reworded(row.answer, renamed)
+    except Exception:  # whatever the bytes are: a damaged answer is not one
+        answer = row.answer
+    objection = compared_prompts.objection
+    if not objection and renamed.outlasting:
+        objection = f"; the answer names the old {renamed.outlasting} in another form"
+    if objection:
+        return Reason(Kind.DOUBT, f"{named(ignored)}{objection}")
+    return replace(Found.of(row.entry), answer=answer, ignored=ignored)
 
 
 def _said(answer: bytes) -> Any:

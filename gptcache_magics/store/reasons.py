@@ -80,6 +80,8 @@ class Kind(StrEnum):
     """The detail is the number of the lookup whose answer is in the prompt."""
     IGNORED = "ignored"
     """The detail names what differs from the prompt of the answer, and was ignored: ``an id and a date``."""
+    DOUBT = "doubt"
+    """The detail says what differs, and why it may matter: ``an id; the answer names the old id in another form``."""
     VOLATILE = "volatile"
     """The detail names what differs: ``an id in message 2``."""
     CONTEXT = "another context"
@@ -215,6 +217,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.OTHER_TOOLS: "other tools: {}",
     Kind.FOLLOWS: "follows from lookup {}",
     Kind.IGNORED: "the same but for {}",
+    Kind.DOUBT: "in doubt, the same but for {}",
     Kind.VOLATILE: "the same but for {}",
     Kind.CONTEXT: "{} differs",
     Kind.WORDS: "other words: {}",

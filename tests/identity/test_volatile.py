@@ -12,12 +12,19 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from gptcache_magics.identity.literals import in_order
 from gptcache_magics.identity.prompt import prompt_of
-from gptcache_magics.identity.volatile import RULES, difference, masked, renaming, shape_of
+from gptcache_magics.identity.renaming import Renaming
+from gptcache_magics.identity.volatile import RULES, compared, difference, masked, shape_of
 
 ONE, OTHER = "3f2b8c1e-0d4a-4f6b-9a7c-5e1d2c3b4a59", "9d1c7b2a-6e5f-4a3b-8c2d-1f0e9d8c7b6a"
 
 PAGE = Document("It's about (dogs].", id="a1", metadata={"source": "dogs.md", "page": 1})
 OTHER_PAGE = Document('Cats say "purr", and sleep', id="a2", metadata={"source": "cats.md"})
+
+
+def renaming(old: str, new: str, rules: list[str]) -> Renaming:
+    found = compared(old, new, rules)
+    assert found is not None
+    return Renaming(found.names)
 
 
 def rules_of(old: str, new: str, rules: object = tuple(RULES)) -> list[str] | None:
@@ -33,7 +40,10 @@ def rules_of(old: str, new: str, rules: object = tuple(RULES)) -> list[str] | No
         ("id", f"lc_run--{ONE}-0", f"lc_run--{OTHER}-0"),
         ("id", f"doc_{ONE}", f"doc_{OTHER}"),
         ("id", f'{{"text": "a\\n{ONE}"}}', f'{{"text": "a\\n{OTHER}"}}'),
-        ("id", ONE.replace("-", ""), OTHER.replace("-", "")),
+        ("id", f"id='{ONE.replace('-', '')}'", f"id='{OTHER.replace('-', '')}'"),
+        ("id", f'{{"doc_id": "{ONE.replace("-", "")}"}}', f'{{"doc_id": "{OTHER.replace("-", "")}"}}'),
+        ("id", f"call_{ONE.replace('-', '')}", f"call_{OTHER.replace('-', '')}"),
+        ("id", f'"\\u00e9{ONE}"', f'"\\u00e9{OTHER}"'),
         ("id", "01HZXYABCDEFGHJKMNPQRSTVWX", "01HZXYABCDEFGHJKMNPQRSTVWY"),
         ("id", "call_AbC1dEfGh2iJkLmNoPqRsTuV", "call_ZbC1dEfGh2iJkLmNoPqRsTuV"),
         ("id", "toolu_01AbCdEfGhIjKlMnOpQrStUv", "toolu_01BbCdEfGhIjKlMnOpQrStUv"),
@@ -114,6 +124,28 @@ def test_a_rule_takes_two_texts_for_the_same(rule: str, one: str, other: str) ->
         ("f(x, {b: 1, a: 2})", "f(x, {a: 2, b: 1})"),
         (f"{ONE} {OTHER} {ONE}", f"{ONE} {OTHER} {OTHER}"),
         (f"{ONE} or {OTHER}", f"{OTHER} or {ONE}"),
+        ("Crack 5f4dcc3b5aa765d61d8327deb882cf99", "Crack e10adc3949ba59abbe56e057f20f883e"),
+        ("valid 5f4dcc3b5aa765d61d8327deb882cf99", "valid e10adc3949ba59abbe56e057f20f883e"),
+        ("run call_me2maybe3x", "run call_me3maybe4y"),
+        ("def resp_v1beta2test():", "def resp_v2beta3test():"),
+        ("call_getUserProfileByEmail2", "call_getUserProfileByEmail3"),
+        ("char s[] = {'c', 'a', 't'}", "char s[] = {'a', 'c', 't'}"),
+        ("a = {'c', 'a'};", "a = {'a', 'c'};"),
+        ("{'c','a','t'}", "{'a','c','t'}"),
+        ("vector<string> v = {'b', 'a'}", "vector<string> v = {'a', 'b'}"),
+        ("vector<P>{<a>, <b>}", "vector<P>{<b>, <a>}"),
+        ("{(1, 1), (0, 0)}", "{(0, 0), (1, 1)}"),
+        ("{1: 'mix', 2: 'bake'}", "{2: 'bake', 1: 'mix'}"),
+        ("{{'a', 'b'}, {'c', 'd'}};", "{{'b', 'a'}, {'c', 'd'}};"),
+        (f"docs {ONE} {ONE.upper()}", f"docs {OTHER} {ONE.upper()}"),
+        ("From 2026-01-05 to 2026-02-05", "From 2026-02-05 to 2026-01-05"),
+        ("From 10:30:00 to 11:30:00", "From 11:30:00 to 10:30:00"),
+        ("Due 5 Jan 2026, today 2026-01-05", "Due 6 Jan 2026, today 2026-01-07"),
+        ("At 2026-01-05 12:30. It closes at 12:30.", "At 2026-01-05 13:15. It closes at 12:30."),
+        ("Today is 2024-08-06. API version 2024-08-06", "Today is 2026-11-27. API version 2024-08-06"),
+        ("Today is 2024-08-07. API version 2024-08-06", "Today is 2024-08-06. API version 2024-08-06"),
+        ("Today is 5 May 2020. Born 5 May 1990? May 5", "Today is 6 May 2020. Born 5 May 1990? May 5"),
+        (f"{ONE}, in short {ONE[:8]}", f"{OTHER}, in short {ONE[:8]}"),
         ("‹id 1›", ONE),
         ("‹‹id 1›", f"‹{ONE}"),
     ],
@@ -198,6 +230,63 @@ def test_an_answer_gets_the_ids_and_dates_of_its_prompt() -> None:
     assert renaming(old, old, ["id"])("any") == "any"
 
 
+WHOLE = [
+    (ONE, OTHER, "report_{}.md"),
+    (ONE, OTHER, "x-{}-0, Doc{}"),
+    (ONE, OTHER, '{{"x": "\\u00e9{}"}}'),
+    ("2026-01-05T09:00:00Z", "2026-11-27T14:30:05Z", "Logged at {}."),
+    ("datetime.datetime(2026, 1, 5, 9, 0)", "datetime.datetime(2026, 11, 27, 14, 30)", "x = {}"),
+    ("Mon, 05 Jan 2026 09:00:00 GMT", "Fri, 27 Nov 2026 14:30:05 GMT", "Date: {}"),
+    ("<A object at 0x7f1234567890>", "<A object at 0x7f9999567890>", "{}"),
+    ("/tmp/tmpab12cd34/a", "/tmp/tmpzz98yy76/a", "In {}"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "answer"), WHOLE)
+def test_an_answer_is_given_whatever_the_prompt_has(old: str, new: str, answer: str) -> None:
+    renamed = renaming(old, new, [*RULES])
+    assert renamed(answer.format(old, old)) == answer.format(new, new)
+    assert renamed.outlasting == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "answer", "rule"),
+    [
+        (ONE, OTHER, ONE.upper(), "id"),
+        (ONE, OTHER, ONE.replace("-", ""), "id"),
+        (ONE, OTHER, f"It is {ONE[:8]}…", "id"),
+        (ONE, OTHER, f"It ends in {ONE[-12:]}", "id"),
+        (ONE, OTHER, f"x{ONE}y", "id"),
+        ("at 0x7f0a1b2c3d4e", "at 0x7f0a1b2c9999", "7F0A1B2C3D4E", "address"),
+        ("Monday, January 5, 2026", "Friday, November 27, 2026", "January 5, 2026", "date"),
+        ("2026-01-05", "2026-11-27", "report_2026-01-05.csv", "date"),
+        ("2026-01-05", "2026-11-27", "gpt-4o-2026-01-05", "date"),
+        ("2026-01-05", "2026-11-27", "5 January 2026", "date"),
+        ("2026-01-05", "2026-11-27", "on the 5th of January", "date"),
+        ("2026-01-05", "2026-11-27", "Jan. 5", "date"),
+        ("2026-01-05", "2026-11-27", "20260105", "date"),
+        ("2026-01-05", "2026-11-27", "5.1.2026", "date"),
+        ("2026-01-05", "2026-11-27", "1/5/26", "date"),
+        ("2026-01-05", "2026-11-27", "date(2026, 1, 5, 9)", "date"),
+        ("2026-01-05", "2026-11-27", "It is Monday.", "date"),
+        ("01/05/2026", "11/27/2026", "5 January 2026", "date"),
+        ("09:00:00Z", "14:30:05Z", "2026-01-05 09:00:00", "time"),
+        ("09:00:00Z", "14:30:05Z", "At 9:00 AM", "time"),
+        ("14:30:00Z", "09:00:00Z", "At 2:30 p.m.", "time"),
+        ("21:00:00Z", "10:30:00Z", "At 9 pm", "time"),
+        ("09:00:00Z", "09:00:05Z", "Logged 09:00:00", "time"),
+        ("09:00:00.5Z", "09:00:00.7Z", "Logged 09:00:00.5", "time"),
+    ],
+)
+def test_what_an_answer_tells_of_the_old_in_another_form_is_noticed(old: str, new: str, answer: str, rule: str) -> None:
+    renamed = renaming(old, new, [*RULES])
+    renamed(answer)
+    assert renamed.outlasting == rule
+    renamed = renaming(old, new, [*RULES])
+    assert renamed(f"It is {new}, in 2026, of 3 May, at 17:45.") == f"It is {new}, in 2026, of 3 May, at 17:45."
+    assert renamed.outlasting == ""
+
+
 def test_days_that_moved_on_move_on_in_the_answer() -> None:
     old, new = "from 2026-01-05 to 2026-01-06", "from 2026-01-06 to 2026-01-07"
     assert rules_of(old, new) == ["date"]
@@ -206,7 +295,7 @@ def test_days_that_moved_on_move_on_in_the_answer() -> None:
 
 def test_what_python_makes_up_is_masked() -> None:
     now = datetime.now(UTC)
-    for text in (str(uuid.uuid4()), uuid.uuid4().hex, repr(object()), now.isoformat(), f"{now:%A, %B %d, %Y}"):
+    for text in (str(uuid.uuid4()), f"id={uuid.uuid4().hex}", repr(object()), now.isoformat(), f"{now:%A, %B %d, %Y}"):
         assert b"\xe2\x80\xb9" in masked(f"Here: {text}").text
 
 

@@ -143,6 +143,80 @@ def test_everything_else_counts(tmp_path: Path, one: str, other: str) -> None:
     assert first != second
 
 
+def test_an_answer_that_names_the_old_id_in_another_form_is_not_given(tmp_path: Path) -> None:
+    with ProviderServer() as server:
+        model = server.model("ChatOpenAI")
+        server.text = f"Saved as {ONE[:8]}."
+        gm.on(tmp_path, ignore="id")
+        assert [said(model, rag(each), "invoke") for each in (ONE, ONE, OTHER)] == [server.text] * 3
+        assert server.calls == 2
+    why = "in doubt, the same but for an id; the answer names the old id in another form"
+    assert gm.lookups(since="run")["reason"].iloc[0] == why
+    assert "The same but for an id, but the answer names the old id in another form." in repr(gm.why())
+
+
+def test_ids_in_other_places_are_not_the_same_and_why_says_so(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="id")
+    first, other = asked(NumberedModel(), f"{ONE} or {OTHER}", f"{OTHER} or {ONE}")
+    assert first != other
+    assert "The same but for an id, but ids stand in other places." in repr(gm.why())
+
+
+def test_a_fact_that_looks_like_the_date_of_the_prompt_is_kept(tmp_path: Path) -> None:
+    gm.on(tmp_path, ignore="date")
+    asked_of = "Today is {}. We use API version 2024-08-06. Which?"
+    first, other = asked(NumberedModel(), asked_of.format("2024-08-06"), asked_of.format("2026-11-27"))
+    assert first != other
+    assert "but the prompt names the date in another place, too." in repr(gm.why())
+
+
+def test_the_name_of_the_model_is_not_reworded(tmp_path: Path) -> None:
+    with ProviderServer() as server:
+        model = server.model("ChatOpenAI", model="gpt-4o-2024-08-06")
+        server.text = "Hello"
+        gm.on(tmp_path, ignore="date")
+        for day in ("2024-08-06", "2026-11-27"):
+            answer = model.invoke(f"Today is {day}")
+            assert answer.response_metadata["model_name"] == "gpt-4o-2024-08-06"
+        assert server.calls == 1
+
+
+def test_an_older_whole_answer_is_given_where_the_newest_is_cut_off(tmp_path: Path) -> None:
+    with ProviderServer() as server:
+        model = server.model("ChatOpenAI")
+        gm.on(tmp_path, ignore="id", keep_cut_off=True)
+        server.text = "Whole"
+        model.invoke(rag(ONE))
+        with gm.using(mode="refresh"):
+            server.text, server.finish_reason = "Cut", "length"
+            model.invoke(rag(OTHER))
+        gm.on(keep_cut_off=False)
+        assert model.invoke(rag(str(uuid.uuid4()))).content == "Whole"
+        assert server.calls == 2
+
+
+def test_answers_of_two_places_that_differ_are_not_replayed(tmp_path: Path) -> None:
+    with ProviderServer() as one, ProviderServer() as other, ProviderServer() as third:
+        gm.on(tmp_path, ignore="id")
+        for server, text, id in ((one, "One", ONE), (other, "Two", OTHER)):
+            server.text = text
+            server.model("ChatOpenAI").invoke(rag(id))
+        gm.on(mode="replay")
+        with pytest.raises(gm.CacheMiss):
+            third.model("ChatOpenAI").invoke(rag(str(uuid.uuid4())))
+        assert one.model("ChatOpenAI").invoke(rag(str(uuid.uuid4()))).content in ("One", "Two")
+
+
+def test_a_store_is_replayed_without_the_rules_of_earlier_runs(tmp_path: Path) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path, ignore="id")
+    asked(model, rag(ONE), rag(OTHER))
+    gm.on(mode="replay", ignore="none")
+    asked(model, rag(ONE))
+    with pytest.raises(gm.CacheMiss):
+        model.invoke(rag(OTHER))
+
+
 def test_of_several_answers_the_newest_is_given_and_the_reason_says_so(tmp_path: Path) -> None:
     model = NumberedModel()
     gm.on(tmp_path)
