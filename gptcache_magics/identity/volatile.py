@@ -47,7 +47,10 @@ def _mixed(letters: str, length: str) -> str:
 
 _UUID: Final = "|".join(f"{h}{{8}}-(?:{h}{{4}}-){{3}}{h}{{12}}" for h in ("[0-9a-f]", "[0-9A-F]"))
 # Of a provider: random letters, so that some small letter stands by itself; the words of a name in code are longer.
-_WORDS_OF_CODE: Final = rf"(?!(?:[A-Z]?[a-z]{{2,}}|By|To|In|Of|On|Is|At|My|Id|Or|If|No|Up|[A-Z]{{1,4}}|[0-9]{{1,4}})+{_END})"
+_SHORT_WORDS: Final = "(?:By|To|In|Of|On|Is|At|My|Id|Or|If|No|Up)(?![a-z])"
+_WORDS_OF_CODE: Final = (
+    rf"(?!(?:[a-z]{{2,}}(?![a-z])|{_SHORT_WORDS}|[A-Z]{{1,4}}(?![A-Z])|[0-9]{{1,4}}(?![0-9]))+{_END})"
+)
 _LONG_ID: Final = rf"(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*[0-9]){_WORDS_OF_CODE}[0-9A-Za-z]{{22,32}}{_END}"
 _OF_ID: Final = "|".join(
     rf"(?<=(?<![A-Za-z])[iI][dD]{between})|(?<=[a-z]I[dD]{between})"

@@ -136,9 +136,9 @@ def test_a_new_question_about_a_new_answer_is_the_first(log: Log) -> None:
         ("Who is user {id}?", ("id",)),
         ("first {id}", ("id",)),
         ("{id}", ("id",)),
-        ("Thread {hex}: hi", ("id",)),
+        ("Thread id={hex}: hi", ("id",)),
         ("at {time} on {date}", ("date", "time")),
-        ("Is {id} in {hex}?", ("id",)),
+        ("Is {id} in id: {hex}?", ("id",)),
         ("{id} = {id}?", ("id",)),
     ],
 )
