@@ -47,6 +47,8 @@ class Streamed:
     """Whether the model gave its last chunk."""
     broken_off: str = ""
     """Reason why the chunks are not all of them; an interrupt may keep it from being noted."""
+    charged: Usage = Usage()
+    """The tokens that are charged for an answer that was broken off, as far as they are known."""
     id: str | None = None
     """Id that LangChain gave to the message of all chunks."""
     given: list[Generation] = field(default_factory=list)
@@ -94,7 +96,9 @@ def check_storable(answer: Streamed, call: Call | None = None, *, keep: bool = F
 
 
 def usage(answer: Streamed) -> Usage:
-    """Return the tokens of an answer, as far as it came."""
+    """Return the tokens of an answer; if that was broken off, those that are known to be charged for."""
+    if answer.broken_off:
+        return answer.charged
     return generations.usage(answer.given or ([answer.joined] if answer.chunks else []))
 
 

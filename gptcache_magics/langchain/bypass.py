@@ -7,7 +7,6 @@ model.
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from gptcache_magics.identity.key import Identity, identify
 from gptcache_magics.identity.prompt import prompt_of, question_of
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.langchain.failure import NOTHING, charged
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Configuration, Usage
@@ -136,10 +136,13 @@ class BypassWatch:
             raise miss
 
     def call_ended(self, call: ModelCall, result: Any) -> None:
-        """Record the cost of a bypassing call, or that an answer could not be parsed, and release its waiters."""
+        """Record the cost of a bypassing or failed call and release its waiters."""
         budget = self._ledger.budget
-        if result is None and any(call.pending.values()):
-            self._note_unparsed(call, sys.exc_info()[1])
+        if call.failure is not None:
+            try:
+                self._failed(call, call.failure)
+            except Exception as error:
+                self._ledger.failed(error, "reading what a failed call cost")
         for lookup, answer in zip(call.past, getattr(result, "generations", ()), strict=False):
             used = generations.usage(answer)
             self._ledger.paid(lookup, time.time() - lookup.at, used, lookup.reason)
@@ -149,17 +152,28 @@ class BypassWatch:
             budget.ended(call)
         self._release(call)
 
-    def _note_unparsed(self, call: ModelCall, error: BaseException | None) -> None:
-        """Note of the answers that a call still waits for that they came and could not be parsed, if that is so."""
-        if error is None or not _of_parsing(error):
-            return
-        reason = Reason(Kind.NOT_STORED, f"could not be parsed ({type(error).__name__})")
-        for pending in chain.from_iterable(call.pending.values()):
-            lookup, configuration = pending.lookup, pending.request.identity.configuration
-            if lookup is not None and lookup.run == self._ledger.run:
-                self._ledger.paid(lookup, time.time() - lookup.at, Usage(), reason)
-                if self._ledger.budget is not None:
-                    self._ledger.budget.paid(configuration, Usage())
+    def _failed(self, call: ModelCall, error: BaseException) -> None:
+        """Record what a failed call cost, and of its answer that it could not be parsed, if that is so.
+
+        The first of several requests is that which the error is about.
+        """
+        lookups = [pending.lookup for pending in chain.from_iterable(call.pending.values())] + call.past
+        used = charged(error)
+        unparsed = Reason(Kind.NOT_STORED, f"could not be parsed ({type(error).__name__})")
+        for lookup in lookups:
+            if lookup is None or lookup.refusal or lookup.run != self._ledger.run:
+                continue
+            if _of_parsing(error) and used != NOTHING:
+                self._ledger.paid(
+                    lookup, time.time() - lookup.at, used, lookup.reason if lookup in call.past else unparsed
+                )
+            else:
+                self._ledger.charged(lookup, used)
+            if used != NOTHING:
+                configuration = self._ledger.configuration_of(lookup)
+                if self._ledger.budget is not None and configuration is not None:
+                    self._ledger.budget.paid(configuration, used)
+                used = Usage()
 
     def _spend(self, call: ModelCall, scope: Scope) -> None:
         if self._ledger.budget is not None:

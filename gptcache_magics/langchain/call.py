@@ -44,6 +44,8 @@ class ModelCall(Call):
     """The generations of hits, each with the usage that was stored, which LangChain replaces."""
     marks: dict[str | None, Mapping[str, Any]] = field(default_factory=dict)
     """The marks of the hits that are given in chunks, by the id of the message: LangChain drops them from chunks."""
+    failure: BaseException | None = None
+    """The error that ended the call, while watchers hear of that."""
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
     outer: ModelCall | None = field(default_factory=running_call)

@@ -153,6 +153,7 @@ def _begin(call: ModelCall) -> None:
 def _end(call: ModelCall, result: Any = None) -> None:
     for watcher in list(_watchers):
         watcher.call_ended(call, result)
+    call.failure = None  # it holds the frames of the call
 
 
 # The makers of wrappers.
@@ -177,6 +178,9 @@ def _generate(method: Method) -> Callable[..., Any]:
                 model = _model(call, args, async_api=False)
                 result = function(model, *args, **kwargs)
                 return hits.as_it_came(call, result)
+            except BaseException as error:
+                call.failure = error
+                raise
             finally:
                 CALL.reset(token)
                 _end(call, result)
@@ -199,6 +203,9 @@ def _agenerate(method: Method) -> Callable[..., Any]:
                 model = _model(call, args, async_api=True)
                 result = await function(model, *args, **kwargs)
                 return hits.as_it_came(call, result)
+            except BaseException as error:
+                call.failure = error
+                raise
             finally:
                 CALL.reset(token)
                 _end(call, result)

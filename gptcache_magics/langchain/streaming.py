@@ -26,6 +26,7 @@ from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.completions import model_with_pieces
+from gptcache_magics.langchain.failure import charged
 from gptcache_magics.marks import mark_of
 
 _V1: Final[Any] = _streaming._StreamingCallbackHandler
@@ -138,7 +139,7 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
                 answer.id = answer.id or _id(chunk)
             answer.ended = True
         except BaseException as error:
-            answer.broken_off = _why(error)
+            _break_off(answer, error)
             raise
         finally:
             with within(call):
@@ -167,7 +168,7 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
                 yield chunk
                 answer.id = answer.id or _id(chunk)
         except BaseException as error:
-            answer.broken_off = _why(error)
+            _break_off(answer, error)
             with within(call):
                 cache.update_chunks(text, answer)  # only noted, and a cancelled task may not wait
             raise
@@ -226,7 +227,9 @@ def _id(chunk: Any) -> str | None:
     return id if isinstance(id, str) else None
 
 
-def _why(error: BaseException) -> str:
-    if isinstance(error, GeneratorExit):
-        return "its reader left before the end"
-    return f"broken off ({type(error).__name__})"
+def _break_off(answer: Streamed, error: BaseException) -> None:
+    """Note why an answer is not whole, and what is charged for it: nothing if the provider refused to begin."""
+    left = isinstance(error, GeneratorExit)
+    answer.broken_off = "its reader left before the end" if left else f"broken off ({type(error).__name__})"
+    if not answer.chunks:
+        answer.charged = charged(error)

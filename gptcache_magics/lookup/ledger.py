@@ -160,6 +160,12 @@ class Ledger:
         self._add(lookup, None)
         self._causes.add(lookup)
 
+    def charged(self, lookup: Lookup, usage: Usage) -> None:
+        """Complete the lookup of a call that failed with the tokens that were charged for, as far as they are known."""
+        if usage != lookup.usage:
+            lookup.usage = usage
+            self._add(lookup, None)
+
     def failed(self, error: BaseException, doing: str) -> Reason:
         """Count an error that no call notices, unless the store is busy. Returns it as the reason of a lookup."""
         if isinstance(error, StoreLockedError):

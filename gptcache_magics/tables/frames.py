@@ -94,7 +94,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
             **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
             "unpriced_saved": df["saved_usd"].isna() & (df["saved_seconds"] > 0),
-            "unpriced_paid": df["paid_usd"].isna() & (df["paid_seconds"] > 0),  # a refused call took no time
+            "unpriced_paid": df["paid_usd"].isna() & ~hit & (df["paid_seconds"] != 0),  # a refused call took no time
         },
         index=df.index,
     )

@@ -107,7 +107,8 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
         costs.usd += 0.0 if math.isnan(dollars) else dollars
         costs.seconds += lookup.seconds or 0.0
         timed += lookup.outcome == "hit" and lookup.seconds is not None
-        costs.unpriced += math.isnan(dollars) and bool(lookup.seconds)
+        unknown = bool(lookup.seconds) if lookup.outcome == "hit" else lookup.seconds != 0
+        costs.unpriced += math.isnan(dollars) and unknown
     if counts["hits"] and not timed:
         saved.seconds = math.nan
     return _sentence(counts, ways, saved, paid, " of model time" if paid.seconds > elapsed else "")
@@ -157,4 +158,6 @@ def _sentence(counts: Mapping[str, int], ways: Mapping[str, int], saved: _Costs,
         parts.append(f"saved {saved.said()}")
     if paid.seconds or paid.usd > 0:  # a miss that was refused cost nothing, and nothing is said of it
         parts.append(f"paid {paid.said(of)}")
+    elif paid.unpriced:
+        parts.append(f"{counted(paid.unpriced, 'call')} of unknown price")
     return " · ".join(parts)

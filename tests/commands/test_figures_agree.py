@@ -1,5 +1,6 @@
 """One session with every kind of lookup: each place that counts it says the same."""
 
+import asyncio
 import math
 import re
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from pydantic import BaseModel
 
 import gptcache_magics as gm
 from gptcache_magics.controller import controller
@@ -115,3 +117,78 @@ def test_unknown_money_is_unknown_wherever_it_is_shown(session: tuple[Source, li
     by_house = frames.lookups(source.store, model="house-model")
     assert math.isnan(by_house["paid_usd"].max())
     assert "and 3 calls of unknown price" in gm.status().run
+
+
+FAILURES = (
+    """
+class Reply(BaseModel):
+    name: str
+
+for method in ("json_schema", "json_mode", "function_calling"):
+    with suppress(Exception):
+        priced.with_structured_output(Reply, method=method).invoke("answer in json: " + method)
+""",
+    "with suppress(Exception): refused.invoke('nobody is there')",
+    "server.fail_next(1)\nwith suppress(Exception): priced.invoke('refused')",
+    "server.fail_next(1)\nwith suppress(Exception): list(priced.stream('refused'))",
+)
+CANCELLED = """
+async def leave():
+    call = asyncio.create_task(priced.ainvoke("cancelled"))
+    while server.calls == before:
+        await asyncio.sleep(0.01)
+    call.cancel()
+    with suppress(asyncio.CancelledError):
+        await call
+
+before = server.calls
+server.delay = 30
+await leave()
+server.delay = 0
+"""
+LEFT = "for chunk in priced.stream('left'): break"
+
+
+def test_a_failed_call_costs_what_was_charged_for_it(
+    ip: InteractiveShell, magic: Typist, server: ProviderServer
+) -> None:
+    magic.told("on store")
+    ip.user_ns |= {"suppress": suppress, "server": server, "asyncio": asyncio, "BaseModel": BaseModel}
+    magic.cell(SET_UP + "refused = server.model('ChatOpenAI', base_url='http://127.0.0.1:9/v1', max_retries=0)")
+    ip.run_cell("%gptcache stats --reset")
+    for cell in FAILURES:
+        magic.cell(cell)
+    total = gm.stats("total", wide=True).loc["total"]
+    assert total["unpriced_paid"] == 0
+    lookups = gm.lookups().set_index("question")
+    assert (
+        lookups.loc["answer in json: json_schema", "paid_usd"] == lookups.loc["answer in json: json_mode", "paid_usd"]
+    )
+    assert lookups.loc["answer in json: json_schema", "paid_usd"] > 0
+    assert (lookups.loc[["nobody is there", "refused"], "paid_usd"] == 0).all()
+    assert "unknown price" not in gm.status().run
+
+    for number, cell in enumerate((CANCELLED, LEFT), start=1):
+        shown = magic.cell(cell)
+        assert "gptcache: 1 miss · " in shown
+        calls = f"{number} calls" if number > 1 else "1 call"
+        assert f"and {calls} of unknown price" in gm.status().run
+        assert gm.stats("total", wide=True).loc["total", "unpriced_paid"] == number
+    source = controller.source()
+    texts = {figure.label: figure.remark for figure in figures(source, View("run"))}
+    assert texts["Paid"].endswith(", 2 of unknown price")
+    assert total["paid_usd"] == pytest.approx(gm.lookups()["paid_usd"].sum())
+
+
+def test_the_same_failures_give_the_same_figures_in_the_next_run(
+    ip: InteractiveShell, magic: Typist, server: ProviderServer
+) -> None:
+    ip.user_ns |= {"suppress": suppress, "server": server, "BaseModel": BaseModel}
+    magic.cell(SET_UP)
+    paid = []
+    for _ in range(2):
+        magic.told("on :memory:")
+        magic.cell(FAILURES[0].replace('"json_schema", "json_mode", "function_calling"', '"json_schema",'))
+        paid.append(gm.stats("total")["paid_usd"].item())
+        magic.told("off")
+    assert paid[0] == paid[1] > 0
