@@ -81,6 +81,8 @@ MODES: Final = {
 }
 PAST: Final = (Kind.OWN_STREAM, Kind.OWN_METHOD, Kind.EVENTS, Kind.NO_STREAMS, Kind.OWN_CACHE, Kind.REPLACED)
 """Kinds of calls that go past the cache, whatever their model."""
+REFUSED: Final = 20
+"""Most earlier lookups of the same call that are read: mode replay may have refused it several times."""
 GONE: Final = ("expired", "removed", "evicted", "damaged")
 
 
@@ -123,7 +125,9 @@ def _earlier(store: Store, lookup: LookupRow) -> WordedCause | None:
     """Return the cause that the previous lookup of the same call shows; None if there was none."""
     if lookup.entry is None:
         return None
-    last = next(iter(store.lookups(Period(asked=lookup.entry, below=lookup.number), 1)), None)
+    rows = store.lookups(Period(asked=lookup.entry, below=lookup.number), REFUSED)
+    # That mode replay refused the same before does not say why it does so now.
+    last = next((row for row in rows if row.outcome == "hit" or not row.mode == lookup.mode == "replay"), None)
     # A call that got the answer of another prompt has no entry of its own that could be gone.
     return _last_time(store, last, lookup) if last is not None and last.asked is None else None
 

@@ -22,6 +22,8 @@ QUOTED: Final = 40
 """Characters of an answer by which a prompt is known to hold a part of it."""
 WHOLE: Final = 20
 """Characters of a whole answer, or of a line or value in it, by which a prompt is known to hold that."""
+WORD: Final = 3
+"""Characters of a whole answer that is known only where nothing but that differs from an older question."""
 LINES: Final = 50
 """Most lines and values of an answer that are looked for."""
 SEPARATORS: Final = re.compile(r'[\r\n"]+')
@@ -65,21 +67,27 @@ def followed(
         Finds the cause of a miss that is not recorded yet.
     """
     said = "\n".join(message.text for message in conversation(asked.prompt)) if asked.prompt else asked.question
-    if len(said) < WHOLE:
+    if len(said) < FRAME:
         return None
     rows = store.lookups(Period(run=lookup.run, below=lookup.number), QUOTING)
     misses = {row.entry: row for row in rows if row.entry is not None and _stored_anew(row)}
     entries = store.entries(Selection(ids=[*misses])) if misses else ()
-    quoted = {misses[entry.key[:16]]: parts for entry in entries if (parts := [*_quoted(said, entry.answer)])}
+    quoted, words = dict[LookupRow, list[str]](), dict[LookupRow, list[str]]()
+    for entry in entries:
+        row, whole = misses[entry.key[:16]], _parts(entry.answer)[0]
+        if parts := [*_quoted(said, entry.answer)]:
+            quoted[row] = parts
+        elif WORD <= len(whole) < WHOLE and re.search(rf"(?<!\w){re.escape(whole)}(?!\w)", asked.question):
+            words[row] = [whole]
+    for found in (quoted | words, quoted) if words else (quoted,):
+        inside = [part for parts in found.values() for part in parts if part in asked.question]
+        around = frame(asked.question, [*inside, *volatile_texts(asked.question)])
+        known = framed(store, asked, around, [*misses]) if inside and len("".join(around).strip()) >= FRAME else None
+        if known is not None:
+            return Followed(max(row.number for row in found), known, only=True)
     if not quoted:
         return None
     last = max(quoted, key=lambda row: row.number)
-    inside = [part for parts in quoted.values() for part in parts if part in asked.question]
-    if inside:
-        around = frame(asked.question, [*inside, *volatile_texts(asked.question)])
-        known = framed(store, asked, around, [*misses]) if len("".join(around).strip()) >= FRAME else None
-        if known is not None:
-            return Followed(last.number, known, only=True)
     if closest is not None and not any(entry.startswith(closest.id) for entry in misses):
         return Followed(last.number, closest, only=False)
     kind = last.reason_kind if last.reason_kind != Kind.NEW else cause(last).kind

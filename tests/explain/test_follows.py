@@ -91,6 +91,17 @@ def test_a_part_of_an_answer_is_known_too(log: Log, prompt: str) -> None:
     assert causes(log, 1)[1] == Reason(Kind.FOLLOWS, str(root))
 
 
+def test_an_answer_of_a_word_is_known_where_nothing_else_differs(log: Log) -> None:
+    for run in (0, 1):
+        city = ("Oslo", "Bergen")[run]
+        root = call(log, run, f"Name a city for the request {IDS[run]}", city)
+        call(log, run, f"Write about the city {city} for children.", f"essay {run}")
+        call(log, run, f"In the year {run + 2020} the city {city} grew.", f"comment {run}")
+
+    assert causes(log, 1)[1] == Reason(Kind.FOLLOWS, str(root))
+    assert causes(log, 1)[2].kind is Kind.WORDS
+
+
 def test_the_arguments_of_a_tool_are_an_answer_too(log: Log) -> None:
     for run in (0, 1):
         calls = [{"name": "Plan", "args": {"text": PLANS[run]}, "id": "call_1"}]
