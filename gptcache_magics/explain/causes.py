@@ -7,11 +7,13 @@ key, and the entries that were stored before.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gptcache_magics import fork
 from gptcache_magics.explain.closest import (
     QUESTIONS,
     SAMPLE,
@@ -23,6 +25,7 @@ from gptcache_magics.explain.closest import (
 )
 from gptcache_magics.explain.earlier import Cause, WordedCause, known_causes, reason_text
 from gptcache_magics.explain.follows import Followed, followed
+from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
 from gptcache_magics.store.protocol import (
@@ -71,6 +74,10 @@ SAME_BUT_FOR_WORDS: Final = 0.9
 """Similarity from which other words are a smaller difference than a parameter."""
 CHAIN: Final = 5
 """Most misses of a cascade whose causes are found for the sake of one."""
+FOUND: Final = 2_000
+"""Number of misses whose causes are remembered until they are written."""
+_found: Final = RecentlyUsed[Kind](FOUND)
+_lock = threading.RLock()
 UNSTORED: Final = "Its answer was not stored, so the next call misses as well"
 CALL_ID: Final = re.compile(r"(?:additional_kwargs\.)?tool_calls\.\d+\.id |tool_call_id ")
 ID_COUNTS: Final = (
@@ -78,6 +85,14 @@ ID_COUNTS: Final = (
     "exactly one call has it, or if a server keeps what it names."
 )
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
+
+
+def _renew() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+fork.in_child(_renew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +176,7 @@ def _of_miss(
     if not found:
         follows = None
         if closest is None or not closest.same_prompt:
-            unknown = Reason(Kind.NEW)
-            follows = followed(
-                store, lookup, asked, closest, lambda row: cause_of(store, row, chain - 1) if chain else unknown
-            )
+            follows = followed(store, lookup, asked, closest, lambda row: _cause_before(store, row, chain))
         closest = closest if follows is None else follows.closest
         found = [*_causes(asked, closest, follows)]
     return found, closest
@@ -182,7 +194,18 @@ def cause_of(store: Store, lookup: LookupRow, chain: int = CHAIN, *, asked: Ques
         asked = _asked(lookup, configurations(store).get(lookup.configuration or ""), _entry(store, lookup))
     (first, *_), _ = _of_miss(store, lookup, asked, _near(store, asked, lookup.near), SAMPLE, chain)
     kind = KIND_OF.get(first.cause, Kind.EARLIER)
+    with _lock:
+        _found[f"{lookup.run} {lookup.number_in_run}"] = kind
     return Reason(kind, first.detail or (first.cause if kind is Kind.EARLIER else ""))
+
+
+def _cause_before(store: Store, lookup: LookupRow, chain: int) -> Kind:
+    """Return the kind of the cause of a miss in a cascade; it may be found already and not be written yet."""
+    with _lock:
+        found = _found.get(f"{lookup.run} {lookup.number_in_run}")
+    if found is not None:
+        return found
+    return cause_of(store, lookup, chain - 1).kind if chain else Kind.NEW
 
 
 def not_asked(store: Store, text: str) -> Explanation:

@@ -13,7 +13,7 @@ from gptcache_magics.explain.closest import Closest, Question, framed
 from gptcache_magics.explain.frame import frame
 from gptcache_magics.explain.volatile import volatile_texts
 from gptcache_magics.store.protocol import LookupRow, Period, Selection, Store
-from gptcache_magics.store.reasons import Kind, Reason
+from gptcache_magics.store.reasons import Kind
 from gptcache_magics.text.messages import conversation
 
 __all__ = ["Followed", "followed"]
@@ -54,7 +54,7 @@ class Followed(NamedTuple):
 
 
 def followed(
-    store: Store, lookup: LookupRow, asked: Question, closest: Closest | None, cause: Callable[[LookupRow], Reason]
+    store: Store, lookup: LookupRow, asked: Question, closest: Closest | None, cause: Callable[[LookupRow], Kind]
 ) -> Followed | None:
     """Return the latest miss of the same run whose answer is in the prompt; None if there is none.
 
@@ -64,13 +64,15 @@ def followed(
         The closest entry by its words. Where that is of the same run, too, nothing like the prompt may have been there
         before: then the question must fit the frame of an older entry, or the followed miss must be one asked before.
     cause
-        Finds the cause of a miss that is not recorded yet.
+        Finds the kind of the cause of a miss that is not recorded yet.
     """
     said = "\n".join(message.text for message in conversation(asked.prompt)) if asked.prompt else asked.question
     if len(said) < FRAME:
         return None
     rows = store.lookups(Period(run=lookup.run, below=lookup.number), QUOTING)
     misses = {row.entry: row for row in rows if row.entry is not None and _stored_anew(row)}
+    if len(rows) == lookup.number - 1 and sum(each.entries for each in store.contents()) <= len(misses) + 1:
+        return None  # the first run
     entries = store.entries(Selection(ids=[*misses])) if misses else ()
     quoted, words = dict[LookupRow, list[str]](), dict[LookupRow, list[str]]()
     for entry in entries:
@@ -90,7 +92,7 @@ def followed(
     last = max(quoted, key=lambda row: row.number)
     if closest is not None and not any(entry.startswith(closest.id) for entry in misses):
         return Followed(last.number, closest, only=False)
-    kind = last.reason_kind if last.reason_kind != Kind.NEW else cause(last).kind
+    kind = last.reason_kind if last.reason_kind != Kind.NEW else cause(last)
     return Followed(last.number, None, only=False) if kind in ASKED_BEFORE else None
 
 
