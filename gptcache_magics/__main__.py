@@ -7,11 +7,14 @@ import re
 import shutil
 import sys
 from io import TextIOWrapper
+from itertools import pairwise
+from shlex import quote
 from typing import Any, Final
 
 from gptcache_magics import commands
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.settings import BUNDLE
 from gptcache_magics.text.choices import nearest
 from gptcache_magics.text.word_diff import printable
 from gptcache_magics.widgets.formats import one_line
@@ -19,6 +22,10 @@ from gptcache_magics.widgets.formats import one_line
 PROGRAM: Final = "python -m gptcache_magics"
 TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
 COMMANDS: Final = (*TABLES, "show", "why", "save")
+LOGGED: Final = ("stats", "lookups")
+"""Tables of lookups, which a bundle does not hold."""
+NEXT: Final = re.compile(r"^ *next +.*$", re.MULTILINE)
+"""Finds the line of an explanation that says what to type."""
 FORMATS: Final = ("--csv", "--json")
 ROWS: Final = 1_000
 """Most rows of a table that is shown as columns: more of them take seconds."""
@@ -45,14 +52,15 @@ def main(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a console of Windows may not know every character
             stream.reconfigure(errors="replace")
+    at = _place(words)
     try:
-        text, code = _run(words)
+        text, code = _run(words, at)
         print(text)  # noqa: T201
         for notice in controller.news():
-            print(_here(notice), file=sys.stderr)  # noqa: T201
+            print(_here(notice, at), file=sys.stderr)  # noqa: T201
         sys.stdout.flush()
     except GPTCacheMagicsError as error:
-        print(_here(str(error)), file=sys.stderr)  # noqa: T201
+        print(_here(str(error), at), file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:  # as "| head" ends; Python would write to the pipe once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,7 +68,13 @@ def main(words: list[str]) -> int:
     return code
 
 
-def _run(words: list[str]) -> tuple[str, int]:
+def _place(words: list[str]) -> str:
+    """Return the place that a line names with ``--at``; empty if it names none."""
+    follows = [after for word, after in pairwise(words) if word == "--at"]
+    return next(iter([*follows, *(word[5:] for word in words if word.startswith("--at="))]), "")
+
+
+def _run(words: list[str], at: str) -> tuple[str, int]:
     """Return what a command shows, and the exit code."""
     name, *rest = words or ["--help"]
     if name in ("--help", "-h", "help"):
@@ -87,7 +101,9 @@ def _run(words: list[str]) -> tuple[str, int]:
     if "at" in arguments:
         arguments["at"] = arguments["at"] or _default_store()
     result = commands.function(name)(*several, **arguments)
-    return _shown(result, "".join(given)), 0 if getattr(result, "ok", True) else 1
+    if name in LOGGED and not given and at.endswith(BUNDLE) and getattr(result, "empty", False):
+        return f"{at} is a bundle: it holds answers, and no lookups. Answers: {PROGRAM} entries --at {quote(at)}", 0
+    return _shown(result, "".join(given), at), 0 if getattr(result, "ok", True) else 1
 
 
 def _default_store() -> str:
@@ -97,16 +113,21 @@ def _default_store() -> str:
     return place
 
 
-def _shown(result: Any, format: str) -> str:
+def _shown(result: Any, format: str, at: str = "") -> str:
     """Return what a command has returned: a table as columns, CSV or JSON, anything else as text."""
     import pandas as pd
+
+    from gptcache_magics.commands._checks import Checkup
 
     if format and hasattr(result, "to_frame"):
         result = result.to_frame()
     if not isinstance(result, pd.DataFrame):
         if format:
             raise CommandError(f"{format} is for tables, and this is not one.")
-        return _here(str(result))
+        if isinstance(result, str | Checkup):
+            return _here(result if isinstance(result, str) else str(result), at)
+        # Anything else quotes prompts and cells, in which a line of the cache stays as it is.
+        return NEXT.sub(lambda tip: _here(tip[0], at), str(result))
     if format == "--csv":
         return str(result.to_csv(index=bool(result.index.name))).removesuffix("\n")
     if format == "--json":
@@ -129,9 +150,14 @@ def _shortened(text: str) -> str:
     return one_line(text, CHARACTERS)
 
 
-def _here(text: str) -> str:
-    """Return a text with the commands as they are typed in a shell."""
-    return re.sub(rf"(\w+ = )?%gptcache (?=({'|'.join(COMMANDS)})\b)", f"{PROGRAM} ", text)
+def _here(text: str, at: str = "") -> str:
+    """Return a text with the commands as they are typed in a shell, about the place that the line names."""
+
+    def typed(command: re.Match[str]) -> str:
+        place = f" --at {quote(at)}" if at and command[2] != "verify" and "--at" not in command.string else ""
+        return f"{PROGRAM} {command[2]}{place}"
+
+    return re.sub(rf"(\w+ = )?%gptcache ({'|'.join(COMMANDS)})\b", typed, text)
 
 
 if __name__ == "__main__":

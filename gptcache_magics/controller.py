@@ -258,6 +258,10 @@ class Controller:
             return replace(live, since="all")
         if not str(at).endswith(BUNDLE) and not os.path.exists(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
+        from gptcache_magics.store.sqlite.store import SQLiteStore  # opened by now
+
+        if isinstance(store, SQLiteStore):
+            store.only_read()
         store.open()
         return Source(store)
 

@@ -88,6 +88,40 @@ def test_csv_and_json_hold_the_table_that_python_gets(run: Shell) -> None:
     assert run("doctor --csv")[1].startswith("check,ok,finding,hint\nversions,True,")
 
 
+def test_a_file_is_answered_with_its_folder(run: Shell, folder: Path) -> None:
+    file = folder / "lower" / ".gptcache" / "cache.db"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    assert "Name its folder: lower/.gptcache\n" in run("stats --at lower/.gptcache/cache.db")[2]
+
+
+def test_a_bundle_says_that_it_holds_no_lookups(run: Shell) -> None:
+    for name in ("stats", "lookups"):
+        assert run(f"{name} --at lesson.jsonl")[1] == (
+            "lesson.jsonl is a bundle: it holds answers, and no lookups. "
+            "Answers: python -m gptcache_magics entries --at lesson.jsonl\n"
+        )
+        assert run(f"{name} --at lesson.jsonl --json")[1] == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["stats", "entries", "lookups", "models", "why 1", "show 0123", "doctor"])
+def test_reading_leaves_a_file_that_is_no_store_as_it_is(run: Shell, tmp_path: Path, name: str) -> None:
+    (tmp_path / "cache.db").write_bytes(b"no database at all, but long enough to look like one" * 100)
+    code, out, err = run(f"{name} --at", str(tmp_path))
+    assert code == (1 if name == "doctor" else 2)
+    assert "It is left as it is." in out + err
+    assert [each.name for each in tmp_path.iterdir()] == ["cache.db"]
+
+
+def test_lines_of_the_user_stay_as_they_are(run: Shell, folder: Path) -> None:
+    gm.on(folder / "quotes")
+    NumberedModel().invoke("Type %gptcache stats now")
+    id = gm.entries().index[0]
+    gm.off()
+    for line in (f"show {id} --at quotes", "why 1 --at quotes"):
+        assert "Type %gptcache stats now" in run(line)[1]
+
+
 def test_a_table_without_rows_says_so(run: Shell) -> None:
     assert run("entries --grep nosuch") == (0, "No rows.\n", "")
     assert run("entries --grep nosuch --json") == (0, "[]\n", "")
@@ -118,6 +152,14 @@ def test_a_long_table_is_cut_and_says_so(run: Shell, monkeypatch: pytest.MonkeyP
         ("stats --plot --csv", "--csv is for tables, and this is not one."),
         ("save x.jsonl --json", "save: --json is for tables: stats, models, entries, lookups, doctor, verify."),
         ("show 0123", "No entry has the id '0123'. All ids: python -m gptcache_magics entries"),
+        (
+            "show 0123 --at .gptcache",
+            "No entry has the id '0123'. All ids: python -m gptcache_magics entries --at",
+        ),
+        (
+            "why 1 --at lesson.jsonl",
+            "lesson.jsonl is a bundle: it holds answers, and no lookups to explain. Answers:",
+        ),
         ("--versoin", "No command '--versoin'. Did you mean '--version'? python -m gptcache_magics --help"),
         ("--version now", "No command '--version'."),
     ],
@@ -156,7 +198,7 @@ def test_a_damaged_store_makes_doctor_exit_with_one(run: Shell, tmp_path: Path) 
     code, out, _ = run("doctor --at", str(tmp_path))
 
     assert code == 1
-    assert "! damaged files: " in out
+    assert "! the file: " in out
 
 
 def test_help_names_each_command_with_its_options(run: Shell) -> None:

@@ -65,7 +65,8 @@ class Check:
     hint: str = ""
 
     def __repr__(self) -> str:
-        return f"{'✓' if self.ok else '!'} {self.check}: {self.finding}{f'. {self.hint}' if self.hint else ''}"
+        finding = f"{self.finding.removesuffix('.')}. {self.hint}" if self.hint else self.finding
+        return f"{'✓' if self.ok else '!'} {self.check}: {finding}"
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import At
 from gptcache_magics.controller import controller
+from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.options import default_store
 from gptcache_magics.settings import BUNDLE
 
 if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup
-    from gptcache_magics.store.protocol import Store
 
 EXAMPLE = "%gptcache doctor"
 MOUNTS: Final = Path("/proc/mounts")
@@ -30,12 +30,22 @@ def doctor(*, at: At = None) -> Checkup:
     """
     from gptcache_magics.commands._checks import Checkup  # imports LangChain
 
-    return Checkup(tuple(_of_this_kernel() if at is None else _of_a_store(controller.source(at).store)))
+    return Checkup(tuple(_of_this_kernel() if at is None else _of_a_store(at)))
 
 
-def _of_a_store(store: Store) -> Iterator[Check]:
+def _of_a_store(at: str | Path) -> Iterator[Check]:
     from gptcache_magics.commands import _checks
 
+    file = Path(os.path.abspath(os.path.expanduser(at))) / "cache.db"
+    try:
+        store = controller.source(at).store
+    except StoreError as error:
+        if not file.is_file():
+            raise
+        yield _checks.versions()
+        yield _checks.Check("the file", False, str(error))
+        yield _tried("damaged files", _checks.damaged_files, file)
+        return
     yield _checks.versions()
     yield _tried("keys in entries", _checks.secrets, store)
     if not store.where.endswith(BUNDLE):

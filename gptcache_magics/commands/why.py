@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,6 +11,7 @@ from gptcache_magics.commands._parser import Option, Word, checked, whole_number
 from gptcache_magics.commands._selection import At, Model, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.protocol import LookupLog, LookupRow, Period
 from gptcache_magics.text.choices import LARGEST
 
@@ -57,6 +59,11 @@ def why(
 
     source = controller.source(at).settled()
     store, elsewhere = source.store, source.where if source.ledger is None else ""
+    if at is not None and str(at).endswith(BUNDLE):
+        raise CommandError(
+            f"{at} is a bundle: it holds answers, and no lookups to explain. "
+            f"Answers: %gptcache entries --at {shlex.quote(str(at))}"
+        )
     keys = configurations_of(store, model)
     if var is not None and (words or not isinstance(var, str)):
         raise CommandError("why: --var names a text, and replaces the words. Example: %gptcache why --var prompt")

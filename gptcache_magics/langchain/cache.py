@@ -257,7 +257,9 @@ class GPTCache(BaseCache):
         """Name of the place of the answers if that is not our store; empty otherwise."""
         if self._answers.wrapped is not None:
             return type(self._answers.wrapped).__name__
-        return "" if self._answers.ours else "the gptcache of --init"
+        if self._answers.ours:
+            return ""
+        return f"the gptcache of init_func {getattr(self.init_func, '__name__', type(self.init_func).__name__)}"
 
     @property
     def notices(self) -> Sequence[str]:

@@ -110,7 +110,8 @@ class RequestCache:
         except StoreLockedError:  # too many wait already
             reason = Reason(Kind.NOT_STORED, "the store is locked")
         except Exception as error:
-            reason = ledger.failed(error, "storing an answer")
+            again = lookup is not None and lookup.outcome == "error"
+            reason = ledger.failed(error, "storing an answer", again=again)
         finally:
             if request.call is not None:
                 self._flights.land(request.identity.key, request.call, answered=stored)

@@ -166,12 +166,15 @@ class Ledger:
             lookup.usage = usage
             self._add(lookup, None)
 
-    def failed(self, error: BaseException, doing: str) -> Reason:
-        """Count an error that no call notices, unless the store is busy. Returns it as the reason of a lookup."""
+    def failed(self, error: BaseException, doing: str, *, again: bool = False) -> Reason:
+        """Count an error that no call notices, unless the store is busy. Returns it as the reason of a lookup.
+
+        An error that comes ``again`` in the same lookup is not counted again: tables count lookups with an error.
+        """
         if isinstance(error, StoreLockedError):
             self.locked = True
             return Reason(Kind.LOCKED, f"no {doing}: the store is locked")
-        self.failures += 1
+        self.failures += not again
         what = f"{type(error).__name__} while {doing}"
         self.last_error = scrubbed(f"{what}: {error}")
         # Only our own sentences are known to quote no prompt.

@@ -50,6 +50,8 @@ class Problem:
     """A warning names what may matter, although every call was answered."""
     fed_back: int = 0
     """How many later calls were refused because they quote the refusal of this one."""
+    after: int = 0
+    """How many later cells failed because this one did."""
 
 
 @dataclass(frozen=True)
@@ -123,4 +125,5 @@ def _cell(problem: Problem) -> str:
 def _message(problem: Problem) -> str:
     times = f" ({problem.times} times)" if problem.times > 1 else ""
     fed_back = f", fed back {counted(problem.fed_back, 'time')}" if problem.fed_back else ""
-    return problem.message.replace("\n", "\n        ") + times + fed_back
+    after = f", and {counted(problem.after, 'cell')} after it" if problem.after else ""
+    return problem.message.replace("\n", "\n        ") + times + fed_back + after

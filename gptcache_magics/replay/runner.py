@@ -52,6 +52,9 @@ ENVIRONMENT: Final = re.compile(
     re.IGNORECASE if os.name == "nt" else 0,
 )
 """The variables that the notebook's kernel gets: any other may hold a key or lead to a model."""
+_UNSET: Final = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
+"""Finds a variable of the environment that is not set."""
+_UNDEFINED: Final = re.compile(r"NameError: name '(\w+)' is not defined.*", re.DOTALL)
 USED: Final = re.compile(r"^[^#\n]*(?:%gptcache|gptcache_magics)", re.M)
 """Finds the cache in code, not in comments."""
 MAY_FAIL: Final = "raises-exception"
@@ -145,6 +148,11 @@ class _Run:
         self.problems: dict[_Found, int] = {}
         """Count of each problem."""
         self.attempts: dict[str, None] = {}
+        self._sources: dict[int | None, str] = {}
+        self._failed: list[tuple[_Found, str]] = []
+        """Problems with the code of each cell that they kept from its end."""
+        self._after: Counter[_Found] = Counter()
+        """Number of cells that failed because an earlier cell did."""
         self._fed_back: Counter[_Found] = Counter()
         self._warnings: dict[tuple[Kind, str], Problem] = {}
         self._recorded: set[str] = set()
@@ -153,7 +161,7 @@ class _Run:
     def found(self) -> tuple[Problem, ...]:
         """Return all problems, the warnings last."""
         problems = [
-            Problem(*problem, times, _level(problem), self._fed_back[problem])
+            Problem(*problem, times, _level(problem), self._fed_back[problem], self._after[problem])
             for problem, times in self.problems.items()
         ]
         sources = [cell.source for cell in self._notebook.cells]
@@ -207,6 +215,7 @@ class _Run:
                 self.cells += 1
                 self._number = cell.execution_count or self.cells  # unknown if the kernel ended
                 self._first_lines[self._number] = telling_line(cell.source)
+                self._sources[self._number] = cell.source
             if ended:
                 message = "went on when it was interrupted" if late else "ended the kernel"
                 self._add("timeout" if late else "error", f"This cell {message}. No later cell was run.")
@@ -232,7 +241,9 @@ class _Run:
         if late:
             self._add("timeout", f"This cell was interrupted after {self._timeout} seconds.")
         elif kind is not None and not expected and not (kind == "miss" and notes["misses"]):  # listed already
-            self._add(kind, message)
+            self._own_error(kind, message)
+        elif kind is not None and not expected and self._missed is not None:
+            self._failed.append((self._missed, cell.source))
         if kind not in ("embeddings", "network"):
             self.attempts.update(dict.fromkeys(notes["attempts"]))
         for name in notes["asked"]:
@@ -243,9 +254,28 @@ class _Run:
         for path in notes["refused"]:
             self._warn("verify", path, f"{path} was not verified while this notebook is")
 
-    def _add(self, kind: Kind, message: str, cell: int | None = None) -> _Found:
+    def _own_error(self, kind: Kind, message: str) -> None:
+        """Add an error of the running cell, or count it at the cell that failed before and leaves a name undefined."""
+        source = self._sources.get(self._number, "")
+        name = _UNDEFINED.fullmatch(message)
+        for failed, code in self._failed if name else ():
+            if name and re.search(rf"\b{re.escape(name[1])}\b", code):
+                self._after[failed] += 1
+                self._failed.append((failed, source))
+                return
+        unset, hint = _UNSET.fullmatch(message), ""
+        if unset and re.search(rf"environ.*{unset[1]}", source):
+            hint = f". To give it to the notebook: --env {unset[1]}"
+        self._failed.append((self._add(kind, message, hint=hint), source))
+
+    def _add(self, kind: Kind, message: str, cell: int | None = None, hint: str = "") -> _Found:
         cell = cell or self._number
-        problem = cell, self._first_lines.get(cell, ""), kind, scrubbed(message)
+        problem = (
+            cell,
+            self._first_lines.get(cell, ""),
+            kind,
+            scrubbed(message) + hint,
+        )  # masking would take the name for a key
         self.problems[problem] = self.problems.get(problem, 0) + 1
         return problem
 

@@ -914,7 +914,9 @@ def test_load_needs_a_cache_of_ours_that_is_on(magic: Typist, path: Path) -> Non
 
     magic.ip.user_ns["set_up"] = lambda cache: None
     magic.told("on --init set_up")
-    assert magic.refused("load lesson.jsonl").startswith("load: the answers come from the gptcache of --init here.")
+    assert magic.refused("load lesson.jsonl").startswith(
+        "load: the answers come from the gptcache of init_func <lambda>"
+    )
 
 
 def test_the_functions_raise_typed_errors(used: Typist) -> None:

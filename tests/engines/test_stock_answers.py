@@ -305,6 +305,14 @@ def test_an_init_func_that_sets_nothing_up_is_named(server: ProviderServer, inst
     server.model("ChatOpenAI").invoke(QUESTION)
     assert "init_func did not call init() of the gptcache.Cache that it was given" in cache.ledger.last_error
     assert "init_func did not call init()" in gm.status().warnings
+    # One call failed, in its lookup and in storing its answer: each place counts one.
+    assert gm.status().warnings.startswith("1 error inside")
+    assert gm.stats("total")["errors"].item() == 1
+    assert ", 1 error" in f", {gm.status().run}"
+    doctor = repr(gm.doctor())
+    assert "errors in this run: 1, the last:" in doctor
+    assert ".." not in doctor
+    assert "answers in the gptcache of init_func <lambda>" in gm.status().store
 
 
 # Taken over as the answers of a model that the user names

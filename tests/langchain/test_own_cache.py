@@ -247,7 +247,7 @@ def test_the_repr_names_the_place_and_makes_no_file(made: Made, tmp_path: Path) 
     assert repr(made(wrapped=InMemoryCache(), store=":memory:")) == (
         "GPTCache(':memory:', answers in InMemoryCache, mode auto)"
     )
-    assert "the gptcache of --init" in repr(made(SetsUp(), store=":memory:"))
+    assert "the gptcache of init_func SetsUp" in repr(made(SetsUp(), store=":memory:"))
     assert "GPTCache('.gptcache'" in repr(NumberedModel(cache=cache))
 
 

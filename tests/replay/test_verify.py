@@ -292,6 +292,31 @@ def test_the_notebook_gets_only_the_environment_that_a_python_needs(
 
 @pytest.mark.slow
 @pytest.mark.kernel
+def test_a_cell_that_fails_for_an_earlier_one_is_counted_there_and_lines_of_cells_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = notebook(
+        tmp_path,
+        "import os\nplace = os.environ['MY_PLACE']\nvalue = 1",
+        "other = value + 1",
+        "other",
+        "%gptcache stats --at nowhere",
+        "raise ValueError('type %gptcache stats')",
+        "{'a': 1}['TOTAL']",
+        "mistyped",
+    )
+    report = gm.verify(path)
+    assert [(each.cell, each.after) for each in report.problems] == [(1, 2), (4, 0), (5, 0), (6, 0), (7, 0)]
+    assert "KeyError: 'MY_PLACE'. To give it to the notebook: --env MY_PLACE, and 2 cells after it" in repr(report)
+    assert repr(report).count("--env") == 1
+    assert shell.main(["verify", str(path)]) == 1
+    told = capsys.readouterr().out
+    assert "%gptcache stats --at nowhere" in told
+    assert "ValueError: type %gptcache stats" in told
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_miss_in_a_cell_within_a_cell_is_reported(tmp_path: Path, recorded: str) -> None:
     nested = f"try: llm.invoke('{NEW}')\nexcept gm.CacheMiss: pass"
     path = notebook(tmp_path, ON, MODEL, f"get_ipython().run_cell({nested!r}, store_history=True)\n1")

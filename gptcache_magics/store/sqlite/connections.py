@@ -76,6 +76,8 @@ class Connections:
         self._local = threading.local()
         self._open: list[tuple[weakref.ref[_Lease], Connection]] = []
         """Connections to the file. They are not left to the garbage collector, which may close one during a fork."""
+        self.only_read = False
+        """Whether a damaged file is left as it is: a command that only reads renames nothing."""
         self._lock = threading.RLock()
         """The lock for opening and setting aside, never held while waiting for another process to write."""
         self._writing = threading.RLock()
@@ -292,6 +294,11 @@ class Connections:
         return memory
 
     def _set_aside(self, damaged: tuple[int, int] | None = None) -> tuple[int, int] | None:
+        if self.only_read:
+            raise StoreError(
+                f"{self._where} cannot be read: it is damaged, or no store. It is left as it is. "
+                "%gptcache on FOLDER sets such a file aside and begins a new one"
+            )
         with self._lock:
             self._forget_file()
             return self._database.set_aside(damaged)

@@ -69,7 +69,7 @@ def store_folder(where: str | Path) -> Path:
             f"{str(where)[:60]} cannot be a folder: {reason}. Choose another: %gptcache on FOLDER"
         ) from error
     if folder.name == FILE:
-        raise StoreError(f"{where} is the file of a store. Name its folder: {folder.parent.name}")
+        raise StoreError(f"{where} is the file of a store. Name its folder: {Path(where).parent}")
     raise StoreError(
         f"{where} is {'' if there else 'the name of '}a file, not a store. A store is a folder such as .gptcache; the "
         "name of a bundle ends in .jsonl, and %gptcache load takes one of any name."

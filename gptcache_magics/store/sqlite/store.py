@@ -90,6 +90,10 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
 
         return self._connections.read(work)
 
+    def only_read(self) -> None:
+        """Leave the file as it is if it is damaged: from then on its errors are raised, and it is not set aside."""
+        self._connections.only_read = True
+
     def open(self) -> None:
         """Open the file now and raise what is wrong with it."""
         self._connections.read(lambda db: None)
