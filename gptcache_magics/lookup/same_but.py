@@ -10,19 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, Final
 
 from gptcache_magics import fork, generations
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.renaming import Renaming
-from gptcache_magics.identity.volatile import compared, named, shape_of
+from gptcache_magics.identity.volatile import compared, masked, named, shape_of
 from gptcache_magics.store.protocol import EntryRow, Found, Selection, Store
 from gptcache_magics.store.reasons import Kind, Reason
 
 __all__ = ["SameBut"]
 
-SAME_SHAPE: Final = 200
+SAME_SHAPE: Final = 5_000
 """The largest number of entries of one shape that are compared."""
+DIGESTS: Final = 50_000
+"""The largest number of prompts whose digest is kept in memory."""
 OTHERS: Final = 5
 """The largest number of further answers that are compared with the newest."""
 BATCH: Final = 50
@@ -43,6 +46,7 @@ class SameBut:
     def __init__(self, store: Store, failed: Callable[[Exception, str], object]) -> None:
         self._store, self._failed = store, failed
         self._closed = False
+        self._digests: dict[tuple[str, frozenset[str]], bytes] = {}
         self._renew()
         fork.in_child(self._renew)
 
@@ -82,7 +86,10 @@ class SameBut:
         for row in self._store.entries(wanted, SAME_SHAPE):
             if row.sample or (row.expires is not None and row.expires <= time.time()):
                 continue
-            match = _match(row, identity, {*rules, *(row.ignored.split() if as_recorded else ())})
+            own = frozenset({*rules, *(row.ignored.split() if as_recorded else ())})
+            if not own or self._digest(row.key, row.prompt, own) != self._digest(identity.key, identity.prompt, own):
+                continue
+            match = _match(row, identity, own)
             if isinstance(match, Reason):
                 doubt = doubt or match
             elif match is None:
@@ -114,6 +121,15 @@ class SameBut:
     def close(self) -> None:
         """End the thread."""
         self._closed = True
+
+    def _digest(self, key: str, prompt: str, rules: frozenset[str]) -> bytes:
+        """Return a digest of a prompt that the rules have masked: there may be thousands of one shape."""
+        found = self._digests.get((key, rules))
+        if found is None:
+            if len(self._digests) >= DIGESTS:
+                self._digests.clear()
+            found = self._digests[key, rules] = blake2b(masked(prompt, rules).text, digest_size=16).digest()
+        return found
 
     def _start(self) -> None:
         with self._lock:

@@ -217,6 +217,27 @@ def test_a_store_is_replayed_without_the_rules_of_earlier_runs(tmp_path: Path) -
         model.invoke(rag(OTHER))
 
 
+def test_hundreds_of_reports_are_each_found_by_their_day(tmp_path: Path) -> None:
+    model = NumberedModel()
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 10) for day in range(1, 26)]
+    gm.on(tmp_path, ignore="id")
+    answers = asked(model, *(f"Report of {day} (request {uuid.uuid4()})" for day in days))
+    assert asked(model, *(f"Report of {day} (request {uuid.uuid4()})" for day in days)) == answers
+    assert len({*answers}) == len(days)
+
+
+@pytest.mark.parametrize("mode", ["readonly", "replay"])
+def test_a_run_that_stores_nothing_notes_no_rules(tmp_path: Path, mode: Any) -> None:
+    model = NumberedModel()
+    gm.on(tmp_path)
+    (first,) = asked(model, rag(ONE))
+    gm.on(ignore="id", mode=mode)
+    assert asked(model, rag(OTHER)) == [first]
+    gm.stats()
+    store = gm.current().store  # type: ignore[union-attr]
+    assert [row.ignored for row in store.entries(Selection())] == [""]
+
+
 def test_of_several_answers_the_newest_is_given_and_the_reason_says_so(tmp_path: Path) -> None:
     model = NumberedModel()
     gm.on(tmp_path)

@@ -47,7 +47,8 @@ class SQLiteLookups:
         configurations = list(configurations)
         questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
         tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
-        ignored = [(rule, rule, id_number(each.key)) for each in lookups if each.key for rule in each.ignored]
+        noting = [each for each in lookups if each.key and each.mode not in ("readonly", "replay")]
+        ignored = [(rule, rule, id_number(each.key)) for each in noting if each.key for rule in each.ignored]
 
         def work(db: sqlite3.Connection) -> None:
             hits: dict[int, list[float]] = {}
