@@ -20,7 +20,7 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.globals import get_llm_cache, set_llm_cache
 from langchain_core.runnables import run_in_executor
 
-from gptcache_magics import chunks, generations
+from gptcache_magics import chunks, generations, pieces
 from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.identity.key import identify, identify_by_llm_string
@@ -309,6 +309,16 @@ class GPTCache(BaseCache):
         """Look up the answer to a stream without blocking the event loop."""
         return await self._alookup(running_call(), prompt, "", chunks)
 
+    def lookup_pieces(self, prompt: str) -> tuple[list[Any], list[Any]]:
+        """Look up an answer as its chunks and as a whole; both are empty if there is none."""
+        call = running_call()
+        return _served_pieces(call, self._lookup(call, prompt, "", pieces))
+
+    async def alookup_pieces(self, prompt: str) -> tuple[list[Any], list[Any]]:
+        """Look up an answer as its chunks and as a whole without blocking the event loop."""
+        call = running_call()
+        return _served_pieces(call, await self._alookup(call, prompt, "", pieces))
+
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer, unless it is one that no later call should be given."""
         if _is_seen(running_call()):
@@ -447,6 +457,13 @@ def _served(call: ModelCall | None, answer: RETURN_VAL_TYPE | None) -> RETURN_VA
             if "usage_metadata" in fields and "total_cost" not in (fields["usage_metadata"] or ()):
                 call.served.append((each, fields["usage_metadata"]))
     return answer
+
+
+def _served_pieces(call: ModelCall | None, answer: Any) -> tuple[list[Any], list[Any]]:
+    """Return chunks and whole of an answer after noting its usage."""
+    chunks_of_it, whole = answer or ([], [])
+    _served(call, whole)
+    return chunks_of_it, whole
 
 
 def _exists(store: Store) -> bool:

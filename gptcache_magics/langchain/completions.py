@@ -13,13 +13,13 @@ from itertools import chain
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.outputs import Generation, GenerationChunk, LLMResult
+from langchain_core.outputs import ChatGenerationChunk, Generation, GenerationChunk, LLMResult
 
 from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.providers import finishing
 from gptcache_magics.langchain.call import ModelCall
 
-__all__ = ["model_with_pieces"]
+__all__ = ["Heard", "heard_by", "model_with_pieces"]
 
 
 def model_with_pieces(call: ModelCall, cache: Any) -> Any:
@@ -43,8 +43,8 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., LLMResult]:
         missing = [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None]
         if not missing:
             return _result(answers)
-        heard = _Heard()
-        result = call.model._generate(missing, stop=stop, run_manager=_heard_by(heard, run_manager), **kwargs)
+        heard = Heard()
+        result = call.model._generate(missing, stop=stop, run_manager=heard_by(heard, run_manager), **kwargs)
         for prompt, answer in zip(missing, result.generations, strict=False):
             cache.update_chunks(prompt, _streamed(answer, heard, len(missing)))
         return _result(answers, result)
@@ -62,8 +62,8 @@ def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., Coroutine[Any, An
         missing = [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None]
         if not missing:
             return _result(answers)
-        heard = _Heard()
-        result = await call.model._agenerate(missing, stop=stop, run_manager=_heard_by(heard, run_manager), **kwargs)
+        heard = Heard()
+        result = await call.model._agenerate(missing, stop=stop, run_manager=heard_by(heard, run_manager), **kwargs)
         for prompt, answer in zip(missing, result.generations, strict=False):
             await cache.aupdate_chunks(prompt, _streamed(answer, heard, len(missing)))
         return _result(answers, result)
@@ -71,20 +71,21 @@ def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., Coroutine[Any, An
     return _agenerate
 
 
-class _Heard(BaseCallbackHandler):
+class Heard(BaseCallbackHandler):
     """Keeps the pieces of an answer as they come, before other handlers have them."""
 
     run_inline = True
 
     def __init__(self) -> None:
-        self.pieces: list[GenerationChunk] = []
+        self.pieces: list[GenerationChunk | ChatGenerationChunk] = []
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:
         """Keep a piece."""
-        self.pieces.append(deepcopy(chunk) if isinstance(chunk, GenerationChunk) else GenerationChunk(text=token))
+        known = isinstance(chunk, GenerationChunk | ChatGenerationChunk)
+        self.pieces.append(deepcopy(chunk) if known else GenerationChunk(text=token))
 
 
-def _heard_by(heard: _Heard, run_manager: Any) -> Any:
+def heard_by(heard: Heard, run_manager: Any) -> Any:
     """Return the manager of the same run, whose pieces ``heard`` keeps first."""
     if not run_manager:
         return run_manager
@@ -101,7 +102,7 @@ def _whole(call: ModelCall, chunks: Sequence[Any] | None) -> list[Any] | None:
     return [answer.joined] if finishing(type(call.model)) else answer.whole
 
 
-def _streamed(answer: list[Generation], heard: _Heard, prompts: int) -> Streamed:
+def _streamed(answer: list[Generation], heard: Heard, prompts: int) -> Streamed:
     """Return the model's answer with its pieces, if they are those of one prompt and make the answer."""
     heard_text = "".join(piece.text for piece in heard.pieces)
     whole = prompts == 1 and [heard_text] == [each.text for each in answer]

@@ -24,6 +24,7 @@ from langchain_core.tracers import _streaming
 from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.langchain.call import ModelCall, within
+from gptcache_magics.langchain.chat_pieces import chat_with_pieces
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.completions import model_with_pieces
 from gptcache_magics.langchain.failure import charged
@@ -64,12 +65,11 @@ def model_for_handlers(call: ModelCall, callbacks: Any, *, async_api: bool) -> A
     by_events = [handler for handler in handlers if isinstance(handler, _V2)]  # LangChain shows these a hit itself
     call.events = bool(by_events) or any(isinstance(handler, _V1) for handler in handlers)
     manager = SimpleNamespace(handlers=handlers)
-    if (
-        not (call.events or any(map(_hears_tokens, handlers)))
-        or by_events
-        or not model._should_stream(async_api=async_api, run_manager=manager, **call.kwargs)
-    ):
+    if not (call.events or any(map(_hears_tokens, handlers))) or by_events:
         return model
+    if not model._should_stream(async_api=async_api, run_manager=manager, **call.kwargs):
+        cache = _cache(call)
+        return model if cache is None else chat_with_pieces(call, cache)
     copy = _model(call)
     if copy is not model:
         vars(copy)["cache"] = False  # its _stream asks the cache
