@@ -1,7 +1,7 @@
 """Let handlers hear the pieces of a hit of a chat model whose ``invoke`` reads a stream, as they hear the model's own.
 
 LangChain tells handlers nothing of a hit of ``invoke``, and Ollama's class tells them each piece. So ``generate`` of
-such a class runs on a copy of the model, which asks the cache itself. LangChain still does what it does to a new answer.
+such a class runs on a copy of the model, which asks the cache itself. LangChain still treats new answers.
 """
 
 from __future__ import annotations
