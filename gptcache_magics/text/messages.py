@@ -179,6 +179,8 @@ def first_difference(old: list[Message], new: list[Message]) -> Difference | Non
 
 def _other_fields(old: Message, new: Message) -> tuple[str, str]:
     """Return what differs of two messages with the same words: their fields by name, such as ``tool_call_id``."""
+    if "prompt" in (old.role, new.role):  # a text, which has no fields
+        return "", ""
     before, after = (dict(_leaves(json.loads(each.seen))) for each in (old, new))
     names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     one, other = (

@@ -617,3 +617,10 @@ def test_a_hundred_thousand_entries_are_searched_in_a_moment(tmp_path: Path) -> 
 
     assert log.why().cause == "other words"
     store.close()
+
+
+def test_a_text_and_a_message_of_the_same_words_are_told_apart() -> None:
+    for old, new in ((REPORT, chat(("human", REPORT))), (chat(("human", REPORT)), REPORT)):
+        found = first_difference(conversation(old), conversation(new))
+        assert found is not None
+        assert (found.old, found.new) == ("", "")
