@@ -20,6 +20,7 @@ def test_every_kind_has_a_sentence_with_its_detail(kind: Kind) -> None:
             *(Kind.MATCHING_ERROR, Kind.OTHER, Kind.OWN_METHOD, Kind.UNREADABLE, Kind.UNPARSED, Kind.LOCKED),
             Kind.NOT_KEPT,
             Kind.IGNORED,
+            Kind.DOUBT,
             *(Kind.UNSTORED, Kind.MODE_BEFORE, Kind.EARLIER, Kind.ANOTHER_MODEL, Kind.ANOTHER_ADDRESS),
             *(Kind.ANOTHER_PARAMETER, Kind.OTHER_TOOLS, Kind.FOLLOWS, Kind.VOLATILE, Kind.CONTEXT, Kind.WORDS),
         }
