@@ -354,9 +354,13 @@ def test_no_word_is_complete_and_cut_off() -> None:
 
 
 class Provided(Own):
-    """A user's own class, which gives the chunks of a file: another answer of the same class."""
+    """A user's own class, which gives the chunks of a file that no field names: another answer of the same class."""
 
-    file: Path
+    place: Path
+
+    @property
+    def file(self) -> Path:
+        return self.place.with_suffix(".pickle")
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         yield from pickle.loads(self.file.read_bytes())
@@ -364,7 +368,7 @@ class Provided(Own):
 
 def test_a_stream_without_a_reason_is_broken_off_where_earlier_ones_had_one(tmp_path: Path) -> None:
     ended, broken = [piece("a"), piece("b", response_metadata={"finish_reason": "stop"})], [piece("a")]
-    model = Provided(file=tmp_path / "chunks")
+    model = Provided(place=tmp_path / "chunks")
     for question, chunks in (("1", ended), ("2", broken), ("2", ended)):
         model.file.write_bytes(pickle.dumps(chunks))
         list(model.stream(question))
