@@ -175,7 +175,7 @@ def _of_miss(
         found, closest = [near[0]], near[1] or closest
     if not found:
         follows = None
-        if closest is None or not closest.same_prompt:
+        if closest is None or not (closest.same_prompt or closest.volatile):
             follows = followed(store, lookup, asked, closest, lambda row: _cause_before(store, row, chain))
         closest = closest if follows is None else follows.closest
         found = [*_causes(asked, closest, follows)]

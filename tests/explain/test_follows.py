@@ -59,6 +59,14 @@ def test_a_cascade_of_answers_in_quite_different_words_names_the_call_before(log
     assert told.also == ()
 
 
+def test_an_answer_that_came_as_before_is_not_what_differs(log: Log) -> None:
+    for run, day in enumerate(("2026-01-05", "2026-01-06")):
+        call(log, run, f"Today is {day}. Make a plan for a holiday in Norway.", PLANS[0])
+        call(log, run, f"Today is {day}. Summarize this plan in a sentence: {PLANS[0]}", SUMMARIES[0])
+
+    assert [each.kind for each in causes(log, 1)] == [Kind.VOLATILE] * 2
+
+
 def test_a_prompt_that_is_an_answer_follows_from_a_call_that_was_asked_before(log: Log) -> None:
     for run in (0, 1):
         root = call(log, run, f"Make a plan for a holiday in Norway. Request {IDS[run]}", PLANS[run])
