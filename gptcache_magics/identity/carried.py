@@ -25,8 +25,8 @@ _READS_PROVIDER: Final = frozenset({"anthropic", "fireworks", "google_genai"})
 """Providers whose classes convert an answer of another provider in another way."""
 _MARK: Final = "output_version"
 """Metadata with the form of an answer's content."""
-_READS_MARK: Final = frozenset({"anthropic", "ollama"})
-"""Providers whose classes rewrite marked content whatever it is: of a text, nothing is left."""
+_READS_MARK: Final = frozenset({"anthropic", "groq", "mistralai", "ollama"})
+"""Providers whose classes rewrite marked content whatever it is: a text becomes a block, or nothing is left of it."""
 _FOREIGN_BLOCKS: Final = frozenset({"reasoning", "function_call"})
 """Blocks that Anthropic's class drops from the answers of other providers."""
 _RESPONSE_ID: Final = "resp_"
