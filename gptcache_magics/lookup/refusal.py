@@ -7,7 +7,6 @@ import time
 from typing import Final
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
-from gptcache_magics.explain.causes import cause_of
 from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
@@ -80,6 +79,8 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
 
 def _cause(asked: Question, store: Store, run: str) -> Reason:
     """Return the cause of the miss that the lookup of a question is going to be."""
+    from gptcache_magics.explain.causes import cause_of  # imports numpy
+
     assert asked.configuration is not None
     lookup = Lookup(
         at=time.time(),

@@ -103,7 +103,9 @@ def test_a_path_that_is_no_file_here_counts(tmp_path: Path) -> None:
     assert one.key != two.key
     assert one.earlier is None
     assert one.configuration.model == "tiny.gguf"
-    assert local(str(tmp_path)).key != local(str(tmp_path.parent)).key
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+    assert local(str(tmp_path / "a")).key != local(str(tmp_path / "b")).key
 
 
 class Mine(ChatOpenAI):
