@@ -125,5 +125,5 @@ def _cell(problem: Problem) -> str:
 def _message(problem: Problem) -> str:
     times = f" ({problem.times} times)" if problem.times > 1 else ""
     fed_back = f", fed back {counted(problem.fed_back, 'time')}" if problem.fed_back else ""
-    after = f", and {counted(problem.after, 'cell')} after it" if problem.after else ""
+    after = f"\n        {counted(problem.after, 'cell')} after it failed because of it." if problem.after else ""
     return problem.message.replace("\n", "\n        ") + times + fed_back + after

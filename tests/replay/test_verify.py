@@ -307,7 +307,8 @@ def test_a_cell_that_fails_for_an_earlier_one_is_counted_there_and_lines_of_cell
     )
     report = gm.verify(path)
     assert [(each.cell, each.after) for each in report.problems] == [(1, 2), (4, 0), (5, 0), (6, 0), (7, 0)]
-    assert "KeyError: 'MY_PLACE'. To give it to the notebook: --env MY_PLACE, and 2 cells after it" in repr(report)
+    told = "KeyError: 'MY_PLACE'. To give it to the notebook: --env MY_PLACE"
+    assert f"{told}\n        2 cells after it failed because of it." in repr(report)
     assert repr(report).count("--env") == 1
     assert shell.main(["verify", str(path)]) == 1
     told = capsys.readouterr().out
