@@ -28,6 +28,7 @@ from gptcache_magics.testing import StoreContract
 from gptcache_magics.testing.samples import (
     EVERYTHING,
     GPT,
+    NOON,
     answer,
     column,
     eventually,
@@ -43,7 +44,7 @@ Damage = Callable[[Path], object]
 
 START = """
 import json, os, sqlite3, sys, threading
-from gptcache_magics.testing.samples import GPT, answer, key, lookup, make_entry
+from gptcache_magics.testing.samples import GPT, NOON, answer, key, lookup, make_entry
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -438,6 +439,39 @@ def test_a_file_locked_for_long_can_be_read_but_not_written(
     store.record([], [], 1000)
     assert store.count()[0] == 51, "the next transaction wrote what had waited"
     assert list(store.notices) == []
+
+
+def test_an_answer_that_waited_does_not_replace_a_newer_one(
+    filled: Path, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+    store, other = SQLiteStore(filled), SQLiteStore(filled)
+    with pytest.raises(StoreError, match="locked"):
+        store.put(make_entry("late", b"older"), GPT)
+
+    locked()
+    other.put(make_entry("late", b"newer", created=NOON + 1), GPT)
+    store.record([], [], 1000)
+    assert [each.get(key("late")).answer for each in (store, other)] == [b"newer"] * 2
+    assert store.late == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_leaves_what_waits_to_its_parent(
+    filled: Path, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+    store = SQLiteStore(filled)
+    with pytest.raises(StoreError, match="locked"):
+        store.put(make_entry("late"), GPT)
+    child = os.fork()
+    if not child:
+        os._exit(len(store.late))
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(store.late) == 1
+    locked()
+    store.settle()
     store.close()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gptcache_magics import fork
 from gptcache_magics.errors import NotWrittenYetError, StoreError, StoreLockedError
 from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
@@ -61,6 +62,7 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         self._damage = Damage()
         self._late: dict[str, tuple[Entry, Configuration]] = {}
         """The answers that wait for a locked file, by key: the next transaction writes them."""
+        fork.in_child(self._leave_late)
 
     @property
     def readonly(self) -> bool:
@@ -115,6 +117,10 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             self._late.clear()
             atexit.unregister(self._settle_at_exit)
             raise StoreError(f"{given_up} could not be written. {error}") from error
+
+    def _leave_late(self) -> None:
+        """Leave the answers that wait to the parent of a forked child."""
+        self._late = {}
 
     def _settle_at_exit(self) -> None:
         try:
@@ -192,11 +198,18 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         (self._recent.replace if replaced else self._recent.remember)(found, forgotten)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
-        """Run ``work`` in one transaction, after the answers that waited for a locked file."""
+        """Run ``work`` in one transaction, after the answers that waited for a locked file.
+
+        Another thread or process may have stored a newer answer meanwhile, which stays.
+        """
         late = dict(self._late)
 
         def with_late(db: sqlite3.Connection) -> T:
             for entry, configuration in late.values():
+                stored = self._old(db, entry.key)
+                if stored is not None and stored.created > entry.created:
+                    self._recent.forget({entry.key[:16]})
+                    continue
                 self._put_configurations(db, [configuration])
                 self._put(db, entry)
             return work(db)
