@@ -156,7 +156,7 @@ def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_b
         name, called = file.identity, file.name
     unread = [name, counted, arguments, *beside]
     if file is not None:
-        for path in (file.path, file.given):
+        for path in (file.given, file.path):  # an object first: it may hold the text
             unread = orjson.loads(dumps(unread).replace(dumps(path), dumps(file.identity)))
     read = [*_with_contents(unread, asks_server=asks_server, known=facts.known)]
     sent = dumps([name_of(kind), *unread, *read])
