@@ -18,7 +18,7 @@ from langchain_core.outputs import Generation
 
 import gptcache_magics as gm
 from gptcache_magics.store.sqlite import connections
-from tests.engines.test_init_func import DIMENSION, KeepsForEver, embed
+from tests.engines.test_init_func import DIMENSION, KeepsForEver, embed, map_by_llm, map_for
 from tests.support.models import text_of
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import Typist
@@ -163,20 +163,7 @@ def shared(folder: Path) -> InitFunc:
 
 
 def one_parameter(folder: Path) -> InitFunc:
-    def init(cache: Cache) -> None:
-        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(folder / "data_map.txt")))
-
-    return init
-
-
-def by_hash(folder: Path) -> InitFunc:
-    """Return an ``init_func`` whose file names a model by a number of this process."""
-
-    def init(cache: Cache, llm: str) -> None:
-        path = folder / f"map {abs(hash(llm))}.txt"
-        cache.init(pre_embedding_func=get_prompt, data_manager=get_data_manager(data_path=str(path)))
-
-    return init
+    return map_for(folder / "data_map.txt")
 
 
 def vectors(folder: Path) -> InitFunc:
@@ -192,7 +179,7 @@ def vectors(folder: Path) -> InitFunc:
     return init
 
 
-UNPROVEN = {"one file": shared, "one parameter": one_parameter, "a hash": by_hash, "vectors": vectors}
+UNPROVEN = {"one file": shared, "one parameter": one_parameter, "a hash": map_by_llm, "vectors": vectors}
 
 
 @pytest.mark.parametrize("way", UNPROVEN.values(), ids=UNPROVEN)
