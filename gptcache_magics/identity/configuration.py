@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -158,15 +158,15 @@ def _read_in_full(model: Any, kwargs: dict[str, Any], *, awaited: bool, counts_b
     if file is not None:
         for path in (file.given, file.path):  # an object first: it may hold the text
             unread = orjson.loads(dumps(unread).replace(dumps(path), dumps(file.identity)))
-    read = [*_with_contents(unread, asks_server=asks_server, known=facts.known)]
+    read = _with_contents(unread, asks_server=asks_server, known=facts.known)
     sent = dumps([name_of(kind), *unread, *read])
     # Nobody knows the contents that the first versions answered from.
     earlier = configuration(data, before) if sent != data and not read else None
     return ReadCall(configuration(sent, called), carried_by(model, facts, kwargs), earlier)
 
 
-def _with_contents(read: Sequence[Any], *, asks_server: bool, known: bool) -> Iterator[dict[str, Any]]:
-    """Yield what was read with the contents of the files and folders that are named in it, if there are any.
+def _with_contents(read: Sequence[Any], *, asks_server: bool, known: bool) -> list[dict[str, Any]]:
+    """Return what was read with the contents of the files and folders that are named in it; empty if there are none.
 
     Parameters
     ----------
@@ -180,8 +180,7 @@ def _with_contents(read: Sequence[Any], *, asks_server: bool, known: bool) -> It
     does = {each: value for each, value in beside[0].items() if each != "code"} if beside and not known else {}
     before = [name, named, others, does]
     after = [with_contents(each, places=asks_server) for each in before[:2]] + [*map(with_contents, before[2:])]
-    if after != before:
-        yield {"contents": after}
+    return [{"contents": after}] if after != before else []
 
 
 def _variables(content: bytes) -> dict[str, str]:
