@@ -29,7 +29,7 @@ SWITCH: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("yes", "on", "true"), True),
     **dict.fromkeys(("no", "off", "false", "none"), False),
 }
-"""What may follow an option that is on, off or left as it is; without any of these words the option is on."""
+"""The words that may follow an option that is on, off or left as it is; without any of them the option is on."""
 NEGATIVE: Final = re.compile(r"-[\d.$]")
 """Finds the beginning of an amount below zero, which is not an option."""
 DIGITS: Final = 30

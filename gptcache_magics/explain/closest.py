@@ -87,7 +87,7 @@ class Closest:
     how: Literal["differs", "added", "removed"]
     """Whether that message differs, or which of the prompts lacks it."""
     volatile: str
-    """What differs if it is ids, dates and the like only: ``an id in message 2``; else empty."""
+    """The difference if it is one of ids, dates and the like only: ``an id in message 2``; else empty."""
     rules: tuple[str, ...]
     """The rules of ``--ignore`` that leave it out."""
     reordered: bool

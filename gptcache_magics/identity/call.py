@@ -23,7 +23,7 @@ def task_or_thread() -> object:
 
 @dataclass(frozen=True, slots=True)
 class ReadCall:
-    """What was read of a call: all that its prompts have in common."""
+    """A call as it was read: all that its prompts have in common."""
 
     configuration: Configuration
     carried: Carried = Carried()

@@ -35,7 +35,7 @@ _RESPONSE_ID: Final = "resp_"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a request carries of a message of one type, beside its content and its tool calls."""
+    """The part of a message of one type that a request carries, beside its content and its tool calls."""
 
     extras: frozenset[str] = frozenset()
     """Names in ``additional_kwargs``."""

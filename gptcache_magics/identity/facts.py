@@ -64,7 +64,7 @@ class Facts:
     """Members of installed bases that an answer comes from, None where a base has none: lookup, name and member."""
     key_variables: list[str] = field(default_factory=list)
     calls: dict[Hashable, ReadCall] = field(default_factory=dict)
-    """What was read of the calls of plain models, by what ``plain_values`` reads of them."""
+    """The calls of plain models as they were read, by what ``plain_values`` reads of them."""
 
     def hold(self) -> bool:
         """Return whether nobody has put another method into the class since these facts were found."""
