@@ -135,8 +135,9 @@ class InitFuncEngine:
         """
         self._store.clear()
         with self._lock:
-            kept = [cache for cache in self._caches.values() if not _empty(cache.data_manager)]
+            managers = [cache.data_manager for cache in self._caches.values()]
             self._caches.clear()
+        kept = [manager for manager in managers if not _empty(manager)]
         return f" {len(kept)} gptcache managers cannot delete: their answers are never served again." if kept else ""
 
     def close(self) -> None:

@@ -122,7 +122,7 @@ def _node() -> Attempts | None:
     node = info.task_id, getattr(info, "node_first_attempt_time", None)
     with _lock:
         attempts = _nodes.setdefault(node, Attempts())
-        while len(_nodes) > NODES:
+        if len(_nodes) > NODES:
             del _nodes[next(iter(_nodes))]
         attempts.begin(number)
     return attempts
@@ -232,10 +232,10 @@ class FailedAnswers:
             return False
         if key in self._marked:
             return True
+        carried = [other for other, traces in list(self._marked.items()) if any(trace in prompt for trace in traces)]
         with _lock:
-            for other, traces in list(self._marked.items()):
-                if any(trace in prompt for trace in traces):
-                    del self._marked[other]
+            for other in carried:
+                self._marked.pop(other, None)
         return False
 
     def replaced(self, key: str) -> None:

@@ -51,7 +51,7 @@ def install(user: object, choices: Mapping[str, Mapping[str, Choose]]) -> None:
 def release(user: object) -> None:
     """Take the wraps away if no other cache needs them. Releasing twice, or before ``install``, does no harm."""
     with _lock:
-        _users[:] = [each for each in _users if each is not user]
+        _users[:] = filter(lambda each: each is not user, _users)
         if not _users:
             _undo()
 

@@ -47,7 +47,7 @@ class Causes:
         if lookup.outcome == "miss" and lookup.reason is not None and lookup.reason.kind is Kind.NEW:
             with self._lock:
                 self._misses[lookup.run, lookup.number_in_run] = lookup
-                while len(self._misses) > NEWEST:
+                if len(self._misses) > NEWEST:
                     del self._misses[next(iter(self._misses))]
 
     def find(self, store: Store, seconds: float, found: list[Lookup]) -> None:
@@ -87,15 +87,21 @@ def find_recorded(store: Store) -> None:
     """Find the causes of misses that no process has looked for: it may have ended at once."""
     if store.readonly:
         return
-    end, causes = 0.0, dict[int, Reason]()
     with suppress(StoreError):  # locked, or it cannot list its entries: the table is shown as it is
-        for row in store.unexplained(NEWEST):
-            causes[row.number] = _cause(store, row)  # the first time, this imports modules
-            end = end or time.monotonic() + EARLIER_SECONDS
-            if time.monotonic() > end:
-                break
+        causes = _unexplained(store)
         if causes:
             store.put_causes(causes)
+
+
+def _unexplained(store: Store) -> dict[int, Reason]:
+    """Return the causes of recorded misses that have none, by the number of the lookup."""
+    end, causes = 0.0, dict[int, Reason]()
+    for row in store.unexplained(NEWEST):
+        causes[row.number] = _cause(store, row)  # the first time, this imports modules
+        end = end or time.monotonic() + EARLIER_SECONDS
+        if time.monotonic() > end:
+            break
+    return causes
 
 
 def _rows(store: Store, misses: dict[tuple[str, int], Lookup]) -> Iterator[tuple[Lookup, LookupRow]]:

@@ -150,7 +150,7 @@ class SingleFlight:
             if self._landed.get(key, 0) > looked:
                 new.land(answered=True)
                 return new
-            self._flights = {other: each for other, each in self._flights.items() if each.call.running.locked()}
+            self._flights = dict(filter(lambda each: each[1].call.running.locked(), self._flights.items()))
             self._flights[key] = new
             return None
 

@@ -99,7 +99,7 @@ def _paths(word: str, ending: str) -> list[str]:
     folder = word.removesuffix(beginning)
     try:
         with os.scandir(os.path.expanduser(folder) or ".") as found:
-            fitting = [each for each in islice(found, READ) if _fits(each, beginning, ending)]
+            fitting = filter(lambda each: _fits(each, beginning, ending), islice(found, READ))
             names = sorted(f"{folder}{each.name}{'/' if each.is_dir() else ''}" for each in fitting)
     except OSError:
         return []

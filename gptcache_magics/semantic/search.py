@@ -172,8 +172,9 @@ class SemanticSearch:
                 return SemanticMatch(near, found, shown(gaps))
             if first:
                 nearest = SemanticMatch(near, compared=shown(gaps))
+                long = [gap.asked for gap in gaps if not gap.is_short]
                 with self._lock:
-                    self._asked_gaps[asked.identity.key] = [gap.asked for gap in gaps if not gap.is_short]
+                    self._asked_gaps[asked.identity.key] = long
             if similarity < self.threshold:
                 break
         return nearest
@@ -198,7 +199,8 @@ class SemanticSearch:
     def _gap_vectors(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of texts in gaps. Those of stored questions are asked for again and again."""
         with self._lock:
-            known = {text: self._gaps[text] for text in texts if text in self._gaps}
+            found = [self._gaps.get(text) for text in texts]
+        known = {text: vector for text, vector in zip(texts, found, strict=True) if vector is not None}
         new = [text for text in dict.fromkeys(texts) if text not in known]
         for text in new:
             self.embedding.check(text)

@@ -90,7 +90,7 @@ class Started:
         if counts:
             right |= {"failures": 0, "too many hits": 0}
         wrong = {name: found[name] for name in right if found[name] != right[name]}
-        return [f"{self.name}: {wrong}, last error: {found['last error']}"] if wrong else []
+        return [f"{self.name}: {wrong}, last error: {found['last error']}{self.shown()}"] if wrong else []
 
     def shown(self) -> str:
         """Return the end of its log, after a colon."""

@@ -202,6 +202,8 @@ class Worker:
             thread.start()
         for thread in others:
             thread.join(10)
+        if any(thread.is_alive() for thread in others):
+            faulthandler.dump_traceback()
         too_many = 0
         with suppress(StoreError):  # where the store is gone, tables say so
             entries = gm.entries()["hits"]  # first, for the other process may write its last lookups just now

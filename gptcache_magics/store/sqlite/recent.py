@@ -67,7 +67,7 @@ class Recent:
         """Drop the entries with these ids."""
         with self._lock:
             self.forgotten += 1
-            for key in [key for key in self._found if key[:16] in ids]:
+            for key in filter(lambda key: key[:16] in ids, [*self._found]):
                 del self._found[key]
 
     def clear(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
@@ -265,10 +265,18 @@ def _add_checksums(db: sqlite3.Connection) -> None:
     try:
         columns = ", ".join(StoredEntry._fields)
         rows = db.execute(f"SELECT {columns}, id FROM entry ORDER BY created DESC LIMIT {CHECKED}")
-        found = [(checksum(entry), id) for *row, id in rows if (entry := sound_entry(row)) is not None]
+        found = list(_checksums(rows))
     finally:
         db.text_factory = str
     db.executemany("UPDATE entry SET checksum=? WHERE id=?", found)
+
+
+def _checksums(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, int]]:
+    """Yield the checksum and the id of each sound row."""
+    for *row, id in rows:
+        entry = sound_entry(row)
+        if entry is not None:
+            yield checksum(entry), id
 
 
 def transaction(db: C, work: Callable[[C], T]) -> T:

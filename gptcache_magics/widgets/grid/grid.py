@@ -127,18 +127,20 @@ class Grid(UnsavedWidget):
         """
         with self._lock:
             self._newest, self._groups = newest, groups
-            frame = frame if self._key in frame.columns else frame.reset_index()
-            self._frame = frame.reset_index(drop=True)
-            self._keys = self._frame[self._key].map(_key_text)
-            self._bare = [column.name for column in self._shown if column.level and _is_bare(self._frame[column.name])]
-            self._digits = {
-                column.name: most_digits(self._frame[column.name]) for column in self._shown if column.kind == "money"
-            }
+            self._take(frame if self._key in frame.columns else frame.reset_index())
             there = set(self._keys)
             self._reorder()
         # Outside the lock, as observers may wait for a thread that waits for it. A row may be selected until here.
         if not there.issuperset(self.selection):
             self.selection = [key for key in self.selection if key in there]
+
+    def _take(self, frame: pd.DataFrame) -> None:
+        self._frame = frame.reset_index(drop=True)
+        self._keys = self._frame[self._key].map(_key_text)
+        self._bare = [column.name for column in self._shown if column.level and _is_bare(self._frame[column.name])]
+        self._digits = {
+            column.name: most_digits(self._frame[column.name]) for column in self._shown if column.kind == "money"
+        }
 
     def selected(self) -> pd.DataFrame:
         """Return the selected rows, in the order of the table's DataFrame."""
@@ -165,9 +167,9 @@ class Grid(UnsavedWidget):
         """Select a range of rows that is longer than the browser holds."""
         with self._lock:
             keys = self._position_keys
-            if one in keys and other in keys:
-                low, high = sorted((keys.index(one), keys.index(other)))
-                self.selection = [key for key in keys[low : high + 1] if not key.startswith(HEADING)]
+        if one in keys and other in keys:
+            low, high = sorted((keys.index(one), keys.index(other)))
+            self.selection = [key for key in keys[low : high + 1] if not key.startswith(HEADING)]
 
     def _reorder(self) -> None:
         with self._lock:
