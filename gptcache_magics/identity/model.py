@@ -135,7 +135,7 @@ def _beyond(model: Any, facts: Facts, reader: Reader, awaited: bool) -> Iterator
         for name, client in _clients(model, (*facts.sync_clients, *facts.async_clients)):
             yield name, _field(name, client, reader)
         return
-    values = vars(model)
+    values = vars(model).copy()  # another thread may make a client just now
     used = sent[awaited] or sent[not awaited]
     named = {address(value) for name, value in values.items() if name in facts.addresses and isinstance(value, str)}
     urls = [each.url for each in used]

@@ -92,7 +92,7 @@ def reading_of(model: Any, facts: Facts, *, awaited: bool, forget: Any) -> Readi
     names = (*facts.sync_clients, *facts.async_clients)
     if names and (not any(map(values.get, names)) or any(map(private.get, names))):
         return None  # the first call makes the client, or it is not a field
-    if not all(is_installed(type(each).__module__) for each in values.values()):
+    if not all(is_installed(type(each).__module__) for each in [*values.values()]):
         return None  # an object of the user's may hold the model
     return Reading(model, facts, awaited=awaited, forget=forget)
 

@@ -84,7 +84,9 @@ class ProviderServer:
     def model(self, class_name: str, **fields: object) -> Model:
         """Return a real LangChain model that talks to this server and never retries; ``None`` leaves a field out."""
         given = {**self._defaults(class_name), **fields}
-        return _model_class(class_name)(**{name: value for name, value in given.items() if value is not None})
+        model = _model_class(class_name)(**{name: value for name, value in given.items() if value is not None})
+        _ = model._serialized  # LangChain computes it at the first call, where two threads at once may fail
+        return model
 
     def _defaults(self, class_name: str) -> Json:
         openai = {"api_key": KEY, "base_url": self.openai_url, "max_retries": 0}
