@@ -77,6 +77,13 @@ class Interrupted(KeyboardInterrupt):
     """Raised by a signal at any instruction."""
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and the errors in whose handling each was raised."""
+    while error:
+        yield error
+        error = error.__context__
+
+
 class Worker:
     """One process on a store that others use, too."""
 
@@ -178,9 +185,12 @@ class Worker:
             except (Interrupted, Exception) as error:
                 self.inside = False
                 # While LangChain makes a generation, pydantic takes an interrupt for a message of a wrong class.
-                # And asyncio.run may end with an error of its own after one, when it closes its event loop.
-                mine = isinstance(error, Interrupted | ValidationError) or isinstance(error.__context__, Interrupted)
-                heard = mine and self.interrupted
+                # And asyncio.run may end with an error of its own after one, when it closes its event loop; Python 3.13
+                # may even take the loop for running ever after (test_open_jumps says why).
+                asyncio._set_running_loop(None)
+                heard = self.interrupted and any(
+                    isinstance(each, Interrupted | ValidationError) for each in causes(error)
+                )
                 other = "refused" if isinstance(error, StoreError) else "error"
                 stopped = "clear" if self.kind == "clear" else "interrupted"  # it may have cleared
                 self.note(stopped if heard else other, answer=f"{type(error).__name__}: {error}")
