@@ -282,6 +282,7 @@ def interrupted_while_it_clears(seed: int, seconds: float, folder: Path) -> list
 def forked(seed: int, seconds: float, folder: Path) -> list[str]:
     """Fork while eight threads use the cache and another process writes."""
     with workers(folder, seed, "fork", "work") as (forking, other):
+        await_answer(folder)
         time.sleep(seconds)
         told = forking.stop() + other.stop() + forking.finish() + other.finish()
     return told + lost(folder)
@@ -290,6 +291,7 @@ def forked(seed: int, seconds: float, folder: Path) -> list[str]:
 def cancelled(seed: int, seconds: float, folder: Path) -> list[str]:
     """Cancel tasks at any await."""
     with workers(folder, seed, "cancel", "work") as (cancelling, other):
+        await_answer(folder)
         time.sleep(seconds)
         told = cancelling.stop() + other.stop() + cancelling.finish() + other.finish()
     return told + lost(folder, exactly=False)
@@ -297,8 +299,10 @@ def cancelled(seed: int, seconds: float, folder: Path) -> list[str]:
 
 def locked(seed: int, seconds: float, folder: Path) -> list[str]:
     """Keep the file locked for a while, again and again: calls go on, and no answer is lost."""
-    chance, end = random.Random(seed), time.monotonic() + seconds
+    chance = random.Random(seed)
     with workers(folder, seed, "work", "work") as running:
+        await_answer(folder)
+        end = time.monotonic() + seconds
         with closing(sqlite3.connect(folder / "store" / "cache.db", timeout=30, isolation_level=None)) as db:
             while time.monotonic() < end:
                 db.execute("BEGIN IMMEDIATE")
