@@ -23,7 +23,7 @@ WHOLE: Final = 64 * 2**20
 """Bytes of the largest file that is read whole."""
 BLOCK: Final = 2**16
 EVERY: Final = 2**20
-"""Of a larger file, a block is read at each multiple of this, and another one at its end."""
+"""Distance between the blocks that are read of a larger file. The block at its end is read, too."""
 MOST_FILES: Final = 1_000
 """Most files and folders in a folder that is read."""
 LARGE: Final = EVERY

@@ -35,7 +35,7 @@ class Reading:
         counted = map(values.get, facts.names)
         self.model, self._kind, self._awaited, self._facts = ref(model, forget), type(model), awaited, facts
         self._calls: dict[bytes, ReadCall] = {}
-        """What was read of calls, by the content of their arguments."""
+        """The calls that were read, by the content of their arguments."""
         self._names, self._values, self._extra = [*values], [*values.values()], model.__pydantic_extra__
         self._changing = [self._extra, *(each for each in counted if type(each) not in _UNCHANGING)]
         self._content = _content(self._changing)

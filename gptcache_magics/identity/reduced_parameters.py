@@ -45,7 +45,7 @@ def reduced(
 
 
 class _Reduction(NamedTuple):
-    """What is taken away from the parameters of one call."""
+    """The names and values to take away from the parameters of one call."""
 
     bookkeeping: Container[str]
     takes_headers: bool

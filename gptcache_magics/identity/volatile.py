@@ -56,7 +56,7 @@ _OF_ID: Final = "|".join(
     rf"(?<=(?<![A-Za-z])[iI][dD]{between})|(?<=[a-z]I[dD]{between})"
     for between in ("=", ":", " ", ": ", "='", '="', "': '", '": "', '":"', r'\\": \\"', r'\\":\\"')
 )
-"""What stands before an id that looks like any digest: ``id='``, ``"doc_id": "``."""
+"""The text before an id that looks like any digest: ``id='``, ``"doc_id": "``."""
 _DAY: Final = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:s|nes|rs|ur)?(?:day)?,? )?"
 _MONTH: Final = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?"
@@ -167,7 +167,7 @@ def left_out(rules: Iterable[str]) -> str:
 
 
 class Comparison(NamedTuple):
-    """What differs between two prompts that are the same once they are masked."""
+    """The differences between two prompts that are the same once they are masked."""
 
     differing: list[Volatile]
     """The masked texts of the new prompt that the old one does not have at their place."""
