@@ -399,8 +399,9 @@ assert store.count()[0] in (1, 2)
 
 
 @pytest.fixture
-def locked(filled: Path) -> Iterator[Callable[[], None]]:
-    """Another process that writes to the store and does not finish; call it to let it finish."""
+def locked(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Another process that writes to the store and does not finish; call it to let it finish. Calls wait briefly."""
+    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
     process = start(
         """
 db = sqlite3.connect(f"{folder}/cache.db", isolation_level=None)
@@ -423,10 +424,7 @@ db.close()
     process.wait()
 
 
-def test_a_file_locked_for_long_can_be_read_but_not_written(
-    filled: Path, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+def test_a_file_locked_for_long_can_be_read_but_not_written(filled: Path, locked: Callable[[], None]) -> None:
     store = SQLiteStore(filled)
     with pytest.raises(StoreError, match="locked"):
         store.put(make_entry("late"), GPT)
@@ -441,10 +439,7 @@ def test_a_file_locked_for_long_can_be_read_but_not_written(
     assert list(store.notices) == []
 
 
-def test_an_answer_that_waited_does_not_replace_a_newer_one(
-    filled: Path, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+def test_an_answer_that_waited_does_not_replace_a_newer_one(filled: Path, locked: Callable[[], None]) -> None:
     store, other = SQLiteStore(filled), SQLiteStore(filled)
     with pytest.raises(StoreError, match="locked"):
         store.put(make_entry("late", b"older"), GPT)
@@ -457,10 +452,7 @@ def test_an_answer_that_waited_does_not_replace_a_newer_one(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_forked_child_leaves_what_waits_to_its_parent(
-    filled: Path, locked: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "CALL_SECONDS", 0.1)
+def test_a_forked_child_leaves_what_waits_to_its_parent(filled: Path, locked: Callable[[], None]) -> None:
     store = SQLiteStore(filled)
     with pytest.raises(StoreError, match="locked"):
         store.put(make_entry("late"), GPT)
