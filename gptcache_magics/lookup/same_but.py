@@ -154,7 +154,7 @@ class SameBut:
 
 def _match(row: EntryRow, identity: Identity, rules: Collection[str]) -> Found | Reason | None:
     """Return the answer of an entry as the answer to a prompt, or why it may not be; None if other words differ."""
-    compared_prompts = compared(row.prompt, identity.prompt, rules) if rules else None
+    compared_prompts = compared(row.prompt, identity.prompt, rules)
     if compared_prompts is None or not compared_prompts.differing:
         return None
     ignored = tuple(dict.fromkeys(each.rule for each in compared_prompts.differing))
