@@ -2,8 +2,9 @@
 
 GPTCacheMagicsError
 ├── StoreError            the place that holds the answers cannot be used
-│   └── StoreLockedError  others keep it busy
-│       └── NotWrittenYetError
+│   ├── StoreLockedError  others keep it busy
+│   │   └── NotWrittenYetError
+│   └── TeamAway          the team's store cannot be asked now
 ├── NotStorable           an answer that no later call may be given (in store.reasons)
 ├── Unusable              a stored answer that does not fit this call (in store.reasons)
 ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
@@ -24,6 +25,7 @@ __all__ = [
     "NotWrittenYetError",
     "StoreError",
     "StoreLockedError",
+    "TeamAway",
 ]
 
 
@@ -41,6 +43,10 @@ class StoreLockedError(StoreError):
 
 class NotWrittenYetError(StoreLockedError):
     """The store is busy. It holds the answer in memory, and writes the answer when it can."""
+
+
+class TeamAway(StoreError):
+    """The team's store did not answer in time, or is known to be away. The local store goes on."""
 
 
 class CommandError(GPTCacheMagicsError):

@@ -55,6 +55,8 @@ class EntryRow(NamedTuple):
     prompt_digest: str
     shape: str = ""
     ignored: str = ""
+    author: str = ""
+    """Role of the team member who stored the answer; empty in a store without a team."""
 
     @property
     def usage(self) -> Usage:
@@ -146,6 +148,8 @@ class LookupRow(NamedTuple):
     execution_count: int | None
     question: str | None
     """The first 2,000 characters of the question."""
+    author: str = ""
+    """Role of the team member who asked; empty in a store without a team."""
 
     @property
     def reason(self) -> Reason | None:

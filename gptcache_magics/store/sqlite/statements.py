@@ -148,6 +148,7 @@ _TEXTS: Final = {
     **{name: id_of(f"l.{name}") for name in ("entry", "asked", "prompt_digest")},
     "near_entry": id_of("l.near"),
     "question": "q.question",
+    "author": "''",
 }
 OUTCOMES: Final = ", ".join(
     _TEXTS[each.name] if each.name in ("failed", "not_stored") else f"l.{each.name}" for each in fields(Outcomes)
@@ -159,6 +160,7 @@ ENTRY: Final = ", ".join(
     {
         **{name: hex_of(f"e.{name}") for name in ("key", "configuration")},
         **{name: f"coalesce({id_of(f'e.{name}')}, '')" for name in ("prompt_digest", "shape")},
+        "author": "''",
     }.get(name, f"e.{name}")
     for name in EntryRow._fields
 )
