@@ -166,6 +166,7 @@ chromium:
 		echo "Without it they are skipped here, and fail where CI is set." >&2; \
 	fi
 
+# RUNLEVEL=1: Debian would start it as a service.
 pgbouncer:
 	@if command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer; then :; \
 	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
