@@ -122,7 +122,7 @@ def test_a_loaded_answer_takes_the_place_of_a_damaged_one(two: SQLiteStore, fold
 
 def test_a_damaged_entry_that_was_removed_is_not_served_when_it_comes_back(two: SQLiteStore, folder: Path) -> None:
     two.clear()
-    change(folder, f"UPDATE removed SET {FLIPS['answer']} WHERE sample=1")
+    change(folder, f"UPDATE entry SET {FLIPS['answer']} WHERE sample=1")
 
     assert two.undo() == 2
     assert (answer(two, "a"), answer(two, "b")) == (None, b"answer")

@@ -52,6 +52,7 @@ class StoreBesideADict(RuleBasedStateMachine):
         self.now += 1
         old = self.kept.get(name)
         self.kept[name] = Kept(answer, self.now, pinned=old is not None and old.pinned and not old.damaged)
+        self.removed.pop(name, None)
 
     @rule(kernel=kernels, name=names, answer=answers)
     def put(self, kernel: int, name: str, answer: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Period, Selection
+from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.text.messages import chat_messages, content_text
 from gptcache_magics.text.unicode import readable
@@ -18,8 +19,8 @@ __all__ = ["allow_grep", "where_entries", "where_lookups"]
 
 
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
-    """Return a condition on ``entry e``; ``1`` if the selection has none."""
-    conditions: list[str] = []
+    """Return a condition on ``entry e``, which only live entries meet."""
+    conditions = [LIVE]
     values: list[Any] = []
     if selection.ids is not None:
         condition, ids = _where_ids(selection.ids)
@@ -41,7 +42,7 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         if value is not None:
             conditions.append(condition)
             values += [value] * condition.count("?")
-    return " AND ".join(conditions) or "1", tuple(map(_bindable, values))
+    return " AND ".join(conditions), tuple(map(_bindable, values))
 
 
 def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
+from gptcache_magics.store.sqlite.live import REMOVAL
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
 
@@ -226,6 +227,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ),
         "CREATE INDEX entry_by_shape ON entry (shape)",
     ),
+    (*REMOVAL,),
 )
 HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""
@@ -242,7 +244,8 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
     before = _version(db, where)
     if before == len(MIGRATIONS):
         return
-    allow_hiding(db)
+    if before < HIDING:
+        allow_hiding(db)
 
     def work(db: sqlite3.Connection) -> None:
         version = _version(db, where)  # another process may have been faster

@@ -19,6 +19,7 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.reasons import FAILURES, Kind
 from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
+from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.text.unicode import readable
 
 __all__ = [
@@ -140,7 +141,7 @@ class StoredEntry(NamedTuple):
     checksum: int | None
 
 
-FIND: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entry WHERE id=?"
+FIND: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entry e WHERE e.id=? AND {LIVE}"
 _TEXTS: Final = {
     "configuration": f"nullif({hex_of('l.configuration')}, '')",
     "failed": f"l.reason_kind IN ({', '.join(map(repr, sorted(map(str, FAILURES))))})",
@@ -169,7 +170,12 @@ CONFIGURATION: Final = ", ".join(
     hex_of(each.name) if each.name in ("key", "portable") else each.name for each in fields(Configuration)
 )
 """Columns to read of ``configuration``: the fields of a ``Configuration``."""
-PUT_ENTRY: Final = _upsert("entry", _ENTRY, "id")
+# Without ``generation`` among the changes: the one of a live entry is good.
+PUT_ENTRY: Final = (
+    _upsert("entry", _ENTRY, "id")
+    .replace(") VALUES (", ", generation) VALUES (", 1)
+    .replace(") ON CONFLICT", ", (SELECT number FROM generation)) ON CONFLICT", 1)
+)
 PUT_CAUSE: Final = "UPDATE lookup SET reason_kind=?, reason_detail=? WHERE number=? AND reason_kind=?"
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.

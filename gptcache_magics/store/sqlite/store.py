@@ -21,8 +21,10 @@ from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.database import store_folder
+from gptcache_magics.store.sqlite.live import COPIED, LIVE
 from gptcache_magics.store.sqlite.lookups import SQLiteLookups
 from gptcache_magics.store.sqlite.recent import Following, Recent
+from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
@@ -36,20 +38,19 @@ from gptcache_magics.store.sqlite.statements import (
     sound_entry,
     tag_values,
 )
-from gptcache_magics.store.sqlite.tables import EVERYTHING, SQLiteTables
-from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN, SQLiteVectors
+from gptcache_magics.store.sqlite.tables import SQLiteTables
+from gptcache_magics.store.sqlite.vectors import SQLiteVectors
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.unicode import readable
 
 __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
-DROPPED_KEPT: Final = 10_000
 LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
 
-class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
+class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -254,6 +255,9 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         if old is not None and old.answer != entry.answer:
             db.execute("INSERT INTO history VALUES (?,?,?)", (number, entry.created if at is None else at, old.answer))
             self._tell_others(db, number)
+        if old is None:  # a removed one gives way
+            db.execute("DELETE FROM entry WHERE id=?", (number,))
+            db.execute("DELETE FROM removed WHERE id=?", (number,))
         db.execute(PUT_ENTRY, entry_values(entry))
         db.execute(PUT_QUESTION, question_values(entry.key, entry.question))
         if entry.tags:
@@ -269,7 +273,9 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         entry = sound_entry(row)
         if entry is not None and entry.key == key and key[:16] not in self._damage.undecodable:
             return entry
-        db.execute("INSERT INTO damaged SELECT ?, e.* FROM entry e WHERE id=?", (time.time(), number))
+        db.execute(
+            f"INSERT INTO damaged (at, {COPIED}) SELECT ?, {COPIED} FROM entry WHERE id=?", (time.time(), number)
+        )
         db.execute("DELETE FROM entry WHERE id=?", (number,))
         self._tell_others(db, number)  # one may have the sound answer in memory
         self._damage.set_aside(key[:16])
@@ -292,14 +298,14 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         if self.count()[1] <= limit:
             return 0
         # The size of all entries that were used later decides whether there is room for this one.
-        sql = """SELECT id FROM (
+        sql = f"""SELECT id FROM (
             SELECT id, pinned, sum(bytes) OVER (ORDER BY pinned DESC, max(created, coalesce(accessed, 0)) DESC, id)
-            AS taken FROM entry) WHERE taken > ? AND NOT pinned"""
+            AS taken FROM entry e WHERE {LIVE}) WHERE taken > ? AND NOT pinned"""
 
         def work(db: sqlite3.Connection) -> int:
             ids = db.execute(sql, (limit,)).fetchall()
             db.executemany("INSERT INTO dropped (id, why) VALUES (?, 'evicted')", ids)
-            self._forget_dropped(db)
+            forget_dropped(db)
             db.executemany("DELETE FROM entry WHERE id=?", ids)
             return len(ids)
 
@@ -307,58 +313,6 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
             return self._write(work, patient=False)
         finally:
             self._recent.clear()
-
-    def clear(self) -> int:
-        """Remove every entry. Return the number removed."""
-        return self.remove(EVERYTHING)
-
-    def remove(self, selection: Selection) -> int:
-        """Remove entries so that ``undo`` can bring them back. Return the number removed."""
-
-        def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
-            db.execute("DELETE FROM removed")
-            db.execute(f"INSERT INTO removed SELECT e.* FROM entry e WHERE {where}", values)
-            newest = f"SELECT id, 'removed' FROM removed ORDER BY created DESC LIMIT {DROPPED_KEPT}"
-            db.execute(f"INSERT INTO dropped (id, why) {newest}")
-            if where == "1":
-                db.execute("INSERT INTO dropped (id) VALUES (NULL)")
-                db.execute("UPDATE generation SET number=number+1")
-                self._forget_dropped(db)
-                db.execute("DELETE FROM damaged")
-                return db.execute("DELETE FROM entry").rowcount
-            self._forget_dropped(db)
-            return db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM removed)").rowcount
-
-        try:
-            return self._select(self._write, selection, work)
-        finally:
-            self._recent.clear()
-            self._damage.entries.clear()
-            self._damage.undecodable.clear()
-
-    def undo(self) -> int:
-        """Bring the last removal back. Return the number of entries that came back."""
-
-        def work(db: sqlite3.Connection) -> int:
-            back = db.execute("INSERT OR IGNORE INTO entry SELECT * FROM removed").rowcount
-            db.execute(VECTORS_AGAIN)
-            db.execute("DELETE FROM removed")
-            return back
-
-        return self._write(work)
-
-    def removed(self, limit: int | None = None) -> int:
-        """Return how many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
-        sql = "SELECT count(*) FROM (SELECT 1 FROM removed LIMIT ?)"
-        number: int = self._connections.read(
-            lambda db: db.execute(sql, (-1 if limit is None else limit,)).fetchone()[0]
-        )
-        return number
-
-    def forget_removed(self) -> None:
-        """Make the last removal final."""
-        if not self.readonly and self.removed(limit=1):
-            self._write(lambda db: db.execute("DELETE FROM removed"), patient=False)
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
         """Pin, unpin or tag entries. Return the number changed. An empty tag takes all tags away."""
@@ -381,7 +335,3 @@ class SQLiteStore(SQLiteTables, SQLiteLookups, SQLiteVectors):
         values = [(id_number(shape), id_number(key), bytes.fromhex(key)) for key, shape in shapes.items()]
         sql = "UPDATE entry SET shape=? WHERE id=? AND key=?"
         self._write(lambda db: db.executemany(sql, values), patient=False)
-
-    def _forget_dropped(self, db: sqlite3.Connection) -> None:
-        """Keep only the newest records of what is gone."""
-        db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))

@@ -26,6 +26,7 @@ from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage, column_fits, fits
+from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.statements import (
     CONFIGURATION,
     ENTRY,
@@ -91,13 +92,13 @@ class SQLiteTables:
 
     def unshaped(self, limit: int) -> Sequence[UnshapedEntry]:
         """Return entries whose shape is not known, by id."""
-        sql = f"SELECT {hex_of('key')}, prompt FROM entry WHERE shape IS NULL ORDER BY id LIMIT ?"
+        sql = f"SELECT {hex_of('key')}, prompt FROM entry e WHERE shape IS NULL AND {LIVE} ORDER BY id LIMIT ?"
         found = self._connections.read(lambda db: db.execute(sql, (limit,)).fetchall())
         return [UnshapedEntry(key, exact(prompt)) for key, prompt in found if isinstance(prompt, str | bytes)]
 
     def ignored(self) -> Sequence[str]:
         """Return the rules under which any answer was stored or served."""
-        sql = "SELECT DISTINCT ignored FROM entry WHERE ignored<>''"
+        sql = f"SELECT DISTINCT ignored FROM entry e WHERE ignored<>'' AND {LIVE}"
         found = self._connections.read(lambda db: db.execute(sql).fetchall())
         return [*dict.fromkeys(rule for (rules,) in found for rule in str(rules).split())]
 
@@ -160,13 +161,13 @@ class SQLiteTables:
         """Return how many entries each configuration has, their size, and when the first and last were stored."""
         first, last = (f"coalesce({each}({moment('created')}), 0.0)" for each in ("min", "max"))
         counts = f"count(*), CAST(total(bytes) AS INTEGER), {first}, {last}"
-        sql = f"SELECT {hex_of('configuration')}, {counts} FROM entry GROUP BY configuration"
+        sql = f"SELECT {hex_of('configuration')}, {counts} FROM entry e WHERE {LIVE} GROUP BY configuration"
         return self._rows(Content, "configuration", sql)
 
     def questions(self, configuration: str | None, limit: int) -> Sequence[StoredQuestion]:
         """Return the questions of the newest entries, of one configuration or of all, in no order."""
         where, values = ("configuration=?", (bytes.fromhex(configuration),)) if configuration is not None else ("1", ())
-        newest = f"SELECT id FROM entry WHERE {where} ORDER BY created DESC LIMIT ?"  # from an index only
+        newest = f"SELECT id FROM entry e WHERE {where} AND {LIVE} ORDER BY created DESC LIMIT ?"  # from an index only
         sql = f"{QUESTIONS} WHERE id IN ({newest})"
         return self._rows(StoredQuestion, "question", sql, *values, limit)
 

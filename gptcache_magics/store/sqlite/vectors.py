@@ -10,27 +10,29 @@ from typing import Final
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage, fits, label_checksum, vector_checksum
+from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values
 
 __all__ = ["VECTORS_AGAIN", "SQLiteVectors"]
 
 BEFORE_ALL: Final = -(2**63)
 # Entries that an embedder has not seen; with the second value false, that no embedder has seen.
-_UNEMBEDDED: Final = """FROM entry e WHERE e.sample=0
+_UNEMBEDDED: Final = f"""FROM entry e WHERE e.sample=0 AND {LIVE}
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.id=e.id AND (v.embedder=? OR (NOT ? AND v.vector IS NOT NULL)))"""
 UNEMBEDDED: Final = f"""SELECT {hex_of("e.key")}, {hex_of("e.configuration")}, e.prompt {_UNEMBEDDED}
     AND e.id > ? ORDER BY e.id LIMIT ?"""
-_STORED: Final = "EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id)"  # not only removed, in a way that can be undone
+_STORED: Final = f"EXISTS (SELECT 1 FROM entry e WHERE e.id=v.id AND {LIVE})"
 ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector IS NOT NULL AND {_STORED}
     GROUP BY id HAVING NOT max(instr(embedder, ?) = 1))"""
 # Nothing is kept of an entry that was removed meanwhile.
-PUT_VECTOR: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
-    SELECT id, ?, ?, ?, ? FROM entry WHERE id=?"""
-VECTORS: Final = f"""SELECT sequence, {id_of("id")} AS id, vector, v.id, checksum FROM vector v
-    WHERE embedder=? AND context=? AND sequence>? AND {_STORED} ORDER BY sequence"""
-# As new vectors: an index that followed them has forgotten them.
+PUT_VECTOR: Final = f"""INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
+    SELECT id, ?, ?, ?, ? FROM entry e WHERE e.id=? AND {LIVE}"""
+# After many entries came back, all vectors of a context count as new.
+VECTORS: Final = f"""SELECT max(sequence, undone), {id_of("id")} AS id, vector, v.id, checksum
+    FROM vector v, generation WHERE embedder=? AND context=? AND sequence > iif(? < undone, 0, ?) AND {_STORED}
+    ORDER BY sequence"""
 VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
-    SELECT id, embedder, context, vector, checksum FROM vector WHERE id IN (SELECT id FROM removed)"""
+    SELECT id, embedder, context, vector, checksum FROM vector WHERE id IN ({})"""
 EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
     (SELECT embedder FROM vector UNION SELECT embedder FROM threshold)
     LEFT JOIN (SELECT embedder, count(vector) AS vectors FROM vector v WHERE {_STORED} GROUP BY embedder)
@@ -83,7 +85,7 @@ class SQLiteVectors:
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
         where = bytes.fromhex(context)
-        found = self._connections.read(lambda db: db.execute(VECTORS, (embedder, where, after)).fetchall())
+        found = self._connections.read(lambda db: db.execute(VECTORS, (embedder, where, after, after)).fetchall())
         kept = [
             row[:3]
             for row in found

@@ -1,0 +1,181 @@
+"""The part of the SQLite file that removes entries and brings them back, without copying any: see :mod:`.live`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
+
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries
+from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.damage import Damage
+from gptcache_magics.store.sqlite.live import LIVE
+from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN
+
+__all__ = ["DROPPED_KEPT", "Generations", "SQLiteRemoval", "forget_dropped", "generations"]
+
+T = TypeVar("T")
+EVERYTHING: Final = Selection()
+DROPPED_KEPT: Final = 10_000
+"""Most records of what is gone: other kernels forget these entries, and a miss says why."""
+CHECKED: Final = 10_000
+"""Most chosen entries that are looked at again in the transaction that removes them: in 20 ms."""
+RENEWED: Final = 1_000
+"""Most entries that come back with vectors of new numbers; of more, all vectors of a context are read again."""
+_BACK: Final = "e.generation >= (SELECT kept FROM generation) AND e.generation < (SELECT since FROM generation)"
+# What ``undo`` would bring back: the generations of a ``clear``, or the ids of a removal.
+_CLEARED: Final = f"SELECT e.id FROM entry e WHERE {_BACK} AND e.id NOT IN (SELECT id FROM removed)"
+_REMOVED: Final = "SELECT id FROM removed WHERE removal=(SELECT removal FROM generation)"
+
+
+class Generations(NamedTuple):
+    """The generations of entries, and the numbers of removals."""
+
+    number: int
+    """The generation of the entries that are stored now."""
+    since: int
+    """The oldest that is live."""
+    kept: int
+    """The oldest that ``undo`` can bring back."""
+    swept: int
+    """The oldest of which anything may be left over."""
+    removal: int
+    """Number of the removal whose ids ``undo`` takes away."""
+
+    @property
+    def cleared(self) -> bool:
+        """Whether the last removal took whole generations."""
+        return self.kept < self.since
+
+
+def generations(db: sqlite3.Connection) -> Generations:
+    """Return the generations as they are now. Where they are damaged, nothing is removed and nothing left over."""
+    found = db.execute(f"SELECT {', '.join(Generations._fields)} FROM generation").fetchone()
+    return Generations(*found) if found and all(type(each) is int for each in found) else Generations(0, 0, 0, 0, 0)
+
+
+def forget_dropped(db: sqlite3.Connection) -> None:
+    """Keep only the newest records of what is gone."""
+    db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
+
+
+class SQLiteRemoval:
+    """The part of an SQLite store that removes entries."""
+
+    _connections: Connections
+    _damage: Damage
+    _recent: Recent
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
+        """Run ``work`` in one transaction."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Write the answers that wait for a locked file."""
+        raise NotImplementedError
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written."""
+        raise NotImplementedError
+
+    def clear(self) -> int:
+        """Remove every entry. Return the number removed."""
+        return self.remove(EVERYTHING)
+
+    def remove(self, selection: Selection) -> int:
+        """Remove entries so that ``undo`` can bring them back. Return the number removed."""
+        self.settle()  # what waits may be chosen
+        try:
+            return self._clear() if selection == EVERYTHING else self._remove(selection)
+        finally:
+            self._recent.clear()
+            self._damage.entries.clear()
+            self._damage.undecodable.clear()
+
+    def _clear(self) -> int:
+        # Outside of the transaction, for nobody has to wait while a million are counted.
+        count = f"SELECT count(*) FROM entry e WHERE {LIVE}"
+        number: int = self._connections.read(lambda db: db.execute(count).fetchone()[0])
+
+        def work(db: sqlite3.Connection) -> None:
+            newest = f"SELECT e.id FROM entry e WHERE {LIVE} ORDER BY e.created DESC LIMIT {DROPPED_KEPT}"
+            db.execute(f"INSERT INTO dropped (id, why) SELECT id, 'removed' FROM ({newest})")
+            db.execute("INSERT INTO dropped (id) VALUES (NULL)")
+            forget_dropped(db)
+            db.execute("UPDATE generation SET kept=since, since=number+1, number=number+1, removal=removal+1")
+            db.execute("DELETE FROM damaged")
+
+        self._write(work)
+        return number
+
+    def _remove(self, selection: Selection) -> int:
+        where, values = where_entries(selection)
+
+        def chosen(db: sqlite3.Connection) -> list[int]:
+            allow_grep(db, selection)
+            return [id for (id,) in db.execute(f"SELECT e.id FROM entry e WHERE {where}", values)]
+
+        # Others may write while a million prompts are searched.
+        ids = sorted(self._connections.read(chosen))
+
+        def still(db: sqlite3.Connection) -> list[int]:
+            """Return those that another kernel has not changed meanwhile."""
+            allow_grep(db, selection)
+            of = "e.id IN (SELECT value FROM json_each(?))"
+            found = db.execute(f"SELECT e.id FROM entry e WHERE {of} AND {where}", (json.dumps(ids), *values))
+            return [id for (id,) in found]
+
+        def work(db: sqlite3.Connection) -> int:
+            taken = still(db) if len(ids) <= CHECKED else ids
+            db.execute("UPDATE generation SET kept=since, removal=removal+1")
+            number = generations(db).removal
+            db.executemany("INSERT OR REPLACE INTO removed VALUES (?,?)", [(id, number) for id in taken])
+            db.executemany(
+                "INSERT INTO dropped (id, why) VALUES (?, 'removed')", [(id,) for id in taken[-DROPPED_KEPT:]]
+            )
+            if len(taken) > DROPPED_KEPT:
+                db.execute("INSERT INTO dropped (id) VALUES (NULL)")
+            forget_dropped(db)
+            return len(taken)
+
+        return self._write(work)
+
+    def undo(self) -> int:
+        """Bring the last removal back. Return the number of entries that came back."""
+        number = self.removed()
+
+        def work(db: sqlite3.Connection) -> None:
+            cleared = generations(db).cleared
+            if number <= RENEWED:
+                db.execute(VECTORS_AGAIN.format(_CLEARED if cleared else _REMOVED))
+            else:
+                db.execute("UPDATE sqlite_sequence SET seq=seq+1 WHERE name='vector'")
+                newest = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='vector')"
+                db.execute(f"UPDATE generation SET undone={newest}")
+            if cleared:
+                db.execute("UPDATE generation SET since=kept")
+            else:
+                db.execute("DELETE FROM removed WHERE removal=(SELECT removal FROM generation)")
+
+        self._write(work)
+        return number
+
+    def removed(self, limit: int | None = None) -> int:
+        """Return how many entries ``undo`` would bring back, counted up to ``limit``: 1 tells whether there are any."""
+        most = -1 if limit is None else limit
+
+        def work(db: sqlite3.Connection) -> int:
+            of = _CLEARED if generations(db).cleared else _REMOVED
+            number: int = db.execute(f"SELECT count(*) FROM ({of} LIMIT ?)", (most,)).fetchone()[0]
+            return number
+
+        return self._connections.read(work)
+
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+        if not self.readonly and self.removed(limit=1):
+            self._write(lambda db: db.execute("UPDATE generation SET kept=since, removal=removal+1"), patient=False)
