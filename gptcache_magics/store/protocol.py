@@ -25,6 +25,7 @@ from gptcache_magics.store.rows import (
     UnembeddedEntry,
     UnshapedEntry,
 )
+from gptcache_magics.store.sums import Sum
 
 __all__ = [
     "AnswerStore",
@@ -50,6 +51,7 @@ __all__ = [
     "Selection",
     "Store",
     "StoredQuestion",
+    "Sum",
     "Tally",
     "UnembeddedEntry",
     "UnshapedEntry",
@@ -142,8 +144,14 @@ class EntryCatalog(Protocol):
 class LookupLog(Protocol):
     """Keeps lookups, and the configurations that they asked with."""
 
-    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
-        """Write lookups (again, if their number in the run was written before) and count their hits."""
+    def record(
+        self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int, sums: Iterable[Sum] = ()
+    ) -> None:
+        """Write lookups (again, if their number in the run was written before) and count their hits.
+
+        About ``keep`` of the newest lookups are kept; all of them are counted in ``sums``. Those given are of lookups
+        that are not kept.
+        """
 
     def forget_lookups(self) -> int:
         """Remove every lookup. Return the number removed."""
@@ -157,11 +165,17 @@ class LookupLog(Protocol):
     def put_causes(self, causes: Mapping[int, Reason]) -> None:
         """Store the causes of misses by the numbers of their lookups, unless they have got another reason."""
 
-    def outcomes(self, period: Period) -> Outcomes:
+    def sums(self, period: Period, *, cells: bool) -> Sequence[Sum]:
+        """Return the sums of all lookups of a period, kept or not, by cell or by day, newest first.
+
+        Of the period only ``run`` and ``after`` count.
+        """
+
+    def outcomes(self, period: Period, limit: int | None = None) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
 
     def tallies(self) -> Sequence[Tally]:
-        """Return how often each configuration hit and missed, and when it was asked last."""
+        """Return how often each configuration ever hit and missed, and when it was asked last."""
 
     def configurations(self) -> Sequence[Configuration]:
         """Return all configurations, by provider, model and label."""

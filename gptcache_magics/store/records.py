@@ -184,6 +184,8 @@ class Lookup:
     """For a hit of another prompt's entry, the key of the question asked; ``key`` is then that of the entry."""
     near: Near | None = None
     """The similar question that was found; None if nothing was near, or nothing was searched."""
+    counted: Any = None
+    """What a store counts for it in its sums; None if it was not written yet."""
 
 
 @dataclass(frozen=True, slots=True)

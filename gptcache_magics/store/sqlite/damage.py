@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from gptcache_magics.store.records import Entry
+from gptcache_magics.store.sums import FIGURES
 from gptcache_magics.text.amounts import counted
 
 __all__ = ["LARGEST", "Damage", "checksum", "column_fits", "fits", "label_checksum", "types_of", "vector_checksum"]
@@ -21,8 +22,8 @@ __all__ = ["LARGEST", "Damage", "checksum", "column_fits", "fits", "label_checks
 R = TypeVar("R", bound=tuple[Any, ...])
 LARGEST: Final = 2**33
 """Largest number of tokens or seconds: as a moment the year 2242, and pandas ends in 2262."""
-_UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "checksum"})
-"""Columns of numbers that begin with a process id, and of digests."""
+_UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "checksum", *FIGURES})
+"""Columns of numbers that begin with a process id, of digests and of sums."""
 
 
 def checksum(entry: Entry) -> int:

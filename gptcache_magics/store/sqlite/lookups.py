@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from gptcache_magics.store.protocol import Configuration, Lookup
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.damage import fits
 from gptcache_magics.store.sqlite.statements import (
     ADD_IGNORED,
     ADD_TAG,
@@ -17,16 +18,19 @@ from gptcache_magics.store.sqlite.statements import (
     PUT_LOOKUP,
     PUT_QUESTION,
     configuration_values,
+    facts_of,
     id_number,
     lookup_values,
     question_values,
     tag_values,
 )
+from gptcache_magics.store.sqlite.sums import FACTS, SumChanges, counts, fold, forget_sums
+from gptcache_magics.store.sums import Facts, Sum
 
 __all__ = ["SQLiteLookups"]
 
 T = TypeVar("T")
-WRITTEN: Final = "SELECT 1 FROM lookup WHERE run=? AND number_in_run=?"
+ENDS: Final = "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM lookup"
 
 
 class SQLiteLookups:
@@ -40,23 +44,46 @@ class SQLiteLookups:
         """Run ``work`` in one transaction."""
         raise NotImplementedError
 
-    def record(self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int) -> None:
+    def record(
+        self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int, sums: Iterable[Sum] = ()
+    ) -> None:
         """Write lookups (again, if their number in the run was written before) and count their hits."""
-        lookups = list(lookups)
-        places = {(each.run, each.number_in_run): each for each in lookups if each.outcome == "hit" and each.key}
+        places = {(each.run, each.number_in_run): each for each in lookups}
+        lookups = [*places.values()]
+        rows = {place: lookup_values(each) for place, each in places.items()}
         configurations = list(configurations)
         questions = {question_values(each.asked or each.key, each.question) for each in lookups if each.key}
         tags = [(*tag_values(tag), id_number(each.key)) for each in lookups if each.key for tag in each.tag.split()]
         noting = [each for each in lookups if each.key and each.mode not in ("readonly", "replay")]
         ignored = [(rule, rule, id_number(each.key)) for each in noting if each.key for rule in each.ignored]
+        counted: dict[tuple[str, int], Facts] = {}
 
         def work(db: sqlite3.Connection) -> None:
             hits: dict[int, list[float]] = {}
-            for place, hit in places.items():
-                if hit.key and db.execute(WRITTEN, place).fetchone() is None:
-                    hits.setdefault(id_number(hit.key), []).append(hit.at)
+            changes, new = SumChanges(), []
+            oldest, newest = db.execute(
+                "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM lookup"
+            ).fetchone()
+            for place, row in rows.items():
+                lookup, found = places[place], db.execute(f"{FACTS} WHERE run=? AND number_in_run=?", place).fetchone()
+                before = Facts._make(found) if found is not None and fits(Facts, found) else None
+                if found is None and lookup.counted is not None and counts(db, lookup.counted):
+                    before = lookup.counted  # the log was cut meanwhile
+                elif found is None:
+                    newest += 1
+                number = newest if found is None else found[-1]
+                if found is not None or before is None:
+                    new.append(row)
+                if found is None and before is None and lookup.outcome == "hit" and lookup.key:
+                    hits.setdefault(id_number(lookup.key), []).append(lookup.at)
+                counted[place] = after = facts_of(row, number)
+                if before is not None:
+                    changes.take(before)
+                changes.add(after)
+            changes.add_sums(sums)
+            changes.write(db)
             self._put_configurations(db, configurations)
-            db.executemany(PUT_LOOKUP, map(lookup_values, lookups))
+            db.executemany(PUT_LOOKUP, new)
             db.executemany(PUT_QUESTION, questions)
             db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
             db.executemany(f"UPDATE entry SET {ADD_IGNORED} WHERE id=?", ignored)
@@ -64,23 +91,37 @@ class SQLiteLookups:
                 "UPDATE entry SET hits=hits+?, accessed=max(coalesce(accessed, 0), ?) WHERE id=?",
                 [(len(times), max(times), number) for number, times in hits.items()],
             )
-            oldest, newest = db.execute("SELECT min(number), max(number) FROM lookup").fetchone()
-            if oldest is not None and newest - oldest >= keep * 1.1:
+            if newest - oldest >= keep * 1.1:
                 db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
                 self._forget_questions(db)
+                fold(db)
 
         self._write(work, patient=False)
+        for place, facts in counted.items():
+            places[place].counted = facts
 
     def put_causes(self, causes: Mapping[int, Reason]) -> None:
         """Store the causes of misses by the numbers of their lookups, unless they have got another reason."""
         values = [(cause.kind, cause.detail, number, Kind.NEW) for number, cause in causes.items()]
-        self._write(lambda db: db.executemany(PUT_CAUSE, values), patient=False)
+
+        def work(db: sqlite3.Connection) -> None:
+            changes = SumChanges()
+            for kind, _, number, new in values:
+                found = db.execute(f"{FACTS} WHERE number=? AND reason_kind=?", (number, new)).fetchone()
+                if found is not None and fits(Facts, found):
+                    changes.take(facts := Facts._make(found))
+                    changes.add(facts._replace(reason_kind=str(kind)))
+            changes.write(db)
+            db.executemany(PUT_CAUSE, values)
+
+        self._write(work, patient=False)
 
     def forget_lookups(self) -> int:
         """Remove every lookup. Return the number removed."""
 
         def work(db: sqlite3.Connection) -> int:
             number = db.execute("DELETE FROM lookup").rowcount
+            forget_sums(db)
             self._forget_questions(db)
             return number
 

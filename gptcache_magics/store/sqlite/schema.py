@@ -13,6 +13,7 @@ from gptcache_magics.store.sqlite.damage import checksum
 from gptcache_magics.store.sqlite.live import REMOVAL
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
+from gptcache_magics.store.sqlite.sums import SUMS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "has_tables", "is_current", "migrate", "transaction"]
 
@@ -227,7 +228,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ),
         "CREATE INDEX entry_by_shape ON entry (shape)",
     ),
-    (*REMOVAL,),
+    (*REMOVAL, *SUMS),
 )
 HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""

@@ -20,6 +20,7 @@ from gptcache_magics.store.protocol import (
 from gptcache_magics.store.reasons import FAILURES, Kind
 from gptcache_magics.store.sqlite.damage import LARGEST, checksum, fits
 from gptcache_magics.store.sqlite.live import LIVE
+from gptcache_magics.store.sums import Facts
 from gptcache_magics.text.unicode import readable
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "configuration_values",
     "entry_values",
     "exact",
+    "facts_of",
     "hex_of",
     "id_number",
     "id_of",
@@ -90,6 +92,7 @@ _LOOKUP = (
     ),
     *("prompt_digest", "asked", "near", "embedder", "objection_kind", "objection_guard", "objection_detail"),
 )
+_FACTS: Final = [_LOOKUP.index(name) for name in Facts._fields if name != "number"]
 _CONFIGURATION = (
     *("key", "provider", "model", "label", "temperature", "parameters", "portable", "environment", "call_parameters"),
 )
@@ -234,6 +237,11 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
         *((id_number(near.key), readable(near.embedder)) if near else (None, "")),
         *objection_values(near),
     )
+
+
+def facts_of(values: Sequence[Any], number: int) -> Facts:
+    """Return what figures are made of, from the values of ``PUT_LOOKUP`` and the number of the lookup."""
+    return Facts._make((*(values[place] for place in _FACTS), number))
 
 
 def objection_values(near: Near | None) -> tuple[str, str, str]:

@@ -40,6 +40,8 @@ from gptcache_magics.store.sqlite.statements import (
     moment,
     sound_row,
 )
+from gptcache_magics.store.sqlite.sums import TALLIES, read_sums
+from gptcache_magics.store.sums import Sum
 
 __all__ = ["EVERYTHING", "SQLiteTables"]
 
@@ -122,10 +124,15 @@ class SQLiteTables:
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {recent} AND {new} ORDER BY l.number DESC LIMIT ?"
         return self._rows(LookupRow, "lookup", sql, limit)
 
-    def outcomes(self, period: Period) -> Outcomes:
+    def sums(self, period: Period, *, cells: bool) -> Sequence[Sum]:
+        """Return the sums of all lookups of a period, kept or not, by cell or by day, newest first."""
+        return self._connections.read(lambda db: read_sums(db, self._damage, period, cells=cells))
+
+    def outcomes(self, period: Period, limit: int | None = None) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
-        where, values = where_lookups(period)
-        sql = f"SELECT {OUTCOMES} FROM lookup l WHERE {where} ORDER BY l.number DESC"
+        where, given = where_lookups(period)
+        values = (*given, _limit(limit))
+        sql = f"SELECT {OUTCOMES} FROM lookup l WHERE {where} ORDER BY l.number DESC LIMIT ?"
         names = [each.name for each in fields(Outcomes)]
         # One list of all values, for the garbage collector would look through as many tuples as there are lookups.
         found = self._connections.read(lambda db: list(chain.from_iterable(db.execute(sql, values))))
@@ -153,9 +160,7 @@ class SQLiteTables:
 
     def tallies(self) -> Sequence[Tally]:
         """Return how often each configuration hit and missed, and when it was asked last."""
-        key = f"nullif({hex_of('configuration')}, '')"
-        counts = f"sum(outcome='hit'), sum(outcome='miss'), coalesce(max({moment('at')}), 0.0)"
-        return self._rows(Tally, "lookup", f"SELECT {key}, {counts} FROM lookup GROUP BY configuration")
+        return self._rows(Tally, "sum", TALLIES)
 
     def contents(self) -> Sequence[Content]:
         """Return how many entries each configuration has, their size, and when the first and last were stored."""
