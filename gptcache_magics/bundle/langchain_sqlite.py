@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from gptcache_magics.errors import StoreError
+from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
 
 __all__ = ["Answered", "answered", "is_sqlite"]
 
+_COLUMNS: Final = ("prompt", "llm", "idx", "response")
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -48,18 +52,20 @@ def answered(path: str | Path) -> list[Answered]:
         If the file is not of a ``SQLiteCache``, or cannot be read.
     """
     try:
-        db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            return _answered(db, path)
-        finally:
-            db.close()
+        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return _answered(guarded(db), path)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged schema, not even the message can be decoded
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
         raise StoreError(f"{path} cannot be read as LangChain's SQLiteCache: {error}.") from error
 
 
 def _answered(db: sqlite3.Connection, path: str | Path) -> list[Answered]:
-    # A table, because a view could hide any query.
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name='full_llm_cache' AND type='table'").fetchone():
+    # A view, a virtual table or a generated column could be any program.
+    kinds = {name: hidden for _, name, *_, hidden in db.execute("PRAGMA table_xinfo('full_llm_cache')")}
+    made = db.execute("SELECT sql FROM sqlite_master WHERE name='full_llm_cache' AND type='table'").fetchone()
+    plain = made is not None and re.match(r"\s*CREATE\s+TABLE\b", str(made[0]), re.IGNORECASE)
+    if not plain or [kinds.get(name) for name in _COLUMNS] != [0] * len(_COLUMNS):
         raise StoreError(
             f"{path} has no answers of LangChain's SQLiteCache. To read a store of this package: "
             "%gptcache entries --at FOLDER"

@@ -215,8 +215,8 @@ def errors(cache: GPTCache) -> Check:
 
 
 def damaged_files(path: Path) -> Check:
-    """Check for damaged files that were set aside beside the store."""
-    names = sorted(each.name for each in path.parent.glob(f"{path.name}.damaged-*"))
+    """Check for files that were set aside beside the store because they were damaged, or had foreign tables."""
+    names = sorted(each.name for what in ("damaged", "foreign") for each in path.parent.glob(f"{path.name}.{what}-*"))
     found = [name for name in names if not name.endswith(("-wal", "-shm"))]
     hint = "Save what can be read: sqlite3 FILE .recover. Then delete it" if found else ""
     return Check("damaged files", not found, ", ".join(found) or "none", hint)

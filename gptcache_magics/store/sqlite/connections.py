@@ -35,6 +35,7 @@ from gptcache_magics.store.sqlite.database import (
     is_damage,
 )
 from gptcache_magics.store.sqlite.failure import failure, is_undecodable, tolerant
+from gptcache_magics.store.sqlite.guarded import is_interrupt
 from gptcache_magics.store.sqlite.schema import transaction
 
 __all__ = ["Connections"]
@@ -157,6 +158,8 @@ class Connections:
         try:
             return run(work, wait)
         except ERRORS as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
             return self._again(run, work, wait, error)
         finally:
             if mine is not None:

@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.patience import Wait
-from gptcache_magics.store.sqlite.schema import has_tables, is_current, migrate
+from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
+from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
+from gptcache_magics.store.sqlite.schema import is_current, migrate
 
 __all__ = [
     "BUSY_SECONDS",
@@ -35,8 +37,8 @@ __all__ = [
 ]
 
 FILE: Final = "cache.db"
-ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
-"""The errors that SQLite raises: its own, and that of a message that it cannot decode."""
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError, ForeignSchemaError)
+"""The errors that SQLite raises: its own, and that of a message that it cannot decode; and that of a foreign schema."""
 FILE_ENDINGS: Final = re.compile(
     r"\.(bin|bz2|cfg|csv|db3?|duckdb|gz|html?|ini|ipynb|json|log|md|ndjson|parquet|pickle|pkl|py|rst|sqlite3?|tar|toml|tsv"
     r"|txt|xlsx|xml|xz|ya?ml|zip)",
@@ -89,6 +91,20 @@ class Connection(sqlite3.Connection):
     """SQLite's count of other kernels' changes that were looked through."""
     seconds: float
     """Longest wait for another process."""
+    checked_schema: int | None = None
+    """SQLite's count of changes to the schema that were looked at."""
+
+    def check_schema(self) -> None:
+        """Raise ``ForeignSchemaError`` if another process has given the file tables, triggers or views of its own."""
+        number = self.execute("PRAGMA schema_version").fetchone()[0]
+        if number != self.checked_schema:
+            try:
+                is_current(self, "The file")
+            except ForeignSchemaError:
+                raise
+            except StoreError:  # a newer version has brought the file forward
+                pass
+            self.checked_schema = number
 
     def wait_at_most(self, seconds: float) -> None:
         """Set the longest wait for another process."""
@@ -152,9 +168,10 @@ class Database:
         if path is None:
             return None
         there = identity_of(path)
-        if there is not None and there != damaged and _is_sound(path):
+        what = "damaged" if there is None else _trouble(path) or ("damaged" if there == damaged else "")
+        if not what:
             return there
-        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        aside = path.with_name(f"{path.name}.{what}-{time.strftime('%Y%m%d-%H%M%S')}")
         while os.path.exists(aside):
             aside = aside.with_name(f"{aside.name}-again")
         try:
@@ -163,9 +180,10 @@ class Database:
                     Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
         except OSError as error:
             raise StoreError(
-                f"{path} is damaged and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
+                f"{path} is {what} and cannot be set aside: {error}. Use another: %gptcache on FOLDER"
             ) from error
-        self.notices.append(f"The store was damaged. It was set aside as {aside} and a fresh one started.")
+        was = "was damaged" if what == "damaged" else "had tables, triggers or views that are not of gptcache-magics"
+        self.notices.append(f"The store {was}. It was set aside as {aside} and a fresh one started.")
         return None
 
     def _open_file(self, path: Path, seconds: float, forward_seconds: float) -> Connection:
@@ -210,7 +228,9 @@ class Database:
         try:
             db = _connect(address, seconds, uri=True)
             current = is_current(db, str(path))
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if is_interrupt(error):
+                raise
             # WAL needs a shared-memory file, which this folder cannot hold; "immutable" needs neither.
             db = _connect(f"{address}&immutable=1", seconds, uri=True)
             current = is_current(db, str(path))
@@ -238,7 +258,7 @@ def copy_in_memory(file: sqlite3.Connection | None, where: str, seconds: float) 
 def is_damage(error: Exception) -> bool:
     """Return whether an error says that the file is damaged."""
     # Of a damaged schema, not even the message can be decoded, or a table has lost its name.
-    damaged = isinstance(error, UnicodeDecodeError) or code_of(error) in DAMAGED
+    damaged = isinstance(error, UnicodeDecodeError | ForeignSchemaError) or code_of(error) in DAMAGED
     return damaged or (code_of(error) == sqlite3.SQLITE_ERROR and str(error).startswith("no such "))
 
 
@@ -266,7 +286,7 @@ def _connect(database: str, seconds: float, *, uri: bool = False) -> Connection:
         uri=uri,
     )
     db.lock, db.seconds = threading.RLock(), seconds
-    return db
+    return guarded(db)
 
 
 def _is_writable(path: Path) -> bool:
@@ -291,13 +311,21 @@ def _make_file(path: Path) -> None:
         ) from error
 
 
-def _is_sound(path: Path) -> bool:
-    """Return whether SQLite finds no damage in a file, and we find all tables. It reads all of the file."""
+def _trouble(path: Path) -> str:
+    """Return ``foreign`` for a file whose schema is not ours, ``damaged`` for a damaged one; empty for a sound one.
+
+    It reads all of the file, but runs nothing of a foreign schema.
+    """
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)) as db:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok") and has_tables(db, str(path))
+        with closing(_connect(f"{path.resolve().as_uri()}?mode=rw", BUSY_SECONDS, uri=True)) as db:
+            is_current(db, str(path))
+            return "" if db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok" else "damaged"
+    except ForeignSchemaError as error:
+        return "foreign" if error.names else "damaged"
     except ERRORS as error:
-        return code_of(error) in LOCKED
+        if is_interrupt(error):
+            raise
+        return "" if code_of(error) in LOCKED else "damaged"
 
 
 def _use_wal(db: Connection, where: str) -> bool:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
+from gptcache_magics.store.sqlite.foreign import (
+    ForeignSchemaError,
+    SchemaRow,
+    foreign_names,
+    is_same_schema,
+    schema_of,
+)
 from gptcache_magics.store.sqlite.live import REMOVAL
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
 from gptcache_magics.store.sqlite.sums import SUMS
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "has_tables", "is_current", "migrate", "transaction"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
 
 C = TypeVar("C", bound=sqlite3.Connection)
 T = TypeVar("T")
@@ -307,23 +315,26 @@ def is_current(db: sqlite3.Connection, where: str) -> bool:
     return _version(db, where) == len(MIGRATIONS)
 
 
-def has_tables(db: sqlite3.Connection, where: str) -> bool:
-    """Return whether a database has every table and column of its version, if that is this one."""
+@cache
+def _own_schema(version: int) -> Sequence[SchemaRow]:
+    """Return the schema that the steps up to a version make, as this SQLite writes it."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
-        migrate(new, ":memory:")
-        return not is_current(db, where) or _columns(new) <= _columns(db)
-
-
-def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
-    columns = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type='table'"
-    return {(table, column) for table, column in db.execute(columns)}
+        allow_hiding(new)
+        for statement in chain.from_iterable(MIGRATIONS[:version]):
+            new.execute(statement)
+        return schema_of(new)
 
 
 def _version(db: sqlite3.Connection, where: str) -> int:
-    # In one statement: another process may be making the tables just now.
-    found = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
-    owner, version, tables = db.execute(f"{found} FROM pragma_application_id, pragma_user_version").fetchone()
-    if owner != APPLICATION_ID and (owner or version or tables):
+    """Return the version of a database whose whole schema is ours: nothing else of the file has run until then.
+
+    Raises
+    ------
+    ForeignSchemaError
+        If the database says that it is ours, and its schema is another one.
+    """
+    owner, version, schema = _read_schema(db)
+    if owner != APPLICATION_ID and (owner or version or schema):
         raise StoreError(
             f"{where} belongs to another program and was not touched. Choose another folder: %gptcache on FOLDER"
         )
@@ -332,4 +343,22 @@ def _version(db: sqlite3.Connection, where: str) -> int:
             f"{where} was written by a newer gptcache-magics (schema {version}, this one reads {len(MIGRATIONS)}). "
             "Update: %pip install -U gptcache-magics"
         )
-    return int(version)
+    own = _own_schema(max(version, 0))
+    if version < 0 or not is_same_schema(schema, own):
+        raise ForeignSchemaError(where, foreign_names(schema, own))
+    return version
+
+
+def _read_schema(db: sqlite3.Connection) -> tuple[int, int, Sequence[SchemaRow]]:
+    """Return the mark, the version and the schema of a database at one moment: another process may make tables now."""
+    # Not pragma_user_version in one SELECT: a hostile file may have a view of that name.
+    inside = db.in_transaction
+    try:
+        if not inside:
+            db.execute("BEGIN")
+        schema = schema_of(db)
+        (owner,), (version,) = (db.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version"))
+    finally:
+        if not inside and db.in_transaction:
+            db.execute("ROLLBACK")
+    return owner, version, schema

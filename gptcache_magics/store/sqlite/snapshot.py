@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.database import BUSY_SECONDS, ERRORS, store_folder
+from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
+from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
+from gptcache_magics.store.sqlite.schema import is_current
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["damage", "snapshot"]
-
-STEPS_BETWEEN_LOOKS = 10_000
 
 
 def snapshot(where: str | Path) -> SQLiteStore:
@@ -51,26 +52,38 @@ def damage(path: Path, seconds: float) -> str:
         If the time was not enough to read all of the file.
     """
     end = time.monotonic() + seconds
-    with _reading(path) as file:
-        file.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
-        try:
+    try:
+        with _reading(path, lambda: time.monotonic() > end) as file:
+            is_current(file, str(path))
             found = str(file.execute("PRAGMA quick_check(1)").fetchone()[0])
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise TimeoutError from error
-            raise
+    except ForeignSchemaError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        if time.monotonic() > end:
+            raise TimeoutError from None
+        raise
     return "" if found == "ok" else found
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that changes neither the file nor the files beside it."""
+def _reading(path: Path, stop: Callable[[], bool] = bool) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that changes neither the file nor the files beside it, and runs nothing of a foreign schema.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If ``stop`` or a signal ends a statement.
+    """
     # The newest answers of a journal are not in the file yet. Without a journal SQLite would make one even to read,
     # unless the address says that the file does not change.
     merged = "" if Path(f"{path}-wal").exists() else "&immutable=1"
     try:
         address = f"{path.resolve().as_uri()}?mode=ro{merged}"
         with closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True, isolation_level=None)) as file:
-            yield file
+            yield guarded(file, stop)
+    except ForeignSchemaError:
+        raise
     except ERRORS as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
         raise StoreError(f"The store {path} cannot be read: {error}") from error

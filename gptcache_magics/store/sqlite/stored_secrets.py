@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
+from gptcache_magics.store.sqlite.guarded import is_interrupt
 from gptcache_magics.text.code_line import shown_line
 from gptcache_magics.text.masking import HIDDEN, scrubbed, shown, without_secrets
 from gptcache_magics.text.secret_names import is_doubtful
@@ -44,11 +44,14 @@ def forget(db: sqlite3.Connection) -> None:
 
     Another kernel that uses the file prevents it. A large file would take half a minute, in a model call perhaps.
     """
-    with suppress(sqlite3.OperationalError):
+    try:
         pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
         if pages * size <= VACUUMED_BYTES:
             db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        if is_interrupt(error):
+            raise
 
 
 def _parameters(text: str | None) -> str | None:
