@@ -293,10 +293,14 @@ class PostgresServer(_Server):
             self.start()
             self.ask(f"DROP DATABASE {name} WITH (FORCE)")
             for role in self._roles() - before:
-                self.ask(f'DROP ROLE "{role}"')
+                self.ask(f"DROP ROLE {_identifier(role)}")
 
     def _roles(self) -> set[str]:
         return {row[0] for row in self.ask("SELECT rolname FROM pg_roles")}
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 class Database:
@@ -317,9 +321,9 @@ class Database:
 
     def role(self, name: str, *groups: str) -> str:
         """Make a role that may log in and belongs to these groups; return its address."""
-        self.ask(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{PASSWORD}'")
+        self.ask(f"CREATE ROLE {_identifier(name)} LOGIN PASSWORD '{PASSWORD}'")
         for group in groups:
-            self.ask(f'GRANT "{group}" TO "{name}"')
+            self.ask(f"GRANT {_identifier(group)} TO {_identifier(name)}")
         return self.url_of(name)
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

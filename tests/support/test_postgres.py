@@ -23,10 +23,11 @@ def test_a_database_is_empty_and_goes_with_its_roles(postgres: PostgresServer) -
     with postgres.database() as database:
         database.ask("CREATE TABLE a (b int)")
         assert one(database.role("ann"), "SELECT session_user") == "ann"
+        assert one(database.role("o'd\"$$"), "SELECT session_user") == "o'd\"$$"
     with postgres.database() as other:
         assert other.name != database.name
         assert other.ask("SELECT 1 FROM pg_class WHERE relname = 'a'") == []
-        assert other.ask("SELECT 1 FROM pg_roles WHERE rolname = 'ann'") == []
+        assert other.ask("SELECT 1 FROM pg_roles WHERE rolname IN ('ann', 'o''d\"$$')") == []
 
 
 def test_everybody_needs_a_password(team_database: Database) -> None:
