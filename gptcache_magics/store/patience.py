@@ -24,6 +24,8 @@ class Patience:
     """Whether a person typed a command, and waits for its result."""
     waited: float = 0.0
     """Seconds that the store has taken so far."""
+    team_away: bool = False
+    """Whether the team's store could not be asked: it is not asked again."""
 
 
 _PATIENCE: ContextVar[Patience | None] = ContextVar("gptcache_magics_patience", default=None)

@@ -55,6 +55,8 @@ class Kind(StrEnum):
     """The detail is the message of an error inside the cache."""
     LOCKED = "locked"
     """Others kept the store busy: the detail says what could not be done."""
+    TEAM_AWAY = "team away"
+    """The team's store could not be asked; the detail says why."""
     NOT_KEPT = "not kept"
     """The detail says why the stored answer is incomplete: such answers are given only where they are kept."""
     NOT_STORED = "not stored"
@@ -202,6 +204,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
     Kind.LOCKED: "{}",
+    Kind.TEAM_AWAY: "the team's store is away: {}",
     Kind.NOT_KEPT: "the stored answer is {}",
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Lookup
 from gptcache_magics.store.reasons import Kind, Reason
@@ -83,7 +83,7 @@ class SQLiteLookups:
             changes.add_sums(sums)
             changes.write(db)
             self._put_configurations(db, configurations)
-            db.executemany(PUT_LOOKUP, new)
+            self._put_lookups(db, new)
             db.executemany(PUT_QUESTION, questions)
             db.executemany(f"UPDATE entry SET {ADD_TAG} WHERE id=?", tags)
             db.executemany(f"UPDATE entry SET {ADD_IGNORED} WHERE id=?", ignored)
@@ -99,6 +99,10 @@ class SQLiteLookups:
         self._write(work, patient=False)
         for place, facts in counted.items():
             places[place].counted = facts
+
+    def _put_lookups(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write the values of lookups, of which the first two are the run and the number in it."""
+        db.executemany(PUT_LOOKUP, rows)
 
     def put_causes(self, causes: Mapping[int, Reason]) -> None:
         """Store the causes of misses by the numbers of their lookups, unless they have got another reason."""

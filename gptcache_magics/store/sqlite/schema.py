@@ -19,6 +19,7 @@ from gptcache_magics.store.sqlite.foreign import (
     schema_of,
 )
 from gptcache_magics.store.sqlite.live import REMOVAL
+from gptcache_magics.store.sqlite.outbox import OUTBOX
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
 from gptcache_magics.store.sqlite.sums import SUMS
@@ -236,7 +237,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ),
         "CREATE INDEX entry_by_shape ON entry (shape)",
     ),
-    (*REMOVAL, *SUMS),
+    (*REMOVAL, *SUMS, *OUTBOX),
 )
 HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""

@@ -164,7 +164,6 @@ ENTRY: Final = ", ".join(
     {
         **{name: hex_of(f"e.{name}") for name in ("key", "configuration")},
         **{name: f"coalesce({id_of(f'e.{name}')}, '')" for name in ("prompt_digest", "shape")},
-        "author": "''",
     }.get(name, f"e.{name}")
     for name in EntryRow._fields
 )
@@ -173,12 +172,12 @@ CONFIGURATION: Final = ", ".join(
     hex_of(each.name) if each.name in ("key", "portable") else each.name for each in fields(Configuration)
 )
 """Columns to read of ``configuration``: the fields of a ``Configuration``."""
-# Without ``generation`` among the changes: the one of a live entry is good.
+# Without ``generation`` among the changes: the one of a live entry is good. The copy of a team's answer is none now.
 PUT_ENTRY: Final = (
     _upsert("entry", _ENTRY, "id")
     .replace(") VALUES (", ", generation) VALUES (", 1)
     .replace(") ON CONFLICT", ", (SELECT number FROM generation)) ON CONFLICT", 1)
-)
+) + ", team=NULL, author=''"
 PUT_CAUSE: Final = "UPDATE lookup SET reason_kind=?, reason_detail=? WHERE number=? AND reason_kind=?"
 PUT_LOOKUP: Final = _upsert("lookup", _LOOKUP, "run, number_in_run")
 # A bundle of version 0.1 does not know the call's parameters, and must not make a store forget them.

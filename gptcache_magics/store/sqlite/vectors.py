@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
 from gptcache_magics.store.sqlite.connections import Connections
@@ -77,10 +77,11 @@ class SQLiteVectors:
             number, where = id_number(key), bytes.fromhex(context) if context is not None else None
             values.append((embedder, where, vector, vector_checksum(number, embedder, where, vector), number))
 
-        def work(db: sqlite3.Connection) -> None:
-            db.executemany(PUT_VECTOR, values)
+        self._connections.write(lambda db: self._put_vectors(db, values))
 
-        self._connections.write(work)
+    def _put_vectors(self, db: sqlite3.Connection, values: Sequence[tuple[Any, ...]]) -> None:
+        """Write the values of vectors, of which the last is the number of the entry's id."""
+        db.executemany(PUT_VECTOR, values)
 
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
@@ -121,7 +122,11 @@ class SQLiteVectors:
         ids = id_number(asked), id_number(near.key)
         facts = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
         values = (*facts, label_checksum(*ids, right))
-        self._connections.write(lambda db: db.execute(PUT_LABEL, values))
+        self._connections.write(lambda db: self._put_label(db, values))
+
+    def _put_label(self, db: sqlite3.Connection, values: Sequence[Any]) -> None:
+        """Write the values of a label, of which the first is the number of the question's id."""
+        db.execute(PUT_LABEL, values)
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
         """Return the ids of entries whose answer a person called wrong for the question asked.
