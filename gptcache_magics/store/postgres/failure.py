@@ -1,0 +1,103 @@
+"""Say what an error of PostgreSQL or libpq means for the user, without a password."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from gptcache_magics.errors import StoreError, TeamAway
+from gptcache_magics.store.postgres.address import Address
+
+__all__ = ["AWAY", "SERVER_SIDE", "connecting", "running", "team_command"]
+
+AWAY: Final = "The team's store {0} is away: {1}."
+_CONNECTING: Final = (
+    (
+        "password authentication failed|no password supplied|role .* does not exist|SASL authentication failed",
+        "The server of the team's store {0} refuses the role or its password. Put the right one into the URL,"
+        " into PGPASSWORD or into ~/.pgpass: %gptcache on postgresql://USER:PASSWORD@HOST/DATABASE",
+        True,
+    ),
+    (
+        r"could not translate host name|could not find host|[Nn]ame or service not known|getaddrinfo",
+        "No host is found for the team's store {0}. Correct its name: %gptcache on postgresql://USER@HOST/DATABASE",
+        True,
+    ),
+    (
+        'database ".*" does not exist|no such database',
+        "The server has no database for the team's store {0}. Correct its name, or create it: createdb DATABASE",
+        True,
+    ),
+    (
+        "too many (clients|connections)|remaining connection slots|no more connections allowed",
+        "The team's store {0} is away: its server takes no more connections. A pooler such as pgbouncer helps",
+        False,
+    ),
+    (
+        "no pg_hba.conf entry",
+        "The server of the team's store {0} does not let this role in from here. Try ?sslmode=require behind the"
+        " database's name, or ask whoever runs the server for a line in pg_hba.conf",
+        True,
+    ),
+    (
+        "certificate|SSL",
+        "The team's store {0} cannot be reached safely ({1}). Set sslmode and sslrootcert as whoever runs the server"
+        " says: postgresql://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE",
+        True,
+    ),
+    ("definition of service|service file", "The team's store {0} cannot be found ({1}). Set PGSERVICEFILE", True),
+    ("Connection refused", "The team's store {0} is away: nobody listens there. Is its server started?", False),
+    ("starting up|shutting down", "The team's store {0} is away: its server is being started or stopped", False),
+    ("timeout expired|timed out", "The team's store {0} is away: its server does not answer", False),
+)
+_PATTERNS: Final = tuple((re.compile(pattern), sentence, final) for pattern, sentence, final in _CONNECTING)
+
+
+def team_command(address: Address, command: str = "init") -> str:
+    """Return the line that whoever runs the server types."""
+    return f"python -m gptcache_magics team {command} {address.shown}"
+
+
+def connecting(error: psycopg.Error, address: Address) -> StoreError:
+    """Return the sentence about a connection that failed; a ``TeamAway`` if waiting may help."""
+    text = str(error)
+    detail = _detail(error, address)
+    for pattern, sentence, final in _PATTERNS:
+        if pattern.search(text):
+            made = f"{sentence.format(address.shown, detail)}."
+            return StoreError(made) if final else TeamAway(made)
+    return TeamAway(AWAY.format(address.shown, detail))
+
+
+def running(error: psycopg.Error, address: Address) -> StoreError:
+    """Return the sentence about a statement that failed on a sound connection."""
+    detail = _detail(error, address)
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return StoreError(f"The team's store {address.shown} may only be read.")
+    if isinstance(error, errors.InsufficientPrivilege):
+        return StoreError(
+            f"The team's store {address.shown} does not allow that: {detail}. Whoever runs it gives the rights that "
+            f"this prints: {team_command(address)}"
+        )
+    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
+        return StoreError(
+            f"The team's store {address.shown} lacks a part of its schema: {detail}. Whoever runs it types: "
+            f"{team_command(address)}"
+        )
+    if isinstance(error, SERVER_SIDE):
+        return TeamAway(AWAY.format(address.shown, detail))
+    return StoreError(f"The team's store {address.shown} failed: {detail}")
+
+
+SERVER_SIDE: Final = (psycopg.OperationalError, psycopg.InternalError, errors.QueryCanceled)
+"""Errors that have nothing to do with the values that were sent: locks, memory, disks, a server that stops."""
+
+
+def _detail(error: psycopg.Error, address: Address) -> str:
+    """Return what the server said, in one line."""
+    said = error.diag.message_primary or str(error)
+    said = re.sub(r"\s+", " ", said.rpartition("FATAL:")[2]).strip().rstrip(".")
+    return address.clean(said[:300]) or type(error).__name__

@@ -1,0 +1,99 @@
+"""A connection to PostgreSQL on which every statement has a deadline.
+
+A backend that has stopped, or a network that loses everything, keeps psycopg waiting for ever: a ``statement_timeout``
+is kept by the very server that is stopped, and ``tcp_user_timeout`` by a kernel that gets its acknowledgements. So the
+waiting itself is done here. After the deadline, or after an interrupt, the connection is closed: nobody knows what is
+still to come from it.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Generator
+from math import inf
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+__all__ = ["Late", "Line"]
+
+T = TypeVar("T")
+STEP_SECONDS: Final = 1.0
+_POLLS: Final = hasattr(select, "poll")
+_IN: Final = getattr(select, "POLLIN", 1)
+_OUT: Final = getattr(select, "POLLOUT", 4)
+_EVENTS: Final = {1: _IN, 2: _OUT, 3: _IN | _OUT}
+"""Events of ``poll`` by what psycopg waits for: to read, to write, or both."""
+
+
+class Late(Exception):
+    """A statement was not finished by its deadline. The connection is closed."""
+
+
+class Line(psycopg.Connection[Any]):
+    """A connection that one thread uses at a time."""
+
+    deadline: float = inf
+    """Moment of the monotonic clock by which what runs now must be finished."""
+    user: int = 0
+    """The thread that uses it; 0 if it is free."""
+    pooled: bool = False
+    """Whether a pooler is between: nothing may be left behind in the server's session."""
+    fresh: bool = True
+    """Whether nothing has been asked yet."""
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        """Let psycopg's ``gen`` run to its end, until the deadline at most."""
+        try:
+            return _run(gen, self.pgconn.socket, self.deadline)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            self.pgconn.finish()
+            raise
+
+    def drop(self) -> None:
+        """Close the connection without waiting."""
+        self.pgconn.finish()
+
+    def __del__(self, *args: Any) -> None:
+        """Say nothing: a forked child drops the lines of its parent without closing them."""
+
+
+def _run(gen: Generator[Any, Any, T], fileno: int, deadline: float) -> T:
+    ready = _poll if _POLLS else _select
+    try:
+        wanted = next(gen)
+        while True:
+            wanted = gen.send(ready(fileno, int(wanted), deadline))
+    except StopIteration as end:
+        value: T = end.value
+        return value
+
+
+def _poll(fileno: int, wanted: int, deadline: float) -> int:
+    """Return what the socket is ready for."""
+    poll = select.poll()
+    poll.register(fileno, _EVENTS[wanted])
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Late
+        found = poll.poll(min(left, STEP_SECONDS) * 1000 + 1)
+        if found:
+            event = found[0][1]
+            # A socket that is broken is read, which tells psycopg so.
+            return (1 if event & ~_OUT else 0) | (2 if event & _OUT else 0)
+
+
+def _select(fileno: int, wanted: int, deadline: float) -> int:
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Late
+        reads, writes, _ = select.select(
+            [fileno] if wanted & 1 else [], [fileno] if wanted & 2 else [], [], min(left, STEP_SECONDS)
+        )
+        if reads or writes:
+            return (1 if reads else 0) | (2 if writes else 0)
