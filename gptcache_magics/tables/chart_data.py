@@ -71,13 +71,14 @@ class Series:
         execution_count: int | None = None,
         cause: str | None = None,
     ) -> Series:
-        """Read the lookups once."""
-        return cls.of(frames.outcomes(store, period=period, model=model, execution_count=execution_count, cause=cause))
+        """Read the lookups and their sums once."""
+        chosen: dict[str, Any] = {"period": period, "model": model, "execution_count": execution_count, "cause": cause}
+        return cls.of(frames.outcomes(store, **chosen), frames.sums(store, "model", **chosen))
 
     @classmethod
-    def of(cls, df: pd.DataFrame) -> Series:
-        """Return everything about these lookups."""
-        return cls(hit_rates(df), hit_rates(df, FEW_BUCKETS), costs(df), latencies(df), quantiles(df))
+    def of(cls, df: pd.DataFrame, sums: pd.DataFrame) -> Series:
+        """Return everything about these lookups; money and time are summed up from ``sums``."""
+        return cls(hit_rates(df), hit_rates(df, FEW_BUCKETS), costs(sums), latencies(df), quantiles(df))
 
 
 def hit_rates(df: pd.DataFrame, buckets: int = BUCKETS) -> pd.DataFrame:

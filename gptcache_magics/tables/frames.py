@@ -8,7 +8,7 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import astuple, fields, replace
@@ -30,21 +30,25 @@ from gptcache_magics.store.protocol import (
     Period,
     Selection,
     Store,
+    Sum,
     Tally,
     Usage,
 )
-from gptcache_magics.store.reasons import Kind, Reason, sentence
+from gptcache_magics.store.reasons import FAILURES, Kind, Reason, sentence
 from gptcache_magics.store.records import parameters_of
+from gptcache_magics.store.sums import FIGURES, INPUT, OUTPUT
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
 from gptcache_magics.tables.model_names import UNKNOWN, named
 from gptcache_magics.tables.source import By
 
 __all__ = [
     *("UNATTRIBUTED", "configurations", "differences", "entries", "lookups", "models", "names"),
-    *("Read", "outcomes", "read_once", "stats", "tally"),
+    *("Read", "outcomes", "read_once", "stats", "sums", "tally"),
 ]
 
 
+NEWEST = 110_000
+"""Most lookups that are read one by one; the sums have all of them. As many are kept unless the user wants more."""
 UNATTRIBUTED = "unattributed"
 """The name of a missing cell or notebook."""
 _CONFIGURATION = [each.name for each in fields(Configuration)]
@@ -67,34 +71,44 @@ def stats(
     these, and the answers that could not be stored. ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored
     answers cost when they were bought.
     """
-    return tally(
-        outcomes(store, period=period, model=model, execution_count=execution_count, cause=cause), by, wide=wide
-    )
+    chosen: dict[str, Any] = {"period": period, "model": model, "execution_count": execution_count, "cause": cause}
+    table = tally(sums(store, by, **chosen), by, wide=wide)
+    if wide:
+        latencies = outcomes(store, **chosen)
+        milliseconds = latencies["lookup_ms"].groupby(_keys(latencies, by), sort=False)
+        table["median_lookup_ms"] = milliseconds.median().reindex(table.index)
+        table["p95_lookup_ms"] = milliseconds.quantile(0.95).reindex(table.index)
+    return table
 
 
 def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
-    """Return the ``stats`` of a frame ``outcomes``."""
+    """Return the ``stats`` of a frame ``sums``, or ``outcomes``; without latencies, which sums do not tell."""
     keys = _keys(df, by)
     hit, miss = df["outcome"] == "hit", df["outcome"] == "miss"
+
+    def number(which: pd.Series[bool]) -> pd.Series[int]:
+        return df["lookups"].where(which, 0)
+
     parts = pd.DataFrame(
         {
-            "lookups": 1,
-            "hits": hit,
-            "misses": miss,
+            "lookups": df["lookups"],
+            "hits": number(hit),
+            "misses": number(miss),
             "saved_usd": df["saved_usd"],
             "paid_usd": df["paid_usd"],
             "saved_seconds": df["saved_seconds"],
             "paid_seconds": df["paid_seconds"],
-            "errors": (df["outcome"] == "error") | df["failed"],
-            "exact_hits": hit & (df["match"] == "exact"),
-            "semantic_hits": hit & (df["match"] == "semantic"),
-            "ignoring_hits": hit & (df["reason_kind"] == "ignored"),
-            "bypassed": df["outcome"] == "bypass",
-            "not_stored": df["not_stored"],
+            "errors": number((df["outcome"] == "error") | df["failed"]),
+            "exact_hits": number(hit & (df["match"] == "exact")),
+            "semantic_hits": number(hit & (df["match"] == "semantic")),
+            "ignoring_hits": number(hit & (df["reason_kind"] == "ignored")),
+            "bypassed": number(df["outcome"] == "bypass"),
+            "not_stored": number(df["not_stored"]),
             **{f"saved_{name}": df[name].where(hit) for name in _TOKENS[:2]},
             **{f"paid_{name}": df[name].where(~hit) for name in _TOKENS[:2]},
-            "unpriced_saved": df["saved_usd"].isna() & (df["saved_seconds"] > 0),
-            "unpriced_paid": df["paid_usd"].isna() & ~hit & (df["paid_seconds"] != 0),  # a refused call took no time
+            "unpriced_saved": number(df["saved_usd"].isna() & (df["saved_seconds"] > 0)),
+            # A refused call took no time.
+            "unpriced_paid": number(df["paid_usd"].isna() & ~hit & (df["paid_seconds"] != 0)),
         },
         index=df.index,
     )
@@ -106,8 +120,7 @@ def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataF
     table["paid_seconds"] = table["paid_seconds"].fillna(0.0)
     decided = table["hits"] + table["misses"]
     table["hit_rate"] = (table["hits"] / decided.where(decided > 0)).astype("float64")
-    milliseconds = df["lookup_ms"].groupby(keys, sort=False)
-    table["median_lookup_ms"], table["p95_lookup_ms"] = milliseconds.median(), milliseconds.quantile(0.95)
+    table[["median_lookup_ms", "p95_lookup_ms"]] = float("nan")
     if by == "total" and table.empty:
         table.loc["total"] = 0
         table.loc["total", ["hit_rate", "median_lookup_ms", "p95_lookup_ms"]] = float("nan")
@@ -236,13 +249,36 @@ def outcomes(
     execution_count: int | None = None,
     cause: str | None = None,
 ) -> pd.DataFrame:
-    """Return the facts that figures are made of, one row for each lookup, newest first."""
-    read = _read.get()
-    df = read.get((id(store), period)) if read is not None else None
-    if df is None:
-        df = _outcomes(store, period)
-        if read is not None:
-            read[id(store), period] = df
+    """Return the facts of the ``NEWEST`` lookups that are kept, one row for each, newest first."""
+    df = _read_once(store, period, "", lambda: _outcomes(store, period))
+    return _chosen(df, model, execution_count, cause)
+
+
+def sums(
+    store: LookupLog,
+    by: By,
+    *,
+    period: Period = Period(),
+    model: str | Collection[str] | None = None,
+    execution_count: int | None = None,
+    cause: str | None = None,
+) -> pd.DataFrame:
+    """Return the facts that figures are made of, of all lookups whether they are kept or not.
+
+    A row is ``lookups`` of them that no figure tells apart, by cell if ``by`` or ``execution_count`` needs that. Only
+    the days of a cell are those of the lookups that are kept.
+    """
+    cells = by in ("cell", "notebook") or execution_count is not None
+    if cells and by == "day":
+        df = outcomes(store, period=period)
+    else:
+        df = _read_once(store, period, "cells" if cells else "days", lambda: _sums(store, period, cells=cells))
+    return _chosen(df, model, execution_count, cause)
+
+
+def _chosen(
+    df: pd.DataFrame, model: str | Collection[str] | None, execution_count: int | None, cause: str | None
+) -> pd.DataFrame:
     if model is not None:
         df = df[named(df, model)]
     if execution_count is not None:
@@ -250,7 +286,17 @@ def outcomes(
     return df if cause is None else df[_keys(df, "cause") == cause]
 
 
-Read = dict[tuple[int, Period], pd.DataFrame]
+def _read_once(store: LookupLog, period: Period, what: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    found = _read.get()
+    if found is None:
+        return read()
+    key = (id(store), period, what)
+    if key not in found:
+        found[key] = read()
+    return found[key]
+
+
+Read = dict[tuple[int, Period, str], pd.DataFrame]
 
 
 @contextmanager
@@ -268,19 +314,34 @@ _read: ContextVar[Read | None] = ContextVar("gptcache_magics_read", default=None
 
 
 def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
-    """Read all lookups of a period, with as little work for each as possible."""
-    found = store.outcomes(period)
+    """Read the newest lookups of a period, with as little work for each as possible."""
+    found = store.outcomes(period, NEWEST)
     numbers = {"at", "lookup_seconds", "seconds", "execution_count", *_TOKENS}
     dtypes = {"failed": "bool", "not_stored": "bool", **dict.fromkeys(numbers, "float64")}
     columns = {each.name: getattr(found, each.name) for each in fields(found)}
     columns |= {"outcome": _coded(found.outcome, OUTCOME), "match": _coded(found.match, MATCH)}
     df = pd.DataFrame({name: pd.Series(values, dtype=dtypes.get(name)) for name, values in columns.items()})
     df = df.assign(**_model_columns(store, df))
-    df["lookup_ms"] = df["lookup_seconds"] * 1000
+    df["lookup_ms"], df["lookups"] = df["lookup_seconds"] * 1000, 1
     return df.assign(**_costs(df))
 
 
-def _coded(values: Sequence[str | None], levels: pd.CategoricalDtype) -> pd.Categorical:
+def _sums(store: LookupLog, period: Period, *, cells: bool) -> pd.DataFrame:
+    found = store.sums(period, cells=cells)
+    df = pd.DataFrame(found, columns=list(Sum._fields)).astype(dict.fromkeys(FIGURES, "int64"))
+    for name, known in zip(_TOKENS, (INPUT, OUTPUT, INPUT, INPUT), strict=True):
+        of = df[name.removesuffix("_tokens")]
+        df[name] = of.astype("float64").where((df["known"].astype("int64") & known) > 0)
+    df["seconds"] = pd.Series([each.seconds for each in found], df.index, dtype="float64")
+    df["execution_count"] = df["execution_count"].astype("float64")
+    df["failed"] = df["reason_kind"].isin(FAILURES)
+    df["not_stored"] = df["reason_kind"] == Kind.NOT_STORED
+    df["outcome"], df["match"] = _coded(df["outcome"], OUTCOME), _coded(df["match"], MATCH)
+    df = df.assign(**_model_columns(store, df))
+    return df.assign(**_costs(df))
+
+
+def _coded(values: Iterable[str | None], levels: pd.CategoricalDtype) -> pd.Categorical:
     """Return texts as a category, faster than pandas, which compares each text with the levels."""
     codes = {level: code for code, level in enumerate(levels.categories)}
     return pd.Categorical.from_codes([codes.get(each, -1) for each in values], dtype=levels)
@@ -328,6 +389,8 @@ def _costs(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
     if by == "total":
         return pd.Series("total", index=df.index, dtype="object")
+    if by == "day" and "day" in df:
+        return df["day"].astype("object")
     if by == "day":
         here = datetime.now().astimezone().tzinfo  # as --since today
         return pd.to_datetime(df["at"], unit="s", utc=True).dt.tz_convert(here).dt.strftime("%Y-%m-%d").astype("object")
@@ -345,6 +408,7 @@ def _keys(df: pd.DataFrame, by: By) -> pd.Series[str]:
 def _usd(df: pd.DataFrame) -> pd.Series[float]:
     """Return the cost of each row's tokens in US dollars."""
     tokens = df[list(_TOKENS)].astype("float64")
+    answers = df["lookups"].to_numpy("float64") if "lookups" in df else np.ones(len(df))
     known = tokens[["input_tokens", "output_tokens"]].notna().all(axis=1)
     tokens = tokens.fillna(0.0)
     plain = tokens["input_tokens"] - tokens["cache_read_tokens"] - tokens["cache_write_tokens"]
@@ -352,8 +416,9 @@ def _usd(df: pd.DataFrame) -> pd.Series[float]:
     dollars = np.full(len(df), np.nan)
     for pair, where in df.groupby(["provider", "raw_model"]).indices.items():
         fee, *rates = pricing.rates(*cast(tuple[str, str], pair))
-        dollars[where] = fee + np.array(rates, dtype="float64") @ parts[:, where]
-    for at in np.flatnonzero(tokens["input_tokens"] >= pricing.TIER_TOKENS).tolist():  # few, and priced by tiers
-        row = df.iloc[at]
-        dollars[at] = pricing.usd(row["provider"], row["raw_model"], Usage(*map(int, tokens.iloc[at])))
+        dollars[where] = fee * answers[where] + np.array(rates, dtype="float64") @ parts[:, where]
+    large = tokens["input_tokens"] >= pricing.TIER_TOKENS * answers
+    for at in np.flatnonzero(large).tolist():  # few, and priced by tiers
+        row, each = df.iloc[at], tokens.iloc[at] / answers[at]
+        dollars[at] = answers[at] * pricing.usd(row["provider"], row["raw_model"], Usage(*map(round, each)))
     return pd.Series(dollars, index=df.index).where(known)

@@ -56,7 +56,8 @@ def run_totals(source: Source) -> str:
     if source.ledger is not None and (source.store.readonly or unwritten):
         return _newest_totals(source.ledger)
     try:
-        row = frames.stats(source.store, "total", period=source.period(), wide=True).astype("float64").iloc[0]
+        of_run = frames.sums(source.store, "total", period=source.period())
+        row = frames.tally(of_run, "total", wide=True).astype("float64").iloc[0]
     except StoreError:
         return _newest_totals(source.ledger) if source.ledger is not None else ""
     counts, saved, paid = _figures(row)

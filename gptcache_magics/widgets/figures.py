@@ -33,15 +33,15 @@ class Figure:
 
 def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
     """Return the figures for the filters of `view`."""
-    table = frames.stats(
+    sums = frames.sums(
         source.store,
-        by="total",
+        "total",
         period=source.period(view.since),
         model=view.model,
         execution_count=view.cell,
         cause=view.cause,
-        wide=True,
     )
+    table = frames.tally(sums, "total", wide=True)
     total = table.iloc[0].to_dict() if len(table) else {}
     return (
         Figure("Saved", shown("money", total.get("saved_usd")), _priced("by cache hits", total, "saved")),

@@ -181,7 +181,7 @@ def test_the_period_the_model_and_the_cell_filter_every_frame(store: FilledStore
 def test_a_hundred_thousand_lookups_are_read_once_and_counted(zone: str) -> None:
     store = week_of_lookups(100_000)
     df = frames.outcomes(store)
-    read = Series.of(df)
+    read = Series.of(df, df)
 
     assert read.hit_rates["hits"].sum() == read.latencies["hits"].sum() == read.quantiles["lookups"]["hit"] == 70_000
     assert read.costs["lookups"].sum() == 100_000

@@ -5,7 +5,7 @@ Under each heading the misses come first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,15 +23,13 @@ __all__ = ["headings"]
 
 def headings(source: PanelSource, view: View, lookups: pd.DataFrame, by: By) -> Groups:
     """Return the groups of `lookups`, which are newest first, with the totals of each group."""
-    df = frames.outcomes(
-        source.store,
-        period=source.period(view.since),
-        model=view.model,
-        execution_count=view.cell,
-        cause=view.cause,
-    )
+    chosen: dict[str, Any] = {
+        **{"period": source.period(view.since), "model": view.model},
+        **{"execution_count": view.cell, "cause": view.cause},
+    }
+    df = frames.outcomes(source.store, **chosen)
     names = frames.names(df, by).reindex(lookups.index).fillna(frames.UNATTRIBUTED)
-    figures = frames.tally(df, by, wide=True).astype("float64")
+    figures = frames.tally(frames.sums(source.store, by, **chosen), by, wide=True).astype("float64")
     present = set(names)
     # A lookup that came between the two readings has no figures yet.
     groups = [*(each for each in figures.index if each in present), *present.difference(figures.index)]
