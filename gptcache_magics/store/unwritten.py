@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from typing import Any, Final, cast
@@ -19,6 +19,7 @@ from gptcache_magics.store.protocol import (
     Store,
 )
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.store.sums import Facts, Sum, combined, sum_of
 
 __all__ = ["with_unwritten"]
 
@@ -43,8 +44,9 @@ class _Unwritten:
         rows = memory.lookups(Period())
         for run in {row.run for row in rows}:
             written |= {(row.run, row.number_in_run): row.number for row in store.lookups(Period(run=run))}
-        newest = next((row.number for row in store.lookups(Period(), 1)), 0)
-        self._numbers = {row.number: written.get((row.run, row.number_in_run), newest + row.number) for row in rows}
+        self._newest = next((row.number for row in store.lookups(Period(), 1)), 0)
+        places = {row.number: (row.run, row.number_in_run) for row in rows}
+        self._numbers = {number: written.get(place, self._newest + number) for number, place in places.items()}
         """Numbers of the lookups in memory, which may be in the store in an earlier form."""
         self._late = {row.key[:16] for row in memory.entries(Selection())}
 
@@ -63,14 +65,28 @@ class _Unwritten:
         rows = sorted([*mine, *(row for row in theirs if row.number not in again)], key=lambda row: -row.number)
         return rows[:limit]
 
-    def outcomes(self, period: Period) -> Outcomes:
+    def sums(self, period: Period, *, cells: bool) -> Sequence[Sum]:
+        """Return the sums of all lookups of a period. Those that are written in an earlier form count once."""
+        again = {number for number in self._numbers.values() if number <= self._newest}
+        earlier = [_sum_of(row, cells=cells) for row in self._written(period) if row.number in again]
+        more = self._newest
+        mine = (each._replace(newest=each.newest + more) for each in self._memory.sums(period, cells=cells))
+        return combined([*self._store.sums(period, cells=cells), *mine], earlier)
+
+    def _written(self, period: Period) -> Iterator[LookupRow]:
+        """Yield the lookups of the runs in memory that the store has."""
+        runs = {row.run for row in self._memory.lookups(Period())} if period.run is None else {period.run}
+        for run in runs:
+            yield from self._store.lookups(replace(period, run=run))
+
+    def outcomes(self, period: Period, limit: int | None = None) -> Outcomes:
         """Return the columns that figures are made of, newest lookup first."""
-        mine, theirs = self._memory.outcomes(_numberless(period)), self._store.outcomes(period)
+        mine, theirs = self._memory.outcomes(_numberless(period)), self._store.outcomes(period, limit)
         numbers = [*(self._numbers[number] for number in mine.number), *theirs.number]
         ours, again = len(mine.number), set(self._numbers.values())
         kept = [at for at in range(ours) if _fits(numbers[at], period)]
         kept += [at for at in range(ours, len(numbers)) if numbers[at] not in again]
-        kept.sort(key=lambda at: -numbers[at])
+        kept = sorted(kept, key=lambda at: -numbers[at])[:limit]
         columns = {each.name: [*getattr(mine, each.name), *getattr(theirs, each.name)] for each in fields(Outcomes)}
         columns["number"] = numbers
         return Outcomes(**{name: [column[at] for at in kept] for name, column in columns.items()})
@@ -92,6 +108,11 @@ class _Unwritten:
         replaced = self._store.count(replace(selection, ids=[id for id in self._late if id.startswith(beginnings)]))
         (number, size), (more, bytes) = self._store.count(selection), self._memory.count(selection)
         return number + more - replaced[0], size + bytes - replaced[1]
+
+
+def _sum_of(row: LookupRow, *, cells: bool) -> Sum:
+    values = row._asdict() | {"configuration": bytes.fromhex(row.configuration) if row.configuration else None}
+    return sum_of(Facts._make(values[name] for name in Facts._fields), cells=cells)
 
 
 def _numberless(period: Period) -> Period:

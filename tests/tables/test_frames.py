@@ -12,7 +12,7 @@ from genai_prices import Usage as Tokens
 from genai_prices import calc_price
 
 import gptcache_magics as gm
-from gptcache_magics.store.protocol import Configuration, Period, Selection, Usage
+from gptcache_magics.store.protocol import Configuration, Lookup, Period, Selection, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables import columns, frames
@@ -437,3 +437,58 @@ def test_a_server_that_this_machine_started_is_the_provider_local(store: FilledS
     shown = facts_html(stored_entry(store, "6a6a6a6a"))
     assert "local · SmolLM2" in shown
     assert "openai" not in shown
+
+
+@pytest.mark.parametrize("by", BYS)
+def test_figures_stay_right_when_the_log_is_cut(store: FilledStore, by: str) -> None:
+    kept = FilledStore()
+    for keep, each in ((10, store), (10_000, kept)):
+        for start in range(0, 400, 20):
+            each.record([_one_of_many(n) for n in range(start, start + 20)], [MINI, CLAUDE], keep)
+
+    assert len(frames.lookups(store)) < 40
+    pd.testing.assert_frame_equal(frames.stats(store, by), frames.stats(kept, by))
+    assert frames.models(store)["hits"].tolist() == frames.models(kept)["hits"].tolist()
+    for rest in (store, kept):
+        assert rest.forget_lookups()
+        assert frames.stats(rest, "total")["lookups"].tolist() == [0]
+
+
+def test_a_lookup_that_is_written_again_counts_once(store: FilledStore) -> None:
+    asked = _one_of_many(0)
+    asked.seconds, asked.usage = None, Usage()
+    store.record([asked], [MINI, CLAUDE], 10)
+    asked.seconds, asked.usage, asked.reason = 2.5, USAGE, Reason(Kind.FIRST)
+    store.record([asked], [], 10)
+    store.record([_one_of_many(n) for n in range(1, 100)], [], 10)
+    assert len(frames.lookups(store)) == 10
+    asked.seconds = 3.5  # the log was cut meanwhile
+    store.record([asked], [], 10)
+
+    total = frames.stats(store, "total", wide=True).iloc[0]
+    assert (total["lookups"], total["misses"], len(frames.lookups(store))) == (100, 25, 10)
+    others = sum(1.0 + n % 7 for n in range(4, 100, 4))
+    assert total["paid_seconds"] == pytest.approx(others + 3.5)
+    assert frames.stats(store, "cause")["lookups"].to_dict() == {"hit": 75, "first time": 1, "expired": 24}
+
+
+def _one_of_many(number: int) -> Lookup:
+    """Return one of many lookups: every fourth is a miss, some prompts are large, some costs are unknown."""
+    hit, of = number % 4 > 0, (MINI, CLAUDE)[number % 2]
+    return Lookup(
+        at=NOON + 3_600 * number,
+        run=f"run {number // 150}",
+        number_in_run=number,
+        outcome="hit" if hit else "miss",
+        reason=None if hit else Reason(Kind.EXPIRED),
+        match="exact" if hit else None,
+        configuration=of.key if number % 9 else None,
+        key=f"{number % 20:032x}",
+        question="q",
+        lookup_seconds=0.001,
+        seconds=1.0 + number % 7 if number % 5 or not hit else None,
+        usage=Usage(31_500 + 60_000 * (number % 3), 10, 5, None) if number % 11 else Usage(),
+        notebook="a.ipynb" if number % 6 else "",
+        cell_line=f"ask({number % 8})",
+        execution_count=number % 8 or None,
+    )

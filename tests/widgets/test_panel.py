@@ -118,7 +118,7 @@ def test_an_error_while_reading_is_said_and_the_last_tables_stay(panel, source, 
         raise OSError("disk <unplugged>")
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(source.store), "outcomes", fail)
+        broken.setattr(type(source.store), "sums", fail)
         ask("third")
         wait_until(lambda: "disk &lt;unplugged&gt;" in panel._line.value)
         assert figures_of(panel) == before
