@@ -13,6 +13,7 @@ from langchain_core.globals import set_llm_cache
 import gptcache_magics as gm
 from tests.support.filled_store import FilledStore
 from tests.support.provider_server import ProviderServer
+from tests.support.redis_server import redis_of_all_tests, redis_server  # noqa: F401
 from tests.support.shell import Typist, fresh_shell
 from tests.support.team_fixtures import (  # noqa: F401
     pgbouncer,

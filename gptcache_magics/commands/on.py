@@ -257,6 +257,9 @@ def _aside() -> str:
         return notices
     name = type(previous).__name__
     if cache.wraps:
-        return f"{notices} {name} keeps the answers."
+        from gptcache_magics.engines.wrapped import matches_by_meaning
+
+        exact = " It answers the very same question only, never a similar one." if matches_by_meaning(previous) else ""
+        return f"{notices} {name} keeps the answers.{exact}"
     keep = "off" if isinstance(previous, type(cache)) else "on --wrap"
     return f"{notices} {name} set aside (off restores it). Keep using it: %gptcache {keep}"

@@ -110,6 +110,12 @@ def _noted(lookup: LookupRow) -> WordedCause | None:
         differing, _, why = reason_text(reason.detail).partition("; ")
         return WordedCause("volatile", f"The same but for {differing}, but {why}.", reason.detail)
     known = _of_kind(reason)
+    if reason is not None and reason.kind is Kind.CACHE_AWAY:
+        return WordedCause(
+            "error", f"{reason_text(reason.detail)}, so the answer could not be looked up.", reason.detail
+        )
+    if reason is not None and reason.kind is Kind.UNPROVED:
+        return WordedCause("not cached", f"{reason_text(reason.detail)}, so it was not served.", reason.detail)
     if known is None and lookup.outcome == "bypass":
         return WordedCause("not cached", f"The call went past the cache: {reason_text(sentence(reason))}.")
     return known

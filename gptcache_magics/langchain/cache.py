@@ -10,7 +10,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -348,7 +348,8 @@ class GPTCache(BaseCache):
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store an answer without blocking the event loop."""
         if _is_seen(running_call()):  # asked here: a thread does not show who asks
-            await run_in_executor(None, self._update, prompt, llm_string, return_val, generations)
+            with self._in_loop():
+                await run_in_executor(None, self._update, prompt, llm_string, return_val, generations)
 
     def clear(self, **kwargs: Any) -> None:
         """Remove every answer: the next lookup misses. Raises the error of a failure."""
@@ -388,7 +389,19 @@ class GPTCache(BaseCache):
         self, call: ModelCall | None, prompt: str, llm_string: str, codec: AnswerCodec
     ) -> RETURN_VAL_TYPE | None:
         request = self._request(call, prompt, llm_string)
-        return None if request is None else self._answer(request, await self._requests.alookup(request, codec))
+        if request is None:
+            return None
+        with self._in_loop():
+            result = await self._requests.alookup(request, codec)
+        return self._answer(request, result)
+
+    def _in_loop(self) -> AbstractContextManager[None]:
+        """Return the context in which a wrapped cache may use its coroutines."""
+        if not self.wraps:
+            return nullcontext()
+        from gptcache_magics.engines.wrapped import in_loop
+
+        return in_loop()
 
     def _request(self, call: ModelCall | None, prompt: str, llm_string: str) -> ModelRequest | None:
         """Return the request that LangChain makes; None if the model is asked without a lookup."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from gptcache_magics.engines.gptcache import GPTCacheEngine
     from gptcache_magics.engines.init_func import InitFuncEngine
+    from gptcache_magics.engines.wrapped import WrappedEngine
     from gptcache_magics.identity.call import Call
     from gptcache_magics.semantic.search import SemanticSearch
 
@@ -180,8 +181,11 @@ class Answers:
         if not self.ours:
             if request.call is not None and request.call.streams:  # has no llm_string
                 return None
-            found = self._engine.find(self._asked(request), request.prompt, self._unambiguous(request))
-            return self._of_stock(request) if found is None and self._init_func is not None else found
+            asked, words = self._asked(request), (request.prompt, self._unambiguous(request))
+            if self.wrapped is not None:
+                return cast("WrappedEngine", self._engine).find(asked, *words, cast("Call | None", request.call))
+            found = self._engine.find(asked, *words)
+            return found if found is not None else self._of_stock(request)
         found = self._engine.find(request.identity, request.prompt, request.llm_string)
         earlier = request.identity.earlier if found is None else None
         if earlier is not None:

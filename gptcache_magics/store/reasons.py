@@ -55,6 +55,10 @@ class Kind(StrEnum):
     """The detail is the message of an error inside the cache."""
     LOCKED = "locked"
     """Others kept the store busy: the detail says what could not be done."""
+    CACHE_AWAY = "cache away"
+    """Another cache, which keeps the answers, does not answer: the detail says so."""
+    UNPROVED = "unproved"
+    """The detail says why the answer of another cache may not be the answer to this request."""
     TEAM_AWAY = "team away"
     """The team's store could not be asked; the detail says why."""
     NOT_KEPT = "not kept"
@@ -204,6 +208,8 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.BUDGET: "budget reached",
     Kind.ERROR: "error: {}",
     Kind.LOCKED: "{}",
+    Kind.CACHE_AWAY: "{}",
+    Kind.UNPROVED: "{}",
     Kind.TEAM_AWAY: "the team's store is away: {}",
     Kind.NOT_KEPT: "the stored answer is {}",
     Kind.NOT_STORED: "not stored: {}",
