@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from gptcache_magics import clock, fork
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE, Mode, Settings
-from gptcache_magics.store.protocol import Store
-from gptcache_magics.tables.source import Source, place
+from gptcache_magics.store.postgres.address import Address, is_address, without_password
+from gptcache_magics.store.protocol import Store, team_behind
+from gptcache_magics.tables.source import Source, place, shared_place
 from gptcache_magics.tables.totals import run_totals
 from gptcache_magics.text.amounts import counted
 
@@ -78,7 +79,7 @@ class Controller:
         return self.cache.settings if self.cache is not None else Settings()
 
     def on(
-        self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
+        self, where: str | Path | Address | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
     ) -> None:
         """Install the cache. A cache that is on at this place is kept and becomes the global cache again.
 
@@ -113,6 +114,8 @@ class Controller:
         if wrap and previous is None:
             raise CommandError("on: --wrap keeps the cache that is installed, and there is none. Type: %gptcache on")
         store = self._store(self.place_for(where))
+        if team_behind(store) is not None and (wrap or init is not None):
+            raise CommandError("on: --wrap and --init keep the answers elsewhere, where no team finds them.")
         store.open()
         self.previous = previous
         cache: GPTCache | None = None
@@ -127,13 +130,15 @@ class Controller:
         if place(store).endswith(BUNDLE):
             self.set_mode("replay")
 
-    def place_for(self, where: str | Path | None) -> str | Path:
+    def place_for(self, where: str | Path | Address | None) -> str | Path | Address:
         """Return a place that was named, or the default place."""
         from gptcache_magics.lookup.options import default_store
 
         return where or default_store()
 
-    def kept(self, where: str | Path | None, init: Callable[..., None] | None, *, wrap: bool) -> GPTCache | None:
+    def kept(
+        self, where: str | Path | Address | None, init: Callable[..., None] | None, *, wrap: bool
+    ) -> GPTCache | None:
         """Return the cache that ``on`` would keep: that of an earlier ``on``, or the user's unless it does not fit."""
         if self.turned_on is not None:
             return self.turned_on
@@ -172,15 +177,20 @@ class Controller:
         cache.place_keys(needed=False)
 
     def _check_same(
-        self, cache: GPTCache, where: str | Path | None, init: Callable[..., None] | None, wrap: bool
+        self, cache: GPTCache, where: str | Path | Address | None, init: Callable[..., None] | None, wrap: bool
     ) -> None:
         same = _is_at(cache, where)
         if same and wrap and not cache.wraps:
             raise CommandError("on: --wrap keeps the cache that was installed before this one, and there was none.")
         if not same or (init is not None and init is not cache.init_func):
+            again = without_password(shlex.quote(str(where))) if where else ""
+            if isinstance(where, Address):
+                again = " ".join(
+                    [again, f"--space {shlex.quote(where.space)}", *(["--pooled"] if where.pooled else [])]
+                )
             raise CommandError(
-                f"The cache is on at {place(cache.store)}. To change where the answers are: "
-                f"%gptcache off, then %gptcache on {shlex.quote(str(where)) if where else ''}".rstrip()
+                f"The cache is on at {shared_place(cache.store)}. To change where the answers are: "
+                f"%gptcache off, then %gptcache on {again}".rstrip()
             )
 
     def set_mode(self, mode: Mode) -> None:
@@ -252,6 +262,10 @@ class Controller:
                 )
             self._use(live.store)
             return live
+        if is_address(at):
+            raise CommandError(
+                "A team's tables cannot be read here yet: turn its cache on, and read the tables of this folder."
+            )
         store = self._store(at)
         self._use(store)
         if live is not None and store.where == live.store.where:
@@ -285,11 +299,14 @@ class Controller:
         if self._read is not store:
             self._read, self._shown = store, set()
 
-    def _store(self, where: str | Path) -> Store:
+    def _store(self, where: str | Path | Address) -> Store:
         """Return the store at a place; a bundle is read into memory."""
-        name = _UNEXPANDED.search(str(where))
-        if name is not None and not os.path.exists(os.path.expanduser(where)):
-            raise CommandError(f"{where} names a variable, which is not expanded here. In Python: gm.on(variable)")
+        name = None if isinstance(where, Address) else _UNEXPANDED.search(str(where))
+        if name is not None and not os.path.exists(os.path.expanduser(str(where))):
+            raise CommandError(
+                f"{without_password(str(where))} names a variable, which is not expanded here. "
+                "In Python: gm.on(variable)"
+            )
         from gptcache_magics.lookup.options import store_at
 
         return store_at(where)
@@ -300,7 +317,8 @@ class Controller:
         entries, _ = self.cache.store.count()
         mode = self.settings.options.kernel.mode
         hint = ". Run a cell twice, then %gptcache panel" if not entries and mode == "auto" else ""
-        message = f"{place(self.cache.store)}, {counted(entries, 'entry')}"
+        where, held = shared_place(self.cache.store), counted(entries, "entry")
+        message = f"{where}, {held}" if team_behind(self.cache.store) is None else f"{where}; {held} here"
         return message + (f", mode {mode}" if mode != "auto" else "") + hint + self._as_recorded()
 
     def _as_recorded(self) -> str:
@@ -329,8 +347,16 @@ def _set_by_hand() -> GPTCache | None:
     return cache if isinstance(cache, kind) else None
 
 
-def _is_at(cache: GPTCache, where: str | Path | None) -> bool:
+def _is_at(cache: GPTCache, where: str | Path | Address | None) -> bool:
     """Return whether a cache has its store at a place; None is any place."""
+    team = team_behind(cache.store)
+    if isinstance(where, str) and is_address(where):
+        where = Address.parse(where)
+    if isinstance(where, Address):
+        now = team.database.address if team is not None else None
+        return now is not None and (now.shown, now.space, now.pooled) == (where.shown, where.space, where.pooled)
+    if where is not None and team is not None:
+        return False
     return where is None or cache.store.where in (os.path.abspath(os.path.expanduser(str(where))), str(where))
 
 

@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.semantic.options import searchable
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import Selection, Store, WithTeam
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.snapshot import damage
 from gptcache_magics.text.amounts import byte_size, counted
@@ -209,6 +210,26 @@ def errors(cache: GPTCache) -> Check:
     number, last = cache.ledger.failures, cache.ledger.last_error
     hint = "See the column reason of %gptcache lookups" if number else ""
     return Check("errors in this run", not number, f"{number}, the last: {last}" if number else "none", hint)
+
+
+def team(store: WithTeam) -> Check:
+    """Check whether the team's store answers, how quickly, and what waits to be sent to it."""
+    address, waiting = store.database.address, store.waiting()
+    left = ", ".join(f"{counted(number, kind)} to send" for kind, number in sorted(waiting.items()))
+    begun = time.perf_counter()
+    try:
+        if store.trouble:
+            store.database.connect()
+            begun = time.perf_counter()
+        store.database.newest()
+    except StoreError as error:
+        hint = "Answers are kept in this folder, and sent when the team's store answers"
+        return Check("the team", False, ", ".join(filter(None, [f"{address.place}: {error}", left])), hint)
+    milliseconds = (time.perf_counter() - begun) * 1000
+    role = f"as {store.database.role}{'' if store.shares else ', who may only read'}"
+    pooled = "pooled" if address.pooled else ""
+    facts = [address.place, role, pooled, f"a round trip takes {milliseconds:.1f} ms", left]
+    return Check("the team", True, ", ".join(filter(None, facts)))
 
 
 # The store

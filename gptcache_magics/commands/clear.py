@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, overload
 
+from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands.remove import DryRun, Yes, removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.protocol import Selection, team_behind
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def clear(
                 "back. To clear it: %gptcache clear --yes"
             )
         result: pd.DataFrame | str = f"{cache.external_cache} is cleared.{cache.empty()} That cannot be undone."
+    elif (team := team_behind(controller.source().store)) is not None and not dry_run:
+        address = team.database.address
+        if not yes:
+            raise CommandError(
+                f"clear: this removes the answers of everybody in {address.shown}, space {address.space}, and those "
+                "here. Add --yes, or --dry-run to list those here."
+            )
+        source = controller.source().settled()
+        result = f"{editing.remove(source.store, Selection())[1]} The team's store is cleared for everybody. "
+        result += "Bring back those that were here: %gptcache undo"
     else:
         result = removed(Selection(), dry_run=dry_run, yes=yes)
     if log and not dry_run:

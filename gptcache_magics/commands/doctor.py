@@ -12,8 +12,10 @@ from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import At
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
-from gptcache_magics.lookup.options import default_store
+from gptcache_magics.lookup.options import default_store, local_folder
 from gptcache_magics.settings import BUNDLE
+from gptcache_magics.store.postgres.address import is_address
+from gptcache_magics.store.protocol import team_behind
 
 if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup
@@ -63,7 +65,7 @@ def _of_this_kernel() -> Iterator[Check]:
     yield _checks.hooks(cache)
     yield _checks.overriding(live)
     yield _checks.models(live, cache)
-    where = default_store()
+    where: str = local_folder() if is_address(default_store()) else default_store()
     if cache is not None:
         from langchain_core.globals import get_llm_cache
 
@@ -72,6 +74,8 @@ def _of_this_kernel() -> Iterator[Check]:
         if cache.similar is not None:
             yield _tried("matching", _checks.matches, cache, cache.similar)
         yield _tried("keys in entries", _checks.secrets, cache.store)
+        if (team := team_behind(cache.store)) is not None:
+            yield _tried("the team", _checks.team, team)
         where = cache.store.where
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
     if os.path.exists(path):  # False, too, in a folder that may not be read

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.options import NONE, VARIABLE, State, configured, in_environment, read
+from gptcache_magics.lookup.options import NONE, VARIABLE, State, configured, in_environment, place_of, read
 from gptcache_magics.semantic.options import PRESETS, Match
 from gptcache_magics.settings import BUNDLE, IGNORE, Mode
+from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
 
@@ -31,8 +32,8 @@ def on(
         str | Path | None,
         Word(
             "WHERE",
-            help="a folder (default .gptcache), :memory: to keep nothing, or a bundle to replay",
-            suggest=lambda: [":memory:"],
+            help="a folder (default .gptcache), :memory: to keep nothing, a bundle to replay, or a team's postgresql://…",
+            suggest=lambda: [":memory:", "postgresql://"],
             place=True,
             ending=BUNDLE,
         ),
@@ -100,6 +101,10 @@ def on(
         ),
     ] = None,
     wrap: Annotated[bool, Option(help="keep the answers in the LangChain cache that is installed")] = False,
+    space: Annotated[
+        str | None, Option(metavar="NAME", help="with a team's store: the part of it to share (default: default)")
+    ] = None,
+    pooled: Annotated[bool, Option(help="with a team's store: a pooler such as pgbouncer is between")] = False,
 ) -> str:
     """Cache every LangChain model call of this kernel.
 
@@ -108,7 +113,8 @@ def on(
     Parameters
     ----------
     where
-        A folder for the store (default ``.gptcache``), ``:memory:``, or a bundle to replay.
+        A folder for the store (default ``.gptcache``), ``:memory:``, a bundle to replay, or the address of a team's
+        store, ``postgresql://USER@HOST/DATABASE``: what is asked from then on is shared, behind the default folder.
     mode
         ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
     match
@@ -149,14 +155,19 @@ def on(
         Sets up the ``gptcache.Cache`` it is given, as ``init_func`` of LangChain's GPTCache.
     wrap
         Keep the answers in the LangChain cache that is installed, and add lookups, tables and modes.
+    space
+        For a team's store: the name of the part of it whose members share their answers.
+    pooled
+        For a team's store: whether a pooler such as pgbouncer is between. One that is found is minded anyway.
     """
     from langchain_core.globals import get_llm_cache
 
     amounts = {"--ttl 7d": ttl, "--max-size 500MB": max_size, "--budget 2usd": budget}
-    _check_units(where, [example for example, amount in amounts.items() if amount is not None])
-    kept, turned_on, before = controller.kept(where, init, wrap=wrap), controller.turned_on, get_llm_cache()
+    _check_units(str(where), [example for example, amount in amounts.items() if amount is not None])
+    place = place_of(where, space, pooled, getattr(controller.cache, "store", None))
+    kept, turned_on, before = controller.kept(place, init, wrap=wrap), controller.turned_on, get_llm_cache()
     external = wrap or init is not None or (kept is not None and bool(kept.external_cache))
-    assumed = in_environment(where, external=external) if kept is None else {}
+    assumed = in_environment(place, external=external) if kept is None else {}
     assumed = {name: value for name, value in assumed.items() if {"mode": mode, "match": match}.get(name) is None}
     mode, match = mode or assumed.get("mode"), match or assumed.get("match")
     given = read(
@@ -189,7 +200,7 @@ def on(
 
     state = State() if kept is None else State.of(kept)
     try:
-        controller.on(where, init, wrap=wrap)
+        controller.on(place, init, wrap=wrap)
         cache = controller.turned_on
         assert cache is not None
         message = given.set(cache)
@@ -220,7 +231,9 @@ def _set(
     words = [f"{name} {words}".strip() for name, words in typed.items() if name not in said]
     if init is not None:
         words.append(f"init {getattr(init, '__name__', type(init).__name__)}")
-    found = [f"{name} {value} ({VARIABLE.format(name.upper())})" for name, value in assumed.items()]
+    found = [
+        f"{name} {without_password(str(value))} ({VARIABLE.format(name.upper())})" for name, value in assumed.items()
+    ]
     said_of = {"Set": words, "From the environment": found, "From %config": config}
     return "".join(f" {source}: {', '.join(options)}." for source, options in said_of.items() if options)
 
@@ -236,9 +249,9 @@ def _over(store: Store, limit: int) -> str:
     )
 
 
-def _check_units(where: str | Path | None, examples: Sequence[str]) -> None:
+def _check_units(where: str, examples: Sequence[str]) -> None:
     """Raise if a unit is separated from its amount: it would be taken for a folder."""
-    if examples and str(where).lower() in UNITS:
+    if examples and where.lower() in UNITS:
         raise CommandError(f"on: write the unit with the amount, as in {examples[0]}. Got '{where}' apart from it.")
 
 

@@ -65,10 +65,11 @@ def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:
     if entry.input_tokens is not None and entry.output_tokens is not None:
         used = tokens(entry.input_tokens, entry.output_tokens)
     took = "" if entry.seconds is None else f", {duration(entry.seconds)}"
+    author = f" by {entry.author}" if entry.author else ""
     marks = [word for word in ("pinned", "edited") if getattr(entry, word)] + [f"#{tag}" for tag in entry.tags.split()]
     return [
         f"{key[:8]}  {row['configuration']}" + (f"  ({', '.join(marks)})" if marks else ""),
-        f"stored {_time(entry.created)}, {counted(entry.hits, 'hit')}; paid: {used}{cost}{took}",
+        f"stored {_time(entry.created)}{author}, {counted(entry.hits, 'hit')}; paid: {used}{cost}{took}",
     ]
 
 

@@ -10,6 +10,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.options import MATCHING, configured, recorded_rules
 from gptcache_magics.semantic.options import searchable
+from gptcache_magics.store.protocol import team_behind
 from gptcache_magics.store.reasons import INCOMPLETE
 from gptcache_magics.tables.totals import not_stored, run_totals
 from gptcache_magics.text.amounts import byte_size, counted
@@ -33,12 +34,15 @@ class Status:
     match: str
     run: str
     warnings: str
+    team: str = ""
+    """The team's store, and what waits to be sent; empty without one."""
     not_stored: str = ""
     """Why answers of this run were not stored; empty if all were."""
 
     def __repr__(self) -> str:
         lines = (
             *(("Cache", self.cache), ("Store", self.store), ("Mode", self.mode), ("Match", self.match)),
+            *([("Team", self.team)] if self.team else []),
             ("This run", self.run),
             *([("Not stored", self.not_stored)] if self.not_stored else []),
             ("Warnings", self.warnings),
@@ -106,8 +110,31 @@ def status() -> Status:
         _match(cache),
         run,
         " ".join(warnings) or "none",
+        _team(cache.store),
         _not_stored(cache),
     )
+
+
+def _team(store: Store) -> str:
+    """Return the team's store, how long it is away, and what waits to be sent."""
+    team = team_behind(store)
+    if team is None:
+        return ""
+    address = team.database.address
+    parts = [f"{address.shown}, space {address.space}{', pooled' if address.pooled else ''}"]
+    if team.database.role:
+        parts.append(f"as {team.database.role}{'' if team.shares else ', who may only read'}")
+    try:
+        left = team.waiting()
+    except StoreError as error:
+        return f"{', '.join(parts)}; {error}"
+    answers = left.get("entry", 0) + left.get("overtaken", 0)
+    if team.trouble:
+        parts.append(f"away: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
+        parts.append("nothing of it is lost: it is in this folder, and sent when the team's store answers")
+    elif answers:
+        parts.append(f"{counted(answers, 'answer')} {'is' if answers == 1 else 'are'} being sent")
+    return ", ".join(parts)
 
 
 def _not_stored(cache: GPTCache) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -33,13 +34,20 @@ from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
-from gptcache_magics.lookup.options import check_init_func, default_store, in_environment, read_for_python, store_at
+from gptcache_magics.lookup.options import (
+    check_init_func,
+    default_store,
+    in_environment,
+    place_of,
+    read_for_python,
+    store_at,
+)
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.semantic.options import Match
 from gptcache_magics.settings import BUNDLE, Mode, Options, Scope, Settings, strictest
-from gptcache_magics.store.protocol import AnswerStore, Store
+from gptcache_magics.store.protocol import AnswerStore, Store, team_behind
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from gptcache_magics.tables.source import By, Source, place
+from gptcache_magics.tables.source import By, Source, shared_place
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.choices import check_choice
 
@@ -67,13 +75,14 @@ class GPTCache(BaseCache):
         Sets up the ``gptcache.Cache`` it is given, as for ``langchain_community.cache.GPTCache``; a second parameter
         receives LangChain's ``llm_string``. Without it the answers are kept in ``store``.
     store
-        A folder, ``:memory:``, a bundle to replay, or an object with the three methods of
-        ``gptcache_magics.store.protocol.AnswerStore``. Lookups are recorded there too if it is a whole ``Store``, else
-        in memory. By default the place that ``gptcache_magics.on`` has by default.
+        A folder, ``:memory:``, a bundle to replay, a team's ``postgresql://…`` address, or an object with
+        the three methods of ``gptcache_magics.store.protocol.AnswerStore``. Lookups are recorded there too if it is a
+        whole ``Store``, else in memory. By default the place that ``gptcache_magics.on`` has by default.
     wrapped
         Another LangChain cache, which keeps the answers; this class adds the rest.
     mode, match, threshold, embedder, any_temperature, template, ttl, max_size, samples, budget
-        Options of ``gptcache_magics.on``, with the same values, as are ``keep_cut_off`` and ``ignore``.
+        Options of ``gptcache_magics.on``, with the same values, as are ``keep_cut_off``, ``ignore``, ``space``
+        and ``pooled``.
     mark_hits
         Whether a hit says so in ``response_metadata["gptcache"]``; by default as ``%config`` says.
 
@@ -104,6 +113,8 @@ class GPTCache(BaseCache):
         mark_hits: bool | None = None,
         keep_cut_off: bool | None = None,
         ignore: str | Sequence[str] | None = None,
+        space: str | None = None,
+        pooled: bool = False,
     ) -> None:
         check_init_func(init_func)
         external = init_func is not None or wrapped is not None
@@ -126,7 +137,11 @@ class GPTCache(BaseCache):
         )
         if wrapped is not None and not isinstance(wrapped, BaseCache):
             raise CommandError(f"GPTCache: wrapped is another LangChain cache. Got {wrapped!r}.")
-        self.store = store_at(default_store() if store is None or store == "" else store)
+        place = default_store() if store is None or store == "" else store
+        named = place_of(place, space, pooled) if isinstance(place, str) else place
+        self.store = store_at(place if named is None else named)
+        if external and team_behind(self.store) is not None:
+            raise CommandError("GPTCache: init_func and wrapped keep the answers elsewhere, where no team finds them.")
         replays = mode is None and self.store.where.endswith(BUNDLE)
         kernel = Scope("replay") if replays else Scope()
         self.ledger = Ledger(self.store, Settings(Options(kernel, mark_hits=mark_hits)))
@@ -156,7 +171,7 @@ class GPTCache(BaseCache):
 
     def __repr__(self) -> str:
         content = f"answers in {self.external_cache}" if self.external_cache else _entries(self.store)
-        parts = [repr(place(self.store)), content, f"mode {Source(self.store, self.ledger).mode}"]
+        parts = [repr(shared_place(self.store)), content, f"mode {Source(self.store, self.ledger).mode}"]
         return f"{type(self).__name__}({', '.join(filter(None, parts))})"
 
     def __enter__(self) -> Self:
@@ -190,12 +205,20 @@ class GPTCache(BaseCache):
             raise TypeError(f"{self!r} cannot be pickled: {reason}. Give it a folder: GPTCache(store='.gptcache')")
         similar, budget = self.similar, self.ledger.budget
         given = {
-            "store": self.store.where,
+            **self._place(),
             "match": "exact" if similar is None else "semantic",
             "embedder": None if similar is None else similar.maker.given,
             "budget": None if budget is None else f"{budget.limit:.9f}usd",
         }
         return _again, (type(self), self.init_func, given, self.settings.options)
+
+    def _place(self) -> dict[str, Any]:
+        """Return the arguments that name the store; a team's address without its password."""
+        team = team_behind(self.store)
+        if team is None:
+            return {"store": self.store.where}
+        address = team.database.address
+        return {"store": address.shown, "space": address.space, "pooled": address.pooled}
 
     def stats(
         self, by: By = "model", *, model: str | None = None, since: str = "run", wide: bool = False
@@ -515,7 +538,10 @@ def _close(ledger: Ledger, answers: Answers, store: Store | None, placed: Sequen
     finally:
         ledger.close()
         if store is not None:
-            store.close()
+            try:
+                store.close()
+            except StoreError as error:
+                warnings.warn(str(error), stacklevel=2)
 
 
 def _register(module: Any) -> None:

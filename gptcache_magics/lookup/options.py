@@ -18,8 +18,9 @@ from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
 from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Config, Mode, Options, Settings, rules_of
-from gptcache_magics.store import open_store
-from gptcache_magics.store.protocol import AnswerStore, Period, Store
+from gptcache_magics.store import open_store, opens_all
+from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, is_address
+from gptcache_magics.store.protocol import AnswerStore, Entry, Period, Store, team_behind
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
 from gptcache_magics.text.choices import check_choice, check_flag, check_number
 from gptcache_magics.text.word_diff import shown
@@ -31,10 +32,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("MATCHING", "NONE", "VARIABLE", "Adjustable", "Given", "State"),
-    *("check_init_func", "configured", "default_store", "in_environment", "read", "read_for_python"),
+    *(
+        "check_init_func",
+        "configured",
+        "default_store",
+        "in_environment",
+        "local_folder",
+        "place_of",
+        "read",
+        "read_for_python",
+    ),
     *("recorded_rules", "store_at"),
 ]
 
+Place = str | Path | Address
 NONE: Final = "none"
 NO: Final = "no"
 """Words for an option that was switched off."""
@@ -309,13 +320,67 @@ def check_init_func(init_func: object) -> None:
         ) from error
 
 
-def store_at(where: str | Path | AnswerStore) -> Store:
-    """Return the store at a place, as ``open_store`` does; a bundle is read into memory."""
+def local_folder() -> str:
+    """Return the folder before a team's store: that of ``%config`` or of the environment, or the default."""
+    named = (NOTEBOOK.config.store, os.environ.get(VARIABLE.format("STORE"), "").strip())
+    return next((each for each in named if each and not is_address(each) and not each.endswith(BUNDLE)), DEFAULT_STORE)
+
+
+def place_of(where: Place | None, space: str | None, pooled: bool, now: object = None) -> Place | None:
+    """Return the place that was named, with the options of a team's store if it is one.
+
+    Parameters
+    ----------
+    now
+        The store that is on, whose space holds if none is named.
+
+    Raises
+    ------
+    CommandError
+        If the address cannot be read, or the options are given without one.
+    """
+    named = where if where is not None else default_store()
+    if isinstance(named, str) and is_address(named) and (where is not None or space is not None or pooled):
+        address, team = Address.parse(named, space or DEFAULT_SPACE, pooled=pooled), team_behind(now)
+        if team is not None and space is None and team.database.address.shown == address.shown:
+            same = team.database.address
+            return replace(address, space=same.space, pooled=pooled or same.pooled)
+        return address
+    if space is not None or pooled:
+        raise CommandError(
+            f"on: {'--space' if space is not None else '--pooled'} is about a team's store. "
+            "Example: %gptcache on postgresql://USER@HOST/DATABASE --space class-7b"
+        )
+    return where
+
+
+def store_at(where: Place | AnswerStore) -> Store:
+    """Return the store at a place, as ``open_store`` does; a bundle is read into memory.
+
+    A team's store is one behind that of a folder. A notebook under verification reads the folder only.
+    """
+    if isinstance(where, Address) or is_address(where):
+        if opens_all():
+            return open_store(local_folder())
+        address = where if isinstance(where, Address) else Address.parse(str(where))
+        from gptcache_magics.store.team import TeamStore  # imports psycopg
+
+        return TeamStore(local_folder(), address, _is_sound)
     if not isinstance(where, str | Path) or not str(where).endswith(BUNDLE):
         return open_store(where)
     from gptcache_magics import bundle
 
     return open_store(where, bundle.opened)
+
+
+def _is_sound(entry: Entry) -> bool:
+    """Return whether the answer of somebody else can be served: a stranger may have written it."""
+    from gptcache_magics import generations
+
+    try:
+        return bool(generations.decode(entry.answer, validate=True))
+    except Exception:  # whatever a class of LangChain raises for its arguments
+        return False
 
 
 def _parameter(option: re.Match[str]) -> str:

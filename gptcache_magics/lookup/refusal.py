@@ -57,7 +57,8 @@ def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger
         return miss(FED_BACK)
     message = f"nothing is recorded for “{shown(identity.question)}” ({shown(identity.configuration.label)}), "
     message += "and mode replay does not call a model."
-    if search.failed or (search.reason is not None and search.reason.kind in (Kind.LOCKED, Kind.CACHE_AWAY)):
+    away = (Kind.LOCKED, Kind.CACHE_AWAY, Kind.TEAM_AWAY)
+    if search.failed or (search.reason is not None and search.reason.kind in away):
         return miss(f"{message} {reason}")
     question = Question(
         question=identity.question,

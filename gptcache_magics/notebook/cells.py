@@ -28,6 +28,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.notebook.badge import Remarks, show_badge
 from gptcache_magics.settings import CELL, NOTEBOOK, Cell, Scope
+from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.tables.totals import cell_totals
 from gptcache_magics.text.code_line import short_line
 
@@ -181,7 +182,7 @@ class Cells:
         run.notebook, run.cell_id = os.path.basename(notebook), cell_id
         # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
         run.execution_count = self._shell.displayhook.prompt_count or None  # 0 in a script: it is not a cell
-        run.first_line = short_line(lines[0]) if lines else ""
+        run.first_line = short_line(without_password(lines[0])) if lines else ""
 
     def _end_silent(self) -> None:
         """End the run of a silent request, which has only this event. It is sent for blank cells without any other."""

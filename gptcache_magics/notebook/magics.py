@@ -19,6 +19,7 @@ from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
 from gptcache_magics.settings import NOTEBOOK, Config, rules_of
+from gptcache_magics.store.postgres.address import without_password
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -88,7 +89,7 @@ class GPTCacheMagics(Magics):
                     self.cells.begin_scope(scope)
         except GPTCacheMagicsError as error:
             # Not a subclass of UsageError: IPython shows only UsageError itself without a traceback.
-            raise UsageError(str(error)) from error
+            raise UsageError(without_password(str(error))) from error
         if asked is not None:  # outside of the above: the errors of the cell are its own
             return self.cells.run(scope, cell) if cell is not None else None
         text = isinstance(result, str)

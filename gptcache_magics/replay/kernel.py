@@ -36,6 +36,7 @@ from gptcache_magics.replay.closed import NetworkClosed
 from gptcache_magics.replay.report import MIME
 from gptcache_magics.settings import BUNDLE, Mode, Options, Scope
 from gptcache_magics.store import open_with
+from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
@@ -184,11 +185,11 @@ class LockedController(Controller):
     """Variables from which the recorded models read their keys."""
     refused: list[str] = field(default_factory=list)
     """Notebooks that this notebook wanted to verify."""
-    _place: str | Path | None = None
+    _place: str | Path | Address | None = None
     """The place where the notebook turned the cache on; None before that, and after ``off``."""
 
     def on(
-        self, where: str | Path | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
+        self, where: str | Path | Address | None = None, init: Callable[..., None] | None = None, *, wrap: bool = False
     ) -> None:
         """Read the store that the notebook names. The cache of another store makes room and is not closed."""
         place = where or self._place or self.place_for(None)

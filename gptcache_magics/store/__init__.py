@@ -9,7 +9,7 @@ from typing import Final, cast
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import AnswerStore, Store
 
-__all__ = ["open_store", "open_with"]
+__all__ = ["open_store", "open_with", "opens_all"]
 
 _WHOLE: Final = frozenset(name for part in Store.__mro__ for name in vars(part) if not name.startswith("_"))
 """Names of everything that a whole store has."""
@@ -28,6 +28,11 @@ def open_with(opened: Callable[[str | Path], Store]) -> None:
     """Let ``opened`` open every place from now on: a notebook under verification reads stores and writes none."""
     global _opened
     _opened = opened
+
+
+def opens_all() -> bool:
+    """Return whether ``open_with`` has named what opens every place."""
+    return _opened is not None
 
 
 def open_store(where: str | Path | AnswerStore, opened: Callable[[str | Path], Store] = _sqlite) -> Store:

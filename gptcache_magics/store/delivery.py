@@ -84,7 +84,10 @@ class Delivery:
         self._awake.set()
         until = time.monotonic() + FINISH_SECONDS
         store = self._store
-        while store.can_ask() and store.shares and time.monotonic() < until and self._send():
+        try:
+            while store.can_ask() and store.shares and time.monotonic() < until and self._send():
+                pass
+        except TeamAway:  # what is left is said
             pass
         left = dict(store.waiting())
         answers = left.get(outbox.ENTRY, 0) + left.get(outbox.OVERTAKEN, 0)

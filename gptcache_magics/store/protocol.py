@@ -7,7 +7,7 @@ Every method may be called from any thread; failures raise ``StoreError``. A new
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
 from gptcache_magics.store.records import Configuration, Entry, Found, Lookup, Match, Outcome, Period, Selection, Usage
@@ -26,6 +26,9 @@ from gptcache_magics.store.rows import (
     UnshapedEntry,
 )
 from gptcache_magics.store.sums import Sum
+
+if TYPE_CHECKING:
+    from gptcache_magics.store.postgres.database import TeamDatabase
 
 __all__ = [
     "AnswerStore",
@@ -57,6 +60,8 @@ __all__ = [
     "UnshapedEntry",
     "Usage",
     "VectorStore",
+    "WithTeam",
+    "team_behind",
 ]
 
 
@@ -276,3 +281,27 @@ class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Proto
 
     def generation(self) -> int:
         """Return how often the store was cleared."""
+
+
+class WithTeam(Store, Protocol):
+    """A store in a folder with the database of a team behind it."""
+
+    @property
+    def database(self) -> TeamDatabase:
+        """The team's database."""
+
+    @property
+    def trouble(self) -> str:
+        """A sentence that says why the team cannot be asked; empty if it can."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether what is stored goes to the team."""
+
+    def waiting(self) -> Mapping[str, int]:
+        """Return how many things of each kind wait to be sent."""
+
+
+def team_behind(store: object) -> WithTeam | None:
+    """Return a store that has a team behind it; None for another."""
+    return cast("WithTeam", store) if hasattr(store, "shares") and hasattr(store, "database") else None

@@ -270,7 +270,9 @@ class TeamStore(SQLiteStore):
             outbox.drop_all(db, team.id)
         else:
             outbox.drop_some(db, team.id, [(id_number(each.id), each.why) for each in others if each.id is not None])
-        db.execute("UPDATE team SET seen=max(coalesce(seen, 0), ?) WHERE id=?", (newest, team.id))
+        # Some were not kept, or the database is an older copy of itself: its numbers begin there.
+        later = newest if changes is None else max(team.seen or 0, newest)
+        db.execute("UPDATE team SET seen=? WHERE id=?", (later, team.id))
 
     def _forget(self, changes: Sequence[Change] | None) -> None:
         """Forget in memory what others have changed."""
@@ -305,6 +307,7 @@ class TeamStore(SQLiteStore):
             entry = None
         if entry is None:
             if answer.damaged or answer.entry is not None:
+                self.database.distrust([key[:16]])
                 self._damage.entries.add(key[:16])
             return None
         found, forgotten = Found.of(entry), self._recent.forgotten

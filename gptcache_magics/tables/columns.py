@@ -40,14 +40,14 @@ ENTRIES: Final = {
     **{"model": TEXT, "configuration": TEXT, "question": TEXT, "answer": TEXT, "hits": COUNT},
     **{"created": TIME, "accessed": TIME, "expires": TIME, "paid_seconds": NUMBER},
     **{"input_tokens": COUNT, "output_tokens": COUNT, "paid_usd": NUMBER, "finish_reason": TEXT},
-    **{"bytes": COUNT, "pinned": "boolean", "edited": "boolean", "tags": TEXT},
+    **{"bytes": COUNT, "pinned": "boolean", "edited": "boolean", "tags": TEXT, "author": TEXT},
 }
 LOOKUPS: Final = {
     **{"at": TIME, "notebook": TEXT, "run": TEXT, "cell": TEXT, "execution_count": COUNT},
     **{"model": TEXT, "configuration": TEXT, "mode": TEXT, "question": TEXT},
     **{"outcome": OUTCOME, "cause": TEXT, "reason": TEXT, "match": MATCH, "similarity": NUMBER, "lookup_ms": NUMBER},
     **{"input_tokens": COUNT, "output_tokens": COUNT, "saved_seconds": NUMBER, "saved_usd": NUMBER},
-    **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT},
+    **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT, "author": TEXT},
 }
 """Columns and dtypes of the lookups frame; its index is ``number``."""
 

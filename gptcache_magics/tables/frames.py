@@ -197,6 +197,7 @@ def entries(
     df["paid_usd"] = _usd(df)
     df["answer"] = df["key"].map(answers)
     df["tags"] = df["tags"].str.strip()
+    df["author"] = df["author"].where(df["author"] != "", None)
     df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
     return typed(df, ENTRIES)
 
@@ -231,6 +232,7 @@ def lookups(
     df["outcome"] = _coded([row.outcome for row in rows], OUTCOME)
     df["match"] = _coded([row.match for row in rows], MATCH)
     df["entry"] = [row.entry and row.entry[:8] for row in rows]
+    df["author"] = [row.author or None for row in rows]
     df.index = pd.Index(df["number"].astype("int64"), name="number")
     wanted = named(df, model) if model is not None else slice(None)
     df = typed(df, LOOKUPS)[wanted]

@@ -11,10 +11,10 @@ from typing import Final, Literal, Protocol
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD, Settings, strictest
-from gptcache_magics.store.protocol import Configuration, Lookup, Period, Store
+from gptcache_magics.store.protocol import Configuration, Lookup, Period, Store, team_behind
 from gptcache_magics.text.amounts import seconds_of
 
-__all__ = ["By", "RunLog", "Source", "place"]
+__all__ = ["By", "RunLog", "Source", "place", "shared_place"]
 
 EXPLAIN_SECONDS: Final = 0.3
 By = Literal["model", "configuration", "cell", "notebook", "day", "cause", "total"]
@@ -144,3 +144,13 @@ def place(store: Store) -> str:
         if Path(store.where).is_relative_to(beginning):
             return str(Path(short) / Path(store.where).relative_to(beginning))
     return store.where
+
+
+def shared_place(store: Store) -> str:
+    """Return the place of a store, and that of the team behind it."""
+    team = team_behind(store)
+    if team is None:
+        return place(store)
+    address = team.database.address
+    pooled = ", pooled" if address.pooled else ""
+    return f"{place(store)} and the team's store {address.shown}, space {address.space}{pooled}"

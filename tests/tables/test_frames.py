@@ -36,11 +36,11 @@ COLUMNS = {
     " hit_rate=float64 first_used=time last_used=time",
     "entries": "model=string configuration=string question=string answer=string hits=Int64 created=time accessed=time"
     " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 paid_usd=float64 finish_reason=string"
-    " bytes=Int64 pinned=boolean edited=boolean tags=string",
+    " bytes=Int64 pinned=boolean edited=boolean tags=string author=string",
     "lookups": "at=time notebook=string run=string cell=string execution_count=Int64 model=string configuration=string"
     " mode=string question=string outcome=category cause=string reason=string match=category similarity=float64"
     " lookup_ms=float64 input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64"
-    " paid_seconds=float64 paid_usd=float64 entry=string",
+    " paid_seconds=float64 paid_usd=float64 entry=string author=string",
 }
 
 

@@ -89,6 +89,9 @@ class Address:
         secrets = [value for name, value in found.items() if name in _SECRET and value]
         return cls(url, _shown(found), space, pooled, tuple({*secrets, *(quote(each, safe="") for each in secrets)}))
 
+    def __str__(self) -> str:
+        return self.shown
+
     @property
     def place(self) -> str:
         """The address with its space, unless that is the default one."""
