@@ -92,6 +92,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.WORDS,
         Kind.NOT_KEPT,
         Kind.TEAM_AWAY,
+        Kind.CACHE_AWAY,
         Kind.DOUBT,
         Kind.IGNORED,
         Kind.DOUBT,
