@@ -93,6 +93,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.NOT_KEPT,
         Kind.TEAM_AWAY,
         Kind.CACHE_AWAY,
+        Kind.UNPROVED,
         Kind.DOUBT,
         Kind.IGNORED,
         Kind.DOUBT,
