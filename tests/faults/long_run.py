@@ -1,6 +1,6 @@
 """A kernel that runs for weeks: many hits, many times on and off, many times loaded. Nothing may grow.
 
-``python -m tests.faults.long_run [HITS ON_OFF LOADS]`` prints memory, descriptors, threads and objects after each tenth.
+``python -m tests.faults.long_run [HITS ON_OFF LOADS]`` prints what the process holds after each tenth.
 """
 
 import gc
