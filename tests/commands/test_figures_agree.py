@@ -3,10 +3,9 @@
 import asyncio
 import math
 import re
-import sqlite3
+import resource
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -45,21 +44,19 @@ CELLS = (
 
 
 @pytest.fixture
-def session(ip: InteractiveShell, magic: Typist, server: ProviderServer, tmp_path: Path) -> tuple[Source, list[str]]:
+def session(ip: InteractiveShell, magic: Typist, server: ProviderServer) -> tuple[Source, list[str]]:
     """Return the source of the cache that is on, and what was shown below each cell of a session."""
 
-    def execute(statement: str) -> None:
-        with sqlite3.connect(tmp_path / "store" / "cache.db") as db:
-            db.execute(statement)
-        db.close()
+    def limit_files(size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     magic.told("on store")
     ip.user_ns |= {
         "gm": gm,
         "suppress": suppress,
         "server": server,
-        "spoil": lambda: execute("CREATE TRIGGER no BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'no room'); END"),
-        "mend": lambda: execute("DROP TRIGGER no"),
+        "spoil": lambda: limit_files(1),  # as on a full disk
+        "mend": lambda: limit_files(resource.RLIM_INFINITY),
     }
     magic.cell(SET_UP)
     return controller.source(), [magic.cell(cell) for cell in CELLS]
