@@ -83,8 +83,9 @@ pictures: .venv/all.stamp chromium ## take new pictures of the panel, also those
 	@cp $(PICTURES)/panel-tuning-light-1280.png docs/pictures/tuning.png
 	@echo "All pictures are in $(PICTURES), and those of the README in docs/pictures"
 
-bench: .venv/bench.stamp ## measure lookups and updates beside other caches (RedisCache where redis-server is)
-	@$(BIN)/python benchmarks/run.py
+bench: .venv/bench.stamp ## measure beside other caches (RedisCache where redis-server is); writes figures and a picture to docs
+	@$(BIN)/python benchmarks/run.py --million --json docs/bench.json
+	@$(BIN)/python benchmarks/picture.py docs/bench.json docs/pictures/bench.svg
 
 bench-pairs: .venv/bench.stamp ## measure matching by meaning: make bench-pairs PAIRS="pairs.jsonl more.jsonl.gz"
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)

@@ -11,7 +11,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Options:
     cpu: bool = False
     """CPU seconds of the measuring thread: steadier on a busy machine, blind to waiting for a disk or a server."""
     million: bool = False
+    results: dict[str, Any] = field(default_factory=dict)
+    """What was measured, by part, for the file of results and its picture."""
 
     @property
     def clock(self) -> Callable[[], float]:

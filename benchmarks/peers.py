@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from langchain_core.caches import BaseCache, InMemoryCache
 
-__all__ = ["BARE", "DISKCACHE", "FAISS", "FLOOR", "MAP", "OURS", "REDIS", "SQLITE", "available", "make"]
+__all__ = ["BARE", "DISKCACHE", "FAISS", "FLOOR", "MAP", "OURS", "REDIS", "SQLITE", "available", "make", "redis_server"]
 
 OURS, BARE, FLOOR = "gptcache-magics", "gptcache-magics, no model at hand", "InMemoryCache"
 SQLITE, MAP, FAISS = "SQLiteCache", "GPTCache map", "GPTCache sqlite,faiss"
@@ -139,8 +139,14 @@ def _embedding(text: str, **_: object) -> Any:
 
 
 def _redis(folder: Path) -> BaseCache:
-    import redis
     from langchain_community.cache import RedisCache
+
+    return RedisCache(redis_server(folder)[0])
+
+
+def redis_server(folder: Path) -> tuple[Any, subprocess.Popen[bytes]]:
+    """Start a server that keeps nothing on disk. Returns a client as a user makes one, and the server."""
+    import redis
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -156,7 +162,7 @@ def _redis(folder: Path) -> BaseCache:
             break
         except redis.ConnectionError:
             time.sleep(0.05)
-    return RedisCache(client)
+    return client, server
 
 
 _PEERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Path], BaseCache]]]] = {

@@ -1,4 +1,4 @@
-"""Measure gptcache-magics beside other LangChain caches, and print Markdown tables; nothing else is written.
+"""Measure gptcache-magics beside other LangChain caches, and print Markdown tables.
 
 ``python benchmarks/run.py`` takes about ten minutes, ``--quick`` one. Names choose parts: ``run.py exact invoke``.
 Compare ratios rather than figures of two runs: everything that is compared runs interleaved, in one process.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import json
 import os
 import platform
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+import away
 import exact
 import invoke
 import safety
@@ -32,6 +35,7 @@ PARTS: Final[dict[str, Callable[[Options], list[Bar]]]] = {
     "tables": tables.run,
     "safety": safety.run,
     "working": working.run,
+    "away": away.run,
 }
 PACKAGES: Final = ("gptcache", "langchain-core", "langchain-community", "langchain-openai", "pandas", "ipython")
 ENVIRONMENT: Final = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_")
@@ -44,6 +48,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
     parser.add_argument("--cpu", action="store_true", help="CPU seconds of the measuring thread instead of the clock's")
     parser.add_argument("--million", action="store_true", help="fill ours to 1,000,000 entries too; some more minutes")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file; other parts in it stay")
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in PARTS]
     if unknown:
@@ -56,11 +61,26 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores · {', '.join(map(_installed, PACKAGES))}\n")
     scratch = tempfile.TemporaryDirectory(prefix="gptcache-magics-", ignore_cleanup_errors=True)
     atexit.register(scratch.cleanup)  # after the exit hooks of gptcache, which write once more
+    file = arguments.json.resolve() if arguments.json is not None else None
     os.chdir(scratch.name)
     options = Options(Path(scratch.name), arguments.quick, arguments.cpu, arguments.million)
     bars = [bar for part in arguments.parts or PARTS for bar in PARTS[part](options)]
+    if file is not None:
+        _write(file, options)
     print("### Bars\n")
     table(("promise", "measured", "kept"), ((bar.promise, bar.measured, "yes" if bar.kept else "NO") for bar in bars))
+
+
+def _write(file: Path, options: Options) -> None:
+    """Write what was measured, with the machine and the versions, beside what other runs have written."""
+    written = json.loads(file.read_text()) if file.exists() else {}
+    written |= options.results
+    cores, peers = os.cpu_count(), ("gptcache-magics", *PACKAGES, "diskcache", "faiss-cpu", "redis", "sqlalchemy")
+    written["machine"] = f"{cores} cores, {platform.machine()}, {platform.system()}"
+    written["date"] = time.strftime("%Y-%m-%d", time.gmtime())
+    installed = [each for each in map(_installed, peers) if not each.startswith("no ")]
+    written["versions"] = [f"Python {platform.python_version()}", *installed]
+    file.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
 
 
 def _installed(package: str) -> str:

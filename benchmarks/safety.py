@@ -47,6 +47,7 @@ def run(options: Options) -> list[Bar]:
     for number, (probe, (measure, wanted)) in enumerate(probes.items()):
         row = [measure(name, options.folder / f"safety {number} {name}") for name in caches]
         rows.append([probe, *row])
+        options.results.setdefault("safety", {})[probe] = dict(zip(caches, row, strict=True))
         bars.append(Bar(f"{probe}: {wanted}", row[0], row[0] == wanted))
     print("### Safety\n")
     table(("probe", *caches), rows)
