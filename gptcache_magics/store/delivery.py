@@ -10,7 +10,8 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -78,6 +79,12 @@ class Delivery:
         self._contexts.append((embedder, context))
         self.wake()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Send nothing in this block: what is on its way would arrive after it was removed."""
+        with self._sending:
+            yield
+
     def finish(self) -> str:
         """Send what waits, as far as that is possible in ``FINISH_SECONDS``. Returns a sentence about what is left."""
         self._closed = True
@@ -121,7 +128,7 @@ class Delivery:
             if store.refused:
                 return False
             if store.database.away:
-                store.database.connect()
+                store.connect_again()
             while not self._closed and self._contexts and store.fetch(*self._contexts[0]):
                 pass
             if self._contexts:
@@ -161,7 +168,7 @@ class Delivery:
             self._give(rows)
         except TeamAway:
             raise
-        except StoreError:
+        except Exception:  # one of them is wrong, and must not keep the others back
             for row in rows:
                 self._give_one(row)
 
@@ -184,8 +191,9 @@ class Delivery:
             self._give([row])
         except TeamAway:
             raise
-        except StoreError as error:
-            self._say(f"The team's store refused {NOUNS[row.kind]} {id_text(row.id)[:8]}: {error}")
+        except Exception as error:
+            why = str(error) if isinstance(error, StoreError) else type(error).__name__
+            self._say(f"Not shared with the team, 1 {NOUNS[row.kind]}: {why}")
 
     def _give(self, rows: Sequence[Queued]) -> None:
         """Send things of every kind: entries first, for the others are about them."""

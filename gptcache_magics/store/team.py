@@ -75,6 +75,8 @@ class TeamStore(SQLiteStore):
         """Identity of the database that was met last."""
         self.refused = ""
         """Sentence that says why the database cannot be used, and what to type; empty if it can, or may again."""
+        self._said = ""
+        """Sentence that the user has got about a team that is away: its reason may change from try to try."""
         self._delivery = Delivery(self)
         self._renew()
         fork.in_child(self._renew)
@@ -116,7 +118,8 @@ class TeamStore(SQLiteStore):
     def notices(self) -> Sequence[str]:
         """Messages for the user about the file and the team."""
         readonly = f"{self.address.place}: the role may only read, so that answers of this kernel are not shared."
-        team = [*([self.trouble] if self.trouble else []), *([] if self.shares else [readonly])]
+        self._said = self._said or self.trouble
+        team = [*([self._said] if self._said else []), *([] if self.shares else [readonly])]
         return [*super().notices, *team, *self._delivery.notices]
 
     def open(self) -> None:
@@ -129,12 +132,18 @@ class TeamStore(SQLiteStore):
         self.refused = ""
         try:
             self.database.connect()
+            self._said = ""
             self._meet()
-        except TeamAway:
-            pass
+        except TeamAway as error:
+            self._said = self._said or str(error)
         except StoreError as error:
             self.refused = str(error)
         self._delivery.wake()
+
+    def connect_again(self) -> None:
+        """Try whether the team is back. Raises ``TeamAway`` if it is not."""
+        self.database.connect()
+        self._said = ""
 
     def close(self) -> None:
         """Settle, send what waits for as long as a command may take, and close file and connections.
@@ -175,7 +184,9 @@ class TeamStore(SQLiteStore):
     def _asked(self, ask: Callable[[], T]) -> T:
         """Ask the team. A call that has failed to does not ask again."""
         try:
-            return ask()
+            answer = ask()
+            self._said = ""
+            return answer
         except StoreError:
             mine = patience()
             if mine is not None:
@@ -411,18 +422,23 @@ class TeamStore(SQLiteStore):
         StoreError
             If the team cannot be asked, or the role may not: nothing is removed then.
         """
+        with self._delivery.paused():
+            self._remove_from_team(selection)
+            return super().remove(selection)
+
+    def _remove_from_team(self, selection: Selection) -> None:
         whole = selection == EVERYTHING
         shared = [] if whole else self._shared_ids(selection)
-        if whole or shared:
-            if not self.shares:
-                raise StoreError(f"{self.address.place}: the role may only read. Nothing was removed.")
-            if self.refused:
-                raise StoreError(f"Nothing was removed. {self.refused}")
-            try:
-                self.database.remove(None if whole else shared)
-            except StoreError as error:
-                raise StoreError(f"Nothing was removed. {error}") from error
-        return super().remove(selection)
+        if not whole and not shared:
+            return
+        if not self.shares:
+            raise StoreError(f"Nothing was removed. {self.address.place}: the role may only read.")
+        if self.refused:
+            raise StoreError(f"Nothing was removed. {self.refused}")
+        try:
+            self.database.remove(None if whole else shared)
+        except StoreError as error:
+            raise StoreError(f"Nothing was removed. {error}") from error
 
     def undo(self) -> int:
         """Bring the last removal back, and send those entries to the team again."""

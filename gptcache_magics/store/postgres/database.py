@@ -319,7 +319,8 @@ class TeamDatabase:
         """Store key, context and float32 vector of entries that the team has; others are left out."""
         space, values = self.address.space, []
         for key, context, vector in sorted(rows):
-            half = np.frombuffer(vector, "<f4").astype("<f2")
+            with np.errstate(over="ignore"):  # of a vector that is not of length 1: it is left out
+                half = np.frombuffer(vector, "<f4").astype("<f2")
             if half.size and np.isfinite(half).all():
                 values.append((embedder, bytes.fromhex(context), half.tobytes(), space, id_number(key)))
         self._write(lambda line: _keep(line, _PUT_VECTOR, values))
