@@ -192,5 +192,6 @@ def lookup_rows(db: sqlite3.Connection, damage: Damage, numbers: Sequence[int]) 
 def stored_vectors(db: sqlite3.Connection, damage: Damage, numbers: Sequence[int]) -> list[StoredVector]:
     """Return the vectors of entries that a search may find."""
     sql = f"""SELECT v.embedder, {hex_of("e.key")}, {hex_of("v.context")}, v.vector FROM vector v
-        JOIN entry e ON e.id=v.id WHERE v.id IN ({", ".join("?" * len(numbers))}) AND length(v.vector) % 4 = 0 AND {LIVE}"""
+        JOIN entry e ON e.id=v.id WHERE v.id IN ({", ".join("?" * len(numbers))})
+        AND length(v.vector) % 4 = 0 AND {LIVE}"""
     return damage.sound(StoredVector, db.execute(sql, numbers), "vector")
