@@ -1,0 +1,227 @@
+"""Remove from a team's store what is too old, too large or expired, for whoever runs the server.
+
+Nobody waits for it: rows go in batches, and the lock that a dropped week needs is asked for a third of a second at a
+time. No change is written for an entry that goes: the copies that members have in their own files are still right, and
+a pinned one stays.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from gptcache_magics.errors import StoreError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+__all__ = ["Limits", "Pruned", "Week", "prune", "weeks"]
+
+T = TypeVar("T")
+KEPT: Final = 90 * 24 * 3600
+"""Seconds that changes and earlier answers are kept. Who was away for longer forgets all shared copies."""
+BATCH: Final = 2_000
+LOCK_TRIES: Final = 50
+ROW_BYTES: Final = 500
+"""Bytes of an entry beside its texts: the short columns, the header and its lines in the indexes."""
+VECTOR_BYTES: Final = 150
+OTHER: Final = "lookup_other"
+_WEEK: Final = re.compile(r"lookup_(\d{4})(\d\d)(\d\d)")
+_SIZE: Final = f"""pg_column_size(e.answer) + pg_column_size(e.prompt) + pg_column_size(e.question) + {ROW_BYTES}
+    + coalesce((SELECT sum(pg_column_size(v.vector) + {VECTOR_BYTES}) FROM gptcache.vector v
+                WHERE v.space = e.space AND v.id = e.id), 0)
+    + coalesce((SELECT sum(pg_column_size(h.answer) + {VECTOR_BYTES}) FROM gptcache.history h
+                WHERE h.space = e.space AND h.id = e.id), 0)"""
+_HERE: Final = "(%(space)s::text IS NULL OR space = %(space)s)"
+_UNWANTED: Final = f"""SELECT space, id, why FROM (
+    SELECT space, id, CASE
+        WHEN expires <= %(now)s THEN 'expired'
+        WHEN created < %(older)s THEN 'older'
+        WHEN greatest(created, accessed) < %(unused)s THEN 'unused' END AS why
+    FROM gptcache.entry WHERE {_HERE}) e WHERE why IS NOT NULL ORDER BY space"""
+_LARGE: Final = f"""SELECT space, id, 'size' AS why FROM (
+    SELECT e.space, e.id, sum({_SIZE}) OVER (ORDER BY greatest(e.created, e.accessed) DESC, e.space, e.id) AS total
+    FROM gptcache.entry e WHERE {_HERE}
+        AND NOT (coalesce(expires <= %(now)s, false) OR coalesce(created < %(older)s, false)
+                 OR coalesce(greatest(created, accessed) < %(unused)s, false))
+    ) e WHERE total > %(room)s ORDER BY space"""
+_ORPHANS: Final = f"""SELECT q.space, q.id, 'question' AS why
+    FROM gptcache.question q WHERE {_HERE.replace("space ", "q.space ")}
+    AND NOT EXISTS (SELECT FROM gptcache.entry e WHERE e.space = q.space AND e.id = q.id)
+    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.entry = q.id)
+    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.asked = q.id)
+    ORDER BY space"""
+_LOG: Final = "SELECT count(*) FROM gptcache.{table} WHERE at < %(log)s AND " + _HERE
+_FORGET_LOG: Final = (
+    "WITH old AS (SELECT space, run, number_in_run, at FROM gptcache.{table} WHERE at < %(log)s AND "
+    + _HERE
+    + f" LIMIT {BATCH}) DELETE FROM gptcache.{{table}} l USING old o WHERE l.space = o.space AND l.run = o.run"
+    " AND l.number_in_run = o.number_in_run AND l.at = o.at"
+)
+
+
+class Week(NamedTuple):
+    """A partition of the log."""
+
+    table: str
+    monday: date | None
+    """First day; None for the lookups of wrong clocks and missing weeks."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a team's store may keep. None: no limit."""
+
+    older: float | None = None
+    """Moment before which no entry was created."""
+    unused: float | None = None
+    """Moment since which each entry was used or created."""
+    size: float | None = None
+    """Bytes that the entries of all spaces, or of ``space``, take."""
+    log: float | None = None
+    """Moment before which no lookup is kept."""
+    space: str | None = None
+
+
+@dataclass(slots=True)
+class Pruned:
+    """Numbers of what was removed, or would be."""
+
+    expired: int = 0
+    older: int = 0
+    unused: int = 0
+    size: int = 0
+    weeks: list[Week] = field(default_factory=list)
+    lookups: int = 0
+    """Lookups beside those of whole weeks."""
+    questions: int = 0
+    changes: int = 0
+    history: int = 0
+
+    @property
+    def entries(self) -> int:
+        """Number of entries."""
+        return self.expired + self.older + self.unused + self.size
+
+
+def weeks(db: Connection[Any]) -> list[Week]:
+    """Return the partitions of the log, oldest first."""
+    rows = db.execute(
+        "SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = 'gptcache.lookup'::regclass ORDER BY c.relname"
+    ).fetchall()
+    return [Week(name, _monday(name), size) for name, size in rows]
+
+
+def _monday(table: str) -> date | None:
+    found = _WEEK.fullmatch(table)
+    return date(*map(int, found.groups())) if found else None
+
+
+def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Pruned:
+    """Remove what is above the limits, and expired entries, old changes and old earlier answers.
+
+    The connection is in autocommit mode, and its role owns the schema.
+    """
+    now = time.time()
+    values: dict[str, Any] = {
+        **{"space": limits.space, "now": now, "older": limits.older, "unused": limits.unused, "log": limits.log},
+        **{"room": limits.size, "kept": now - KEPT},
+    }
+    done = Pruned()
+    db.execute("SET synchronous_commit = off")
+    _prune_log(db, limits, values, done, dry_run)
+    _prune_entries(db, _UNWANTED, values, done, dry_run)
+    if limits.size is not None:
+        _prune_entries(db, _LARGE, values, done, dry_run)
+    if not dry_run:  # what has lost its last entry or lookup is known afterwards
+        orphans = db.execute(_ORPHANS.encode(), values).fetchall()
+        done.questions = _delete(db, "question", orphans)
+    done.history = _old(db, "history", "replaced", values, dry_run)
+    done.changes = _old(db, "change", "at", values, dry_run)
+    if not dry_run and (done.entries or done.questions or done.history):
+        # So that the space is used again. Autovacuum may be off, or may come late.
+        for table in ("entry", "history", "vector", "question"):
+            db.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) gptcache.{table}".encode())
+    return done
+
+
+def _prune_entries(db: Connection[Any], statement: str, values: dict[str, Any], done: Pruned, dry_run: bool) -> None:
+    rows = db.execute(statement.encode(), values).fetchall()
+    for why in {row[2] for row in rows}:
+        ours = [row for row in rows if row[2] == why]
+        number = len(ours) if dry_run else _delete(db, "entry", ours)
+        setattr(done, why, getattr(done, why) + number)
+
+
+def _delete(db: Connection[Any], table: str, rows: Sequence[tuple[str, int, str]]) -> int:
+    """Delete rows, in the order of their spaces, and return how many were still there."""
+    number = 0
+    for space, ours in groupby(rows, lambda row: row[0]):
+        for batch in _batches((row[1] for row in ours), BATCH):
+            found = db.execute(
+                f"DELETE FROM gptcache.{table} WHERE space = %s AND id = ANY(%s)".encode(), (space, batch)
+            )
+            number += found.rowcount
+    return number
+
+
+def _batches(each: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(each, size)):
+        yield batch
+
+
+def _old(db: Connection[Any], table: str, moment: str, values: dict[str, Any], dry_run: bool) -> int:
+    where = f"FROM gptcache.{table} WHERE {moment} < %(kept)s AND {_HERE}"
+    if dry_run:
+        return _count(db, f"SELECT count(*) {where}", values)
+    return db.execute(f"DELETE {where}".encode(), values).rowcount
+
+
+def _count(db: Connection[Any], statement: str, values: dict[str, Any]) -> int:
+    row = db.execute(statement.encode(), values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _prune_log(db: Connection[Any], limits: Limits, values: dict[str, Any], done: Pruned, dry_run: bool) -> None:
+    if limits.log is None:
+        return
+    first = date.fromtimestamp(0) + timedelta(seconds=limits.log)
+    old = [each for each in weeks(db) if each.monday is not None and each.monday + timedelta(7) <= first]
+    if limits.space is None:
+        done.weeks = old
+        for week in old if not dry_run else ():
+            _drop(db, week.table)
+        tables = [OTHER]
+    else:  # a week holds the lookups of every space
+        tables = [*(each.table for each in old), OTHER]
+    for table in tables:
+        if dry_run:
+            done.lookups += _count(db, _LOG.format(table=table), values)
+        else:
+            statement = _FORGET_LOG.format(table=table).encode()
+            while number := db.execute(statement, values).rowcount:
+                done.lookups += number
+
+
+def _drop(db: Connection[Any], table: str) -> None:
+    """Drop a week. Its lock is waited for so shortly that lookups behind it do not notice."""
+    from psycopg.errors import LockNotAvailable
+
+    for _ in range(LOCK_TRIES):
+        try:
+            with db.transaction():
+                db.execute("SET LOCAL lock_timeout = '200ms'")
+                db.execute(f'DROP TABLE gptcache."{table}"'.encode())
+            return
+        except LockNotAvailable:
+            time.sleep(0.2)
+    raise StoreError(
+        f"The week {table} of the log is in use all the time and was kept. What came before is done. Try again later."
+    )
