@@ -247,7 +247,7 @@ def test_the_bare_magic_is_status_in_six_lines(used: Typist) -> None:
     assert re.search(r"\.gptcache \(3 entries, \d+ B\)", lines[1])
     assert "1 hit, 3 misses" in lines[4]
     frame = status.to_frame()
-    assert list(frame.columns) == ["cache", "store", "mode", "match", "run", "warnings", "not_stored"]
+    assert list(frame.columns) == ["cache", "store", "mode", "match", "run", "warnings", "team", "not_stored"]
     assert frame["cache"].tolist() == ["on"]
 
 
@@ -606,7 +606,7 @@ A_FILE = (
             "stats --at notes.txt",
             A_FILE,
         ),
-        ("on postgresql://db/a", "No store for postgresql:// addresses. A store is a folder, or :memory:"),
+        ("on mysql://db/a", "No store for mysql:// addresses. A store is a folder, or :memory:"),
         ("stats --at empty", "There is no store in empty. A store is a folder with a cache.db, such as .gptcache"),
         ("entries --at nosuch", "There is no store in nosuch. A store is a folder with a cache.db, such as .gptcache"),
         ("entries --grep 'a b", "entries --grep 'a b: no closing quotation. Close the quotation mark."),
