@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import gptcache_magics as gm
+from tests.faults.removals import killed_while_it_removes
 from tests.faults.worker import Model, head
 
 __all__ = ["ROUNDS", "Round"]
@@ -358,6 +359,7 @@ ROUNDS: dict[str, Round] = {
         each.__name__: each
         for each in (killed, interrupted, interrupted_while_it_clears, forked, cancelled, locked, vanished, spoiled)
     },
+    "killed_while_it_removes": killed_while_it_removes,
     "killed_on_a_full_disk": partial(killed, trouble=full_disk),
     "killed_in_a_read_only_folder": partial(killed, trouble=read_only),
     "interrupted_on_a_full_disk": partial(_interrupted_in_trouble, full_disk),

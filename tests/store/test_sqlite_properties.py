@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from gptcache_magics.store.protocol import Selection
-from gptcache_magics.store.sqlite import recent
+from gptcache_magics.store.sqlite import recent, sweeper
 from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.testing.samples import EVERYTHING, GPT, key, make_entry
@@ -41,6 +41,7 @@ class StoreBesideADict(RuleBasedStateMachine):
         self.stores = [SQLiteStore(self.folder.name), SQLiteStore(self.folder.name)]
         self.kept: dict[str, Kept] = {}
         self.removed: dict[str, Kept] = {}
+        self.earlier: list[tuple[str, bytes]] = []
         self.now = 0.0
 
     def teardown(self) -> None:
@@ -51,6 +52,8 @@ class StoreBesideADict(RuleBasedStateMachine):
     def _put(self, name: str, answer: bytes) -> None:
         self.now += 1
         old = self.kept.get(name)
+        if old is not None and not old.damaged and old.answer != answer:
+            self.earlier.append((name, old.answer))
         self.kept[name] = Kept(answer, self.now, pinned=old is not None and old.pinned and not old.damaged)
         self.removed.pop(name, None)
 
@@ -70,14 +73,21 @@ class StoreBesideADict(RuleBasedStateMachine):
             entries.append(make_entry(name, answer, created=self.now))
         assert self.stores[kernel].put_all(entries, [GPT], replace=replaces) == changed
 
+    def _finish(self) -> None:
+        """Make the last removal final: the earlier answers of its entries go, too."""
+        self.earlier = [each for each in self.earlier if each[0] not in self.removed or each[0] in self.kept]
+        self.removed = {}
+
     @rule(kernel=kernels, chosen=st.sets(names))
     def remove(self, kernel: int, chosen: set[str]) -> None:
+        self._finish()
         self.removed = {name: self.kept.pop(name) for name in chosen & self.kept.keys()}
         selection = Selection(ids=[key(name) for name in sorted(chosen)])
         assert self.stores[kernel].remove(selection) == len(self.removed)
 
     @rule(kernel=kernels)
     def clear(self, kernel: int) -> None:
+        self._finish()
         self.removed, self.kept = self.kept, {}
         assert self.stores[kernel].clear() == len(self.removed)
 
@@ -90,7 +100,7 @@ class StoreBesideADict(RuleBasedStateMachine):
 
     @rule(kernel=kernels)
     def forget_removed(self, kernel: int) -> None:
-        self.removed = {}
+        self._finish()
         self.stores[kernel].forget_removed()
 
     @rule(kernel=kernels, name=names, pinned=st.booleans())
@@ -102,6 +112,12 @@ class StoreBesideADict(RuleBasedStateMachine):
 
     @rule(kernel=kernels, limit=st.integers(0, 100))
     def evict(self, kernel: int, limit: int) -> None:
+        sizes = [len(entry.answer) for entry in [*self.kept.values(), *self.removed.values()]]
+        over = sum(sizes) + sum(len(answer) for _, answer in self.earlier) - limit
+        while over > 0 and self.earlier:
+            over -= len(self.earlier.pop(0)[1])
+        if over > 0:
+            self._finish()
         taken, gone = 0, []
         order = sorted(self.kept, key=lambda name: (-self.kept[name].pinned, -self.kept[name].created))
         for name in order:
@@ -111,6 +127,7 @@ class StoreBesideADict(RuleBasedStateMachine):
         assert self.stores[kernel].evict(limit) == len(gone)
         for name in gone:
             del self.kept[name]
+        self.earlier = [each for each in self.earlier if each[0] not in gone]
 
     @rule(kernel=kernels)
     def close(self, kernel: int) -> None:
@@ -151,8 +168,9 @@ class StoreBesideADict(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a kernel look at every use whether another has written, and not only every 50 ms."""
+    """Let a kernel look at every use whether another has written, and delete at once what nothing brings back."""
     monkeypatch.setattr(recent, "CHECK_SECONDS", -1.0)
+    monkeypatch.setattr(sweeper.Sweeper, "start", sweeper.Sweeper._sweep)
 
 
 @pytest.mark.slow

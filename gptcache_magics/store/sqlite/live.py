@@ -10,9 +10,10 @@ All other entries that are not live are *left over*: they are deleted in the bac
 
 from __future__ import annotations
 
-from typing import Final
+import sqlite3
+from typing import Final, NamedTuple
 
-__all__ = ["COPIED", "LIVE", "REMOVAL"]
+__all__ = ["COPIED", "LIVE", "REMOVAL", "Generations", "generations", "is_left_over"]
 
 LIVE: Final = "e.generation >= (SELECT since FROM generation) AND e.id NOT IN (SELECT id FROM removed)"
 """The condition on ``entry e`` that it is live. The ids of ``removed`` are looked up, not read."""
@@ -43,4 +44,39 @@ REMOVAL: Final = (
     "CREATE INDEX entry_by_created ON entry (created, generation)",
     "DROP INDEX entry_by_configuration",
     "CREATE INDEX entry_by_configuration ON entry (configuration, created, bytes, generation)",
+    # The order of eviction.
+    "CREATE INDEX entry_by_use ON entry (pinned, max(created, coalesce(accessed, 0)), bytes, generation)",
 )
+
+
+class Generations(NamedTuple):
+    """The generations of entries, and the numbers of removals."""
+
+    number: int
+    """The generation of the entries that are stored now."""
+    since: int
+    """The oldest that is live."""
+    kept: int
+    """The oldest that ``undo`` can bring back."""
+    swept: int
+    """The oldest of which anything may be left over."""
+    removal: int
+    """Number of the removal whose ids ``undo`` takes away."""
+
+    @property
+    def cleared(self) -> bool:
+        """Whether the last removal took whole generations."""
+        return self.kept < self.since
+
+
+def generations(db: sqlite3.Connection) -> Generations:
+    """Return the generations as they are now. Where they are damaged, nothing is removed and nothing left over."""
+    found = db.execute(f"SELECT {', '.join(Generations._fields)} FROM generation").fetchone()
+    return Generations(*found) if found and all(type(each) is int for each in found) else Generations(0, 0, 0, 0, 0)
+
+
+def is_left_over(db: sqlite3.Connection) -> bool:
+    """Return whether there are entries to delete."""
+    now = generations(db)
+    others = "SELECT 1 FROM removed WHERE removal<>? LIMIT 1"
+    return now.swept < now.kept or db.execute(others, (now.removal,)).fetchone() is not None

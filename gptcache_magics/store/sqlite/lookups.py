@@ -121,15 +121,23 @@ class SQLiteLookups:
         self._write(work, patient=False)
 
     def forget_lookups(self) -> int:
-        """Remove every lookup. Return the number removed."""
+        """Remove every lookup, and what else tells of the past: sums and earlier answers. Return the number removed."""
 
         def work(db: sqlite3.Connection) -> int:
             number = db.execute("DELETE FROM lookup").rowcount
             forget_sums(db)
+            for table in ("history", "damaged"):
+                db.execute(f"DELETE FROM {table}")
             self._forget_questions(db)
             return number
 
-        return self._write(work)
+        number = self._write(work)
+        self._sweep()
+        return number
+
+    def _sweep(self) -> None:
+        """Give back the space of what nothing brings back."""
+        raise NotImplementedError
 
     def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
         new = [each for each in configurations if (self._connections.epoch, each.key) not in self._known_configurations]

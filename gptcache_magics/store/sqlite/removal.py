@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage
-from gptcache_magics.store.sqlite.live import LIVE
+from gptcache_magics.store.sqlite.live import LIVE, generations, is_left_over
 from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.sweeper import Sweeper, spare_pages
 from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN
 
-__all__ = ["DROPPED_KEPT", "Generations", "SQLiteRemoval", "forget_dropped", "generations"]
+__all__ = ["DROPPED_KEPT", "SQLiteRemoval", "forget_dropped"]
 
 T = TypeVar("T")
 EVERYTHING: Final = Selection()
@@ -31,32 +32,6 @@ _CLEARED: Final = f"SELECT e.id FROM entry e WHERE {_BACK} AND e.id NOT IN (SELE
 _REMOVED: Final = "SELECT id FROM removed WHERE removal=(SELECT removal FROM generation)"
 
 
-class Generations(NamedTuple):
-    """The generations of entries, and the numbers of removals."""
-
-    number: int
-    """The generation of the entries that are stored now."""
-    since: int
-    """The oldest that is live."""
-    kept: int
-    """The oldest that ``undo`` can bring back."""
-    swept: int
-    """The oldest of which anything may be left over."""
-    removal: int
-    """Number of the removal whose ids ``undo`` takes away."""
-
-    @property
-    def cleared(self) -> bool:
-        """Whether the last removal took whole generations."""
-        return self.kept < self.since
-
-
-def generations(db: sqlite3.Connection) -> Generations:
-    """Return the generations as they are now. Where they are damaged, nothing is removed and nothing left over."""
-    found = db.execute(f"SELECT {', '.join(Generations._fields)} FROM generation").fetchone()
-    return Generations(*found) if found and all(type(each) is int for each in found) else Generations(0, 0, 0, 0, 0)
-
-
 def forget_dropped(db: sqlite3.Connection) -> None:
     """Keep only the newest records of what is gone."""
     db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
@@ -68,6 +43,7 @@ class SQLiteRemoval:
     _connections: Connections
     _damage: Damage
     _recent: Recent
+    _sweeper: Sweeper
 
     def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
         """Run ``work`` in one transaction."""
@@ -95,6 +71,7 @@ class SQLiteRemoval:
             self._recent.clear()
             self._damage.entries.clear()
             self._damage.undecodable.clear()
+            self._sweep()
 
     def _clear(self) -> int:
         # Outside of the transaction, for nobody has to wait while a million are counted.
@@ -179,3 +156,9 @@ class SQLiteRemoval:
         """Make the last removal final."""
         if not self.readonly and self.removed(limit=1):
             self._write(lambda db: db.execute("UPDATE generation SET kept=since, removal=removal+1"), patient=False)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Give back the space of what nothing brings back, if there is any, in the background."""
+        if not self.readonly and self._connections.read(lambda db: is_left_over(db) or spare_pages(db) > 0):
+            self._sweeper.start()

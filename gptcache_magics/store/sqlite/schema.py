@@ -268,7 +268,8 @@ def migrate(db: sqlite3.Connection, where: str) -> None:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     transaction(db, work)
-    if 0 < before < HIDING:
+    if before:
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # takes effect where the file is small enough to be written anew
         forget(db)
 
 

@@ -21,10 +21,11 @@ from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.database import store_folder
-from gptcache_magics.store.sqlite.live import COPIED, LIVE
+from gptcache_magics.store.sqlite.eviction import SQLiteEviction
+from gptcache_magics.store.sqlite.live import COPIED
 from gptcache_magics.store.sqlite.lookups import SQLiteLookups
 from gptcache_magics.store.sqlite.recent import Following, Recent
-from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
+from gptcache_magics.store.sqlite.removal import SQLiteRemoval
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
@@ -38,6 +39,7 @@ from gptcache_magics.store.sqlite.statements import (
     sound_entry,
     tag_values,
 )
+from gptcache_magics.store.sqlite.sweeper import Sweeper
 from gptcache_magics.store.sqlite.tables import SQLiteTables
 from gptcache_magics.store.sqlite.vectors import SQLiteVectors
 from gptcache_magics.text.amounts import counted
@@ -50,7 +52,7 @@ LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
 
-class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
+class SQLiteStore(SQLiteRemoval, SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -61,6 +63,7 @@ class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
         self._recent = Recent()
         self._following = Following(self._connections, self._recent)
         self._damage = Damage()
+        self._sweeper = Sweeper(folder, self._connections)
         self._late: dict[str, tuple[Entry, Configuration]] = {}
         """The answers that wait for a locked file, by key: the next transaction writes them."""
         fork.in_child(self._leave_late)
@@ -98,8 +101,8 @@ class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
         self._connections.only_read = True
 
     def open(self) -> None:
-        """Open the file now and raise what is wrong with it."""
-        self._connections.read(lambda db: None)
+        """Open the file now and raise what is wrong with it. What a killed kernel left over is deleted then."""
+        self._sweep()
 
     def settle(self) -> None:
         """Write the answers that wait for a locked file.
@@ -134,6 +137,7 @@ class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
         try:
             self.settle()
         finally:
+            self._sweeper.wait()
             self._connections.close()
             self._recent.clear()
 
@@ -292,27 +296,6 @@ class SQLiteStore(SQLiteRemoval, SQLiteTables, SQLiteLookups, SQLiteVectors):
         sql = "SELECT why FROM dropped WHERE id=? AND why<>'replaced' ORDER BY sequence DESC LIMIT 1"
         row = self._connections.read(lambda db: db.execute(sql, (id_number(key),)).fetchone())
         return Reason(Kind(row[0])) if row and row[0] else None
-
-    def evict(self, limit: int) -> int:
-        """Remove entries unused for longest, but never pinned ones, until the answers take ``limit`` bytes."""
-        if self.count()[1] <= limit:
-            return 0
-        # The size of all entries that were used later decides whether there is room for this one.
-        sql = f"""SELECT id FROM (
-            SELECT id, pinned, sum(bytes) OVER (ORDER BY pinned DESC, max(created, coalesce(accessed, 0)) DESC, id)
-            AS taken FROM entry e WHERE {LIVE}) WHERE taken > ? AND NOT pinned"""
-
-        def work(db: sqlite3.Connection) -> int:
-            ids = db.execute(sql, (limit,)).fetchall()
-            db.executemany("INSERT INTO dropped (id, why) VALUES (?, 'evicted')", ids)
-            forget_dropped(db)
-            db.executemany("DELETE FROM entry WHERE id=?", ids)
-            return len(ids)
-
-        try:
-            return self._write(work, patient=False)
-        finally:
-            self._recent.clear()
 
     def change(self, selection: Selection, *, pinned: bool | None = None, tag: str | None = None) -> int:
         """Pin, unpin or tag entries. Return the number changed. An empty tag takes all tags away."""

@@ -1,0 +1,190 @@
+"""Keep a store within the size that ``--max-size`` allows.
+
+Everything that is kept of answers counts: those of entries, earlier ones in the history, and those of removed entries
+that ``undo`` could bring back. Earlier answers go first, then removed entries, then the entries unused for longest.
+Where the file is larger than the answers in it, the prompts, questions and vectors of entries count, too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.sqlite.connections import Connections
+from gptcache_magics.store.sqlite.database import code_of
+from gptcache_magics.store.sqlite.live import LIVE, generations
+from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.removal import forget_dropped
+from gptcache_magics.store.sqlite.sweeper import STEP_SECONDS, free_pages
+
+__all__ = ["SQLiteEviction"]
+
+T = TypeVar("T")
+_USED: Final = "max(e.created, coalesce(e.accessed, 0))"
+SECONDS: Final = 5.0
+"""Longest eviction at once; the next one goes on."""
+PAUSE_SECONDS: Final = 0.01
+AT_ONCE: Final = 20
+LOOKED_AT: Final = 500
+AHEAD: Final = 60.0
+"""Seconds by which clocks may differ. What was stored later than that was stored by a fast clock."""
+OWN_BYTES: Final = 2_000_000
+"""Bytes of a file without entries."""
+LOOKUP_BYTES: Final = 600
+"""Bytes of a lookup, with its question."""
+FILLED: Final = 1.3
+"""Bytes of the file for a byte in it: pages are not full."""
+ROW_BYTES: Final = 200
+"""Bytes of an entry's other values, and of its place in the indices."""
+SAMPLE: Final = 200
+_SAMPLE: Final = f"""SELECT avg(length(CAST(e.prompt AS BLOB)) + 2 * length(CAST(e.question AS BLOB)) + coalesce(
+    (SELECT sum(length(v.vector)) FROM vector v WHERE v.id=e.id), 0)) FROM
+    (SELECT * FROM entry LIMIT {SAMPLE}) e"""
+_NEXT: Final = f"""SELECT e.id, e.bytes, {_USED} FROM entry e
+    WHERE e.pinned=0 AND {_USED} <= ?1 AND {LIVE} ORDER BY {_USED} LIMIT ?2"""
+_AHEAD: Final = f"""SELECT e.id, e.bytes, iif(e.accessed <= ?1, e.accessed, -1) FROM entry e
+    WHERE e.pinned=0 AND {_USED} > ?1 AND {LIVE} ORDER BY {_USED} LIMIT ?2"""
+
+
+class Kept(NamedTuple):
+    """The bytes that are kept of answers."""
+
+    entries: int
+    removed: int
+    history: int
+    more: float
+    """Bytes of each entry that count beside its answer."""
+    filled: float
+    """Factor by which the bytes of entries count."""
+    number: int
+    """Number of live entries."""
+
+    @property
+    def live(self) -> float:
+        """What live entries count."""
+        return (self.entries + self.number * self.more) * self.filled
+
+    @property
+    def total(self) -> float:
+        """What everything counts."""
+        return self.live + self.removed + self.history
+
+
+class SQLiteEviction:
+    """The part of an SQLite store that keeps it within a size."""
+
+    _connections: Connections
+    _recent: Recent
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
+        """Run ``work`` in one transaction."""
+        raise NotImplementedError
+
+    def _sweep(self) -> None:
+        """Give back the space of what nothing brings back."""
+        raise NotImplementedError
+
+    def forget_removed(self) -> None:
+        """Make the last removal final."""
+        raise NotImplementedError
+
+    def evict(self, limit: int) -> int:
+        """Remove entries unused for longest, but never pinned ones, until what is kept takes ``limit`` bytes."""
+        kept = self._connections.read(lambda db: _kept(db, limit))
+        if kept.total <= limit:
+            return 0
+        end, evicted = time.monotonic() + SECONDS, 0
+        over = kept.total - limit
+        try:
+            over -= self._evict_history(over, end) if kept.history else 0
+            if over > 0 and kept.removed:
+                self.forget_removed()
+                over -= kept.removed
+            while over > 0 and time.monotonic() < end:
+                number, freed = self._step(partial(_evict, kept, over))
+                if not number:
+                    break
+                evicted, over = evicted + number, over - freed
+        finally:
+            if evicted:
+                self._recent.clear()
+            self._sweep()
+        return evicted
+
+    def _evict_history(self, over: float, end: float) -> float:
+        """Delete the oldest earlier answers. Return their bytes."""
+        freed = 0.0
+        while freed < over and time.monotonic() < end:
+            number, size = self._step(partial(_forget_history, over - freed))
+            if not number:
+                break
+            freed += size
+        return freed
+
+    def _step(self, work: Callable[[sqlite3.Connection, int], tuple[int, float]]) -> tuple[int, float]:
+        """Run a short transaction, with one row only where the disk is full: the journal has room for it."""
+        time.sleep(PAUSE_SECONDS)
+        try:
+            return self._write(lambda db: work(db, LOOKED_AT), patient=False)
+        except StoreError as error:
+            if not isinstance(error.__cause__, sqlite3.Error) or code_of(error.__cause__) != sqlite3.SQLITE_FULL:
+                raise
+        with suppress(StoreError):  # then the journal begins again at its start
+            self._connections.read(lambda db: db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall())
+        return self._connections.write(lambda db: work(db, 1), patient=False)
+
+
+def _kept(db: sqlite3.Connection, limit: int) -> Kept:
+    sums = f"SELECT total(e.bytes), total(iif({LIVE}, e.bytes, 0)), total({LIVE}) FROM entry e"
+    every, entries, number = db.execute(sums).fetchone()
+    now = generations(db)
+    others = db.execute("SELECT 1 FROM removed WHERE removal=? LIMIT 1", (now.removal,)).fetchone()
+    removed = every - entries if now.cleared or others is not None else 0  # else they are being deleted
+    rows = db.execute("SELECT count(*) FROM history").fetchone()[0]
+    newest = f"SELECT answer FROM history ORDER BY rowid DESC LIMIT {SAMPLE}"
+    history = rows and rows * db.execute(f"SELECT avg(length(CAST(answer AS BLOB))) FROM ({newest})").fetchone()[0]
+    used, more, filled = (db.execute("PRAGMA page_count").fetchone()[0] - free_pages(db)), 0.0, 1.0
+    used *= db.execute("PRAGMA page_size").fetchone()[0]
+    lookups = db.execute("SELECT coalesce(max(number) - min(number) + 1, 0) FROM lookup").fetchone()[0]
+    if used > limit + OWN_BYTES + lookups * LOOKUP_BYTES:
+        more, filled = (db.execute(_SAMPLE).fetchone()[0] or 0) + ROW_BYTES, FILLED
+    return Kept(round(entries), round(removed), round(history), more, filled, round(number))
+
+
+def _evict(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+    """Delete the entries unused for longest. Return their number, and how much they counted."""
+    end, now = time.monotonic() + STEP_SECONDS, time.time() + AHEAD
+    # A moment in the future is no use: such an entry was used when it was last hit, if ever.
+    rows = [*db.execute(_AHEAD, (now, most)), *db.execute(_NEXT, (now, most))]
+    rows.sort(key=lambda row: row[2] if isinstance(row[2], float | int) else -1)
+    taken: list[tuple[int]] = []
+    freed = 0.0
+    for id, size, _ in rows[:most]:
+        if freed >= over or (len(taken) % AT_ONCE == 0 and time.monotonic() > end):
+            break
+        freed += (size + kept.more) * kept.filled
+        taken.append((id,))
+        db.execute("INSERT INTO dropped (id, why) VALUES (?, 'evicted')", (id,))
+        db.execute("DELETE FROM entry WHERE id=?", (id,))
+        db.execute("DELETE FROM history WHERE id=?", (id,))
+    forget_dropped(db)
+    return len(taken), freed
+
+
+def _forget_history(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+    """Delete the oldest earlier answers. Return their number and bytes."""
+    rows = db.execute("SELECT rowid, length(CAST(answer AS BLOB)) FROM history ORDER BY rowid LIMIT ?", (most,))
+    taken: list[tuple[int]] = []
+    freed = 0
+    for row, size in rows.fetchall():
+        if freed >= over:
+            break
+        freed += size
+        taken.append((row,))
+    db.executemany("DELETE FROM history WHERE rowid=?", taken)
+    return len(taken), freed

@@ -1,0 +1,142 @@
+"""A limit holds for everything that is kept, and the space of what it removes is used again."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.testing.samples import EVERYTHING, GPT, eventually, key, keys, lookup, make_entry
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLiteStore]:
+    """Yield a new store."""
+    store = SQLiteStore(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def size(store: SQLiteStore) -> int:
+    store.close()
+    return (Path(store.where) / "cache.db").stat().st_size
+
+
+def test_earlier_answers_count_and_go_first(store: SQLiteStore) -> None:
+    for number in range(5):
+        store.put(make_entry("a", f"{number}".encode() * 100, created=1e9 + number), GPT)
+    store.put(make_entry("b", b"b" * 100), GPT)
+
+    assert store.evict(400) == 0
+    assert [row.answer[:1] for row in store.history(key("a"))] == [b"3", b"2"]
+    assert store.evict(200) == 0
+    assert store.history(key("a")) == []
+    assert store.count() == (2, 200)
+
+
+def test_removed_entries_count_and_go_before_live_ones(store: SQLiteStore) -> None:
+    for name in "abcd":
+        store.put(make_entry(name, b"x" * 100), GPT)
+    store.remove(Selection(ids=[key("a"), key("b")]))
+
+    assert store.evict(400) == 0
+    assert store.removed() == 2
+    assert store.evict(200) == 0
+    assert (store.removed(), store.count()[0]) == (0, 2)
+
+
+def test_an_answer_of_a_fast_clock_is_evicted(store: SQLiteStore) -> None:
+    now = time.time()
+    store.put(make_entry("early", b"x" * 100, created=now - 100), GPT)
+    store.put(make_entry("future", b"x" * 100, created=now + 1e6), GPT)
+    store.put(make_entry("future, but hit", b"x" * 100, created=now + 1e6), GPT)
+    store.put(make_entry("late", b"x" * 100, created=now - 10), GPT)
+    store.record([lookup(1, "hit", "future, but hit", at=now - 50)], [GPT], 1_000)
+    order: list[str] = []
+    for limit in (300, 200, 100):
+        before = keys(store.entries(EVERYTHING))
+        assert store.evict(limit) == 1
+        order += before - keys(store.entries(EVERYTHING))
+
+    assert order == [key("future"), key("early"), key("future, but hit")]
+
+
+def test_prompts_and_vectors_count_where_they_make_the_file_large(store: SQLiteStore) -> None:
+    limit = 3_000_000
+    for start in range(0, 2_000, 100):
+        entries = [
+            make_entry(number, b"x" * 50, prompt=f"{number} " + "p" * 8_000, created=1e9 + number)
+            for number in range(start, start + 100)
+        ]
+        store.put_all(entries, [GPT], replace=False)
+        store.evict(limit)
+
+    assert 100 < store.count()[0] < 500
+    assert store.get(key(1_999)) is not None
+    assert eventually(lambda: size(store) < 2.5 * limit)
+
+
+def test_a_million_bytes_over_the_limit_go_in_short_steps(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put_all([make_entry(n, b"x" * 1_000, created=1e9 + n) for n in range(1_500)], [GPT], replace=False)
+    store.change(Selection(ids=[key(0)]), pinned=True)
+    transactions: list[int] = []
+    write = store._write
+    monkeypatch.setattr(store, "_write", lambda work, **how: transactions.append(1) or write(work, **how))
+
+    evicted = store.evict(100_000)
+    assert evicted >= 1_400
+    assert len(transactions) > 2
+    assert keys(store.entries(EVERYTHING)) == {key(0), *(key(number) for number in range(evicted + 1, 1_500))}
+
+
+def test_lookups_are_forgotten_with_all_that_tells_of_the_past(store: SQLiteStore) -> None:
+    for number in range(1_000):
+        store.put(make_entry("a", b"%d" % number * 2_000), GPT)
+    store.record([lookup(1, "hit")], [GPT], 1_000)
+    before = size(store)
+
+    assert store.forget_lookups() == 1
+    assert store.history(key("a")) == []
+    assert store.get(key("a")) is not None
+    assert eventually(lambda: size(store) < before / 3)
+
+
+def test_questions_of_removed_entries_go_with_them(store: SQLiteStore) -> None:
+    for name in "abc":
+        store.put(make_entry(name), GPT)
+    store.record([lookup(1, "hit", "b"), lookup(2, "miss", "d")], [GPT], 1_000)
+    store.remove(Selection(ids=[key("a"), key("b")]))
+    assert len(store.questions_of([key(name) for name in "abcd"])) == 4
+    store.forget_removed()
+
+    assert eventually(lambda: len(store.questions_of([key("a")])) == 0)
+    assert len(store.questions_of([key(name) for name in "abcd"])) == 3
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("mount"), reason="needs a small disk")
+def test_entries_are_evicted_on_a_full_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        store = SQLiteStore(disk)
+        for number in range(1_000):
+            store.put(make_entry(number, b"x" * 2_000, created=1e9 + number), GPT)
+        (disk / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 400_000)))
+        with pytest.raises(StoreError, match="full"):
+            store.put(make_entry("large", b"x" * 8_000_000), GPT)
+        count, held = store.count()
+
+        assert store.evict(held // 2) >= count // 3
+        store.put(make_entry("new", b"x" * 4_000), GPT)
+        assert store.get(key("new")) is not None
+        store.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
