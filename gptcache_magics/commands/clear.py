@@ -33,7 +33,7 @@ def clear(*, log: bool = ..., dry_run: bool, yes: bool = ...) -> pd.DataFrame | 
 @checked
 def clear(
     *,
-    log: Annotated[bool, Option(help="remove the lookups too; `undo` does not bring them back")] = False,
+    log: Annotated[bool, Option(help="remove lookups and earlier answers too; `undo` brings none back")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> pd.DataFrame | str:

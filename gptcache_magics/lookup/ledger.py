@@ -234,10 +234,6 @@ class Ledger:
                 for lookup, reason in late.values():
                     lookup.reason = reason
                     self._causes.add(lookup)
-            max_size = self.settings.options.max_size
-            if self.stored and max_size is not None:
-                self.stored = False
-                self._store.evict(max_size)
         except BaseException as error:  # an interrupt, too: the store counts a hit once, however often it is written
             with self._lock:
                 self._pending = dict([*self._pending.items()][-RECENT_LOOKUPS:])
@@ -248,6 +244,21 @@ class Ledger:
                 self.locked = True
             else:
                 self.failed(error, "writing lookups")
+        self._keep_within()
+
+    def _keep_within(self) -> None:
+        """Evict entries if an answer was stored; on a full disk, even though nothing could be written."""
+        max_size = self.settings.options.max_size
+        if not self.stored or max_size is None or self._store.readonly:
+            return
+        self.stored = False
+        try:
+            self.stored = self._store.evict(max_size) > 0  # it may go on with the next lookups
+        except StoreLockedError:
+            self.stored = self.locked = True
+        except StoreError as error:
+            self.stored = True
+            self.failed(error, "removing what is over --max-size")
 
     def explain(self, seconds: float = EXPLAIN_SECONDS) -> None:
         """Find the causes of recorded misses, for as long as ``seconds``, and write them."""
