@@ -95,6 +95,8 @@ def _times(seconds: Mapping[str, float]) -> Bars:
 
 
 def _counts(cells: Mapping[str, str]) -> Bars:
+    ordered = {name: cells[name] for name in CACHES if name in cells}
+
     def words(text: str) -> str:
         count, _, then = text.partition(", ")
         return f"{int(count):,}{' and an error' if then else ''}" if count.isdecimal() else text
@@ -103,7 +105,7 @@ def _counts(cells: Mapping[str, str]) -> Bars:
         first = text.split(",")[0].split()[0]
         return float(first) if first.isdecimal() else 0.0
 
-    return [(name, number(text), words(text)) for name, text in cells.items()]
+    return [(name, number(text), words(text)) for name, text in ordered.items()]
 
 
 def _bars(bars: Bars, most: float = 0.0) -> tuple[str, float]:
@@ -121,7 +123,9 @@ def _log_bars(bars: Bars) -> tuple[str, float]:
     for power in range(low, high + 1):
         x = LABELS + _room() * (power - low) / (high - low)
         lines.append(f'<line class="g" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height:.0f}"/>')
-        lines.append(f'<text class="s" x="{x:.1f}" y="{height + 13:.0f}" text-anchor="middle">{10.0**power:,g}</text>')
+        lines.append(
+            f'<text class="s" x="{x:.1f}" y="{height + 13:.0f}" text-anchor="middle">{_short(10.0**power)}</text>'
+        )
     return "".join(lines) + body, height + 16
 
 
@@ -164,10 +168,10 @@ def _growth(exact: Mapping[str, Any]) -> tuple[str, float]:
     for power in range(low, high + 1):
         _, y = place(sizes[0], 10.0**power)
         parts.append(f'<line class="g" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="s" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:,g}</text>')
+        parts.append(f'<text class="s" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(10.0**power)}</text>')
     for size in sizes:
         x, _ = place(size, 10.0**low)
-        text = f"{size // 1000:,}k" if size < 10**6 else f"{size // 10**6}M"
+        text = _short(size)
         parts.append(f'<text class="s" x="{x:.1f}" y="{height + 15}" text-anchor="middle">{text}</text>')
     ends: list[float] = []
     for name, points in sorted(lines.items(), key=lambda each: -each[1][-1][1]):
@@ -202,6 +206,14 @@ def _lines(words: Sequence[str]) -> list[str]:
             lines.append("")
         lines[-1] += f"{' · ' if lines[-1] else ''}{word}"
     return lines
+
+
+def _short(number: float) -> str:
+    """Return a power of ten, or a number of answers, as an axis shows it."""
+    for least, unit in ((10**6, "M"), (1_000, "k")):
+        if number >= least:
+            return f"{number / least:g}{unit}"
+    return f"{number:g}"
 
 
 def _kind(ours: bool) -> str:
