@@ -661,8 +661,8 @@ cache = gm.GPTCache(store=":memory:")
 cache.ledger.budget = Budget(100.0, {})
 set_llm_cache(cache)
 left = FakeListChatModel(responses=["answer"])
-unread = [begun(n) for n in range(1_000)]  # more than there are lines to stop at
-unneeded = [gm.GPTCache(store=":memory:") for n in range(200)]
+unread = [begun(n) for n in range(2_000)]  # more than there are lines to stop at
+unneeded = [gm.GPTCache(store=":memory:") for n in range(400)]
 model = FakeListChatModel(responses=["answer"], sleep=0.2)
 
 threading.settrace(drop)

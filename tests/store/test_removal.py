@@ -59,6 +59,17 @@ def test_a_final_removal_gives_the_space_back(store: SQLiteStore) -> None:
     assert store.count()[0] == 1
 
 
+def test_many_are_removed_and_come_back_in_several_transactions(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gptcache_magics.store.sqlite.removal.CHECKED", 400)
+    chosen = [key(number) for number in range(1_500)]
+    assert store.remove(Selection(ids=chosen)) == 1_500
+    assert (store.count()[0], store.removed()) == (500, 1_500)
+    assert store.undo() == 1_500
+    assert (store.count()[0], store.removed()) == (MANY, 0)
+
+
 def test_a_removal_can_be_undone_until_the_next_one(store: SQLiteStore) -> None:
     first = Selection(ids=[key(number) for number in range(1_500)])
     assert store.remove(first) == store.undo() == 1_500

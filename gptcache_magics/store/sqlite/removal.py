@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Selection
@@ -22,8 +24,10 @@ T = TypeVar("T")
 EVERYTHING: Final = Selection()
 DROPPED_KEPT: Final = 10_000
 """Most records of what is gone: other kernels forget these entries, and a miss says why."""
-CHECKED: Final = 10_000
-"""Most chosen entries that are looked at again in the transaction that removes them: in 20 ms."""
+CHECKED: Final = 5_000
+"""Most entries to remove in one transaction, in 30 ms. So many are looked at again there, for they may have changed."""
+PAUSE_SECONDS: Final = 0.005
+"""Pause between two such transactions."""
 RENEWED: Final = 1_000
 """Most entries that come back with vectors of new numbers; of more, all vectors of a context are read again."""
 _BACK: Final = "e.generation >= (SELECT kept FROM generation) AND e.generation < (SELECT since FROM generation)"
@@ -35,6 +39,14 @@ _REMOVED: Final = "SELECT id FROM removed WHERE removal=(SELECT removal FROM gen
 def forget_dropped(db: sqlite3.Connection) -> None:
     """Keep only the newest records of what is gone."""
     db.execute("DELETE FROM dropped WHERE sequence <= (SELECT max(sequence) FROM dropped) - ?", (DROPPED_KEPT,))
+
+
+def _take(db: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Let entries not be live any more."""
+    number = generations(db).removal
+    db.executemany("INSERT OR REPLACE INTO removed VALUES (?,?)", [(id, number) for id in ids])
+    db.executemany("INSERT INTO dropped (id, why) VALUES (?, 'removed')", [(id,) for id in ids])
+    forget_dropped(db)
 
 
 class SQLiteRemoval:
@@ -106,26 +118,25 @@ class SQLiteRemoval:
             found = db.execute(f"SELECT e.id FROM entry e WHERE {of} AND {where}", (json.dumps(ids), *values))
             return [id for (id,) in found]
 
-        def work(db: sqlite3.Connection) -> int:
+        def work(db: sqlite3.Connection) -> list[int]:
             taken = still(db) if len(ids) <= CHECKED else ids
             db.execute("UPDATE generation SET kept=since, removal=removal+1")
-            number = generations(db).removal
-            db.executemany("INSERT OR REPLACE INTO removed VALUES (?,?)", [(id, number) for id in taken])
-            db.executemany(
-                "INSERT INTO dropped (id, why) VALUES (?, 'removed')", [(id,) for id in taken[-DROPPED_KEPT:]]
-            )
             if len(taken) > DROPPED_KEPT:
                 db.execute("INSERT INTO dropped (id) VALUES (NULL)")
-            forget_dropped(db)
-            return len(taken)
+            _take(db, taken[:CHECKED])
+            return taken
 
-        return self._write(work)
+        taken = self._write(work)
+        for at in range(CHECKED, len(taken), CHECKED):  # others write in between
+            time.sleep(PAUSE_SECONDS)
+            self._write(partial(_take, ids=taken[at : at + CHECKED]))
+        return len(taken)
 
     def undo(self) -> int:
         """Bring the last removal back. Return the number of entries that came back."""
         number = self.removed()
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: sqlite3.Connection) -> bool:
             cleared = generations(db).cleared
             if number <= RENEWED:
                 db.execute(VECTORS_AGAIN.format(_CLEARED if cleared else _REMOVED))
@@ -135,10 +146,11 @@ class SQLiteRemoval:
                 db.execute(f"UPDATE generation SET undone={newest}")
             if cleared:
                 db.execute("UPDATE generation SET since=kept")
-            else:
-                db.execute("DELETE FROM removed WHERE removal=(SELECT removal FROM generation)")
+                return False
+            return db.execute(f"DELETE FROM removed WHERE id IN ({_REMOVED} LIMIT {CHECKED})").rowcount == CHECKED
 
-        self._write(work)
+        while self._write(work):  # others write in between
+            time.sleep(PAUSE_SECONDS)
         return number
 
     def removed(self, limit: int | None = None) -> int:
