@@ -68,10 +68,6 @@ class StoredEntry(NamedTuple):
     author: str
 
 
-_NUMBERS: Final = frozenset({"prompt_digest", "shape", "digest"})
-"""Columns of any 64-bit number."""
-
-
 def _columns(of: str) -> str:
     return ", ".join(f"{of}.edited::int" if name == "edited" else f"{of}.{name}" for name in StoredEntry._fields)
 
@@ -230,9 +226,7 @@ def _bounded(value: float | int | None) -> Any:
 def sound_entry(values: Sequence[Any], key: str | None = None) -> tuple[Entry, str] | None:
     """Return the entry that was read as ``FOUND``, and its author; None if it is damaged."""
     row: StoredEntry = tuple.__new__(StoredEntry, values)
-    if not fits(_Checked, _checked(row)):
-        return None
-    if any(type(getattr(row, name)) not in (int, type(None)) for name in _NUMBERS) or len(row.key) != 16:
+    if not fits(StoredEntry, row) or len(row.key) != 16:
         return None
     prompt, answer = unpacked(row.prompt), unpacked(row.answer)
     if prompt is None or answer is None or digest(answer) != row.digest:
@@ -259,31 +253,6 @@ def sound_entry(values: Sequence[Any], key: str | None = None) -> tuple[Entry, s
         ignored=row.ignored,
     )
     return entry, row.author
-
-
-class _Checked(NamedTuple):
-    key: bytes
-    configuration: bytes
-    prompt: bytes
-    question: str
-    answer: bytes
-    created: float
-    seconds: float | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    cache_write_tokens: int | None
-    expires: float | None
-    sample: int
-    finish_reason: str
-    edited: int
-    tags: str
-    ignored: str
-    author: str
-
-
-def _checked(row: StoredEntry) -> list[Any]:
-    return [getattr(row, name) for name in _Checked._fields]
 
 
 def unpacked(data: bytes) -> bytes | None:

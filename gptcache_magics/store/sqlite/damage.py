@@ -22,7 +22,7 @@ __all__ = ["LARGEST", "Damage", "checksum", "column_fits", "fits", "label_checks
 R = TypeVar("R", bound=tuple[Any, ...])
 LARGEST: Final = 2**33
 """Largest number of tokens or seconds: as a moment the year 2242, and pandas ends in 2262."""
-_UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "checksum", *FIGURES})
+_UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "shape", "checksum", "digest", *FIGURES})
 """Columns of numbers that begin with a process id, of digests and of sums."""
 
 
