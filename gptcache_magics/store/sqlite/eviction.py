@@ -15,11 +15,9 @@ from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.database import code_of
 from gptcache_magics.store.sqlite.live import LIVE, generations
-from gptcache_magics.store.sqlite.recent import Recent
-from gptcache_magics.store.sqlite.removal import forget_dropped
+from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
 from gptcache_magics.store.sqlite.sweeper import STEP_SECONDS, free_pages
 
 __all__ = ["SQLiteEviction"]
@@ -75,23 +73,8 @@ class Kept(NamedTuple):
         return self.live + self.removed + self.history
 
 
-class SQLiteEviction:
+class SQLiteEviction(SQLiteRemoval):
     """The part of an SQLite store that keeps it within a size."""
-
-    _connections: Connections
-    _recent: Recent
-
-    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
-        """Run ``work`` in one transaction."""
-        raise NotImplementedError
-
-    def _sweep(self) -> None:
-        """Give back the space of what nothing brings back."""
-        raise NotImplementedError
-
-    def forget_removed(self) -> None:
-        """Make the last removal final."""
-        raise NotImplementedError
 
     def evict(self, limit: int) -> int:
         """Remove entries unused for longest, but never pinned ones, until what is kept takes ``limit`` bytes."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from gptcache_magics.store.protocol import Configuration, Lookup
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import fits
+from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import (
     ADD_IGNORED,
     ADD_TAG,
@@ -33,16 +33,11 @@ T = TypeVar("T")
 ENDS: Final = "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM lookup"
 
 
-class SQLiteLookups:
+class SQLiteLookups(SQLitePart):
     """The half of an SQLite store that records lookups; tables read them."""
 
-    _connections: Connections
     _known_configurations: set[tuple[int, str]]
     """Configurations known to be in the file, with the epoch of that file."""
-
-    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
-        """Run ``work`` in one transaction."""
-        raise NotImplementedError
 
     def record(
         self, lookups: Iterable[Lookup], configurations: Iterable[Configuration], keep: int, sums: Iterable[Sum] = ()
@@ -134,10 +129,6 @@ class SQLiteLookups:
         number = self._write(work)
         self._sweep()
         return number
-
-    def _sweep(self) -> None:
-        """Give back the space of what nothing brings back."""
-        raise NotImplementedError
 
     def _put_configurations(self, db: sqlite3.Connection, configurations: Iterable[Configuration]) -> None:
         new = [each for each in configurations if (self._connections.epoch, each.key) not in self._known_configurations]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries
-from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.live import LIVE, generations, is_left_over
-from gptcache_magics.store.sqlite.recent import Recent
+from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.sweeper import Sweeper, spare_pages
 from gptcache_magics.store.sqlite.vectors import VECTORS_AGAIN
 
@@ -49,26 +47,10 @@ def _take(db: sqlite3.Connection, ids: Sequence[int]) -> None:
     forget_dropped(db)
 
 
-class SQLiteRemoval:
+class SQLiteRemoval(SQLitePart):
     """The part of an SQLite store that removes entries."""
 
-    _connections: Connections
-    _damage: Damage
-    _recent: Recent
     _sweeper: Sweeper
-
-    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
-        """Run ``work`` in one transaction."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Write the answers that wait for a locked file."""
-        raise NotImplementedError
-
-    @property
-    def readonly(self) -> bool:
-        """Whether nothing can be written."""
-        raise NotImplementedError
 
     def clear(self) -> int:
         """Remove every entry. Return the number removed."""

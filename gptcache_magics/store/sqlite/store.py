@@ -25,7 +25,6 @@ from gptcache_magics.store.sqlite.eviction import SQLiteEviction
 from gptcache_magics.store.sqlite.live import COPIED
 from gptcache_magics.store.sqlite.lookups import SQLiteLookups
 from gptcache_magics.store.sqlite.recent import Following, Recent
-from gptcache_magics.store.sqlite.removal import SQLiteRemoval
 from gptcache_magics.store.sqlite.statements import (
     ADD_TAG,
     FIND,
@@ -52,7 +51,7 @@ LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
 
-class SQLiteStore(SQLiteRemoval, SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
+class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -67,11 +66,6 @@ class SQLiteStore(SQLiteRemoval, SQLiteEviction, SQLiteTables, SQLiteLookups, SQ
         self._late: dict[str, tuple[Entry, Configuration]] = {}
         """The answers that wait for a locked file, by key: the next transaction writes them."""
         fork.in_child(self._leave_late)
-
-    @property
-    def readonly(self) -> bool:
-        """Whether nothing can be written."""
-        return self._connections.readonly
 
     @property
     def notices(self) -> Sequence[str]:

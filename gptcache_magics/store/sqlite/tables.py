@@ -24,9 +24,9 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
-from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.damage import Damage, column_fits, fits
+from gptcache_magics.store.sqlite.damage import column_fits, fits
 from gptcache_magics.store.sqlite.live import LIVE
+from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import (
     CONFIGURATION,
     ENTRY,
@@ -53,11 +53,8 @@ RECENT: Final = 10_000
 """Newest lookups of which the misses are explained when a table is read."""
 
 
-class SQLiteTables:
+class SQLiteTables(SQLitePart):
     """The reading half of a store in one SQLite file."""
-
-    _connections: Connections
-    _damage: Damage
 
     def generation(self) -> int:
         """Return how often the store was cleared."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
-from gptcache_magics.store.sqlite.connections import Connections
-from gptcache_magics.store.sqlite.damage import Damage, fits, label_checksum, vector_checksum
+from gptcache_magics.store.sqlite.damage import fits, label_checksum, vector_checksum
 from gptcache_magics.store.sqlite.live import LIVE
+from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import exact, hex_of, id_number, id_of, id_text, objection_values
 
 __all__ = ["VECTORS_AGAIN", "SQLiteVectors"]
@@ -46,11 +46,8 @@ LABELS: Final = f"""SELECT {id_of("l.asked")} AS asked, {id_of("l.entry")} AS en
     FROM label l LEFT JOIN question a ON a.id=l.asked LEFT JOIN question s ON s.id=l.entry ORDER BY l.at DESC"""
 
 
-class SQLiteVectors:
+class SQLiteVectors(SQLitePart):
     """The half of an SQLite store that matching by meaning needs."""
-
-    _connections: Connections
-    _damage: Damage
 
     def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return entries that this embedder has not seen, after the one with the id ``after``."""
@@ -77,7 +74,7 @@ class SQLiteVectors:
             number, where = id_number(key), bytes.fromhex(context) if context is not None else None
             values.append((embedder, where, vector, vector_checksum(number, embedder, where, vector), number))
 
-        self._connections.write(lambda db: self._put_vectors(db, values))
+        self._write(lambda db: self._put_vectors(db, values))
 
     def _put_vectors(self, db: sqlite3.Connection, values: Sequence[tuple[Any, ...]]) -> None:
         """Write the values of vectors, of which the last is the number of the entry's id."""
@@ -110,19 +107,19 @@ class SQLiteVectors:
     def put_probe(self, embedder: str, vector: bytes) -> None:
         """Store what an embedder of this name gives for that text, unless one is stored."""
         sql = "INSERT OR IGNORE INTO probe VALUES (?,?)"
-        self._connections.write(lambda db: db.execute(sql, (embedder, vector)))
+        self._write(lambda db: db.execute(sql, (embedder, vector)))
 
     def choose_threshold(self, embedder: str, threshold: float) -> None:
         """Store which cosine is enough with this embedder."""
         sql = "INSERT OR REPLACE INTO threshold VALUES (?,?)"
-        self._connections.write(lambda db: db.execute(sql, (embedder, threshold)))
+        self._write(lambda db: db.execute(sql, (embedder, threshold)))
 
     def put_label(self, asked: str, near: Near, right: bool) -> None:
         """Store a person's verdict: whether the answer of ``near`` is right for the question asked."""
         ids = id_number(asked), id_number(near.key)
         facts = (*ids, right, near.similarity, near.embedder, time.time(), *objection_values(near))
         values = (*facts, label_checksum(*ids, right))
-        self._connections.write(lambda db: self._put_label(db, values))
+        self._write(lambda db: self._put_label(db, values))
 
     def _put_label(self, db: sqlite3.Connection, values: Sequence[Any]) -> None:
         """Write the values of a label, of which the first is the number of the question's id."""
