@@ -85,10 +85,14 @@ class Delivery:
         with self._sending:
             yield
 
-    def finish(self) -> str:
-        """Send what waits, as far as that is possible in ``FINISH_SECONDS``. Returns a sentence about what is left."""
+    def stop(self) -> None:
+        """End the thread; the next ``wake`` begins another."""
         self._closed = True
         self._awake.set()
+
+    def finish(self) -> str:
+        """Send what waits, as far as that is possible in ``FINISH_SECONDS``. Returns a sentence about what is left."""
+        self.stop()
         until = time.monotonic() + FINISH_SECONDS
         store = self._store
         try:

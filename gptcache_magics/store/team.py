@@ -12,7 +12,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -25,7 +26,7 @@ from gptcache_magics.store.patience import patience
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
 from gptcache_magics.store.postgres.records import Change, TeamAnswer, TeamVector
-from gptcache_magics.store.protocol import Configuration, Entry, EntryVector, Found, Selection
+from gptcache_magics.store.protocol import Entry, EntryVector, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite import outbox
 from gptcache_magics.store.sqlite.damage import vector_checksum
@@ -77,6 +78,8 @@ class TeamStore(SQLiteStore):
         """Sentence that says why the database cannot be used, and what to type; empty if it can, or may again."""
         self._said = ""
         """Sentence that the user has got about a team that is away: its reason may change from try to try."""
+        self._queued = 0
+        """A number that grows when something is queued."""
         self._delivery = Delivery(self)
         self._renew()
         fork.in_child(self._renew)
@@ -154,15 +157,13 @@ class TeamStore(SQLiteStore):
             If something still waits to be sent, or could not be written.
         """
         left = ""
-        try:
-            left = self._delivery.finish()
-        except StoreLockedError:  # settling says it
-            pass
-        finally:
-            try:
-                super().close()
-            finally:
-                self.database.close()
+        with ExitStack() as ends:
+            ends.callback(self.database.close)
+            ends.callback(super().close)
+            ends.callback(self._delivery.stop)
+            self.settle()  # what waited for the file is sent, too
+            with suppress(StoreLockedError):  # another try is made when the cache is on there again
+                left = self._delivery.finish()
         if left:
             raise StoreError(left)
 
@@ -369,30 +370,20 @@ class TeamStore(SQLiteStore):
 
     # Store: what is written is queued in the same transaction
 
-    def put(self, entry: Entry, configuration: Configuration) -> None:
-        """Store an entry durably, and send it to the team."""
-        super().put(entry, configuration)
-        self._delivery.wake()
-
-    def put_all(
-        self,
-        entries: Iterable[Entry],
-        configurations: Iterable[Configuration],
-        *,
-        replace: bool,
-        at: float | None = None,
-    ) -> int:
-        """Store many entries in one transaction, and send them. Return how many are new or changed."""
-        stored = super().put_all(entries, configurations, replace=replace, at=at)
-        self._delivery.wake()
-        return stored
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
+        """Run ``work`` in one transaction, and send what it has queued."""
+        before = self._queued
+        result = super()._write(work, patient=patient)
+        if self._queued != before:
+            self._delivery.wake()  # not before: the thread would not see what is not committed
+        return result
 
     def _put(self, db: sqlite3.Connection, entry: Entry, at: float | None = None) -> bool:
         replaced = super()._put(db, entry, at)
         if self.shares:
             team, number = self.team(db).id, id_number(entry.key)
             db.execute("UPDATE entry SET team=?, author=? WHERE id=?", (team, self.database.role, number))
-            outbox.queue(db, team, outbox.ENTRY, [(number,)])
+            self._queue(db, outbox.ENTRY, [(number,)])
         return replaced
 
     def _put_lookups(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -410,7 +401,7 @@ class TeamStore(SQLiteStore):
     def _queue(self, db: sqlite3.Connection, kind: str, places: Sequence[Sequence[Any]]) -> None:
         if self.shares:
             outbox.queue(db, self.team(db).id, kind, places)
-            self._delivery.wake()
+            self._queued += 1
 
     # Remove, for everybody
 
@@ -451,14 +442,13 @@ class TeamStore(SQLiteStore):
         number = super().undo()
         back = sorted(before - self._connections.read(gone))
         if back and self.shares:
+            places = [(id,) for id in back]
 
-            def work(db: sqlite3.Connection) -> None:
-                team = self.team(db).id
-                outbox.queue(db, team, outbox.ENTRY, [(id,) for id in back])
-                outbox.queue(db, team, outbox.VECTOR, [(id,) for id in back])
+            def again(db: sqlite3.Connection) -> None:
+                self._queue(db, outbox.ENTRY, places)
+                self._queue(db, outbox.VECTOR, places)
 
-            self._write(work)
-            self._delivery.wake()
+            self._write(again)
         return number
 
     def _shared_ids(self, selection: Selection) -> list[str]:
