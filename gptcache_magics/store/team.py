@@ -230,9 +230,18 @@ class TeamStore(SQLiteStore):
         if self._must_look():
             self._look()
         found = super().get(key)
-        if found is not None and (found.expires is None or found.expires > time.time()):
+        if found is not None and (found.expires is None or found.expires > time.time() or self._is_queued(key)):
             return found
         return self._from_team(key) or found
+
+    def _is_queued(self, key: str) -> bool:
+        """Return whether the team does not have what was stored here last."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            team = self._known(db)
+            return team is not None and outbox.is_queued(db, team.id, id_number(key))
+
+        return self._connections.read(work)
 
     def gone(self, key: str) -> Reason | None:
         """Return why an entry is not served: the team is away, or it is damaged, removed or evicted."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.waiting import wait_until
 
 Member = Callable[..., TeamStore]
 EVERYTHING = Selection()
+NOW = time.time()
 
 
 @pytest.fixture
@@ -233,6 +235,7 @@ def test_a_killed_kernel_loses_nothing_of_a_full_queue(member: Member, team_data
 
 WRITER = """
 import sys
+import time
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.team import TeamStore
 from gptcache_magics.testing.samples import GPT, make_entry
@@ -374,3 +377,27 @@ def test_the_password_is_nowhere_in_the_file(member: Member, team_database: Data
 
     for file in Path(ann.where).iterdir():
         assert PASSWORD.encode() not in file.read_bytes()
+
+
+def test_an_equal_answer_after_the_first_has_expired_is_found_by_all(member: Member) -> None:
+    ann, bob = member("ann"), member("bob")
+    ann.put(make_entry("a", created=NOW - 20, expires=NOW - 10), GPT)
+    sent(ann)
+    ann.put(make_entry("a", created=NOW, expires=NOW + 1000), GPT)
+    sent(ann)
+
+    found = bob.get(key("a"))
+    assert found is not None
+    assert found.expires == NOW + 1000
+
+
+def test_what_a_kernel_stores_later_wins_though_its_clock_went_back(member: Member) -> None:
+    ann, bob = member("ann"), member("bob")
+    ann.put(make_entry("a", b"first", created=200), GPT)
+    sent(ann)
+    ann.put(make_entry("a", b"second", created=100, expires=150), GPT)
+
+    assert ann.get(key("a")).answer == b"second"  # type: ignore[union-attr]
+    sent(ann)
+    assert ann.get(key("a")).answer == b"second"  # type: ignore[union-attr]
+    assert bob.get(key("a")).answer == b"second"  # type: ignore[union-attr]

@@ -114,11 +114,13 @@ def _changes(columns: Sequence[str], key: Sequence[str]) -> str:
     return f"({', '.join(key)}) DO UPDATE SET {changes}"
 
 
-# The server notes what was replaced, and by whom. A row that was found damaged is replaced by any other.
+# The server notes what was replaced, and by whom. A row that was found damaged is replaced by any other, and one of the
+# same kernel by what that stored later, whatever its clock says.
 PUT_ENTRY: Final = (
     _insert("entry", _ENTRY)
     + _changes(_ENTRY, ("space", "id"))
-    + " WHERE %s OR (excluded.created > t.created AND excluded.digest <> t.digest)"
+    + " WHERE %s OR ((excluded.created > t.created OR excluded.origin = t.origin)"
+    " AND (excluded.digest <> t.digest OR excluded.expires IS DISTINCT FROM t.expires))"
 )
 PUT_CONFIGURATION: Final = (
     _insert("configuration", _CONFIGURATION) + "(space, key) DO UPDATE SET call_parameters = excluded.call_parameters"

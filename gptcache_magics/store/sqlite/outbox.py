@@ -19,7 +19,7 @@ from gptcache_magics.store.sqlite.statements import LOOKUP, hex_of
 
 __all__ = [
     *("ENTRY", "LABEL", "LOOKUP_KIND", "OUTBOX", "OVERTAKEN", "VECTOR"),
-    *("fetched", "fetched_until", "lease", "next_to_send", "overtaken", "release", "sent", "waiting"),
+    *("fetched", "fetched_until", "is_queued", "lease", "next_to_send", "overtaken", "release", "sent", "waiting"),
     *("Queued", "StoredVector", "Team", "drop_all", "drop_some", "lookup_rows", "queue", "stored_vectors", "team_of"),
 ]
 
@@ -112,6 +112,12 @@ def team_of(db: sqlite3.Connection, address: str, space: str) -> Team:
 def queue(db: sqlite3.Connection, team: int, kind: str, places: Iterable[Sequence[Any]]) -> None:
     """Note what is to be sent: entries, vectors and labels by the number of an id, lookups by run and number in it."""
     db.executemany(_QUEUE[kind], [(team, *place) for place in places])
+
+
+def is_queued(db: sqlite3.Connection, team: int, id: int) -> bool:
+    """Return whether an entry waits to be sent, and nobody has replaced or removed it."""
+    sql = "SELECT 1 FROM outbox WHERE team=? AND kind='entry' AND id=?"
+    return db.execute(sql, (team, id)).fetchone() is not None
 
 
 def next_to_send(db: sqlite3.Connection, team: int, limit: int) -> list[Queued]:
