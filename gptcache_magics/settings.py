@@ -156,6 +156,9 @@ class Config:
     badge: bool = _option(True, "Whether a line under each cell says what it saved.")
     stream: bool = _option(True, "Whether stream and astream use the cache.")
     single_flight: bool = _option(True, "Whether identical calls at the same time share one model call.")
+    team_single_flight: bool = _option(
+        False, "Whether identical calls of a team's kernels at the same time share one model call: they wait for it."
+    )
     mark_hits: bool = _option(True, 'Whether a hit says so in response_metadata["gptcache"].')
     keep_lookups: int = _option(100_000, "How many of the newest lookups are kept.")
     redact: bool = _option(False, "Whether the panel hides prompts and answers.")

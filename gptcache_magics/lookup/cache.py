@@ -32,6 +32,7 @@ from gptcache_magics.lookup.request import (
     Search,
 )
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight
+from gptcache_magics.lookup.team_flight import TeamFlights
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.patience import waiting
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
@@ -46,36 +47,49 @@ class RequestCache:
     def __init__(self, store: Store, answers: Answers, ledger: Ledger) -> None:
         self._store, self._answers, self._ledger = store, answers, ledger
         self._flights = SingleFlight()
+        self._team_flights = TeamFlights(store)
 
     def lookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer."""
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)
+        begun, pause = time.monotonic(), None
         while True:
             landings = self._flights.landings
             looked = self._recall(request, codec, before) or self._search(request, codec, before)
             if isinstance(looked, Hit):
-                return looked
+                return looked if pause is None else self._land(request, looked)
             flight = self._flight(request, looked, landings, blocking=True)
-            if flight is None or not flight.wait():
+            if flight is not None and flight.wait():
+                continue
+            ask = flight is not None or not self._waits_for_the_team(request, looked)
+            pause = None if ask else self._team_pause(request, begun, blocking=True)
+            if pause is None:
                 return self._leave_to_the_model(request, looked)
+            time.sleep(pause)
 
     async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
         """Look up an answer; one in memory costs no thread, anything else never blocks the event loop."""
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)  # here, not in a thread: tasks begin in a fixed order
+        begun, pause = time.monotonic(), None
         while True:
             landings = self._flights.landings
             looked: Hit | Search | None = self._recall(request, codec, before)
             if looked is None:
                 looked = await asyncio.to_thread(self._search, request, codec, before)
             if isinstance(looked, Hit):
-                return looked
+                return looked if pause is None else self._land(request, looked)
             flight = self._flight(request, looked, landings, blocking=False)
-            if flight is None or not await flight.wait_async():
+            if flight is not None and await flight.wait_async():
+                continue
+            ask = flight is not None or not self._waits_for_the_team(request, looked)
+            pause = None if ask else await asyncio.to_thread(self._team_pause, request, begun, blocking=False)
+            if pause is None:
                 break
+            await asyncio.sleep(pause)
         if request.scope.mode == "replay":  # searches the closest prompt
             return await asyncio.to_thread(self._leave_to_the_model, request, looked)
         return self._leave_to_the_model(request, looked)
@@ -114,6 +128,7 @@ class RequestCache:
             reason = ledger.failed(error, "storing an answer", again=again)
         finally:
             if request.call is not None:
+                self._team_flights.land(request.identity.key, request.call, answered=stored)
                 self._flights.land(request.identity.key, request.call, answered=stored)
         if lookup is not None:
             ledger.paid(lookup, seconds or 0.0, used, reason)
@@ -129,6 +144,7 @@ class RequestCache:
 
     def call_ended(self, call: Caller) -> None:
         """Release those who wait for answers that a call will not give any more."""
+        self._team_flights.land_all(call)
         self._flights.land_all(call)
 
     def _recall(self, request: Request, codec: AnswerCodec, before: int) -> Hit | None:
@@ -198,6 +214,27 @@ class RequestCache:
             return None
         return self._flights.join(request.identity.key, request.call, landings, blocking=blocking)
 
+    def _waits_for_the_team(self, request: Request, search: Search) -> bool:
+        config = self._ledger.settings.config
+        asks = request.call is not None and not search.failed and request.scope.mode == "auto"
+        return asks and config.single_flight and config.team_single_flight
+
+    def _team_pause(self, request: Request, begun: float, *, blocking: bool) -> float | None:
+        """Return the seconds after which to look again for another kernel's answer; None to ask the model."""
+        key, call = request.identity.key, request.call
+        if call is None:
+            return None
+        may_wait = self._flights.may_wait(key, call, blocking=blocking)
+        with waiting(request.patience):
+            return self._team_flights.pause(key, call, time.monotonic() - begun, may_wait=may_wait)
+
+    def _land(self, request: Request, hit: Hit) -> Hit:
+        """Let those go on that wait for this request: another kernel of the team has brought the answer."""
+        if request.call is not None:
+            self._team_flights.land(request.identity.key, request.call, answered=False)
+            self._flights.land(request.identity.key, request.call, answered=True)
+        return hit
+
     def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
         """Note that the model answers, or refuse to ask it."""
         identity = request.identity
@@ -213,6 +250,7 @@ class RequestCache:
         lookup = self._note(outcome, request, reason, search.seconds, search.near, refusal=str(refused))
         self._ledger.paid(lookup, 0.0, Usage(0, 0), None)
         if request.call is not None:
+            self._team_flights.land(identity.key, request.call, answered=False)
             self._flights.land(identity.key, request.call, answered=False)
         return Refused(refused)
 

@@ -19,7 +19,7 @@ import asyncio
 import concurrent.futures.thread
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -61,6 +61,11 @@ class Flight:
             return True
         paused = self.call.paused
         return paused is not None and time.monotonic() - paused > STREAM_WAIT_SECONDS
+
+    @property
+    def of_a_task(self) -> bool:
+        """Whether an event loop must go on for the answer to come."""
+        return self._loop is not None and not self.lost
 
     def may_be_awaited(self, call: Caller, *, blocking: bool) -> bool:
         """Return whether the owner surely goes on while ``call`` waits here and now, in this thread or task."""
@@ -145,7 +150,8 @@ class SingleFlight:
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None and not flight.lost:
-                return flight if self._free(call) and flight.may_be_awaited(call, blocking=blocking) else None
+                free = self._free(call, self._flights)
+                return flight if free and flight.may_be_awaited(call, blocking=blocking) else None
             new = Flight(call, blocking=blocking)
             if self._landed.get(key, 0) > looked:
                 new.land(answered=True)
@@ -175,16 +181,21 @@ class SingleFlight:
             for key in [key for key, flight in self._flights.copy().items() if flight.call is call]:
                 self.land(key, call, answered=False)
 
-    def _free(self, call: Caller) -> bool:
+    def may_wait(self, key: str, call: Caller, *, blocking: bool) -> bool:
+        """Return whether the owner of a key may wait for another process, without keeping others here waiting."""
+        with self._lock:
+            others = self._flights.copy()
+        others.pop(key, None)
+        return self._free(call, others) and not (blocking and any(each.of_a_task for each in others.values()))
+
+    def _free(self, call: Caller, flights: Mapping[str, Flight]) -> bool:
         """Return whether nobody with a key of his own waits for ``call``: itself, its caller, or a call around it."""
         mine = {task_or_thread(), call.owner}
         around = set[Caller]()
         while call.outer is not None:
             call = call.outer
             around.add(call)
-        return not any(
-            (each.holder in mine or each.call in around) and not each.lost for each in self._flights.values()
-        )
+        return not any((each.holder in mine or each.call in around) and not each.lost for each in flights.values())
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

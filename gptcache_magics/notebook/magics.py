@@ -45,6 +45,7 @@ class GPTCacheMagics(Magics):
     badge = _trait(Bool, "badge")
     stream = _trait(Bool, "stream")
     single_flight = _trait(Bool, "single_flight")
+    team_single_flight = _trait(Bool, "team_single_flight")
     mark_hits = _trait(Bool, "mark_hits")
     keep_lookups = _trait(Int, "keep_lookups", min=1)
     keep_cut_off = _trait(Bool, "keep_cut_off")

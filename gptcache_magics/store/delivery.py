@@ -32,7 +32,7 @@ BATCH: Final = 50
 FINISH_SECONDS: Final = 5.0
 """Longest time that ``off`` sends."""
 AGAIN_SECONDS: Final = 5.0
-"""Time between two tries while the team is away, another kernel sends, or the file is locked."""
+"""Time between two tries while the team is away, another kernel sends, or the file is locked. Leases last longer."""
 NOUNS: Final = {
     outbox.ENTRY: "answer",
     outbox.OVERTAKEN: "answer",
@@ -133,13 +133,15 @@ class Delivery:
                 return False
             if store.database.away:
                 store.connect_again()
+            store.database.leases.keep()
             while not self._closed and self._contexts and store.fetch(*self._contexts[0]):
                 pass
             if self._contexts:
                 self._contexts.popleft()
             while not self._closed and store.shares and self._send():
                 pass
-            return bool(self._contexts) or (store.shares and bool(store.waiting()))
+            again = self._contexts or store.database.leases.any or (store.shares and store.waiting())
+            return bool(again)
         except TeamAway:
             return True
         except StoreError as error:  # such as a locked file

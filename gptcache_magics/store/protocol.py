@@ -301,6 +301,15 @@ class WithTeam(Store, Protocol):
     def waiting(self) -> Mapping[str, int]:
         """Return how many things of each kind wait to be sent."""
 
+    def claim(self, key: str) -> bool:
+        """Return whether this kernel may ask a model for an answer; False while another kernel of the team does.
+
+        Raises ``StoreError`` if the team cannot be asked.
+        """
+
+    def give_back(self, key: str) -> None:
+        """Let another kernel ask: the answer will not come from here."""
+
 
 def team_behind(store: object) -> WithTeam | None:
     """Return a store that has a team behind it; None for another."""

@@ -243,6 +243,20 @@ class TeamStore(SQLiteStore):
 
         return self._connections.read(work)
 
+    def claim(self, key: str) -> bool:
+        """Return whether this kernel may ask a model for an answer; False while another kernel of the team does."""
+        if not self.can_ask():
+            raise TeamAway(self.trouble)
+        mine = self._asked(lambda: self.database.leases.take(key))
+        if mine:
+            self._delivery.wake()  # it renews
+        return mine
+
+    def give_back(self, key: str) -> None:
+        """Let another kernel ask: the answer will not come from here."""
+        self.database.leases.give_back(key)
+        self._delivery.wake()
+
     def gone(self, key: str) -> Reason | None:
         """Return why an entry is not served: the team is away, or it is damaged, removed or evicted."""
         with self._lock:

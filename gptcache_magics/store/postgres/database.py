@@ -20,6 +20,7 @@ from gptcache_magics.store.postgres.connections import (
     Connections,
 )
 from gptcache_magics.store.postgres.failure import team_command
+from gptcache_magics.store.postgres.leases import Leases
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.records import Change, TeamAnswer, TeamVector
 from gptcache_magics.store.postgres.schema import MAKE_WEEKS, PRODUCT, VERSION, bring_forward
@@ -113,6 +114,8 @@ class TeamDatabase:
         self.pooled = address.pooled
         """Whether a pooler is between. Known once connected."""
         self._connections = Connections(address, self._greet)
+        self.leases = Leases(self._connections, address.space, origin)
+        """What this kernel asks models about, if other kernels are to wait for the answers."""
         self._known: set[tuple[str, str]] = set()
         """Configurations that are known to be there, with the identity of the database."""
         self._distrusted: set[str] = set()
@@ -277,6 +280,7 @@ class TeamDatabase:
             _keep(line, PUT_CONFIGURATION, [configuration_values(space, each) for each in configured])
             _keep(line, PUT_ENTRY, rows)
             _keep(line, PUT_QUESTION, questions)
+            self.leases.end(line, [id_number(each.key) for each in entries])
             return int(_one(line, _NEWEST, space)[0])
 
         newest = self._write(work)

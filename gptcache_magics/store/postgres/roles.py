@@ -13,8 +13,8 @@ __all__ = ["role_of", "script"]
 
 NAME_BYTES: Final = 63
 """Longest name of a role: PostgreSQL cuts longer ones, and two of them might become one."""
-READ: Final = ("space", "configuration", "entry", "history", "change", "vector", "question", "label", "lookup")
-WRITTEN: Final = ("configuration", "entry", "vector", "question", "label", "lookup")
+READ: Final = ("space", "configuration", "entry", "history", "change", "vector", "question", "label", "lookup", "lease")
+WRITTEN: Final = ("configuration", "entry", "vector", "question", "label", "lookup", "lease")
 """The tables that writers add to, and whose rows they replace."""
 REMOVED: Final = ("entry", "vector", "history", "label", "question")
 """The tables that editors remove from."""
@@ -42,12 +42,14 @@ def script(space: str) -> str:
         f"GRANT SELECT ON gptcache.schema, {_tables(READ)} TO {reader};",
         f"GRANT INSERT, UPDATE ON {_tables(WRITTEN)} TO {writer};",
         f"GRANT EXECUTE ON FUNCTION gptcache.make_weeks() TO {writer};",
+        f"GRANT DELETE ON gptcache.lease TO {writer};",
         f"GRANT DELETE ON {_tables(REMOVED)} TO {editor};",
         f"GRANT INSERT ON gptcache.change TO {editor};",
         *(f"ALTER TABLE gptcache.{table} ENABLE ROW LEVEL SECURITY;" for table in READ),
         *(_policy(table, "SELECT", reader, f"USING ({here})") for table in READ),
         *(_policy(table, "INSERT", writer, f"WITH CHECK ({here})") for table in WRITTEN),
         *(_policy(table, "UPDATE", writer, f"USING ({here}) WITH CHECK ({here})") for table in WRITTEN),
+        _policy("lease", "DELETE", writer, f"USING ({here})"),
         *(_policy(table, "DELETE", editor, f"USING ({here})") for table in REMOVED),
         _policy("change", "INSERT", editor, f"WITH CHECK ({here})"),
         "COMMIT;",

@@ -138,6 +138,14 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             {_AUTHOR},
             PRIMARY KEY (space, sequence)
         )""",
+        # Who asks a model about what, for seconds: worth nothing after a crash of the server.
+        f"""CREATE UNLOGGED TABLE gptcache.lease (
+            {_SPACE},
+            id int8 NOT NULL,
+            holder text COLLATE "C" NOT NULL CHECK (octet_length(holder) <= 400),
+            until float8 NOT NULL,
+            PRIMARY KEY (space, id)
+        )""",
         f"""CREATE TABLE gptcache.vector (
             {_SPACE},
             id int8 NOT NULL,
