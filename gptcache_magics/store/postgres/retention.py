@@ -145,6 +145,8 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
         done.questions = _delete(db, "question", orphans)
     done.history = _old(db, "history", "replaced", values, dry_run)
     done.changes = _old(db, "change", "at", values, dry_run)
+    if not dry_run:
+        _old(db, "lease", "until", values, dry_run)  # of kernels that were killed
     if not dry_run and (done.entries or done.questions or done.history):
         # So that the space is used again. Autovacuum may be off, or may come late.
         for table in ("entry", "history", "vector", "question"):
