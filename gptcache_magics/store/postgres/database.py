@@ -11,19 +11,19 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import psycopg
 
-from gptcache_magics.errors import StoreError, TeamAway
+from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.connections import (
     COMMAND_SECONDS,
-    CONNECT_SECONDS,
     PATIENT_SECONDS,
     Connections,
 )
 from gptcache_magics.store.postgres.failure import team_command
+from gptcache_magics.store.postgres.greeting import NeedsSchema, greet
 from gptcache_magics.store.postgres.leases import Leases
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.records import Change, TeamAnswer, TeamVector
-from gptcache_magics.store.postgres.schema import MAKE_WEEKS, PRODUCT, VERSION, bring_forward
+from gptcache_magics.store.postgres.schema import MAKE_WEEKS, VERSION, bring_forward
 from gptcache_magics.store.postgres.statements import (
     FIND,
     FOUND,
@@ -49,23 +49,9 @@ __all__ = ["TeamDatabase"]
 T = TypeVar("T")
 KEPT_OF_A_CONTEXT: Final = 10_000
 """Newest vectors of a context that are searched."""
-OLDEST_SERVER: Final = 13
 WEEKS_SECONDS: Final = 24 * 3600.0
 """Time after which the partitions of the next week are asked for."""
 
-_HELLO: Final = """SELECT pg_backend_pid(), session_user::text, current_setting('server_encoding'),
-    current_setting('server_version_num')::int,
-    pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
-    n.oid IS NOT NULL, coalesce(has_schema_privilege(n.oid, 'USAGE'), false), c.oid IS NOT NULL,
-    coalesce(has_table_privilege(c.oid, 'SELECT'), false),
-    EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = n.oid)
-    FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'gptcache'
-    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema' AND c.relkind = 'r'"""
-_OURS: Final = """SELECT count(*) FROM pg_attribute WHERE attrelid = 'gptcache.schema'::regclass
-    AND attname IN ('product', 'version', 'identity')"""
-_VERSION: Final = """SELECT product, version, identity FROM gptcache.schema"""
-_RIGHTS: Final = """SELECT has_any_column_privilege('gptcache.entry', 'SELECT'),
-    has_any_column_privilege('gptcache.entry', 'INSERT')"""
 _NEWEST: Final = "SELECT coalesce((SELECT newest FROM gptcache.space WHERE space = %s), 0)"
 _CHANGES: Final = """SELECT s.newest, s.pruned, c.sequence, c.id, c.why, c.origin FROM gptcache.space s
     LEFT JOIN gptcache.change c ON c.space = s.space AND c.sequence > %s WHERE s.space = %s ORDER BY c.sequence"""
@@ -133,7 +119,7 @@ class TeamDatabase:
         """Connect as a command does: wait 5 seconds at most, bring the schema forward, and raise what is wrong."""
         try:
             self._connections.ask(lambda line: None, COMMAND_SECONDS, command=True)
-        except _NeedsSchema:
+        except NeedsSchema:
             self.set_up()
             self._connections.ask(lambda line: None, COMMAND_SECONDS, command=True)
 
@@ -160,48 +146,8 @@ class TeamDatabase:
 
     def _greet(self, line: Line) -> None:
         """Look at the database that a new connection leads to, and raise what is wrong with it."""
-        line.deadline = time.monotonic() + CONNECT_SECONDS
-        shown = self.address.shown
-        pid, role, encoding, number, reading, there, usable, marked, readable, filled = _one(line, _HELLO)
-        line.pooled = self.address.pooled or pid != line.info.backend_pid
-        if not line.pooled:
-            line.prepare_threshold = 2
-        if number < OLDEST_SERVER * 10_000:
-            raise StoreError(f"The server of {shown} is PostgreSQL {number // 10_000}; a team needs 13 or newer.")
-        if encoding != "UTF8":
-            raise StoreError(
-                f"The database of {shown} keeps text as {encoding}; a team needs UTF8. "
-                "Create another: createdb -T template0 -E UTF8 DATABASE"
-            )
-        if not there or (usable and not filled):
-            raise _NeedsSchema(
-                f"There is no store at {shown} yet. Whoever runs the database types: {team_command(self.address)}"
-            )
-        denied = (
-            f"The role {role} may not use the store at {shown}. Whoever runs it gives the rights that this prints: "
-        )
-        if not usable or (marked and not readable):
-            raise StoreError(denied + team_command(self.address))
-        if not marked or _one(line, _OURS)[0] != 3 or (found := _row(line, _VERSION)) is None or found[0] != PRODUCT:
-            raise StoreError(
-                f"The schema gptcache at {shown} belongs to another program and was not touched. "
-                "Use another database: createdb DATABASE, then %gptcache on postgresql://USER@HOST/DATABASE"
-            )
-        _, version, identity = found
-        if version > VERSION:
-            raise StoreError(
-                f"The store at {shown} was made by a newer gptcache-magics (schema {version}, this one reads "
-                f"{VERSION}). Update: %pip install -U gptcache-magics"
-            )
-        if version < VERSION:
-            raise _NeedsSchema(
-                f"The store at {shown} is of an earlier version (schema {version}, this one needs {VERSION}). "
-                f"Whoever runs it types: {team_command(self.address)}"
-            )
-        reads, writes = _one(line, _RIGHTS)
-        if not reads:
-            raise StoreError(denied + team_command(self.address))
-        self.pooled, self.role, self.identity, self.readonly = line.pooled, role, identity, reading or not writes
+        found = greet(line, self.address)
+        self.pooled, self.role, self.identity, self.readonly = line.pooled, found.role, found.identity, found.readonly
 
     # Reading
 
@@ -225,7 +171,7 @@ class TeamDatabase:
 
     def newest(self) -> int:
         """Return the sequence of the newest change; 0 if there is none."""
-        number: int = self._connections.ask(lambda line: _one(line, _NEWEST, self.address.space)[0])
+        number: int = self._connections.ask(lambda line: line.one(_NEWEST, self.address.space)[0])
         return number
 
     def changes(self, after: int) -> Sequence[Change] | None:
@@ -281,7 +227,7 @@ class TeamDatabase:
             _keep(line, PUT_ENTRY, rows)
             _keep(line, PUT_QUESTION, questions)
             self.leases.end(line, [id_number(each.key) for each in entries])
-            return int(_one(line, _NEWEST, space)[0])
+            return int(line.one(_NEWEST, space)[0])
 
         newest = self._write(work)
         self._note(configured)
@@ -310,7 +256,7 @@ class TeamDatabase:
             _keep(line, PUT_LOOKUP, values)
             _keep(line, PUT_QUESTION, questions)
             _keep(line, _HITS, [(len(times), max(times), space, id) for id, times in sorted(hits.items())])
-            return int(_one(line, _NEWEST, space)[0])
+            return int(line.one(_NEWEST, space)[0])
 
         if make_weeks:
             self._connections.ask(lambda line: line.execute(MAKE_WEEKS), PATIENT_SECONDS)
@@ -381,23 +327,8 @@ class TeamDatabase:
         return self._connections.ask(transaction, PATIENT_SECONDS, command=command)
 
 
-class _NeedsSchema(StoreError):
-    """There is no schema of this version."""
-
-
 def _found(values: tuple[Any, ...], line: Line) -> Any:
     return line.execute(FIND, values, prepare=not line.pooled, binary=True).fetchone()
-
-
-def _row(line: Line, sql: str, *values: object) -> tuple[Any, ...] | None:
-    return line.execute(sql, values or None, prepare=False).fetchone()
-
-
-def _one(line: Line, sql: str, *values: object) -> tuple[Any, ...]:
-    row = _row(line, sql, *values)
-    if row is None:
-        raise TeamAway("The team's store gave no row back.")
-    return row
 
 
 def _keep(line: Line, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
+from gptcache_magics.errors import TeamAway
+
 __all__ = ["Late", "Line"]
 
 T = TypeVar("T")
@@ -52,6 +54,17 @@ class Line(psycopg.Connection[Any]):
         except BaseException:
             self.pgconn.finish()
             raise
+
+    def row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        """Return the first row of a statement that is not prepared; None if there is none."""
+        return self.execute(sql, values or None, prepare=False).fetchone()
+
+    def one(self, sql: str, *values: object) -> tuple[Any, ...]:
+        """Return the row of a statement that always has one."""
+        row = self.row(sql, *values)
+        if row is None:
+            raise TeamAway("The team's store gave no row back.")
+        return row
 
     def drop(self) -> None:
         """Close the connection without waiting."""

@@ -1,0 +1,95 @@
+"""Look at the database that a new connection leads to, before anything is asked of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, NamedTuple
+
+from gptcache_magics.errors import StoreError
+from gptcache_magics.store.postgres.address import Address
+from gptcache_magics.store.postgres.failure import team_command
+from gptcache_magics.store.postgres.line import Line
+from gptcache_magics.store.postgres.schema import PRODUCT, VERSION
+
+__all__ = ["Greeting", "NeedsSchema", "greet"]
+
+SECONDS: Final = 5
+OLDEST_SERVER: Final = 13
+
+_HELLO: Final = """SELECT pg_backend_pid(), session_user::text, current_setting('server_encoding'),
+    current_setting('server_version_num')::int,
+    pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
+    n.oid IS NOT NULL, coalesce(has_schema_privilege(n.oid, 'USAGE'), false), c.oid IS NOT NULL,
+    coalesce(has_table_privilege(c.oid, 'SELECT'), false),
+    EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = n.oid)
+    FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'gptcache'
+    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema' AND c.relkind = 'r'"""
+_OURS: Final = """SELECT count(*) FROM pg_attribute WHERE attrelid = 'gptcache.schema'::regclass
+    AND attname IN ('product', 'version', 'identity')"""
+_VERSION: Final = """SELECT product, version, identity FROM gptcache.schema"""
+_RIGHTS: Final = """SELECT has_any_column_privilege('gptcache.entry', 'SELECT'),
+    has_any_column_privilege('gptcache.entry', 'INSERT')"""
+
+
+class NeedsSchema(StoreError):
+    """There is no schema of this version."""
+
+
+class Greeting(NamedTuple):
+    """The facts that a connection begins with."""
+
+    role: str
+    identity: str
+    """Text that every database has of its own, also one that was made again at the same address."""
+    readonly: bool
+    """Whether the role may only read."""
+
+
+def greet(line: Line, address: Address) -> Greeting:
+    """Return what is known of a sound store, and raise what is wrong with another. Notes whether a pooler is between.
+
+    Raises
+    ------
+    NeedsSchema
+        If there is no store yet, or one of an earlier version.
+    StoreError
+        If the database cannot be used, with a sentence that says what to type.
+    """
+    line.deadline = time.monotonic() + SECONDS
+    shown = address.shown
+    pid, role, encoding, number, reading, there, usable, marked, readable, filled = line.one(_HELLO)
+    line.pooled = address.pooled or pid != line.info.backend_pid
+    if not line.pooled:
+        line.prepare_threshold = 2
+    if number < OLDEST_SERVER * 10_000:
+        raise StoreError(f"The server of {shown} is PostgreSQL {number // 10_000}; a team needs 13 or newer.")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"The database of {shown} keeps text as {encoding}; a team needs UTF8. "
+            "Create another: createdb -T template0 -E UTF8 DATABASE"
+        )
+    if not there or (usable and not filled):
+        raise NeedsSchema(f"There is no store at {shown} yet. Whoever runs the database types: {team_command(address)}")
+    denied = f"The role {role} may not use the store at {shown}. Whoever runs it gives the rights that this prints: "
+    if not usable or (marked and not readable):
+        raise StoreError(denied + team_command(address))
+    if not marked or line.one(_OURS)[0] != 3 or (found := line.row(_VERSION)) is None or found[0] != PRODUCT:
+        raise StoreError(
+            f"The schema gptcache at {shown} belongs to another program and was not touched. "
+            "Use another database: createdb DATABASE, then %gptcache on postgresql://USER@HOST/DATABASE"
+        )
+    _, version, identity = found
+    if version > VERSION:
+        raise StoreError(
+            f"The store at {shown} was made by a newer gptcache-magics (schema {version}, this one reads "
+            f"{VERSION}). Update: %pip install -U gptcache-magics"
+        )
+    if version < VERSION:
+        raise NeedsSchema(
+            f"The store at {shown} is of an earlier version (schema {version}, this one needs {VERSION}). "
+            f"Whoever runs it types: {team_command(address)}"
+        )
+    reads, writes = line.one(_RIGHTS)
+    if not reads:
+        raise StoreError(denied + team_command(address))
+    return Greeting(role, identity, reading or not writes)
