@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
+from gptcache_magics.store.sqlite.guarded import guarded, interrupt_heard, is_interrupt
 
 __all__ = ["Answered", "answered", "is_sqlite"]
 
@@ -56,7 +56,7 @@ def answered(path: str | Path) -> list[Answered]:
             return _answered(guarded(db), path)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged schema, not even the message can be decoded
         if is_interrupt(error):
-            raise KeyboardInterrupt from error
+            raise interrupt_heard() from error
         raise StoreError(f"{path} cannot be read as LangChain's SQLiteCache: {error}.") from error
 
 

@@ -195,6 +195,26 @@ def test_an_interrupt_ends_a_statement_that_runs_for_ever(tmp_path: Path) -> Non
     store.close()
 
 
+def test_what_the_handler_of_a_signal_raises_comes_out_of_a_statement(tmp_path: Path) -> None:
+    class OwnError(BaseException):
+        """Raised by a handler of the user."""
+
+    def too_late(*_: object) -> None:
+        raise OwnError
+
+    store = SQLiteStore(tmp_path)
+    store.open()
+    before = signal.signal(signal.SIGALRM, too_late)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(OwnError):
+            store._connections.write(lambda db: db.execute(f"SELECT {ENDLESS}").fetchone())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    store.put(make_entry("a"), GPT)
+    store.close()
+
+
 def test_a_check_for_damage_ends_in_time(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path)
     store.put_all([make_entry(str(number)) for number in range(2_000)], [GPT], replace=False)

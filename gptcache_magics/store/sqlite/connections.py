@@ -35,7 +35,7 @@ from gptcache_magics.store.sqlite.database import (
     is_damage,
 )
 from gptcache_magics.store.sqlite.failure import failure, is_undecodable, tolerant
-from gptcache_magics.store.sqlite.guarded import is_interrupt
+from gptcache_magics.store.sqlite.guarded import interrupt_heard, is_interrupt
 from gptcache_magics.store.sqlite.schema import transaction
 
 __all__ = ["Connections"]
@@ -159,7 +159,7 @@ class Connections:
             return run(work, wait)
         except ERRORS as error:
             if is_interrupt(error):
-                raise KeyboardInterrupt from error
+                raise interrupt_heard() from error
             return self._again(run, work, wait, error)
         finally:
             if mine is not None:

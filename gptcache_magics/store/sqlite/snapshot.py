@@ -11,7 +11,7 @@ from pathlib import Path
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.database import BUSY_SECONDS, ERRORS, store_folder
 from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
-from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
+from gptcache_magics.store.sqlite.guarded import guarded, interrupt_heard, is_interrupt
 from gptcache_magics.store.sqlite.schema import is_current
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
@@ -85,5 +85,5 @@ def _reading(path: Path, stop: Callable[[], bool] = bool) -> Iterator[sqlite3.Co
         raise
     except ERRORS as error:
         if is_interrupt(error):
-            raise KeyboardInterrupt from error
+            raise interrupt_heard() from error
         raise StoreError(f"The store {path} cannot be read: {error}") from error
