@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,13 @@ def in_memory(redis: RedisServer, folder: Path) -> BaseCache:
     return InMemoryCache()
 
 
+def keeps_several(cache: BaseCache) -> bool:
+    """Return whether a cache keeps all answers to one call; where it does not, they are asked for again."""
+    if not type(cache).__module__.startswith("langchain_redis"):
+        return True
+    return tuple(map(int, version("langchain-redis").split(".")[:3])) >= (0, 2, 6)
+
+
 REDIS = [community_redis, langchain_redis]
 Make = Callable[..., BaseCache]
 
@@ -168,11 +176,11 @@ def test_an_answer_comes_back_as_it_was_stored(theirs: BaseCache, server: Provid
         assert called.tool_calls
     assert called.response_metadata["finish_reason"] == "tool_calls"
     texts = [[each.text for each in several.generate([[HumanMessage("Say three")]]).generations[0]] for _ in range(2)]
-    assert texts[0] == texts[1]
-    assert len(texts[0]) == 3
+    assert [len(each) for each in texts] == [3, 3]
+    assert (texts[0] == texts[1]) == keeps_several(theirs)
     results = [completion.generate(["Once upon a time"]).generations[0][0] for _ in range(2)]
     assert results[0].generation_info == results[1].generation_info
-    assert server.calls == 3
+    assert server.calls == 3 + (not keeps_several(theirs))
 
 
 async def test_the_coroutines_find_what_the_functions_stored(
