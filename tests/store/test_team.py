@@ -320,6 +320,26 @@ def test_a_vector_of_one_is_found_by_another(member: Member) -> None:
     assert not bob.waiting()
 
 
+def test_the_vector_of_a_replaced_answer_is_found_with_the_new_answer(member: Member) -> None:
+    import numpy as np
+
+    ann, bob = member("ann"), member("bob")
+    context, vector = "0f" * 16, np.full(4, 0.5, "<f4").tobytes()
+    bob.get(key("z"))  # it has looked
+    ann.put(make_entry("a", b"first", created=NOW - 9), GPT)
+    ann.put_vectors("e/4", [(key("a"), context, vector)])
+    sent(ann)
+    assert len(bob.vectors("e/4", context, 0)) == 1
+    ann.put(make_entry("a", b"second", created=NOW), GPT)
+    sent(ann)
+    at_once(bob).get(key("z"))
+    bob._fetched.clear()
+
+    assert len(bob.vectors("e/4", context, 0)) == 1
+    [entry] = bob.entries(Selection(ids=[key("a")]))
+    assert entry.entry.answer == b"second"
+
+
 def test_lookups_and_labels_are_shared(member: Member, team_database: Database) -> None:
     ann, bob = member("ann"), member("bob")
     ann.put(make_entry("a"), GPT)

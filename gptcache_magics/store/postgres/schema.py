@@ -340,6 +340,10 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
                     VALUES (OLD.space, OLD.id, NEW.created, OLD.answer, OLD.author);
                 INSERT INTO gptcache.change (space, id, why, origin)
                     VALUES (NEW.space, NEW.id, 'replaced', NEW.origin);
+                -- Who forgets the copy forgets its vector, too, and fetches what has a later number. The lock comes
+                -- first, as for whoever stores vectors.
+                PERFORM pg_advisory_xact_lock(1735418211, hashtext(NEW.space));
+                UPDATE gptcache.vector SET sequence = sequence WHERE space = NEW.space AND id = NEW.id;
                 RETURN NULL;
             END""",
         ),
