@@ -15,6 +15,7 @@ from gptcache_magics import commands
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import BUNDLE
+from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
 from gptcache_magics.text.word_diff import printable
 from gptcache_magics.widgets.formats import one_line
@@ -22,6 +23,7 @@ from gptcache_magics.widgets.formats import one_line
 PROGRAM: Final = "python -m gptcache_magics"
 TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
 COMMANDS: Final = (*TABLES, "show", "why", "save")
+TEAM: Final = "team"
 LOGGED: Final = ("stats", "lookups")
 """Tables of lookups, which a bundle does not hold."""
 NEXT: Final = re.compile(r"^ *next +.*$", re.MULTILINE)
@@ -41,6 +43,8 @@ HELP: Final = f"""An LLM cache for notebooks you can see.
       Show an entry, explain a lookup, or write all entries to a bundle.
   {PROGRAM} doctor [--at WHERE]
       Check the installed packages and the store. Exit code 0: all is well; 1: something is not.
+  {PROGRAM} team init | status | prune URL
+      Make, look at and tidy up the PostgreSQL of a team: {PROGRAM} team --help
   {PROGRAM} stats --help
   {PROGRAM} --version
 
@@ -81,11 +85,13 @@ def _run(words: list[str], at: str) -> tuple[str, int]:
         return HELP, 0
     if name == commands.VERSION and not rest:
         return commands.versions(), 0
+    if name == TEAM:
+        return team.run(rest), 0
     if name in commands.COMMANDS and name not in COMMANDS:
         raise CommandError(f"{name} is for notebooks: %load_ext gptcache_magics. In a shell: {', '.join(COMMANDS)}.")
     if name not in COMMANDS:
         raise CommandError(
-            f"No command '{name}'.{nearest(name, (*COMMANDS, '--help', commands.VERSION))} {PROGRAM} --help"
+            f"No command '{name}'.{nearest(name, (*COMMANDS, TEAM, '--help', commands.VERSION))} {PROGRAM} --help"
         )
     parser = commands.parser(name)
     if "--help" in rest or "-h" in rest:

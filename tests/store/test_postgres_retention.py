@@ -16,7 +16,8 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
 from gptcache_magics.store.postgres.facts import facts
 from gptcache_magics.store.postgres.retention import Limits, prune
-from gptcache_magics.store.postgres.roles import role_of, script
+from gptcache_magics.store.postgres.roles import role_of
+from gptcache_magics.store.postgres.script import script
 
 
 def connected(url: str, space: str = "class") -> TeamDatabase:

@@ -192,10 +192,10 @@ class PostgresServer(_Server):
         self.data = self.folder / "data"
         self._number = 0
         try:
-            self._programs = _programs(self.folder)
+            self.programs = _programs(self.folder)
             password = self._write("password", PASSWORD)
             subprocess.run(
-                [self._programs / "initdb", "-D", self.data, "-U", OWNER, f"--pwfile={password}", *INITDB],
+                [self.programs / "initdb", "-D", self.data, "-U", OWNER, f"--pwfile={password}", *INITDB],
                 cwd=self.folder,
                 check=True,
                 capture_output=True,
@@ -229,7 +229,7 @@ class PostgresServer(_Server):
         """Start the server on the port that it had, and wait until it takes connections."""
         if self._alive():
             return
-        self._launch(self._programs / "postgres", "-D", self.data, "-p", str(self.port))
+        self._launch(self.programs / "postgres", "-D", self.data, "-p", str(self.port))
         wait_until(lambda: not self._alive() or self._ready())
         if not self._alive():
             raise RuntimeError(f"PostgreSQL did not start:\n{self.log[-2000:]}")
@@ -338,11 +338,14 @@ class Database:
         return self.server.ask(statement, *values, database=self.name)
 
     def run(self, script: str) -> None:
-        """Run several statements at once, as a file that is given to psql."""
-        import psycopg
-
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(cast(LiteralString, script))
+        """Let ``psql`` run a script as the owner, and stop it at the first error."""
+        subprocess.run(
+            [self.server.programs / "psql", "-qXv", "ON_ERROR_STOP=1", "-d", self.url],
+            input=script,
+            text=True,
+            check=True,
+            timeout=60,
+        )
 
 
 class PgBouncer(_Server):

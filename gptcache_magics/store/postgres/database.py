@@ -136,7 +136,7 @@ class TeamDatabase:
         except psycopg.errors.InsufficientPrivilege:
             raise StoreError(
                 f"There is no store of this version at {self.address.shown} yet, and this role may not make it. "
-                f"Whoever runs the database types: {team_command(self.address)}"
+                f"Whoever runs the database types: {team_command(self.address)} --apply"
             ) from None
         except psycopg.Error as error:
             raise (running if line is not None else connecting)(error, self.address) from error

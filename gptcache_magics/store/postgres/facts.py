@@ -72,8 +72,7 @@ def facts(db: Connection[Any], space: str | None = None) -> Facts:
     row = db.execute(
         "SELECT (SELECT max(version) FROM gptcache.schema), current_setting('server_version'),"
         " current_setting('max_connections')::int,"
-        " (SELECT count(*) FROM pg_stat_activity"
-        "  WHERE datname = current_database() AND backend_type = 'client backend')"
+        " (SELECT numbackends FROM pg_stat_database WHERE datname = current_database())"  # for every role to see
     ).fetchone()
     assert row is not None
     by_week = weeks(db)

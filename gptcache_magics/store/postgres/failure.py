@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from shlex import quote
 from typing import Final
 
 import psycopg
 from psycopg import errors
 
 from gptcache_magics.errors import StoreError, TeamAway
-from gptcache_magics.store.postgres.address import Address
+from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address
 
 __all__ = ["AWAY", "SERVER_SIDE", "connecting", "running", "team_command"]
 
@@ -58,7 +59,8 @@ _PATTERNS: Final = tuple((re.compile(pattern), sentence, final) for pattern, sen
 
 def team_command(address: Address, command: str = "init") -> str:
     """Return the line that whoever runs the server types."""
-    return f"python -m gptcache_magics team {command} {address.shown}"
+    space = "" if address.space == DEFAULT_SPACE else f" --space {quote(address.space)}"
+    return f"python -m gptcache_magics team {command} {quote(address.shown)}{space}"
 
 
 def connecting(error: psycopg.Error, address: Address) -> StoreError:
@@ -85,7 +87,7 @@ def running(error: psycopg.Error, address: Address) -> StoreError:
     if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
         return StoreError(
             f"The team's store {address.shown} lacks a part of its schema: {detail}. Whoever runs it types: "
-            f"{team_command(address)}"
+            f"{team_command(address)} --apply"
         )
     if isinstance(error, SERVER_SIDE):
         return TeamAway(AWAY.format(address.shown, detail))

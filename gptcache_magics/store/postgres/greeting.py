@@ -11,7 +11,7 @@ from gptcache_magics.store.postgres.failure import team_command
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.schema import PRODUCT, VERSION
 
-__all__ = ["Greeting", "NeedsSchema", "greet"]
+__all__ = ["OLDEST_SERVER", "Greeting", "NeedsSchema", "greet"]
 
 SECONDS: Final = 5
 OLDEST_SERVER: Final = 13
@@ -69,7 +69,9 @@ def greet(line: Line, address: Address) -> Greeting:
             "Create another: createdb -T template0 -E UTF8 DATABASE"
         )
     if not there or (usable and not filled):
-        raise NeedsSchema(f"There is no store at {shown} yet. Whoever runs the database types: {team_command(address)}")
+        raise NeedsSchema(
+            f"There is no store at {shown} yet. Whoever runs the database types: {team_command(address)} --apply"
+        )
     denied = f"The role {role} may not use the store at {shown}. Whoever runs it gives the rights that this prints: "
     if not usable or (marked and not readable):
         raise StoreError(denied + team_command(address))
@@ -87,7 +89,7 @@ def greet(line: Line, address: Address) -> Greeting:
     if version < VERSION:
         raise NeedsSchema(
             f"The store at {shown} is of an earlier version (schema {version}, this one needs {VERSION}). "
-            f"Whoever runs it types: {team_command(address)}"
+            f"Whoever runs it types: {team_command(address)} --apply"
         )
     reads, writes = line.one(_RIGHTS)
     if not reads:

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby, islice
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from gptcache_magics.errors import StoreError
+from gptcache_magics.store.postgres.schema import MONDAY, WEEK
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["Limits", "Pruned", "Week", "prune", "weeks"]
+__all__ = ["Limits", "Pruned", "Week", "prune", "server_time", "weeks"]
 
 T = TypeVar("T")
+Rows = list[tuple[str, int, str]]
+"""Space, id and reason of each row."""
 KEPT: Final = 90 * 24 * 3600
 """Seconds that changes and earlier answers are kept. Who was away for longer forgets all shared copies."""
 BATCH: Final = 2_000
@@ -30,7 +34,6 @@ LOCK_TRIES: Final = 50
 ROW_BYTES: Final = 500
 """Bytes of an entry beside its texts: the short columns, the header and its lines in the indexes."""
 VECTOR_BYTES: Final = 150
-OTHER: Final = "lookup_other"
 _WEEK: Final = re.compile(r"lookup_(\d{4})(\d\d)(\d\d)")
 _SIZE: Final = f"""pg_column_size(e.answer) + pg_column_size(e.prompt) + pg_column_size(e.question) + {ROW_BYTES}
     + coalesce((SELECT sum(pg_column_size(v.vector) + {VECTOR_BYTES}) FROM gptcache.vector v
@@ -50,19 +53,22 @@ _LARGE: Final = f"""SELECT space, id, 'size' AS why FROM (
         AND NOT (coalesce(expires <= %(now)s, false) OR coalesce(created < %(older)s, false)
                  OR coalesce(greatest(created, accessed) < %(unused)s, false))
     ) e WHERE total > %(room)s ORDER BY space"""
+_STAYS: Final = """NOT EXISTS (SELECT FROM unnest(%(spaces)s::text[], %(ids)s::int8[]) AS gone (space, id)
+    WHERE gone.space = {0}.space AND gone.id = {0}.id)"""
 _ORPHANS: Final = f"""SELECT q.space, q.id, 'question' AS why
     FROM gptcache.question q WHERE {_HERE.replace("space ", "q.space ")}
-    AND NOT EXISTS (SELECT FROM gptcache.entry e WHERE e.space = q.space AND e.id = q.id)
-    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.entry = q.id)
-    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.asked = q.id)
+    AND NOT EXISTS (SELECT FROM gptcache.entry e WHERE e.space = q.space AND e.id = q.id
+        AND {_STAYS.format("e")})
+    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.entry = q.id AND l.at >= %(log)s)
+    AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.asked = q.id AND l.at >= %(log)s)
+    AND NOT EXISTS (SELECT FROM gptcache.label l WHERE l.space = q.space AND q.id IN (l.asked, l.entry))
     ORDER BY space"""
-_LOG: Final = "SELECT count(*) FROM gptcache.{table} WHERE at < %(log)s AND " + _HERE
-_FORGET_LOG: Final = (
-    "WITH old AS (SELECT space, run, number_in_run, at FROM gptcache.{table} WHERE at < %(log)s AND "
-    + _HERE
-    + f" LIMIT {BATCH}) DELETE FROM gptcache.{{table}} l USING old o WHERE l.space = o.space AND l.run = o.run"
-    " AND l.number_in_run = o.number_in_run AND l.at = o.at"
-)
+"""Questions that no entry, lookup or label has, of those that stay."""
+_LOG: Final = "SELECT count(*) FROM gptcache.lookup WHERE at < %(log)s AND " + _HERE
+_FORGET_LOG: Final = f"""WITH old AS (SELECT space, run, number_in_run, at FROM gptcache.lookup
+        WHERE at < %(log)s AND {_HERE} LIMIT {BATCH})
+    DELETE FROM gptcache.lookup l USING old o WHERE l.space = o.space AND l.run = o.run
+    AND l.number_in_run = o.number_in_run AND l.at = o.at"""
 
 
 class Week(NamedTuple):
@@ -127,26 +133,25 @@ def _monday(table: str) -> date | None:
 def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Pruned:
     """Remove what is above the limits, and expired entries, old changes and old earlier answers.
 
-    The connection is in autocommit mode, and its role owns the schema.
+    The connection is in autocommit mode. Its role owns the schema, or may remove from ``limits.space``.
     """
-    now = time.time()
+    now = server_time(db)
     values: dict[str, Any] = {
-        **{"space": limits.space, "now": now, "older": limits.older, "unused": limits.unused, "log": limits.log},
-        **{"room": limits.size, "kept": now - KEPT},
+        **{"space": limits.space, "now": now, "older": limits.older, "unused": limits.unused},
+        **{"log": _monday_before(limits.log), "room": limits.size, "kept": now - KEPT},
     }
     done = Pruned()
-    db.execute("SET synchronous_commit = off")
     _prune_log(db, limits, values, done, dry_run)
-    _prune_entries(db, _UNWANTED, values, done, dry_run)
+    gone = _prune_entries(db, _UNWANTED, values, done, dry_run)
     if limits.size is not None:
-        _prune_entries(db, _LARGE, values, done, dry_run)
-    if not dry_run:  # what has lost its last entry or lookup is known afterwards
-        orphans = db.execute(_ORPHANS.encode(), values).fetchall()
-        done.questions = _delete(db, "question", orphans)
-    done.history = _old(db, "history", "replaced", values, dry_run)
-    done.changes = _old(db, "change", "at", values, dry_run)
+        gone += _prune_entries(db, _LARGE, values, done, dry_run)
+    values |= {"spaces": [row[0] for row in gone], "ids": [row[1] for row in gone]}
+    orphans = db.execute(_ORPHANS.encode(), values).fetchall()
+    done.questions = len(orphans) if dry_run else _delete(db, "question", orphans)
+    done.history = _old(db, "history", f"replaced < %(kept)s AND {_STAYS.format('history')}", values, dry_run)
+    done.changes = _old(db, "change", "at < %(kept)s", values, dry_run)
     if not dry_run:
-        _old(db, "lease", "until", values, dry_run)  # of kernels that were killed
+        _old(db, "lease", "until < %(kept)s", values, dry_run)  # of kernels that were killed
     if not dry_run and (done.entries or done.questions or done.history):
         # So that the space is used again. Autovacuum may be off, or may come late.
         for table in ("entry", "history", "vector", "question"):
@@ -154,21 +159,39 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
     return done
 
 
-def _prune_entries(db: Connection[Any], statement: str, values: dict[str, Any], done: Pruned, dry_run: bool) -> None:
+def server_time(db: Connection[Any]) -> float:
+    """Return the time by the server's clock, which capped the times of the entries."""
+    row = db.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def _monday_before(moment: float | None) -> float:
+    """Return the beginning of the week of a moment, in UTC as the partitions are; long ago for None."""
+    return -inf if moment is None else (moment - MONDAY) // WEEK * WEEK + MONDAY
+
+
+def _prune_entries(db: Connection[Any], statement: str, values: dict[str, Any], done: Pruned, dry_run: bool) -> Rows:
+    """Remove entries; return the rows that were to be removed."""
     rows = db.execute(statement.encode(), values).fetchall()
     for why in {row[2] for row in rows}:
         ours = [row for row in rows if row[2] == why]
-        number = len(ours) if dry_run else _delete(db, "entry", ours)
+        number = len(ours) if dry_run else _delete(db, "entry", ours, values["now"])
         setattr(done, why, getattr(done, why) + number)
+    return rows
 
 
-def _delete(db: Connection[Any], table: str, rows: Sequence[tuple[str, int, str]]) -> int:
-    """Delete rows, in the order of their spaces, and return how many were still there."""
-    number = 0
+def _delete(db: Connection[Any], table: str, rows: Rows, now: float | None = None) -> int:
+    """Delete rows, in the order of their spaces, and return how many were still there.
+
+    Entries that were created after ``now`` stay.
+    """
+    number, more = 0, "" if now is None else " AND created <= %s"
     for space, ours in groupby(rows, lambda row: row[0]):
         for batch in _batches((row[1] for row in ours), BATCH):
             found = db.execute(
-                f"DELETE FROM gptcache.{table} WHERE space = %s AND id = ANY(%s)".encode(), (space, batch)
+                f"DELETE FROM gptcache.{table} WHERE space = %s AND id = ANY(%s){more}".encode(),
+                (space, batch) if now is None else (space, batch, now),
             )
             number += found.rowcount
     return number
@@ -179,8 +202,8 @@ def _batches(each: Iterator[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _old(db: Connection[Any], table: str, moment: str, values: dict[str, Any], dry_run: bool) -> int:
-    where = f"FROM gptcache.{table} WHERE {moment} < %(kept)s AND {_HERE}"
+def _old(db: Connection[Any], table: str, old: str, values: dict[str, Any], dry_run: bool) -> int:
+    where = f"FROM gptcache.{table} WHERE {old} AND {_HERE}"
     if dry_run:
         return _count(db, f"SELECT count(*) {where}", values)
     return db.execute(f"DELETE {where}".encode(), values).rowcount
@@ -192,24 +215,27 @@ def _count(db: Connection[Any], statement: str, values: dict[str, Any]) -> int:
 
 
 def _prune_log(db: Connection[Any], limits: Limits, values: dict[str, Any], done: Pruned, dry_run: bool) -> None:
+    """Remove the lookups of whole weeks. Those beside a week, of wrong clocks, go by the same moment."""
     if limits.log is None:
         return
-    first = date.fromtimestamp(0) + timedelta(seconds=limits.log)
-    old = [each for each in weeks(db) if each.monday is not None and each.monday + timedelta(7) <= first]
-    if limits.space is None:
-        done.weeks = old
-        for week in old if not dry_run else ():
+    first = values["log"]
+    if limits.space is None:  # a week holds the lookups of every space
+        done.weeks = [each for each in weeks(db) if each.monday is not None and _moment(each.monday) + WEEK <= first]
+        for week in done.weeks if not dry_run else ():
             _drop(db, week.table)
-        tables = [OTHER]
-    else:  # a week holds the lookups of every space
-        tables = [*(each.table for each in old), OTHER]
-    for table in tables:
-        if dry_run:
-            done.lookups += _count(db, _LOG.format(table=table), values)
-        else:
-            statement = _FORGET_LOG.format(table=table).encode()
-            while number := db.execute(statement, values).rowcount:
-                done.lookups += number
+    if dry_run:
+        done.lookups = _count(db, _LOG, values) - sum(_rows(db, week.table) for week in done.weeks)
+        return
+    while number := db.execute(_FORGET_LOG.encode(), values).rowcount:
+        done.lookups += number
+
+
+def _moment(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
+def _rows(db: Connection[Any], table: str) -> int:
+    return _count(db, f'SELECT count(*) FROM gptcache."{table}"', {})
 
 
 def _drop(db: Connection[Any], table: str) -> None:

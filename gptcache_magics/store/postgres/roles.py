@@ -1,4 +1,4 @@
-"""The least privileges of a team's members, as a script that ``psql`` runs.
+"""The least privileges of a team's members, as statements.
 
 Each space has three roles that nobody logs in as: members are granted one of them. Row-level security shows a role the
 rows of its own spaces only. Partitions are granted to nobody: the policies stand on the whole table.
@@ -9,14 +9,16 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["role_of", "script"]
+__all__ = ["KINDS", "identifier", "literal", "role_of", "statements"]
 
 NAME_BYTES: Final = 63
 """Longest name of a role: PostgreSQL cuts longer ones, and two of them might become one."""
+KINDS: Final = ("reader", "writer", "editor")
+"""The roles of a space; each may what the one before it may."""
 READ: Final = ("space", "configuration", "entry", "history", "change", "vector", "question", "label", "lookup", "lease")
 WRITTEN: Final = ("configuration", "entry", "vector", "question", "label", "lookup", "lease")
 """The tables that writers add to, and whose rows they replace."""
-REMOVED: Final = ("entry", "vector", "history", "label", "question")
+REMOVED: Final = ("entry", "vector", "history", "label", "question", "lookup", "change")
 """The tables that editors remove from."""
 
 
@@ -29,15 +31,15 @@ def role_of(space: str, kind: str) -> str:
     return f"gptcache_{short}_{blake2b(space.encode(), digest_size=4).hexdigest()}_{kind}"
 
 
-def script(space: str) -> str:
+def statements(space: str) -> list[str]:
     """Return the statements that make the roles of a space. They may be run again."""
-    reader, writer, editor = (_identifier(role_of(space, kind)) for kind in ("reader", "writer", "editor"))
-    here = f"space = {_literal(space)}"
-    lines = [
-        "BEGIN;",
+    reader, writer, editor = (identifier(role_of(space, kind)) for kind in KINDS)
+    here = f"space = {literal(space)}"
+    return [
         *(_made(role) for role in (reader, writer, editor)),
         f"GRANT {reader} TO {writer};",
         f"GRANT {writer} TO {editor};",
+        _connecting(reader),
         f"GRANT USAGE ON SCHEMA gptcache TO {reader};",
         f"GRANT SELECT ON gptcache.schema, {_tables(READ)} TO {reader};",
         f"GRANT INSERT, UPDATE ON {_tables(WRITTEN)} TO {writer};",
@@ -52,19 +54,23 @@ def script(space: str) -> str:
         _policy("lease", "DELETE", writer, f"USING ({here})"),
         *(_policy(table, "DELETE", editor, f"USING ({here})") for table in REMOVED),
         _policy("change", "INSERT", editor, f"WITH CHECK ({here})"),
-        "COMMIT;",
     ]
-    return "\n".join(lines)
 
 
 def _made(role: str) -> str:
     body = f"BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END"
-    return f"DO {_literal(body)};"  # dollar quotes would end at a space's own dollars
+    return f"DO {literal(body)};"  # dollar quotes would end at a space's own dollars
+
+
+def _connecting(role: str) -> str:
+    """Return the statement that lets a role in where not everybody is."""
+    grant = f"format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), {literal(role)})"
+    return f"DO {literal(f'BEGIN EXECUTE {grant}; END')};"
 
 
 def _policy(table: str, action: str, role: str, rule: str) -> str:
     """Return the statements of a policy that has the name of its role, of which each table and action has one."""
-    name = _identifier(f"{blake2b(role.encode(), digest_size=6).hexdigest()}_{action.lower()}")
+    name = identifier(f"{blake2b(role.encode(), digest_size=6).hexdigest()}_{action.lower()}")
     return (
         f"DROP POLICY IF EXISTS {name} ON gptcache.{table};\n"
         f"CREATE POLICY {name} ON gptcache.{table} FOR {action} TO {role} {rule};"
@@ -75,11 +81,12 @@ def _tables(names: tuple[str, ...]) -> str:
     return ", ".join(f"gptcache.{name}" for name in names)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """Return a name as SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a text as SQL, whatever ``standard_conforming_strings`` is."""
     quoted = text.replace("'", "''")
     return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in text else f"'{quoted}'"

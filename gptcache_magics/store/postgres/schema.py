@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["LARGEST", "LARGEST_BYTES", "MAKE_WEEKS", "PRODUCT", "STEPS", "VERSION", "bring_forward"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_BYTES",
+    "MAKE_WEEKS",
+    "MARK",
+    "MONDAY",
+    "PRODUCT",
+    "STEPS",
+    "VERSION",
+    "WEEK",
+    "bring_forward",
+]
 
 PRODUCT: Final = "gptcache-magics"
 """The mark of our schema."""
@@ -26,9 +37,9 @@ LARGEST_BYTES: Final = 8 * 2**20
 MAKE_WEEKS: Final = "SELECT gptcache.make_weeks()"
 """Makes the partitions of this week and the next, if they are missing. Returns how many it made."""
 _LOCK: Final = "hashtextextended('gptcache-magics schema', 0)"
-_WEEK: Final = 7 * 24 * 3600
-_MONDAY: Final = 4 * 24 * 3600
-"""The first Monday after the epoch."""
+WEEK: Final = 7 * 24 * 3600
+MONDAY: Final = 4 * 24 * 3600
+"""The first Monday after the epoch, in UTC."""
 
 
 def _numbers(*names: str) -> str:
@@ -229,18 +240,18 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
                 monday float8;
                 name text;
                 made int := 0;
-                week int := floor((extract(epoch FROM clock_timestamp()) - {_MONDAY}) / {_WEEK});
+                week int := floor((extract(epoch FROM clock_timestamp()) - {MONDAY}) / {WEEK});
             BEGIN
                 PERFORM pg_advisory_xact_lock({_LOCK} + 1);
                 FOR n IN week .. week + 1 LOOP
-                    monday := {_MONDAY} + n::float8 * {_WEEK};
+                    monday := {MONDAY} + n::float8 * {WEEK};
                     name := 'lookup_' || to_char(to_timestamp(monday) AT TIME ZONE 'UTC', 'YYYYMMDD');
                     IF to_regclass('gptcache.' || name) IS NULL THEN
                         EXECUTE format('CREATE TABLE gptcache.%I (LIKE gptcache.lookup INCLUDING ALL)', name);
                         EXECUTE format('WITH moved AS (DELETE FROM gptcache.lookup_other WHERE at >= %L AND at < %L
-                            RETURNING *) INSERT INTO gptcache.%I SELECT * FROM moved', monday, monday + {_WEEK}, name);
+                            RETURNING *) INSERT INTO gptcache.%I SELECT * FROM moved', monday, monday + {WEEK}, name);
                         EXECUTE format('ALTER TABLE gptcache.lookup ATTACH PARTITION gptcache.%I
-                            FOR VALUES FROM (%L) TO (%L)', name, monday, monday + {_WEEK});
+                            FOR VALUES FROM (%L) TO (%L)', name, monday, monday + {WEEK});
                         made := made + 1;
                     END IF;
                 END LOOP;
@@ -365,6 +376,15 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
 )
 VERSION: Final = len(STEPS)
+MARK: Final = (
+    f"SELECT pg_advisory_xact_lock({_LOCK})",
+    "CREATE SCHEMA IF NOT EXISTS gptcache",
+    "CREATE TABLE IF NOT EXISTS gptcache.schema"
+    " (product text NOT NULL, version int4 NOT NULL, identity text NOT NULL DEFAULT gen_random_uuid())",
+    f"INSERT INTO gptcache.schema (product, version) SELECT '{PRODUCT}', 0"
+    " WHERE NOT EXISTS (SELECT FROM gptcache.schema)",
+)
+"""The statements before the first step: they lock others out, and mark the schema as ours, of version 0."""
 
 
 def bring_forward(db: Connection[Any], version: int) -> None:
@@ -373,17 +393,11 @@ def bring_forward(db: Connection[Any], version: int) -> None:
     Of several clients at once, one makes them and the others wait.
     """
     with db.transaction():
-        db.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        db.execute("CREATE SCHEMA IF NOT EXISTS gptcache")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS gptcache.schema"
-            " (product text NOT NULL, version int4 NOT NULL, identity text NOT NULL DEFAULT gen_random_uuid())"
-        )
+        for statement in MARK:
+            db.execute(statement)
         row = db.execute("SELECT version FROM gptcache.schema").fetchone()
         before = row[0] if row else 0
         for statement in (each for step in STEPS[before:version] for each in step):
             db.execute(statement)
-        if row is None:
-            db.execute("INSERT INTO gptcache.schema (product, version) VALUES (%s, %s)", [PRODUCT, version])
-        elif before < version:
+        if before < version:
             db.execute("UPDATE gptcache.schema SET version = %s", [version])
