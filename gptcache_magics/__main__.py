@@ -14,7 +14,9 @@ from typing import Any, Final
 from gptcache_magics import commands
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
+from gptcache_magics.lookup.options import local_folder
 from gptcache_magics.settings import BUNDLE
+from gptcache_magics.store.postgres.address import is_address, without_password
 from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
 from gptcache_magics.text.word_diff import printable
@@ -38,7 +40,7 @@ HELP: Final = f"""An LLM cache for notebooks you can see.
   {PROGRAM} verify NOTEBOOK [--bundle FILE] [--timeout SECONDS]
       Run a copy of the notebook from recorded answers. Exit code 0: everything was replayed; 1: something was not.
   {PROGRAM} stats | models | entries | lookups [--at WHERE] [--csv | --json]
-      Show a table of a store: a folder (default: .gptcache) or a bundle.
+      Show a table of a store: a folder (default: .gptcache), a bundle, or postgresql://… (with --space NAME).
   {PROGRAM} show ID | why NUMBER | save FILE [--at WHERE]
       Show an entry, explain a lookup, or write all entries to a bundle.
   {PROGRAM} doctor [--at WHERE]
@@ -56,15 +58,16 @@ def main(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a console of Windows may not know every character
             stream.reconfigure(errors="replace")
-    at = _place(words)
+    at = _value(words, "--at")
+    there = _typed(at, _value(words, "--space"))
     try:
-        text, code = _run(words, at)
+        text, code = _run(words, at, there)
         print(text)  # noqa: T201
         for notice in controller.news():
-            print(_here(notice, at), file=sys.stderr)  # noqa: T201
+            print(_here(notice, there), file=sys.stderr)  # noqa: T201
         sys.stdout.flush()
     except GPTCacheMagicsError as error:
-        print(_here(str(error), at), file=sys.stderr)  # noqa: T201
+        print(_here(str(error), there), file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:  # as "| head" ends; Python would write to the pipe once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,13 +75,19 @@ def main(words: list[str]) -> int:
     return code
 
 
-def _place(words: list[str]) -> str:
-    """Return the place that a line names with ``--at``; empty if it names none."""
-    follows = [after for word, after in pairwise(words) if word == "--at"]
-    return next(iter([*follows, *(word[5:] for word in words if word.startswith("--at="))]), "")
+def _value(words: list[str], option: str) -> str:
+    """Return the value that a line gives an option; empty if it gives none."""
+    follows = [after for word, after in pairwise(words) if word == option]
+    joined = [word.removeprefix(f"{option}=") for word in words if word.startswith(f"{option}=")]
+    return next(iter([*follows, *joined]), "")
 
 
-def _run(words: list[str], at: str) -> tuple[str, int]:
+def _typed(at: str, space: str) -> str:
+    """Return the options that name a place, without a password; empty for the default place."""
+    return (f" --at {quote(without_password(at))}" if at else "") + (f" --space {quote(space)}" if space else "")
+
+
+def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     """Return what a command shows, and the exit code."""
     name, *rest = words or ["--help"]
     if name in ("--help", "-h", "help"):
@@ -109,17 +118,19 @@ def _run(words: list[str], at: str) -> tuple[str, int]:
     result = commands.function(name)(*several, **arguments)
     if name in LOGGED and not given and at.endswith(BUNDLE) and getattr(result, "empty", False):
         return f"{at} is a bundle: it holds answers, and no lookups. Answers: {PROGRAM} entries --at {quote(at)}", 0
-    return _shown(result, "".join(given), at), 0 if getattr(result, "ok", True) else 1
+    return _shown(result, "".join(given), there), 0 if getattr(result, "ok", True) else 1
 
 
 def _default_store() -> str:
     place = str(controller.place_for(None))
+    if is_address(place):  # the tables of a team are those of its folder here, unless --at names them
+        place = local_folder()
     if not os.path.exists(os.path.expanduser(place)):
         raise CommandError(f"There is no store in {place} here. Name one: --at FOLDER, or --at lesson.jsonl")
     return place
 
 
-def _shown(result: Any, format: str, at: str = "") -> str:
+def _shown(result: Any, format: str, there: str = "") -> str:
     """Return what a command has returned: a table as columns, CSV or JSON, anything else as text."""
     import pandas as pd
 
@@ -131,9 +142,9 @@ def _shown(result: Any, format: str, at: str = "") -> str:
         if format:
             raise CommandError(f"{format} is for tables, and this is not one.")
         if isinstance(result, str | Checkup):
-            return _here(result if isinstance(result, str) else str(result), at)
+            return _here(result if isinstance(result, str) else str(result), there)
         # Anything else quotes prompts and cells, in which a line of the cache stays as it is.
-        return NEXT.sub(lambda tip: _here(tip[0], at), str(result))
+        return NEXT.sub(lambda tip: _here(tip[0], there), str(result))
     if format == "--csv":
         return str(result.to_csv(index=bool(result.index.name))).removesuffix("\n")
     if format == "--json":
@@ -156,11 +167,11 @@ def _shortened(text: str) -> str:
     return one_line(text, CHARACTERS)
 
 
-def _here(text: str, at: str = "") -> str:
-    """Return a text with the commands as they are typed in a shell, about the place that the line names."""
+def _here(text: str, there: str = "") -> str:
+    """Return a text with the commands as they are typed in a shell, about the place that the line names: ``there``."""
 
     def typed(command: re.Match[str]) -> str:
-        place = f" --at {quote(at)}" if at and command[2] != "verify" and "--at" not in command.string else ""
+        place = there if command[2] != "verify" and "--at" not in command.string else ""
         return f"{PROGRAM} {command[2]}{place}"
 
     return re.sub(rf"(\w+ = )?%gptcache ({'|'.join(COMMANDS)})\b", typed, text)

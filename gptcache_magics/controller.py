@@ -251,21 +251,29 @@ class Controller:
                     troubles[str(error)] = None
         return " ".join([f"Cache off.{totals}{restored}", *troubles])
 
-    def source(self, at: str | Path | None = None) -> Source:
-        """Return the source of tables: the cache that is on, or the store at ``at``."""
+    def source(self, at: str | Path | None = None, space: str | None = None) -> Source:
+        """Return the source of tables: the cache that is on, or the store at ``at``; of a team's store one space."""
         cache = self.cache
         live = Source(cache.store, cache.ledger, "run") if cache is not None else None
         if at is None:
+            if space is not None:
+                raise CommandError(
+                    "--space is about a team's store, which --at names. "
+                    "Example: %gptcache stats --at postgresql://USER@HOST/DATABASE --space class-7b"
+                )
             if live is None:
                 raise CommandError(
                     "The cache is off. Turn it on: %gptcache on, or read a store: %gptcache stats --at .gptcache"
                 )
             self._use(live.store)
             return live
-        if is_address(at):
-            raise CommandError(
-                "A team's tables cannot be read here yet: turn its cache on, and read the tables of this folder."
-            )
+        from gptcache_magics.lookup.options import tables_of
+
+        team = tables_of(at, space, live.store if live is not None else None, self._read)
+        if team is not None:
+            team.open()
+            self._use(team)
+            return Source(team)
         store = self._store(at)
         self._use(store)
         if live is not None and store.where == live.store.where:
@@ -279,11 +287,11 @@ class Controller:
         store.open()
         return Source(store)
 
-    def explained(self, at: str | Path | None = None) -> Source:
+    def explained(self, at: str | Path | None = None, space: str | None = None) -> Source:
         """Return the source of tables with all that happened until now, and with the causes of misses."""
         from gptcache_magics.lookup import causes
 
-        source = self.source(at).settled()
+        source = self.source(at, space).settled()
         causes.find_recorded(source.store)
         return source
 

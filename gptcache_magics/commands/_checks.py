@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     *("Check", "Checkup", "alive"),
     *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "matches"),
-    *("models", "network_mount", "overriding", "replaced", "secrets", "versions", "writable"),
+    *("models", "network_mount", "overriding", "replaced", "secrets", "tables", "versions", "writable"),
 ]
 
 SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
@@ -230,6 +230,14 @@ def team(store: WithTeam) -> Check:
     pooled = "pooled" if address.pooled else ""
     facts = [address.place, role, pooled, f"a round trip takes {milliseconds:.1f} ms", left]
     return Check("the team", True, ", ".join(filter(None, facts)))
+
+
+def tables(store: Store) -> Check:
+    """Check how quickly a team's store answers that is only read."""
+    begun = time.perf_counter()
+    store.generation()
+    milliseconds = (time.perf_counter() - begun) * 1000
+    return Check("the team", True, f"{store.where}, a round trip takes {milliseconds:.1f} ms")
 
 
 # The store

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source
 
 __all__ = [
-    *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Tag", "Unused"),
-    "TO_CHANGE",
+    *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Space", "Tag"),
+    *("TO_CHANGE", "Unused"),
     *(
         "cell_number",
         "configurations_of",
@@ -107,7 +107,18 @@ Since = Annotated[
         suggest=lambda: ("run", "today", "1h", "7d", "all"),
     ),
 ]
-At = Annotated[str | Path | None, Option(metavar="WHERE", help="read this store, on or not", place=True, ending=BUNDLE)]
+At = Annotated[
+    str | Path | None,
+    Option(
+        metavar="WHERE",
+        help="read this store, on or not: a folder, a bundle, or a team's postgresql://…",
+        place=True,
+        ending=BUNDLE,
+    ),
+]
+Space = Annotated[
+    str | None, Option(metavar="NAME", help="with --at of a team's store: the part of it to read (default: default)")
+]
 
 
 def selected(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gptcache_magics.commands._parser import checked
-from gptcache_magics.commands._selection import At
+from gptcache_magics.commands._selection import At, Space
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.options import default_store, local_folder
@@ -25,19 +25,25 @@ MOUNTS: Final = Path("/proc/mounts")
 
 
 @checked
-def doctor(*, at: At = None) -> Checkup:
+def doctor(*, at: At = None, space: Space = None) -> Checkup:
     """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do.
 
-    With ``at``, check the installed packages and that store.
+    With ``at``, check the installed packages and that store; ``space`` names the part of a team's.
     """
     from gptcache_magics.commands._checks import Checkup  # imports LangChain
 
-    return Checkup(tuple(_of_this_kernel() if at is None else _of_a_store(at)))
+    return Checkup(tuple(_of_this_kernel() if at is None and space is None else _of_a_store(at, space)))
 
 
-def _of_a_store(at: str | Path) -> Iterator[Check]:
+def _of_a_store(at: str | Path | None, space: str | None) -> Iterator[Check]:
     from gptcache_magics.commands import _checks
 
+    if at is None or space is not None or is_address(at):
+        store = controller.source(at, space).store
+        yield _checks.versions()
+        yield _tried("keys in entries", _checks.secrets, store)
+        yield _tried("the team", _checks.tables, store)
+        return
     file = Path(os.path.abspath(os.path.expanduser(at))) / "cache.db"
     try:
         store = controller.source(at).store

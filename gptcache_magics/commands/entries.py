@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Expired, Grep, Limit, Model, Pinned, Tag, selected
+from gptcache_magics.commands._selection import At, Cell, Expired, Grep, Limit, Model, Pinned, Space, Tag, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.choices import nearest
@@ -37,6 +37,7 @@ def entries(
     ] = None,
     limit: Limit = None,
     at: At = None,
+    space: Space = None,
 ) -> pd.DataFrame:
     """Show the stored answers, newest first.
 
@@ -47,7 +48,7 @@ def entries(
     if sort is not None and sort not in columns.ENTRIES:
         known = ", ".join(columns.ENTRIES)
         raise CommandError(f"entries: no column '{sort}'.{nearest(sort, columns.ENTRIES)} Columns: {known}.")
-    source = controller.source(at).settled()
+    source = controller.source(at, space).settled()
     selection = selected(
         source, model=model, grep=grep, tag=tag, cell=cell, expired=expired, pinned=True if pinned else None
     )

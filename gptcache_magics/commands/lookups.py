@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Limit, Model, Since, cell_number, models_of
+from gptcache_magics.commands._selection import At, Cell, Limit, Model, Since, Space, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Outcome
 
@@ -24,6 +24,7 @@ def lookups(
     cell: Cell = None,
     since: Since = None,
     at: At = None,
+    space: Space = None,
 ) -> pd.DataFrame:
     """Show every question to the cache and its outcome, newest first.
 
@@ -31,7 +32,7 @@ def lookups(
     """
     from gptcache_magics.tables import frames
 
-    source = controller.explained(at)
+    source = controller.explained(at, space)
     names = models_of(source.store, model)
     return frames.lookups(
         source.store,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, configurations_of
+from gptcache_magics.commands._selection import At, Space, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Store
@@ -25,6 +25,7 @@ def models(
         Sequence[str] | None, Option(metavar="A B", help="only the parameters in which two configurations differ")
     ] = None,
     at: At = None,
+    space: Space = None,
 ) -> pd.DataFrame:
     """Show one row per model: configurations, entries, size, hits.
 
@@ -33,7 +34,7 @@ def models(
     """
     from gptcache_magics.tables import frames
 
-    source = controller.source(at).settled()
+    source = controller.source(at, space).settled()
     if diff is None:
         return frames.models(source.store)
     if isinstance(diff, str) or len(diff) != 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At
+from gptcache_magics.commands._selection import At, Space
 from gptcache_magics.controller import controller
 
 EXAMPLE = "%gptcache panel --tab Lookups"
@@ -18,12 +18,13 @@ def panel(
     *,
     static: Annotated[bool, Option(help="a table without widgets, with prompts")] = False,
     at: At = None,
+    space: Space = None,
 ) -> Any:
     """Show live tables of models, lookups and entries, and charts.
 
     With ``static``, show the same as HTML that needs no kernel and holds prompts and answers.
     """
-    source = controller.source(at)
+    source = controller.source(at, space)
     source.flush()
     from gptcache_magics import widgets
 

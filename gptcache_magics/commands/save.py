@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.commands._selection import At, Cell, Model, Tag, looked_up, selected
+from gptcache_magics.commands._selection import At, Cell, Model, Space, Tag, looked_up, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
@@ -27,6 +27,7 @@ def save(
     tag: Tag = None,
     cell: Cell = None,
     at: At = None,
+    space: Space = None,
 ) -> str:
     """Write the entries of this run to a bundle: a file to commit beside a notebook or hand to a class.
 
@@ -43,7 +44,7 @@ def save(
             f"save: the answers are in {cache.external_cache}, but a bundle is made from a store. "
             "From now on in a store: %gptcache off, then %gptcache on"
         )
-    source = controller.source(at).settled()
+    source = controller.source(at, space).settled()
     every = all or at is not None
     if every and cell is not None:
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Id, named_keys
+from gptcache_magics.commands._selection import At, Id, Space, named_keys
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
@@ -34,9 +34,10 @@ def show(
     *,
     raw: Annotated[bool, Option(help="the stored JSON, unchanged")] = False,
     at: At = None,
+    space: Space = None,
 ) -> Shown:
     """Show one entry: the conversation, the answer, what it cost, its history."""
-    source = controller.source(at).settled()
+    source = controller.source(at, space).settled()
     (key,) = named_keys(source.store, [str(id)])
     (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
     if raw:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Model, Since, cell_number, models_of
+from gptcache_magics.commands._selection import At, Cell, Model, Since, Space, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.tables.source import By
@@ -29,6 +29,7 @@ def stats(
     reset: Literal[False] = ...,
     since: Since = ...,
     at: At = ...,
+    space: Space = ...,
 ) -> pd.DataFrame: ...
 
 
@@ -43,6 +44,7 @@ def stats(
     reset: Literal[False] = ...,
     since: Since = ...,
     at: At = ...,
+    space: Space = ...,
 ) -> Plot: ...
 
 
@@ -57,6 +59,7 @@ def stats(
     reset: Literal[True],
     since: Since = ...,
     at: At = ...,
+    space: Space = ...,
 ) -> str: ...
 
 
@@ -71,6 +74,7 @@ def stats(
     reset: bool = ...,
     since: Since = ...,
     at: At = ...,
+    space: Space = ...,
 ) -> pd.DataFrame | Plot | str: ...
 
 
@@ -85,6 +89,7 @@ def stats(
     reset: Annotated[bool, Option(help="start a new run; nothing is deleted")] = False,
     since: Since = None,
     at: At = None,
+    space: Space = None,
 ) -> pd.DataFrame | Plot | str:
     """Show hits, misses, money and time, one row per model, configuration, cell, notebook, day or cause, or in total.
 
@@ -95,7 +100,7 @@ def stats(
 
     if plot and reset:
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
-    source = controller.explained(at)
+    source = controller.explained(at, space)
     names = models_of(source.store, model)
     if reset:
         if source.ledger is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At
+from gptcache_magics.commands._selection import At, Space
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import THRESHOLD
@@ -23,7 +23,9 @@ EXAMPLE = "%gptcache tune --target 0.99"
 
 
 @overload
-def tune(*, labels: str | Path | None = ..., target: float | str = ..., shadow: None = ..., at: At = ...) -> Tuned: ...
+def tune(
+    *, labels: str | Path | None = ..., target: float | str = ..., shadow: None = ..., at: At = ..., space: Space = ...
+) -> Tuned: ...
 
 
 @overload
@@ -50,6 +52,7 @@ def tune(
         Option(help="serve nothing by meaning, and note what would be served"),
     ] = None,
     at: At = None,
+    space: Space = None,
 ) -> Tuned | str:
     """Show what each threshold would serve, and how much of it would be wrong, by your labels; apply none.
 
@@ -66,6 +69,8 @@ def tune(
         and you can compare and label both answers. ``off``: similar questions are answered by meaning again.
     at
         A store that is not on.
+    space
+        The part of a team's store.
     """
     share = _share(target)
     cache = controller.cache
@@ -86,7 +91,7 @@ def tune(
     if labels is not None:
         pairs = _of_file(labels)
     else:
-        source = controller.source(at)
+        source = controller.source(at, space)
         source.flush()
         embedder = similar.embedding.name if similar is not None and at is None else ""
         pairs = tuning.pairs(source.store, embedder)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked, whole_number
-from gptcache_magics.commands._selection import At, Model, configurations_of
+from gptcache_magics.commands._selection import At, Model, Space, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
@@ -40,6 +40,7 @@ def why(
         str | None, Option(metavar="NAME", help="the question is in this notebook variable", variable="variable")
     ] = None,
     at: At = None,
+    space: Space = None,
 ) -> Why:
     """Explain why a lookup missed or hit: the cause, and the closest recorded entry.
 
@@ -53,11 +54,13 @@ def why(
         A question, as in ``words``, that is never taken for a number.
     at
         A store that is not on.
+    space
+        The part of a team's store.
     """
     from gptcache_magics.explain.causes import explain, not_asked
     from gptcache_magics.explain.view import Why
 
-    source = controller.source(at).settled()
+    source = controller.source(at, space).settled()
     store, elsewhere = source.store, source.where if source.ledger is None else ""
     if at is not None and str(at).endswith(BUNDLE):
         raise CommandError(

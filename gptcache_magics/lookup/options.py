@@ -42,7 +42,7 @@ __all__ = [
         "read",
         "read_for_python",
     ),
-    *("recorded_rules", "store_at"),
+    *("recorded_rules", "store_at", "tables_of"),
 ]
 
 Place = str | Path | Address
@@ -352,6 +352,40 @@ def place_of(where: Place | None, space: str | None, pooled: bool, now: object =
             "Example: %gptcache on postgresql://USER@HOST/DATABASE --space class-7b"
         )
     return where
+
+
+def tables_of(at: Place, space: str | None, now: object = None, read: object = None) -> Store | None:
+    """Return the tables of a team's store, to be read only; None for another place.
+
+    Parameters
+    ----------
+    now
+        The store that is on. If its team is at this address, its password and its space hold unless others are given.
+    read
+        The store that was read last, which is returned again if it is this one.
+
+    Raises
+    ------
+    CommandError
+        If the address cannot be read, or a space is given without one.
+    """
+    if not is_address(at):
+        if space is not None:
+            raise CommandError(
+                "--space is about a team's store. "
+                "Example: %gptcache stats --at postgresql://USER@HOST/DATABASE --space class-7b"
+            )
+        return None
+    address, team = Address.parse(str(at), space or DEFAULT_SPACE), team_behind(now)
+    if team is not None and team.database.address.shown == address.shown:
+        same = team.database.address
+        known = address if address.secrets else same
+        address = replace(known, space=space or same.space, pooled=same.pooled)
+    if opens_all():  # a notebook under verification asks nobody
+        return open_store(local_folder())
+    from gptcache_magics.store.postgres.tables import TeamTables  # imports psycopg
+
+    return read if isinstance(read, TeamTables) and read.address == address else TeamTables(address)
 
 
 def store_at(where: Place | AnswerStore) -> Store:

@@ -13,7 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from gptcache_magics.store.records import Match, Outcome
 
-__all__ = ["FIGURES", "INPUT", "OUTPUT", "Additions", "Facts", "Sum", "combined", "sum_of"]
+__all__ = [
+    *("FIGURES", "INPUT", "LARGE_TOKENS", "OUTPUT", "SIZE_TOKENS", "Additions", "Facts", "Sum"),
+    *("combined", "day_of", "sum_of"),
+]
 
 NANOSECONDS: Final = 1_000_000_000
 LARGE_TOKENS: Final = 32_000

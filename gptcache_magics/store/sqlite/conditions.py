@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gptcache_magics.errors import CommandError
@@ -15,7 +15,7 @@ from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.text.messages import chat_messages, content_text
 from gptcache_magics.text.unicode import readable
 
-__all__ = ["allow_grep", "where_entries", "where_lookups"]
+__all__ = ["allow_grep", "id_range", "searches", "where_entries", "where_lookups"]
 
 
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
@@ -69,11 +69,17 @@ def _bindable(value: object) -> object:
 def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
     """Add the function to a connection that ``where_entries`` uses for ``selection.grep``."""
     if selection.grep is not None:
-        try:
-            search = re.compile(selection.grep, re.IGNORECASE).search
-        except re.error as error:
-            raise CommandError(f"--grep takes a regular expression. Got {selection.grep!r}: {error}.") from error
-        db.create_function("grep", 2, lambda _, text: search(_searched(text)) is not None)
+        fits = searches(selection.grep)
+        db.create_function("grep", 2, lambda _, text: fits(text))
+
+
+def searches(grep: str) -> Callable[[str | bytes], bool]:
+    """Return a function that tells whether a question or a prompt matches. Raises ``CommandError`` for no pattern."""
+    try:
+        search = re.compile(grep, re.IGNORECASE).search
+    except re.error as error:
+        raise CommandError(f"--grep takes a regular expression. Got {grep!r}: {error}.") from error
+    return lambda text: search(_searched(text)) is not None
 
 
 def _searched(prompt: str | bytes) -> str:
@@ -91,14 +97,15 @@ def _searched(prompt: str | bytes) -> str:
 
 def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:
     """Return a condition on the beginnings of ids. Whole ids are one value: SQLite refuses thousands of conditions."""
-    ranges = [_id_range(beginning) for beginning in beginnings]
+    ranges = [id_range(beginning) for beginning in beginnings]
     whole = json.dumps([first for first, last in ranges if first == last])
     parts = [bound for first, last in ranges if first != last for bound in (first, last)]
     between = " OR e.id BETWEEN ? AND ?" * (len(parts) // 2)
     return f"(e.id IN (SELECT value FROM json_each(?)){between})", [whole, *parts]
 
 
-def _id_range(beginning: str) -> tuple[int, int]:
+def id_range(beginning: str) -> tuple[int, int]:
+    """Return the first and the last row number of the ids that begin like this."""
     try:
         first, last = (bytes.fromhex(beginning.ljust(16, digit)).hex() for digit in "0f")
     except ValueError:
