@@ -8,7 +8,8 @@ from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Cell, Model, Since, Space, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.tables.source import By
+from gptcache_magics.store.protocol import team_behind
+from gptcache_magics.tables.source import By, Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,14 +94,15 @@ def stats(
 ) -> pd.DataFrame | Plot | str:
     """Show hits, misses, money and time, one row per model, configuration, cell, notebook, day or cause, or in total.
 
-    ``gptcache_magics.tables.columns.STATS`` lists the columns.
+    ``gptcache_magics.tables.columns.STATS`` lists the columns. By author, one row per member who asked: that is read
+    from the team's store that is on, or from the one at ``at``, of all time unless ``since`` says another.
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
     """
     from gptcache_magics.tables import frames
 
     if plot and reset:
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
-    source = controller.explained(at, space)
+    source = controller.explained(at, space) if at is not None or by != "author" else _of_team()
     names = models_of(source.store, model)
     if reset:
         if source.ledger is None:
@@ -114,3 +116,17 @@ def stats(
 
         return Plot(Series.read(source.store, period=period, model=names, execution_count=count))
     return frames.stats(source.store, by, period=period, model=names, execution_count=count, wide=wide)
+
+
+def _of_team() -> Source:
+    """Return the tables of the team whose store is on."""
+    source = controller.source()
+    team = team_behind(source.store)
+    if team is None:
+        raise CommandError(
+            "stats: only a team's store knows who asked. Turn one on: %gptcache on postgresql://USER@HOST/DATABASE, "
+            "or read one: %gptcache stats --by author --at postgresql://USER@HOST/DATABASE"
+        )
+    source.flush()
+    team.deliver()
+    return controller.source(team.database.address.shown, team.database.address.space)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerStore",
+    "AuthorLog",
     "Configuration",
     "Content",
     "EarlierAnswer",
@@ -62,6 +63,7 @@ __all__ = [
     "VectorStore",
     "WithTeam",
     "team_behind",
+    "with_authors",
 ]
 
 
@@ -309,6 +311,21 @@ class WithTeam(Store, Protocol):
 
     def give_back(self, key: str) -> None:
         """Let another kernel ask: the answer will not come from here."""
+
+    def deliver(self) -> None:
+        """Wait a moment for what is being sent, so that the team's tables hold it."""
+
+
+class AuthorLog(LookupLog, Protocol):
+    """A log that knows who asked: that of a team."""
+
+    def sums_of_authors(self, period: Period) -> Sequence[tuple[str, Sum]]:
+        """Return the sums of all lookups of a period with the role of the member who asked, newest first."""
+
+
+def with_authors(log: object) -> AuthorLog | None:
+    """Return a log that knows who asked; None for another."""
+    return cast("AuthorLog", log) if hasattr(log, "sums_of_authors") else None
 
 
 def team_behind(store: object) -> WithTeam | None:

@@ -44,6 +44,8 @@ LOOK_SECONDS: Final = 1.0
 """Longest time for which a lookup trusts the file without asking the team what has changed."""
 FETCH_SECONDS: Final = 0.05
 """Time for which the vectors of a context are not fetched again: one lookup reads them more than once."""
+DELIVER_SECONDS: Final = 1.0
+"""Longest time that a command about the team waits for what is being sent."""
 FETCHED: Final = 500
 """Most vectors that a lookup fetches; the thread fetches the rest."""
 REMEMBERED: Final = 1_000
@@ -256,6 +258,13 @@ class TeamStore(SQLiteStore):
         """Let another kernel ask: the answer will not come from here."""
         self.database.leases.give_back(key)
         self._delivery.wake()
+
+    def deliver(self) -> None:
+        """Wait a moment for what is being sent, so that the team's tables hold it."""
+        self._delivery.wake()
+        until = time.monotonic() + DELIVER_SECONDS
+        while self.shares and self.can_ask() and time.monotonic() < until and self.waiting():
+            time.sleep(0.02)
 
     def gone(self, key: str) -> Reason | None:
         """Return why an entry is not served: the team is away, or it is damaged, removed or evicted."""

@@ -8,7 +8,7 @@ with the same columns and dtypes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import astuple, fields, replace
@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 
 from gptcache_magics import generations, pricing
+from gptcache_magics.errors import CommandError
 from gptcache_magics.identity.label import provider_shown
 from gptcache_magics.store.protocol import (
+    AuthorLog,
     Configuration,
     Content,
     EntryRow,
@@ -33,6 +35,7 @@ from gptcache_magics.store.protocol import (
     Sum,
     Tally,
     Usage,
+    with_authors,
 )
 from gptcache_magics.store.reasons import FAILURES, Kind, Reason, sentence
 from gptcache_magics.store.records import parameters_of
@@ -270,13 +273,26 @@ def sums(
     """Return the facts that figures are made of, of all lookups whether they are kept or not.
 
     A row is ``lookups`` of them that no figure tells apart, by cell if ``by`` or ``execution_count`` needs that. Only
-    the days of a cell are those of the lookups that are kept.
+    the days of a cell, and who asked in it, are those of the lookups that are kept.
+
+    Raises
+    ------
+    CommandError
+        If figures by author are asked of a store that does not know who asked.
     """
     cells = by in ("cell", "notebook") or execution_count is not None
-    if cells and by == "day":
+    log = with_authors(store)
+    if by == "author" and log is None:
+        raise CommandError(
+            "Only a team's store knows who asked: %gptcache stats --by author --at postgresql://USER@HOST/DATABASE"
+        )
+    if cells and by in ("day", "author"):
         df = outcomes(store, period=period)
     else:
-        df = _read_once(store, period, "cells" if cells else "days", lambda: _sums(store, period, cells=cells))
+        if by == "author" and log is not None:
+            df = _read_once(store, period, "authors", lambda: _sums_of_authors(log, period))
+        else:
+            df = _read_once(store, period, "cells" if cells else "days", lambda: _sums(store, period, cells=cells))
         number = df["lookups"].sum()
         if number <= FEW and len(kept := outcomes(store, period=period)) == number:
             df = kept
@@ -334,7 +350,15 @@ def _outcomes(store: LookupLog, period: Period) -> pd.DataFrame:
 
 
 def _sums(store: LookupLog, period: Period, *, cells: bool) -> pd.DataFrame:
-    found = store.sums(period, cells=cells)
+    return _frame_of(store, store.sums(period, cells=cells))
+
+
+def _sums_of_authors(store: AuthorLog, period: Period) -> pd.DataFrame:
+    found = store.sums_of_authors(period)
+    return _frame_of(store, [each for _, each in found]).assign(author=[author for author, _ in found])
+
+
+def _frame_of(store: LookupLog, found: Sequence[Sum]) -> pd.DataFrame:
     df = pd.DataFrame(found, columns=list(Sum._fields)).astype(dict.fromkeys(FIGURES, "int64"))
     for name, known in zip(_TOKENS, (INPUT, OUTPUT, INPUT, INPUT), strict=True):
         of = df[name.removesuffix("_tokens")]

@@ -116,6 +116,41 @@ def test_a_line_about_the_wrong_place_is_refused_in_a_sentence(magic: Typist, te
         assert PASSWORD not in refused
 
 
+def test_figures_by_author_are_those_of_the_team(magic: Typist, at: str, team_database: Database) -> None:
+    url = team_database.role("bea")
+    for kind in ("TABLES", "FUNCTIONS"):
+        team_database.ask(f"GRANT ALL ON ALL {kind} IN SCHEMA gptcache TO bea")
+    team_database.ask("GRANT USAGE ON SCHEMA gptcache TO bea")
+    magic.told(f"on {url} --space class")
+    for question in ("Capital of Peru?", "Capital of Chile?"):
+        ask(question)
+
+    stats = magic("stats --by author --wide")
+
+    assert stats.index.name == "author"
+    assert stats[["lookups", "hits", "misses"]].to_dict("index") == {
+        "postgres": {"lookups": 4, "hits": 1, "misses": 3},
+        "bea": {"lookups": 2, "hits": 1, "misses": 1},
+    }
+    assert stats["median_lookup_ms"].notna().all()
+    assert magic(f"stats --by author {at}").equals(stats[list(magic("stats").columns)])
+    assert magic("stats --by author -m small-model")["lookups"].sum() == 6
+    assert magic("stats --by author --since 1h")["lookups"].sum() == 6
+    assert magic("stats")["lookups"].sum() == 2
+
+
+def test_without_a_team_nobody_knows_who_asked(magic: Typist) -> None:
+    assert "The cache is off" in magic.refused("stats --by author")
+    magic.told("on")
+    ask("Capital of Peru?")
+    for line in ("stats --by author", "stats --by author --at .gptcache"):
+        assert "nly a team's store knows who asked" in magic.refused(line)
+    cache = gm.current()
+    assert cache is not None
+    with pytest.raises(gm.GPTCacheMagicsError, match="Only a team's store knows who asked"):
+        cache.stats("author")
+
+
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gptcache_magics", *words], capture_output=True, text=True, check=False
