@@ -27,14 +27,16 @@ from gptcache_magics.store.sqlite.database import (
     DAMAGED,
     ERRORS,
     LOCKED,
+    UNLOCKABLE,
     Connection,
     Database,
+    Identity,
     code_of,
     copy_in_memory,
     identity_of,
     is_damage,
 )
-from gptcache_magics.store.sqlite.failure import failure, is_undecodable, tolerant
+from gptcache_magics.store.sqlite.failure import failure, is_undecodable, tolerant, unlockable
 from gptcache_magics.store.sqlite.guarded import interrupt_heard, is_interrupt
 from gptcache_magics.store.sqlite.schema import transaction
 
@@ -46,6 +48,8 @@ CALL_SECONDS: Final = 1.0
 """Longest wait for others in all of a model call, and in anything that reads."""
 LOCKED_SECONDS: Final = 10.0
 """Time after such a wait in which a call does not wait again."""
+UNLOCKABLE_TIMES: Final = 6
+"""Time, as a multiple of what SQLite took to find that it cannot lock the file, in which no call touches it again."""
 SLOW_SECONDS: Final = 0.2
 """Longest wait that is not logged."""
 STEP_SECONDS: Final = 0.1
@@ -84,10 +88,12 @@ class Connections:
         self._writing = threading.RLock()
         self._memory: Connection | None = None
         """Connection of all threads to a database in memory: a store without a file, or the copy of a file."""
-        self._file: tuple[int, int] | None = None
-        """Device and inode of the open file."""
+        self._file: Identity | None = None
+        """Identity of the open file."""
         self._locked_until = 0.0
         """Until then a call does not wait for another process, because one has just waited in vain."""
+        self._unlockable_until = self._unlockable_for_calls_until = 0.0
+        """Until then a command or a call does not touch the file, for SQLite would wait for its locks as it likes."""
         self._held: list[Any] = []
         """Locks that are held during a fork."""
         self._quiet = True
@@ -134,6 +140,10 @@ class Connections:
         with self._lock:
             self._share(copy_in_memory(file, where, self._wait(command=False).left))
 
+    def try_again(self) -> None:
+        """Touch the file even if it could not be locked a moment ago: this is the last chance."""
+        self._unlockable_until = self._unlockable_for_calls_until = 0.0
+
     def close(self) -> None:
         """Release the file; the next use opens it again.
 
@@ -155,6 +165,10 @@ class Connections:
     def _run(self, run: Callable[[Work[T], Wait], T], work: Work[T], wait: Wait) -> T:
         """Run ``work``, once more after an error that this may help against, and count the time that it took."""
         mine = patience()
+        in_command = mine is not None and mine.command
+        until = self._unlockable_until if in_command else self._unlockable_for_calls_until
+        if time.monotonic() < until:
+            raise unlockable(self._where)
         try:
             return run(work, wait)
         except ERRORS as error:
@@ -227,7 +241,11 @@ class Connections:
             raise self._failure(again, "failed", wait) from again
 
     def _failure(self, error: Exception, verb: str, wait: Wait) -> StoreError:
-        if code_of(error) in LOCKED:
+        code, taken = code_of(error), wait.taken
+        if code == UNLOCKABLE:
+            self._unlockable_until = time.monotonic() + LOCKED_SECONDS
+            self._unlockable_for_calls_until = time.monotonic() + max(LOCKED_SECONDS, UNLOCKABLE_TIMES * taken)
+        if code in LOCKED or taken > SLOW_SECONDS:
             self._waited_in_vain(wait)
         return failure(error, self._where, verb)
 
@@ -264,15 +282,29 @@ class Connections:
     def _new_connection(self, path: Path, wait: Wait) -> Connection:
         """Return a connection for this thread, which holds the lock for opening."""
         self._close_unused()
-        if self._file is not None and identity_of(path) != self._file:
-            self.notices.append(f"{path} was removed or replaced while open. Answers go into a new file.")
-            self._forget_file()
+        there = identity_of(path)
+        if self._file is not None and there != self._file:
+            if there == self._file._replace(filled=False):
+                self._write_back()
+                self._set_aside(there)
+            else:
+                self.notices.append(f"{path} was removed or replaced while open. Answers go into a new file.")
+                self._forget_file()
         mine = self._memory or self._open_file(wait)
         self._file = self._file or identity_of(path)  # a file that came while this one was opened is told next
         self._local.lease = _Lease(mine, self.epoch)
         if not mine.in_memory:
             self._open.append((weakref.ref(self._local.lease), mine))
         return mine
+
+    def _write_back(self) -> None:
+        """Write the journal to a file that was truncated: a small store is in it as a whole."""
+        for _, db in [*self._open]:
+            if db.lock.acquire(blocking=False):
+                try:
+                    _merge_journal(db)
+                finally:
+                    db.lock.release()
 
     def _open_memory(self, wait: Wait) -> Connection:
         with self._lock:
@@ -281,6 +313,9 @@ class Connections:
     def _open_file(self, wait: Wait) -> Connection:
         # In a model call, even a file that another kernel is bringing forward is not waited for longer.
         forward = BUSY_SECONDS if patience() is None else 0.0
+        emptied = self._database.emptied()
+        if emptied is not None:
+            self._set_aside(emptied)
         try:
             db = self._database.open(wait.left, forward)
         except ERRORS as error:
@@ -296,7 +331,7 @@ class Connections:
         self._memory = memory  # last: other threads use it at once
         return memory
 
-    def _set_aside(self, damaged: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    def _set_aside(self, damaged: Identity | None = None) -> Identity | None:
         if self.only_read:
             raise StoreError(
                 f"{self._where} cannot be read: it is damaged, or no store. It is left as it is. "
@@ -368,3 +403,8 @@ def _noting(wait: Wait, work: Work[T]) -> Work[T]:
         return work(db)
 
     return run
+
+
+def _merge_journal(db: Connection) -> None:
+    with suppress(*ERRORS):
+        db.execute("PRAGMA wal_checkpoint")

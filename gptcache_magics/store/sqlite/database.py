@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.patience import Wait
@@ -27,8 +27,10 @@ __all__ = [
     "ERRORS",
     "LOCKED",
     "NO_SHARED_MEMORY",
+    "UNLOCKABLE",
     "Connection",
     "Database",
+    "Identity",
     "code_of",
     "copy_in_memory",
     "identity_of",
@@ -51,6 +53,8 @@ JOURNAL_PAGES: Final = 256
 """Pages of the journal after which they are merged into the file: 4 MB."""
 DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+UNLOCKABLE: Final = sqlite3.SQLITE_PROTOCOL
+"""SQLite has tried to lock a file in WAL for ten seconds, whatever the longest wait: its disk locks no files."""
 NO_SHARED_MEMORY: Final = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
@@ -154,23 +158,35 @@ class Database:
         self.notices[:] = [each for each in self.notices if not each.startswith(f"{self.path} is read-only")]
         return True
 
-    def set_aside(self, damaged: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    def emptied(self) -> Identity | None:
+        """Return the identity of a file that was truncated while a kernel had it open; None if it was not."""
+        if self.path is None or self._was_open:  # of its own file, a kernel knows it
+            return None
+        there = identity_of(self.path)
+        # Even the first page of a new file is written before SQLite makes these files.
+        others = any(os.path.exists(f"{self.path}{suffix}") for suffix in ("-wal", "-shm"))
+        return there if there is not None and not there.filled and others else None
+
+    def set_aside(self, damaged: Identity | None = None) -> Identity | None:
         """Rename a damaged file and its journal, unless another thread or process did so and started a sound one.
 
         Parameters
         ----------
         damaged
-            Device and inode of a file that is damaged although SQLite's own check finds it sound.
+            Identity of a file that is damaged although SQLite's own check finds it sound.
 
         Returns
         -------
-        Device and inode of the file that stays in place; None if none does.
+        Identity of the file that stays in place; None if none does.
         """
         path = self.path
         if path is None:
             return None
         there = identity_of(path)
-        what = "damaged" if there is None else _trouble(path) or ("damaged" if there == damaged else "")
+        if there is None or (there == damaged and not there.filled):  # SQLite would delete its journal
+            what = "damaged"
+        else:
+            what = _trouble(path) or ("damaged" if there == damaged else "")
         if not what:
             return there
         aside = path.with_name(f"{path.name}.{what}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -273,13 +289,22 @@ def code_of(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def identity_of(path: Path) -> tuple[int, int] | None:
-    """Return device and inode of a file; None if there is none."""
+class Identity(NamedTuple):
+    """What tells a file from another one that takes its place, also by the same name."""
+
+    device: int
+    inode: int
+    filled: bool
+    """Whether anything is in it. A file of a store is empty only until it is made, or after it was truncated."""
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Return the identity of a file; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return Identity(status.st_dev, status.st_ino, status.st_size > 0)
 
 
 def _connect(database: str, seconds: float, *, uri: bool = False) -> Connection:

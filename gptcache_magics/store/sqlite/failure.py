@@ -7,9 +7,9 @@ from functools import partial
 from typing import TypeVar
 
 from gptcache_magics.errors import StoreError, StoreLockedError
-from gptcache_magics.store.sqlite.database import LOCKED, NO_SHARED_MEMORY, Connection, code_of
+from gptcache_magics.store.sqlite.database import LOCKED, NO_SHARED_MEMORY, UNLOCKABLE, Connection, code_of
 
-__all__ = ["failure", "is_undecodable", "tolerant"]
+__all__ = ["failure", "is_undecodable", "tolerant", "unlockable"]
 
 T = TypeVar("T")
 
@@ -19,13 +19,23 @@ def failure(error: Exception, where: str, verb: str) -> StoreError:
     code = code_of(error)
     if code in LOCKED:
         return StoreLockedError(
-            f"The store {where} is locked by another process. Close that one, or use another store: "
-            "%gptcache off, then %gptcache on FOLDER"
+            f"The store {where} is locked by another process, or its disk cannot lock files. Close that process, "
+            "or use another store: %gptcache off, then %gptcache on FOLDER"
         )
+    if code == UNLOCKABLE:
+        return unlockable(where)
     hint = ""
     if code in NO_SHARED_MEMORY:
         hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
     return StoreError(f"The store {where} {verb}: {error}{hint}")
+
+
+def unlockable(where: str) -> StoreLockedError:
+    """Return the sentence about a store in whose place no file can be locked."""
+    return StoreLockedError(
+        f"The store {where} cannot be locked now. It needs a disk whose files can be locked: %gptcache off, then "
+        "%gptcache on FOLDER"
+    )
 
 
 def is_undecodable(error: Exception) -> bool:

@@ -108,6 +108,7 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
         """
         if not self._late:
             return
+        self._connections.try_again()
         try:
             self._write(lambda db: None)
         except StoreError as error:  # after an interrupt, they wait until this process ends
