@@ -9,10 +9,19 @@ from typing import Annotated, Any
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.lookup.options import NONE, VARIABLE, State, configured, in_environment, place_of, read
+from gptcache_magics.lookup.options import (
+    NONE,
+    VARIABLE,
+    State,
+    configured,
+    in_environment,
+    local_folder,
+    place_of,
+    read,
+)
 from gptcache_magics.semantic.options import PRESETS, Match
 from gptcache_magics.settings import BUNDLE, IGNORE, Mode
-from gptcache_magics.store.postgres.address import without_password
+from gptcache_magics.store.postgres.address import Address, without_password
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
 
@@ -105,6 +114,7 @@ def on(
         str | None, Option(metavar="NAME", help="with a team's store: the part of it to share (default: default)")
     ] = None,
     pooled: Annotated[bool, Option(help="with a team's store: a pooler such as pgbouncer is between")] = False,
+    shared: Annotated[bool, Option(help="take a store that another user owns, or can write")] = False,
 ) -> str:
     """Cache every LangChain model call of this kernel.
 
@@ -159,12 +169,17 @@ def on(
         For a team's store: the name of the part of it whose members share their answers.
     pooled
         For a team's store: whether a pooler such as pgbouncer is between. One that is found is minded anyway.
+    shared
+        Take a store that another user owns or can write, or that is a link: its answers are served as they are. Holds
+        for this folder until the kernel ends.
     """
     from langchain_core.globals import get_llm_cache
 
     amounts = {"--ttl 7d": ttl, "--max-size 500MB": max_size, "--budget 2usd": budget}
     _check_units(str(where), [example for example, amount in amounts.items() if amount is not None])
     place = place_of(where, space, pooled, getattr(controller.cache, "store", None))
+    if shared:
+        _accept(controller.place_for(place))
     kept, turned_on, before = controller.kept(place, init, wrap=wrap), controller.turned_on, get_llm_cache()
     external = wrap or init is not None or (kept is not None and bool(kept.external_cache))
     assumed = in_environment(place, external=external) if kept is None else {}
@@ -221,6 +236,18 @@ def on(
                 controller.let_go(kept)
             controller.set_mode(state.options.kernel.mode)
         raise
+
+
+def _accept(place: str | Path | Address) -> None:
+    """Take the store in a folder, whoever can write it."""
+    from gptcache_magics.store.sqlite.database import store_folder  # not for %load_ext
+    from gptcache_magics.store.sqlite.owner import accept_shared
+
+    if isinstance(place, Address):
+        place = local_folder()
+    if str(place) == ":memory:" or str(place).endswith(BUNDLE):
+        raise CommandError("on: --shared is about a folder. Example: %gptcache on /srv/class/.gptcache --shared")
+    accept_shared(store_folder(place))
 
 
 def _set(

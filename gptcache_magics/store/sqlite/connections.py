@@ -81,7 +81,7 @@ class Connections:
         self._local = threading.local()
         self._open: list[tuple[weakref.ref[_Lease], Connection]] = []
         """Connections to the file. They are not left to the garbage collector, which may close one during a fork."""
-        self.only_read = False
+        self._only_read = False
         """Whether a damaged file is left as it is: a command that only reads renames nothing."""
         self._lock = threading.RLock()
         """The lock for opening and setting aside, never held while waiting for another process to write."""
@@ -139,6 +139,10 @@ class Connections:
         """Hold in memory the content of a file, brought to this version."""
         with self._lock:
             self._share(copy_in_memory(file, where, self._wait(command=False).left))
+
+    def only_read(self) -> None:
+        """Leave a damaged file as it is from now on, and open that of another user, too."""
+        self._only_read = self._database.from_anyone = True
 
     def try_again(self) -> None:
         """Touch the file even if it could not be locked a moment ago: this is the last chance."""
@@ -332,7 +336,7 @@ class Connections:
         return memory
 
     def _set_aside(self, damaged: Identity | None = None) -> Identity | None:
-        if self.only_read:
+        if self._only_read:
             raise StoreError(
                 f"{self._where} cannot be read: it is damaged, or no store. It is left as it is. "
                 "%gptcache on FOLDER sets such a file aside and begins a new one"

@@ -19,6 +19,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.store.patience import Wait
 from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
 from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
+from gptcache_magics.store.sqlite.owner import check_owner
 from gptcache_magics.store.sqlite.schema import is_current, migrate
 
 __all__ = [
@@ -125,6 +126,8 @@ class Database:
     def __init__(self, folder: Path | None) -> None:
         self.path = None if folder is None else folder / FILE
         self.readonly = False
+        self.from_anyone = False
+        """Whether the file is opened whoever owns it: tables may be read of any store."""
         self.notices: list[str] = []
         """Messages for the user about this file."""
         self._uses_wal = True
@@ -145,6 +148,7 @@ class Database:
         if self.path is None:
             return copy_in_memory(None, ":memory:", seconds)
         _make_file(self.path)
+        self._check_owner(self.path)
         self.readonly = not _is_writable(self.path)
         if self.readonly:
             return self._open_readonly(self.path, seconds)
@@ -162,10 +166,15 @@ class Database:
         """Return the identity of a file that was truncated while a kernel had it open; None if it was not."""
         if self.path is None or self._was_open:  # of its own file, a kernel knows it
             return None
+        self._check_owner(self.path)
         there = identity_of(self.path)
         # Even the first page of a new file is written before SQLite makes these files.
         others = any(os.path.exists(f"{self.path}{suffix}") for suffix in ("-wal", "-shm"))
         return there if there is not None and not there.filled and others else None
+
+    def _check_owner(self, path: Path) -> None:
+        if not self.from_anyone:
+            check_owner(path)
 
     def set_aside(self, damaged: Identity | None = None) -> Identity | None:
         """Rename a damaged file and its journal, unless another thread or process did so and started a sound one.

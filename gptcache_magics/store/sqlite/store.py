@@ -92,7 +92,7 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
 
     def only_read(self) -> None:
         """Leave the file as it is if it is damaged: from then on its errors are raised, and it is not set aside."""
-        self._connections.only_read = True
+        self._connections.only_read()
 
     def open(self) -> None:
         """Open the file now and raise what is wrong with it. What a killed kernel left over is deleted then."""

@@ -105,7 +105,8 @@ class Sweeper:
     def _sweep(self) -> None:
         # With connections of its own it outlives the store, which is closed while a million entries go.
         connections = Connections(self._folder) if self._folder is not None else self._shared
-        connections.only_read = connections.only_read or self._folder is not None
+        if self._folder is not None:
+            connections.only_read()
         path = None if self._folder is None else self._folder / "cache.db"
         first = identity_of(path) if path is not None else None
         steps, tries = Steps(connections), 0
