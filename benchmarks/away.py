@@ -16,7 +16,7 @@ from measure import Bar, Options, table
 from payloads import answer
 from peers import REDIS, redis_server
 
-__all__ = ["run"]
+__all__ = ["LONGEST", "WRAPPED", "run", "seconds_of_call"]
 
 LONGEST: Final = 15.0
 """Seconds after which a call counts as one that does not come back."""
@@ -40,7 +40,7 @@ def run(options: Options) -> list[Bar]:
             look = lookup(RedisCache(client), folder)
             look()
             server.send_signal(number)
-            found.setdefault(what, {})[name] = [_seconds(look) for _ in range(1 if options.quick else CALLS)]
+            found.setdefault(what, {})[name] = [seconds_of_call(look) for _ in range(1 if options.quick else CALLS)]
             os.kill(server.pid, signal.SIGCONT) if number == signal.SIGSTOP else server.wait()
     options.results["away"] = found
     print(f"### A server that is away: seconds of each call, {LONGEST:g} means that it does not come back\n")
@@ -64,7 +64,7 @@ def _wrapped(cache: BaseCache, folder: Path) -> Callable[[], Any]:
     return lambda: ours.lookup("prompt", "llm")
 
 
-def _seconds(work: Callable[[], Any]) -> float:
+def seconds_of_call(work: Callable[[], Any]) -> float:
     """Return how long a call takes; it is left behind after a while."""
     started = time.perf_counter()
     thread = Thread(target=work, daemon=True)

@@ -23,7 +23,12 @@ PANEL_WIDTH, GAP, LABELS = 430, 40, 150
 BAR, TITLE = 22, 46
 ENTRIES: Final = "10000"
 CACHES: Final = (FLOOR, OURS, DISKCACHE, MAP, REDIS, SQLITE, FAISS)
-NAMES: Final = {FLOOR: "in memory, not kept", DISKCACHE: "diskcache", FAISS: "GPTCache faiss"}
+NAMES: Final = {
+    f"{OURS}, no team": "without a team",
+    FLOOR: "in memory, not kept",
+    DISKCACHE: "diskcache",
+    FAISS: "GPTCache faiss",
+}
 STYLE: Final = """
 text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}.h{font-weight:600;font-size:14px}
 .s{font-size:11px;fill:#57606a}
@@ -60,10 +65,15 @@ def picture(results: Mapping[str, Any]) -> str:
     if "away" in results or "team" in results:
         waits = "seconds that a call waits: the first, then each later one"
         panels.append(("A server that is away", waits, lambda: _bars([*_waits(results)], LONGEST)))
-    hits = results.get("team", {}).get("hit_us")
-    if hits:
-        panels.append(("A hit that a colleague bought", "µs a call, logarithmic", lambda: _log_bars(_times(hits))))
-    return _page(panels, [f"{results['machine']}, {results['date']}", *_lines(results["versions"])])
+    team = results.get("team", {})
+    if "hit" in team:
+        note = "µs a call, logarithmic: the first hit is at the server, the second is not"
+        panels.append(("A hit that a colleague bought", note, lambda: _log_bars(_times(team["hit"], every=True))))
+    if "growth" in team:
+        note = "µs of the statement of a hit, by number of answers on the server"
+        panels.append(("A team's hit as its server grows", note, lambda: _bars([*_grown(team["growth"])])))
+    server = [team["server"]] if "server" in team else []
+    return _page(panels, [f"{results['machine']}, {results['date']}", *_lines([*results["versions"], *server])])
 
 
 def _page(panels: Sequence[tuple[str, str, Callable[[], tuple[str, float]]]], footer: Sequence[str]) -> str:
@@ -88,10 +98,15 @@ def _page(panels: Sequence[tuple[str, str, Callable[[], tuple[str, float]]]], fo
     )
 
 
-def _times(seconds: Mapping[str, float]) -> Bars:
-    known = [name for name in CACHES if name in seconds] or [*seconds]
+def _times(seconds: Mapping[str, float], *, every: bool = False) -> Bars:
+    known = [name for name in (seconds if every else CACHES) if name in seconds]
     found = sorted((seconds[name] * 1e6, name) for name in known)
     return [(name, each, f"{each:.1f}" if each < 10 else f"{each:,.0f}") for each, name in found]
+
+
+def _grown(growth: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, float, str]]:
+    for size, found in growth.items():
+        yield f"team, {_short(int(size))} answers", found["find"] * 1e6, f"{found['find'] * 1e6:,.0f}"
 
 
 def _counts(cells: Mapping[str, str]) -> Bars:
@@ -190,11 +205,15 @@ def _growth(exact: Mapping[str, Any]) -> tuple[str, float]:
 
 def _waits(results: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
     team, shown = results.get("team", {}).get("away", {}), {REDIS: REDIS, WRAPPED: "--wrap"}
+    peers = results.get("team", {}).get("away_peers", {})
     for what in ("stopped", "silent"):
         by = {shown[name]: seconds for name, seconds in results.get("away", {}).get(what, {}).items()}
+        by |= {
+            f"{name.removesuffix('Cache')}": each for name, each in peers.get(what, {}).items() if each[0] >= LONGEST
+        }
         for name, seconds in (by | ({"team": team[what]} if what in team else {})).items():
             first, later = seconds[0], max(seconds[1:], default=seconds[0])
-            label = "for ever" if first >= LONGEST else f"{first:.1f}, then {later:.1f}"
+            label = "for ever" if first >= LONGEST else f"{first:.1g}, then {later:.1g}"
             yield f"{name}, {what}", first, label
 
 

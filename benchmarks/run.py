@@ -25,6 +25,7 @@ import invoke
 import safety
 import start
 import tables
+import team
 import working
 from measure import Bar, Options, table
 
@@ -36,6 +37,7 @@ PARTS: Final[dict[str, Callable[[Options], list[Bar]]]] = {
     "safety": safety.run,
     "working": working.run,
     "away": away.run,
+    "team": team.run,
 }
 PACKAGES: Final = ("gptcache", "langchain-core", "langchain-community", "langchain-openai", "pandas", "ipython")
 ENVIRONMENT: Final = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_")
@@ -75,11 +77,12 @@ def _write(file: Path, options: Options) -> None:
     """Write what was measured, with the machine and the versions, beside what other runs have written."""
     written = json.loads(file.read_text()) if file.exists() else {}
     written |= options.results
-    cores, peers = os.cpu_count(), ("gptcache-magics", *PACKAGES, "diskcache", "faiss-cpu", "redis", "sqlalchemy")
-    written["machine"] = f"{cores} cores, {platform.machine()}, {platform.system()}"
+    peers = ("gptcache-magics", *PACKAGES, "diskcache", "faiss-cpu", "psycopg", "redis", "sqlalchemy")
+    written["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     written["date"] = time.strftime("%Y-%m-%d", time.gmtime())
-    installed = [each for each in map(_installed, peers) if not each.startswith("no ")]
-    written["versions"] = [f"Python {platform.python_version()}", *installed]
+    installed = [f"Python {platform.python_version()}", *(each for each in map(_installed, peers) if each[:3] != "no ")]
+    known = {each.rpartition(" ")[0]: each for each in [*written.get("versions", []), *installed]}
+    written["versions"] = [*known.values()]
     file.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
 
 
