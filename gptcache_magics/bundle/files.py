@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field
 from errno import EACCES
 from pathlib import Path
 from typing import BinaryIO, Final
-from uuid import uuid4
 
 import orjson
 
@@ -24,6 +23,8 @@ from gptcache_magics.bundle.lines import (
     fields_of,
 )
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
+from gptcache_magics.bundle.sorting import Sorted
+from gptcache_magics.bundle.whole import whole_file
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.store.protocol import Configuration, Entry, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -34,6 +35,8 @@ SCHEMA: Final = 1
 HEADER: Final = b'{"gptcache_magics":"bundle","schema":%d}' % SCHEMA
 HEADER_BYTES: Final = 1_000
 LINE_BYTES: Final = 500_000_000
+STEP: Final = 1_000
+"""Entries between two words about progress."""
 _SHOWN: Final = 3
 
 
@@ -69,28 +72,64 @@ class Contents:
         return f"{len(self.refused):,} refused: {shown}{', …' if len(self.refused) > _SHOWN else ''}"
 
 
-def save(store: Store, selection: Selection, path: str | Path) -> Saved:
+def save(
+    store: Store, selection: Selection, path: str | Path, progress: Callable[[str, int, int], None] | None = None
+) -> Saved:
     """Write the selected entries to a bundle, replacing one that is there. Without entries write nothing.
+
+    Parameters
+    ----------
+    progress
+        Is told now and then what is done, with how many entries of how many.
 
     Raises
     ------
     CommandError
         If the path cannot be a bundle, or holds another file.
     StoreError
-        If the file cannot be written.
+        If the file cannot be written, or the store was cleared meanwhile.
     """
     with _store_errors(path, "written"):
         target = _target(path)
-    found = [row.entry for row in store.entries(selection)]
-    entries = [without_secrets(entry) for entry in found if generations.text_if_readable(entry.answer) is not None]
-    skipped = store.count(selection)[0] - len(entries)
-    if not entries:
-        return Saved(0, 0, 0, 0, skipped)
-    data = b"".join(line + b"\n" for line in _lines(entries, store.configurations()))
-    with _store_errors(path, "written"):
-        _write(target, data)
-    tags = Counter(tag for entry in entries for tag in entry.tags.split())
-    return Saved(len(entries), len(data), tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped)
+    tell = progress or _tell_nobody
+    generation, configurations = store.generation(), _in_order(store.configurations())
+    places = {each.key: place for place, each in enumerate(configurations)}
+    total, skipped, tags = store.count(selection)[0], 0, Counter[str]()
+    with closing(Sorted(target.parent)) as lines:
+        saved = 0
+        for number, row in enumerate(store.each_entry(selection)):
+            if number % STEP == 0:
+                tell("read", number, total)
+            place = places.get(row.configuration) if row is not None else None
+            if row is None or place is None or generations.text_if_readable(row.answer) is None:
+                skipped += 1
+                continue
+            entry = without_secrets(row.entry)
+            tags.update(entry.tags.split())
+            line = entry_line(entry)
+            with _store_errors(path, "written"):
+                lines.add((place, entry.prompt, entry.key), line)
+            saved += 1
+        if store.generation() != generation:
+            raise StoreError(f"The store was cleared meanwhile, so {path} was not written. Save again.")
+        if not saved:
+            return Saved(0, 0, 0, 0, skipped)
+        with _store_errors(path, "written"), whole_file(target) as file:
+            file.write(HEADER + b"\n")
+            last = None
+            for number, ((place, *_), line) in enumerate(lines):
+                if number % STEP == 0:
+                    tell("written", number, saved)
+                if place != last:
+                    file.write(configuration_line(configurations[place]) + b"\n")
+                    last = place
+                file.write(line + b"\n")
+            size = file.tell()
+    return Saved(saved, size, tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped)
+
+
+def _tell_nobody(done: str, number: int, total: int) -> None:
+    """Do nothing: the default ``progress``."""
 
 
 def read(path: str | Path) -> Contents:
@@ -177,15 +216,8 @@ def is_bundle(path: str | Path) -> bool:
         return False
 
 
-def _lines(entries: Iterable[Entry], configurations: Sequence[Configuration]) -> Iterator[bytes]:
-    groups: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.configuration].append(entry)
-    yield HEADER
-    for configuration in sorted(configurations, key=lambda each: (each.provider, each.model, each.label, each.key)):
-        if configuration.key in groups:
-            yield configuration_line(configuration)
-            yield from map(entry_line, sorted(groups[configuration.key], key=lambda each: (each.prompt, each.key)))
+def _in_order(configurations: Iterable[Configuration]) -> list[Configuration]:
+    return sorted(configurations, key=lambda each: (each.provider, each.model, each.label, each.key))
 
 
 def _target(path: str | Path) -> Path:
@@ -205,24 +237,6 @@ def _target(path: str | Path) -> Path:
         if not os.access(target, os.W_OK):
             raise PermissionError(EACCES, "it is read-only")
     return target
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write the whole file or nothing, with the rights of the old file or of any new one."""
-    beside = target.parent / f".gptcache-{uuid4().hex}.tmp"
-    file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(file, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        if os.path.exists(target):
-            os.chmod(beside, os.stat(target).st_mode & 0o777)
-        os.replace(beside, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(beside)
-        raise
 
 
 def _open(path: str | Path) -> BinaryIO:

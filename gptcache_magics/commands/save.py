@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gptcache_magics.commands._parser import Option, Word, checked
+from gptcache_magics.commands._progress import ProgressLine
 from gptcache_magics.commands._selection import At, Cell, Model, Space, Tag, looked_up, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -50,7 +51,8 @@ def save(
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")
     everywhere = selected(source, model=model, tag=tag)
     selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
-    saved = bundle.save(source.store, selection, path)
+    with ProgressLine() as line:
+        saved = bundle.save(source.store, selection, path, line)
     damaged = f"{counted(saved.skipped, 'damaged entry')} {'was' if saved.skipped == 1 else 'were'} skipped."
     damage = [damaged] if saved.skipped else []
     if not saved.entries:

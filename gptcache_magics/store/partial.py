@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, NoReturn, cast
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import AnswerStore, EntryCatalog, Store
-from gptcache_magics.store.records import Found
+from gptcache_magics.store.records import Found, Selection
+from gptcache_magics.store.rows import EntryRow
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["completed"]
@@ -42,6 +44,13 @@ class _Completed:
         """Remove every entry. Return the number removed."""
         self._memory.clear()  # raises the generation
         return self._answers.clear()
+
+    def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
+        """Yield entries: of a store that cannot give them one by one, from a list of them."""
+        answers: Any = self._answers
+        if hasattr(answers, "each_entry"):
+            return cast("Iterator[EntryRow | None]", answers.each_entry(selection))
+        return iter(self.entries(selection))
 
     def close(self) -> None:
         """Forget the lookups; who made ``answers`` closes it."""

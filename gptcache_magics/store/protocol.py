@@ -6,7 +6,7 @@ Every method may be called from any thread; failures raise ``StoreError``. A new
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
@@ -127,6 +127,12 @@ class EntryCatalog(Protocol):
 
     def entries(self, selection: Selection, limit: int | None = None) -> Sequence[EntryRow]:
         """Return entries, newest first."""
+
+    def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
+        """Yield entries in no order, and None for each damaged one. Never holds more than some MB of them.
+
+        An entry that is stored, replaced or removed meanwhile is given as it was or as it is.
+        """
 
     def unshaped(self, limit: int) -> Sequence[UnshapedEntry]:
         """Return entries whose shape is not known, by id."""

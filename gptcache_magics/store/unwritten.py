@@ -102,6 +102,13 @@ class _Unwritten:
         rows = [*self._memory.entries(selection), *(row for row in theirs if row.key[:16] not in self._late)]
         return sorted(rows, key=lambda row: -row.created)[:limit]
 
+    def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
+        """Yield entries in no order, and None for each damaged one."""
+        yield from self._memory.each_entry(selection)
+        for row in self._store.each_entry(selection):
+            if row is None or row.key[:16] not in self._late:
+                yield row
+
     def count(self, selection: Selection = Selection()) -> tuple[int, int]:
         """Return the number of entries and the bytes of their answers."""
         beginnings = ("",) if selection.ids is None else tuple(selection.ids)

@@ -275,6 +275,7 @@ class EntryCatalogContract(Contract):
         sizes = dict(zip("abcd", (10, 20, 30, 40), strict=True))
 
         assert keys(reader.entries(selection)) == {key(name) for name in expected}
+        assert sorted(filter(None, reader.each_entry(selection))) == sorted(reader.entries(selection))
         assert reader.count(selection) == (len(expected), sum(sizes[name] for name in expected))
         assert filled.remove(selection) == len(expected)
         assert keys(reader.entries(EVERYTHING)) == {key(name) for name in "abcd" if name not in expected}

@@ -276,6 +276,13 @@ _KEY_IN_TEXT: Final = re.compile(
     r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeposr]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|dapi[0-9a-f]{32}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|Bearer\s+[\w.~+/-]{8,})"
 )
+_DASHED: Final = ("sk-", "xai-", "nvapi-", "pplx-", "tvly-", "glpat-", "pypi-", "xox", "-----BEGIN ")
+_UNDERSCORED: Final = (
+    *("_live_", "_test_", "gsk_", "hf_", "npm_", "r8_", "fw_", "lsv2_", "dop_v1_", "shpat_", "shpss_"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+)
+_PLAIN: Final = ("AIza", "ya29.", "AKIA", "ASIA", "SG.", "dapi", "eyJ", "Bearer")
+"""A key in a text holds one of these. Looking for them is quicker than the pattern, which tries each word."""
 _URL_IN_TEXT: Final = re.compile(r"""(?<![\w+.-])[A-Za-z][\w+.-]{0,40}://[^\s"'<>`]+""")
 _QUERY_VALUE: Final = re.compile(r"(?<=[?&;#])([^=&?#;\s]+)=([^&#;\s]+)")
 _JDBC: Final = re.compile(r"(?<=jdbc:)([\w:]{1,100}:)[^\s/:@]+/[^\s@]+@")
@@ -314,8 +321,19 @@ def masked(text: str) -> str:
         hidden = is_secret(name) and match[5] != HIDDEN
         return f"{quote}{name}{quote}{between}{other}***{other}" if hidden else match.group()
 
-    text = _KEY_IN_TEXT.sub("***", _NAMED_IN_TEXT.sub(hide, text))
+    text = _NAMED_IN_TEXT.sub(hide, text)
+    if _may_hold_key(text):
+        text = _KEY_IN_TEXT.sub("***", text)
     return _URL_IN_TEXT.sub(lambda match: _masked_url(match.group()), text) if "://" in text else text
+
+
+def _may_hold_key(text: str) -> bool:
+    """Return False of a text in which ``_KEY_IN_TEXT`` cannot find anything."""
+    return (
+        ("-" in text and any(mark in text for mark in _DASHED))
+        or ("_" in text and any(mark in text for mark in _UNDERSCORED))
+        or any(mark in text for mark in _PLAIN)
+    )
 
 
 def _masked_url(url: str) -> str:

@@ -23,6 +23,39 @@ def test_a_long_password_is_hidden_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "sk-",
+            "xai-",
+            "nvapi-",
+            "pplx-",
+            "tvly-",
+            "csk-",
+            "glpat-",
+            "pypi-",
+            "xoxb-",
+            "xoxs-",
+            "sk_live_",
+            "rk_test_",
+        ),
+        *("gsk_", "hf_", "npm_", "r8_", "fw_", "lsv2_", "dop_v1_", "shpat_", "shpss_", "AIza", "ya29.", "AKIA", "ASIA"),
+        *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "dapi", "Bearer ", "SG.ABCDEF0123456789."),
+        "eyJ0123456789.eyJ0123456789.",
+    ],
+)
+def test_a_key_of_every_kind_is_masked_in_a_text_of_a_person(key: str) -> None:
+    digits = "0123456789ABCDEF" if key in ("AKIA", "ASIA") else "0123456789abcdef" * 2
+    assert masked(f"Use {key}{digits} here") == "Use *** here"
+
+
+def test_a_private_key_is_masked_in_a_text_of_a_person() -> None:
+    begin, end = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
+    assert masked(f"Use {begin}\nabc\n{end} here") == "Use *** here"
+    assert masked(f"Use {begin}\nabc") == "Use ***"
+
+
+@pytest.mark.parametrize(
     ("text", "written"),
     [
         (

@@ -7,7 +7,7 @@ home. Large tables are read through a cursor of the server, and of lookups only 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -47,6 +47,7 @@ from gptcache_magics.store.reasons import Reason
 from gptcache_magics.store.sqlite.conditions import searches
 from gptcache_magics.store.sqlite.damage import Damage, fits
 from gptcache_magics.store.sqlite.statements import id_number, id_text
+from gptcache_magics.store.sqlite.tables import FIRST_ID, LAST_ID
 
 __all__ = ["TeamTables"]
 
@@ -54,6 +55,8 @@ R = TypeVar("R", bound=tuple[Any, ...])
 T = TypeVar("T")
 NEWEST_LOOKUPS: Final = 110_000
 """Most lookups that are read one by one. Sums have all of them."""
+PAGE_BYTES: Final = 4_000_000
+"""Bytes of answers and prompts after which a page of entries ends."""
 BATCH: Final = 1_000
 """Rows that are asked for at once."""
 VERSION_SECONDS: Final = 2.0
@@ -183,6 +186,31 @@ class TeamTables:
                 fits = searches(grep)
                 rows = filter(lambda row: fits(row.question) or fits(row.prompt), rows)
             return list(islice(rows, limit))
+
+    def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
+        """Yield entries in no order, and None for each damaged one."""
+        fits = searches(selection.grep) if selection.grep is not None else None
+        after: int | None = FIRST_ID - 1
+        while after is not None and after < LAST_ID:
+            page, after = self._ask(partial(self._page, selection, after))
+            for row in page:
+                if row is None or fits is None or fits(row.question) or fits(row.prompt):
+                    yield row
+
+    def _page(self, selection: Selection, after: int, line: Line) -> tuple[list[EntryRow | None], int | None]:
+        """Return some entries after an id, and the last id if there may be others."""
+        where, values = where_entries(self.address.space, selection)
+        sql = f"SELECT {reading.ENTRY} FROM gptcache.entry e WHERE {where} AND e.id >= %s ORDER BY e.id"
+        page: list[EntryRow | None] = []
+        size = 0
+        with closing(_each(line, sql, [*values, after + 1])) as found:
+            for each in found:
+                row = self._sound(each)
+                page.append(row)
+                size += len(row.answer) + len(row.prompt) if row is not None else 0
+                if size > PAGE_BYTES:
+                    return page, id_number(bytes(each[0]).hex()[:16])
+        return page, None
 
     def _sound(self, values: Sequence[Any]) -> EntryRow | None:
         row = reading.entry_row(values)

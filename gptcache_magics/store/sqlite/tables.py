@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import fields
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -43,12 +44,16 @@ from gptcache_magics.store.sqlite.statements import (
 from gptcache_magics.store.sqlite.sums import TALLIES, read_sums
 from gptcache_magics.store.sums import Sum
 
-__all__ = ["EVERYTHING", "SQLiteTables"]
+__all__ = ["EVERYTHING", "FIRST_ID", "LAST_ID", "SQLiteTables"]
 
 R = TypeVar("R", bound=tuple[Any, ...])
 T = TypeVar("T")
 EVERYTHING: Final = Selection()
 QUESTIONS: Final = f"SELECT {id_of('id')}, question FROM question"
+FIRST_ID: Final = -(2**63)
+LAST_ID: Final = 2**63 - 1
+PAGE_ENTRIES: Final = 5_000
+PAGE_BYTES: Final = 4_000_000
 RECENT: Final = 10_000
 """Newest lookups of which the misses are explained when a table is read."""
 
@@ -78,16 +83,39 @@ class SQLiteTables(SQLitePart):
             # Entries by id or shape are few: going through all entries by the index would cost more than a sort.
             order = "e.created" if selection.ids is None and selection.shape is None else "+e.created"
             sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {order} DESC LIMIT ?"
-            found: list[EntryRow] = []
-            for row in db.execute(sql, (*values, _limit(limit))):
-                sound = sound_row(row)
-                if sound is None:
-                    self._damage.entries.add(id_text(row[-2]))
-                else:
-                    found.append(sound)
-            return found
+            return list(filter(None, map(self._sound_row, db.execute(sql, (*values, _limit(limit))))))
 
         return self._select(self._connections.read, selection, work)
+
+    def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
+        """Yield entries in no order, and None for each damaged one. Others write between two pages of them."""
+        first: int | None = FIRST_ID
+
+        def work(
+            db: sqlite3.Connection, where: str, values: Sequence[object]
+        ) -> tuple[list[EntryRow | None], int | None]:
+            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} AND e.id>=? ORDER BY e.id LIMIT ?"
+            page: list[EntryRow | None] = []
+            size = 0
+            with closing(db.execute(sql, (*values, first, PAGE_ENTRIES))) as rows:
+                for row in rows:
+                    page.append(self._sound_row(row))
+                    size += sum(len(value) for value in row if isinstance(value, str | bytes))
+                    if size > PAGE_BYTES:
+                        return page, row[-2]
+            return page, row[-2] if len(page) == PAGE_ENTRIES else None
+
+        while first is not None and first <= LAST_ID:
+            page, last = self._select(self._connections.read, selection, work)
+            first = None if last is None else last + 1
+            yield from page
+
+    def _sound_row(self, row: Sequence[Any]) -> EntryRow | None:
+        """Return what was read as ``ENTRY`` with id and checksum; None, and a note of it, if it is damaged."""
+        sound = sound_row(row)
+        if sound is None:
+            self._damage.entries.add(id_text(row[-2]))
+        return sound
 
     def unshaped(self, limit: int) -> Sequence[UnshapedEntry]:
         """Return entries whose shape is not known, by id."""
