@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +27,7 @@ from gptcache_magics.engines import safe_import
 from gptcache_magics.errors import StoreError
 from gptcache_magics.langchain import hooks as langchain_hooks
 from gptcache_magics.semantic.options import searchable
+from gptcache_magics.store.postgres.records import KEPT_OF_A_CONTEXT, LargeContext
 from gptcache_magics.store.protocol import Selection, Store, WithTeam
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.snapshot import damage
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gptcache_magics.semantic.search import SemanticSearch
 
 __all__ = [
-    *("Check", "Checkup", "alive"),
+    *("Check", "Checkup", "alive", "contexts"),
     *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "matches"),
     *("models", "network_mount", "overriding", "replaced", "secrets", "tables", "versions", "writable"),
 ]
@@ -238,6 +239,16 @@ def tables(store: Store) -> Check:
     store.generation()
     milliseconds = (time.perf_counter() - begun) * 1000
     return Check("the team", True, f"{store.where}, a round trip takes {milliseconds:.1f} ms")
+
+
+def contexts(large: Callable[[], Sequence[LargeContext]]) -> Check:
+    """Check whether each question is compared with all that the team has stored of its kind."""
+    found = [f"{each.label} ({each.embedder}): {counted(each.vectors, 'question')}" for each in large()]
+    most = f"{KEPT_OF_A_CONTEXT:,}"
+    if not found:
+        return Check("matching at the team", True, f"no more than {most} questions are compared with each other")
+    hint = f"Only the newest {most} of each are compared. Divide them: %gptcache on postgresql://… --space NAME"
+    return Check("matching at the team", False, ", ".join(found), hint)
 
 
 # The store

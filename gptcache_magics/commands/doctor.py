@@ -43,6 +43,8 @@ def _of_a_store(at: str | Path | None, space: str | None) -> Iterator[Check]:
         yield _checks.versions()
         yield _tried("keys in entries", _checks.secrets, store)
         yield _tried("the team", _checks.tables, store)
+        if (large := getattr(store, "large_contexts", None)) is not None:
+            yield _tried("matching at the team", _checks.contexts, large)
         return
     file = Path(os.path.abspath(os.path.expanduser(at))) / "cache.db"
     try:
@@ -82,6 +84,8 @@ def _of_this_kernel() -> Iterator[Check]:
         yield _tried("keys in entries", _checks.secrets, cache.store)
         if (team := team_behind(cache.store)) is not None:
             yield _tried("the team", _checks.team, team)
+            if not team.trouble:
+                yield _tried("matching at the team", _checks.contexts, team.database.large_contexts)
         where = cache.store.where
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
     if os.path.exists(path):  # False, too, in a folder that may not be read

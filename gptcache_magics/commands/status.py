@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gptcache_magics.controller import controller
@@ -130,11 +131,19 @@ def _team(store: Store) -> str:
         return f"{', '.join(parts)}; {error}"
     answers = left.get("entry", 0) + left.get("overtaken", 0)
     if team.trouble:
-        parts.append(f"away: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
+        since = team.database.away_since
+        away = f"away since {_moment(since)}" if since is not None else "away"
+        parts.append(f"{away}: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
         parts.append("nothing of it is lost: it is in this folder, and sent when the team's store answers")
     elif answers:
         parts.append(f"{counted(answers, 'answer')} {'is' if answers == 1 else 'are'} being sent")
     return ", ".join(parts)
+
+
+def _moment(seconds: float) -> str:
+    """Return a moment by the local clock, with its day unless that is today."""
+    moment = datetime.fromtimestamp(seconds)
+    return f"{moment:%H:%M}" if moment.date() == datetime.now().date() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _not_stored(cache: GPTCache) -> str:

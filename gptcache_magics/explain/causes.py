@@ -337,6 +337,8 @@ def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
         differing, _, newest = lookup.reason_detail.partition("; ")
         how = f" of a prompt that is the same but for {reason_text(differing)} (--ignore)"
         how += f", {reason_text(newest)}" if newest else ""
+    if lookup.reason_kind == Kind.TEAM:
+        how = f" {reason_text(sentence(lookup.reason))}"
     if entry is None:
         return f"A hit{how}. Its entry is not in this store."
     stored = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")

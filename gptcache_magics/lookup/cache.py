@@ -203,6 +203,8 @@ class RequestCache:
 
     def _hit(self, request: Request, answer: Any, found: Found, started: float, search: Search = Search()) -> Hit:
         reason = search.reason or request.identity.reason
+        if reason is None and found.author:
+            reason = Reason(Kind.TEAM, found.author)
         self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
         return Hit(answer)
 

@@ -86,6 +86,8 @@ class Kind(StrEnum):
     """The detail is the number of the lookup whose answer is in the prompt."""
     IGNORED = "ignored"
     """The detail names what differs from the prompt of the answer, and was ignored: ``an id and a date``."""
+    TEAM = "from the team"
+    """The detail is the role of the member whose answer it is."""
     DOUBT = "doubt"
     """The detail says what differs, and why it may matter: ``an id; the answer names the old id in another form``."""
     VOLATILE = "volatile"
@@ -226,6 +228,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.OTHER_TOOLS: "other tools: {}",
     Kind.FOLLOWS: "follows from lookup {}",
     Kind.IGNORED: "the same but for {}",
+    Kind.TEAM: "from the team: {}",
     Kind.DOUBT: "in doubt, the same but for {}",
     Kind.VOLATILE: "the same but for {}",
     Kind.CONTEXT: "{} differs",

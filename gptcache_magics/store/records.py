@@ -123,6 +123,8 @@ class Found:
     """The rules of ``--ignore`` without which it is the answer to another prompt."""
     several: bool = False
     """Whether the same rules lead to older entries with another answer."""
+    author: str = ""
+    """Role of the member whose answer the team's store has just given; empty for what is in the folder."""
 
     @classmethod
     def of(cls, entry: Entry) -> Found:

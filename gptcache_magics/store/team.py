@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -355,15 +356,16 @@ class TeamStore(SQLiteStore):
                 self._damage.entries.add(key[:16])
             return None
         found, forgotten = Found.of(entry), self._recent.forgotten
+        given = replace(found, author=answer.author)
         if entry.expires is not None and entry.expires <= time.time():
-            return found
+            return given
         try:
             kept = self._keep(entry, answer, known)
         except StoreError:  # it is served all the same
             kept = False
         if kept:
             self._recent.remember(found, forgotten)
-        return found
+        return given
 
     def _keep(self, entry: Entry, answer: TeamAnswer, known: Team | None) -> bool:
         """Keep an answer of the team, unless it may have been changed since it was read."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Lookup
-from gptcache_magics.store.reasons import FAILURES, Kind, without_word
+from gptcache_magics.store.reasons import FAILURES, Kind, sentence, without_word
 from gptcache_magics.tables.source import RunLog, Source
 from gptcache_magics.text.amounts import counted, duration, money
 
@@ -96,6 +96,8 @@ def cell_totals(lookups: Iterable[Lookup], ledger: RunLog, elapsed: float = math
             ways["by meaning"] += 1
         elif lookup.ignored:
             ways[f"but for {lookup.reason.detail}" if lookup.reason else "ignoring"] += 1
+        elif lookup.outcome == "hit" and lookup.reason is not None and lookup.reason.kind is Kind.TEAM:
+            ways[sentence(lookup.reason)] += 1
         failed = lookup.outcome == "error"
         if not failed:
             counts[names[lookup.outcome]] += 1

@@ -1,6 +1,7 @@
 """``%gptcache on postgresql://…``: what a person types and reads, with a real PostgreSQL."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,22 @@ def test_a_colleague_pays_nothing_for_what_was_asked(magic: Typist, team_databas
     assert magic("entries")["author"].tolist() == ["postgres"]
     assert "by postgres" in repr(gm.show(magic("entries").index[0]))
     assert magic("lookups")["author"].isna().all()
+    assert magic("lookups")["reason"].tolist() == ["from the team: postgres"]
+    assert "A hit from the team: postgres: the answer was stored" in repr(magic("why"))
+    assert magic.told("off").startswith("Cache off. This run: 1 hit")
+
+
+def test_the_badge_says_whose_answer_it_was(magic: Typist, team_database: Database) -> None:
+    magic.told(f"on {team_database.url}")
+    ask("What is the capital of France?")
+    all_is_sent()
+    magic.told("off")
+    os.rename(".gptcache", "of a colleague")
+    magic.told(f"on {team_database.url}")
+    magic.ip.user_ns["ask"] = ask
+
+    assert "1 hit (1 from the team: postgres)" in magic.cell("ask('What is the capital of France?')")
+    assert "from the team" not in magic.cell("ask('What is the capital of France?')")
 
 
 def test_the_same_address_again_keeps_the_cache(magic: Typist, team_database: Database) -> None:
@@ -143,7 +160,7 @@ def test_a_lost_team_is_said_and_replay_names_it(magic: Typist, team_database: D
     ask("What is the capital of Chile?")
     assert "the team's store is away" in gm.lookups()["reason"].iloc[0]
     wait_until(lambda: bool(store().trouble))
-    assert "1 answer waits to be sent" in gm.status().team
+    assert re.search(r"away since \d\d:\d\d: 1 answer waits to be sent", gm.status().team)
     with gm.using(mode="replay"), pytest.raises(gm.CacheMiss, match="the team's store is away"):
         ask("What is the capital of Cuba?")
     assert ask("What is the capital of Peru?")
@@ -183,6 +200,7 @@ def test_doctor_checks_the_team(magic: Typist, team_database: Database) -> None:
     magic.told(f"on {team_database.url}")
 
     assert "a round trip takes" in repr(gm.doctor())
+    assert "✓ matching at the team: no more than 10,000 questions are compared" in repr(gm.doctor())
     team_database.server.stop()
     said = repr(gm.doctor())
     assert "the team" in said

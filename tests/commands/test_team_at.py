@@ -184,3 +184,20 @@ def test_a_configured_team_is_not_shown_with_its_password(
 
     assert stats.returncode == 2
     assert stats.stderr.startswith("There is no store in .gptcache here.")
+
+
+def test_doctor_names_what_is_too_large_to_be_compared(magic: Typist, at: str, team_database: Database) -> None:
+    team_database.run(
+        """INSERT INTO gptcache.entry (space, id, key, configuration, created, digest, bytes, question, answer, prompt)
+        SELECT 'class', ('x' || encode(substr(k, 1, 8), 'hex'))::bit(64)::int8, k, c.key, 0, 0, 0, '', '', ''
+        FROM (SELECT decode(md5(n::text), 'hex') AS k FROM generate_series(1, 10001) n) keys,
+        (SELECT key FROM gptcache.configuration WHERE space = 'class' LIMIT 1) c;
+        INSERT INTO gptcache.vector (space, id, embedder, context, vector)
+        SELECT space, id, 'minilm/384', decode(md5('context'), 'hex'), '\\x0000' FROM gptcache.entry WHERE bytes = 0"""
+    )
+
+    said = repr(gm.doctor(at=team_database.url, space="class"))
+
+    assert "! matching at the team: small-model (minilm/384): 10,001 questions. Only the newest 10,000 of each" in said
+    magic.told(f"on {team_database.url} --space class")
+    assert "10,001 questions" in repr(gm.doctor())

@@ -67,6 +67,7 @@ class Connections:
         self._lines: list[Line] = []
         self._attempt: _Attempt | None = None
         self._failures = 0
+        self._first = 0.0
         self._why = ""
         self._until = 0.0
 
@@ -80,12 +81,19 @@ class Connections:
                 self._open()
         return self._why
 
+    @property
+    def away_since(self) -> float | None:
+        """Moment of the first failure since the store answered last; None if it can be asked."""
+        return self._first if self._why else None
+
     def _worked(self) -> None:
         if self._failures:
             self._failures, self._why = 0, ""
 
     def _failed(self, error: StoreError) -> None:
         """Count a failure. One that only the user can mend is enough."""
+        if not self._failures:
+            self._first = time.time()
         self._failures += 1
         if self._failures >= FAILURES or not isinstance(error, TeamAway):
             self._until, self._why = time.monotonic() + AWAY_SECONDS, str(error)

@@ -18,11 +18,12 @@ from gptcache_magics.store.postgres.connections import (
     PATIENT_SECONDS,
     Connections,
 )
+from gptcache_magics.store.postgres.contexts import large_contexts
 from gptcache_magics.store.postgres.failure import team_command
 from gptcache_magics.store.postgres.greeting import NeedsSchema, greet
 from gptcache_magics.store.postgres.leases import Leases
 from gptcache_magics.store.postgres.line import Line
-from gptcache_magics.store.postgres.records import Change, TeamAnswer, TeamVector
+from gptcache_magics.store.postgres.records import KEPT_OF_A_CONTEXT, Change, LargeContext, TeamAnswer, TeamVector
 from gptcache_magics.store.postgres.schema import MAKE_WEEKS, VERSION, bring_forward
 from gptcache_magics.store.postgres.statements import (
     FIND,
@@ -47,8 +48,6 @@ from gptcache_magics.store.sqlite.statements import id_number, id_text
 __all__ = ["TeamDatabase"]
 
 T = TypeVar("T")
-KEPT_OF_A_CONTEXT: Final = 10_000
-"""Newest vectors of a context that are searched."""
 WEEKS_SECONDS: Final = 24 * 3600.0
 """Time after which the partitions of the next week are asked for."""
 
@@ -112,6 +111,11 @@ class TeamDatabase:
     def away(self) -> str:
         """Sentence that says why the store cannot be asked now; empty if it can."""
         return self._connections.away
+
+    @property
+    def away_since(self) -> float | None:
+        """Moment since which the store cannot be asked; None if it can."""
+        return self._connections.away_since
 
     # Connecting
 
@@ -197,6 +201,10 @@ class TeamDatabase:
         if rows and not found and len(rows) == limit:
             return self.vectors(embedder, context, rows[-1][0], limit)
         return found
+
+    def large_contexts(self) -> Sequence[LargeContext]:
+        """Return contexts of meaning that have more vectors than are searched, largest first."""
+        return self._connections.ask(partial(large_contexts, space=self.address.space), PATIENT_SECONDS, command=True)
 
     def judged_wrong(self, asked: str) -> frozenset[str]:
         """Return the ids of entries whose answer somebody called wrong for the question asked."""

@@ -25,7 +25,6 @@ _OF_LOOKUP: Final = {"near_entry": "l.near", "question": "q.question"}
 LOOKUP: Final = ", ".join(_OF_LOOKUP.get(name, f"l.{name}") for name in LookupRow._fields)
 """Columns to read of ``lookup l`` and its ``question q``: the fields of a ``LookupRow``, with ids as numbers."""
 CONFIGURATION: Final = ", ".join(each.name for each in fields(Configuration))
-_KINDS: Final = frozenset({"", *Kind})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,15 +80,13 @@ def entry_row(values: Sequence[Any]) -> EntryRow | None:
 def lookup_rows(damage: Damage, found: Iterable[Sequence[Any]]) -> list[LookupRow]:
     """Return the sound lookups among rows that were read as ``LOOKUP``; the others are counted."""
     places = [LookupRow._fields.index(name) for name in _IDS]
-    configuration, kind = (LookupRow._fields.index(name) for name in ("configuration", "reason_kind"))
+    configuration = LookupRow._fields.index("configuration")
     rows = []
     for each in found:
         row = list(each)
         for place in places:
             row[place] = text_or_none(row[place])
         row[configuration] = row[configuration].hex() if isinstance(row[configuration], bytes) else None
-        if row[kind] not in _KINDS:  # of a later version, or nobody's
-            row[kind] = ""
         rows.append(row)
     return damage.sound(LookupRow, rows, "lookup")
 

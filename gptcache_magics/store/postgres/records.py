@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gptcache_magics.store.records import Entry
 
-__all__ = ["Change", "TeamAnswer", "TeamVector"]
+__all__ = ["KEPT_OF_A_CONTEXT", "Change", "LargeContext", "TeamAnswer", "TeamVector"]
+
+KEPT_OF_A_CONTEXT: Final = 10_000
+"""Newest vectors of a context that are searched."""
 
 
 class TeamAnswer(NamedTuple):
@@ -42,3 +45,12 @@ class TeamVector(NamedTuple):
     author: str
     vector: bytes
     """float32, little-endian."""
+
+
+class LargeContext(NamedTuple):
+    """Questions that are compared with each other, of which there are more than ``KEPT_OF_A_CONTEXT``."""
+
+    label: str
+    """Label of the configuration of one of them."""
+    embedder: str
+    vectors: int

@@ -18,8 +18,10 @@ from gptcache_magics.store.postgres import reading
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.conditions import where_entries, where_lookups
 from gptcache_magics.store.postgres.connections import COMMAND_SECONDS, PATIENT_SECONDS, Connections
+from gptcache_magics.store.postgres.contexts import large_contexts
 from gptcache_magics.store.postgres.greeting import greet
 from gptcache_magics.store.postgres.line import Line
+from gptcache_magics.store.postgres.records import LargeContext
 from gptcache_magics.store.postgres.statements import QUESTION_CHARACTERS, sound_entry
 from gptcache_magics.store.postgres.sums import read_sums, read_sums_of_authors
 from gptcache_magics.store.protocol import (
@@ -328,6 +330,10 @@ class TeamTables:
 
     def probe(self, embedder: str) -> bytes | None:
         """Return None: each member's file has its own."""
+
+    def large_contexts(self) -> Sequence[LargeContext]:
+        """Return contexts of meaning that have more vectors than are searched, largest first."""
+        return self._ask(partial(large_contexts, space=self.address.space))
 
     # LabelStore
 
