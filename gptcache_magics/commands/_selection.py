@@ -152,7 +152,7 @@ def selected(
         if cell is not None
         else None,
         configurations=configurations_of(source.store, model),
-        grep=grep,
+        grep=grep.pattern if isinstance(grep, re.Pattern) else grep,
         tag=tag,
         older_than=now - seconds_of(str(older), "--older takes a time such as 30d") if older else None,
         unused_since=now - seconds_of(str(unused), "--unused takes a time such as 90d") if unused else None,

@@ -20,7 +20,16 @@ from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.secret_names import is_secret
 
 __all__ = [
-    *("CLASSES", "call_text", "chat_messages", "content_text", "more_than_text", "serialised", "uses_tools"),
+    *(
+        "CHAT_PROMPT",
+        "CLASSES",
+        "call_text",
+        "chat_messages",
+        "content_text",
+        "more_than_text",
+        "serialised",
+        "uses_tools",
+    ),
     *("Difference", "conversation", "first_difference"),
     *("Call", "Image", "Part", "Said", "Text", "said_in", "said_in_prompt"),
 ]

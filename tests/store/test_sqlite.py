@@ -36,6 +36,8 @@ from gptcache_magics.testing.samples import (
     lookup,
     make_entry,
 )
+from gptcache_magics.text import grep
+from tests.support.interrupts import interrupted_after
 
 STORES = {"folder": "store", "memory": ":memory:"}
 OF_0_1 = Path(__file__).parents[1] / "data" / "0.1"
@@ -735,6 +737,7 @@ def test_a_place_that_cannot_be_a_store_gets_one_sentence(folder: Path, case: st
 
 # Root loses its right to pass over the modes of files, and stays root: another user may not reach the interpreter.
 UNPRIVILEGED = """
+from tests.support.interrupts import interrupted_after
 from tests.support.processes import obey_file_modes
 obey_file_modes()
 """
@@ -1019,3 +1022,13 @@ print(json.dumps({"interrupted": interrupted, "after": answer(store, "after") is
 @pytest.mark.slow
 def test_an_interrupt_while_another_kernel_writes_leaves_no_transaction_open(folder: Path) -> None:
     assert tell(INTERRUPTED, folder) == {"interrupted": True, "after": True}
+
+
+@pytest.mark.parametrize("use", ["entries", "count", "remove"])
+def test_an_interrupt_ends_a_search(tmp_path: Path, use: str) -> None:
+    store = SQLiteStore(tmp_path)
+    store.put_all([make_entry(str(n)) for n in range(200)], [GPT], replace=True)
+    with interrupted_after(1_000, grep), pytest.raises(KeyboardInterrupt):
+        getattr(store, use)(Selection(grep=r"\d{9}"))
+    assert store.count()[0] == 200
+    store.close()

@@ -46,10 +46,10 @@ from gptcache_magics.store.protocol import (
     UnshapedEntry,
 )
 from gptcache_magics.store.reasons import Reason
-from gptcache_magics.store.sqlite.conditions import searches
 from gptcache_magics.store.sqlite.damage import Damage, fits
 from gptcache_magics.store.sqlite.statements import id_number, id_text
 from gptcache_magics.store.sqlite.tables import FIRST_ID, LAST_ID
+from gptcache_magics.text.grep import Grep
 
 __all__ = ["TeamTables"]
 
@@ -179,24 +179,23 @@ class TeamTables:
     def _entries_in(self, line: Line, selection: Selection, limit: int | None) -> list[EntryRow]:
         where, values = where_entries(self.address.space, selection)
         sql = f"SELECT {reading.ENTRY} FROM gptcache.entry e WHERE {where} ORDER BY e.created DESC, e.id"
-        grep = selection.grep
+        grep = Grep(selection.grep) if selection.grep is not None else None
         if grep is None and limit is not None:
             sql, values = f"{sql} LIMIT %s", [*values, limit]
         with closing(_each(line, sql, values)) as found:
             rows: Iterable[EntryRow] = filter(None, map(self._sound, found))
             if grep is not None:
-                fits = searches(grep)
-                rows = filter(lambda row: fits(row.question) or fits(row.prompt), rows)
+                rows = filter(lambda row: grep.matches(row.question, row.prompt), rows)
             return list(islice(rows, limit))
 
     def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
         """Yield entries in no order, and None for each damaged one."""
-        fits = searches(selection.grep) if selection.grep is not None else None
+        grep = Grep(selection.grep) if selection.grep is not None else None
         after: int | None = FIRST_ID - 1
         while after is not None and after < LAST_ID:
             page, after = self._ask(partial(self._page, selection, after))
             for row in page:
-                if row is None or fits is None or fits(row.question) or fits(row.prompt):
+                if row is None or grep is None or grep.matches(row.question, row.prompt):
                     yield row
 
     def _page(self, selection: Selection, after: int, line: Line) -> tuple[list[EntryRow | None], int | None]:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Period, Selection
 from gptcache_magics.store.sqlite.live import LIVE
-from gptcache_magics.store.sqlite.statements import id_number
-from gptcache_magics.text.messages import chat_messages, content_text
+from gptcache_magics.store.sqlite.statements import id_number, moment
+from gptcache_magics.text.grep import Grep
+from gptcache_magics.text.messages import CHAT_PROMPT
 from gptcache_magics.text.unicode import readable
 
-__all__ = ["allow_grep", "id_range", "searches", "where_entries", "where_lookups"]
+__all__ = ["chosen", "id_range", "where_entries", "where_lookups"]
+
+_LIKE: Final = "e.question LIKE ? OR e.prompt LIKE ?"
+_UNLIKE: Final = f"""instr(e.question, char(0)) OR typeof(e.prompt)='blob'
+    OR (substr(e.prompt, 1, {len(CHAT_PROMPT)}) <> '{CHAT_PROMPT}' AND instr(e.prompt, char(0)))"""
+"""``LIKE`` reads a text up to the character NUL, which JSON does not hold."""
+_RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET 2000"
+"""A search for a few entries begins with the newest ones, and mostly ends there."""
 
 
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
-    """Return a condition on ``entry e``, which only live entries meet."""
+    """Return a condition on ``entry e``, which only live entries meet.
+
+    Of a regular expression it holds only what SQLite can look for: see ``chosen``.
+    """
     conditions = [LIVE]
     values: list[Any] = []
     if selection.ids is not None:
@@ -37,12 +47,43 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         ("e.expires<=?", selection.expired_at),
         ("e.prompt_digest=?", id_number(selection.prompt_digest) if selection.prompt_digest else None),
         ("e.shape=?", id_number(selection.shape) if selection.shape else None),
-        ("(grep(?, e.question) OR grep(?, e.prompt))", selection.grep),
     ):
         if value is not None:
             conditions.append(condition)
             values += [value] * condition.count("?")
+    likes = Grep(selection.grep).likes if selection.grep is not None else ()
+    if likes:
+        conditions.append(f"({' OR '.join([_LIKE] * len(likes))} OR {_UNLIKE})")
+        values += [like for like in likes for _ in range(2)]
     return " AND ".join(conditions), tuple(map(_bindable, values))
+
+
+def chosen(db: sqlite3.Connection, selection: Selection, limit: int | None = None) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition on ``entry e`` that the entries of a selection meet, and of a search the newest ``limit``."""
+    where, values = where_entries(selection)
+    if selection.grep is None:
+        return where, values
+    ids = list[int]()
+    if limit is not None:
+        ids = _found(db, selection.grep, f"{where} AND e.created >= ({_RECENT})", values, limit)
+    if limit is None or len(ids) < limit:
+        ids = _found(db, selection.grep, where, values, limit)
+    return "e.id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+
+
+def _found(db: sqlite3.Connection, grep: str, where: str, values: Sequence[Any], limit: int | None) -> list[int]:
+    """Return the ids of the entries in which a regular expression is found, newest first."""
+    sql = f"SELECT {moment('e.created')}, e.id, e.question, e.prompt FROM entry e WHERE {where}"
+    found = sorted(_matching(Grep(grep), db.execute(sql, values)), reverse=True)
+    return [id for _, id in found[:limit]]
+
+
+def _matching(grep: Grep, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[float, int]]:
+    # In Python and not as a function of SQLite's, which would turn an interrupt into an error of its own.
+    for created, id, question, prompt in rows:
+        sound = isinstance(question, str) and isinstance(prompt, str | bytes)
+        if sound and grep.matches(question, prompt):
+            yield created or 0.0, id
 
 
 def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
@@ -64,35 +105,6 @@ def where_lookups(period: Period) -> tuple[str, tuple[Any, ...]]:
 def _bindable(value: object) -> object:
     """Return a value as it is stored: SQLite refuses text that is not valid Unicode."""
     return readable(value) if isinstance(value, str) else value
-
-
-def allow_grep(db: sqlite3.Connection, selection: Selection) -> None:
-    """Add the function to a connection that ``where_entries`` uses for ``selection.grep``."""
-    if selection.grep is not None:
-        fits = searches(selection.grep)
-        db.create_function("grep", 2, lambda _, text: fits(text))
-
-
-def searches(grep: str) -> Callable[[str | bytes], bool]:
-    """Return a function that tells whether a question or a prompt matches. Raises ``CommandError`` for no pattern."""
-    try:
-        search = re.compile(grep, re.IGNORECASE).search
-    except re.error as error:
-        raise CommandError(f"--grep takes a regular expression. Got {grep!r}: {error}.") from error
-    return lambda text: search(_searched(text)) is not None
-
-
-def _searched(prompt: str | bytes) -> str:
-    """Return what a search looks through: of a chat the texts of its messages, not the JSON around them."""
-    if isinstance(prompt, bytes):
-        prompt = prompt.decode("utf-8", "surrogatepass")
-    messages = chat_messages(prompt)
-    if messages is None:
-        return prompt
-    try:
-        return "\n".join(content_text(message["kwargs"].get("content"), names=False) for message in messages)
-    except (AttributeError, TypeError):
-        return prompt
 
 
 def _where_ids(beginnings: Sequence[str]) -> tuple[str, list[Any]]:

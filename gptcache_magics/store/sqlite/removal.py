@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from gptcache_magics.store.protocol import Selection
-from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries
+from gptcache_magics.store.sqlite.conditions import chosen, where_entries
 from gptcache_magics.store.sqlite.live import LIVE, generations, is_left_over
 from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.sweeper import Sweeper, spare_pages
@@ -84,18 +84,16 @@ class SQLiteRemoval(SQLitePart):
         return number
 
     def _remove(self, selection: Selection) -> int:
-        where, values = where_entries(selection)
-
-        def chosen(db: sqlite3.Connection) -> list[int]:
-            allow_grep(db, selection)
+        def selected(db: sqlite3.Connection) -> list[int]:
+            where, values = chosen(db, selection)
             return [id for (id,) in db.execute(f"SELECT e.id FROM entry e WHERE {where}", values)]
 
         # Others may write while a million prompts are searched.
-        ids = sorted(self._connections.read(chosen))
+        ids = sorted(self._connections.read(selected))
 
         def still(db: sqlite3.Connection) -> list[int]:
             """Return those that another kernel has not changed meanwhile."""
-            allow_grep(db, selection)
+            where, values = where_entries(selection)
             of = "e.id IN (SELECT value FROM json_each(?))"
             found = db.execute(f"SELECT e.id FROM entry e WHERE {of} AND {where}", (json.dumps(ids), *values))
             return [id for (id,) in found]

@@ -24,7 +24,7 @@ from gptcache_magics.store.protocol import (
     UnshapedEntry,
 )
 from gptcache_magics.store.reasons import Kind
-from gptcache_magics.store.sqlite.conditions import allow_grep, where_entries, where_lookups
+from gptcache_magics.store.sqlite.conditions import chosen, where_lookups
 from gptcache_magics.store.sqlite.damage import column_fits, fits
 from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.part import SQLitePart
@@ -80,20 +80,20 @@ class SQLiteTables(SQLitePart):
         """Return entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
-            # Entries by id or shape are few: going through all entries by the index would cost more than a sort.
-            order = "e.created" if selection.ids is None and selection.shape is None else "+e.created"
+            # Entries by id, shape or text are few: going through all by the index would cost more than a sort.
+            few = any(each is not None for each in (selection.ids, selection.shape, selection.grep))
+            order = "+e.created" if few else "e.created"
             sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {order} DESC LIMIT ?"
             return list(filter(None, map(self._sound_row, db.execute(sql, (*values, _limit(limit))))))
 
-        return self._select(self._connections.read, selection, work)
+        return self._select(self._connections.read, selection, work, limit)
 
     def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
         """Yield entries in no order, and None for each damaged one. Others write between two pages of them."""
+        where, values = self._connections.read(lambda db: chosen(db, selection))
         first: int | None = FIRST_ID
 
-        def work(
-            db: sqlite3.Connection, where: str, values: Sequence[object]
-        ) -> tuple[list[EntryRow | None], int | None]:
+        def work(db: sqlite3.Connection) -> tuple[list[EntryRow | None], int | None]:
             sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} AND e.id>=? ORDER BY e.id LIMIT ?"
             page: list[EntryRow | None] = []
             size = 0
@@ -106,7 +106,7 @@ class SQLiteTables(SQLitePart):
             return page, row[-2] if len(page) == PAGE_ENTRIES else None
 
         while first is not None and first <= LAST_ID:
-            page, last = self._select(self._connections.read, selection, work)
+            page, last = self._connections.read(work)
             first = None if last is None else last + 1
             yield from page
 
@@ -216,15 +216,10 @@ class SQLiteTables(SQLitePart):
         run: Callable[[Callable[[sqlite3.Connection], T]], T],
         selection: Selection,
         work: Callable[[sqlite3.Connection, str, Sequence[object]], T],
+        limit: int | None = None,
     ) -> T:
         """Run ``work`` on the entries of a selection, with the condition and its values."""
-        where, values = where_entries(selection)
-
-        def prepared(db: sqlite3.Connection) -> T:
-            allow_grep(db, selection)
-            return work(db, where, values)
-
-        return run(prepared)
+        return run(lambda db: work(db, *chosen(db, selection, limit)))
 
 
 def _limit(limit: int | None) -> int:

@@ -9,7 +9,6 @@ selection stay where they are. Sorting, searching and grouping happen here, on t
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -18,7 +17,9 @@ from typing import Any
 import pandas as pd
 import traitlets
 
+from gptcache_magics.errors import CommandError
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.grep import Grep
 from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
 from gptcache_magics.widgets.grid.groups import Groups
 from gptcache_magics.widgets.unsaved import UnsavedWidget
@@ -26,7 +27,6 @@ from gptcache_magics.widgets.unsaved import UnsavedWidget
 SCREENS_AROUND = 5
 HEADING = "\n"  # beginning of the key of a heading, and of no other key
 MOST_VIEWS = 4
-# A pattern that the user types may backtrack; this bounds the text that it reads.
 SEARCHED_CHARACTERS = 10_000
 
 
@@ -175,8 +175,10 @@ class Grid(UnsavedWidget):
         with self._lock:
             note = self._understand(self.order.get("query", ""))
             frame = self._frame
-            if self._matches is not None:
-                frame = frame[self._found(self._matches)]
+            try:
+                frame = frame if self._matches is None else frame[self._found(self._matches)]
+            except CommandError as error:  # it takes too long
+                self._matches, note = None, str(error)
             sort = self.order.get("sort", ""), bool(self.order.get("ascending", True))
             positions = list(_sorted(frame, *sort))
             if self.grouped and self._groups is not None:
@@ -191,10 +193,10 @@ class Grid(UnsavedWidget):
         """Turn a typed query into a test for texts; if that fails, return the reason and keep the last test."""
         if len(query) > 1 and query.startswith("/") and query.endswith("/"):
             try:
-                pattern = re.compile(query[1:-1], re.IGNORECASE)
-            except re.error as error:
-                return f"Not a regular expression yet: {error}"
-            self._matches = lambda text: pattern.search(text[:SEARCHED_CHARACTERS]) is not None
+                grep = Grep(query[1:-1], "The search")
+            except CommandError as error:
+                return f"Not a regular expression yet. {error}"
+            self._matches = lambda text: grep.found_in(text[:SEARCHED_CHARACTERS])
         else:
             words = query.strip().casefold()
             self._matches = (lambda text: words in text.casefold()) if words else None
