@@ -299,8 +299,8 @@ class PostgresServer(_Server):
         finally:
             self.start()
             self.ask(f"DROP DATABASE {name} WITH (FORCE)")
-            for role in self._roles() - before:
-                self.ask(f"DROP ROLE {_identifier(role)}")
+            if made := self._roles() - before:  # at once: one may have granted another
+                self.ask(f"DROP ROLE {', '.join(map(_identifier, made))}")
 
     def _roles(self) -> set[str]:
         return {row[0] for row in self.ask("SELECT rolname FROM pg_roles")}

@@ -11,17 +11,20 @@ from typing import Any
 import pytest
 
 from gptcache_magics import __main__ as shell
+from gptcache_magics.errors import StoreError
 from gptcache_magics.testing.samples import GPT, key, lookup, make_entry
 from tests.support.network import SilentServer
 from tests.support.postgres import PASSWORD, Database, PgBouncer
 
 pytest.importorskip("psycopg")
 
+from psycopg import connect
+
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
 from gptcache_magics.store.postgres.roles import role_of
 from gptcache_magics.store.postgres.schema import MONDAY, VERSION, WEEK
-from gptcache_magics.store.protocol import Period
+from gptcache_magics.store.protocol import LabelRow, Period
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 pytestmark = pytest.mark.slow
@@ -102,6 +105,35 @@ def test_a_reader_of_what_init_prints_may_not_write_and_a_stranger_sees_nothing(
     assert stranger.returncode == 2
     assert stranger.stderr.startswith("The role stranger may not use the store at ")
     assert " team init " in stranger.stderr
+
+
+def test_an_owner_who_is_no_superuser_makes_a_store_and_prunes_it(team_database: Database) -> None:
+    """As those whom managed services make."""
+    owner = team_database.role("boss")
+    team_database.ask("ALTER ROLE boss CREATEROLE")
+    team_database.ask(f"ALTER DATABASE {team_database.name} OWNER TO boss")
+    for space in ("one", "two", "one"):
+        assert " is ready: " in told("init", owner, "--space", space, "--apply")
+    with connect(owner, autocommit=True) as db:
+        db.execute(f"CREATE ROLE ann LOGIN PASSWORD '{PASSWORD}'")
+        db.execute(f"GRANT {role_of('one', 'writer')} TO ann")
+
+    ann = connected(team_database.url_of("ann"), "one")
+    ann.put([make_entry("old", expires=NOW - 60), make_entry("new")], [GPT])
+    ann.record(looked_up(NOW), [GPT])
+    assert "1 entry (1 expired)" in told("prune", owner)
+    assert ann.find(key("new")).author == "ann"
+    with pytest.raises(StoreError):
+        connected(team_database.url_of("ann"), "two").put([make_entry("a")], [GPT])
+
+
+def test_the_question_of_a_label_stays(team_database: Database) -> None:
+    owner = connected(team_database.url)
+    pair = LabelRow(key("a")[:16], key("b")[:16], True, 0.9, "", "", "", "embedder", NOW, "asked", "stored")
+    owner.put_labels([pair])
+
+    assert told("prune", team_database.url).startswith("Nothing to remove at ")
+    assert team_database.ask("SELECT count(*) FROM gptcache.question") == [(2,)]
 
 
 def test_the_script_runs_on_the_store_that_on_has_made(team_database: Database) -> None:

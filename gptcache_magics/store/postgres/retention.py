@@ -31,11 +31,11 @@ KEPT: Final = 90 * 24 * 3600
 """Seconds that changes and earlier answers are kept. Who was away for longer forgets all shared copies."""
 BATCH: Final = 2_000
 LOCK_TRIES: Final = 50
-ROW_BYTES: Final = 500
-"""Bytes of an entry beside its texts: the short columns, the header and its lines in the indexes."""
+ROW_BYTES: Final = 900
+"""Bytes of an entry and its question beside their texts: short columns, headers and lines in the indexes."""
 VECTOR_BYTES: Final = 150
 _WEEK: Final = re.compile(r"lookup_(\d{4})(\d\d)(\d\d)")
-_SIZE: Final = f"""pg_column_size(e.answer) + pg_column_size(e.prompt) + pg_column_size(e.question) + {ROW_BYTES}
+_SIZE: Final = f"""pg_column_size(e.answer) + pg_column_size(e.prompt) + 2 * pg_column_size(e.question) + {ROW_BYTES}
     + coalesce((SELECT sum(pg_column_size(v.vector) + {VECTOR_BYTES}) FROM gptcache.vector v
                 WHERE v.space = e.space AND v.id = e.id), 0)
     + coalesce((SELECT sum(pg_column_size(h.answer) + {VECTOR_BYTES}) FROM gptcache.history h
@@ -61,7 +61,8 @@ _ORPHANS: Final = f"""SELECT q.space, q.id, 'question' AS why
         AND {_STAYS.format("e")})
     AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.entry = q.id AND l.at >= %(log)s)
     AND NOT EXISTS (SELECT FROM gptcache.lookup l WHERE l.space = q.space AND l.asked = q.id AND l.at >= %(log)s)
-    AND NOT EXISTS (SELECT FROM gptcache.label l WHERE l.space = q.space AND q.id IN (l.asked, l.entry))
+    AND NOT EXISTS (SELECT FROM gptcache.label l WHERE l.space = q.space AND l.asked = q.id)
+    AND NOT EXISTS (SELECT FROM gptcache.label l WHERE l.space = q.space AND l.entry = q.id)
     ORDER BY space"""
 """Questions that no entry, lookup or label has, of those that stay."""
 _LOG: Final = "SELECT count(*) FROM gptcache.lookup WHERE at < %(log)s AND " + _HERE
@@ -145,7 +146,8 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
     gone = _prune_entries(db, _UNWANTED, values, done, dry_run)
     if limits.size is not None:
         gone += _prune_entries(db, _LARGE, values, done, dry_run)
-    values |= {"spaces": [row[0] for row in gone], "ids": [row[1] for row in gone]}
+    still = gone if dry_run else []
+    values |= {"spaces": [row[0] for row in still], "ids": [row[1] for row in still]}
     orphans = db.execute(_ORPHANS.encode(), values).fetchall()
     done.questions = len(orphans) if dry_run else _delete(db, "question", orphans)
     done.history = _old(db, "history", f"replaced < %(kept)s AND {_STAYS.format('history')}", values, dry_run)
