@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.sqlite import outbox
+from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.testing.samples import EVERYTHING, GPT, eventually, key, keys, lookup, make_entry
 
@@ -140,3 +144,18 @@ def test_entries_are_evicted_on_a_full_disk(tmp_path: Path) -> None:
         store.close()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_an_answer_that_waits_to_be_sent_to_a_team_is_not_evicted(store: SQLiteStore) -> None:
+    for number, name in enumerate("abc"):
+        store.put(make_entry(name, b"x" * 100, created=1e9 + number), GPT)
+    with closing(sqlite3.connect(Path(store.where) / "cache.db")) as db, db:
+        numbers = [id_number(key(name)) for name in "ab"]
+        db.executemany("UPDATE entry SET team=1 WHERE id=?", [(number,) for number in numbers])
+        outbox.queue(db, 1, outbox.ENTRY, [(numbers[0],)])
+
+    assert store.evict(0) == 2
+    assert keys(store.entries(EVERYTHING)) == {key("a")}
+    with closing(sqlite3.connect(Path(store.where) / "cache.db")) as db, db:
+        outbox.sent(db, outbox.next_to_send(db, 1, 50))
+    assert store.evict(0) == 1

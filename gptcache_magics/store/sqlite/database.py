@@ -48,6 +48,8 @@ FILE_ENDINGS: Final = re.compile(
     re.IGNORECASE,
 )
 """Endings of files. A folder of such a name is used if it is there, or if a slash follows its name."""
+MEMORY_KB: Final = 16_000
+"""Memory for a copy of a file."""
 BUSY_SECONDS: Final = 10.0
 """Longest wait for another process, in a command that the user typed, or while one brings the file forward."""
 JOURNAL_PAGES: Final = 256
@@ -277,10 +279,14 @@ class Database:
 
 
 def copy_in_memory(file: sqlite3.Connection | None, where: str, seconds: float) -> Connection:
-    """Return a connection to a database in memory: a copy of ``file`` brought to this version, or an empty one."""
-    memory = _connect(":memory:", seconds)
+    """Return a connection to a database in memory: a copy of ``file`` brought to this version, or an empty one.
+
+    Of a large copy, the rest lies in a file without a name, which ends with the process.
+    """
+    memory = _connect(":memory:" if file is None else "", seconds)
     memory.in_memory = True
     if file is not None:
+        memory.execute(f"PRAGMA cache_size=-{MEMORY_KB}")
         file.backup(memory)
     migrate(memory, where)
     return memory

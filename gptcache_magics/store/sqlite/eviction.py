@@ -2,7 +2,8 @@
 
 Everything that is kept of answers counts: those of entries, earlier ones in the history, and those of removed entries
 that ``undo`` could bring back. Earlier answers go first, then removed entries, then the entries unused for longest.
-Where the file is larger than the answers in it, the prompts, questions and vectors of entries count, too.
+Where the file is larger than the answers in it, the prompts, questions and vectors of entries count, too. Pinned
+entries stay, and so do those that wait to be sent to a team.
 """
 
 from __future__ import annotations
@@ -43,10 +44,13 @@ SAMPLE: Final = 200
 _SAMPLE: Final = f"""SELECT avg(length(CAST(e.prompt AS BLOB)) + 2 * length(CAST(e.question AS BLOB)) + coalesce(
     (SELECT sum(length(v.vector)) FROM vector v WHERE v.id=e.id), 0)) FROM
     (SELECT * FROM entry LIMIT {SAMPLE}) e"""
+# What waits to be sent to a team stays: the answer, and its vector, would never get there.
+_WAITS: Final = """e.team IS NOT NULL AND EXISTS
+    (SELECT 1 FROM outbox o WHERE o.team=e.team AND o.kind IN ('entry', 'vector') AND o.id=e.id)"""
 _NEXT: Final = f"""SELECT e.id, e.bytes, {_USED} FROM entry e
-    WHERE e.pinned=0 AND {_USED} <= ?1 AND {LIVE} ORDER BY {_USED} LIMIT ?2"""
+    WHERE e.pinned=0 AND {_USED} <= ?1 AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT ?2"""
 _AHEAD: Final = f"""SELECT e.id, e.bytes, iif(e.accessed <= ?1, e.accessed, -1) FROM entry e
-    WHERE e.pinned=0 AND {_USED} > ?1 AND {LIVE} ORDER BY {_USED} LIMIT ?2"""
+    WHERE e.pinned=0 AND {_USED} > ?1 AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT ?2"""
 
 
 class Kept(NamedTuple):
