@@ -12,6 +12,7 @@ from typing import Final
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.guarded import guarded, interrupt_heard, is_interrupt
+from gptcache_magics.store.sqlite.owner import check_files
 
 __all__ = ["Answered", "answered", "is_sqlite"]
 
@@ -51,6 +52,7 @@ def answered(path: str | Path) -> list[Answered]:
     StoreError
         If the file is not of a ``SQLiteCache``, or cannot be read.
     """
+    check_files(Path(path))
     try:
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as db:
             return _answered(guarded(db), path)

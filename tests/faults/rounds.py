@@ -166,7 +166,7 @@ def lost(folder: Path, *, exactly: bool = True, refusals: bool = False) -> list[
         gm.off()
     with closing(sqlite3.connect(folder / "store" / "cache.db")) as db:
         sound = db.execute("PRAGMA integrity_check").fetchone()[0]
-    aside = [path.name for path in (folder / "store").glob("*damaged*")]
+    aside = [path.name for kind in ("damaged", "foreign") for path in (folder / "store").glob(f"*{kind}*")]
     told += [f"the file is damaged: {sound} {aside}"] if sound != "ok" or aside else []
     return told or ([] if wanted or cleared > -math.inf or (refusals and noted) else ["nothing was noted"])
 

@@ -19,7 +19,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.store.patience import Wait
 from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
 from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
-from gptcache_magics.store.sqlite.owner import check_owner
+from gptcache_magics.store.sqlite.owner import check_files, check_owner
 from gptcache_magics.store.sqlite.schema import is_current, migrate
 
 __all__ = [
@@ -68,6 +68,10 @@ NO_SHARED_MEMORY: Final = {
 
 def store_folder(where: str | Path) -> Path:
     """Return the absolute folder that ``where`` names, which a change of the working directory does not move."""
+    if "\0" in str(where):
+        raise StoreError(
+            f"A place has no NUL in its name, as {str(where)[:60]!r} has. Choose another: %gptcache on FOLDER"
+        )
     folder = Path(where).expanduser().absolute()
     named_as_file = FILE_ENDINGS.fullmatch(folder.suffix) and not str(where).endswith(("/", os.sep))
     try:
@@ -150,7 +154,7 @@ class Database:
         if self.path is None:
             return copy_in_memory(None, ":memory:", seconds)
         _make_file(self.path)
-        self._check_owner(self.path)
+        self._check(self.path)
         self.readonly = not _is_writable(self.path)
         if self.readonly:
             return self._open_readonly(self.path, seconds)
@@ -168,13 +172,14 @@ class Database:
         """Return the identity of a file that was truncated while a kernel had it open; None if it was not."""
         if self.path is None or self._was_open:  # of its own file, a kernel knows it
             return None
-        self._check_owner(self.path)
+        self._check(self.path)
         there = identity_of(self.path)
         # Even the first page of a new file is written before SQLite makes these files.
         others = any(os.path.exists(f"{self.path}{suffix}") for suffix in ("-wal", "-shm"))
         return there if there is not None and not there.filled and others else None
 
-    def _check_owner(self, path: Path) -> None:
+    def _check(self, path: Path) -> None:
+        check_files(path)
         if not self.from_anyone:
             check_owner(path)
 

@@ -15,8 +15,10 @@ from typing import Final
 
 from gptcache_magics.errors import StoreError
 
-__all__ = ["accept_shared", "check_owner"]
+__all__ = ["accept_shared", "check_files", "check_owner"]
 
+SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+"""Endings of the file of a store, and of those that SQLite keeps beside it."""
 _accepted: Final[set[Path]] = set()
 """Folders that the user has accepted in this process."""
 
@@ -24,6 +26,31 @@ _accepted: Final[set[Path]] = set()
 def accept_shared(folder: Path) -> None:
     """Take the store in ``folder`` from now on, whoever else can write it."""
     _accepted.add(folder)
+
+
+def check_files(path: Path) -> None:
+    """Raise if a store, or a file that SQLite keeps beside it, is no file: opening a pipe would wait for ever.
+
+    Raises
+    ------
+    StoreError
+        With a sentence that says what it is.
+    """
+    for suffix in SUFFIXES:
+        try:
+            mode = os.stat(f"{path}{suffix}").st_mode
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{path}{suffix} cannot be opened: {getattr(error, 'strerror', None) or error}. Choose another place: "
+                "%gptcache on FOLDER"
+            ) from error
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise StoreError(
+                f"{path}{suffix} is {kind}, not a file of a store. Choose another place: %gptcache on FOLDER"
+            )
 
 
 def check_owner(path: Path) -> None:
@@ -36,7 +63,7 @@ def check_owner(path: Path) -> None:
     """
     if not hasattr(os, "geteuid") or path.parent in _accepted:
         return
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in SUFFIXES:
         for trouble in _troubles(Path(f"{path}{suffix}"), os.geteuid()):
             raise StoreError(
                 f"{path}{suffix} {trouble}, so others decide what it answers. Take it nevertheless: "

@@ -12,6 +12,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.database import BUSY_SECONDS, ERRORS, store_folder
 from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
 from gptcache_magics.store.sqlite.guarded import guarded, interrupt_heard, is_interrupt
+from gptcache_magics.store.sqlite.owner import check_files
 from gptcache_magics.store.sqlite.schema import is_current
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
@@ -76,6 +77,7 @@ def _reading(path: Path, stop: Callable[[], bool] = bool) -> Iterator[sqlite3.Co
     """
     # The newest answers of a journal are not in the file yet. Without a journal SQLite would make one even to read,
     # unless the address says that the file does not change.
+    check_files(path)
     merged = "" if Path(f"{path}-wal").exists() else "&immutable=1"
     try:
         address = f"{path.resolve().as_uri()}?mode=ro{merged}"
