@@ -202,15 +202,18 @@ class TeamTables:
         """Return some entries after an id, and the last id if there may be others."""
         where, values = where_entries(self.address.space, selection)
         sql = f"SELECT {reading.ENTRY} FROM gptcache.entry e WHERE {where} AND e.id >= %s ORDER BY e.id"
+        with closing(_each(line, sql, [*values, after + 1])) as found:
+            return self._read_page(found)
+
+    def _read_page(self, found: Iterable[Sequence[Any]]) -> tuple[list[EntryRow | None], int | None]:
         page: list[EntryRow | None] = []
         size = 0
-        with closing(_each(line, sql, [*values, after + 1])) as found:
-            for each in found:
-                row = self._sound(each)
-                page.append(row)
-                size += len(row.answer) + len(row.prompt) if row is not None else 0
-                if size > PAGE_BYTES:
-                    return page, id_number(bytes(each[0]).hex()[:16])
+        for each in found:
+            row = self._sound(each)
+            page.append(row)
+            size += len(row.answer) + len(row.prompt) if row is not None else 0
+            if size > PAGE_BYTES:
+                return page, id_number(bytes(each[0]).hex()[:16])
         return page, None
 
     def _sound(self, values: Sequence[Any]) -> EntryRow | None:

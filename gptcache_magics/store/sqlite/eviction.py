@@ -85,22 +85,24 @@ class SQLiteEviction(SQLiteRemoval):
         kept = self._connections.read(lambda db: _kept(db, limit))
         if kept.total <= limit:
             return 0
-        end, evicted = time.monotonic() + SECONDS, 0
-        over = kept.total - limit
         try:
-            over -= self._evict_history(over, end) if kept.history else 0
-            if over > 0 and kept.removed:
-                self.forget_removed()
-                over -= kept.removed
-            while over > 0 and time.monotonic() < end:
-                number, freed = self._step(partial(_evict, kept, over))
-                if not number:
-                    break
-                evicted, over = evicted + number, over - freed
+            return self._evict(kept, kept.total - limit)
         finally:
-            if evicted:
-                self._recent.clear()
+            self._recent.clear()
             self._sweep()
+
+    def _evict(self, kept: Kept, over: float) -> int:
+        """Remove what takes ``over`` bytes: earlier answers, removed entries, and then the entries that are counted."""
+        end, evicted = time.monotonic() + SECONDS, 0
+        over -= self._evict_history(over, end) if kept.history else 0
+        if over > 0 and kept.removed:
+            self.forget_removed()
+            over -= kept.removed
+        while over > 0 and time.monotonic() < end:
+            number, freed = self._step(partial(_evict, kept, over))
+            if not number:
+                break
+            evicted, over = evicted + number, over - freed
         return evicted
 
     def _evict_history(self, over: float, end: float) -> float:

@@ -90,12 +90,15 @@ class Sweeper:
 
     def _run(self) -> None:
         try:
-            while self._due():
-                self._sweep()
+            self._sweep_all()
         finally:
             with self._lock:
                 self._thread = None
             atexit.unregister(self.stop)
+
+    def _sweep_all(self) -> None:
+        while self._due():
+            self._sweep()
 
     def _due(self) -> bool:
         with self._lock:
@@ -108,26 +111,28 @@ class Sweeper:
         if self._folder is not None:
             connections.only_read()
         path = None if self._folder is None else self._folder / "cache.db"
-        first = identity_of(path) if path is not None else None
-        steps, tries = Steps(connections), 0
         try:
-            while tries < TRIES and not self._stop.is_set():
-                # A file that was removed is not made again.
-                if path is not None and (first is None or identity_of(path) != first):
-                    return
-                try:
-                    if not steps.next():
-                        return
-                    tries = 0
-                    self._stop.wait(PAUSE_SECONDS)
-                except StoreLockedError:
-                    tries += 1
-                    self._stop.wait(1.0)
+            self._do(Steps(connections), path, identity_of(path) if path is not None else None)
         except StoreError:  # the next kernel tries again
             return
         finally:
             if path is not None:
                 connections.close()
+
+    def _do(self, steps: Steps, path: Path | None, first: object) -> None:
+        """Do steps until nothing is left to do, on the ``first`` file at a path: one that was removed is not made."""
+        tries = 0
+        while tries < TRIES and not self._stop.is_set():
+            if path is not None and (first is None or identity_of(path) != first):
+                return
+            try:
+                if not steps.next():
+                    return
+                tries = 0
+                self._stop.wait(PAUSE_SECONDS)
+            except StoreLockedError:
+                tries += 1
+                self._stop.wait(1.0)
 
 
 class Steps:

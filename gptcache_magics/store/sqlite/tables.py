@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from itertools import chain
@@ -95,20 +95,25 @@ class SQLiteTables(SQLitePart):
 
         def work(db: sqlite3.Connection) -> tuple[list[EntryRow | None], int | None]:
             sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} AND e.id>=? ORDER BY e.id LIMIT ?"
-            page: list[EntryRow | None] = []
-            size = 0
             with closing(db.execute(sql, (*values, first, PAGE_ENTRIES))) as rows:
-                for row in rows:
-                    page.append(self._sound_row(row))
-                    size += sum(len(value) for value in row if isinstance(value, str | bytes))
-                    if size > PAGE_BYTES:
-                        return page, row[-2]
-            return page, row[-2] if len(page) == PAGE_ENTRIES else None
+                return self._page(rows)
 
         while first is not None and first <= LAST_ID:
             page, last = self._connections.read(work)
             first = None if last is None else last + 1
             yield from page
+
+    def _page(self, rows: Iterable[Sequence[Any]]) -> tuple[list[EntryRow | None], int | None]:
+        """Return as many rows as a page holds, and the last id if there may be others."""
+        page: list[EntryRow | None] = []
+        size, last = 0, None
+        for row in rows:
+            page.append(self._sound_row(row))
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            last = row[-2]
+            if size > PAGE_BYTES:
+                return page, last
+        return page, last if len(page) == PAGE_ENTRIES else None
 
     def _sound_row(self, row: Sequence[Any]) -> EntryRow | None:
         """Return what was read as ``ENTRY`` with id and checksum; None, and a note of it, if it is damaged."""
