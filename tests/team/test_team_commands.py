@@ -136,6 +136,18 @@ def test_the_question_of_a_label_stays(team_database: Database) -> None:
     assert team_database.ask("SELECT count(*) FROM gptcache.question") == [(2,)]
 
 
+def test_a_member_learns_which_space_to_name_and_where_it_may_only_read(team_database: Database) -> None:
+    for space in ("it's", "class"):
+        team_database.run(told("init", team_database.url, "--space", space))
+    url = team_database.role("ann", role_of("it's", "reader"), role_of("class", "writer"))
+
+    with pytest.raises(StoreError, match=r"The role ann may not use the space default of .* --space class\.$"):
+        connected(url)
+    assert connected(url, "it's").readonly
+    assert not connected(url, "class").readonly
+    assert "connections" in told("status", url)
+
+
 def test_the_script_runs_on_the_store_that_on_has_made(team_database: Database) -> None:
     connected(team_database.url).put([make_entry("a")], [GPT])
     before = team_database.ask("SELECT * FROM gptcache.schema")

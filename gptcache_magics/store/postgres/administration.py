@@ -36,7 +36,7 @@ def opened(address: Address) -> Iterator[Line]:
         If the store cannot be used, or a statement fails.
     """
     with _connected(address) as line:
-        greet(line, address)
+        greet(line, address, spaces=False)
         line.deadline = inf
         yield line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Final, NamedTuple
 
@@ -29,6 +30,13 @@ _OURS: Final = """SELECT count(*) FROM pg_attribute WHERE attrelid = 'gptcache.s
 _VERSION: Final = """SELECT product, version, identity FROM gptcache.schema"""
 _RIGHTS: Final = """SELECT has_any_column_privilege('gptcache.entry', 'SELECT'),
     has_any_column_privilege('gptcache.entry', 'INSERT')"""
+_BY_SPACE: Final = "SELECT row_security_active('gptcache.entry')"
+_RULES: Final = """SELECT CASE p.polcmd WHEN 'r' THEN 'read' ELSE 'write' END,
+    pg_get_expr(coalesce(p.polqual, p.polwithcheck), p.polrelid) FROM pg_policy p
+    WHERE p.polrelid = 'gptcache.entry'::regclass AND p.polcmd IN ('r', 'a') AND EXISTS (
+        SELECT FROM unnest(p.polroles) r WHERE CASE r WHEN 0 THEN true ELSE pg_has_role(r, 'USAGE') END)"""
+"""The rules about reading and adding entries that hold for the role."""
+_RULE: Final = re.compile(r"\(space = '((?:[^'\\]|'')*)'::text\)")
 
 
 class NeedsSchema(StoreError):
@@ -45,8 +53,13 @@ class Greeting(NamedTuple):
     """Whether the role may only read."""
 
 
-def greet(line: Line, address: Address) -> Greeting:
+def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
     """Return what is known of a sound store, and raise what is wrong with another. Notes whether a pooler is between.
+
+    Parameters
+    ----------
+    spaces
+        Whether the role must have rights in the space of the address.
 
     Raises
     ------
@@ -94,4 +107,23 @@ def greet(line: Line, address: Address) -> Greeting:
     reads, writes = line.one(_RIGHTS)
     if not reads:
         raise StoreError(denied + team_command(address))
+    if spaces and line.one(_BY_SPACE)[0]:
+        writes = writes and _may_write(line, address, role)
     return Greeting(role, identity, reading or not writes)
+
+
+def _may_write(line: Line, address: Address, role: str) -> bool:
+    """Return whether a role that sees some spaces only may write to this one. Raises if it may not even read."""
+    found: dict[str, set[str]] = {"read": set(), "write": set()}
+    for action, rule in line.execute(_RULES, prepare=False):
+        named = _RULE.fullmatch(rule)
+        if named is None:  # somebody's own rule, which only the server understands
+            return True
+        found[action].add(named[1].replace("''", "'"))
+    if address.space not in found["read"]:
+        others = sorted(found["read"])
+        which = (
+            f"It may use {', '.join(others)}: --space {others[0]}" if others else f"{team_command(address)} makes roles"
+        )
+        raise StoreError(f"The role {role} may not use the space {address.space} of {address.shown}. {which}.")
+    return address.space in found["write"]
