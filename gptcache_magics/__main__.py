@@ -19,7 +19,7 @@ from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.postgres.address import is_address, without_password
 from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
-from gptcache_magics.text.word_diff import printable
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.formats import one_line
 
 PROGRAM: Final = "python -m gptcache_magics"

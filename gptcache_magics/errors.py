@@ -15,6 +15,8 @@ GPTCacheMagicsError
 └── MissingDependencyError
 """
 
+from gptcache_magics.unprintable import printable
+
 __all__ = [
     "BudgetReached",
     "CacheMiss",
@@ -31,6 +33,10 @@ __all__ = [
 
 class GPTCacheMagicsError(Exception):
     """Base of every error of this package. The message says what to type next."""
+
+    def __str__(self) -> str:
+        """Return the message without characters that a terminal would obey: it may quote a prompt or a name."""
+        return printable(super().__str__())
 
 
 class StoreError(GPTCacheMagicsError):

@@ -10,6 +10,8 @@ import logging
 from contextlib import suppress
 from typing import Final
 
+from gptcache_magics.unprintable import printable
+
 __all__ = ["tell"]
 
 _LOGGER: Final = logging.getLogger("gptcache_magics")
@@ -19,4 +21,9 @@ _LOGGER.addHandler(logging.NullHandler())
 def tell(level: int, message: str, *arguments: object) -> None:
     """Log a message. An error of a user's handler stays here: it is not an error of the call that is cached."""
     with suppress(Exception):
-        _LOGGER.log(level, message, *arguments, stacklevel=2)
+        if _LOGGER.isEnabledFor(level):
+            _LOGGER.log(level, message, *map(_shown, arguments), stacklevel=2)
+
+
+def _shown(argument: object) -> object:
+    return argument if isinstance(argument, int | float) else printable(str(argument))

@@ -13,7 +13,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
 from gptcache_magics.text.messages import conversation
-from gptcache_magics.text.unicode import readable
+from gptcache_magics.unprintable import printable
 
 EXAMPLE = "%gptcache show a41f"
 
@@ -44,14 +44,14 @@ def show(
         from gptcache_magics import generations
 
         answer = generations.without_chunks(entry.answer)[1:].decode("utf-8", "replace")
-        return Shown(readable(f"{entry.prompt}\n{answer}"))
+        return Shown(printable(f"{entry.prompt}\n{answer}"))
     lines = [
         *_facts(source.store, key, entry),
         "",
         *(f"{message.role}: {message.text}" for message in conversation(entry.prompt)),
         *_answers(source.store, key, entry),
     ]
-    return Shown(readable("\n".join(lines)))
+    return Shown(printable("\n".join(lines).replace("\r\n", "\n")))
 
 
 def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:

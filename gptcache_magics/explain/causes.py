@@ -41,7 +41,8 @@ from gptcache_magics.store.protocol import (
 from gptcache_magics.store.reasons import INCOMPLETE, Kind, ObjectionKind, Reason, sentence, without_word
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import as_text, cut, printable
+from gptcache_magics.text.word_diff import as_text, cut
+from gptcache_magics.unprintable import printable
 
 __all__ = ["Explanation", "cause_of", "explain", "not_asked"]
 

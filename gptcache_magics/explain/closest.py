@@ -28,7 +28,8 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import Difference, conversation, first_difference
-from gptcache_magics.text.word_diff import Words, as_text, cut, printable, word_diff
+from gptcache_magics.text.word_diff import Words, as_text, cut, word_diff
+from gptcache_magics.unprintable import printable
 
 __all__ = ["Closest", "Question", "compared_with", "configurations", "find_closest", "framed"]
 

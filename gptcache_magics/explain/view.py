@@ -14,7 +14,8 @@ from gptcache_magics import pricing
 from gptcache_magics.explain.causes import Explanation
 from gptcache_magics.explain.tips import Running, next_command
 from gptcache_magics.text.amounts import duration, money, tokens
-from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, printable
+from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text
+from gptcache_magics.unprintable import printable
 
 __all__ = ["Why", "table_html"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gptcache_magics.store.postgres.roles import KINDS, identifier, role_of
 from gptcache_magics.store.postgres.schema import VERSION
 from gptcache_magics.text.amounts import UNKNOWN, byte_size, counted, figure, percent
-from gptcache_magics.text.word_diff import printable
+from gptcache_magics.unprintable import printable
 
 if TYPE_CHECKING:
     from gptcache_magics.store.postgres.address import Address

@@ -12,8 +12,9 @@ from html import escape
 from typing import Final, Literal
 
 from gptcache_magics.text.masking import masked
+from gptcache_magics.unprintable import printable
 
-__all__ = ["Words", "as_ansi", "as_html", "as_text", "beginning", "cut", "printable", "shown", "word_diff"]
+__all__ = ["Words", "as_ansi", "as_html", "as_text", "beginning", "cut", "shown", "word_diff"]
 
 Kind = Literal["same", "removed", "added"]
 Words = tuple[tuple[Kind, str], ...]
@@ -28,9 +29,6 @@ CHARACTERS: Final = 600
 
 # A word with the space after it; of scripts without spaces each character is one.
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]\s*|[^\W\u2e80-\u9fff\uac00-\ud7af]+\s*|[^\w\s]\s*|\s+")
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
 _SPACES: Final = str.maketrans({" ": "·", "\t": "→", "\n": "⏎\n"})
 _DEL: Final = "background:rgba(248,81,73,.25);color:inherit;text-decoration:line-through;margin-right:.15em"
 _INS: Final = "background:rgba(46,160,67,.25);color:inherit;text-decoration:none"
@@ -66,11 +64,6 @@ def as_html(words: Words) -> str:
         lambda text: f'<ins style="{_INS}">{text}</ins>',
         escape,
     )
-
-
-def printable(text: str) -> str:
-    """Return a text with escapes for control characters and for those that change the direction of writing."""
-    return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def shown(text: str, characters: int = 120) -> str:

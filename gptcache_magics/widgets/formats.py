@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from gptcache_magics.text.amounts import UNKNOWN, byte_size, cosine, duration, figure, money, percent
-from gptcache_magics.text.word_diff import printable
+from gptcache_magics.unprintable import printable
 
 Kind = Literal[
     "text",

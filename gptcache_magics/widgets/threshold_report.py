@@ -15,7 +15,8 @@ from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.semantic.tuning import Suggestion
 from gptcache_magics.text.amounts import UNKNOWN, cosine, counted
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import as_html, printable, word_diff
+from gptcache_magics.text.word_diff import as_html, word_diff
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.charts import tuning_html
 from gptcache_magics.widgets.charts.cosines import named
 from gptcache_magics.widgets.formats import one_line

@@ -26,7 +26,7 @@ from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
 from gptcache_magics.text.secret_names import is_secret
-from gptcache_magics.text.word_diff import printable
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.schema_class import SchemaClass
 
 __all__ = ["as_python"]

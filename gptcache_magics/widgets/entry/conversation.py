@@ -18,7 +18,7 @@ from gptcache_magics.identity.label import provider_shown
 from gptcache_magics.text.amounts import byte_size, counted, duration
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import Call, Image, Part, Said, Text, said_in, said_in_prompt
-from gptcache_magics.text.word_diff import printable
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
 from gptcache_magics.widgets.formats import BLANK, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden

@@ -12,7 +12,8 @@ from gptcache_magics.store.protocol import LookupRow, Selection, Store
 from gptcache_magics.tables import frames
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import as_html, printable, word_diff
+from gptcache_magics.text.word_diff import as_html, word_diff
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import DETAIL_CHARACTERS
 
