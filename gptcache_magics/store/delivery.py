@@ -131,7 +131,7 @@ class Delivery:
         try:
             if store.refused:
                 return False
-            if store.database.away:
+            if store.database.away or not store.database.identity:  # nothing is sent to a database that was not met
                 store.connect_again()
             store.database.leases.keep()
             while not self._closed and self._contexts and store.fetch(*self._contexts[0]):

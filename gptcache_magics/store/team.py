@@ -150,6 +150,7 @@ class TeamStore(SQLiteStore):
         """Try whether the team is back. Raises ``TeamAway`` if it is not."""
         self.database.connect()
         self._said = ""
+        self._meet()
 
     def close(self) -> None:
         """Settle, send what waits for as long as a command may take, and close file and connections.
@@ -172,9 +173,7 @@ class TeamStore(SQLiteStore):
 
     def _known(self, db: sqlite3.Connection) -> Team | None:
         """Return what the file knows of the team."""
-        sql = "SELECT id, identity, seen FROM team WHERE address=? AND space=?"
-        row = db.execute(sql, (self.address.shown, self.address.space)).fetchone()
-        return Team._make(row) if row is not None else None
+        return outbox.known_team(db, self.address.shown, self.address.space)
 
     def team(self, db: sqlite3.Connection) -> Team:
         """Return what the file knows of the team, in a transaction."""
@@ -198,19 +197,13 @@ class TeamStore(SQLiteStore):
             raise
 
     def _meet(self) -> None:
-        """Notice another database at the address: it knows nothing of the copies that are here."""
+        """Notice which database is at the address: another one than before knows nothing of these copies."""
         identity = self.database.identity
         if not identity or identity == self._identity or self.readonly:
             return
 
         def work(db: sqlite3.Connection) -> bool:
-            team = self.team(db)
-            other = team.identity not in ("", identity)
-            if other:
-                outbox.drop_all(db, team.id)
-            seen = None if other else team.seen
-            db.execute("UPDATE team SET identity=?, seen=? WHERE id=?", (identity, seen, team.id))
-            return other
+            return outbox.identify(db, self.address.shown, self.address.space, identity)
 
         if self._write(work, patient=False):
             self._recent.clear()

@@ -421,3 +421,60 @@ def test_what_a_kernel_stores_later_wins_though_its_clock_went_back(member: Memb
     sent(ann)
     assert ann.get(key("a")).answer == b"second"  # type: ignore[union-attr]
     assert bob.get(key("a")).answer == b"second"  # type: ignore[union-attr]
+
+
+def test_two_addresses_of_one_database_are_one_team(member: Member, team_database: Database) -> None:
+    other = team_database.url.replace("127.0.0.1", "localhost")
+    ann, bob = member("ann"), member("bob")
+    for name in "ab":
+        ann.put(make_entry(name), GPT)
+    sent(ann).close()
+    ann = member("ann", other)
+    assert ann.get(key("a")) is not None
+    assert bob.get(key("a")) is not None
+    assert bob.get(key("b")) is not None
+
+    assert bob.remove(Selection(ids=[key("a")])) == 1
+
+    assert at_once(ann).get(key("a")) is None
+    assert ann.clear() == 1
+    assert at_once(bob).get(key("b")) is None
+
+
+def test_what_waits_for_a_team_is_sent_by_any_of_its_addresses(member: Member, team_database: Database) -> None:
+    other = team_database.url.replace("127.0.0.1", "localhost")
+    ann = sent(member("ann"))
+    team_database.server.stop()
+    ann.put(make_entry("a"), GPT)
+    with pytest.raises(StoreError, match="1 answer waits"):
+        ann.close()
+    away = member("ann", other)
+    away.put(make_entry("b"), GPT)
+    assert away.waiting() == {"entry": 1}
+    team_database.server.start()
+    away.connect()
+
+    sent(away)
+
+    bob = member("bob")
+    assert bob.get(key("a")) is not None
+    assert bob.get(key("b")) is not None
+    assert away.remove(Selection(ids=[key("b")])) == 1
+    assert at_once(bob).get(key("b")) is None
+    assert not sent(member("ann")).waiting()
+
+
+def test_another_database_at_one_of_two_addresses_is_another_team(member: Member, team_database: Database) -> None:
+    other = team_database.url.replace("127.0.0.1", "localhost")
+    ann = member("ann")
+    ann.put(make_entry("a"), GPT)
+    sent(ann).close()
+    member("ann", other).close()
+    team_database.ask("DROP SCHEMA gptcache CASCADE")
+
+    again = member("ann", other)
+
+    assert again.get(key("a")) is None
+    again.put(make_entry("b"), GPT)
+    sent(again).close()
+    assert member("ann").get(key("b")) is not None

@@ -20,7 +20,19 @@ from gptcache_magics.store.sqlite.statements import LOOKUP, hex_of
 __all__ = [
     *("ENTRY", "LABEL", "LOOKUP_KIND", "OUTBOX", "OVERTAKEN", "VECTOR"),
     *("fetched", "fetched_until", "is_queued", "lease", "next_to_send", "overtaken", "release", "sent", "waiting"),
-    *("Queued", "StoredVector", "Team", "drop_all", "drop_some", "lookup_rows", "queue", "stored_vectors", "team_of"),
+    *(
+        "Queued",
+        "StoredVector",
+        "Team",
+        "drop_all",
+        "drop_some",
+        "identify",
+        "known_team",
+        "lookup_rows",
+        "queue",
+        "stored_vectors",
+        "team_of",
+    ),
 ]
 
 OUTBOX: Final = (
@@ -69,6 +81,10 @@ _QUEUE: Final = {
 }
 _UNSENT: Final = "SELECT id FROM outbox WHERE team=? AND kind IN ('entry', 'overtaken')"
 _SHARED: Final = f"SELECT e.id FROM entry e WHERE e.team=? AND {LIVE}"
+# One database may have several addresses: what is known of it stands in the row that was first.
+_TEAM: Final = """SELECT c.id, c.identity, c.seen FROM team t JOIN team c
+    ON c.space=t.space AND (c.id=t.id OR (t.identity<>'' AND c.identity=t.identity))
+    WHERE t.address=? AND t.space=? ORDER BY c.id LIMIT 1"""
 TOLD: Final = 10_000
 """Most entries of which the reason is kept why they are gone."""
 LEASE_SECONDS: Final = 10.0
@@ -99,14 +115,44 @@ class StoredVector(NamedTuple):
     vector: bytes
 
 
+def known_team(db: sqlite3.Connection, address: str, space: str) -> Team | None:
+    """Return what is known of the team at an address; None if it is new."""
+    row = db.execute(_TEAM, (address, space)).fetchone()
+    return Team._make(row) if row is not None else None
+
+
 def team_of(db: sqlite3.Connection, address: str, space: str) -> Team:
-    """Return what is known of a team, which is noted if it is new."""
-    found = "SELECT id, identity, seen FROM team WHERE address=? AND space=?"
-    row = db.execute(found, (address, space)).fetchone()
-    if row is None:
+    """Return what is known of the team at an address, which is noted if it is new."""
+    team = known_team(db, address, space)
+    if team is None:
         db.execute("INSERT INTO team (address, space) VALUES (?,?)", (address, space))
-        row = db.execute(found, (address, space)).fetchone()
-    return Team._make(row)
+        team = known_team(db, address, space)
+    assert team is not None
+    return team
+
+
+def identify(db: sqlite3.Connection, address: str, space: str, identity: str) -> bool:
+    """Note which database is at an address. Return whether it is another than before, of which nothing holds here.
+
+    A team that is known by another address gets everything that was noted for this one.
+    """
+    before = team_of(db, address, space)
+    other = before.identity not in ("", identity)
+    if other:
+        drop_all(db, before.id)
+    own, seen = db.execute("SELECT id, seen FROM team WHERE address=? AND space=?", (address, space)).fetchone()
+    seen = None if other else seen
+    db.execute("UPDATE team SET identity=?, seen=? WHERE id=?", (identity, seen, own))
+    team = team_of(db, address, space)
+    if team.id != own:
+        db.execute("UPDATE entry SET team=? WHERE team=?", (team.id, own))
+        db.execute("UPDATE OR IGNORE outbox SET team=? WHERE team=?", (team.id, own))
+        for table in ("outbox", "fetched"):
+            db.execute(f"DELETE FROM {table} WHERE team=?", (own,))
+        if seen is not None:  # the older of both: of what came by this address, not more was seen
+            db.execute("UPDATE team SET seen=min(coalesce(seen, ?), ?) WHERE id=?", (seen, seen, team.id))
+            db.execute("UPDATE team SET seen=NULL WHERE id=?", (own,))
+    return other
 
 
 def queue(db: sqlite3.Connection, team: int, kind: str, places: Iterable[Sequence[Any]]) -> None:
