@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, Final, cast
 __all__ = ["Sorted"]
 
 Line = tuple[tuple[Any, ...], bytes]
-PART_BYTES: Final = 24_000_000
+PART_BYTES: Final = 12_000_000
 """Bytes of lines that are sorted in memory."""
-BLOCK_BYTES: Final = 100_000
+BLOCK_BYTES: Final = 50_000
 """Bytes of lines that are read at once, of each part."""
 
 

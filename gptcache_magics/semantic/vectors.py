@@ -10,12 +10,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.protocol import EntryVector, Store
 
 __all__ = ["ContextIndex", "VectorTable"]
 
@@ -59,7 +60,7 @@ class VectorTable:
     def add(self, ids: Sequence[str], vectors: Vector) -> None:
         """Add vectors of shape ``(len(ids), dimension)``; each replaces the vector with its id."""
         rows = [self._rows.setdefault(id, len(self._rows)) for id in ids]
-        self._ids += list(self._rows)[len(self._ids) :]
+        self._ids += islice(self._rows, len(self._ids), None)
         while len(self._ids) > len(self._matrix):
             self._grow()
         self._matrix[rows] = vectors
@@ -113,7 +114,9 @@ class VectorTable:
     def _grow(self) -> None:
         for name in ("_matrix", "_heads", "_tails"):
             array = getattr(self, name)
-            setattr(self, name, np.concatenate([array, np.empty_like(array)]))
+            larger = np.empty((2 * len(array), *array.shape[1:]), np.float32)  # takes no memory until it is written to
+            larger[: len(array)] = array
+            setattr(self, name, larger)
 
 
 def _products(matrix: Vector, vector: Vector) -> Vector:
@@ -171,27 +174,42 @@ class ContextIndex:
 
     def _followed(self, context: str) -> _Context:
         """Return a context as it is now. Empty contexts are not kept, because each turn of a chat is a context."""
-        kept = self._contexts.get(context) or _Context(VectorTable(self._dimension))
-        rows = self._store.vectors(self._embedder, context, kept.read)
+        before = self._contexts.get(context)
+        kept = before or _Context(VectorTable(self._dimension))
+        last = None
+        for page in self._store.vector_pages(self._embedder, context, kept.read):
+            if last is None and before is not None:  # in doubt it is read again: some pages are no whole
+                self._total -= len(kept.vectors)
+                del self._contexts[context]
+            last = page[-1].sequence
+            self._read(kept.vectors, page)
         if self._epoch != self._store.epoch:  # another file, whose sequence numbers begin again
             self._epoch, self._total = self._store.epoch, 0
             self._contexts.clear()
             return self._followed(context)
-        whole = {id: vector for _, id, vector in rows if len(vector) == 4 * self._dimension}  # the others are damaged
-        if whole:
-            matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
-            sound = _of_length_1(matrix)
-            ids = [id for id, is_sound in zip(whole, sound.tolist(), strict=True) if is_sound]
-            self._put(context, kept, ids, matrix[sound])
-            kept.read = rows[-1].sequence
+        if last is not None and len(kept.vectors):
+            kept.read = last
+            self._keep(context, kept)
         elif context in self._contexts:
             self._contexts.move_to_end(context)
         return kept
+
+    def _read(self, vectors: VectorTable, page: Sequence[EntryVector]) -> None:
+        """Add the sound vectors of a page."""
+        whole = {id: vector for _, id, vector in page if len(vector) == 4 * self._dimension}  # the others are damaged
+        if whole:
+            matrix = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._dimension)
+            sound = _of_length_1(matrix)
+            vectors.add([id for id, is_sound in zip(whole, sound.tolist(), strict=True) if is_sound], matrix[sound])
 
     def _put(self, context: str, kept: _Context, ids: Sequence[str], vectors: Vector) -> None:
         """Add vectors. A context that is interrupted half way is discarded, and read again at the next search."""
         self._total -= len(kept.vectors) if self._contexts.pop(context, None) is not None else 0
         kept.vectors.add(ids, vectors)
+        self._keep(context, kept)
+
+    def _keep(self, context: str, kept: _Context) -> None:
+        """Keep a context as the one that was used last, and forget those unused for longest."""
         self._contexts[context] = kept
         self._total += len(kept.vectors)
         while len(self._contexts) > 1 and (self._total > MOST_VECTORS or len(self._contexts) > MOST_CONTEXTS):

@@ -207,6 +207,12 @@ class VectorStore(Protocol):
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
 
+    def vector_pages(self, embedder: str, context: str, after: int) -> Iterator[Sequence[EntryVector]]:
+        """Yield the same in pages, so that many vectors never lie in memory as rows.
+
+        Only who has read all pages may go on after the last sequence number.
+        """
+
     def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return entries that this embedder has not seen, after the one with the id ``after``, by id.
 

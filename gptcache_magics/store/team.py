@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -490,8 +490,8 @@ class TeamStore(SQLiteStore):
 
     # Matching by meaning
 
-    def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
-        """Return the vectors of one context, those of the team as well, from the one after ``after``."""
+    def vector_pages(self, embedder: str, context: str, after: int) -> Iterator[Sequence[EntryVector]]:
+        """Return the vectors of one context in pages, those of the team as well, from the one after ``after``."""
         now, name = time.monotonic(), f"{embedder} {context}"
         with self._lock:
             due = now - self._fetched.get(name, -FETCH_SECONDS) >= FETCH_SECONDS
@@ -504,7 +504,7 @@ class TeamStore(SQLiteStore):
                     self._delivery.fetch(embedder, context)
             except StoreError:  # the vectors that are here are searched
                 pass
-        return super().vectors(embedder, context, after)
+        return super().vector_pages(embedder, context, after)
 
     def fetch(self, embedder: str, context: str) -> bool:
         """Keep the next vectors of a context, with their entries. Return whether there may be more."""

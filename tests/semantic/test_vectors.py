@@ -1,7 +1,7 @@
 """Nearest neighbours: the same as comparing with every vector, however they come and go."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ import pytest
 
 from gptcache_magics.semantic import vectors
 from gptcache_magics.semantic.vectors import ContextIndex, Vector, VectorTable
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.protocol import EntryVector, Selection
+from gptcache_magics.store.sqlite import vectors as sqlite_vectors
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.testing.samples import GPT, key, make_entry
 
@@ -178,3 +179,51 @@ def test_a_bounded_number_of_vectors_is_kept_in_memory(
     for number, vector in enumerate(all_of_them):  # thrown away, and read again
         assert [each.id for each in contexts.nearest(f"{number:032x}", vector, 1, 0.9)] == [key(number)[:16]]
     store.remove(Selection(ids=[key(0)]))
+
+
+def test_a_context_of_many_pages_is_found_whole(
+    folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_vectors, "PAGE", 3)
+    mine, theirs = folder
+    vectors = [unit() for _ in range(10)]
+    for number, vector in enumerate(vectors):
+        put(mine, number, vector)
+    contexts = ContextIndex(mine, "e", DIMENSION)
+
+    def found() -> list[str]:
+        return [each.id for vector in vectors for each in contexts.nearest("c0" * 16, vector, 1, 0.99)]
+
+    every = [key(number)[:16] for number in range(10)]
+    assert found() == every
+    theirs.clear()
+    contexts = ContextIndex(mine, "e", DIMENSION)
+    assert found() == []
+    theirs.undo()
+    assert found() == every
+
+
+def test_a_search_that_is_interrupted_between_two_pages_finds_the_others_later(
+    folder: tuple[SQLiteStore, SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_vectors, "PAGE", 3)
+    store, theirs = folder
+    vectors = [unit() for _ in range(10)]
+    contexts = ContextIndex(store, "e", DIMENSION)
+    put(store, 0, vectors[0])
+    contexts.nearest("c0" * 16, vectors[0], 1, 0.99)
+    for number in range(1, 10):
+        put(theirs, number, vectors[number])
+    whole = store.vector_pages
+
+    def interrupted(embedder: str, context: str, after: int) -> Iterator[Sequence[EntryVector]]:
+        yield next(whole(embedder, context, after))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "vector_pages", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            contexts.nearest("c0" * 16, vectors[0], 1, 0.99)
+    for number in range(10):
+        assert [each.id for each in contexts.nearest("c0" * 16, vectors[number], 1, 0.99)] == [key(number)[:16]]
+    assert contexts._total == 10

@@ -1,6 +1,6 @@
 """A folder with a team behind it keeps the promises of every store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.protocol import Store
+from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.store.team import TeamStore
 from gptcache_magics.testing import StoreContract
 from gptcache_magics.testing.samples import GPT, key, make_entry
@@ -27,6 +27,11 @@ class TestTeamStore(StoreContract):
 
     def test_what_was_not_used_for_longest_is_evicted_and_never_what_is_pinned(self) -> None:  # type: ignore[override]
         """Promise less: the team gives what was evicted here, as the next test says."""
+
+    @pytest.mark.parametrize("takes", [lambda s: s.remove(Selection(ids=[key("a")]))])
+    def test_an_entry_takes_its_vector_along(self, store: Store, takes: Callable[[Store], object]) -> None:
+        """Promise less: what is to be evicted here waits until it is sent, and is found at the team then."""
+        super().test_an_entry_takes_its_vector_along(store, takes)
 
     def test_what_is_evicted_here_is_found_at_the_team(self, store: Store) -> None:
         store.put(make_entry("a"), GPT)

@@ -313,6 +313,10 @@ class TeamTables:
         """Return nothing: a search goes through the file of the member who asks."""
         return []
 
+    def vector_pages(self, embedder: str, context: str, after: int) -> Iterator[Sequence[EntryVector]]:
+        """Return an iterator over nothing."""
+        return iter(())
+
     def unembedded(self, embedder: str, after: str, limit: int, *, replace_others: bool) -> Sequence[UnembeddedEntry]:
         """Return nothing: no vector can be stored here."""
         return []

@@ -53,7 +53,7 @@ QUESTIONS: Final = f"SELECT {id_of('id')}, question FROM question"
 FIRST_ID: Final = -(2**63)
 LAST_ID: Final = 2**63 - 1
 PAGE_ENTRIES: Final = 5_000
-PAGE_BYTES: Final = 4_000_000
+PAGE_BYTES: Final = 2_000_000
 RECENT: Final = 10_000
 """Newest lookups of which the misses are explained when a table is read."""
 

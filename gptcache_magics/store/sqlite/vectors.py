@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from gptcache_magics.store.protocol import EmbedderUse, EntryVector, LabelRow, Near, UnembeddedEntry
@@ -28,9 +30,11 @@ ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector
 PUT_VECTOR: Final = f"""INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
     SELECT id, ?, ?, ?, ? FROM entry e WHERE e.id=? AND {LIVE}"""
 # After many entries came back, all vectors of a context count as new.
-VECTORS: Final = f"""SELECT max(sequence, undone), {id_of("id")} AS id, vector, v.id, checksum
-    FROM vector v, generation WHERE embedder=? AND context=? AND sequence > iif(? < undone, 0, ?) AND {_STORED}
-    ORDER BY sequence"""
+VECTORS: Final = f"""SELECT sequence, v.id, vector, checksum FROM vector v
+    WHERE embedder=? AND context=? AND sequence > ? AND {_STORED} ORDER BY sequence LIMIT ?"""
+UNDONE: Final = "SELECT undone FROM generation"
+PAGE: Final = 2_000
+"""Vectors that are read at once."""
 VECTORS_AGAIN: Final = """INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
     SELECT id, embedder, context, vector, checksum FROM vector WHERE id IN ({})"""
 EMBEDDERS: Final = f"""SELECT embedder, coalesce(vectors, 0) AS vectors, threshold FROM
@@ -82,16 +86,33 @@ class SQLiteVectors(SQLitePart):
 
     def vectors(self, embedder: str, context: str, after: int) -> Sequence[EntryVector]:
         """Return the vectors of one context in the order in which they came, from the one after ``after``."""
+        return [*chain.from_iterable(self.vector_pages(embedder, context, after))]
+
+    def vector_pages(self, embedder: str, context: str, after: int) -> Iterator[Sequence[EntryVector]]:
+        """Yield the vectors of one context in pages, in the order in which they came, from the one after ``after``."""
         where = bytes.fromhex(context)
-        found = self._connections.read(lambda db: db.execute(VECTORS, (embedder, where, after, after)).fetchall())
-        kept = [
-            row[:3]
-            for row in found
-            if row[-1] is None
-            or (type(row[2]) is bytes and row[-1] == vector_checksum(row[-2], embedder, where, row[2]))
-        ]
-        self._damage.skip("vector", len(found) - len(kept))
-        return self._damage.sound(EntryVector, kept, "vector")
+        found = self._connections.read(lambda db: db.execute(UNDONE).fetchone())
+        # As it was before the first page: entries that come back between two pages are read at the next search.
+        undone = found[0] if found is not None and isinstance(found[0], int) else 0
+        last, skipped = 0 if after < undone else after, 0
+        more = True
+        while more:
+            values = (embedder, where, last, PAGE)
+            rows = self._connections.read(partial(_fetched, values))
+            if rows:
+                last = rows[-1][0]
+            page = [
+                EntryVector(max(sequence, undone), id_text(id), vector)
+                for sequence, id, vector, checksum in rows
+                if type(vector) is bytes
+                and type(id) is int
+                and checksum in (None, vector_checksum(id, embedder, where, vector))
+            ]
+            skipped += len(rows) - len(page)
+            more = len(rows) == PAGE
+            if page:
+                yield page
+        self._damage.skip("vector", skipped)
 
     def embedders(self) -> Sequence[EmbedderUse]:
         """Return the embedders that were used here."""
@@ -142,6 +163,11 @@ class SQLiteVectors(SQLitePart):
         kept = [row for row in found if row[verdict] in (0, 1) and fits(LabelRow, row)]
         self._damage.skip("label", len(found) - len(kept))
         return list(map(LabelRow._make, kept))
+
+
+def _fetched(values: Sequence[Any], db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Return a page of vectors."""
+    return db.execute(VECTORS, values).fetchall()
 
 
 def _is_right(asked: int, entry: int, right: object, found: int | None) -> bool:
