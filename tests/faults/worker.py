@@ -47,6 +47,10 @@ WORDINGS: Final = ("How do I cook dish number {} of {} for dinner", "How can I c
 """Two ways to ask the same."""
 
 
+TEAM: Final = "FAULTS_TEAM"
+"""Environment variable with the address of a team's store to work on."""
+
+
 class Model(SimpleChatModel):
     """A model whose answer names its prompt, and is another one each time."""
 
@@ -305,7 +309,8 @@ def main(folder: str, name: str, seed: str, what: str) -> None:
     """Work, and print what works at the end."""
     obey_file_modes()
     worker = Worker(Path(folder), name, int(seed))
-    gm.on(f"{folder}/store", match="semantic", embedder=Embedder(), wait=True)
+    os.environ["GPTCACHE_MAGICS_STORE"] = f"{folder}/store"  # the folder before a team's store
+    gm.on(os.environ.get(TEAM), match="semantic", embedder=Embedder(), wait=True)
     todo: dict[str, Callable[[], None]] = {
         "work": worker.work,
         "clear": lambda: worker.work(clears=True),
