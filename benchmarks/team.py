@@ -122,7 +122,7 @@ def _member(folder: Path, url: str) -> Asked:
     """Return a cache with a folder of its own, and the team behind it."""
     import gptcache_magics as gm
     from gptcache_magics.store.postgres.address import Address
-    from gptcache_magics.store.team import TeamStore
+    from gptcache_magics.store.team.store import TeamStore
 
     folder.mkdir()
     store = TeamStore(folder, Address.parse(url))

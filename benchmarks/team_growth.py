@@ -53,7 +53,7 @@ def _first(folder: Path, url: str) -> None:
     import gptcache_magics as gm
     from gptcache_magics.store.postgres.address import Address
     from gptcache_magics.store.sqlite.tables import EVERYTHING
-    from gptcache_magics.store.team import TeamStore
+    from gptcache_magics.store.team.store import TeamStore
 
     folder.mkdir()
     store = TeamStore(folder, Address.parse(url))

@@ -397,7 +397,7 @@ def store_at(where: Place | AnswerStore) -> Store:
         if opens_all():
             return open_store(local_folder())
         address = where if isinstance(where, Address) else Address.parse(str(where))
-        from gptcache_magics.store.team import TeamStore  # imports psycopg
+        from gptcache_magics.store.team.store import TeamStore  # imports psycopg
 
         return TeamStore(local_folder(), address, _is_sound)
     if not isinstance(where, str | Path) or not str(where).endswith(BUNDLE):

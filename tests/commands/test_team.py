@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import gptcache_magics as gm
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing.samples import key
 from tests.support.postgres import PASSWORD, Database
 from tests.support.shell import Typist, ask

@@ -10,7 +10,7 @@ import pytest
 
 import gptcache_magics as gm
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from tests.support.postgres import PASSWORD, Database
 from tests.support.shell import Typist, ask
 from tests.support.waiting import wait_until

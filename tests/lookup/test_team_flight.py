@@ -15,7 +15,7 @@ import gptcache_magics as gm
 from gptcache_magics.errors import StoreError
 from gptcache_magics.settings import NOTEBOOK, Config
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from tests.support.postgres import Database, PostgresServer
 from tests.support.provider_server import Model, ProviderServer
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from tests.support.kernel import START, Kernel
 from tests.support.postgres import PASSWORD, Database, PostgresServer
 from tests.support.waiting import wait_until

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store import team
 from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.protocol import Entry, Near, Selection
 from gptcache_magics.store.reasons import Kind
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team import copies
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing.samples import GPT, key, lookup, make_entry
 from tests.support.postgres import PASSWORD, Database, PgBouncer
 from tests.support.waiting import wait_until
@@ -53,7 +53,7 @@ def sent(store: TeamStore) -> TeamStore:
 
 def at_once(store: TeamStore) -> TeamStore:
     """Let the next lookup look at what has changed, as it does every second."""
-    store._looked = -team.LOOK_SECONDS
+    store._looked = -copies.LOOK_SECONDS
     return store
 
 
@@ -205,9 +205,9 @@ def test_closing_says_what_is_not_sent_and_the_next_kernel_sends_it(member: Memb
 
 KILLED = """
 import os, signal, sys
-from gptcache_magics.store import delivery
+from gptcache_magics.store.team import delivery
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing.samples import GPT, make_entry
 store = TeamStore(sys.argv[1], Address.parse(sys.argv[2]))
 store.open()
@@ -237,7 +237,7 @@ WRITER = """
 import sys
 import time
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing.samples import GPT, make_entry
 store = TeamStore(sys.argv[1], Address.parse(sys.argv[2]))
 store.open()

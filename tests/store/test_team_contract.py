@@ -9,7 +9,7 @@ import pytest
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.protocol import Selection, Store
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing import StoreContract
 from gptcache_magics.testing.samples import GPT, key, make_entry
 from tests.support.postgres import Database

@@ -16,7 +16,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.tables import TeamTables
 from gptcache_magics.store.protocol import Lookup, Near, Outcomes, Period, Selection, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.team import TeamStore
+from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.tables import frames
 from gptcache_magics.testing.samples import CLAUDE, GPT, NOON, key, lookup, make_entry
 from tests.support.postgres import PASSWORD, Database, PgBouncer

@@ -24,7 +24,7 @@ from gptcache_magics.store.sqlite.statements import id_number, id_text
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
-    from gptcache_magics.store.team import TeamStore
+    from gptcache_magics.store.team.store import TeamStore
 
 __all__ = ["Delivery"]
 

@@ -1,0 +1,1 @@
+"""A store in a folder with the database of a team behind it: :class:`.store.TeamStore`."""
