@@ -26,7 +26,7 @@ class Chips(anywidget.AnyWidget):
         Called with the name of a filter when its chip is pressed.
     """
 
-    _esm = Path(__file__).with_name("chips.js")
+    _esm = Path(__file__).with_name("chips.js").read_text("utf-8")
 
     chips: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
 

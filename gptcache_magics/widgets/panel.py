@@ -46,8 +46,8 @@ open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 class _Guard(anywidget.AnyWidget):
     """An invisible widget with the panel's style; it keeps shortcuts away and hides the saved form."""
 
-    _esm = Path(__file__).with_name("guard.js")
-    _css = Path(__file__).with_name("panel.css")
+    _esm = Path(__file__).with_name("guard.js").read_text("utf-8")
+    _css = Path(__file__).with_name("panel.css").read_text("utf-8")
 
     saved = traitlets.Unicode().tag(sync=True)
 
@@ -113,10 +113,15 @@ class Panel(ipywidgets.VBox):
         open_panels.discard(self)
         self._unsubscribe()
         self._painter.close()
-        for widget in list(_within(self)):
+        # Each widget has a layout and perhaps a style: models of their own, which ipywidgets does not close.
+        inside = [*_within(self)]
+        parts = [each for widget in (*inside, self) for each in _parts(widget)]
+        for widget in inside:
             widget.close()
         super().close()
-        # IPython's Out keeps each panel, and anywidget some widgets: the rest must not stay with them.
+        for part in parts:
+            part.close()
+        # IPython's Out keeps each panel: the rest must not stay with it.
         self.unobserve_all()
         self._tab.children = self.children = ()
         self._tabs = ()
@@ -256,8 +261,16 @@ def _within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
         yield child
 
 
+def _parts(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """Yield the models of a widget's appearance."""
+    for name in ("layout", "style"):
+        part = getattr(widget, name, None)
+        if isinstance(part, ipywidgets.Widget):
+            yield part
+
+
 def _weakly(method: Callable[[Filter, Any], None]) -> Callable[[Filter, Any], None]:
-    """Return a function that calls a method while its object exists: anywidget keeps some widgets forever."""
+    """Return a function that calls a method while its object exists: what is inside a panel does not keep it."""
     found = weakref.WeakMethod(method)
 
     def call(name: Filter, value: Any) -> None:

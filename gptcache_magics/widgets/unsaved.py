@@ -42,7 +42,8 @@ class UnsavedWidget(anywidget.AnyWidget):
 class UnsavedHTML(UnsavedWidget):
     """HTML in which every foreign text is escaped."""
 
-    _esm = Path(__file__).with_name("unsaved.js")
+    # A text: of a file, anywidget would keep each widget for ever, to tell it when the file changes.
+    _esm = Path(__file__).with_name("unsaved.js").read_text("utf-8")
 
     def __init__(self) -> None:
         super().__init__()

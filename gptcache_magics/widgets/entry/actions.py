@@ -38,8 +38,8 @@ class Actions(anywidget.AnyWidget):
         Called after the store was changed.
     """
 
-    _esm = Path(__file__).with_name("actions.js")
-    _css = Path(__file__).with_name("actions.css")
+    _esm = Path(__file__).with_name("actions.js").read_text("utf-8")
+    _css = Path(__file__).with_name("actions.css").read_text("utf-8")
 
     grid = traitlets.Unicode().tag(sync=True)
     writable = traitlets.Bool(False).tag(sync=True)

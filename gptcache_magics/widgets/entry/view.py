@@ -24,8 +24,8 @@ IMAGE_BYTES: Final = 10_000_000
 class EntryView(UnsavedWidget):
     """A widget that shows one entry, or nothing."""
 
-    _esm = Path(__file__).with_name("view.js")
-    _css = Path(__file__).with_name("view.css")
+    _esm = Path(__file__).with_name("view.js").read_text("utf-8")
+    _css = Path(__file__).with_name("view.css").read_text("utf-8")
 
     def __init__(self) -> None:
         self._stored: StoredEntry | None = None

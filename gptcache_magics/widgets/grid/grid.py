@@ -55,8 +55,8 @@ class Grid(UnsavedWidget):
         Ways to group rows under headings, among which the user chooses.
     """
 
-    _esm = Path(__file__).with_name("grid.js")
-    _css = Path(__file__).with_name("grid.css")
+    _esm = Path(__file__).with_name("grid.js").read_text("utf-8")
+    _css = Path(__file__).with_name("grid.css").read_text("utf-8")
 
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}

@@ -24,7 +24,7 @@ class Verdicts(anywidget.AnyWidget):
         Labels the rows of these keys and returns a sentence about it.
     """
 
-    _esm = Path(__file__).with_name("verdicts.js")
+    _esm = Path(__file__).with_name("verdicts.js").read_text("utf-8")
 
     grid = traitlets.Unicode().tag(sync=True)
     shown = traitlets.Bool(True).tag(sync=True)

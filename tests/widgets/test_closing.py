@@ -1,0 +1,65 @@
+"""A closed panel leaves nothing: no comm, no thread, no open file, no table, no object of its own."""
+
+import gc
+import os
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+from ipywidgets.widgets import widget
+
+from gptcache_magics import widgets
+from gptcache_magics.widgets.panel import Panel
+from gptcache_magics.widgets.tabs.base import TableTab
+from tests.widgets.test_panel import ask, look_at, source
+
+__all__ = ["source"]
+
+
+def held():
+    """Return how many things of each kind that a panel makes are held, with a comm or without."""
+    gc.collect()
+    found = Counter(f"comm of {type(each).__name__}" for each in widget._instances.values())
+    found += Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, pd.DataFrame | widget.Widget))
+    found["thread"] = threading.active_count()
+    if Path("/proc/self/fd").exists():
+        found["file"] = len(os.listdir("/proc/self/fd"))
+    return found
+
+
+def used_panel(source):
+    """Return a panel of which every tab was looked at, and in each table a row."""
+    panel = Panel(source)
+    look_at(panel)
+    for position, tab in enumerate(panel._tabs):
+        panel._tab.selected_index = position
+        panel._paint(tab)
+        if isinstance(tab, TableTab) and len(tab.grid._keys):
+            tab.grid.select([tab.grid._keys.iloc[0]])
+    return panel
+
+
+def test_a_closed_panel_leaves_nothing(source):
+    ask("another question")
+    used_panel(source).close()
+    before = held()
+    for _ in range(3):
+        used_panel(source).close()
+
+    assert held() == before
+
+
+def test_a_cell_that_is_run_again_leaves_one_panel(source):
+    history = [used_panel(source)]  # as IPython's Out keeps them
+    before = held()
+    history += [used_panel(source) for _ in range(3)]
+    after = held()
+
+    assert {name: number for name, number in after.items() if name.startswith("comm of ")} == {
+        name: number for name, number in before.items() if name.startswith("comm of ")
+    }
+    assert (after["thread"], after["file"]) == (before["thread"], before["file"])
+    widgets.close_live()
+    history.clear()
+    assert held()["Panel"] == 0
