@@ -29,7 +29,8 @@ from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
-from gptcache_magics.store.unwritten import with_unwritten
+from gptcache_magics.store.sums import Sum
+from gptcache_magics.store.unwritten import with_dropped, with_unwritten
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import scrubbed
 
@@ -69,6 +70,8 @@ class Ledger:
         """The lookups whose answers are not written yet, each with its own reason."""
         self._pending: dict[tuple[str, int], tuple[Lookup]] = {}
         """The lookups to write, each in a tuple of its own: a lookup that is noted again while it is written stays."""
+        self._dropped: list[Sum] = []
+        """The sums of lookups that were too many to wait for the store."""
         self._configurations: dict[str, Configuration] = {}
         self._known: dict[str, Configuration] = {}
         self._causes = Causes()
@@ -88,7 +91,7 @@ class Ledger:
     def _begin_in_child(self) -> None:
         """Start afresh in a forked child: its parent writes what it noted, and owns the panels that listen."""
         self._begin()
-        self._pending, self._late = {}, {}
+        self._pending, self._late, self._dropped = {}, {}, []
         self._numbers = itertools.count(os.getpid() << 32)
 
     def start_run(self) -> None:
@@ -219,24 +222,25 @@ class Ledger:
             if self._store.readonly:
                 self._pending.clear()
             pending, configurations = dict(self._pending), dict(self._configurations)
+            dropped = self._dropped
         if not pending:
             return
         late = dict(self._late)
         try:
             # The transaction that writes these lookups begins with the answers that are late.
             lookups = [_on_time(lookup, late) for (lookup,) in pending.values()]
-            self._store.record(lookups, configurations.values(), self.settings.config.keep_lookups)
+            self._store.record(lookups, configurations.values(), self.settings.config.keep_lookups, dropped)
             self.locked = False
             with self._lock:  # what another thread is writing stays pending until then: it may write in vain
                 _remove(self._pending, pending)
                 _remove(self._configurations, configurations)
                 _remove(self._late, late)
+                self._dropped = self._dropped if self._dropped is not dropped else []
                 for lookup, reason in late.values():
                     lookup.reason = reason
                     self._causes.add(lookup)
         except BaseException as error:  # an interrupt, too: the store counts a hit once, however often it is written
-            with self._lock:
-                self._pending = dict([*self._pending.items()][-RECENT_LOOKUPS:])
+            self._keep_few()
             self._wake.put(None)  # try again
             if not isinstance(error, Exception):
                 raise
@@ -245,6 +249,14 @@ class Ledger:
             else:
                 self.failed(error, "writing lookups")
         self._keep_within()
+
+    def _keep_few(self) -> None:
+        """Keep the newest lookups for the next try, and of the others their sums."""
+        with self._lock:
+            pending = [*self._pending.items()]
+            if len(pending) > RECENT_LOOKUPS:
+                self._dropped = with_dropped(self._dropped, (each for _, (each,) in pending[:-RECENT_LOOKUPS]))
+                self._pending = dict(pending[-RECENT_LOOKUPS:])
 
     def _keep_within(self) -> None:
         """Evict entries if an answer was stored; on a full disk, even though nothing could be written."""
@@ -291,7 +303,8 @@ class Ledger:
             self._impatient_until = time.monotonic() + IMPATIENT_SECONDS
         with self._lock:
             pending, known = [lookup for (lookup,) in self._pending.values()], [*self._known.values()]
-        return with_unwritten(self._store, pending, known)
+            dropped = self._dropped
+        return with_unwritten(self._store, pending, known, dropped)
 
     def close(self) -> None:
         """Write the pending lookups and end the thread."""

@@ -18,20 +18,41 @@ from gptcache_magics.store.protocol import (
     Selection,
     Store,
 )
+from gptcache_magics.store.sqlite.statements import facts_of, lookup_values
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from gptcache_magics.store.sums import Facts, Sum, combined, sum_of
+from gptcache_magics.store.sums import Additions, Facts, Sum, combined, sum_of
 
-__all__ = ["with_unwritten"]
+__all__ = ["with_dropped", "with_unwritten"]
 
 KEEP: Final = 10**9
 
 
-def with_unwritten(store: Store, lookups: Sequence[Lookup], configurations: Iterable[Configuration]) -> Store:
-    """Return a store that reads ``lookups`` and the late answers of ``store`` beside what is in ``store``."""
+def with_dropped(sums: Iterable[Sum], lookups: Iterable[Lookup]) -> list[Sum]:
+    """Return ``sums`` with those of lookups that are not kept, by cell and by day."""
+    found = Additions()
+    for each in sums:
+        found.add(each)
+    for lookup in lookups:
+        facts = facts_of(lookup_values(lookup), 0)
+        for cells in (True, False):
+            found.add(sum_of(facts, cells=cells))
+            if lookup.counted is not None:  # it was written in an earlier form
+                found.add(sum_of(lookup.counted, cells=cells), times=-1)
+    return [*found]
+
+
+def with_unwritten(
+    store: Store, lookups: Sequence[Lookup], configurations: Iterable[Configuration], dropped: Iterable[Sum] = ()
+) -> Store:
+    """Return a store that reads ``lookups`` and the late answers of ``store`` beside what is in ``store``.
+
+    Of the lookups that were ``dropped`` there are sums only.
+    """
     late: Sequence[tuple[Entry, Configuration]] = getattr(store, "late", ())
     memory = SQLiteStore(":memory:")
     memory.put_all((entry for entry, _ in late), (each for _, each in late), replace=True)
-    memory.record(lookups, configurations, KEEP)
+    copies = [replace(each, counted=None) for each in lookups]  # what memory counts is not yet in the store
+    memory.record(copies, configurations, KEEP, dropped)
     return cast(Store, _Unwritten(store, memory))
 
 

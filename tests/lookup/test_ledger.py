@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import gptcache_magics as gm
 from gptcache_magics.lookup.ledger import RECENT_LOOKUPS, Ledger
 from gptcache_magics.settings import CELL, Cell, Settings
-from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.processes import run
@@ -153,15 +154,36 @@ def test_a_store_that_fails_loses_no_lookup_and_the_failure_is_counted(
     assert hits(store) == 3
 
 
-def test_the_pending_lookups_of_a_failing_store_are_bounded(ledger: Ledger, tmp_path: Path) -> None:
-    failing(tmp_path, fails=True)
-    for _ in range(RECENT_LOOKUPS + 50):
-        note(ledger)
-    ledger.flush()
-    failing(tmp_path, fails=False)
-    ledger.flush()
+def counted(store: Store, *, cells: bool) -> int:
+    """Return the number of lookups in all figures."""
+    return sum(each.lookups for each in store.sums(Period(), cells=cells))
 
-    assert written(tmp_path) == RECENT_LOOKUPS
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_the_pending_lookups_of_a_failing_store_are_bounded_and_all_are_counted(
+    ledger: Ledger, store: SQLiteStore, tmp_path: Path, locked: bool
+) -> None:
+    note(ledger)
+    ledger.flush()
+    with closing(sqlite3.connect(tmp_path / "cache.db", isolation_level=None, check_same_thread=False)) as other:
+        if locked:
+            other.execute("BEGIN IMMEDIATE")
+        else:
+            failing(tmp_path, fails=True)
+        for _ in range(2):
+            for _ in range(RECENT_LOOKUPS - 50):
+                note(ledger)
+            ledger.flush()
+        if locked:
+            with_those_that_wait = ledger.settled()
+            assert [counted(with_those_that_wait, cells=cells) for cells in (True, False)] == [
+                2 * RECENT_LOOKUPS - 99
+            ] * 2
+            other.rollback()
+        else:
+            failing(tmp_path, fails=False)
+    wait_until(lambda: written(tmp_path) == RECENT_LOOKUPS + 1)
+    assert [counted(store, cells=cells) for cells in (True, False)] == [2 * RECENT_LOOKUPS - 99] * 2
 
 
 def test_a_new_run_starts_at_nothing_and_keeps_what_was_written(ledger: Ledger, store: SQLiteStore) -> None:
