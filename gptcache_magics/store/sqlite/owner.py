@@ -90,17 +90,29 @@ def _troubles(path: Path, me: int) -> Iterator[str]:
 
 
 def _is_given(path: Path, owner: int, me: int) -> bool:
-    """Return whether root of a container works in the folder of the user who owns the file, too."""
-    return not me and path.parent.stat().st_uid == owner
+    """Return whether a file counts as the user's own although its owner has another number.
+
+    Root of a container works in the folder of the user who owns the file, and some drives give every file one owner.
+    """
+    if not me and path.parent.stat().st_uid == owner:
+        return True
+    new = _new_file(path.parent)
+    return new is not None and new.st_uid == owner
 
 
 def _keeps_modes(folder: Path) -> bool:
     """Return whether a private file can be made in a folder: on a drive of Windows, everybody may write each file."""
+    new = _new_file(folder)
+    return new is None or not new.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _new_file(folder: Path) -> os.stat_result | None:
+    """Return what the system says of a new private file in a folder; None if none can be made."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".gptcache-") as file:
-            return not os.fstat(file.fileno()).st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            return os.fstat(file.fileno())
     except OSError:
-        return True
+        return None
 
 
 def _name(user: int) -> str:
