@@ -87,7 +87,7 @@ def _complete(file: BinaryIO, target: Path) -> None:
 def _linked(file: BinaryIO, name: Path) -> bool:
     """Give a file its name. Return whether that worked."""
     # Without the folder's descriptor Python calls link(), which does not follow.
-    folder = os.open(_OWN_FILES, os.O_RDONLY | os.O_DIRECTORY)
+    folder = os.open(_OWN_FILES, os.O_RDONLY)
     try:
         os.link(str(file.fileno()), name, src_dir_fd=folder, follow_symlinks=True)
     except OSError:

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from IPython.core.interactiveshell import InteractiveShell
 
 import gptcache_magics as gm
+from gptcache_magics.lookup.ledger import FLUSH_SECONDS
 from tests.support.shell import NumberedModel, fresh_shell
 
 __all__ = ["Size", "hits", "loads", "on_and_off", "sizes"]
@@ -57,6 +59,8 @@ def hits(folder: Path) -> Iterator[Callable[[], object]]:
         number += 1
         model.invoke(f"question {number % QUESTIONS}")
 
+    hit()
+    time.sleep(2 * FLUSH_SECONDS)  # the thread that writes has opened the file
     yield hit
     gm.off()
 

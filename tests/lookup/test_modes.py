@@ -334,7 +334,7 @@ def test_an_error_of_the_store_is_a_miss_in_replay_and_not_a_call(server: Provid
     (tmp_path / "store" / "cache.db").rename(tmp_path / "store" / "moved.db")
     (tmp_path / "store" / "cache.db").mkdir()
 
-    with pytest.raises(gm.CacheMiss, match="cannot be opened"):
+    with pytest.raises(gm.CacheMiss, match="not a file of a store"):
         llm.invoke(RECORDED)
     assert server.calls == 1
 

@@ -625,7 +625,7 @@ def test_a_wrong_line_is_answered_with_one_sentence(magic: Typist, tmp_path: Pat
 
 
 MODELS = "Models: large-model, small-model."
-BY = "model, configuration, cell, notebook, day, cause, total"
+BY = "model, configuration, cell, notebook, day, cause, author, total"
 SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
 
 
@@ -667,7 +667,7 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ("entries -m nosuch", f"No model 'nosuch' in this store. {MODELS}"),
         ("remove -m nosuch", f"No model 'nosuch' in this store. {MODELS}"),
         ("entries --sort hitz", "entries: no column 'hitz'. Did you mean 'hits'? Columns: …"),
-        ("entries --grep [", "--grep takes a regular expression. Got '[': unterminated character set at position 0."),
+        ("entries --grep [", "--grep takes a regular expression. Got '[': unterminated character set at position 1."),
         ("remove --grep (", "--grep takes a regular expression. Got '(': …"),
         ("show", "show: missing: ID. Example: %gptcache show a41f"),
         ("pin", "pin: missing: ID. Example: %gptcache pin a41f"),
@@ -897,7 +897,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("label 7 right ", []),
         ("lookups --cell ", ["last"]),
         ("stats --b", ["--by"]),
-        ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "cause", "total"]),
+        ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "cause", "author", "total"]),
         ("stats --by c", ["configuration", "cell", "cause"]),
         ("stats --by cell --b", []),
         ("lookups --outcome ", ["hit", "miss", "bypass", "error"]),

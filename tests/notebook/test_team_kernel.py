@@ -186,4 +186,5 @@ def test_two_kernels_of_one_folder_have_one_team(database: Database, tmp_path: P
             assert "sent" not in value(kernel, "%gptcache")
         value(one, "%gptcache clear --yes")
         assert entries(database, "folder") == 0
-        assert value(two, "import time; time.sleep(1.1); ask('folder 1') in answers") == "False"
+        asked = "import time, gptcache_magics as gm; time.sleep(1.1); ask('folder 1'); gm.lookups()['outcome'].iloc[0]"
+        assert value(two, asked) == "'miss'"

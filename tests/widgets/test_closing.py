@@ -59,7 +59,8 @@ def test_a_cell_that_is_run_again_leaves_one_panel(source):
     assert {name: number for name, number in after.items() if name.startswith("comm of ")} == {
         name: number for name, number in before.items() if name.startswith("comm of ")
     }
-    assert (after["thread"], after["file"]) == (before["thread"], before["file"])
+    assert after["thread"] <= before["thread"]  # one that writes may have ended
+    assert after["file"] <= before["file"]
     widgets.close_live()
     history.clear()
     assert held()["Panel"] == 0

@@ -39,7 +39,7 @@ def check_files(path: Path) -> None:
     for suffix in SUFFIXES:
         try:
             mode = os.stat(f"{path}{suffix}").st_mode
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # where no folder can be, making it says so
             continue
         except (OSError, ValueError) as error:
             raise StoreError(
