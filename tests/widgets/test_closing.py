@@ -20,7 +20,8 @@ __all__ = ["source"]
 def held():
     """Return how many things of each kind that a panel makes are held, with a comm or without."""
     gc.collect()
-    found = Counter(f"comm of {type(each).__name__}" for each in widget._instances.values())
+    live = widget._instances if hasattr(widget, "_instances") else widget.Widget.widgets  # ipywidgets 7
+    found = Counter(f"comm of {type(each).__name__}" for each in live.values())
     found += Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, pd.DataFrame | widget.Widget))
     found["thread"] = threading.active_count()
     if Path("/proc/self/fd").exists():
