@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from typing import Final
 
 from gptcache_magics.errors import CommandError
@@ -25,6 +24,8 @@ LEAST, MOST = 3, 200
 _AS_TYPED: Final = frozenset(map(chr, range(32, 127))) - {*'iksIKS"\\%_'}
 """Characters of which a text in JSON holds nothing but themselves. A regular expression takes other characters, too,
 for i, k and s: the Turkish ones, the Kelvin sign and the long s."""
+CHOICES: Final = 50
+"""Most choices that are looked for: SQLite refuses an expression of a thousand."""
 _ALONE: Final = frozenset("wWdDsSbBAZtnrfv")
 _CLOSING: Final = re.compile(r"(?:\\.|[^\]\\])*\]", re.DOTALL)
 
@@ -51,15 +52,9 @@ class Grep:
             self._search = regex.compile(pattern, regex.IGNORECASE | regex.VERSION0).search
         except (regex.error, RecursionError, OverflowError) as error:
             raise CommandError(f"{name} takes a regular expression. Got {pattern!r}: {error}.") from None
-        self._left = SECONDS
-
-    @property
-    def likes(self) -> Sequence[str]:
+        self.likes = _likes(pattern)
         """Patterns of SQL's ``LIKE``, one of which every text fits in which this is found; empty if none are known."""
-        longest = [max(runs, key=len)[:MOST] for runs in _runs(self.pattern)]
-        if any(sum(letter in _AS_TYPED for letter in each) < LEAST for each in longest):
-            return []
-        return ["%" + "".join(each if each in _AS_TYPED else "%" for each in letters) + "%" for letters in longest]
+        self._left = SECONDS
 
     def matches(self, question: str, prompt: str | bytes) -> bool:
         """Return whether it is found in a question or its prompt."""
@@ -96,6 +91,14 @@ def _searched(prompt: str | bytes) -> str:
         return "\n".join(content_text(message["kwargs"].get("content"), names=False) for message in messages)
     except (AttributeError, TypeError):
         return prompt
+
+
+def _likes(pattern: str) -> list[str]:
+    longest = [max(runs, key=len)[:MOST] for runs in _runs(pattern)]
+    short = any(sum(letter in _AS_TYPED for letter in each) < LEAST for each in longest)
+    if short or len(longest) > CHOICES:
+        return []
+    return ["%" + "".join(each if each in _AS_TYPED else "%" for each in letters) + "%" for letters in longest]
 
 
 def _runs(pattern: str) -> list[list[str]]:

@@ -58,6 +58,7 @@ def test_what_is_found_fits_what_sql_looks_for(pattern: str, text: str) -> None:
         ("(red|blue) house", ["% hou%e%"]),
         ("ab", []),
         ("red|b[lL]ue|green", []),
+        ("|".join(["volcano"] * 2_000), []),
         ("red|blue house|gr?een", ["%red%", "%blue hou%e%", "%een%"]),
         (r"\d+ metres", ["% metre%%"]),
     ],

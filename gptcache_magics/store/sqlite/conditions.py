@@ -28,7 +28,7 @@ _RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET
 def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
     """Return a condition on ``entry e``, which only live entries meet.
 
-    Of a regular expression it holds only what SQLite can look for: see ``chosen``.
+    It leaves ``grep`` out: see ``chosen``.
     """
     conditions = [LIVE]
     values: list[Any] = []
@@ -51,10 +51,6 @@ def where_entries(selection: Selection) -> tuple[str, tuple[Any, ...]]:
         if value is not None:
             conditions.append(condition)
             values += [value] * condition.count("?")
-    likes = Grep(selection.grep).likes if selection.grep is not None else ()
-    if likes:
-        conditions.append(f"({' OR '.join([_LIKE] * len(likes))} OR {_UNLIKE})")
-        values += [like for like in likes for _ in range(2)]
     return " AND ".join(conditions), tuple(map(_bindable, values))
 
 
@@ -63,18 +59,22 @@ def chosen(db: sqlite3.Connection, selection: Selection, limit: int | None = Non
     where, values = where_entries(selection)
     if selection.grep is None:
         return where, values
+    grep = Grep(selection.grep)
+    if grep.likes:
+        where += f" AND ({' OR '.join([_LIKE] * len(grep.likes))} OR {_UNLIKE})"
+        values += tuple(like for like in grep.likes for _ in range(2))
     ids = list[int]()
     if limit is not None:
-        ids = _found(db, selection.grep, f"{where} AND e.created >= ({_RECENT})", values, limit)
+        ids = _found(db, grep, f"{where} AND e.created >= ({_RECENT})", values, limit)
     if limit is None or len(ids) < limit:
-        ids = _found(db, selection.grep, where, values, limit)
+        ids = _found(db, grep, where, values, limit)
     return "e.id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
 
 
-def _found(db: sqlite3.Connection, grep: str, where: str, values: Sequence[Any], limit: int | None) -> list[int]:
+def _found(db: sqlite3.Connection, grep: Grep, where: str, values: Sequence[Any], limit: int | None) -> list[int]:
     """Return the ids of the entries in which a regular expression is found, newest first."""
     sql = f"SELECT {moment('e.created')}, e.id, e.question, e.prompt FROM entry e WHERE {where}"
-    found = sorted(_matching(Grep(grep), db.execute(sql, values)), reverse=True)
+    found = sorted(_matching(grep, db.execute(sql, values)), reverse=True)
     return [id for _, id in found[:limit]]
 
 
