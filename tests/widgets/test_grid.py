@@ -114,6 +114,17 @@ def test_a_search_between_slashes_is_a_regular_expression(grid):
     assert keys(grid) == ["7", "8"]
 
 
+def test_a_regular_expression_that_takes_too_long_is_named_also_after_an_update(grid):
+    frame = make_frame(3)
+    frame["question"] = "a" * 60 + "?"
+    grid.update(frame)
+    ask(grid, query="/(a|aa)+$/")
+    for _ in range(2):
+        assert "takes too long" in grid.page["note"]
+        assert grid.page["total"] == 3
+        grid.update(frame)
+
+
 def test_a_bad_regular_expression_is_named_and_the_table_stays(grid):
     ask(grid, query="/question 7 /")
     ask(grid, query="/question (7/")

@@ -92,6 +92,8 @@ class Grid(UnsavedWidget):
         self._positions: list[int] = []  # rows of the frame in the order shown; a heading is a negative number
         self._position_keys: list[str] = []
         self._matches: Callable[[str], bool] | None = None
+        self._query, self._note = "", ""
+        """The query that was understood last, and what is wrong with it."""
         # Updates come from a thread, scrolling and searching from the kernel's message loop.
         self._lock = threading.RLock()
         super().__init__(
@@ -173,12 +175,14 @@ class Grid(UnsavedWidget):
 
     def _reorder(self) -> None:
         with self._lock:
-            note = self._understand(self.order.get("query", ""))
+            query = self.order.get("query", "")
+            if query != self._query:  # one that takes too long is tried once, not with each update
+                self._query, self._note = query, self._understand(query)
             frame = self._frame
             try:
                 frame = frame if self._matches is None else frame[self._found(self._matches)]
             except CommandError as error:  # it takes too long
-                self._matches, note = None, str(error)
+                self._matches, self._note = None, str(error)
             sort = self.order.get("sort", ""), bool(self.order.get("ascending", True))
             positions = list(_sorted(frame, *sort))
             if self.grouped and self._groups is not None:
@@ -187,7 +191,7 @@ class Grid(UnsavedWidget):
             self._positions = positions
             # New groups come first, so counting from the last keeps the number of a group.
             self._position_keys = [keys[at] if at >= 0 else f"{HEADING}{headings + at}" for at in positions]
-            self._turn(note)
+            self._turn(self._note)
 
     def _understand(self, query: str) -> str:
         """Turn a typed query into a test for texts; if that fails, return the reason and keep the last test."""
