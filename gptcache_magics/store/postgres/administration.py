@@ -7,15 +7,13 @@ from contextlib import contextmanager
 from math import inf
 from typing import Final
 
-import psycopg
 from psycopg import errors
 
-from gptcache_magics.errors import StoreError, TeamAway
+from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.postgres.connections import connect
-from gptcache_magics.store.postgres.failure import AWAY, connecting, running
+from gptcache_magics.store.postgres.connections import connected
 from gptcache_magics.store.postgres.greeting import greet
-from gptcache_magics.store.postgres.line import Late, Line
+from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.roles import identifier, role_of
 from gptcache_magics.store.postgres.script import script
 
@@ -35,7 +33,7 @@ def opened(address: Address) -> Iterator[Line]:
     StoreError
         If the store cannot be used, or a statement fails.
     """
-    with _connected(address) as line:
+    with connected(address) as line:
         greet(line, address, spaces=False)
         line.deadline = inf
         yield line
@@ -43,7 +41,7 @@ def opened(address: Address) -> Iterator[Line]:
 
 def apply(address: Address) -> None:
     """Make the store and the roles of a space, as the script does."""
-    with _connected(address) as line:
+    with connected(address) as line:
         try:
             line.execute(script(address.space).encode())
         except errors.RaiseException as error:
@@ -71,18 +69,3 @@ def check_may_remove(line: Line, address: Address, space: str | None) -> None:
             f"The role {role} may not remove from the space {address.space} of {address.shown}. "
             f"Whoever runs it types in psql: GRANT {identifier(editor)} TO {identifier(role)};"
         )
-
-
-@contextmanager
-def _connected(address: Address) -> Iterator[Line]:
-    line = None
-    try:
-        line = connect(address)
-        yield line
-    except Late:
-        raise TeamAway(AWAY.format(address.shown, "it did not answer in time")) from None
-    except psycopg.Error as error:
-        raise (connecting if line is None else running)(error, address) from error
-    finally:
-        if line is not None:
-            line.drop()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -268,6 +269,28 @@ def connect(address: Address) -> Line:
         client_encoding="utf8",
         fallback_application_name="gptcache-magics",
     )
+
+
+@contextmanager
+def connected(address: Address) -> Iterator[Line]:
+    """Open a connection for one piece of work that is not tried twice, and close it at the end.
+
+    Raises
+    ------
+    StoreError
+        If that fails, or a statement does.
+    """
+    line = None
+    try:
+        line = connect(address)
+        yield line
+    except Late:
+        raise TeamAway(AWAY.format(address.shown, "it did not answer in time")) from None
+    except psycopg.Error as error:
+        raise (connecting if line is None else running)(error, address) from error
+    finally:
+        if line is not None:
+            line.drop()
 
 
 class _Dead(Exception):

@@ -17,6 +17,7 @@ from gptcache_magics.store.postgres.connections import (
     COMMAND_SECONDS,
     PATIENT_SECONDS,
     Connections,
+    connected,
 )
 from gptcache_magics.store.postgres.contexts import large_contexts
 from gptcache_magics.store.postgres.failure import team_command
@@ -129,24 +130,15 @@ class TeamDatabase:
 
     def set_up(self) -> None:
         """Bring the schema forward, or make it."""
-        from gptcache_magics.store.postgres.connections import connect
-        from gptcache_magics.store.postgres.failure import connecting, running
-
-        line = None
-        try:
-            line = connect(self.address)
+        with connected(self.address) as line:
             line.deadline = time.monotonic() + PATIENT_SECONDS
-            bring_forward(line, VERSION)
-        except psycopg.errors.InsufficientPrivilege:
-            raise StoreError(
-                f"There is no store of this version at {self.address.shown} yet, and this role may not make it. "
-                f"Whoever runs the database types: {team_command(self.address)} --apply"
-            ) from None
-        except psycopg.Error as error:
-            raise (running if line is not None else connecting)(error, self.address) from error
-        finally:
-            if line is not None:
-                line.drop()
+            try:
+                bring_forward(line, VERSION)
+            except psycopg.errors.InsufficientPrivilege:
+                raise StoreError(
+                    f"There is no store of this version at {self.address.shown} yet, and this role may not make it. "
+                    f"Whoever runs the database types: {team_command(self.address)} --apply"
+                ) from None
 
     def _greet(self, line: Line) -> None:
         """Look at the database that a new connection leads to, and raise what is wrong with it."""
