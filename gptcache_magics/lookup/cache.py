@@ -210,16 +210,17 @@ class RequestCache:
 
     def _flight(self, request: Request, search: Search, landings: int, *, blocking: bool) -> Flight | None:
         """Return the identical request under way to wait for; None if this one is to ask the model."""
-        if request.call is None or search.failed or request.scope.mode != "auto":
-            return None
-        if not self._ledger.settings.config.single_flight:
+        if request.call is None or not self._waits(request, search):
             return None
         return self._flights.join(request.identity.key, request.call, landings, blocking=blocking)
 
-    def _waits_for_the_team(self, request: Request, search: Search) -> bool:
-        config = self._ledger.settings.config
+    def _waits(self, request: Request, search: Search) -> bool:
+        """Return whether a request that was not answered may wait for an identical one."""
         asks = request.call is not None and not search.failed and request.scope.mode == "auto"
-        return asks and config.single_flight and config.team_single_flight
+        return asks and self._ledger.settings.config.single_flight
+
+    def _waits_for_the_team(self, request: Request, search: Search) -> bool:
+        return self._ledger.settings.config.team_single_flight and self._waits(request, search)
 
     def _team_pause(self, request: Request, begun: float, *, blocking: bool) -> float | None:
         """Return the seconds after which to look again for another kernel's answer; None to ask the model."""
