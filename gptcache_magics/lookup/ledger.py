@@ -235,7 +235,8 @@ class Ledger:
                 _remove(self._pending, pending)
                 _remove(self._configurations, configurations)
                 _remove(self._late, late)
-                self._dropped = self._dropped if self._dropped is not dropped else []
+                if self._dropped is dropped:
+                    self._dropped = []
                 for lookup, reason in late.values():
                     lookup.reason = reason
                     self._causes.add(lookup)

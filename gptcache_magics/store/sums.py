@@ -15,7 +15,7 @@ from gptcache_magics.store.records import Match, Outcome
 
 __all__ = [
     *("FIGURES", "INPUT", "LARGE_TOKENS", "OUTPUT", "SIZE_TOKENS", "Additions", "Facts", "Sum"),
-    *("combined", "day_of", "sum_of"),
+    *("combined", "day_of", "sum_of", "sums_of"),
 ]
 
 NANOSECONDS: Final = 1_000_000_000
@@ -136,6 +136,11 @@ def sum_of(facts: Facts, *, cells: bool) -> Sum:
         facts.at,
         facts.number,
     )
+
+
+def sums_of(facts: Facts) -> tuple[Sum, Sum]:
+    """Return the sums of one lookup: by cell, and by day."""
+    return sum_of(facts, cells=True), sum_of(facts, cells=False)
 
 
 def combined(sums: Iterable[Sum], without: Iterable[Sum] = ()) -> list[Sum]:

@@ -20,7 +20,7 @@ from gptcache_magics.store.protocol import (
 )
 from gptcache_magics.store.sqlite.statements import facts_of, lookup_values
 from gptcache_magics.store.sqlite.store import SQLiteStore
-from gptcache_magics.store.sums import Additions, Facts, Sum, combined, sum_of
+from gptcache_magics.store.sums import Additions, Facts, Sum, combined, sum_of, sums_of
 
 __all__ = ["with_dropped", "with_unwritten"]
 
@@ -33,11 +33,10 @@ def with_dropped(sums: Iterable[Sum], lookups: Iterable[Lookup]) -> list[Sum]:
     for each in sums:
         found.add(each)
     for lookup in lookups:
-        facts = facts_of(lookup_values(lookup), 0)
-        for cells in (True, False):
-            found.add(sum_of(facts, cells=cells))
-            if lookup.counted is not None:  # it was written in an earlier form
-                found.add(sum_of(lookup.counted, cells=cells), times=-1)
+        for each in sums_of(facts_of(lookup_values(lookup), 0)):
+            found.add(each)
+        for each in sums_of(lookup.counted) if lookup.counted is not None else ():  # written in an earlier form
+            found.add(each, times=-1)
     return [*found]
 
 

@@ -56,9 +56,7 @@ class SQLiteLookups(SQLitePart):
         def work(db: sqlite3.Connection) -> None:
             hits: dict[int, list[float]] = {}
             changes, new = SumChanges(), []
-            oldest, newest = db.execute(
-                "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM lookup"
-            ).fetchone()
+            oldest, newest = db.execute(ENDS).fetchone()
             for place, row in rows.items():
                 lookup, found = places[place], db.execute(f"{FACTS} WHERE run=? AND number_in_run=?", place).fetchone()
                 before = Facts._make(found) if found is not None and fits(Facts, found) else None

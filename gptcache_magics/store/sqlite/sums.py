@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gptcache_magics.store.records import Period
 from gptcache_magics.store.sqlite.damage import LARGEST, Damage, fits
-from gptcache_magics.store.sums import FIGURES, KEY, Additions, Facts, Sum, combined, sum_of
+from gptcache_magics.store.sums import FIGURES, KEY, Additions, Facts, Sum, combined, sum_of, sums_of
 
 __all__ = ["FACTS", "SUMS", "TALLIES", "SumChanges", "counts", "fold", "forget_sums", "read_sums"]
 
@@ -131,11 +131,11 @@ class SumChanges:
 
     def add(self, facts: Facts) -> None:
         """Count a lookup."""
-        self.add_sums(_both(facts))
+        self.add_sums(sums_of(facts))
 
     def take(self, facts: Facts) -> None:
         """Take away a lookup that was counted, because it is written again."""
-        for each in _both(facts):
+        for each in sums_of(facts):
             self._tables[_table_of(each)].add(each, times=-1)
             self._fewer.append(each)
 
@@ -208,10 +208,6 @@ def fold(db: sqlite3.Connection) -> None:
             changes.add_sums([Sum._make(row)._replace(run="", cell_line="", execution_count=None)])
     db.execute(f"DELETE FROM cell_sum WHERE {old}", values)
     changes.write(db)
-
-
-def _both(facts: Facts) -> tuple[Sum, Sum]:
-    return sum_of(facts, cells=True), sum_of(facts, cells=False)
 
 
 def _table_of(sum: Sum) -> str:
