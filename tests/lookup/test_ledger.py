@@ -164,7 +164,7 @@ def test_the_pending_lookups_of_a_failing_store_are_bounded_and_all_are_counted(
     ledger: Ledger, store: SQLiteStore, tmp_path: Path, locked: bool
 ) -> None:
     note(ledger)
-    ledger.flush()
+    wait_until(lambda: written(tmp_path) == 1)  # the thread has opened the file, before a trigger makes it foreign
     with closing(sqlite3.connect(tmp_path / "cache.db", isolation_level=None, check_same_thread=False)) as other:
         if locked:
             other.execute("BEGIN IMMEDIATE")

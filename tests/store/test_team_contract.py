@@ -16,18 +16,22 @@ from tests.support.postgres import Database
 from tests.support.waiting import wait_until
 
 
-class SentBeforeEviction(TeamStore):
-    """A store of which everything is sent before anything is evicted, because what waits stays."""
+class Sent(TeamStore):
+    """A store of which everything is sent at first: what waits is not evicted, and sending it changes the file."""
 
     def evict(self, limit: int) -> int:
         wait_until(lambda: not self.waiting())
         return super().evict(limit)
 
+    def version(self) -> object:
+        wait_until(lambda: not self.waiting())
+        return super().version()
+
 
 class TestTeamStore(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path, team_database: Database) -> Iterator[Store]:
-        store = SentBeforeEviction(tmp_path / "store", Address.parse(team_database.url))
+        store = Sent(tmp_path / "store", Address.parse(team_database.url))
         store.open()
         yield store
         with suppress(StoreError):
