@@ -75,9 +75,9 @@ def files(kernel: Kernel) -> None:
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("how", NESTED)
 def test_a_cell_within_does_not_lift_the_mode_of_the_outer_one(kernel: Kernel, how: str) -> None:
-    ran = kernel.run(f"%%gptcache replay --tag outer\n{NESTED[how]}\nprint('outer:', tried('lift {how}'))", "a")
+    ran = kernel.run(f"%%gptcache replay --tag outer\n{NESTED[how]}\nprint('outer:', tried('lift {how}.'))", "a")
     assert "outer: refused" in ran.text
-    lookups = kernel.lookups(f"lift {how}")
+    lookups = kernel.lookups(f"lift {how}.")
     assert list(lookups["mode"]) == ["replay"]
     assert set(lookups["cell"]) == {"a"}
     assert lookups["execution_count"].notna().all()
@@ -87,8 +87,8 @@ def test_a_cell_within_does_not_lift_the_mode_of_the_outer_one(kernel: Kernel, h
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("how", NESTED)
 def test_a_cell_within_leaves_no_mode_to_the_outer_one(kernel: Kernel, how: str) -> None:
-    kernel.run(f"{NESTED[how]}\nask('leave {how}')", "b")
-    assert list(kernel.lookups(f"leave {how}")["mode"]) == ["auto"]
+    kernel.run(f"{NESTED[how]}\nask('leave {how}.')", "b")
+    assert list(kernel.lookups(f"leave {how}.")["mode"]) == ["auto"]
 
 
 WITHIN = {

@@ -48,7 +48,7 @@ def test_a_closed_panel_leaves_nothing(source):
     for _ in range(3):
         used_panel(source).close()
 
-    assert held() == before
+    assert not held() - before  # a thread that writes may have ended
 
 
 def test_a_cell_that_is_run_again_leaves_one_panel(source):
