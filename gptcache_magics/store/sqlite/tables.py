@@ -146,7 +146,14 @@ class SQLiteTables(SQLitePart):
         where, values = where_lookups(period)
         asked = "LEFT JOIN question q ON q.id=coalesce(l.asked, l.entry)"
         sql = f"SELECT {LOOKUP} FROM lookup l {asked} WHERE {where} ORDER BY l.number DESC LIMIT ?"
+        if period.asked is not None and not self._was_asked(period.asked):  # else all lookups are read in vain
+            return []
         return self._rows(LookupRow, "lookup", sql, *values, _limit(limit))
+
+    def _was_asked(self, id: str) -> bool:
+        """Return whether a lookup can have this id: the question of each is kept."""
+        sql = "SELECT 1 FROM question WHERE id=?"
+        return self._connections.read(lambda db: db.execute(sql, (id_number(id),)).fetchone() is not None)
 
     def unexplained(self, limit: int) -> Sequence[LookupRow]:
         """Return recent misses whose cause nobody has looked for, newest first."""
