@@ -18,9 +18,9 @@ from gptcache_magics.text.unicode import readable
 __all__ = ["chosen", "id_range", "where_entries", "where_lookups"]
 
 _LIKE: Final = "e.question LIKE ? OR e.prompt LIKE ?"
-_UNLIKE: Final = f"""instr(e.question, char(0)) OR typeof(e.prompt)='blob'
-    OR (substr(e.prompt, 1, {len(CHAT_PROMPT)}) <> '{CHAT_PROMPT}' AND instr(e.prompt, char(0)))"""
-"""``LIKE`` reads a text up to the character NUL, which JSON does not hold."""
+_UNLIKE: Final = f"""typeof(e.prompt)='blob'
+    OR (e.prompt NOT BETWEEN '{CHAT_PROMPT}' AND '{CHAT_PROMPT}~' AND instr(e.prompt, char(0)))"""
+"""``LIKE`` reads a text up to the character NUL, which JSON does not hold. A chat goes on with a colon."""
 _RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET 2000"
 """A search for a few entries begins with the newest ones, and mostly ends there."""
 
@@ -61,8 +61,9 @@ def chosen(db: sqlite3.Connection, selection: Selection, limit: int | None = Non
         return where, values
     grep = Grep(selection.grep)
     if grep.likes:
-        where += f" AND ({' OR '.join([_LIKE] * len(grep.likes))} OR {_UNLIKE})"
-        values += tuple(like for like in grep.likes for _ in range(2))
+        # First, for it holds for few entries.
+        where = f"({' OR '.join([_LIKE] * len(grep.likes))} OR {_UNLIKE}) AND {where}"
+        values = (*(like for like in grep.likes for _ in range(2)), *values)
     ids = list[int]()
     if limit is not None:
         ids = _found(db, grep, f"{where} AND e.created >= ({_RECENT})", values, limit)
