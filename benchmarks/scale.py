@@ -79,7 +79,7 @@ JOBS: Final = {
     "off": Job("%gptcache off"),
     "status": Job("%gptcache status"),
     "entries -n 20": Job("%gptcache entries -n 20"),
-    "lookups -n 20": Job("%gptcache lookups -n 20"),
+    "lookups --since all -n 20": Job("%gptcache lookups --since all -n 20"),
     "stats --since all": Job("%gptcache stats --since all"),
     "stats --since 7d": Job("%gptcache stats --since 7d"),
     "stats --by cell --since all": Job("%gptcache stats --by cell --since all"),
