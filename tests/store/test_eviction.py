@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gptcache_magics.errors import StoreError
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.store.protocol import Period, Selection
 from gptcache_magics.store.sqlite import outbox
 from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -109,6 +109,19 @@ def test_lookups_are_forgotten_with_all_that_tells_of_the_past(store: SQLiteStor
     assert store.history(key("a")) == []
     assert store.get(key("a")) is not None
     assert eventually(lambda: size(store) < before / 3)
+
+
+def test_lookups_that_are_far_too_many_are_forgotten_in_steps(store: SQLiteStore) -> None:
+    store.put(make_entry(0), GPT)
+    store.record([lookup(number, "miss", number) for number in range(9_000)], [GPT], 1_000_000)
+
+    store.record([lookup(9_000)], [GPT], 1_000)  # keep_lookups is smaller now
+    assert len(store.lookups(Period())) == 7_001
+    for number in range(9_001, 9_010):
+        store.record([lookup(number)], [GPT], 1_000)
+    assert 1_000 <= len(store.lookups(Period())) <= 1_100
+    asked = {each.question for each in store.questions_of([key(number) for number in (0, 1, 7_000, 8_999)])}
+    assert asked == {"question 0", "question 8999"}  # that of an entry, and that of a lookup which is kept
 
 
 def test_questions_of_removed_entries_go_with_them(store: SQLiteStore) -> None:

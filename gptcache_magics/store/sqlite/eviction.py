@@ -19,6 +19,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.database import code_of
 from gptcache_magics.store.sqlite.live import LIVE, generations
 from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
+from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
 from gptcache_magics.store.sqlite.sweeper import STEP_SECONDS, free_pages
 
 __all__ = ["SQLiteEviction"]
@@ -139,8 +140,8 @@ def _kept(db: sqlite3.Connection, limit: int) -> Kept:
     history = rows and rows * db.execute(f"SELECT avg(length(CAST(answer AS BLOB))) FROM ({newest})").fetchone()[0]
     used, more, filled = (db.execute("PRAGMA page_count").fetchone()[0] - free_pages(db)), 0.0, 1.0
     used *= db.execute("PRAGMA page_size").fetchone()[0]
-    lookups = db.execute("SELECT coalesce(max(number) - min(number) + 1, 0) FROM lookup").fetchone()[0]
-    if used > limit + OWN_BYTES + lookups * LOOKUP_BYTES:
+    first, last = db.execute(LOOKUP_ENDS).fetchone()
+    if used > limit + OWN_BYTES + (last - first + 1) * LOOKUP_BYTES:
         more, filled = (db.execute(_SAMPLE).fetchone()[0] or 0) + ROW_BYTES, FILLED
     return Kept(round(entries), round(removed), round(history), more, filled, round(number))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -13,6 +15,7 @@ from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import (
     ADD_IGNORED,
     ADD_TAG,
+    LOOKUP_ENDS,
     PUT_CAUSE,
     PUT_CONFIGURATION,
     PUT_LOOKUP,
@@ -25,12 +28,25 @@ from gptcache_magics.store.sqlite.statements import (
     tag_values,
 )
 from gptcache_magics.store.sqlite.sums import FACTS, SumChanges, counts, fold, forget_sums
+from gptcache_magics.store.sqlite.sweeper import LAST_ID
 from gptcache_magics.store.sums import Facts, Sum
 
 __all__ = ["SQLiteLookups"]
 
 T = TypeVar("T")
-ENDS: Final = "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM lookup"
+MOST_LOOKUPS: Final = 2_000
+"""Most lookups to forget when others are recorded, in 20 ms; twice those recorded, if that is more."""
+MOST_QUESTIONS: Final = 10_000
+"""Most questions to forget in one transaction, in 20 ms."""
+LOOKUPS_READ: Final = 500_000
+"""Most lookups that are read to know whether they have a question, in 0.2 s."""
+PAUSE_SECONDS: Final = 0.005
+"""Pause between two such transactions."""
+FORGET_QUESTIONS: Final = """DELETE FROM question WHERE id IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.id=question.id)
+    AND NOT EXISTS (SELECT 1 FROM label l WHERE l.asked=question.id) AND id NOT IN (SELECT entry FROM label)
+    AND id NOT IN (SELECT entry FROM lookup WHERE entry IS NOT NULL
+        UNION ALL SELECT asked FROM lookup WHERE asked IS NOT NULL)"""
 
 
 class SQLiteLookups(SQLitePart):
@@ -56,7 +72,7 @@ class SQLiteLookups(SQLitePart):
         def work(db: sqlite3.Connection) -> None:
             hits: dict[int, list[float]] = {}
             changes, new = SumChanges(), []
-            oldest, newest = db.execute(ENDS).fetchone()
+            oldest, newest = db.execute(LOOKUP_ENDS).fetchone()
             for place, row in rows.items():
                 lookup, found = places[place], db.execute(f"{FACTS} WHERE run=? AND number_in_run=?", place).fetchone()
                 before = Facts._make(found) if found is not None and fits(Facts, found) else None
@@ -85,8 +101,7 @@ class SQLiteLookups(SQLitePart):
                 [(len(times), max(times), number) for number, times in hits.items()],
             )
             if newest - oldest >= keep * 1.1:
-                db.execute("DELETE FROM lookup WHERE number <= ?", (newest - keep,))
-                self._forget_questions(db)
+                _forget(db, oldest, min(newest - keep, oldest + max(MOST_LOOKUPS, 2 * len(rows)) - 1))
                 fold(db)
 
         self._write(work, patient=False)
@@ -121,10 +136,19 @@ class SQLiteLookups(SQLitePart):
             forget_sums(db)
             for table in ("history", "damaged"):
                 db.execute(f"DELETE FROM {table}")
-            self._forget_questions(db)
             return number
 
+        def next_questions(db: sqlite3.Connection) -> int | None:
+            sql = "SELECT id FROM question WHERE id>=? ORDER BY id LIMIT ?"
+            ids = [id for (id,) in db.execute(sql, (after, MOST_QUESTIONS))]
+            _forget_questions(db, ids)
+            return ids[-1] + 1 if len(ids) == MOST_QUESTIONS and ids[-1] < LAST_ID else None
+
         number = self._write(work)
+        after: int | None = -LAST_ID - 1
+        while after is not None:  # others write in between
+            after = self._write(next_questions)
+            time.sleep(PAUSE_SECONDS)
         self._sweep()
         return number
 
@@ -132,10 +156,16 @@ class SQLiteLookups(SQLitePart):
         new = [each for each in configurations if (self._connections.epoch, each.key) not in self._known_configurations]
         db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
 
-    def _forget_questions(self, db: sqlite3.Connection) -> None:
-        """Forget the questions that no entry, no lookup and no label has."""
-        used = (
-            "SELECT entry FROM lookup WHERE entry IS NOT NULL UNION SELECT asked FROM lookup WHERE asked IS NOT NULL"
-            " UNION SELECT id FROM entry UNION SELECT asked FROM label UNION SELECT entry FROM label"
-        )
-        db.execute(f"DELETE FROM question WHERE id NOT IN ({used})")
+
+def _forget(db: sqlite3.Connection, first: int, last: int) -> None:
+    """Forget the oldest lookups, with these numbers, and the questions that only they had."""
+    kept = db.execute("SELECT coalesce(max(number), 0) - ? FROM lookup", (last,)).fetchone()[0]
+    forgotten = db.execute("SELECT entry, asked FROM lookup WHERE number BETWEEN ? AND ?", (first, last)).fetchall()
+    db.execute("DELETE FROM lookup WHERE number BETWEEN ? AND ?", (first, last))
+    if kept <= LOOKUPS_READ:
+        _forget_questions(db, {id for row in forgotten for id in row if id is not None})
+
+
+def _forget_questions(db: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Forget those of these questions that no entry, no label and no lookup has."""
+    db.execute(FORGET_QUESTIONS, (json.dumps([*ids]),))

@@ -31,6 +31,7 @@ __all__ = [
     "FIND",
     "LEARN_CONFIGURATION",
     "LOOKUP",
+    "LOOKUP_ENDS",
     "OUTCOMES",
     "PUT_CONFIGURATION",
     "PUT_ENTRY",
@@ -190,6 +191,9 @@ LEARN_CONFIGURATION: Final = re.sub(
     "DO UPDATE SET call_parameters=coalesce(call_parameters, excluded.call_parameters)",
     PUT_CONFIGURATION,
 )
+# In two, for SQLite would read every lookup to find both at once.
+LOOKUP_ENDS: Final = """SELECT coalesce((SELECT min(number) FROM lookup), 1),
+    coalesce((SELECT max(number) FROM lookup), 0)"""
 PUT_QUESTION: Final = "INSERT OR IGNORE INTO question VALUES (?,?)"
 ADD_TAG: Final = "tags=CASE WHEN instr(tags, ?) THEN tags WHEN tags='' THEN ? ELSE tags || ? END"
 """A change of an entry; its values are ``tag_values``."""

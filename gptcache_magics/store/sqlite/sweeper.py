@@ -18,6 +18,7 @@ from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.database import identity_of
 from gptcache_magics.store.sqlite.live import generations
+from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
 
 __all__ = ["STEP_SECONDS", "Sweeper", "free_pages", "spare_pages"]
 
@@ -250,7 +251,7 @@ class Asked(NamedTuple):
 
 
 def _asked(db: sqlite3.Connection) -> Asked:
-    first, last = db.execute("SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM lookup").fetchone()
+    first, last = db.execute(LOOKUP_ENDS).fetchone()
     if last - first > MOST_LOOKUPS:
         return Asked(None, last)
     return Asked({id for row in db.execute(SINCE, (first - 1,)) for id in row}, last)
