@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "message_id",
     "reworded",
+    "surely_readable",
     "text_if_readable",
     "text_of",
     "uninterrupted",
@@ -273,6 +274,19 @@ def text_if_readable(data: bytes) -> str | None:
         return readable(text_of(data))
     except Exception:  # whatever the bytes make a class of LangChain raise
         return None
+
+
+def surely_readable(rows: Any) -> bool:
+    """Return whether the JSON of a fast form surely decodes: messages of plain text that call no tool."""
+    return all(
+        type(row) is list
+        and len(row) == 3
+        and type(body := row[2]) is dict
+        and type(body.get("content")) is str
+        and not body.get("tool_calls")
+        and body.keys() <= _FIELDS.keys()
+        for row in rows
+    )
 
 
 def with_text(data: bytes, text: str) -> bytes:

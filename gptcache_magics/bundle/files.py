@@ -23,10 +23,11 @@ from gptcache_magics.bundle.lines import (
     fields_of,
 )
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
+from gptcache_magics.bundle.plain import plain_line
 from gptcache_magics.bundle.sorting import Sorted
 from gptcache_magics.bundle.whole import whole_file
 from gptcache_magics.errors import CommandError, StoreError
-from gptcache_magics.store.protocol import Configuration, Entry, Selection, Store
+from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
@@ -101,12 +102,12 @@ def save(
             if number % STEP == 0:
                 tell("read", number, total)
             place = places.get(row.configuration) if row is not None else None
-            if row is None or place is None or generations.text_if_readable(row.answer) is None:
+            found = _line(row) if row is not None and place is not None else None
+            if found is None:
                 skipped += 1
                 continue
-            entry = without_secrets(row.entry)
+            entry, line = found
             tags.update(entry.tags.split())
-            line = entry_line(entry)
             with _store_errors(path, "written"):
                 lines.add((place, entry.prompt, entry.key), line)
             saved += 1
@@ -126,6 +127,17 @@ def save(
                 file.write(line + b"\n")
             size = file.tell()
     return Saved(saved, size, tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped)
+
+
+def _line(row: EntryRow) -> tuple[EntryRow | Entry, bytes] | None:
+    """Return an entry as the file holds it, and its line; None if its answer is damaged."""
+    plain = plain_line(row)
+    if plain is not None:
+        return row, plain
+    if generations.text_if_readable(row.answer) is None:
+        return None
+    entry = without_secrets(row.entry)
+    return entry, entry_line(entry)
 
 
 def _tell_nobody(done: str, number: int, total: int) -> None:

@@ -15,7 +15,7 @@ import orjson
 from gptcache_magics.generations import CHUNKED, FAST, SLOW
 from gptcache_magics.text.messages import chat_messages, serialised
 
-__all__ = ["answer_bytes", "answer_form", "dumps", "messages_of", "object_of", "parsed", "slow"]
+__all__ = ["answer_bytes", "answer_form", "dumps", "json_form", "messages_of", "object_of", "parsed", "slow"]
 
 
 def parsed(text: str | bytes) -> Any:
@@ -63,6 +63,12 @@ def messages_of(prompt: str) -> list[Any] | None:
 
 def answer_form(data: bytes) -> Any:
     """Return a list for the fast form of an answer, an object for the others, else the exact text."""
+    form = json_form(data)
+    return data.decode() if form is None else form
+
+
+def json_form(data: bytes) -> list[Any] | dict[str, Any] | None:
+    """Return a list for the fast form of an answer, an object for the others; None if neither gives the bytes again."""
     try:
         if data[:1] == CHUNKED:
             head, _, whole = data[1:].partition(b"\n")
@@ -71,7 +77,7 @@ def answer_form(data: bytes) -> Any:
                 return {"chunks": rows, "answer": answer_form(whole)}
         elif data[:1] == FAST:
             rows = orjson.loads(data[1:])
-            if orjson.dumps(rows) == data[1:]:
+            if isinstance(rows, list) and orjson.dumps(rows) == data[1:]:
                 return rows
         else:
             objects = [parsed(text) for text in orjson.loads(data[1:])]
@@ -79,7 +85,7 @@ def answer_form(data: bytes) -> Any:
                 return {"langchain": objects}
     except (ValueError, TypeError, RecursionError):
         pass
-    return data.decode()
+    return None
 
 
 def answer_bytes(form: Any) -> bytes:

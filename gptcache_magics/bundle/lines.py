@@ -25,7 +25,7 @@ from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.volatile import RULES, shape_of
-from gptcache_magics.store.protocol import Configuration, Entry, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Usage
 from gptcache_magics.store.reasons import NotStorable
 from gptcache_magics.text.masking import shown, without_secrets
 from gptcache_magics.text.messages import chat_messages, serialised
@@ -38,6 +38,7 @@ __all__ = [
     "entry_from",
     "entry_line",
     "fields_of",
+    "line_of",
     "masked_key",
 ]
 
@@ -79,20 +80,25 @@ def configuration_line(configuration: Configuration) -> bytes:
 
 def entry_line(entry: Entry) -> bytes:
     """Return an entry as JSON, without a line break. Question and digest are left out: the prompt gives them."""
-    messages = messages_of(entry.prompt)
+    return line_of(entry, messages_of(entry.prompt), answer_form(entry.answer))
+
+
+def line_of(entry: Entry | EntryRow, messages: list[Any] | None, answer: Any) -> bytes:
+    """Return an entry as JSON, without a line break, from the readable forms of its prompt and its answer."""
+    usage = entry if isinstance(entry, EntryRow) else entry.usage
     return dumps(
         {
             "entry": entry.key,
             **({"prompt": entry.prompt} if messages is None else {"messages": messages}),
-            "answer": answer_form(entry.answer),
+            "answer": answer,
             "created": entry.created,
             **_given(
                 seconds=entry.seconds,
-                usage={name: n for name in _TOKENS if (n := getattr(entry.usage, name)) is not None},
+                usage={name: n for name in _TOKENS if (n := getattr(usage, name)) is not None},
                 finish_reason=entry.finish_reason,
                 kept=KEPT if incomplete(entry.finish_reason) else "",
                 sample=entry.sample,
-                edited=entry.edited,
+                edited=bool(entry.edited),
                 tags=entry.tags.split(),
                 ignore=entry.ignored.split(),
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -16,7 +17,7 @@ from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.secret_names import is_secret
 
-__all__ = ["MASKED_ANSWER", "without_secrets"]
+__all__ = ["MASKED_ANSWER", "is_clean", "without_secrets"]
 
 MASKED_ANSWER: Final = "masked-answer"
 """Tag of an entry whose answer held text that looks like a key."""
@@ -76,8 +77,41 @@ def _hidden(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_hidden(item) for item in value]
     if isinstance(value, dict):
-        return {key: item if _NOT_SECRET.search(key) else _hidden(item, key) for key, item in value.items()}
+        return {key: item if _is_not_secret(key) else _hidden(item, key) for key, item in value.items()}
     return value
+
+
+def is_clean(*values: Any) -> bool:
+    """Return whether no text of JSON values can be masked, by looking at all of them at once."""
+    texts: list[str] = []
+    if not _collected([*values], texts):
+        return False
+    text = "\n".join(texts)
+    return masked(text) == text
+
+
+def _collected(value: Any, texts: list[str]) -> bool:
+    """Append the texts of a JSON value. Return False if one has the name of a key."""
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, list):
+        return False not in [_collected(item, texts) for item in value]
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if _is_not_secret(name):
+                continue
+            if isinstance(item, str):
+                if item and is_secret(name):
+                    return False
+                texts.append(item)
+            elif item and not _collected(item, texts):
+                return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _is_not_secret(name: str) -> bool:
+    return _NOT_SECRET.search(name) is not None
 
 
 def _tagged(tags: str, tag: str) -> str:

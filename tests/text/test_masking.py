@@ -1,8 +1,10 @@
 """Text of any length is searched for credentials in steps that grow with its length only."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gptcache_magics.text.masking import HIDDEN, masked, plain_url, scrubbed
+from gptcache_magics.text.masking import _KEY_IN_TEXT, _NAMED_IN_TEXT, HIDDEN, masked, plain_url, scrubbed
 
 N = 200_000  # one search to the end for each part would take minutes
 
@@ -47,6 +49,22 @@ def test_a_long_password_is_hidden_whole() -> None:
 def test_a_key_of_every_kind_is_masked_in_a_text_of_a_person(key: str) -> None:
     digits = "0123456789ABCDEF" if key in ("AKIA", "ASIA") else "0123456789abcdef" * 2
     assert masked(f"Use {key}{digits} here") == "Use *** here"
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(st.from_regex(_KEY_IN_TEXT))
+def test_no_key_is_overlooked_whatever_stands_around_it(text: str) -> None:
+    assert "***" in masked(text)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.from_regex(_NAMED_IN_TEXT), st.sampled_from("\"'"), st.sampled_from("\"'"), st.sampled_from([":", ": ", ","]))
+def test_a_value_with_the_name_of_a_key_is_masked_between_other_texts(
+    text: str, quote: str, other: str, between: str
+) -> None:
+    named = f"{quote}password{quote}{between}{other}zebra{other}"
+    assert "zebra" not in masked(f"{text}\n{named}")
+    assert "zebra" not in masked(f"{named}\n{text}")
 
 
 def test_a_private_key_is_masked_in_a_text_of_a_person() -> None:

@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from gptcache_magics.store.records import Entry
+from gptcache_magics.store.rows import EntryRow
 from gptcache_magics.store.sums import FIGURES
 from gptcache_magics.text.amounts import counted
 
@@ -26,7 +27,7 @@ _UNBOUNDED: Final = frozenset({"number_in_run", "prompt_digest", "shape", "check
 """Columns of numbers that begin with a process id, of digests and of sums."""
 
 
-def checksum(entry: Entry) -> int:
+def checksum(entry: Entry | EntryRow) -> int:
     """Return blake2b-64 over everything that decides whether an answer is served, as SQLite gives it back."""
     expires = None if entry.expires is None else float(entry.expires)
     prompt, question = entry.prompt.encode("utf-8", "surrogatepass"), entry.question.encode("utf-8", "replace")
@@ -51,7 +52,7 @@ def _number(data: bytes) -> int:
 def fits(kind: type, row: Sequence[Any]) -> bool:
     """Return whether each value of a row has a type that its field allows, and each number a possible size."""
     numbers = _numbers(kind, tuple(map(type, row)))
-    return numbers is not None and all(-LARGEST <= row[place] <= LARGEST for place in numbers)
+    return numbers is not None and False not in [-LARGEST <= row[place] <= LARGEST for place in numbers]
 
 
 def column_fits(kind: type, name: str, values: Sequence[Any]) -> bool:

@@ -296,7 +296,7 @@ def sound_row(values: Sequence[Any]) -> EntryRow | None:
     if not fits(EntryRow, values):
         return None
     row = EntryRow._make(values)
-    same = found is None or found == checksum(row.entry)
+    same = found is None or found == checksum(row)
     return row if same and row.key[:16] == id_text(id) else None
 
 

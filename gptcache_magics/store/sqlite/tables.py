@@ -111,7 +111,7 @@ class SQLiteTables(SQLitePart):
         size, last = 0, None
         for row in rows:
             page.append(self._sound_row(row))
-            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            size += sum([len(value) for value in row if type(value) in (str, bytes)])
             last = row[-2]
             if size > PAGE_BYTES:
                 return page, last
