@@ -30,8 +30,12 @@ ELSEWHERE: Final = f"""SELECT count(*) FROM (SELECT 1 FROM vector v WHERE vector
 PUT_VECTOR: Final = f"""INSERT OR REPLACE INTO vector (id, embedder, context, vector, checksum)
     SELECT id, ?, ?, ?, ? FROM entry e WHERE e.id=? AND {LIVE}"""
 # After many entries came back, all vectors of a context count as new.
-VECTORS: Final = f"""SELECT sequence, v.id, vector, checksum FROM vector v
-    WHERE embedder=? AND context=? AND sequence > ? AND {_STORED} ORDER BY sequence LIMIT ?"""
+_VECTORS: Final = """SELECT sequence, v.id, vector, checksum FROM vector v
+    WHERE embedder=? AND context=? AND sequence > ? AND {} ORDER BY sequence LIMIT ?"""
+VECTORS: Final = _VECTORS.format(_STORED)
+# Entries in the order of their vectors stand everywhere in the file; of many, those that are not live are read first.
+EVERY_VECTOR: Final = _VECTORS.format(1)
+NOT_LIVE: Final = f"SELECT e.id FROM entry e WHERE NOT ({LIVE})"  # from an index only
 UNDONE: Final = "SELECT undone FROM generation"
 PAGE: Final = 2_000
 """Vectors that are read at once."""
@@ -95,12 +99,15 @@ class SQLiteVectors(SQLitePart):
         # As it was before the first page: entries that come back between two pages are read at the next search.
         undone = found[0] if found is not None and isinstance(found[0], int) else 0
         last, skipped = 0 if after < undone else after, 0
+        gone: set[int] | None = None
         more = True
         while more:
             values = (embedder, where, last, PAGE)
-            rows = self._connections.read(partial(_fetched, values))
+            rows = self._connections.read(partial(_fetched, VECTORS if gone is None else EVERY_VECTOR, values))
+            more = len(rows) == PAGE
             if rows:
                 last = rows[-1][0]
+            rows = [row for row in rows if row[1] not in gone] if gone else rows
             page = [
                 EntryVector(max(sequence, undone), id_text(id), vector)
                 for sequence, id, vector, checksum in rows
@@ -109,7 +116,8 @@ class SQLiteVectors(SQLitePart):
                 and checksum in (None, vector_checksum(id, embedder, where, vector))
             ]
             skipped += len(rows) - len(page)
-            more = len(rows) == PAGE
+            if more and gone is None:
+                gone = self._connections.read(_not_live)
             if page:
                 yield page
         self._damage.skip("vector", skipped)
@@ -165,9 +173,12 @@ class SQLiteVectors(SQLitePart):
         return list(map(LabelRow._make, kept))
 
 
-def _fetched(values: Sequence[Any], db: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """Return a page of vectors."""
-    return db.execute(VECTORS, values).fetchall()
+def _fetched(sql: str, values: Sequence[Any], db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    return db.execute(sql, values).fetchall()
+
+
+def _not_live(db: sqlite3.Connection) -> set[int]:
+    return {id for (id,) in db.execute(NOT_LIVE)}
 
 
 def _is_right(asked: int, entry: int, right: object, found: int | None) -> bool:
