@@ -25,7 +25,7 @@ from gptcache_magics.bundle.lines import (
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
 from gptcache_magics.bundle.plain import plain_line
 from gptcache_magics.bundle.sorting import Sorted
-from gptcache_magics.bundle.whole import whole_file
+from gptcache_magics.bundle.whole import begin_to_store, whole_file
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
@@ -107,9 +107,12 @@ def save(
                 skipped += 1
                 continue
             entry, line = found
-            tags.update(entry.tags.split())
-            with _store_errors(path, "written"):
+            if entry.tags:
+                tags.update(entry.tags.split())
+            try:
                 lines.add((place, entry.prompt, entry.key), line)
+            except (OSError, ValueError) as error:
+                raise _store_error(path, "written", error) from error
             saved += 1
         if store.generation() != generation:
             raise StoreError(f"The store was cleared meanwhile, so {path} was not written. Save again.")
@@ -121,6 +124,7 @@ def save(
             for number, ((place, *_), line) in enumerate(lines):
                 if number % STEP == 0:
                     tell("written", number, saved)
+                    begin_to_store(file)
                 if place != last:
                     file.write(configuration_line(configurations[place]) + b"\n")
                     last = place
@@ -304,5 +308,9 @@ def _store_errors(path: str | Path, done: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # a ValueError: not a possible file name
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise StoreError(f"{path} cannot be {done}: {reason}. Name another file.") from error
+        raise _store_error(path, done, error) from error
+
+
+def _store_error(path: str | Path, done: str, error: OSError | ValueError) -> StoreError:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return StoreError(f"{path} cannot be {done}: {reason}. Name another file.")

@@ -11,7 +11,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -49,6 +51,7 @@ KEPT: Final = "cut off"
 """Value of the field ``kept`` of an entry whose answer is incomplete; without it, such an answer is refused."""
 
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_counts: Final = attrgetter(*_TOKENS)
 _KEY: Final = re.compile("[0-9a-f]{32}")
 _VARIABLE: Final = re.compile("[A-Z][A-Z0-9_]{0,99}")
 _LARGEST: Final = 2.0**33
@@ -85,7 +88,7 @@ def entry_line(entry: Entry) -> bytes:
 
 def line_of(entry: Entry | EntryRow, messages: list[Any] | None, answer: Any) -> bytes:
     """Return an entry as JSON, without a line break, from the readable forms of its prompt and its answer."""
-    usage = entry if isinstance(entry, EntryRow) else entry.usage
+    counts = zip(_TOKENS, _counts(entry if isinstance(entry, EntryRow) else entry.usage), strict=True)
     return dumps(
         {
             "entry": entry.key,
@@ -94,9 +97,9 @@ def line_of(entry: Entry | EntryRow, messages: list[Any] | None, answer: Any) ->
             "created": entry.created,
             **_given(
                 seconds=entry.seconds,
-                usage={name: n for name in _TOKENS if (n := getattr(usage, name)) is not None},
+                usage={name: number for name, number in counts if number is not None},
                 finish_reason=entry.finish_reason,
-                kept=KEPT if incomplete(entry.finish_reason) else "",
+                kept=KEPT if _is_incomplete(entry.finish_reason) else "",
                 sample=entry.sample,
                 edited=bool(entry.edited),
                 tags=entry.tags.split(),
@@ -105,6 +108,11 @@ def line_of(entry: Entry | EntryRow, messages: list[Any] | None, answer: Any) ->
             "configuration": entry.configuration,
         }
     )
+
+
+@lru_cache(maxsize=256)
+def _is_incomplete(finish_reason: str) -> bool:
+    return bool(incomplete(finish_reason))
 
 
 def _given(**fields: Any) -> dict[str, Any]:

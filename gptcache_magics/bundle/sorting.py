@@ -35,7 +35,7 @@ class Sorted:
     def add(self, key: tuple[Any, ...], line: bytes) -> None:
         """Take a line."""
         self._lines.append((key, line))
-        self._bytes += len(line) + sum(len(each) for each in key if isinstance(each, str))
+        self._bytes += len(line) + sum([len(each) for each in key if type(each) is str])
         if self._bytes > PART_BYTES:
             self._put_away()
 

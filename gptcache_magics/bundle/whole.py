@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import uuid4
 
-__all__ = ["whole_file"]
+__all__ = ["begin_to_store", "whole_file"]
 
 LEFT_OVER_SECONDS: Final = 3600.0
 """Age of a file without a last name that nobody is writing any more."""
 _OWN_FILES: Final = "/proc/self/fd"
+_BUFFER: Final = 1_000_000
+"""Bytes that are written at once."""
 
 
 @contextmanager
@@ -52,13 +54,21 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
             shutil.copyfileobj(nameless, file)
 
 
+def begin_to_store(file: BinaryIO) -> None:
+    """Let the system begin to write a file to the disk, and not wait for that: at its end, little is left to do."""
+    if hasattr(os, "posix_fadvise"):
+        file.flush()
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 @contextmanager
 def _beside(target: Path) -> Iterator[BinaryIO]:
     """Yield a file with a name of its own, which is renamed at the end."""
     beside = _name_beside(target)
     number = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        with os.fdopen(number, "w+b") as file:
+        with os.fdopen(number, "w+b", _BUFFER) as file:
             yield file
             _complete(file, target)
         os.replace(beside, target)
@@ -72,7 +82,7 @@ def _nameless(folder: Path) -> BinaryIO | None:
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir(_OWN_FILES):
         return None
     try:
-        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b", _BUFFER)
     except OSError:  # the file system cannot; another reason is told by the file with a name
         return None
 

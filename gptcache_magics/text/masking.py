@@ -332,7 +332,7 @@ def masked(text: str) -> str:
         text = _NAMED_IN_TEXT.sub(hide, text)
     if _may_hold_key(text):
         text = _KEY_IN_TEXT.sub("***", text)
-    if "://" in text and ("@" in text or "=" in text):
+    if "/" in text and "://" in text and ("@" in text or "=" in text):
         text = _URL_IN_TEXT.sub(lambda match: _masked_url(match.group()), text)
     return text
 
@@ -354,7 +354,7 @@ def _may_hold_key(text: str) -> bool:
         or ("J" in text and "eyJ" in text)
         or ("G" in text and "SG." in text)
         or ("B" in text and "Bearer" in text)
-        or "ya29." in text
+        or ("9" in text and "ya29." in text)
         or "dapi" in text
     )
 

@@ -169,6 +169,7 @@ ENTRY: Final = ", ".join(
     for name in EntryRow._fields
 )
 """Columns to read of ``entry e``: the fields of an ``EntryRow``."""
+_PROMPT: Final = EntryRow._fields.index("prompt")
 CONFIGURATION: Final = ", ".join(
     hex_of(each.name) if each.name in ("key", "portable") else each.name for each in fields(Configuration)
 )
@@ -289,10 +290,10 @@ def sound_entry(values: Sequence[Any]) -> Entry | None:
 def sound_row(values: Sequence[Any]) -> EntryRow | None:
     """Return what was read as ``ENTRY`` with id and checksum; None if it is damaged."""
     *values, id, found = values
-    prompt = EntryRow._fields.index("prompt")
-    if not isinstance(values[prompt], str | bytes):
-        return None
-    values[prompt] = exact(values[prompt])
+    if not isinstance(values[_PROMPT], str):
+        if not isinstance(values[_PROMPT], bytes):
+            return None
+        values[_PROMPT] = exact(values[_PROMPT])
     if not fits(EntryRow, values):
         return None
     row = EntryRow._make(values)

@@ -110,8 +110,10 @@ class SQLiteTables(SQLitePart):
         page: list[EntryRow | None] = []
         size, last = 0, None
         for row in rows:
-            page.append(self._sound_row(row))
-            size += sum([len(value) for value in row if type(value) in (str, bytes)])
+            sound = self._sound_row(row)
+            page.append(sound)
+            texts = row if sound is None else (sound.prompt, sound.question, sound.answer)
+            size += sum([len(value) for value in texts if type(value) in (str, bytes)])
             last = row[-2]
             if size > PAGE_BYTES:
                 return page, last
