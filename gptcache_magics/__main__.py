@@ -67,7 +67,7 @@ def main(words: list[str]) -> int:
             print(_here(notice, there), file=sys.stderr)  # noqa: T201
         sys.stdout.flush()
     except GPTCacheMagicsError as error:
-        print(_here(str(error), there), file=sys.stderr)  # noqa: T201
+        print(without_password(_here(str(error), there)), file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:  # as "| head" ends; Python would write to the pipe once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

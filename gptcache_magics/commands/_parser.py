@@ -21,6 +21,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.store.postgres.address import is_address
 from gptcache_magics.text.choices import LARGEST, check_choice, check_number, nearest
 
 __all__ = ["Declared", "Option", "Parser", "Word", "checked", "summary", "whole_number", "words"]
@@ -222,6 +223,7 @@ class Parser(argparse.ArgumentParser):
         )
         self.example = example
         self.declared = declared(function)
+        self._line: list[str] = []
         for each in self.declared:
             self._declare(each)
 
@@ -256,7 +258,7 @@ class Parser(argparse.ArgumentParser):
         CommandError
             For an unknown or repeated option, a missing word, or a value that does not fit.
         """
-        line = list(self._joined(line))
+        self._line = line = list(self._joined(line))
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
         known = [name for each in self.declared for name in each.names]
         for option in given:
@@ -323,7 +325,9 @@ class Parser(argparse.ArgumentParser):
         problem = problem.replace("the following arguments are required", "missing")
         if problem.startswith("unrecognized arguments"):
             problem = problem.replace("unrecognized arguments", "too many words")
-            if not all(action.option_strings for action in self._actions):
+            if "@" in problem and any(is_address(word) and "@" not in word for word in self._line):
+                problem = "too many words. In an address, write a blank as %20."
+            elif not all(action.option_strings for action in self._actions):
                 problem += ". Put quotes around a name with spaces."
         problem = problem if problem.startswith(f"{self._name} ") else f"{self._name}: {problem}"
         raise CommandError(f"{problem if problem[-1:] in '.?' else problem + '.'} Example: {self.example}")

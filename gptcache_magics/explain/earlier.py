@@ -41,6 +41,8 @@ Cause = Literal[
     "budget reached",
     "error",
     "not asked",
+    "team away",
+    "team asks",
 ]
 """Every cause."""
 
@@ -114,6 +116,13 @@ def _noted(lookup: LookupRow) -> WordedCause | None:
         return WordedCause(
             "error", f"{reason_text(reason.detail)}, so the answer could not be looked up.", reason.detail
         )
+    if reason is not None and reason.kind is Kind.TEAM_AWAY:
+        detail = reason_text(reason.detail)
+        return WordedCause("team away", f"Nothing was stored here, and the team's store was away: {detail}.", detail)
+    if reason is not None and reason.kind is Kind.TEAM_ASKS:
+        detail = reason_text(reason.detail)
+        told = "A colleague asked the model the same at that time, which was not waited for"
+        return WordedCause("team asks", f"{told}: {detail}.", detail)
     if reason is not None and reason.kind is Kind.UNPROVED:
         return WordedCause("not cached", f"{reason_text(reason.detail)}, so it was not served.", reason.detail)
     if known is None and lookup.outcome == "bypass":

@@ -32,7 +32,7 @@ from gptcache_magics.lookup.request import (
     Search,
 )
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight
-from gptcache_magics.lookup.team_flight import TeamFlights
+from gptcache_magics.lookup.team_flight import TeamFlights, TeamWait
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.patience import waiting
 from gptcache_magics.store.protocol import Found, Lookup, Near, Outcome, Store, Usage
@@ -54,7 +54,7 @@ class RequestCache:
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)
-        begun, pause = time.monotonic(), None
+        wait, pause = TeamWait(), None
         while True:
             landings = self._flights.landings
             looked = self._recall(request, codec, before) or self._search(request, codec, before)
@@ -64,9 +64,9 @@ class RequestCache:
             if flight is not None and flight.wait():
                 continue
             ask = flight is not None or not self._waits_for_the_team(request, looked)
-            pause = None if ask else self._team_pause(request, begun, blocking=True)
+            pause = None if ask else self._team_pause(request, wait, blocking=True)
             if pause is None:
-                return self._leave_to_the_model(request, looked)
+                return self._leave_to_the_model(request, _explained(looked, wait))
             time.sleep(pause)
 
     async def alookup(self, request: Request, codec: AnswerCodec) -> Result:
@@ -74,7 +74,7 @@ class RequestCache:
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)  # here, not in a thread: tasks begin in a fixed order
-        begun, pause = time.monotonic(), None
+        wait, pause = TeamWait(), None
         while True:
             landings = self._flights.landings
             looked: Hit | Search | None = self._recall(request, codec, before)
@@ -86,10 +86,11 @@ class RequestCache:
             if flight is not None and await flight.wait_async():
                 continue
             ask = flight is not None or not self._waits_for_the_team(request, looked)
-            pause = None if ask else await asyncio.to_thread(self._team_pause, request, begun, blocking=False)
+            pause = None if ask else await asyncio.to_thread(self._team_pause, request, wait, blocking=False)
             if pause is None:
                 break
             await asyncio.sleep(pause)
+        looked = _explained(looked, wait)
         if request.scope.mode == "replay":  # searches the closest prompt
             return await asyncio.to_thread(self._leave_to_the_model, request, looked)
         return self._leave_to_the_model(request, looked)
@@ -222,14 +223,14 @@ class RequestCache:
     def _waits_for_the_team(self, request: Request, search: Search) -> bool:
         return self._ledger.settings.config.team_single_flight and self._waits(request, search)
 
-    def _team_pause(self, request: Request, begun: float, *, blocking: bool) -> float | None:
+    def _team_pause(self, request: Request, wait: TeamWait, *, blocking: bool) -> float | None:
         """Return the seconds after which to look again for another kernel's answer; None to ask the model."""
         key, call = request.identity.key, request.call
         if call is None:
             return None
         may_wait = self._flights.may_wait(key, call, blocking=blocking)
         with waiting(request.patience):
-            return self._team_flights.pause(key, call, time.monotonic() - begun, may_wait=may_wait)
+            return self._team_flights.pause(key, call, wait, may_wait=may_wait)
 
     def _land(self, request: Request, hit: Hit) -> Hit:
         """Let those go on that wait for this request: another kernel of the team has brought the answer."""
@@ -304,3 +305,8 @@ class RequestCache:
             return None
         kept = request.scope.mode == "replay" or self._ledger.settings.keeps_incomplete
         return None if kept else Reason(Kind.NOT_KEPT, detail)
+
+
+def _explained(search: Search, wait: TeamWait) -> Search:
+    """Return a search in vain with the reason why another kernel's answer is not waited for."""
+    return replace(search, reason=search.reason or wait.ended)

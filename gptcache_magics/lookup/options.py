@@ -19,7 +19,7 @@ from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, Ma
 from gptcache_magics.semantic.template import Template, template_text
 from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Config, Mode, Options, Settings, rules_of
 from gptcache_magics.store import open_store, opens_all
-from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, is_address
+from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, check_form, is_address
 from gptcache_magics.store.protocol import AnswerStore, Entry, Period, Store, team_behind
 from gptcache_magics.text.amounts import bytes_of, dollars_of, seconds_of
 from gptcache_magics.text.choices import check_choice, check_flag, check_number
@@ -340,6 +340,7 @@ def place_of(where: Place | None, space: str | None, pooled: bool, now: object =
         If the address cannot be read, or the options are given without one.
     """
     named = where if where is not None else default_store()
+    check_form(named)
     if isinstance(named, str) and is_address(named) and (where is not None or space is not None or pooled):
         address, team = Address.parse(named, space or DEFAULT_SPACE, pooled=pooled), team_behind(now)
         if team is not None and space is None and team.database.address.shown == address.shown:
@@ -369,6 +370,7 @@ def tables_of(at: Place, space: str | None, now: object = None, read: object = N
     CommandError
         If the address cannot be read, or a space is given without one.
     """
+    check_form(at)
     if not is_address(at):
         if space is not None:
             raise CommandError(
@@ -393,6 +395,7 @@ def store_at(where: Place | AnswerStore) -> Store:
 
     A team's store is one behind that of a folder. A notebook under verification reads the folder only.
     """
+    check_form(where)
     if isinstance(where, Address) or is_address(where):
         if opens_all():
             return open_store(local_folder())

@@ -10,18 +10,33 @@ A call with another key of its own does not wait: two kernels could otherwise wa
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import dataclass, field
 from typing import Final
 
 from gptcache_magics import fork
 from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.request import Caller
 from gptcache_magics.lookup.single_flight import WAIT_SECONDS
-from gptcache_magics.store.protocol import Store, team_behind
+from gptcache_magics.store.patience import patience
+from gptcache_magics.store.protocol import Store, WithTeam, team_behind
+from gptcache_magics.store.reasons import Kind, Reason
 
-__all__ = ["TeamFlights"]
+__all__ = ["TeamFlights", "TeamWait"]
 
 LOOK_SECONDS: Final = 0.2
 """Pause between two looks at the team."""
+
+
+@dataclass(slots=True)
+class TeamWait:
+    """The waiting of one call for other kernels of the team."""
+
+    begun: float = field(default_factory=time.monotonic)
+    asked: bool = False
+    """Whether another kernel asked the model when the team was looked at last."""
+    ended: Reason | None = None
+    """Reason why the call asks the model although another kernel may do so; None if none does."""
 
 
 class TeamFlights:
@@ -36,24 +51,29 @@ class TeamFlights:
         self._lock = threading.Lock()
         self._mine: dict[str, Caller] = {}
 
-    def pause(self, key: str, call: Caller, waited: float, *, may_wait: bool) -> float | None:
+    def pause(self, key: str, call: Caller, wait: TeamWait, *, may_wait: bool) -> float | None:
         """Return the seconds after which to look again; None if the call is to ask the model.
 
         Parameters
         ----------
-        waited
-            Seconds that the call has waited for other kernels.
         may_wait
             Whether nobody waits for the call, so that it may wait.
         """
         team = team_behind(self._store)
-        if team is None or not team.shares or waited > WAIT_SECONDS or self._mine.get(key) is call:
+        if team is None or not team.shares or self._mine.get(key) is call:
+            return None
+        if time.monotonic() - wait.begun > WAIT_SECONDS:
+            wait.ended = Reason(Kind.TEAM_ASKS, "its answer did not come in time")
             return None
         try:
-            if not team.claim(key):
-                return LOOK_SECONDS if may_wait else None
-        except StoreError:  # while the team is away, everybody asks
-            return None
+            mine = team.claim(key)
+        except StoreError as error:
+            return _unanswered(wait, team, str(error))
+        wait.asked = not mine
+        if wait.asked and not may_wait:
+            wait.ended = Reason(Kind.TEAM_ASKS, "other calls wait for this one")
+        if wait.asked:
+            return LOOK_SECONDS if may_wait else None
         with self._lock:
             self._mine[key] = call
         return 0.0
@@ -73,3 +93,13 @@ class TeamFlights:
         if self._mine:
             for key in [key for key, mine in self._mine.copy().items() if mine is call]:
                 self.land(key, call, answered=False)
+
+
+def _unanswered(wait: TeamWait, team: WithTeam, why: str) -> float | None:
+    """Return the seconds after which to look again at a team that did not answer; None: everybody asks."""
+    mine = patience()
+    if wait.asked and not team.trouble and mine is not None:
+        wait.asked = mine.team_away = False
+        return LOOK_SECONDS
+    wait.ended = Reason(Kind.TEAM_AWAY, why)
+    return None

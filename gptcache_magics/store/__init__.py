@@ -61,8 +61,8 @@ def open_store(where: str | Path | AnswerStore, opened: Callable[[str | Path], S
         from gptcache_magics.store.partial import completed
 
         return completed(where)
-    if "://" in str(where):
-        raise StoreError(
-            f"No store for {str(where).partition('://')[0]}:// addresses. A store is a folder, or :memory:"
-        )
+    scheme, slashes, _ = str(where).partition("://")
+    if slashes:
+        meant = " A team's store is postgresql://USER@HOST/DATABASE" if scheme.lower().startswith(("p", "sql")) else ""
+        raise StoreError(f"No store for {scheme}:// addresses. A store is a folder, or :memory:{meant and '.'}{meant}")
     return (_opened or opened)(where)

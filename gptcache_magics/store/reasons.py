@@ -61,6 +61,8 @@ class Kind(StrEnum):
     """The detail says why the answer of another cache may not be the answer to this request."""
     TEAM_AWAY = "team away"
     """The team's store could not be asked; the detail says why."""
+    TEAM_ASKS = "team asks"
+    """A colleague asked the model the same at that time; the detail says why that was not waited for."""
     NOT_KEPT = "not kept"
     """The detail says why the stored answer is incomplete: such answers are given only where they are kept."""
     NOT_STORED = "not stored"
@@ -213,6 +215,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.CACHE_AWAY: "{}",
     Kind.UNPROVED: "{}",
     Kind.TEAM_AWAY: "the team's store is away: {}",
+    Kind.TEAM_ASKS: "a colleague asked the same at that time: {}",
     Kind.NOT_KEPT: "the stored answer is {}",
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",

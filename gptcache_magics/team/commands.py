@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Parser, Word, summary
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
-from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, is_address
+from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, check_form, is_address
 from gptcache_magics.text.amounts import bytes_of, seconds_of
 from gptcache_magics.text.choices import nearest
 
@@ -116,6 +116,7 @@ def run(words: Sequence[str]) -> str:
 
 
 def _address(url: str, space: str | None, *, pooled: bool = False) -> Address:
+    check_form(url)
     if not is_address(url):
         raise CommandError(f"A team's store is named by a URL such as {EXAMPLE}. Got '{url}'.")
     return Address.parse(url, DEFAULT_SPACE if space is None else space, pooled=pooled)

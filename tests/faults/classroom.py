@@ -51,7 +51,7 @@ def ask(questions, seed):
     print(json.dumps(asked))
 """
 _MISSES = """SELECT l.at, l.author, trim(l.reason_kind || ' ' || l.reason_detail) FROM gptcache.lookup l
-    JOIN gptcache.question q ON q.space = l.space AND q.id = l.asked
+    JOIN gptcache.question q ON q.space = l.space AND q.id = coalesce(l.asked, l.entry)
     WHERE l.outcome = 'miss' AND q.question = %s ORDER BY l.at"""
 _REASONS = """SELECT trim(reason_kind || ' ' || reason_detail), count(*) FROM gptcache.lookup
     WHERE outcome = 'miss' AND at > %s GROUP BY 1 ORDER BY 2 DESC"""

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,7 @@ import gptcache_magics as gm
 from gptcache_magics.errors import StoreError
 from gptcache_magics.settings import NOTEBOOK, Config
 from gptcache_magics.store.postgres.address import Address
+from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.team.store import TeamStore
 from tests.support.postgres import Database, PostgresServer
 from tests.support.provider_server import Model, ProviderServer
@@ -136,6 +138,55 @@ def test_two_kernels_never_wait_for_each_other(caches: list[gm.GPTCache], server
     first, second = both(lambda: ann.generate(["A", "B"]), lambda: ben.generate(["B", "A"]))
 
     assert all(len(each.generations) == 2 for each in (first, second))  # type: ignore[attr-defined]
+
+
+def test_one_look_that_takes_too_long_does_not_end_the_waiting(
+    models: list[Model], server: ProviderServer, postgres: PostgresServer
+) -> None:
+    server.delay = 3
+    ann, ben = models
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: ann.invoke(QUESTION).text)
+        wait_until(lambda: server.calls == 1)
+        second = pool.submit(lambda: ben.invoke(QUESTION).text)
+        wait_until(lambda: _looks(postgres) > 0)
+        with postgres.frozen():
+            time.sleep(0.9)
+
+        assert first.result(60) == second.result(60)
+    assert server.calls == 1
+
+
+def _looks(postgres: PostgresServer) -> int:
+    """Return how many connections have asked for a lease."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO gptcache.lease%%' AND pid <> %s"
+    return int(postgres.ask(sql)[0][0])
+
+
+def test_a_call_that_could_not_wait_says_why(
+    caches: list[gm.GPTCache], server: ProviderServer, team_database: Database
+) -> None:
+    server.delay = SECONDS
+    ann, ben = (server.model("OpenAI", cache=cache) for cache in caches)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: ann.generate(["B"]))
+        wait_until(lambda: server.calls == 1)
+        ben.generate(["A", "B"])
+        first.result(60)
+    assert _reasons(caches[1]) == [
+        "a colleague asked the same at that time: other calls wait for this one",
+        "nothing stored for it",
+    ]
+
+    team_database.ask("ALTER TABLE gptcache.lease RENAME TO lost")
+    ben.generate(["C"])
+    assert _reasons(caches[1])[0].startswith("the team's store is away: ")
+    assert "lacks a part of its schema" in _reasons(caches[1])[0]
+
+
+def _reasons(cache: gm.GPTCache) -> list[str]:
+    """Return the reasons of a cache's lookups, newest first."""
+    return [sentence(each.reason) for each in reversed([*cache.ledger.recent])]
 
 
 def test_nobody_waits_while_the_team_is_away(

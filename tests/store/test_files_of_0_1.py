@@ -93,6 +93,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.NOT_KEPT,
         Kind.TEAM,
         Kind.TEAM_AWAY,
+        Kind.TEAM_ASKS,
         Kind.CACHE_AWAY,
         Kind.UNPROVED,
         Kind.DOUBT,

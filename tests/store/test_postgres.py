@@ -1,10 +1,11 @@
 """The server side of a team's store, against a real PostgreSQL."""
 
 import os
+import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ pytest.importorskip("psycopg")
 
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
+from gptcache_magics.store.postgres.line import Late, _run
 from gptcache_magics.store.postgres.schema import VERSION
 
 Opened = Callable[..., TeamDatabase]
@@ -360,6 +362,25 @@ def test_bad_addresses_get_one_sentence(postgres: PostgresServer) -> None:
     assert "No host is found" in messages(f"postgresql://u:{PASSWORD}@no-such-host.invalid/db")
 
 
+def test_what_only_the_user_can_mend_is_not_called_away(postgres: PostgresServer) -> None:
+    team = at(f"{postgres.url()}?sslmode=require")
+    with pytest.raises(StoreError) as caught:
+        team.connect()
+
+    assert not isinstance(caught.value, TeamAway)
+    assert "does not offer TLS" in str(caught.value)
+    assert "sslrootcert" not in str(caught.value)
+    assert "does not take: invalid sslmode value" in messages(f"{postgres.url()}?sslmode=nonsense")
+    assert "~/.pg_service.conf" in messages("postgresql:///?service=no_such_service")
+
+
+@pytest.mark.parametrize("bad", ["postgresql://u@127.0.0.1:1/db", "postgresql://u@/db?host=/no/such/folder"])
+def test_a_sentence_ends_once(bad: str) -> None:
+    said = messages(bad)
+
+    assert said.endswith("is away: nobody listens there. Is its server started?")
+
+
 def test_a_database_that_cannot_keep_every_text_is_refused(postgres: PostgresServer) -> None:
     postgres.ask("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'")
     try:
@@ -369,6 +390,31 @@ def test_a_database_that_cannot_keep_every_text_is_refused(postgres: PostgresSer
 
 
 # Failures
+
+
+def _read() -> Generator[int, int, int]:
+    return (yield 1)
+
+
+def test_an_answer_that_is_there_is_taken_however_late_this_process_looks() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(Late):
+            _run(_read(), ours.fileno(), time.monotonic() - 1)
+        theirs.send(b"answer")
+        assert _run(_read(), ours.fileno(), time.monotonic() - 1) == 1
+
+
+def test_a_server_that_never_ends_its_answer_is_left_all_the_same() -> None:
+    def endless() -> Generator[int, int, int]:
+        while True:
+            yield 1
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"more than is ever read")
+        with pytest.raises(Late):
+            _run(endless(), ours.fileno(), time.monotonic() - 1)
 
 
 def test_a_silent_server_takes_half_a_second_once(silent_server: SilentServer) -> None:

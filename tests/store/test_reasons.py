@@ -19,7 +19,7 @@ def test_every_kind_has_a_sentence_with_its_detail(kind: Kind) -> None:
             *(Kind.MODE, Kind.OWN_CACHE, Kind.REPLACED, Kind.ERROR, Kind.NOT_STORED, Kind.EXACT_ONLY),
             *(Kind.MATCHING_ERROR, Kind.OTHER, Kind.OWN_METHOD, Kind.UNREADABLE, Kind.UNPARSED, Kind.LOCKED),
             Kind.NOT_KEPT,
-            *(Kind.TEAM, Kind.TEAM_AWAY, Kind.CACHE_AWAY, Kind.UNPROVED),
+            *(Kind.TEAM, Kind.TEAM_AWAY, Kind.TEAM_ASKS, Kind.CACHE_AWAY, Kind.UNPROVED),
             Kind.IGNORED,
             Kind.DOUBT,
             *(Kind.UNSTORED, Kind.MODE_BEFORE, Kind.EARLIER, Kind.ANOTHER_MODEL, Kind.ANOTHER_ADDRESS),

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote, unquote
 
 from gptcache_magics.errors import CommandError, MissingDependencyError
 
-__all__ = ["DEFAULT_SPACE", "Address", "is_address", "without_password"]
+__all__ = ["DEFAULT_SPACE", "Address", "check_form", "is_address", "without_password"]
 
 DEFAULT_SPACE: Final = "default"
 SPACE: Final = re.compile(r"[^\s\x00-\x1f\x7f]{1,63}")
 _SCHEME: Final = re.compile(r"\s*(postgres(?:ql)?)://", re.IGNORECASE)
 _SECRET: Final = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 _IN_AUTHORITY: Final = frozenset({"user", "host", "port", "dbname"})
-# Up to the last @: a password with an @ of its own is hidden whole.
-_USERINFO: Final = re.compile(r"""(postgres(?:ql)?://[^\s:/?@'"]*):[^\s'"]*@""", re.IGNORECASE)
+_SERVERS: Final = r"(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|valkeys?)(?:\+\w{1,30})?:"
+# Up to the last @: a password with an @ of its own is hidden whole. A path has one slash where a URL has two.
+_USERINFO: Final = re.compile(
+    rf"""({_SERVERS}/{{0,2}}[^\s:/?@'"]{{0,200}}):(?!PASSWORD@)[^\s'"]{{0,1000}}@""", re.IGNORECASE
+)
+_FACT: Final = re.compile(r"\b(?:host|hostaddr|port|dbname|user|service)\s?=")
+_FACT_SECRET: Final = re.compile(
+    r"""\b(password|sslpassword)(\s?=\s?)(?:'(?:[^'\\]|\\.){0,1000}'|"[^"]{0,1000}"|[^\s'"&]{1,1000})""", re.IGNORECASE
+)
+_FACTS: Final = re.compile(r"\s*(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=\s*\S")
+_NEARLY: Final = re.compile(r"\s*postgres(?:ql)?(\+\w+)?:(//)?", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"""(?<=[?&])([\w%]{1,100})=[^\s&'"]*""")
 _UNKNOWN: Final = re.compile(r'invalid URI query parameter: "([\w-]{1,40})"')
 _WRITTEN: Final = (
@@ -32,7 +42,38 @@ def is_address(text: object) -> bool:
 
 def without_password(text: str) -> str:
     """Return a text, such as a line that somebody typed, with the passwords of addresses in it hidden."""
-    return _PARAMETER.sub(_hidden, _USERINFO.sub(r"\1:***@", text)) if _SCHEME.search(text) else text
+    text = _PARAMETER.sub(_hidden, _USERINFO.sub(r"\1:***@", text))
+    return _FACT_SECRET.sub(r"\1\2***", text) if _FACT.search(text) else text
+
+
+def check_form(where: object) -> None:
+    """Raise ``CommandError`` if a place is a database that is written in another way than as a URL for libpq.
+
+    It would be taken for the name of a folder, with the password in it.
+    """
+    text = str(where)
+    if not isinstance(where, str | PurePath) or is_address(where):
+        return
+    if _FACTS.match(text):
+        raise CommandError(f"A team's store is named by a URL. Type it as {_as_url(text)}")
+    nearly = _NEARLY.match(text)
+    if nearly is None:
+        return
+    if nearly[1] and nearly[2]:
+        url = without_password(_NEARLY.sub("postgresql://", text, count=1))
+        raise CommandError(f"A team's store is named without a driver. Leave '{nearly[1]}' out: {url}")
+    raise CommandError(f"The address of a team's store has two slashes after its first colon. {_WRITTEN}.")
+
+
+def _as_url(facts: str) -> str:
+    """Return the URL, without a password, of a database that is named by libpq's words."""
+    try:
+        from psycopg import Error
+        from psycopg.conninfo import conninfo_to_dict
+
+        return _shown({name: str(value) for name, value in conninfo_to_dict(facts).items() if value is not None})
+    except (ImportError, Error):
+        return "postgresql://USER@HOST:PORT/DATABASE"
 
 
 def _hidden(parameter: re.Match[str]) -> str:
@@ -107,7 +148,7 @@ class Address:
 
 
 def _is_port(text: str) -> bool:
-    return text == "" or (text.isascii() and text.isdigit())
+    return text == "" or (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65_536)
 
 
 def _shown(found: dict[str, str]) -> str:

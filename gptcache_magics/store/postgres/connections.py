@@ -18,7 +18,7 @@ import psycopg
 from gptcache_magics import fork
 from gptcache_magics.errors import StoreError, TeamAway
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.postgres.failure import AWAY, connecting, running
+from gptcache_magics.store.postgres.failure import AWAY, LATE, connecting, running
 from gptcache_magics.store.postgres.line import Late, Line
 
 __all__ = ["COMMAND_SECONDS", "PATIENT_SECONDS", "QUICK_SECONDS", "Connections"]
@@ -131,7 +131,7 @@ class Connections:
             result = work(line)
         except Late:
             self._forget(line)
-            error: StoreError = TeamAway(AWAY.format(self._address.shown, "it did not answer in time"))
+            error: StoreError = TeamAway(AWAY.format(self._address.shown, LATE))
             self._failed(error)
             raise error from None
         except psycopg.Error as failed:
@@ -169,7 +169,7 @@ class Connections:
                 raise attempt.error
             if attempt is not None and not self._lines:
                 attempt.given_up = True
-        raise TeamAway(AWAY.format(self._address.shown, "it did not answer in time"))
+        raise TeamAway(AWAY.format(self._address.shown, LATE))
 
     def _is_settled(self, attempt: _Attempt | None) -> bool:
         """Return whether a connection is free, or none will come."""
@@ -233,7 +233,7 @@ class Connections:
             line = connect(self._address)
             self._greet(line)
         except Late:
-            attempt.error = TeamAway(AWAY.format(self._address.shown, "it did not answer in time"))
+            attempt.error = TeamAway(AWAY.format(self._address.shown, LATE))
         except psycopg.Error as error:
             attempt.error = connecting(error, self._address)
         except StoreError as error:
@@ -285,7 +285,7 @@ def connected(address: Address) -> Iterator[Line]:
         line = connect(address)
         yield line
     except Late:
-        raise TeamAway(AWAY.format(address.shown, "it did not answer in time")) from None
+        raise TeamAway(AWAY.format(address.shown, LATE)) from None
     except psycopg.Error as error:
         raise (connecting if line is None else running)(error, address) from error
     finally:

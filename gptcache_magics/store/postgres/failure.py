@@ -12,14 +12,15 @@ from psycopg import errors
 from gptcache_magics.errors import StoreError, TeamAway
 from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address
 
-__all__ = ["AWAY", "SERVER_SIDE", "connecting", "running", "team_command"]
+__all__ = ["AWAY", "LATE", "SERVER_SIDE", "connecting", "running", "short", "team_command"]
 
 AWAY: Final = "The team's store {0} is away: {1}."
+LATE: Final = "it did not answer in time"
 _CONNECTING: Final = (
     (
         "password authentication failed|no password supplied|role .* does not exist|SASL authentication failed",
-        "The server of the team's store {0} refuses the role or its password. Put the right one into the URL,"
-        " into PGPASSWORD or into ~/.pgpass: %gptcache on postgresql://USER:PASSWORD@HOST/DATABASE",
+        "The server of the team's store {0} refuses the role or its password. Put the right one into ~/.pgpass"
+        " (chmod 600), into PGPASSWORD or into the URL: %gptcache on postgresql://USER:PASSWORD@HOST/DATABASE",
         True,
     ),
     (
@@ -34,13 +35,24 @@ _CONNECTING: Final = (
     ),
     (
         "too many (clients|connections)|remaining connection slots|no more connections allowed",
-        "The team's store {0} is away: its server takes no more connections. A pooler such as pgbouncer helps",
+        "The team's store {0} is away: its server takes no more connections. A pooler such as pgbouncer helps.",
         False,
     ),
     (
         "no pg_hba.conf entry",
         "The server of the team's store {0} does not let this role in from here. Try ?sslmode=require behind the"
-        " database's name, or ask whoever runs the server for a line in pg_hba.conf",
+        " database's name, or ask whoever runs the server for a line in pg_hba.conf.",
+        True,
+    ),
+    (
+        "does not support SSL",
+        "The server of the team's store {0} does not offer TLS, which sslmode asks for. Ask whoever runs it to turn"
+        " TLS on. In a network that you trust, leave sslmode out.",
+        True,
+    ),
+    (
+        r"invalid \w+ value|invalid integer value|invalid port number",
+        "The address of the team's store {0} has a value that libpq does not take: {1}. Correct it.",
         True,
     ),
     (
@@ -49,12 +61,21 @@ _CONNECTING: Final = (
         " says: postgresql://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE",
         True,
     ),
-    ("definition of service|service file", "The team's store {0} cannot be found ({1}). Set PGSERVICEFILE", True),
-    ("Connection refused", "The team's store {0} is away: nobody listens there. Is its server started?", False),
-    ("starting up|shutting down", "The team's store {0} is away: its server is being started or stopped", False),
-    ("timeout expired|timed out", "The team's store {0} is away: its server does not answer", False),
+    (
+        "definition of service|service file",
+        "The team's store {0} cannot be found ({1}). Write the service into ~/.pg_service.conf, or set PGSERVICEFILE.",
+        True,
+    ),
+    (
+        "Connection refused|No such file or directory.*on that socket",
+        "The team's store {0} is away: nobody listens there. Is its server started?",
+        False,
+    ),
+    ("starting up|shutting down", "The team's store {0} is away: its server is being started or stopped.", False),
+    ("timeout expired|timed out", "The team's store {0} is away: its server does not answer.", False),
 )
-_PATTERNS: Final = tuple((re.compile(pattern), sentence, final) for pattern, sentence, final in _CONNECTING)
+_BEFORE: Final = re.compile(r"(?:connection (?:is bad|failed): )?(?:connection to server (?:at|on) .*? failed: )?")
+_PATTERNS: Final = tuple((re.compile(pattern, re.DOTALL), sentence, final) for pattern, sentence, final in _CONNECTING)
 
 
 def team_command(address: Address, command: str = "init") -> str:
@@ -69,7 +90,7 @@ def connecting(error: psycopg.Error, address: Address) -> StoreError:
     detail = _detail(error, address)
     for pattern, sentence, final in _PATTERNS:
         if pattern.search(text):
-            made = f"{sentence.format(address.shown, detail)}."
+            made = sentence.format(address.shown, detail)
             return StoreError(made) if final else TeamAway(made)
     return TeamAway(AWAY.format(address.shown, detail))
 
@@ -102,4 +123,9 @@ def _detail(error: psycopg.Error, address: Address) -> str:
     """Return what the server said, in one line."""
     said = error.diag.message_primary or str(error)
     said = re.sub(r"\s+", " ", said.rpartition("FATAL:")[2]).strip().rstrip(".")
-    return address.clean(said[:300]) or type(error).__name__
+    return address.clean(_BEFORE.sub("", said, count=1)[:300]) or type(error).__name__
+
+
+def short(sentence: str, address: Address) -> str:
+    """Return a sentence about a team that is away as the detail of a reason, which says so itself."""
+    return sentence.removeprefix(AWAY.format(address.shown, "").rstrip(".")).rstrip(".")

@@ -22,6 +22,8 @@ __all__ = ["Late", "Line"]
 
 T = TypeVar("T")
 STEP_SECONDS: Final = 1.0
+LATE_READS: Final = 8
+"""Pieces that are taken after the deadline if they are there already: the system may let this process wait, too."""
 _POLLS: Final = hasattr(select, "poll")
 _IN: Final = getattr(select, "POLLIN", 1)
 _OUT: Final = getattr(select, "POLLOUT", 4)
@@ -76,37 +78,34 @@ class Line(psycopg.Connection[Any]):
 
 def _run(gen: Generator[Any, Any, T], fileno: int, deadline: float) -> T:
     ready = _poll if _POLLS else _select
+    late = 0
     try:
         wanted = next(gen)
         while True:
-            wanted = gen.send(ready(fileno, int(wanted), deadline))
+            left = deadline - time.monotonic()
+            late += left <= 0
+            event = ready(fileno, int(wanted), min(max(0.0, left), STEP_SECONDS)) if late <= LATE_READS else 0
+            if event:
+                wanted = gen.send(event)
+            elif left <= 0:
+                raise Late
     except StopIteration as end:
         value: T = end.value
         return value
 
 
-def _poll(fileno: int, wanted: int, deadline: float) -> int:
-    """Return what the socket is ready for."""
+def _poll(fileno: int, wanted: int, seconds: float) -> int:
+    """Return what the socket is ready for; 0 if it is not within that time."""
     poll = select.poll()
     poll.register(fileno, _EVENTS[wanted])
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Late
-        found = poll.poll(min(left, STEP_SECONDS) * 1000 + 1)
-        if found:
-            event = found[0][1]
-            # A socket that is broken is read, which tells psycopg so.
-            return (1 if event & ~_OUT else 0) | (2 if event & _OUT else 0)
+    found = poll.poll(seconds * 1000 + (seconds > 0))
+    if not found:
+        return 0
+    event = found[0][1]
+    # A socket that is broken is read, which tells psycopg so.
+    return (1 if event & ~_OUT else 0) | (2 if event & _OUT else 0)
 
 
-def _select(fileno: int, wanted: int, deadline: float) -> int:
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Late
-        reads, writes, _ = select.select(
-            [fileno] if wanted & 1 else [], [fileno] if wanted & 2 else [], [], min(left, STEP_SECONDS)
-        )
-        if reads or writes:
-            return (1 if reads else 0) | (2 if writes else 0)
+def _select(fileno: int, wanted: int, seconds: float) -> int:
+    reads, writes, _ = select.select([fileno] if wanted & 1 else [], [fileno] if wanted & 2 else [], [], seconds)
+    return (1 if reads else 0) | (2 if writes else 0)

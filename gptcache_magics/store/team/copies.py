@@ -17,6 +17,7 @@ from typing import Final
 from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.store.postgres.address import Address
+from gptcache_magics.store.postgres.failure import LATE, short
 from gptcache_magics.store.postgres.records import Change, TeamAnswer
 from gptcache_magics.store.protocol import Entry, Found
 from gptcache_magics.store.reasons import Kind, Reason
@@ -156,7 +157,7 @@ class TeamCopies(TeamAsking):
             except StoreError as error:
                 why = str(error)
         with self._lock:
-            self._unasked[key] = why or "it did not answer in time"
+            self._unasked[key] = short(why, self.address) or LATE
         return None
 
     def _taken(self, key: str, answer: TeamAnswer, known: Team | None) -> Found | None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from gptcache_magics.errors import StoreError, StoreLockedError, TeamAway
 from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.store.postgres.address import Address
+from gptcache_magics.store.postgres.failure import LATE, short
 from gptcache_magics.store.postgres.records import TeamVector
 from gptcache_magics.store.protocol import Entry, EntryVector, Selection
 from gptcache_magics.store.sqlite import outbox
@@ -113,10 +114,19 @@ class TeamStore(TeamCopies):
             raise StoreError(left)
 
     def claim(self, key: str) -> bool:
-        """Return whether this kernel may ask a model for an answer; False while another kernel of the team does."""
+        """Return whether this kernel may ask a model for an answer; False while another kernel of the team does.
+
+        Raises
+        ------
+        TeamAway
+            If the team cannot be asked. The message is the detail of a reason.
+        """
         if not self.can_ask():
-            raise TeamAway(self.trouble)
-        mine = self._asked(lambda: self.database.leases.take(key))
+            raise TeamAway(short(self.trouble, self.address) or LATE)
+        try:
+            mine = self._asked(lambda: self.database.leases.take(key))
+        except StoreError as error:
+            raise TeamAway(short(str(error), self.address)) from error
         if mine:
             self._delivery.wake()  # it renews
         return mine
