@@ -18,8 +18,10 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
+from gptcache_magics.notebook.frame_display import show_frames, stop_showing_frames
 from gptcache_magics.settings import NOTEBOOK, Config, rules_of
 from gptcache_magics.store.postgres.address import without_password
+from gptcache_magics.unprintable import printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -95,10 +97,10 @@ class GPTCacheMagics(Magics):
             return self.cells.run(scope, cell) if cell is not None else None
         text = isinstance(result, str)
         if text:
-            print(result)  # noqa: T201
+            print(printable(result))  # noqa: T201
         for notice in controller.news():
             if notice not in str(result if text else ""):
-                print(notice)  # noqa: T201
+                print(printable(notice))  # noqa: T201
         if line.split()[:1] == ["on"]:
             self._show_progress()
         return None if text else result
@@ -143,6 +145,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     magics.cells.follow()
     complete(shell)
+    show_frames(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -156,6 +159,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.cells.leave()
     NOTEBOOK.config = Config()
     stop_completing(shell)
+    stop_showing_frames(shell)
     shell.configurables.remove(magics)  # type: ignore[arg-type]  # IPython declares a list of shells
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("gptcache", None)

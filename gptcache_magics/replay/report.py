@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from gptcache_magics.tables.mark import marked
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Report:
             "level": levels,
         }
         rows = [(each.cell, each.first_line, each.kind, each.message, each.times, each.level) for each in self.problems]
-        return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+        return marked(pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes))
 
     def __repr__(self) -> str:
         name = Path(self.notebook).name
