@@ -98,13 +98,13 @@ def _collected(value: Any, texts: list[str]) -> bool:
         return False not in [_collected(item, texts) for item in value]
     elif isinstance(value, dict):
         for name, item in value.items():
-            if _is_not_secret(name):
+            if not item or type(item) in (bool, int, float) or _is_not_secret(name):
                 continue
             if isinstance(item, str):
-                if item and is_secret(name):
+                if is_secret(name):
                     return False
                 texts.append(item)
-            elif item and not _collected(item, texts):
+            elif not _collected(item, texts):
                 return False
     return True
 
