@@ -130,18 +130,18 @@ def test_a_hostile_file_that_takes_the_place_of_an_open_one_does_not_run(folder:
     gm.off()
 
 
-def test_a_trigger_that_comes_while_the_file_is_open_does_not_run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gptcache_magics.store.sqlite.recent.CHECK_SECONDS", -1.0)
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name.startswith(("a trigger", "an endless", "a gen"))])
+def test_what_comes_while_the_file_is_open_does_not_run(folder: Path, name: str) -> None:
     gm.on(folder)
     ask("stored")
-    spoil(folder / "cache.db", HOSTILE["a trigger that deletes each answer"])
+    spoil(folder / "cache.db", HOSTILE[name])
 
-    ask("new")
+    ask("new")  # at once: no look at the file is between
     with gm.using(mode="replay"):
         ask("new")
-    assert list(folder.glob("cache.db.foreign-*"))
+    [aside] = [path for path in folder.glob("cache.db.*-*") if not path.name.endswith(("-wal", "-shm"))]
+    with closing(sqlite3.connect(aside)) as db:
+        assert db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     gm.off()
 
 

@@ -191,6 +191,7 @@ class Connections:
             with db.lock:
                 if db.usable:  # no fork came between
                     db.wait_at_most(wait.left)
+                    db.check_schema()
                     return work(db)
 
     def _transaction(self, work: Work[T], wait: Wait) -> T:
@@ -209,7 +210,7 @@ class Connections:
                 with db.lock:
                     if db.usable:
                         db.wait_at_most(wait.step)
-                        result = transaction(db, _noting(wait, work))
+                        result = transaction(db, _begun(wait, work))
                         self._locked_until = 0.0
                         return result
             except sqlite3.OperationalError as error:
@@ -399,11 +400,12 @@ class Connections:
             self._memory.lock = self._writing
 
 
-def _noting(wait: Wait, work: Work[T]) -> Work[T]:
-    """Return ``work`` that first notes how long its transaction took to begin."""
+def _begun(wait: Wait, work: Work[T]) -> Work[T]:
+    """Return ``work`` that first notes how long its transaction took to begin, and that the file has no foreign SQL."""
 
     def run(db: Connection) -> T:
         wait.waited = wait.taken
+        db.check_schema()
         return work(db)
 
     return run

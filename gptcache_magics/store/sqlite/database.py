@@ -109,7 +109,9 @@ class Connection(sqlite3.Connection):
 
     def check_schema(self) -> None:
         """Raise ``ForeignSchemaError`` if another process has given the file tables, triggers or views of its own."""
-        number = self.execute("PRAGMA schema_version").fetchone()[0]
+        if self.in_memory:
+            return
+        number = self.schema_version()
         if number != self.checked_schema:
             try:
                 is_current(self, "The file")
@@ -118,6 +120,11 @@ class Connection(sqlite3.Connection):
             except StoreError:  # a newer version has brought the file forward
                 pass
             self.checked_schema = number
+
+    def schema_version(self) -> int:
+        """Return SQLite's count of changes to the schema."""
+        number: int = self.execute("PRAGMA schema_version").fetchone()[0]
+        return number
 
     def wait_at_most(self, seconds: float) -> None:
         """Set the longest wait for another process."""
@@ -235,7 +242,10 @@ class Database:
             # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
             db.execute("PRAGMA synchronous=NORMAL")
             db.execute(f"PRAGMA wal_autocheckpoint={JOURNAL_PAGES}")
-            if not is_current(db, str(path)):
+            schema = db.schema_version()
+            if is_current(db, str(path)):
+                db.checked_schema = schema
+            else:
                 db.wait_at_most(wait.left if self._was_open else max(wait.left, forward_seconds))
                 migrate(db, str(path))
             self._was_open = True

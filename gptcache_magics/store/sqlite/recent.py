@@ -137,7 +137,6 @@ class Following:
         version = db.execute("PRAGMA data_version").fetchone()[0]
         if version == db.followed:
             return db, version, []
-        db.check_schema()
         dropped = db.execute("SELECT sequence, id FROM dropped WHERE sequence > ?", (self._dropped,)).fetchall()
         return db, version, dropped
 
