@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import Selection, Store, team_behind
 from gptcache_magics.text.amounts import byte_size, counted
 
 __all__ = ["MANY", "check_tag", "pin", "remove", "tag", "undo", "untag"]
@@ -42,7 +42,19 @@ def remove(store: Store, entries: Selection) -> tuple[int, str]:
     """Remove entries so that ``undo`` can bring them back. Also returns their number."""
     _, size = store.count(entries)
     number = store.remove(entries)
-    return number, f"{counted(number, 'entry')} removed, {byte_size(size)}."
+    return number, f"{counted(number, 'entry')} removed, {byte_size(size)}.{_removed_there(store, entries)}"
+
+
+def _removed_there(store: Store, entries: Selection) -> str:
+    """Return what a removal has removed at the team, beside what was here."""
+    team = team_behind(store)
+    if team is None or entries == Selection():
+        return ""
+    number, only = team.removed_there
+    if not number:
+        return " The team had none of them."
+    lost = f", {only:,} of them not here, which do not come back" if only else ""
+    return f" At the team, for everybody: {counted(number, 'entry')}{lost}."
 
 
 def undo(store: Store) -> str:

@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,10 +15,12 @@ from gptcache_magics.commands._parser import Option, Word, whole_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import BUNDLE
-from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store
+from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store, team_behind
 from gptcache_magics.text.amounts import seconds_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gptcache_magics.tables.source import Source
 
 __all__ = [
@@ -134,8 +137,14 @@ def selected(
     expired: bool = False,
     pinned: bool | None = None,
     least: int = 1,
+    everywhere: bool = False,
 ) -> Selection:
     """Return a selection of the entries that fit every given condition; ``least`` is as in ``named_keys``.
+
+    Parameters
+    ----------
+    everywhere
+        Whether the models of the team behind the store count, too: what is selected is to be removed there as well.
 
     Raises
     ------
@@ -151,7 +160,7 @@ def selected(
         else looked_up(source, cell)
         if cell is not None
         else None,
-        configurations=configurations_of(source.store, model),
+        configurations=configurations_of(source.store, model, everywhere=everywhere),
         grep=grep.pattern if isinstance(grep, re.Pattern) else grep,
         tag=tag,
         older_than=now - seconds_of(str(older), "--older takes a time such as 30d") if older else None,
@@ -161,18 +170,18 @@ def selected(
     )
 
 
-def configurations_of(store: Store, model: str | None) -> list[str] | None:
+def configurations_of(store: Store, model: str | None, *, everywhere: bool = False) -> list[str] | None:
     """Return the keys of the configurations that ``models_of`` names; None if ``model`` is None."""
-    names = models_of(store, model)
+    names = models_of(store, model, everywhere=everywhere)
     if names is None:
         return None
-    from gptcache_magics.tables import frames, model_names
+    from gptcache_magics.tables import model_names
 
-    known = frames.configurations(store)
+    known = _known(store, everywhere)
     return list(known["key"][model_names.named(known, names)])
 
 
-def models_of(store: Store, model: str | None) -> list[str] | None:
+def models_of(store: Store, model: str | None, *, everywhere: bool = False) -> list[str] | None:
     """Return the names of models, or labels of configurations, that ``-m`` stands for; None if ``model`` is None.
 
     Raises
@@ -182,9 +191,20 @@ def models_of(store: Store, model: str | None) -> list[str] | None:
     """
     if model is None:
         return None
-    from gptcache_magics.tables import frames, model_names
+    from gptcache_magics.tables import model_names
 
-    return model_names.fitting(frames.configurations(store), str(model))
+    return model_names.fitting(_known(store, everywhere), str(model))
+
+
+def _known(store: Store, everywhere: bool) -> pd.DataFrame:
+    """Return the configurations of a store, and of the team behind it if ``everywhere``."""
+    from gptcache_magics.tables import frames
+
+    team = team_behind(store) if everywhere else None
+    if team is None:
+        return frames.configurations(store)
+    with closing(team.tables()) as tables:
+        return frames.configurations(store, tables.configurations())
 
 
 def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:

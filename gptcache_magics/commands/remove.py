@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import TO_CHANGE, Expired, Grep, Model, Older, Tag, Unused, entry_ids, selected
 from gptcache_magics.controller import controller
-from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection
+from gptcache_magics.errors import CommandError, StoreError
+from gptcache_magics.store.protocol import Selection, Store, WithTeam, team_behind
 from gptcache_magics.text.amounts import counted
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def remove(
         expired=expired,
         pinned=None if ids else False,
         least=TO_CHANGE,
+        everywhere=True,
     )
     return removed(selection, dry_run=dry_run, yes=yes)
 
@@ -104,14 +106,40 @@ def remove(
 def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame | str:
     """Remove a selection; many only with ``yes``. Returns a sentence for the user, or the table of a dry run."""
     source = controller.source().settled()  # what is removed explains misses
+    team = team_behind(source.store)
+    there = _there(team, selection) if team is not None and selection != Selection() else []
     if dry_run:
-        from gptcache_magics.tables import frames
-
-        return frames.entries(source.store, selection)
+        return _listed(source.store, selection, there)
     number, _ = source.store.count(selection)
-    if number > editing.MANY and not yes:
-        raise CommandError(f"This removes {counted(number, 'entry')}. Add --yes, or --dry-run to list them.")
-    if not number:
+    if max(number, len(there)) > editing.MANY and not yes:
+        more = f", and {counted(len(there), 'entry')} of the team for everybody" if there else ""
+        raise CommandError(f"This removes {counted(number, 'entry')}{more}. Add --yes, or --dry-run to list them.")
+    if not number and not there:
         return "Nothing to remove."
-    _, sentence = editing.remove(source.store, selection)
-    return f"{sentence} Bring them back: %gptcache undo"
+    removed, sentence = editing.remove(source.store, selection)
+    return f"{sentence} Bring them back: %gptcache undo" if removed else sentence
+
+
+def _there(team: WithTeam, selection: Selection) -> Sequence[str]:
+    """Return the ids of the selected entries that the team has; none for entries of this file while it is away."""
+    try:
+        return team.selected_there(selection)
+    except StoreError as error:
+        if selection.ids is not None:  # the store knows whether the team has them
+            return []
+        raise StoreError(f"Nothing was removed. {error}") from error
+
+
+def _listed(store: Store, selection: Selection, there: Sequence[str]) -> pd.DataFrame:
+    """Return the selected entries here, and then those that only the team has."""
+    from gptcache_magics.tables import frames
+
+    here, team = frames.entries(store, selection), team_behind(store)
+    known = {id[:8] for id in here.index}
+    only = [id for id in there if id[:8] not in known]
+    if team is None or not only:
+        return here
+    import pandas as pd
+
+    with closing(team.tables()) as tables:
+        return pd.concat([here, frames.entries(tables, Selection(ids=only))])

@@ -29,6 +29,7 @@ from gptcache_magics.store.sums import Sum
 
 if TYPE_CHECKING:
     from gptcache_magics.store.postgres.database import TeamDatabase
+    from gptcache_magics.store.postgres.tables import TeamTables
 
 __all__ = [
     "AnswerStore",
@@ -314,6 +315,16 @@ class WithTeam(Store, Protocol):
 
     def waiting(self) -> Mapping[str, int]:
         """Return how many things of each kind wait to be sent."""
+
+    @property
+    def removed_there(self) -> tuple[int, int]:
+        """Entries that the last ``remove`` has removed at the team, and how many of them were not here."""
+
+    def selected_there(self, selection: Selection) -> Sequence[str]:
+        """Return the ids of the selected entries that the team has, but for those that are pinned here."""
+
+    def tables(self) -> TeamTables:
+        """Return the tables of the team, to be read and closed."""
 
     def claim(self, key: str) -> bool:
         """Return whether this kernel may ask a model for an answer; False while another kernel of the team does.

@@ -378,12 +378,12 @@ def _coded(values: Iterable[str | None], levels: pd.CategoricalDtype) -> pd.Cate
     return pd.Categorical.from_codes([codes.get(each, -1) for each in values], dtype=levels)
 
 
-def configurations(store: LookupLog) -> pd.DataFrame:
+def configurations(store: LookupLog, more: Iterable[Configuration] = ()) -> pd.DataFrame:
     """Return the configurations of a store: ``key``, ``provider``, ``raw_model``, ``configuration`` (label) and more.
 
     ``model`` is the model's name, with its provider if two providers have a model of that name.
     """
-    known = [replace(each, provider=provider_shown(each)) for each in store.configurations()]
+    known = [replace(each, provider=provider_shown(each)) for each in (*store.configurations(), *more)]
     df = pd.DataFrame.from_records(list(map(astuple, known)), columns=_CONFIGURATION)
     df = df.drop_duplicates("key", ignore_index=True)
     df = df.rename(columns={"model": "raw_model", "label": "configuration"})

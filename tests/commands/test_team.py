@@ -151,6 +151,48 @@ def test_clear_asks_and_clears_for_everybody(magic: Typist, team_database: Datab
     wait_until(lambda: team_database.ask("SELECT count(*) FROM gptcache.entry") == [(1,)])
 
 
+def test_remove_with_a_selection_reaches_what_only_the_team_has(
+    magic: Typist, team_database: Database, tmp_path: Path
+) -> None:
+    magic.told(f"on {team_database.url}")
+    for place in ("Italy", "Spain", "Malta"):
+        ask(f"What is the capital of {place}?")
+    ask("Which river is longest?")
+    all_is_sent()
+    magic.told("off")
+    os.rename(".gptcache", "of a colleague")
+    magic.told(f"on {team_database.url}")
+    ask("What is the capital of Italy?")
+    ask("Which river is longest?", model="gpt-4o")
+    all_is_sent()
+    (model,) = {*gm.lookups()["model"]} - {"gpt-4o"}
+
+    listed = magic("remove --grep capital --dry-run")
+    assert sorted(listed["question"]) == [f"What is the capital of {place}?" for place in ("Italy", "Malta", "Spain")]
+    assert left(team_database) == 5
+    said = magic.told("remove --grep Malta --yes")
+    assert said.endswith(" At the team, for everybody: 1 entry, 1 of them not here, which do not come back.")
+    assert left(team_database) == 4
+    id = magic("entries --grep Italy").index[0]
+    magic.told(f"pin {id}")
+
+    said = magic.told(f"remove --model {model} --yes")
+
+    assert said.startswith("0 entries removed")
+    assert "At the team, for everybody: 2 entries, 2 of them not here" in said
+    assert left(team_database) == 2, "the pinned one and that of another model stay"
+    assert magic.told("remove --grep nothing --yes") == "Nothing to remove."
+    assert "1 entry. Bring them back" in magic.told(f"remove {id}")
+    team_database.server.stop(at_once=True)
+    assert "Nothing was removed" in magic.refused("remove --grep river --yes")
+    assert len(magic("entries")) == 1
+
+
+def left(database: Database) -> int:
+    """Return the number of entries that the team has."""
+    return int(database.ask("SELECT count(*) FROM gptcache.entry")[0][0])
+
+
 def test_a_lost_team_is_said_and_replay_names_it(magic: Typist, team_database: Database) -> None:
     magic.told(f"on {team_database.url}")
     ask("What is the capital of Peru?")

@@ -176,6 +176,14 @@ class TeamTables:
         """Return entries, newest first."""
         return self._ask(lambda line: self._entries_in(line, selection, limit))
 
+    def ids(self, selection: Selection) -> list[str]:
+        """Return the ids of entries, in no order."""
+        if selection.grep is not None:
+            return [row.key[:16] for row in self.each_entry(selection) if row is not None]
+        where, values = where_entries(self.address.space, selection)
+        sql = f"SELECT e.id FROM gptcache.entry e WHERE {where}"
+        return self._ask(lambda line: [id_text(id) for (id,) in _each(line, sql, values)])
+
     def _entries_in(self, line: Line, selection: Selection, limit: int | None) -> list[EntryRow]:
         where, values = where_entries(self.address.space, selection)
         sql = f"SELECT {reading.ENTRY} FROM gptcache.entry e WHERE {where} ORDER BY e.created DESC, e.id"

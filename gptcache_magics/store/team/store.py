@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.failure import LATE, short
 from gptcache_magics.store.postgres.records import TeamVector
+from gptcache_magics.store.postgres.tables import TeamTables
 from gptcache_magics.store.protocol import Entry, EntryVector, Selection
 from gptcache_magics.store.sqlite import outbox
 from gptcache_magics.store.sqlite.damage import vector_checksum
@@ -61,6 +62,8 @@ class TeamStore(TeamCopies):
         super().__init__(where, address, is_sound)
         self._queued = 0
         """A number that grows when something is queued."""
+        self.removed_there = (0, 0)
+        """Entries that the last ``remove`` has removed at the team, and how many of them were not here."""
         self._delivery = Delivery(self)
 
     def _renew(self) -> None:
@@ -189,20 +192,53 @@ class TeamStore(TeamCopies):
             If the team cannot be asked, or the role may not: nothing is removed then.
         """
         with self._delivery.paused():
-            self._remove_from_team(selection)
+            self.removed_there = self._remove_from_team(selection)
             return super().remove(selection)
 
-    def _remove_from_team(self, selection: Selection) -> None:
-        whole = selection == EVERYTHING
-        shared = [] if whole else self._shared_ids(selection)
-        if not whole and not shared:
-            return
+    def selected_there(self, selection: Selection) -> Sequence[str]:
+        """Return the ids of the selected entries that the team has, but for those that are pinned here.
+
+        Raises
+        ------
+        StoreError
+            If the team cannot be asked.
+        """
+        if self.refused:
+            raise StoreError(self.refused)
+        with closing(self.tables()) as tables:
+            found = tables.ids(selection)
+        if selection.pinned is None:
+            return found
+        pinned = {*self._ids("e.pinned", Selection())}
+        return [id for id in found if id not in pinned]
+
+    def tables(self) -> TeamTables:
+        """Return the tables of the team, to be read and closed."""
+        return TeamTables(self.address)
+
+    def _remove_from_team(self, selection: Selection) -> tuple[int, int]:
+        """Return how many entries were removed at the team, and how many of them were not here."""
+        if selection == EVERYTHING:
+            return self._may_remove(None), 0
+        here = {*self._ids("1", selection)}
+        shared = self._shared_ids(selection)
+        try:
+            there = self.selected_there(selection)
+        except StoreError as error:
+            if shared or selection.ids is None:
+                raise StoreError(f"Nothing was removed. {error}") from error
+            there = []  # it was named, and is of this file only
+        ids = sorted({*shared, *there})
+        return (self._may_remove(ids), len({*there} - here)) if ids else (0, 0)
+
+    def _may_remove(self, ids: Sequence[str] | None) -> int:
+        """Remove entries at the team, or raise why not."""
         if not self.shares:
             raise StoreError(f"Nothing was removed. {self.address.place}: the role may only read.")
         if self.refused:
             raise StoreError(f"Nothing was removed. {self.refused}")
         try:
-            self.database.remove(None if whole else shared)
+            return self.database.remove(ids)
         except StoreError as error:
             raise StoreError(f"Nothing was removed. {error}") from error
 
@@ -228,11 +264,16 @@ class TeamStore(TeamCopies):
 
     def _shared_ids(self, selection: Selection) -> list[str]:
         """Return the ids of the selected entries that the team has or gets."""
+        team = self._connections.read(self._known)
+        return self._ids(f"e.team={team.id}", selection) if team is not None else []
+
+    def _ids(self, condition: str, selection: Selection) -> list[str]:
+        """Return the ids of the selected entries here that fit a condition."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[str]:
-            team = self._known(db)
-            sql = f"SELECT e.id FROM entry e WHERE e.team=? AND {where}"
-            return [id_text(id) for (id,) in db.execute(sql, (team.id, *values))] if team is not None else []
+            return [
+                id_text(id) for (id,) in db.execute(f"SELECT e.id FROM entry e WHERE {condition} AND {where}", values)
+            ]
 
         return self._select(self._connections.read, selection, work)
 
