@@ -60,3 +60,13 @@ def test_pruning_does_what_its_dry_run_says(team_database: Database) -> None:
         assert [space.entries for space in facts(db, "class").spaces] == [1]
     assert owner.find(key("old")).entry is None
     assert owner.find(key("new")).entry is not None
+
+
+def test_a_dry_run_counts_the_questions_of_every_space(team_database: Database) -> None:
+    for space in ("class", 'o\\"ther,{}'):
+        connected(team_database.url, space).put([make_entry(name) for name in "ab"], [GPT])
+    with connect(team_database.url, autocommit=True) as db:
+        would = prune(db, Limits(older=time.time() + 60), dry_run=True)
+        did = prune(db, Limits(older=time.time() + 60))
+
+    assert (would.older, would.questions) == (did.older, did.questions) == (4, 4)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import time
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, islice, repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -149,8 +150,8 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
     if limits.size is not None:
         gone |= _prune_entries(db, _LARGE, values, done, dry_run)
     still = gone if dry_run else {}
-    values["spaces"] = [space for (space, _), ids in still.items() for _ in ids]
-    values["ids"] = list(chain.from_iterable(still.values()))
+    values["spaces"] = _literal(_quoted(space, len(ids)) for (space, _), ids in still.items())
+    values["ids"] = _literal(map(str, chain.from_iterable(still.values())))
     if dry_run:
         done.questions = _count(db, f"SELECT count(*) FROM ({_ORPHANS}) o", values)
     else:
@@ -165,6 +166,18 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
         for table in ("entry", "history", "vector", "question"):
             db.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) gptcache.{table}".encode())
     return done
+
+
+def _literal(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL writes it: a list of a million numbers would take ten times the memory."""
+    each = iter(texts)
+    return f"{{{','.join(iter(lambda: ','.join(islice(each, FETCHED)), ''))}}}"
+
+
+def _quoted(space: str, times: int) -> str:
+    """Return a name several times, as a part of an array."""
+    name = space.replace("\\", "\\\\").replace('"', '\\"')
+    return ",".join(repeat(f'"{name}"', times))
 
 
 def server_time(db: Connection[Any]) -> float:
