@@ -259,6 +259,8 @@ def _open(path: str | Path) -> BinaryIO:
     file = Path(os.path.expanduser(path))
     if os.path.isdir(file):
         raise CommandError(f"{path} is a folder. A bundle is a file: %gptcache save lesson.jsonl --at {path}")
+    if os.path.exists(file) and not os.path.isfile(file):  # reading one may wait for ever
+        raise CommandError(f"{path} is a pipe or a device. A bundle is a file: cat {path} > lesson.jsonl")
     if not os.path.isfile(file):
         raise CommandError(f"There is no file {path}. A bundle is made by %gptcache save lesson.jsonl")
     if _is_pickle_name(file):

@@ -31,6 +31,8 @@ def read_langchain(path: str | Path) -> Contents:
         If the file is not a ``SQLiteCache``, or cannot be read.
     """
     file = Path(os.path.expanduser(path))
+    if os.path.exists(file) and not os.path.isfile(file) and not os.path.isdir(file):  # reading one may wait for ever
+        raise CommandError(f"{path} is a pipe or a device. LangChain's SQLiteCache is a file, such as .langchain.db")
     if not os.path.isfile(file):
         raise CommandError(f"There is no file {path}. LangChain's SQLiteCache calls it .langchain.db")
     created = file.stat().st_mtime  # the file does not say when each was stored
