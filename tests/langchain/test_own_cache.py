@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -404,6 +405,40 @@ if __name__ == "__main__":
 """
     (tmp_path / "workers.py").write_text(script)
     assert output_of("import runpy; runpy.run_path('workers.py', run_name='__main__')", folder=tmp_path) == "True"
+
+
+def ask_model(model: NumberedModel) -> tuple[str, str]:
+    """Ask in another process. Returns the answer, and the outcome of the lookup."""
+    answer = str(model.invoke("question").content)
+    assert isinstance(model.cache, gm.GPTCache)
+    model.cache.close()
+    return answer, model.cache.ledger.recent[-1].outcome
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+def test_a_model_with_its_own_cache_goes_to_another_process(tmp_path: Path, way: str) -> None:
+    if way not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system has no such processes")
+    script = """
+import copy
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+import gptcache_magics as gm
+from tests.langchain.test_own_cache import ask_model
+from tests.support.shell import NumberedModel
+
+if __name__ == "__main__":
+    model = NumberedModel(cache=gm.GPTCache(store="own"))
+    first = model.invoke("question").content
+    with ProcessPoolExecutor(2, multiprocessing.get_context(sys.argv[1])) as pool:
+        for answer, outcome in pool.map(ask_model, [model, copy.deepcopy(model), model.model_copy()]):
+            print(answer == first, outcome)
+"""
+    (tmp_path / "workers.py").write_text(script)
+    run = "import runpy; runpy.run_path('workers.py', run_name='__main__')"
+    assert output_of(run, way, folder=tmp_path).splitlines() == ["True hit"] * 3
 
 
 # What replays without a key
