@@ -23,6 +23,7 @@ from typing import Any
 
 import gptcache_magics as gm
 from tests.faults.removals import killed_while_it_removes
+from tests.faults.steps import killed_while_it_loads, killed_while_it_migrates
 from tests.faults.worker import TEAM, Model, head
 
 __all__ = ["ROUNDS", "Round"]
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 START = "import sys; from tests.faults.worker import main; main(*sys.argv[1:])"
 PATIENCE = 90
 """Seconds after which a worker hangs."""
+BROKEN = ("wrong", "hang", "error")
+"""Notes of calls that no fault of a file excuses."""
 FOLLOWING = 0.1
 """Seconds in which a kernel may serve from memory what another one has cleared."""
 Round = Callable[[int, float, Path], list[str]]
@@ -350,6 +353,39 @@ def spoiled(seed: int, seconds: float, folder: Path) -> list[str]:
     return told
 
 
+def damaged(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Overwrite bytes of the file while four processes write: no call breaks, and no answer is wrong.
+
+    What was acknowledged before may be gone with the damage. What is acknowledged at the end is found by the next one.
+    """
+    chance, path, told = random.Random(seed), folder / "store" / "cache.db", list[str]()
+    with workers(folder, seed, *["work"] * 4) as running:
+        await_answer(folder)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(chance.random())
+            with suppress(FileNotFoundError), path.open("r+b") as file:
+                for _ in range(chance.choice([1, 10, 100])):
+                    file.seek(chance.randrange(path.stat().st_size + 1))  # a new file may be empty yet
+                    file.write(chance.randbytes(chance.choice([1, 8, 4096])))
+        told += [sentence for each in running for sentence in each.stop()]
+        told += [sentence for each in running for sentence in each.finish(counts=False)]
+    told += [f"{n['kind']}: {n['prompt']} {n['answer'][:200]}" for n in notes(folder) if n["kind"] in BROKEN]
+    with workers(folder, seed + 4, "work") as (last,):
+        told += last.stop() + last.finish(counts=False)
+    return told
+
+
+def crowded(seed: int, seconds: float, folder: Path) -> list[str]:
+    """Let four processes of six threads each write and read one store: each acknowledged answer is there."""
+    with workers(folder, seed, *["threads"] * 4) as running:
+        await_answer(folder)
+        time.sleep(seconds)
+        told = [sentence for each in running for sentence in each.stop()]
+        told += [sentence for each in running for sentence in each.finish()]
+    return told + lost(folder)
+
+
 def _interrupted_in_trouble(trouble: Trouble, seed: int, seconds: float, folder: Path) -> list[str]:
     return _interrupted(seed, seconds, folder, signal.SIGINT, "work", trouble)
 
@@ -357,9 +393,22 @@ def _interrupted_in_trouble(trouble: Trouble, seed: int, seconds: float, folder:
 ROUNDS: dict[str, Round] = {
     **{
         each.__name__: each
-        for each in (killed, interrupted, interrupted_while_it_clears, forked, cancelled, locked, vanished, spoiled)
+        for each in (
+            killed,
+            interrupted,
+            interrupted_while_it_clears,
+            forked,
+            cancelled,
+            locked,
+            vanished,
+            spoiled,
+            damaged,
+            crowded,
+        )
     },
     "killed_while_it_removes": killed_while_it_removes,
+    "killed_while_it_migrates": killed_while_it_migrates,
+    "killed_while_it_loads": killed_while_it_loads,
     "killed_on_a_full_disk": partial(killed, trouble=full_disk),
     "killed_in_a_read_only_folder": partial(killed, trouble=read_only),
     "interrupted_on_a_full_disk": partial(_interrupted_in_trouble, full_disk),

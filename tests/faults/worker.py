@@ -234,8 +234,8 @@ class Worker:
         }
 
 
-def forks(worker: Worker) -> None:
-    """Fork in two threads while eight use the cache; each child looks up, updates and turns off."""
+def hammering(worker: Worker, number: int) -> list[threading.Thread]:
+    """Start threads that do what a worker does, until it has heard the parent's word."""
     threading.Thread(target=worker.listen, daemon=True).start()
 
     def hammer(number: int) -> None:
@@ -243,17 +243,35 @@ def forks(worker: Worker) -> None:
         while not worker.done:
             own.step(clears=False)
 
-    threads = [threading.Thread(target=hammer, args=(number,), daemon=True) for number in range(8)]
+    threads = [threading.Thread(target=hammer, args=(each,), daemon=True) for each in range(number)]
     for thread in threads:
         thread.start()
-    threads.append(threading.Thread(target=fork_again_and_again, args=(worker, "another thread"), daemon=True))
-    threads[-1].start()
-    print("working", flush=True)
-    fork_again_and_again(worker, "the main thread")
+    return threads
+
+
+def join(worker: Worker, threads: list[threading.Thread]) -> None:
+    """Wait for threads, and note those that hang."""
     for thread in threads:
         thread.join(30)
         if thread.is_alive():
             worker.note("hang", answer="a thread of the parent")
+
+
+def crowds(worker: Worker) -> None:
+    """Use the cache in six threads."""
+    threads = hammering(worker, 6)
+    print("working", flush=True)
+    join(worker, threads)
+
+
+def forks(worker: Worker) -> None:
+    """Fork in two threads while eight use the cache; each child looks up, updates and turns off."""
+    threads = hammering(worker, 8)
+    threads.append(threading.Thread(target=fork_again_and_again, args=(worker, "another thread"), daemon=True))
+    threads[-1].start()
+    print("working", flush=True)
+    fork_again_and_again(worker, "the main thread")
+    join(worker, threads)
 
 
 def fork_again_and_again(worker: Worker, place: str) -> None:
@@ -314,6 +332,7 @@ def main(folder: str, name: str, seed: str, what: str) -> None:
     todo: dict[str, Callable[[], None]] = {
         "work": worker.work,
         "clear": lambda: worker.work(clears=True),
+        "threads": lambda: crowds(worker),
         "fork": lambda: forks(worker),
         "cancel": lambda: cancels(worker),
     }
