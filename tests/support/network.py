@@ -32,7 +32,8 @@ class _Listener:
                 with self._lock:
                     self.connections += 1
                     self._open.append(client)
-                self.serve(client)
+                with suppress(OSError):  # cut already; the next one is taken
+                    self.serve(client)
 
     def serve(self, client: socket.socket) -> None:
         raise NotImplementedError
