@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from gptcache_magics.tables.mark import marked
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.unprintable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ class Report:
             lines += ["Warnings:", *(f"  {_cell(each)} {_message(each)}" for each in warnings)]
         if self.attempts:
             lines.append(f"Not reached, and not needed: {', '.join(self.attempts)}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))  # cells and their errors are foreign text
 
 
 def _cell(problem: Problem) -> str:

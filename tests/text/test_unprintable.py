@@ -2,12 +2,14 @@
 
 import logging
 import pickle
+from typing import get_args
 
 import pytest
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
 from gptcache_magics.log import tell
+from gptcache_magics.replay.report import Level, Problem, Report
 from gptcache_magics.unprintable import printable
 from tests.support.shell import Typist, ask
 
@@ -43,3 +45,10 @@ def test_commands_show_what_is_stored_and_typed(magic: Typist) -> None:
         assert shown.replace("\n", "").isprintable()
     assert magic.refused(f"show {HOSTILE.replace(chr(13), '')}").isprintable()
     magic.told("off")
+
+
+def test_a_report_of_a_notebook_shows_what_it_quotes() -> None:
+    problems = [Problem(1, f"ask({HOSTILE})", "error", HOSTILE, level=level) for level in get_args(Level)]
+    report = Report(f"{HOSTILE}.ipynb", f"{HOSTILE}.jsonl", 1, 0, tuple(problems), (HOSTILE,))
+    assert repr(report).replace("\n", "").isprintable()
+    assert r"\x1b[2Jx\u202ey" in repr(report)
