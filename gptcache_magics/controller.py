@@ -185,9 +185,7 @@ class Controller:
         if not same or (init is not None and init is not cache.init_func):
             again = without_password(shlex.quote(str(where))) if where else ""
             if isinstance(where, Address):
-                again = " ".join(
-                    [again, f"--space {shlex.quote(where.space)}", *(["--pooled"] if where.pooled else [])]
-                )
+                again = where.typed
             raise CommandError(
                 f"The cache is on at {shared_place(cache.store)}. To change where the answers are: "
                 f"%gptcache off, then %gptcache on {again}".rstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
@@ -137,6 +138,12 @@ class Address:
     def place(self) -> str:
         """The address with its space, unless that is the default one."""
         return self.shown if self.space == DEFAULT_SPACE else f"{self.shown} (space {self.space})"
+
+    @property
+    def typed(self) -> str:
+        """What a user types behind ``%gptcache on`` to be there, without the password."""
+        space = [] if self.space == DEFAULT_SPACE else ["--space", shlex.quote(self.space)]
+        return " ".join([shlex.quote(self.shown), *space, *(["--pooled"] if self.pooled else [])])
 
     def clean(self, text: str) -> str:
         """Return a message without the password of this address."""

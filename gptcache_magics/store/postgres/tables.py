@@ -460,7 +460,7 @@ class TeamTables:
 
     def _refuse(self) -> NoReturn:
         raise StoreError(
-            f"The tables of {self.where} are only read here. To change them: %gptcache on {self.address.shown}"
+            f"The tables of {self.where} are only read here. To change them: %gptcache on {self.address.typed}"
         )
 
 

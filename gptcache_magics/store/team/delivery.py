@@ -108,7 +108,7 @@ class Delivery:
         verb = "waits" if number == 1 else "wait"
         return (
             f"{counted(number, noun)} {verb} in {store.where} to be sent to {store.address.place}. "
-            f"They are sent when the cache is on there again: %gptcache on {store.address.shown}"
+            f"They are sent when the cache is on there again: %gptcache on {store.address.typed}"
         )
 
     def _start(self) -> None:
