@@ -91,7 +91,7 @@ JOBS: Final = {
     "doctor": Job("%gptcache doctor"),
     "panel": Job("panel = gm.panel()", "import gptcache_magics as gm"),
     "first lookup over 200,000 vectors": Job(SEARCH),
-    "save --all": Job("%gptcache save --all saved.jsonl.gz"),
+    "save --all": Job("%gptcache save --all saved.jsonl"),
     "undo": Job("%gptcache undo", "%gptcache clear --yes", others=True),
     "clear": Job("%gptcache clear --yes", others=True),
     "clear --log": Job("%gptcache clear --log --yes", others=True),

@@ -26,6 +26,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
 from gptcache_magics.store.postgres.line import Late, _run
 from gptcache_magics.store.postgres.schema import VERSION
+from gptcache_magics.store.postgres.script import script
 
 Opened = Callable[..., TeamDatabase]
 WITHIN = 2.0
@@ -333,9 +334,14 @@ def test_a_role_that_may_not_set_up_learns_what_to_type(team_database: Database)
 
 
 def test_a_role_without_rights_learns_what_to_type(team: TeamDatabase, team_database: Database) -> None:
-    said = messages(team_database.role(f"nobody_{os.getpid()}"))
-    assert "may not use the store" in said
-    assert "team init" in said
+    nobody = f"nobody_{os.getpid()}"
+    said = messages(team_database.role(nobody))
+    assert f"The role {nobody} may not use the store" in said
+    assert "team init postgresql://OWNER@" in said
+    *_, grant = said.partition("in psql: ")
+    team_database.run(script("default"))
+    team_database.ask(grant)
+    TeamDatabase(Address.parse(team_database.role(nobody))).connect()
 
 
 def test_a_role_that_may_only_read_is_known(team: TeamDatabase, team_database: Database, opened: Opened) -> None:

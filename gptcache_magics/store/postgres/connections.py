@@ -138,8 +138,9 @@ class Connections:
             if line.closed:
                 self._forget(line)
                 raise _Dead(failed) from None
+            role = line.info.user
             self._give_back(line)
-            raise running(failed, self._address) from failed
+            raise running(failed, self._address, role) from failed
         except StoreError:
             self._give_back(line)
             raise
@@ -287,7 +288,8 @@ def connected(address: Address) -> Iterator[Line]:
     except Late:
         raise TeamAway(AWAY.format(address.shown, LATE)) from None
     except psycopg.Error as error:
-        raise (connecting if line is None else running)(error, address) from error
+        failed = connecting(error, address) if line is None else running(error, address, line.info.user)
+        raise failed from error
     finally:
         if line is not None:
             line.drop()

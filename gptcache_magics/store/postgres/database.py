@@ -20,7 +20,7 @@ from gptcache_magics.store.postgres.connections import (
     connected,
 )
 from gptcache_magics.store.postgres.contexts import large_contexts
-from gptcache_magics.store.postgres.failure import team_command
+from gptcache_magics.store.postgres.failure import setting_up
 from gptcache_magics.store.postgres.greeting import NeedsSchema, greet
 from gptcache_magics.store.postgres.leases import Leases
 from gptcache_magics.store.postgres.line import Line
@@ -137,7 +137,7 @@ class TeamDatabase:
             except psycopg.errors.InsufficientPrivilege:
                 raise StoreError(
                     f"There is no store of this version at {self.address.shown} yet, and this role may not make it. "
-                    f"Whoever runs the database types: {team_command(self.address)} --apply"
+                    f"Whoever runs the database types: {setting_up(self.address)}"
                 ) from None
 
     def _greet(self, line: Line) -> None:

@@ -11,8 +11,9 @@ from psycopg import errors
 
 from gptcache_magics.errors import StoreError, TeamAway
 from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address
+from gptcache_magics.store.postgres.roles import identifier, role_of
 
-__all__ = ["AWAY", "LATE", "SERVER_SIDE", "connecting", "running", "short", "team_command"]
+__all__ = ["AWAY", "LATE", "SERVER_SIDE", "connecting", "granting", "running", "setting_up", "short", "team_command"]
 
 AWAY: Final = "The team's store {0} is away: {1}."
 LATE: Final = "it did not answer in time"
@@ -74,14 +75,26 @@ _CONNECTING: Final = (
     ("starting up|shutting down", "The team's store {0} is away: its server is being started or stopped.", False),
     ("timeout expired|timed out", "The team's store {0} is away: its server does not answer.", False),
 )
+_USER: Final = re.compile(r"postgresql://(?:[^@/]*@)?")
 _BEFORE: Final = re.compile(r"(?:connection (?:is bad|failed): )?(?:connection to server (?:at|on) .*? failed: )?")
 _PATTERNS: Final = tuple((re.compile(pattern, re.DOTALL), sentence, final) for pattern, sentence, final in _CONNECTING)
 
 
-def team_command(address: Address, command: str = "init") -> str:
-    """Return the line that whoever runs the server types."""
-    space = "" if address.space == DEFAULT_SPACE else f" --space {quote(address.space)}"
-    return f"python -m gptcache_magics team {command} {quote(address.shown)}{space}"
+def team_command(url: str, space: str) -> str:
+    """Return the line that prints the SQL of a team's store and of the roles of a space."""
+    named = "" if space == DEFAULT_SPACE else f" --space {quote(space)}"
+    return f"python -m gptcache_magics team init {quote(url)}{named}"
+
+
+def setting_up(address: Address) -> str:
+    """Return what whoever runs the database of a member types to make the store."""
+    return f"{team_command(_USER.sub('postgresql://OWNER@', address.shown), address.space)} --apply"
+
+
+def granting(address: Address, role: str, kind: str) -> str:
+    """Return what whoever runs the database types, so that a role gets the rights of one of the ``KINDS``."""
+    grant = f"GRANT {identifier(role_of(address.space, kind))} TO {identifier(role)};"
+    return f"{setting_up(address)}, and in psql: {grant}"
 
 
 def connecting(error: psycopg.Error, address: Address) -> StoreError:
@@ -95,20 +108,20 @@ def connecting(error: psycopg.Error, address: Address) -> StoreError:
     return TeamAway(AWAY.format(address.shown, detail))
 
 
-def running(error: psycopg.Error, address: Address) -> StoreError:
-    """Return the sentence about a statement that failed on a sound connection."""
+def running(error: psycopg.Error, address: Address, role: str) -> StoreError:
+    """Return the sentence about a statement of a role that failed on a sound connection."""
     detail = _detail(error, address)
     if isinstance(error, errors.ReadOnlySqlTransaction):
         return StoreError(f"The team's store {address.shown} may only be read.")
     if isinstance(error, errors.InsufficientPrivilege):
         return StoreError(
-            f"The team's store {address.shown} does not allow that: {detail}. Whoever runs it gives the rights that "
-            f"this prints: {team_command(address)}"
+            f"The team's store {address.shown} does not allow that: {detail}. Whoever runs it types: "
+            f"{granting(address, role, 'editor')}"
         )
     if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
         return StoreError(
             f"The team's store {address.shown} lacks a part of its schema: {detail}. Whoever runs it types: "
-            f"{team_command(address)} --apply"
+            f"{setting_up(address)}"
         )
     if isinstance(error, SERVER_SIDE):
         return TeamAway(AWAY.format(address.shown, detail))

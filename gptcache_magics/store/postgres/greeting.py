@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from shlex import quote
 from typing import Final, NamedTuple
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.postgres.failure import team_command
+from gptcache_magics.store.postgres.failure import granting, setting_up
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.schema import PRODUCT, VERSION
 
@@ -82,12 +83,10 @@ def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
             "Create another: createdb -T template0 -E UTF8 DATABASE"
         )
     if not there or (usable and not filled):
-        raise NeedsSchema(
-            f"There is no store at {shown} yet. Whoever runs the database types: {team_command(address)} --apply"
-        )
-    denied = f"The role {role} may not use the store at {shown}. Whoever runs it gives the rights that this prints: "
+        raise NeedsSchema(f"There is no store at {shown} yet. Whoever runs the database types: {setting_up(address)}")
+    denied = f"The role {role} may not use the store at {shown}. Whoever runs it types: "
     if not usable or (marked and not readable):
-        raise StoreError(denied + team_command(address))
+        raise StoreError(denied + granting(address, role, "writer"))
     if not marked or line.one(_OURS)[0] != 3 or (found := line.row(_VERSION)) is None or found[0] != PRODUCT:
         raise StoreError(
             f"The schema gptcache at {shown} belongs to another program and was not touched. "
@@ -102,11 +101,11 @@ def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
     if version < VERSION:
         raise NeedsSchema(
             f"The store at {shown} is of an earlier version (schema {version}, this one needs {VERSION}). "
-            f"Whoever runs it types: {team_command(address)} --apply"
+            f"Whoever runs it types: {setting_up(address)}"
         )
     reads, writes = line.one(_RIGHTS)
     if not reads:
-        raise StoreError(denied + team_command(address))
+        raise StoreError(denied + granting(address, role, "writer"))
     if spaces and line.one(_BY_SPACE)[0]:
         writes = writes and _may_write(line, address, role)
     return Greeting(role, identity, reading or not writes)
@@ -123,7 +122,9 @@ def _may_write(line: Line, address: Address, role: str) -> bool:
     if address.space not in found["read"]:
         others = sorted(found["read"])
         which = (
-            f"It may use {', '.join(others)}: --space {others[0]}" if others else f"{team_command(address)} makes roles"
+            f"It may use {', '.join(others)}: --space {quote(others[0])}."
+            if others
+            else f"Whoever runs it types: {granting(address, role, 'writer')}"
         )
-        raise StoreError(f"The role {role} may not use the space {address.space} of {address.shown}. {which}.")
+        raise StoreError(f"The role {role} may not use the space {address.space} of {address.shown}. {which}")
     return address.space in found["write"]

@@ -28,9 +28,9 @@ def printed(address: Address) -> str:
     lines = [
         f"-- The store of a team ({PRODUCT}, schema {VERSION}) and the roles of its space {space}.",
         "-- The owner of the database runs it, with the right to create roles, and again at any time:",
-        f"--   {team_command(address)} | psql {quote(address.shown)}",
+        f"--   {team_command(address.shown, address.space)} | psql {quote(address.shown)}",
         "-- or, without psql:",
-        f"--   {team_command(address)} --apply",
+        f"--   {team_command(address.shown, address.space)} --apply",
         "-- Members get one of these roles:",
         *roles,
         f"--   CREATE ROLE ann LOGIN; GRANT {writer} TO ann; \\password ann",
