@@ -335,13 +335,14 @@ def test_a_role_that_may_not_set_up_learns_what_to_type(team_database: Database)
 
 def test_a_role_without_rights_learns_what_to_type(team: TeamDatabase, team_database: Database) -> None:
     nobody = f"nobody_{os.getpid()}"
-    said = messages(team_database.role(nobody))
+    url = team_database.role(nobody)
+    said = messages(url)
     assert f"The role {nobody} may not use the store" in said
     assert "team init postgresql://OWNER@" in said
     *_, grant = said.partition("in psql: ")
     team_database.run(script("default"))
     team_database.ask(grant)
-    TeamDatabase(Address.parse(team_database.role(nobody))).connect()
+    TeamDatabase(Address.parse(url)).connect()
 
 
 def test_a_role_that_may_only_read_is_known(team: TeamDatabase, team_database: Database, opened: Opened) -> None:
