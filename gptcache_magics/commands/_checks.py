@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -269,7 +270,8 @@ def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
     except TimeoutError:
         return Check("the file", True, f"no damage found in {seconds:g} s, which was not enough for all of it")
     except StoreError as error:
-        return Check("the file", False, str(error), "The next use sets a damaged file aside")
+        damaged = isinstance(error.__cause__, sqlite3.Error)  # other sentences say what to type
+        return Check("the file", False, str(error), "The next use sets a damaged file aside" if damaged else "")
     hint = "Save what can be read: %gptcache save FILE --all" if found else ""
     return Check("the file", not found, found or f"no damage in {byte_size(path.stat().st_size)}", hint)
 

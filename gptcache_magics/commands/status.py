@@ -132,9 +132,11 @@ def _team(store: Store) -> str:
     answers = left.get("entry", 0) + left.get("overtaken", 0)
     if team.trouble:
         since = team.database.away_since
-        away = f"away since {_moment(since)}" if since is not None else "away"
-        parts.append(f"{away}: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
-        parts.append("nothing of it is lost: it is in this folder, and sent when the team's store answers")
+        state, then = f"away since {_moment(since)}" if since is not None else "away", "the team's store answers"
+        if team.database.refused or not team.database.away:  # waiting does not help
+            state, then = "cannot be used (see Warnings)", "that is mended"
+        parts.append(f"{state}: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
+        parts.append(f"nothing of it is lost: it is in this folder, and sent when {then}")
     elif answers:
         parts.append(f"{counted(answers, 'answer')} {'is' if answers == 1 else 'are'} being sent")
     return ", ".join(parts)

@@ -193,6 +193,15 @@ def left(database: Database) -> int:
     return int(database.ask("SELECT count(*) FROM gptcache.entry")[0][0])
 
 
+def test_a_team_that_refuses_is_not_called_away(magic: Typist, team_database: Database) -> None:
+    magic.told(f"on {team_database.url_of('nobody-here', 'wrong')}")
+    ask("What is the capital of Peru?")
+    team = gm.status().team
+    assert "cannot be used (see Warnings): 1 answer waits to be sent" in team
+    assert "sent when that is mended" in team
+    assert "away" not in team
+
+
 def test_a_lost_team_is_said_and_replay_names_it(magic: Typist, team_database: Database) -> None:
     magic.told(f"on {team_database.url}")
     ask("What is the capital of Peru?")

@@ -70,6 +70,7 @@ class Connections:
         self._failures = 0
         self._first = 0.0
         self._why = ""
+        self._refused = False
         self._until = 0.0
 
     # Away or not
@@ -87,6 +88,11 @@ class Connections:
         """Moment of the first failure since the store answered last; None if it can be asked."""
         return self._first if self._why else None
 
+    @property
+    def refused(self) -> bool:
+        """Whether only the user can mend why nobody is asked, such as a wrong password."""
+        return bool(self._why) and self._refused
+
     def _worked(self) -> None:
         if self._failures:
             self._failures, self._why = 0, ""
@@ -96,7 +102,8 @@ class Connections:
         if not self._failures:
             self._first = time.time()
         self._failures += 1
-        if self._failures >= FAILURES or not isinstance(error, TeamAway):
+        self._refused = not isinstance(error, TeamAway)
+        if self._failures >= FAILURES or self._refused:
             self._until, self._why = time.monotonic() + AWAY_SECONDS, str(error)
             self._drop_free()
 

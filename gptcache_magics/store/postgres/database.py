@@ -118,6 +118,11 @@ class TeamDatabase:
         """Moment since which the store cannot be asked; None if it can."""
         return self._connections.away_since
 
+    @property
+    def refused(self) -> bool:
+        """Whether only the user can mend why it cannot be asked, such as a wrong password."""
+        return self._connections.refused
+
     # Connecting
 
     def connect(self) -> None:
