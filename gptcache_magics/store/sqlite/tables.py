@@ -24,7 +24,7 @@ from gptcache_magics.store.protocol import (
     UnshapedEntry,
 )
 from gptcache_magics.store.reasons import Kind
-from gptcache_magics.store.sqlite.conditions import chosen, where_lookups
+from gptcache_magics.store.sqlite.conditions import chosen, in_order, names_few, where_lookups
 from gptcache_magics.store.sqlite.damage import column_fits, fits
 from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.part import SQLitePart
@@ -80,10 +80,14 @@ class SQLiteTables(SQLitePart):
         """Return entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
-            # Entries by id, shape or text are few: going through all by the index would cost more than a sort.
-            few = any(each is not None for each in (selection.ids, selection.shape, selection.grep))
-            order = "+e.created" if few else "e.created"
-            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {order} DESC LIMIT ?"
+            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {{}} DESC LIMIT ?"
+            if names_few(selection) or selection.grep is not None:  # to sort them costs less than to go through all
+                sql = sql.format("+e.created")
+            elif in_order(selection):
+                sql = sql.format("e.created")
+            else:  # all are read, in the order of the file
+                newest = f"SELECT e.id FROM entry e NOT INDEXED WHERE {where} ORDER BY +e.created DESC LIMIT ?"
+                sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE e.id IN ({newest}) ORDER BY +e.created DESC"
             return list(filter(None, map(self._sound_row, db.execute(sql, (*values, _limit(limit))))))
 
         return self._select(self._connections.read, selection, work, limit)
