@@ -27,6 +27,8 @@ HEADS_FROM: Final = 0.9
 """Cosine below which comparing heads saves no time: too many of them are undecided."""
 FEW: Final = 4_000
 """Most vectors that are always compared in full, in 0.5 ms."""
+FEWEST: Final = 16
+"""Least number of vectors that a table grows by."""
 STEP: Final = 256
 SLACK: Final = 0.01
 """Most that the length of a sound vector differs from 1."""
@@ -112,11 +114,9 @@ class VectorTable:
         return [Neighbour(self._ids[row], min(cosine, 1.0)) for cosine, row in nlargest(limit, found)]
 
     def _grow(self) -> None:
-        for name in ("_matrix", "_heads", "_tails"):
-            array = getattr(self, name)
-            larger = np.empty((2 * len(array), *array.shape[1:]), np.float32)  # takes no memory until it is written to
-            larger[: len(array)] = array
-            setattr(self, name, larger)
+        # In place, which moves nothing where the memory behind is free. The matrix last: an interrupt may come between.
+        for array in (self._heads, self._tails, self._matrix):
+            array.resize((len(self._matrix) * 5 // 4 + FEWEST, *array.shape[1:]), refcheck=False)
 
 
 def _products(matrix: Vector, vector: Vector) -> Vector:

@@ -37,7 +37,7 @@ def checksum(entry: Entry | EntryRow) -> int:
 
 def vector_checksum(id: int, embedder: str, context: bytes | None, vector: bytes | None) -> int:
     """Return blake2b-64 over the vector of an entry, and the place where searches find it."""
-    return _number(f"{id} {embedder} ".encode() + (context or b"") + (vector or b""))
+    return _number(b"%d %b %b%b" % (id, embedder.encode(), context or b"", vector or b""))
 
 
 def label_checksum(asked: int, entry: int, right: bool) -> int:
