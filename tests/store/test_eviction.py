@@ -1,6 +1,5 @@
 """A limit holds for everything that is kept, and the space of what it removes is used again."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -136,27 +135,48 @@ def test_questions_of_removed_entries_go_with_them(store: SQLiteStore) -> None:
     assert len(store.questions_of([key(name) for name in "abcd"])) == 3
 
 
-@pytest.mark.skipif(os.name == "nt" or not shutil.which("mount"), reason="needs a small disk")
-def test_entries_are_evicted_on_a_full_disk(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder with a disk of 24 MB of its own."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no disk can be mounted here")
-    try:
-        store = SQLiteStore(disk)
-        for number in range(1_000):
-            store.put(make_entry(number, b"x" * 2_000, created=1e9 + number), GPT)
-        (disk / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 400_000)))
-        with pytest.raises(StoreError, match="full"):
-            store.put(make_entry("large", b"x" * 8_000_000), GPT)
-        count, held = store.count()
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
-        assert store.evict(held // 2) >= count // 3
-        store.put(make_entry("new", b"x" * 4_000), GPT)
-        assert store.get(key("new")) is not None
-        store.close()
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+def fill_up(disk: Path, store: SQLiteStore, left: int) -> None:
+    """Leave room for a few entries on a disk, and let the store notice that."""
+    (disk / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - left)))
+    with pytest.raises(StoreError, match=r"full\. Make room on its disk"):
+        store.put(make_entry("large", b"x" * 8_000_000), GPT)
+
+
+def test_entries_are_evicted_on_a_full_disk(small_disk: Path) -> None:
+    store = SQLiteStore(small_disk)
+    for number in range(1_000):
+        store.put(make_entry(number, b"x" * 2_000, created=1e9 + number), GPT)
+    fill_up(small_disk, store, 400_000)
+    count, held = store.count()
+
+    assert store.evict(held // 2) >= count // 3
+    store.put(make_entry("new", b"x" * 4_000), GPT)
+    assert store.get(key("new")) is not None
+    store.close()
+
+
+def test_a_full_disk_can_be_cleared(small_disk: Path) -> None:
+    store = SQLiteStore(small_disk)
+    store.put_all((make_entry(number, b"x" * 200) for number in range(12_000)), [GPT], replace=True)
+    with closing(sqlite3.connect(small_disk / "cache.db")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    fill_up(small_disk, store, 200_000)
+
+    assert store.clear() == 12_000
+    assert store.count() == (0, 0)
+    store.close()
 
 
 def test_an_answer_that_waits_to_be_sent_to_a_team_is_not_evicted(store: SQLiteStore) -> None:

@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from gptcache_magics.errors import StoreError
-from gptcache_magics.store.sqlite.database import code_of
 from gptcache_magics.store.sqlite.live import LIVE, generations
 from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
 from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
@@ -100,7 +96,8 @@ class SQLiteEviction(SQLiteRemoval):
             self.forget_removed()
             over -= kept.removed
         while over > 0 and time.monotonic() < end:
-            number, freed = self._step(partial(_evict, kept, over))
+            time.sleep(PAUSE_SECONDS)
+            number, freed = self._step(partial(_evict, kept, over), LOOKED_AT)
             if not number:
                 break
             evicted, over = evicted + number, over - freed
@@ -110,23 +107,12 @@ class SQLiteEviction(SQLiteRemoval):
         """Delete the oldest earlier answers. Return their bytes."""
         freed = 0.0
         while freed < over and time.monotonic() < end:
-            number, size = self._step(partial(_forget_history, over - freed))
+            time.sleep(PAUSE_SECONDS)
+            number, size = self._step(partial(_forget_history, over - freed), LOOKED_AT)
             if not number:
                 break
             freed += size
         return freed
-
-    def _step(self, work: Callable[[sqlite3.Connection, int], tuple[int, float]]) -> tuple[int, float]:
-        """Run a short transaction, with one row only where the disk is full: the journal has room for it."""
-        time.sleep(PAUSE_SECONDS)
-        try:
-            return self._write(lambda db: work(db, LOOKED_AT), patient=False)
-        except StoreError as error:
-            if not isinstance(error.__cause__, sqlite3.Error) or code_of(error.__cause__) != sqlite3.SQLITE_FULL:
-                raise
-        with suppress(StoreError):  # then the journal begins again at its start
-            self._connections.read(lambda db: db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall())
-        return self._connections.write(lambda db: work(db, 1), patient=False)
 
 
 def _kept(db: sqlite3.Connection, limit: int) -> Kept:

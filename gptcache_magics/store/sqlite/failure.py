@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -27,6 +28,8 @@ def failure(error: Exception, where: str, verb: str) -> StoreError:
     hint = ""
     if code in NO_SHARED_MEMORY:
         hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
+    if code == sqlite3.SQLITE_FULL:
+        hint = ". Make room on its disk, or use another: %gptcache off, then %gptcache on FOLDER"
     return StoreError(f"The store {where} {verb}: {error}{hint}")
 
 

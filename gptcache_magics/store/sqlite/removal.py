@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
+from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.store.sqlite.conditions import chosen, where_entries
+from gptcache_magics.store.sqlite.database import code_of
 from gptcache_magics.store.sqlite.live import LIVE, generations, is_left_over
 from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.sweeper import Sweeper, spare_pages
@@ -72,16 +75,27 @@ class SQLiteRemoval(SQLitePart):
         count = f"SELECT count(*) FROM entry e WHERE {LIVE}"
         number: int = self._connections.read(lambda db: db.execute(count).fetchone()[0])
 
-        def work(db: sqlite3.Connection) -> None:
-            newest = f"SELECT e.id FROM entry e WHERE {LIVE} ORDER BY e.created DESC LIMIT {DROPPED_KEPT}"
-            db.execute(f"INSERT INTO dropped (id, why) SELECT id, 'removed' FROM ({newest})")
+        def work(db: sqlite3.Connection, most: int) -> None:
+            newest = f"SELECT e.id FROM entry e WHERE {LIVE} ORDER BY e.created DESC LIMIT ?"
+            db.execute(f"INSERT INTO dropped (id, why) SELECT id, 'removed' FROM ({newest})", (most,))
             db.execute("INSERT INTO dropped (id) VALUES (NULL)")
             forget_dropped(db)
             db.execute("UPDATE generation SET kept=since, since=number+1, number=number+1, removal=removal+1")
             db.execute("DELETE FROM damaged")
 
-        self._write(work)
+        self._step(work, DROPPED_KEPT, patient=True)
         return number
+
+    def _step(self, work: Callable[[sqlite3.Connection, int], T], most: int, *, patient: bool = False) -> T:
+        """Run a transaction that may change ``most`` rows, or one where the disk is full: the journal has that room."""
+        try:
+            return self._write(lambda db: work(db, most), patient=patient)
+        except StoreError as error:
+            if not isinstance(error.__cause__, sqlite3.Error) or code_of(error.__cause__) != sqlite3.SQLITE_FULL:
+                raise
+        with suppress(StoreError):  # then the journal begins again at its start
+            self._connections.read(lambda db: db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall())
+        return self._connections.write(lambda db: work(db, 1), patient=patient)
 
     def _remove(self, selection: Selection) -> int:
         def selected(db: sqlite3.Connection) -> list[int]:
