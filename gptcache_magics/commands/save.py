@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._progress import ProgressLine
@@ -14,6 +14,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
 from gptcache_magics.text.amounts import byte_size, counted
 
+COMPRESSED: Final = (".bz2", ".gz", ".xz", ".zip", ".zst")
 EXAMPLE = "%gptcache save lesson.jsonl"
 
 
@@ -39,6 +40,12 @@ def save(
 
     if controller.verifying:
         return f"{path} was not written: this notebook is being verified."
+    name = Path(path)
+    if name.suffix.lower() in COMPRESSED:
+        raise CommandError(
+            f"save: a bundle is written as text, which diff and git can read. Compress it afterwards: "
+            f"%gptcache save {name.with_suffix('')}"
+        )
     cache = controller.cache
     if at is None and cache is not None and cache.external_cache:
         raise CommandError(

@@ -214,6 +214,11 @@ def test_an_answer_that_later_calls_may_not_get_is_not_saved(magic: Typist, serv
     assert magic.told("save lesson.jsonl") == "Nothing to save: no entry fits. Save entries of other runs, too: --all"
 
 
+def test_a_name_of_a_compressed_file_is_refused(used: Typist, path: Path) -> None:
+    assert used.refused(f"save {path}.gz").endswith(f"%gptcache save {path}")
+    assert not Path(f"{path}.gz").exists()
+
+
 def test_a_store_that_is_not_on_is_saved_too(used: Typist, path: Path) -> None:
     used.told("off")
 
