@@ -163,7 +163,7 @@ def _forget(db: sqlite3.Connection, first: int, last: int) -> None:
     forgotten = db.execute("SELECT entry, asked FROM lookup WHERE number BETWEEN ? AND ?", (first, last)).fetchall()
     db.execute("DELETE FROM lookup WHERE number BETWEEN ? AND ?", (first, last))
     if kept <= LOOKUPS_READ:
-        _forget_questions(db, {id for row in forgotten for id in row if id is not None})
+        _forget_questions(db, {id for row in forgotten for id in row if type(id) is int})  # others are damaged
 
 
 def _forget_questions(db: sqlite3.Connection, ids: Iterable[int]) -> None:
