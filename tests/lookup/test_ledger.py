@@ -13,7 +13,7 @@ import pytest
 import gptcache_magics as gm
 from gptcache_magics.lookup.ledger import RECENT_LOOKUPS, Ledger
 from gptcache_magics.settings import CELL, Cell, Settings
-from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store, Usage
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Period, Selection, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.processes import run
@@ -38,7 +38,7 @@ def ledger(store: SQLiteStore) -> Iterator[Ledger]:
     ledger.close()
 
 
-def note(ledger: Ledger, question: str = "question", hit: bool = False) -> object:
+def note(ledger: Ledger, question: str = "question", hit: bool = False) -> Lookup:
     """Note one lookup."""
     return ledger.note("hit" if hit else "miss", None, 0.001, key=KEY, question=question, configuration=MINI)
 
@@ -123,14 +123,12 @@ def test_a_lookup_carries_the_running_cell(ledger: Ledger, store: SQLiteStore) -
     assert cells == [["", "", None, ""], ["analysis.ipynb", "cell-1", 12, "first line"]]
 
 
-def failing(folder: Path, *, fails: bool) -> None:
-    """Make the database refuse lookups, or take them again."""
-    db = sqlite3.connect(folder / "cache.db", isolation_level=None)
-    if fails:
-        db.execute("CREATE TRIGGER full BEFORE INSERT ON lookup BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
-    else:
-        db.execute("DROP TRIGGER full")
-    db.close()
+def note_too_large(ledger: Ledger) -> Lookup:
+    """Note a hit with a number that SQLite refuses. Nothing is written until it has another."""
+    token = CELL.set(Cell("analysis.ipynb", "cell-1", 2**70, "first line"))
+    lookup = note(ledger, hit=True)
+    CELL.reset(token)
+    return lookup
 
 
 @pytest.mark.slow
@@ -138,20 +136,20 @@ def test_a_store_that_fails_loses_no_lookup_and_the_failure_is_counted(
     ledger: Ledger, store: SQLiteStore, tmp_path: Path
 ) -> None:
     note(ledger, hit=True)
-    failing(tmp_path, fails=True)
+    refused = note_too_large(ledger)
     ledger.flush()
     assert ledger.failures >= 1
     assert "writing lookups" in ledger.last_error
-    assert "disk is full" in ledger.last_error
+    assert "too large" in ledger.last_error
     note(ledger, hit=True)
     ledger.flush()
     assert written(tmp_path) == 0
 
-    failing(tmp_path, fails=False)
+    refused.execution_count = 7
     note(ledger, hit=True)
-    wait_until(lambda: written(tmp_path) == 3)
+    wait_until(lambda: written(tmp_path) == 4)
 
-    assert hits(store) == 3
+    assert hits(store) == 4
 
 
 def counted(store: Store, *, cells: bool) -> int:
@@ -164,26 +162,28 @@ def test_the_pending_lookups_of_a_failing_store_are_bounded_and_all_are_counted(
     ledger: Ledger, store: SQLiteStore, tmp_path: Path, locked: bool
 ) -> None:
     note(ledger)
-    wait_until(lambda: written(tmp_path) == 1)  # the thread has opened the file, before a trigger makes it foreign
+    wait_until(lambda: written(tmp_path) == 1)
+    refused = None
     with closing(sqlite3.connect(tmp_path / "cache.db", isolation_level=None, check_same_thread=False)) as other:
         if locked:
             other.execute("BEGIN IMMEDIATE")
-        else:
-            failing(tmp_path, fails=True)
         for _ in range(2):
             for _ in range(RECENT_LOOKUPS - 50):
                 note(ledger)
+            refused = refused or (None if locked else note_too_large(ledger))
             ledger.flush()
-        if locked:
+        if refused is None:
             with_those_that_wait = ledger.settled()
             assert [counted(with_those_that_wait, cells=cells) for cells in (True, False)] == [
                 2 * RECENT_LOOKUPS - 99
             ] * 2
             other.rollback()
         else:
-            failing(tmp_path, fails=False)
-    wait_until(lambda: written(tmp_path) == RECENT_LOOKUPS + 1)
-    assert [counted(store, cells=cells) for cells in (True, False)] == [2 * RECENT_LOOKUPS - 99] * 2
+            refused.execution_count = 7
+            note(ledger)
+    wait_until(lambda: written(tmp_path) == RECENT_LOOKUPS + 1 + (not locked))
+    every = 2 * RECENT_LOOKUPS - 99 + 2 * (not locked)
+    assert [counted(store, cells=cells) for cells in (True, False)] == [every] * 2
 
 
 def test_a_new_run_starts_at_nothing_and_keeps_what_was_written(ledger: Ledger, store: SQLiteStore) -> None:
