@@ -46,10 +46,13 @@ quick: .venv/all.stamp ## every quick test without a browser or a kernel: under 
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
 	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser
 
-test-3.12 test-3.13: test-3.%: ## every test but the browser's, on Python 3.12 or 3.13 where that is installed
+# Between the oldest Python and the newest one, the quick tests tell enough.
+test-3.12: SELECTED = not (browser or kernel or slow)
+test-3.13: SELECTED = not browser
+test-3.12 test-3.13: test-3.%: ## the quick tests on Python 3.12, every test but the browser's on 3.13, where they are installed
 	@if test -z "$(call interpreter,3.$*)"; then echo "Python 3.$* is not installed here: nothing was tested with it"; \
 	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
-		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser; \
+		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "$(SELECTED)" --ignore=tests/browser; \
 	fi
 
 faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
