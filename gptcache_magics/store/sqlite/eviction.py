@@ -45,9 +45,9 @@ _SAMPLE: Final = f"""SELECT avg(length(CAST(e.prompt AS BLOB)) + 2 * length(CAST
 _WAITS: Final = """e.team IS NOT NULL AND EXISTS
     (SELECT 1 FROM outbox o WHERE o.team=e.team AND o.kind IN ('entry', 'vector') AND o.id=e.id)"""
 _NEXT: Final = f"""SELECT e.id, e.bytes, {_USED} FROM entry e
-    WHERE e.pinned=0 AND {_USED} <= ?1 AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT ?2"""
-_AHEAD: Final = f"""SELECT e.id, e.bytes, iif(e.accessed <= ?1, e.accessed, -1) FROM entry e
-    WHERE e.pinned=0 AND {_USED} > ?1 AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT ?2"""
+    WHERE e.pinned=0 AND {_USED} <= :now AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT :most"""
+_AHEAD: Final = f"""SELECT e.id, e.bytes, iif(e.accessed <= :now, e.accessed, -1) FROM entry e
+    WHERE e.pinned=0 AND {_USED} > :now AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT :most"""
 
 
 class Kept(NamedTuple):
@@ -136,7 +136,8 @@ def _evict(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[
     """Delete the entries unused for longest. Return their number, and how much they counted."""
     end, now = time.monotonic() + STEP_SECONDS, time.time() + AHEAD
     # A moment in the future is no use: such an entry was used when it was last hit, if ever.
-    rows = [*db.execute(_AHEAD, (now, most)), *db.execute(_NEXT, (now, most))]
+    values = {"now": now, "most": most}
+    rows = [*db.execute(_AHEAD, values), *db.execute(_NEXT, values)]
     rows.sort(key=lambda row: row[2] if isinstance(row[2], float | int) else -1)
     taken: list[tuple[int]] = []
     freed = 0.0

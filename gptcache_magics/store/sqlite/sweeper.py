@@ -44,13 +44,13 @@ TRIES: Final = 30
 MOST_LOOKUPS: Final = 500_000
 LAST_ID: Final = 2**63 - 1
 SINCE: Final = "SELECT entry, asked FROM lookup WHERE number > ?"
-FORGET_QUESTION: Final = """DELETE FROM question WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE id=?1)
-    AND NOT EXISTS (SELECT 1 FROM label WHERE asked=?1) AND ?1 NOT IN (SELECT entry FROM label)"""
+FORGET_QUESTION: Final = """DELETE FROM question WHERE id=:id AND NOT EXISTS (SELECT 1 FROM entry WHERE id=:id)
+    AND NOT EXISTS (SELECT 1 FROM label WHERE asked=:id) AND :id NOT IN (SELECT entry FROM label)"""
 _OTHERS: Final = "removal<>(SELECT removal FROM generation)"
-DELETE_OLD: Final = "DELETE FROM entry WHERE id=? AND generation < (SELECT kept FROM generation)"
-DELETE_REMOVED: Final = f"DELETE FROM entry WHERE id IN (SELECT id FROM removed WHERE id=? AND {_OTHERS})"
-FORGET_ID: Final = f"DELETE FROM removed WHERE id=? AND {_OTHERS}"
-FORGET_HISTORY: Final = "DELETE FROM history WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE id=?1)"
+DELETE_OLD: Final = "DELETE FROM entry WHERE id=:id AND generation < (SELECT kept FROM generation)"
+DELETE_REMOVED: Final = f"DELETE FROM entry WHERE id IN (SELECT id FROM removed WHERE id=:id AND {_OTHERS})"
+FORGET_ID: Final = f"DELETE FROM removed WHERE id=:id AND {_OTHERS}"
+FORGET_HISTORY: Final = "DELETE FROM history WHERE id=:id AND NOT EXISTS (SELECT 1 FROM entry WHERE id=:id)"
 
 
 class Sweeper:
@@ -185,11 +185,11 @@ class Steps:
         def work(db: sqlite3.Connection) -> int | None:
             end = time.monotonic() + STEP_SECONDS
             for at in range(0, len(ids), AT_ONCE):
-                some = [(id,) for id in ids[at : at + AT_ONCE]]
+                some = [{"id": id} for id in ids[at : at + AT_ONCE]]
                 for each in filter(None, (sql, then, FORGET_HISTORY)):
                     db.executemany(each, some)
                 if time.monotonic() > end and at + AT_ONCE < len(ids):
-                    return some[-1][0]
+                    return some[-1]["id"]
             return None
 
         last = self._connections.write(work, patient=False)
@@ -208,11 +208,11 @@ class Steps:
         if not found or asked.ids is None:
             self._deleted, self._asked = False, None
             return False
-        unused = [id for id in found if id[0] not in asked.ids]
+        unused = [id for (id,) in found if id not in asked.ids]
 
         def work(db: sqlite3.Connection) -> None:
             new = {id for row in db.execute(SINCE, (asked.number,)) for id in row}
-            db.executemany(FORGET_QUESTION, [id for id in unused if id[0] not in new])
+            db.executemany(FORGET_QUESTION, [{"id": id} for id in unused if id not in new])
 
         if unused:
             self._connections.write(work, patient=False)
