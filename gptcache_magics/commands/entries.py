@@ -44,7 +44,6 @@ def entries(
     ``gptcache_magics.tables.columns.ENTRIES`` lists the columns.
     """
     from gptcache_magics.tables import columns, frames
-    from gptcache_magics.tables.mark import marked
 
     if sort is not None and sort not in columns.ENTRIES:
         known = ", ".join(columns.ENTRIES)
@@ -56,4 +55,4 @@ def entries(
     df = frames.entries(source.store, selection, limit=None if sort else limit)
     if sort is not None:
         df = df.sort_values(sort, ascending=False, kind="stable").head(limit or len(df))
-    return marked(df)
+    return df

@@ -31,11 +31,10 @@ def lookups(
     ``gptcache_magics.tables.columns.LOOKUPS`` lists the columns.
     """
     from gptcache_magics.tables import frames
-    from gptcache_magics.tables.mark import marked
 
     source = controller.explained(at, space)
     names = models_of(source.store, model)
-    df = frames.lookups(
+    return frames.lookups(
         source.store,
         period=source.period(since),
         model=names,
@@ -43,4 +42,3 @@ def lookups(
         execution_count=cell_number(source, cell),
         limit=limit,
     )
-    return marked(df)

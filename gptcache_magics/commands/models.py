@@ -33,14 +33,13 @@ def models(
     configurations, return one row for each parameter in which they differ.
     """
     from gptcache_magics.tables import frames
-    from gptcache_magics.tables.mark import marked
 
     source = controller.source(at, space).settled()
     if diff is None:
-        return marked(frames.models(source.store))
+        return frames.models(source.store)
     if isinstance(diff, str) or len(diff) != 2:
         raise CommandError(f"models: diff is two configurations. Got {diff!r}. Example: {EXAMPLE_DIFF}")
-    return marked(frames.differences(source.store, *(_one(source.store, str(name)) for name in diff)))
+    return frames.differences(source.store, *(_one(source.store, str(name)) for name in diff))
 
 
 def _one(store: Store, name: str) -> str:

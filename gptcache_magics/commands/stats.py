@@ -99,7 +99,6 @@ def stats(
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
     """
     from gptcache_magics.tables import frames
-    from gptcache_magics.tables.mark import marked
 
     if plot and reset:
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
@@ -116,7 +115,7 @@ def stats(
         from gptcache_magics.widgets.charts import Plot
 
         return Plot(Series.read(source.store, period=period, model=names, execution_count=count))
-    return marked(frames.stats(source.store, by, period=period, model=names, execution_count=count, wide=wide))
+    return frames.stats(source.store, by, period=period, model=names, execution_count=count, wide=wide)
 
 
 def _of_team() -> Source:

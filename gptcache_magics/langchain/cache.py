@@ -225,13 +225,12 @@ class GPTCache(BaseCache):
     ) -> pd.DataFrame:
         """Show hits, misses, money and time of this cache, as ``gptcache_magics.stats`` does for the one that is on."""
         from gptcache_magics.tables import frames, model_names
-        from gptcache_magics.tables.mark import marked
 
         check_choice("by", by, get_args(By))
         source = Source(self.store, self.ledger, "run")
         source.flush()
         names = model_names.fitting(frames.configurations(self.store), model) if model is not None else None
-        return marked(frames.stats(self.store, by, period=source.period(since), model=names, wide=wide))
+        return frames.stats(self.store, by, period=source.period(since), model=names, wide=wide)
 
     def place_keys(self, *, needed: bool) -> None:
         """Set placeholders for the keys that the recorded models need to be built, or take them away."""

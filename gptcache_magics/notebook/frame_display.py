@@ -53,7 +53,7 @@ def _places(name: str) -> list[Any]:
 
 
 class _Printer:
-    """What IPython calls to show a frame or a column."""
+    """Printer of a frame or a column, which IPython calls."""
 
     def __init__(self, kind: str, before: Printer | None) -> None:
         self.kind, self.before = kind, before

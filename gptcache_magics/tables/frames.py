@@ -41,6 +41,7 @@ from gptcache_magics.store.reasons import FAILURES, Kind, Reason, sentence
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.store.sums import FIGURES, INPUT, OUTPUT
 from gptcache_magics.tables.columns import ENTRIES, LOOKUPS, MATCH, MODELS, OUTCOME, STATS, WIDE, typed
+from gptcache_magics.tables.mark import marked
 from gptcache_magics.tables.model_names import UNKNOWN, named
 from gptcache_magics.tables.source import By
 
@@ -83,7 +84,7 @@ def stats(
         milliseconds = latencies["lookup_ms"].groupby(_keys(latencies, by), sort=False)
         table["median_lookup_ms"] = milliseconds.median().reindex(table.index)
         table["p95_lookup_ms"] = milliseconds.quantile(0.95).reindex(table.index)
-    return table
+    return marked(table)
 
 
 def tally(df: pd.DataFrame, by: By = "model", *, wide: bool = False) -> pd.DataFrame:
@@ -157,7 +158,7 @@ def models(store: Store) -> pd.DataFrame:
     df["hit_rate"] = hits / (hits + misses).where(hits + misses > 0)
     df["last_used"] = used
     df.index = pd.Index(df.index, name="model", dtype="object").astype("string")
-    return typed(df, MODELS)
+    return marked(typed(df, MODELS))
 
 
 def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
@@ -172,7 +173,7 @@ def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
             dtype="object",
         )
     df = pd.DataFrame(columns).astype("string").rename_axis("parameter")
-    return df[df.nunique(axis=1, dropna=False) > 1]
+    return marked(df[df.nunique(axis=1, dropna=False) > 1])
 
 
 def entries(
@@ -202,7 +203,7 @@ def entries(
     df["tags"] = df["tags"].str.strip()
     df["author"] = df["author"].where(df["author"] != "", None)
     df[["pinned", "edited"]] = df[["pinned", "edited"]].astype("bool")
-    return typed(df, ENTRIES)
+    return marked(typed(df, ENTRIES))
 
 
 def lookups(
@@ -245,7 +246,7 @@ def lookups(
         df = df[(df["execution_count"] == execution_count).fillna(False).astype("bool")]
     if cause is not None:
         df = df[df["cause"] == cause]
-    return df if limit is None else df.head(limit)
+    return marked(df if limit is None else df.head(limit))
 
 
 def outcomes(

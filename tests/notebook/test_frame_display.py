@@ -69,6 +69,14 @@ def test_what_is_made_of_a_table_is_shown_with_escapes_and_computed_with_raw(use
     pd.testing.assert_frame_equal(df, gm.entries())
 
 
+@pytest.mark.parametrize("line", ["remove --grep question --dry-run", "clear --dry-run"])
+def test_the_table_of_a_dry_run_is_shown_with_escapes(used: Typist, line: str) -> None:
+    text, html = shown(used.ip, used(line))
+    assert harmless(text)
+    assert html is not None
+    assert harmless(html)
+
+
 def test_other_frames_and_tables_without_such_marks_are_shown_as_pandas_shows_them(used: Typist) -> None:
     theirs = pd.DataFrame({"text": ["\x1b[31m"], "number": [1]})
     plain = gm.stats(by="total")
