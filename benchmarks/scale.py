@@ -141,7 +141,6 @@ def _report(found: dict[str, dict[str, float]]) -> None:
                 f"{each['others']:.2f}" if "others" in each else "",
             )
             for name, each in found.items()
-            if "seconds" in each
         ),
     )
 

@@ -309,4 +309,4 @@ class RequestCache:
 
 def _explained(search: Search, wait: TeamWait) -> Search:
     """Return a search in vain with the reason why another kernel's answer is not waited for."""
-    return replace(search, reason=search.reason or wait.ended)
+    return search if wait.ended is None else replace(search, reason=search.reason or wait.ended)

@@ -63,6 +63,7 @@ def open_store(where: str | Path | AnswerStore, opened: Callable[[str | Path], S
         return completed(where)
     scheme, slashes, _ = str(where).partition("://")
     if slashes:
-        meant = " A team's store is postgresql://USER@HOST/DATABASE" if scheme.lower().startswith(("p", "sql")) else ""
-        raise StoreError(f"No store for {scheme}:// addresses. A store is a folder, or :memory:{meant and '.'}{meant}")
+        meant = scheme.lower().startswith(("p", "sql"))
+        team = ". A team's store is postgresql://USER@HOST/DATABASE" if meant else ""
+        raise StoreError(f"No store for {scheme}:// addresses. A store is a folder, or :memory:{team}")
     return (_opened or opened)(where)

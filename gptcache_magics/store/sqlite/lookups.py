@@ -28,7 +28,7 @@ from gptcache_magics.store.sqlite.statements import (
     tag_values,
 )
 from gptcache_magics.store.sqlite.sums import FACTS, SumChanges, counts, fold, forget_sums
-from gptcache_magics.store.sqlite.sweeper import LAST_ID
+from gptcache_magics.store.sqlite.sweeper import FORGET_QUESTIONS, LAST_ID, LOOKUPS_READ
 from gptcache_magics.store.sums import Facts, Sum
 
 __all__ = ["SQLiteLookups"]
@@ -38,14 +38,9 @@ MOST_LOOKUPS: Final = 2_000
 """Most lookups to forget when others are recorded, in 20 ms; twice those recorded, if that is more."""
 MOST_QUESTIONS: Final = 10_000
 """Most questions to forget in one transaction, in 20 ms."""
-LOOKUPS_READ: Final = 500_000
-"""Most lookups that are read to know whether they have a question, in 0.2 s."""
 PAUSE_SECONDS: Final = 0.005
 """Pause between two such transactions."""
-FORGET_QUESTIONS: Final = """DELETE FROM question WHERE id IN (SELECT value FROM json_each(?))
-    AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.id=question.id)
-    AND NOT EXISTS (SELECT 1 FROM label l WHERE l.asked=question.id) AND id NOT IN (SELECT entry FROM label)
-    AND id NOT IN (SELECT entry FROM lookup WHERE entry IS NOT NULL
+UNASKED: Final = """id NOT IN (SELECT entry FROM lookup WHERE entry IS NOT NULL
         UNION ALL SELECT asked FROM lookup WHERE asked IS NOT NULL)"""
 
 
@@ -101,7 +96,8 @@ class SQLiteLookups(SQLitePart):
                 [(len(times), max(times), number) for number, times in hits.items()],
             )
             if newest - oldest >= keep * 1.1:
-                _forget(db, oldest, min(newest - keep, oldest + max(MOST_LOOKUPS, 2 * len(rows)) - 1))
+                last = min(newest - keep, oldest + max(MOST_LOOKUPS, 2 * len(rows)) - 1)
+                _forget(db, oldest, last, newest - last)
                 fold(db)
 
         self._write(work, patient=False)
@@ -157,9 +153,8 @@ class SQLiteLookups(SQLitePart):
         db.executemany(PUT_CONFIGURATION, map(configuration_values, new))
 
 
-def _forget(db: sqlite3.Connection, first: int, last: int) -> None:
-    """Forget the oldest lookups, with these numbers, and the questions that only they had."""
-    kept = db.execute("SELECT coalesce(max(number), 0) - ? FROM lookup", (last,)).fetchone()[0]
+def _forget(db: sqlite3.Connection, first: int, last: int, kept: int) -> None:
+    """Forget the oldest lookups, with these numbers, and the questions that only they had; ``kept`` others stay."""
     forgotten = db.execute("SELECT entry, asked FROM lookup WHERE number BETWEEN ? AND ?", (first, last)).fetchall()
     db.execute("DELETE FROM lookup WHERE number BETWEEN ? AND ?", (first, last))
     if kept <= LOOKUPS_READ:
@@ -168,4 +163,4 @@ def _forget(db: sqlite3.Connection, first: int, last: int) -> None:
 
 def _forget_questions(db: sqlite3.Connection, ids: Iterable[int]) -> None:
     """Forget those of these questions that no entry, no label and no lookup has."""
-    db.execute(FORGET_QUESTIONS, (json.dumps([*ids]),))
+    db.execute(f"{FORGET_QUESTIONS} AND {UNASKED}", (json.dumps([*ids]),))

@@ -7,6 +7,7 @@ nothing: the next one that uses the file goes on.
 from __future__ import annotations
 
 import atexit
+import json
 import sqlite3
 import threading
 import time
@@ -20,7 +21,7 @@ from gptcache_magics.store.sqlite.database import identity_of
 from gptcache_magics.store.sqlite.live import generations
 from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
 
-__all__ = ["STEP_SECONDS", "Sweeper", "free_pages", "spare_pages"]
+__all__ = ["FORGET_QUESTIONS", "LAST_ID", "LOOKUPS_READ", "STEP_SECONDS", "Sweeper", "free_pages", "spare_pages"]
 
 STEP_SECONDS: Final = 0.02
 """Longest transaction, roughly: others wait for it."""
@@ -41,11 +42,14 @@ CLOSING_SECONDS: Final = 0.25
 EXIT_SECONDS: Final = 2.0
 TRIES: Final = 30
 """How often in a row a busy file is tried."""
-MOST_LOOKUPS: Final = 500_000
+LOOKUPS_READ: Final = 500_000
+"""Most lookups that are read to know whether they have a question, in 0.2 s."""
 LAST_ID: Final = 2**63 - 1
 SINCE: Final = "SELECT entry, asked FROM lookup WHERE number > ?"
-FORGET_QUESTION: Final = """DELETE FROM question WHERE id=:id AND NOT EXISTS (SELECT 1 FROM entry WHERE id=:id)
-    AND NOT EXISTS (SELECT 1 FROM label WHERE asked=:id) AND :id NOT IN (SELECT entry FROM label)"""
+FORGET_QUESTIONS: Final = """DELETE FROM question WHERE id IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.id=question.id)
+    AND NOT EXISTS (SELECT 1 FROM label l WHERE l.asked=question.id) AND id NOT IN (SELECT entry FROM label)"""
+"""Forget those of some questions that no entry and no label has."""
 _OTHERS: Final = "removal<>(SELECT removal FROM generation)"
 DELETE_OLD: Final = "DELETE FROM entry WHERE id=:id AND generation < (SELECT kept FROM generation)"
 DELETE_REMOVED: Final = f"DELETE FROM entry WHERE id IN (SELECT id FROM removed WHERE id=:id AND {_OTHERS})"
@@ -212,7 +216,7 @@ class Steps:
 
         def work(db: sqlite3.Connection) -> None:
             new = {id for row in db.execute(SINCE, (asked.number,)) for id in row}
-            db.executemany(FORGET_QUESTION, [{"id": id} for id in unused if id not in new])
+            db.execute(FORGET_QUESTIONS, (json.dumps([id for id in unused if id not in new]),))
 
         if unused:
             self._connections.write(work, patient=False)
@@ -252,7 +256,7 @@ class Asked(NamedTuple):
 
 def _asked(db: sqlite3.Connection) -> Asked:
     first, last = db.execute(LOOKUP_ENDS).fetchone()
-    if last - first > MOST_LOOKUPS:
+    if last - first > LOOKUPS_READ:
         return Asked(None, last)
     return Asked({id for row in db.execute(SINCE, (first - 1,)) for id in row}, last)
 

@@ -80,14 +80,13 @@ class SQLiteTables(SQLitePart):
         """Return entries, newest first."""
 
         def work(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[EntryRow]:
-            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {where} ORDER BY {{}} DESC LIMIT ?"
-            if names_few(selection) or selection.grep is not None:  # to sort them costs less than to go through all
-                sql = sql.format("+e.created")
-            elif in_order(selection):
-                sql = sql.format("e.created")
-            else:  # all are read, in the order of the file
-                newest = f"SELECT e.id FROM entry e NOT INDEXED WHERE {where} ORDER BY +e.created DESC LIMIT ?"
-                sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE e.id IN ({newest}) ORDER BY +e.created DESC"
+            few = names_few(selection) or selection.grep is not None
+            # To sort a few costs less than to go through all by an index.
+            order = "e.created" if in_order(selection) and not few else "+e.created"
+            newest = f"{where} ORDER BY {order} DESC LIMIT ?"
+            if not (few or in_order(selection)):  # all are read, in the order of the file
+                newest = f"e.id IN (SELECT e.id FROM entry e NOT INDEXED WHERE {newest}) ORDER BY {order} DESC"
+            sql = f"SELECT {ENTRY}, e.id, e.checksum FROM entry e WHERE {newest}"
             return list(filter(None, map(self._sound_row, db.execute(sql, (*values, _limit(limit))))))
 
         return self._select(self._connections.read, selection, work, limit)
