@@ -65,10 +65,11 @@ class Started:
         return self.process.stdout.readline().strip() if ready else ""
 
     def tell(self) -> None:
-        """Let it go on to what comes next."""
+        """Let it go on to what comes next. One that has ended says so with its next line."""
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
 
     def kill(self) -> None:
         """End it at once."""

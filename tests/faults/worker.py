@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from langchain_core.globals import get_llm_cache
@@ -165,9 +166,9 @@ class Worker:
         done = kind if kind in ("clear", "refresh", *TABLES) else "answer"
         self.note(done if kept else "not stored", prompt, answer)
 
-    def interrupt(self, *_: object) -> None:
-        """Raise, if the cache or the model is at work."""
-        if self.inside:
+    def interrupt(self, _: int, frame: FrameType | None) -> None:
+        """Raise, if the cache or the model is at work. A second one may come before the first is noted."""
+        if self.inside and frame and frame.f_code is not Worker.work.__code__:
             self.interrupted = True
             raise Interrupted
 
