@@ -182,9 +182,11 @@ def test_the_pending_lookups_of_a_failing_store_are_bounded_and_all_are_counted(
         else:
             refused.execution_count = 7
             note(ledger)
-    wait_until(lambda: written(tmp_path) == RECENT_LOOKUPS + 1 + (not locked))
     every = 2 * RECENT_LOOKUPS - 99 + 2 * (not locked)
-    assert [counted(store, cells=cells) for cells in (True, False)] == [every] * 2
+    wait_until(lambda: counted(store, cells=True) == every)
+    assert counted(store, cells=False) == every
+    # One fewer where a write that was bound to fail was still under way when the last lookup was noted.
+    assert RECENT_LOOKUPS + 1 <= written(tmp_path) <= RECENT_LOOKUPS + 2
 
 
 def test_a_new_run_starts_at_nothing_and_keeps_what_was_written(ledger: Ledger, store: SQLiteStore) -> None:
