@@ -343,14 +343,14 @@ class Controller:
 
 
 def _set_by_hand() -> GPTCache | None:
-    """Return LangChain's global cache if it is a ``GPTCache``. Imports nothing: before ``GPTCache``, there is none."""
+    """Return LangChain's global cache if it is an open ``GPTCache``. Imports nothing: before it, there is none."""
     kind = getattr(sys.modules.get("gptcache_magics.langchain.cache"), "GPTCache", None)
     if kind is None:
         return None
     from langchain_core.globals import get_llm_cache
 
     cache = get_llm_cache()
-    return cache if isinstance(cache, kind) else None
+    return cache if isinstance(cache, kind) and not cache.closed else None
 
 
 def _is_at(cache: GPTCache, where: str | Path | Address | None) -> bool:

@@ -57,6 +57,13 @@ def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_cache_is_left() -> Iterator[None]:
+    """Let no test begin with the cache of another one."""
+    yield
+    set_llm_cache(None)
+
+
+@pytest.fixture(autouse=True)
 def garbage_collected() -> Iterator[None]:
     """Collect garbage after each test, so that no later test closes its connections.
 

@@ -290,6 +290,11 @@ class GPTCache(BaseCache):
         return [*self.store.notices, *self._answers.notices]
 
     @property
+    def closed(self) -> bool:
+        """Whether the cache hears of no calls any more."""
+        return not self._hooked.alive
+
+    @property
     def caches_streams(self) -> bool:
         """Whether ``stream`` and ``astream`` ask this cache."""
         return self._answers.ours and (self.settings.config.stream or self.scope.mode == "replay")

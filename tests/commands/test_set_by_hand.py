@@ -299,3 +299,15 @@ def test_a_thread_asks_the_cache_that_was_set(made: Made) -> None:
     thread.join()
     assert ask("question") == answers[0]
     assert gm.stats(by="total")["hits"].iloc[0] == 1
+
+
+def test_a_cache_that_was_closed_is_set_aside_and_not_used(made: Made) -> None:
+    closed = made(":memory:")
+    closed.close()
+    assert gm.current() is None
+
+    gm.on(":memory:")
+    assert gm.current() is not closed
+    assert ask("question") == ask("question")
+    gm.off()
+    assert get_llm_cache() is closed
