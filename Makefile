@@ -40,16 +40,17 @@ test: .venv/all.stamp local-model chromium pgbouncer ## every test, the browser'
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
 
-quick: .venv/all.stamp ## every quick test without a browser or a kernel: under a minute on two cores
+quick: .venv/all.stamp ## every quick test without a browser or a kernel: some minutes on two cores
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)"
 
-test-lowest: .venv-lowest/test.stamp ## every test but the browser's, on the lowest declared dependencies
-	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/browser
+# Kills, interrupts and full disks concern the file and the Python below, not what else is installed.
+test-lowest: .venv-lowest/test.stamp ## every test but the browser's and the faults, on the lowest declared dependencies
+	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not (browser or fault)" --ignore=tests/browser
 
-# Between the oldest Python and the newest one, the quick tests tell enough.
+# Between the oldest Python and the newest one, the quick tests tell enough; interrupts come elsewhere in each.
 test-3.12: SELECTED = not (browser or kernel or slow)
-test-3.13: SELECTED = not browser
-test-3.12 test-3.13: test-3.%: ## the quick tests on Python 3.12, every test but the browser's on 3.13, where they are installed
+test-3.13: SELECTED = not (browser or slow) or fault
+test-3.12 test-3.13: test-3.%: ## the quick tests on Python 3.12, and kernels and faults on 3.13, where they are installed
 	@if test -z "$(call interpreter,3.$*)"; then echo "Python 3.$* is not installed here: nothing was tested with it"; \
 	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
 		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "$(SELECTED)" --ignore=tests/browser; \
