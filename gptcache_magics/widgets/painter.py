@@ -10,8 +10,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+
+from gptcache_magics.flag import Flag
 
 __all__ = ["Painter"]
 
@@ -22,34 +22,6 @@ QUIET = 0.25  # largest share of a processor with which cells count as waiting
 LONGEST_TAKEN = 0.5  # seconds; a painting that took longer waited for something else, such as a locked file
 PAUSE_AFTER_ERROR = 2.0
 LONGEST_PAINTING = 10.0
-
-
-class _Flag:
-    """A ``threading.Event`` for one waiting thread that an interrupt in ``set`` cannot leave locked."""
-
-    def __init__(self) -> None:
-        self._raised = False
-        self._news: SimpleQueue[None] = SimpleQueue()
-
-    def set(self) -> None:
-        """Raise the flag."""
-        self._raised = True
-        if self._news.empty():
-            self._news.put(None)
-
-    def clear(self) -> None:
-        """Lower the flag."""
-        self._raised = False
-        with suppress(Empty):
-            while True:
-                self._news.get_nowait()
-
-    def wait(self, seconds: float | None) -> bool:
-        """Return whether the flag is raised, after ``seconds`` at the latest."""
-        if not self._raised:
-            with suppress(Empty):
-                self._news.get(timeout=seconds)
-        return self._raised
 
 
 class Painter:
@@ -65,7 +37,7 @@ class Painter:
     """
 
     def __init__(self, paint: Callable[[], bool], outdated: Callable[[], bool]) -> None:
-        self._woken, self._now = _Flag(), _Flag()
+        self._woken, self._now = Flag(), Flag()
         self._changed = self._watching = self._ended = False
         self._paint, self._outdated = weakref.WeakMethod(paint, lambda _: self._end()), weakref.WeakMethod(outdated)
         self.thread = threading.Thread(target=self._run, name="gptcache-panel", daemon=True)

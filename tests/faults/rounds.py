@@ -79,15 +79,15 @@ class Started:
     def stop(self) -> list[str]:
         """Let it stop working. Returns what is wrong."""
         self.tell()
-        return [] if self.line() == "idle" else [f"{self.name} did not stop{self.shown()}"]
+        return [] if self.line() == "idle" else [f"{self.name} did not stop{self.aborted()}"]
 
     def finish(self, *, counts: bool = True, stores: bool = True) -> list[str]:
         """Let it check that everything works, also that it counts and stores, and end. Returns what is wrong."""
         self.tell()
         line = self.line()
-        self.kill()
         if not line:
-            return [f"{self.name} hangs or broke at the end{self.shown()}"]
+            return [f"{self.name} hangs or broke at the end{self.aborted()}"]
+        self.kill()
         found: dict[str, Any] = json.loads(line)
         right: dict[str, object] = {"hanging": 0, "off": True}
         if stores:
@@ -97,9 +97,15 @@ class Started:
         wrong = {name: found[name] for name in right if found[name] != right[name]}
         return [f"{self.name}: {wrong}, last error: {found['last error']}{self.shown()}"] if wrong else []
 
+    def aborted(self) -> str:
+        """End it, and return where each of its threads was."""
+        self.process.send_signal(signal.SIGABRT)
+        self.process.communicate()
+        return self.shown()
+
     def shown(self) -> str:
         """Return the end of its log, after a colon."""
-        tail = self.log.read_text()[-1500:]
+        tail = self.log.read_text()[-6000:]
         return f": {tail}" if tail else ""
 
 

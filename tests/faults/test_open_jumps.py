@@ -63,3 +63,28 @@ def test_no_loop_of_ours_can_leave_a_block_open() -> None:
     modules = Path(gm.__file__).parent.rglob("*.py")
     found = {path.name: lines for path in modules if (lines := [*open_jumps(path.read_text())])}
     assert found == {}
+
+
+def locks_in_python(tree: ast.AST) -> Iterator[str]:
+    """Yield what takes a lock in Python code, where an interrupt may keep it: see ``gptcache_magics.flag``."""
+    conditions = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if called.rpartition(".")[2] in ("Event", "Semaphore", "BoundedSemaphore", "Barrier", "Queue"):
+            yield called
+        if called == "threading.Condition" and not node.args:
+            yield "Condition()"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("threading.Condition"):
+            conditions |= {ast.unparse(each) for each in node.targets}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With):
+            yield from conditions & {ast.unparse(each.context_expr) for each in node.items}
+
+
+def test_no_lock_of_ours_is_taken_in_python_code() -> None:
+    modules = Path(gm.__file__).parent.rglob("*.py")
+    found = {path.name: names for path in modules if (names := [*locks_in_python(ast.parse(path.read_text()))])}
+    assert found == {}

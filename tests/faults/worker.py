@@ -326,6 +326,7 @@ def cancels(worker: Worker) -> None:
 
 def main(folder: str, name: str, seed: str, what: str) -> None:
     """Work, and print what works at the end."""
+    faulthandler.enable()
     obey_file_modes()
     worker = Worker(Path(folder), name, int(seed))
     os.environ["GPTCACHE_MAGICS_STORE"] = f"{folder}/store"  # the folder before a team's store

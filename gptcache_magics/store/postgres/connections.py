@@ -42,10 +42,16 @@ class _Attempt:
     """A connection that a thread is opening."""
 
     def __init__(self) -> None:
+        self.thread: threading.Thread | None = None
         self.done = False
         self.given_up = False
         """Whether a model call has waited for it in vain."""
         self.error: StoreError | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended; an interrupt may even keep its thread from beginning."""
+        return self.done or self.thread is None or not self.thread.is_alive()
 
 
 class Connections:
@@ -64,7 +70,9 @@ class Connections:
 
     def _begin(self) -> None:
         """Begin without a connection: at first, and in a forked child, which must not touch those of its parent."""
-        self._changed = threading.Condition()
+        # The lock is taken by itself, not with the condition: an interrupt in Condition.__enter__ would keep it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._lines: list[Line] = []
         self._attempt: _Attempt | None = None
         self._failures = 0
@@ -79,7 +87,7 @@ class Connections:
     def away(self) -> str:
         """Why nobody is asked now; empty if the store can be asked."""
         if self._why and time.monotonic() >= self._until:
-            with self._changed:
+            with self._lock:
                 self._open()
         return self._why
 
@@ -162,7 +170,7 @@ class Connections:
         """Return a connection for this thread."""
         if not command and self.away:
             raise TeamAway(self._why)
-        with self._changed:
+        with self._lock:
             line = self._free()
             if line is not None:
                 return line
@@ -182,7 +190,7 @@ class Connections:
     def _is_settled(self, attempt: _Attempt | None) -> bool:
         """Return whether a connection is free, or none will come."""
         free = any(map(_is_free, self._lines))
-        return free or (attempt is not None and attempt.done and not self._lines)
+        return free or (attempt is not None and attempt.over and not self._lines)
 
     def _free(self) -> Line | None:
         """Return a connection that is free, or that an interrupt has kept this thread from giving back."""
@@ -197,7 +205,7 @@ class Connections:
         return line
 
     def _give_back(self, line: Line) -> None:
-        with self._changed:
+        with self._lock:
             line.user = 0
             if line.closed and line in self._lines:
                 self._lines.remove(line)
@@ -206,13 +214,13 @@ class Connections:
     def _forget(self, line: Line) -> None:
         """Close a connection that cannot be used any more."""
         line.drop()
-        with self._changed:
+        with self._lock:
             if line in self._lines:
                 self._lines.remove(line)
             self._changed.notify_all()
 
     def _drop_free(self) -> None:
-        with self._changed:
+        with self._lock:
             free = list(filter(_is_free, self._lines))
             self._lines = list(filter(_is_taken, self._lines))
         for line in free:
@@ -226,17 +234,20 @@ class Connections:
 
     def _open(self) -> _Attempt | None:
         """Return the attempt to connect, begun now if there is room and none runs; None if there is no room."""
-        if self._attempt is None or self._attempt.done:
+        if self._attempt is None or self._attempt.over:
             if len(self._lines) >= MOST:
                 return None
             self._attempt = attempt = _Attempt()
-            threading.Thread(target=self._connect, args=(attempt,), name="gptcache-connect", daemon=True).start()
+            attempt.thread = threading.Thread(
+                target=self._connect, args=(attempt,), name="gptcache-connect", daemon=True
+            )
+            attempt.thread.start()
         return self._attempt
 
     def _connect(self, attempt: _Attempt) -> None:
         """Open a connection, in a thread: looking for a host can neither be stopped nor bounded."""
         line = None
-        changed = self._changed
+        lock, changed = self._lock, self._changed
         try:
             line = connect(self._address)
             self._greet(line)
@@ -248,7 +259,7 @@ class Connections:
             attempt.error = error
         except Exception as error:  # whatever a driver raises: who waits must be told
             attempt.error = StoreError(f"The team's store {self._address.shown} failed: {type(error).__name__}")
-        with changed:
+        with lock:
             attempt.done = True
             if attempt.error is None and line is not None:
                 self._lines.append(line)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from gptcache_magics import fork
 from gptcache_magics.errors import StoreError, StoreLockedError
+from gptcache_magics.flag import Flag
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.database import identity_of
 from gptcache_magics.store.sqlite.live import generations
@@ -69,7 +70,7 @@ class Sweeper:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._again = False
-        self._stop = threading.Event()
+        self._stop = Flag()
 
     def start(self) -> None:
         """Look for something to do, now or when the thread has finished what it is at."""
@@ -107,7 +108,7 @@ class Sweeper:
 
     def _due(self) -> bool:
         with self._lock:
-            due, self._again = self._again and not self._stop.is_set(), False
+            due, self._again = self._again and not self._stop.raised, False
             return due
 
     def _sweep(self) -> None:
@@ -127,7 +128,7 @@ class Sweeper:
     def _do(self, steps: Steps, path: Path | None, first: object) -> None:
         """Do steps until nothing is left to do, on the ``first`` file at a path: one that was removed is not made."""
         tries = 0
-        while tries < TRIES and not self._stop.is_set():
+        while tries < TRIES and not self._stop.raised:
             if path is not None and (first is None or identity_of(path) != first):
                 return
             try:

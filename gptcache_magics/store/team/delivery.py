@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from gptcache_magics import fork
 from gptcache_magics.errors import StoreError, TeamAway
+from gptcache_magics.flag import Flag
 from gptcache_magics.store.protocol import Configuration, Selection
 from gptcache_magics.store.sqlite import outbox
 from gptcache_magics.store.sqlite.outbox import Queued
@@ -54,7 +55,7 @@ class Delivery:
 
     def _renew(self) -> None:
         self._thread: threading.Thread | None = None
-        self._awake = threading.Event()
+        self._awake = Flag()
         self._starting = threading.Lock()
         self._sending = threading.Lock()
         self._contexts: deque[tuple[str, str]] = deque()
