@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -96,6 +97,25 @@ def test_what_a_killed_kernel_left_over_goes_when_the_file_is_opened(
     store.open()
     assert eventually(lambda: rows(store) == 1)
     assert store.undo() == 1
+
+
+def test_a_thread_that_an_interrupt_kept_from_beginning_begins_with_the_next_removal(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    sweeping = store._sweeper
+    sweeping.wait(10)
+    with monkeypatch.context() as pressed:
+        pressed.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweeping.start()
+    sweeping.stop()
+    store.clear()
+    store.put(make_entry("new"), GPT)
+    store.forget_removed()
+    assert eventually(lambda: rows(store) == 1)
 
 
 def test_a_folder_that_was_deleted_is_not_made_again(store: SQLiteStore) -> None:

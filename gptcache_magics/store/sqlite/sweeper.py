@@ -76,7 +76,7 @@ class Sweeper:
         """Look for something to do, now or when the thread has finished what it is at."""
         with self._lock:
             self._again = True
-            if self._thread is not None:
+            if self._thread is not None and self._thread.is_alive():  # an interrupt may keep it from beginning
                 return
             self._stop.clear()
             self._thread = threading.Thread(target=self._run, name="gptcache-space", daemon=True)
@@ -86,7 +86,7 @@ class Sweeper:
     def wait(self, seconds: float = CLOSING_SECONDS) -> None:
         """Wait until nothing is left to do, for as long as ``seconds``."""
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(seconds)
 
     def stop(self) -> None:
