@@ -186,7 +186,7 @@ def test_the_pending_lookups_of_a_failing_store_are_bounded_and_all_are_counted(
     wait_until(lambda: counted(store, cells=True) == every)
     assert counted(store, cells=False) == every
     # One fewer where a write that was bound to fail was still under way when the last lookup was noted.
-    assert RECENT_LOOKUPS + 1 <= written(tmp_path) <= RECENT_LOOKUPS + 2
+    assert written(tmp_path) in (RECENT_LOOKUPS + 1, RECENT_LOOKUPS + 1 + (not locked))
 
 
 def test_a_new_run_starts_at_nothing_and_keeps_what_was_written(ledger: Ledger, store: SQLiteStore) -> None:
