@@ -263,7 +263,7 @@ class _Mask:
 
     @property
     def rest(self) -> str:
-        """What was not masked."""
+        """The text that was not masked."""
         return "‹›".join(self._rest)
 
     def message(self, message: Mapping[str, Any], at: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a notebook that is verified does not get: a network, and kernels that it starts.
+"""The network, and kernels of its own, which a notebook does not get while it is verified.
 
 Both are refused by an audit hook for good. It affects neither other programs, such as ``!curl`` or a second Python, nor
 libraries that open connections without Python. Programs that the notebook leaves behind are ended with the run.

@@ -243,7 +243,7 @@ class _Notes:
         self._noted: list[Lookup] = []
         """The lookups of the request that runs."""
         self._told: dict[str, list[str]] = {}
-        """What else there is to tell about the request."""
+        """Further remarks about the request."""
         self.asked: list[str] = []
         """Variables that got a placeholder, ``getpass`` and ``input``."""
         self._placed = [name for name, value in os.environ.items() if value == PLACEHOLDER]

@@ -50,7 +50,7 @@ _BORDERS: Final = frozenset(":;.?!>\n") | _QUOTES
 
 
 class Gap(NamedTuple):
-    """What two prompts have in one gap of their frame."""
+    """The words of two prompts in one gap of their frame."""
 
     stored: str
     asked: str

@@ -77,7 +77,7 @@ class SemanticMatch:
     found: Found | None = None
     """The answer of ``near``, if it is served."""
     compared: str = ""
-    """What was compared of the two questions, if they have a frame in common."""
+    """The words that were compared of the two questions, if they have a frame in common."""
 
 
 class SemanticSearch:
