@@ -1,0 +1,226 @@
+"""Google's ``generateContent``: https://ai.google.dev/api/generate-content, also that of Vertex AI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from gptcache_magics.protocols.base import (
+    Incomplete,
+    Json,
+    NotRead,
+    Protocol,
+    changed,
+    count,
+    message,
+    split_calls,
+    tool_call,
+    usage_metadata,
+)
+from gptcache_magics.protocols.events import event, events
+from gptcache_magics.store.records import Usage
+
+__all__ = ["Gemini"]
+
+_PATH: Final = re.compile(r"(.*?)/?(?:models|tunedModels|endpoints)/([^/:]+):(?:generateContent|streamGenerateContent)")
+ROLES: Final = {"user": "human", "model": "ai"}
+SYSTEM: Final = ("systemInstruction", "system_instruction")
+TEXT: Final = frozenset({"text"})
+
+
+class Gemini(Protocol):
+    """Contents."""
+
+    name: ClassVar[str] = "gemini"
+    api: ClassVar[str] = "generateContent"
+    provider: ClassVar[str] = "google_genai"
+    arriving: ClassVar[frozenset[str]] = frozenset()
+
+    def fits(self, path: str) -> str | None:
+        found = _PATH.fullmatch(path)
+        return None if found is None else found[1]
+
+    def model(self, body: Json, path: str) -> str:
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise NotRead("it names no model")
+        return found[2]
+
+    def streams(self, body: Json, path: str) -> bool:
+        return path.endswith(":streamGenerateContent")
+
+    def messages(self, body: Json) -> list[Json]:
+        contents = body.get("contents")
+        if isinstance(contents, dict):
+            contents = [contents]
+        if not isinstance(contents, list) or not contents:
+            raise NotRead("it has no contents")
+        found = [_message(body[name], "system", {"in": name}) for name in SYSTEM if name in body]
+        for each in contents:
+            if not isinstance(each, dict):
+                raise NotRead("a content is no object")
+            found.append(_message(each, ROLES.get(str(each.get("role", "user")), "human"), {}))
+        return found
+
+    def parameters(self, body: Json) -> Json:
+        return {name: value for name, value in body.items() if name not in ("contents", *SYSTEM)}
+
+    def goes_past(self, body: Json) -> str:
+        config = body.get("generationConfig") or body.get("generation_config") or {}
+        modalities = config.get("responseModalities") or config.get("response_modalities") or ()
+        return "audio" if "AUDIO" in modalities else ""
+
+    def answers(self, whole: Json) -> list[Json]:
+        usage, found = usage_metadata(self.usage(whole)), list[Json]()
+        for candidate in whole.get("candidates") or ():
+            parts = (candidate.get("content") or {}).get("parts") or []
+            calls = [part["functionCall"] for part in parts if "functionCall" in part]
+            blocks = [_block(part) for part in parts if "functionCall" not in part]
+            plain = all(block.keys() == {"type", "text"} and block["type"] == "text" for block in blocks)
+            found.append(
+                {
+                    "content": "".join(block["text"] for block in blocks) if plain else blocks,
+                    "response_metadata": {"finish_reason": candidate.get("finishReason")},
+                    **split_calls([*map(_call, calls)]),
+                    **(usage if not found else {}),
+                }
+            )
+        return found
+
+    def usage(self, whole: Json) -> Usage:
+        used = whole.get("usageMetadata")
+        if not isinstance(used, dict):
+            return Usage()
+        sent, said = count(used.get("promptTokenCount")), count(used.get("candidatesTokenCount"))
+        thought = count(used.get("thoughtsTokenCount")) or 0
+        tools = count(used.get("toolUsePromptTokenCount")) or 0
+        read = count(used.get("cachedContentTokenCount")) or None
+        if sent is not None and said is None and "totalTokenCount" in used:
+            said = 0  # left out where nothing but thoughts came
+        return Usage(None if sent is None else sent + tools, None if said is None else said + thought, read)
+
+    def fold(self, raw: bytes) -> Json:
+        whole: Json = {}
+        candidates: dict[int, Json] = {}
+        for piece in _pieces(raw):
+            if "error" in piece:
+                raise Incomplete("an error in the stream")
+            whole.update({name: value for name, value in piece.items() if name != "candidates"})
+            for part in piece.get("candidates") or ():
+                _add(candidates.setdefault(part.get("index") or 0, {}), part)
+        if not candidates or not all(each.get("finishReason") for each in candidates.values()):
+            raise Incomplete("no finish reason")
+        return {"candidates": [candidates[each] for each in sorted(candidates)], **whole}
+
+    def unfold(self, whole: Json, body: Json) -> bytes:
+        return event(whole)
+
+    def ended(self, tail: bytes) -> bool:
+        return False  # what follows the finish reason may still add to the usage
+
+    def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
+        return _with_parts(whole, lambda part: _reworded(part, change))
+
+    def with_text(self, whole: Json, text: str) -> Json:
+        first, *others = whole["candidates"]
+        content = first.get("content") or {}
+        parts = content.get("parts") or ()
+        kept = [part for part in parts if not isinstance(part.get("text"), str) or part.get("thought")]
+        return {**whole, "candidates": [{**first, "content": {**content, "parts": [{"text": text}, *kept]}}, *others]}
+
+    def error(self, kind: str, message: str, status: int) -> Json:
+        return {"error": {"code": status, "message": message, "status": kind}}
+
+
+def _message(content: Any, kind: str, sent: Json) -> Json:
+    if not isinstance(content, dict):
+        return message(kind, content, sent)
+    rest = {name: value for name, value in content.items() if name != "parts" and not (name == "role" and not sent)}
+    sent = {**rest, **sent}
+    if kind != "system" and content.get("role") not in ROLES:
+        sent["role"] = content.get("role")
+    parts = content.get("parts")
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return message(kind, parts, {**sent, "parts": parts})
+    fields: Json = {}
+    if kind == "ai":
+        calls = [part["functionCall"] for part in parts if isinstance(part.get("functionCall"), dict)]
+        fields = split_calls([*map(_call, calls)])
+    results = [part["functionResponse"] for part in parts if isinstance(part.get("functionResponse"), dict)]
+    if results and kind == "human":
+        kind, sent = "tool", {"role": content.get("role"), **sent}
+        fields = {"tool_call_id": str(results[0].get("id") or results[0].get("name") or "")}
+    plain = len(parts) == 1 and parts[0].keys() == TEXT and isinstance(parts[0]["text"], str)
+    return message(kind, parts[0]["text"] if plain else [_block(part) for part in parts], sent, **fields)
+
+
+def _block(part: Json) -> Json:
+    """Return a part as a block of content: it has no type of its own."""
+    if "type" in part:
+        return {"type": "part", "part": part}
+    if isinstance(part.get("text"), str):
+        if part.get("thought"):
+            return {**part, "type": "thinking", "thinking": part["text"]}
+        return {**part, "type": "text"}
+    data = part.get("inlineData")
+    if isinstance(data, dict) and str(data.get("mimeType", "")).startswith("image/"):
+        return {**part, "type": "image", "base64": data.get("data"), "mime_type": data["mimeType"]}
+    return {**part, "type": next(iter(part), "part")}
+
+
+def _pieces(raw: bytes) -> list[Json]:
+    """Return the pieces of a stream: events, or without ``alt=sse`` a list."""
+    if raw.lstrip()[:1] == b"[":
+        pieces: list[Json] = orjson.loads(raw)
+        return pieces
+    return [orjson.loads(data) for _, data in events(raw)]
+
+
+def _add(candidate: Json, piece: Json) -> None:
+    """Add a piece of a candidate to what came of it before; texts of one kind that follow each other are one."""
+    for name, value in piece.items():
+        if name != "content":
+            candidate[name] = value
+    content = piece.get("content")
+    if not isinstance(content, dict):
+        return
+    before = candidate.setdefault("content", {"parts": []})
+    before.update({name: value for name, value in content.items() if name != "parts"})
+    parts = before["parts"]
+    for part in content.get("parts") or ():
+        last = parts[-1] if parts else {}
+        if isinstance(part.get("text"), str) and _like(last, part):
+            parts[-1] = {**last, "text": last["text"] + part["text"]}
+        else:
+            parts.append(part)
+
+
+def _like(last: Json, part: Json) -> bool:
+    """Return whether two parts that follow each other are pieces of one text."""
+    return last.keys() == part.keys() <= {"text", "thought"} and last.get("thought") == part.get("thought")
+
+
+def _call(call: Json) -> Json:
+    return tool_call(call.get("name"), call.get("args") or {}, call.get("id"))
+
+
+def _with_parts(whole: Json, change: Callable[[Json], Json]) -> Json:
+    candidates = []
+    for each in whole.get("candidates") or ():
+        content = each.get("content")
+        if isinstance(content, dict) and content.get("parts"):
+            each = {**each, "content": {**content, "parts": [*map(change, content["parts"])]}}
+        candidates.append(each)
+    return {**whole, "candidates": candidates}
+
+
+def _reworded(part: Json, change: Callable[[str], str]) -> Json:
+    if isinstance(part.get("text"), str):
+        return {**part, "text": change(part["text"])}
+    call = part.get("functionCall")
+    if isinstance(call, dict):
+        return {**part, "functionCall": {**call, "args": changed(call.get("args"), change)}}
+    return part

@@ -1,0 +1,200 @@
+"""OpenAI's chat completions, which most providers and servers speak, too.
+
+https://platform.openai.com/docs/api-reference/chat. Azure, Groq, Mistral, DeepSeek, OpenRouter, vLLM, LM Studio and
+others differ in the address and in further fields, which all count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from gptcache_magics.protocols.base import (
+    Incomplete,
+    Json,
+    NotRead,
+    Protocol,
+    changed,
+    chat_message,
+    count,
+    function_call,
+    split_calls,
+    usage_metadata,
+)
+from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.store.records import Usage
+
+__all__ = ["OpenAIChat"]
+
+DONE: Final = b"[DONE]"
+WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
+"""Fields of a message that hold words of the model."""
+
+
+class OpenAIChat(Protocol):
+    """Chat completions."""
+
+    name: ClassVar[str] = "openai-chat"
+    api: ClassVar[str] = "chat completions"
+    provider: ClassVar[str] = "openai"
+
+    def fits(self, path: str) -> str | None:
+        return path.removesuffix("/chat/completions") if path.endswith("/chat/completions") else None
+
+    def messages(self, body: Json) -> list[Json]:
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise NotRead("it has no messages")
+        return [chat_message(each) for each in messages]
+
+    def parameters(self, body: Json) -> Json:
+        left_out = {"messages", "model", *self.arriving}
+        return {name: value for name, value in body.items() if name not in left_out}
+
+    def goes_past(self, body: Json) -> str:
+        return "audio" if body.get("audio") or "audio" in (body.get("modalities") or ()) else ""
+
+    def answers(self, whole: Json) -> list[Json]:
+        usage, found = usage_metadata(self.usage(whole)), list[Json]()
+        for choice in whole["choices"]:
+            said = choice["message"]
+            extras = {name: said[name] for name in ("refusal", "reasoning_content") if said.get(name)}
+            reasoning = said.get("reasoning")  # as OpenRouter, Groq and vLLM name it
+            if isinstance(reasoning, str) and reasoning:
+                extras.setdefault("reasoning_content", reasoning)
+            content = said.get("content")
+            found.append(
+                {
+                    "content": content if isinstance(content, str | list) else "",
+                    "response_metadata": {"finish_reason": choice.get("finish_reason")},
+                    **split_calls([function_call(each) for each in said.get("tool_calls") or ()]),
+                    **({"additional_kwargs": extras} if extras else {}),
+                    **(usage if not found else {}),
+                }
+            )
+        return found
+
+    def usage(self, whole: Json) -> Usage:
+        used = whole.get("usage")
+        if not isinstance(used, dict):
+            return Usage()
+        details = used.get("prompt_tokens_details")
+        # DeepSeek has a word of its own for what it read again.
+        read = details.get("cached_tokens") if isinstance(details, dict) else used.get("prompt_cache_hit_tokens")
+        return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
+
+    def fold(self, raw: bytes) -> Json:
+        head: Json = {}
+        choices: dict[int, Json] = {}
+        for _, data in events(raw):
+            if data.startswith("[DONE]"):
+                break
+            piece = orjson.loads(data)
+            if not isinstance(piece, dict) or piece.get("error"):
+                raise Incomplete("an error in the stream")
+            for name, value in piece.items():
+                if name != "choices" and (value is not None or name not in head):
+                    head[name] = value
+            for part in piece.get("choices") or ():
+                choice = choices.setdefault(part["index"], {"index": part["index"], "message": {}})
+                _add_choice(choice, part)
+        if not choices or not all(each.get("finish_reason") for each in choices.values()):
+            raise Incomplete("no finish reason")
+        return {**head, "object": "chat.completion", "choices": [_whole(choices[each]) for each in sorted(choices)]}
+
+    def unfold(self, whole: Json, body: Json) -> bytes:
+        head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
+        head["object"] = "chat.completion.chunk"
+        options = body.get("stream_options")
+        wants_usage = isinstance(options, dict) and bool(options.get("include_usage"))
+        beside = {"usage": None} if wants_usage else {}
+        parts = list[bytes]()
+
+        def say(choice: Json, delta: Json, **fields: Any) -> None:
+            part = {"index": choice["index"], "delta": delta, "logprobs": None, "finish_reason": None, **fields}
+            parts.append(event({**head, "choices": [part], **beside}))
+
+        for choice in whole["choices"]:
+            said = choice["message"]
+            apart = {"content", "tool_calls"}
+            first = {name: value for name, value in said.items() if name not in apart and value is not None}
+            content = said.get("content")
+            say(choice, {**first, "content": "" if isinstance(content, str) else content})
+            for piece in pieces_of(content) if isinstance(content, str) and content else ():
+                say(choice, {"content": piece})
+            for place, call in enumerate(said.get("tool_calls") or ()):
+                say(choice, {"tool_calls": [{"index": place, **call}]})
+            rest = {name: value for name, value in choice.items() if name not in ("index", "message")}
+            say(choice, {}, **rest)
+        if wants_usage:
+            parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
+        return b"".join(parts) + b"data: [DONE]\n\n"
+
+    def ended(self, tail: bytes) -> bool:
+        return tail.rstrip().endswith(DONE)
+
+    def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
+        choices = [{**each, "message": _reworded(each["message"], change)} for each in whole["choices"]]
+        return {**whole, "choices": choices}
+
+    def with_text(self, whole: Json, text: str) -> Json:
+        first, *others = whole["choices"]
+        return {**whole, "choices": [{**first, "message": {**first["message"], "content": text}}, *others]}
+
+
+def _add_choice(choice: Json, part: Json) -> None:
+    """Add a piece of a choice to what came of it before."""
+    for name, value in part.items():
+        if name in ("index", "delta"):
+            continue
+        if name == "logprobs" and isinstance(value, dict) and isinstance(choice.get(name), dict):
+            before = choice[name]
+            choice[name] = {key: [*(before.get(key) or ()), *(each or ())] for key, each in value.items()}
+        elif value is not None or name not in choice:
+            choice[name] = value
+    said = choice["message"]
+    for name, value in (part.get("delta") or {}).items():
+        before = said.get(name)
+        if name == "tool_calls" and isinstance(value, list):
+            calls = said.setdefault(name, [])
+            for call in value:
+                _add_call(calls, call)
+        elif isinstance(value, str) and isinstance(before, str) and name != "role":
+            said[name] = before + value
+        elif isinstance(value, list) and isinstance(before, list):
+            said[name] = [*before, *value]
+        elif value is not None or name not in said:
+            said[name] = value
+
+
+def _add_call(calls: list[Json], piece: Json) -> None:
+    place = piece.get("index")
+    place = len(calls) if not isinstance(place, int) else place
+    while len(calls) <= place:
+        calls.append({})
+    call = calls[place]
+    for name, value in piece.items():
+        if name == "index":
+            continue
+        if name == "function" and isinstance(value, dict):
+            function = call.setdefault("function", {"name": "", "arguments": ""})
+            for key, text in value.items():
+                function[key] = (function.get(key) or "") + text if isinstance(text, str) else text
+        elif value is not None:
+            call[name] = value
+
+
+def _whole(choice: Json) -> Json:
+    said = {"role": "assistant", "content": None, **choice["message"]}
+    return {**choice, "message": said, "logprobs": choice.get("logprobs")}
+
+
+def _reworded(said: Json, change: Callable[[str], str]) -> Json:
+    new = {**said, **{name: change(said[name]) for name in WORDS if isinstance(said.get(name), str)}}
+    if isinstance(said.get("content"), list):
+        new["content"] = changed(said["content"], change, {"text"})
+    if said.get("tool_calls"):
+        new["tool_calls"] = changed(said["tool_calls"], change, {"arguments"})
+    return new

@@ -1,0 +1,213 @@
+"""OpenAI's Responses API: https://platform.openai.com/docs/api-reference/responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count as numbers
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from gptcache_magics.protocols.base import (
+    ROLES,
+    Incomplete,
+    Json,
+    NotRead,
+    Protocol,
+    changed,
+    count,
+    message,
+    split_calls,
+    tool_call,
+    usage_metadata,
+)
+from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.store.records import Usage
+
+__all__ = ["OpenAIResponses"]
+
+CALLS: Final = frozenset({"function_call", "custom_tool_call"})
+RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
+ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+PARTS: Final = {"output_text": "text", "refusal": "refusal"}
+"""The parts of a message that come in pieces, each with the name of its text."""
+TEXTS: Final = frozenset({"text", "refusal"})
+INPUTS: Final = frozenset({"arguments", "input"})
+
+
+class OpenAIResponses(Protocol):
+    """Responses."""
+
+    name: ClassVar[str] = "openai-responses"
+    api: ClassVar[str] = "responses"
+    provider: ClassVar[str] = "openai"
+
+    def fits(self, path: str) -> str | None:
+        return path.removesuffix("/responses") if path.endswith("/responses") else None
+
+    def messages(self, body: Json) -> list[Json]:
+        items = body.get("input")
+        found = []
+        if "instructions" in body and body["instructions"] is not None:
+            found.append(message("system", body["instructions"], {"in": "instructions"}))
+        if isinstance(items, str):
+            return [*found, message("human", items, {"in": "input"})]
+        if not isinstance(items, list) or not items:
+            raise NotRead("it has no input")
+        return [*found, *map(_message, items)]
+
+    def parameters(self, body: Json) -> Json:
+        left_out = {"input", "instructions", "model", *self.arriving}
+        return {name: value for name, value in body.items() if name not in left_out}
+
+    def goes_past(self, body: Json) -> str:
+        if body.get("conversation"):
+            return "the provider keeps the conversation"
+        return "it runs in the background" if body.get("background") else ""
+
+    def answers(self, whole: Json) -> list[Json]:
+        blocks, calls = list[Any](), list[Json]()
+        for item in whole["output"]:
+            kind = item.get("type")
+            if kind == "message":
+                blocks += [_block(part) for part in item.get("content") or ()]
+            elif kind in CALLS:
+                arguments = item.get("arguments") if "arguments" in item else {"input": item.get("input")}
+                calls.append(tool_call(item.get("name"), arguments, item.get("call_id")))
+            else:
+                blocks.append(item)
+        plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
+        return [
+            {
+                "content": blocks[0]["text"] if plain else blocks,
+                "response_metadata": {
+                    "status": whole.get("status"),
+                    "incomplete_details": whole.get("incomplete_details"),
+                },
+                **split_calls(calls),
+                **usage_metadata(self.usage(whole)),
+            }
+        ]
+
+    def usage(self, whole: Json) -> Usage:
+        used = whole.get("usage")
+        if not isinstance(used, dict):
+            return Usage()
+        details = used.get("input_tokens_details")
+        read = details.get("cached_tokens") if isinstance(details, dict) else None
+        return Usage(count(used.get("input_tokens")), count(used.get("output_tokens")), count(read) or None)
+
+    def fold(self, raw: bytes) -> Json:
+        for _, data in reversed(events(raw)):
+            said = orjson.loads(data) if data.startswith("{") else {}
+            if said.get("type") in ENDS:
+                whole: Json = said["response"]
+                return whole
+        raise Incomplete("no end of the response")
+
+    def unfold(self, whole: Json, body: Json) -> bytes:
+        number = numbers()
+        begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+
+        def say(kind: str, **fields: Any) -> bytes:
+            kind = f"response.{kind}"
+            return event({"type": kind, "sequence_number": next(number), **fields}, kind)
+
+        parts = [say("created", response=begun), say("in_progress", response=begun)]
+        for place, item in enumerate(whole["output"]):
+            parts += _item_events(say, place, item)
+        parts.append(say("completed" if whole.get("status") == "completed" else "incomplete", response=whole))
+        return b"".join(parts)
+
+    def ended(self, tail: bytes) -> bool:
+        return False  # the last event holds all of the answer
+
+    def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
+        return {**whole, "output": [_reworded(item, change) for item in whole["output"]]}
+
+    def with_text(self, whole: Json, text: str) -> Json:
+        output, replaced = [], False
+        for item in whole["output"]:
+            if item.get("type") == "message":
+                parts = item.get("content") or []
+                texts = [part for part in parts if part.get("type") == "output_text"]
+                if texts and replaced:
+                    continue
+                if texts:
+                    replaced = True
+                    item = {**item, "content": [{**texts[0], "text": text, "annotations": []}]}
+            output.append(item)
+        if not replaced:
+            part = {"type": "output_text", "text": text, "annotations": []}
+            said = {"id": "msg_edited", "type": "message", "role": "assistant", "status": "completed"}
+            output.append({**said, "content": [part]})
+        return {**whole, "output": output}
+
+
+def _message(item: Any) -> Json:
+    """Return an item of the input as a message."""
+    if not isinstance(item, dict):
+        raise NotRead("an item of the input is no object")
+    kind = item.get("type")
+    role = item.get("role")
+    if isinstance(role, str):
+        sent = {name: value for name, value in item.items() if name != "content"}
+        lc_kind = ROLES.get(role, "system" if role == "developer" else "human")
+        return message(lc_kind, item.get("content", []), sent)
+    sent = {**item}
+    if kind in CALLS:
+        arguments = item.get("arguments") if "arguments" in item else {"input": item.get("input")}
+        return message("ai", "", sent, **split_calls([tool_call(item.get("name"), arguments, item.get("call_id"))]))
+    if kind in RESULTS:
+        output = sent.pop("output", None)
+        return message("tool", output, sent, tool_call_id=str(item.get("call_id") or ""))
+    return message("ai", [item], {"in": "input"})
+
+
+def _block(part: Json) -> Json:
+    """Return a part of an answer as a block of content; a text without anything beside it as a plain one."""
+    kind = part.get("type")
+    if kind == "output_text" and not part.get("annotations") and not part.get("logprobs"):
+        return {"type": "text", "text": part.get("text", "")}
+    return {**part, "type": "text"} if kind == "output_text" else part
+
+
+def _item_events(say: Callable[..., bytes], place: int, item: Json) -> Iterator[bytes]:
+    """Yield the events that say one item of an answer."""
+    where = {"output_index": place, "item_id": item.get("id")}
+    kind = item.get("type")
+    if kind == "message":
+        yield say("output_item.added", output_index=place, item={**item, "content": [], "status": "in_progress"})
+        for number, part in enumerate(item.get("content") or ()):
+            yield from _part_events(say, {**where, "content_index": number}, part)
+    elif kind == "function_call":
+        arguments = item.get("arguments") or ""
+        yield say("output_item.added", output_index=place, item={**item, "arguments": "", "status": "in_progress"})
+        yield say("function_call_arguments.delta", **where, delta=arguments)
+        yield say("function_call_arguments.done", **where, arguments=arguments, name=item.get("name"))
+    else:
+        yield say("output_item.added", output_index=place, item=item)
+    yield say("output_item.done", output_index=place, item=item)
+
+
+def _part_events(say: Callable[..., bytes], where: Json, part: Json) -> Iterator[bytes]:
+    kind = str(part.get("type"))
+    field = PARTS.get(kind)
+    if field is None:
+        yield say("content_part.added", **where, part=part)
+    else:
+        text = part.get(field) or ""
+        beside = {"logprobs": part.get("logprobs") or []} if field == "text" else {}
+        empty: Json = {"annotations": []} if "annotations" in part else {}
+        yield say("content_part.added", **where, part={**part, field: "", **empty})
+        for piece in pieces_of(text):
+            yield say(f"{kind}.delta", **where, delta=piece, **({"logprobs": []} if beside else {}))
+        for number, note in enumerate(part.get("annotations") or ()):
+            yield say("output_text.annotation.added", **where, annotation_index=number, annotation=note)
+        yield say(f"{kind}.done", **where, **{field: text}, **beside)
+    yield say("content_part.done", **where, part=part)
+
+
+def _reworded(item: Json, change: Callable[[str], str]) -> Json:
+    parts = {name: changed(item[name], change, TEXTS) for name in ("content", "summary") if item.get(name)}
+    return {**changed({name: each for name, each in item.items() if name not in parts}, change, INPUTS), **parts}
