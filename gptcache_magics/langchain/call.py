@@ -1,33 +1,26 @@
-"""The running call of a LangChain model, with the requests and lookups that are remembered until the call ends.
-
-A context variable holds the call, which so follows the code through ``batch``, ``asyncio`` and executors.
-"""
+"""The running call of a LangChain model, with the requests and lookups that are remembered until the call ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from gptcache_magics.identity.call import Call
+from gptcache_magics.lookup.running import running
 
 if TYPE_CHECKING:  # %gptcache help imports this module, and nothing of LangChain's
     from gptcache_magics.lookup.request import Pending
     from gptcache_magics.store.protocol import Configuration, Lookup
 
-__all__ = ["CALL", "ModelCall", "running_call", "within"]
-
-
-CALL: ContextVar[ModelCall | None] = ContextVar("gptcache_magics_call", default=None)
+__all__ = ["ModelCall", "running_call"]
 
 
 def running_call() -> ModelCall | None:
-    """Return the call that runs here; None where only a copy of its context is left, or an interrupt left it behind."""
-    call = CALL.get()
-    return call if call is not None and call.running.locked() else None
+    """Return the call of a model that runs here, if one does."""
+    call = running()
+    return call if isinstance(call, ModelCall) else None
 
 
 @dataclass(slots=True, eq=False)
@@ -49,13 +42,3 @@ class ModelCall(Call):
     running: Lock = field(default_factory=Lock)
     paused: float | None = None
     outer: ModelCall | None = field(default_factory=running_call)
-
-
-@contextmanager
-def within(call: ModelCall) -> Iterator[None]:
-    """Make ``call`` the running call."""
-    token = CALL.set(call)
-    try:
-        yield
-    finally:
-        CALL.reset(token)

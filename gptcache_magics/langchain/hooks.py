@@ -20,13 +20,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from types import CodeType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from gptcache_magics import fork
 from gptcache_magics.langchain import hits, wraps
-from gptcache_magics.langchain.call import CALL, ModelCall
+from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.wraps import Make, Method
+from gptcache_magics.lookup.running import CALL, within
 
 __all__ = ["Guard", "Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
@@ -238,7 +239,7 @@ def _stream(method: Method) -> Callable[..., Any]:
             _begin(call)
             try:
                 with closing(streaming.stream(function, call, input, config, stop, kwargs)) as chunks:
-                    for chunk in chunks:
+                    for chunk in _Within(call, chunks):
                         call.paused = time.monotonic()
                         yield hits.marked(call, chunk)
                         call.paused = None
@@ -267,7 +268,7 @@ def _astream(method: Method) -> Callable[..., Any]:
             _begin(call)
             try:
                 async with Inner(streaming.astream(function, call, input, config, stop, kwargs)) as chunks:
-                    async for chunk in chunks:
+                    async for chunk in _Within(call, chunks):
                         call.paused = time.monotonic()
                         yield hits.marked(call, chunk)
                         call.paused = None
@@ -275,6 +276,27 @@ def _astream(method: Method) -> Callable[..., Any]:
                 _end(call)
 
     return wrapper
+
+
+class _Within:
+    """Chunks that are made within a call: what sends for them is part of it, what their reader does is not."""
+
+    def __init__(self, call: ModelCall, chunks: Any) -> None:
+        self._call, self._chunks = call, chunks
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        with within(self._call):
+            return next(self._chunks)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        with within(self._call):
+            return await anext(self._chunks)
 
 
 def _plain(method: Method) -> Callable[..., Any]:

@@ -23,11 +23,12 @@ from langchain_core.tracers import _streaming
 
 from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.prompt import prompt_of
-from gptcache_magics.langchain.call import ModelCall, within
+from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.langchain.chat_pieces import chat_with_pieces
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.completions import model_with_pieces
 from gptcache_magics.langchain.failure import charged
+from gptcache_magics.lookup.running import within
 from gptcache_magics.marks import mark_of
 
 _V1: Final[Any] = _streaming._StreamingCallbackHandler

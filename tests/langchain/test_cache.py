@@ -497,7 +497,7 @@ from langchain_core.language_models import BaseChatModel, FakeListChatModel, Fak
 from langchain_core.language_models.fake import FakeStreamingListLLM
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.messages import AIMessageChunk
-from gptcache_magics.langchain.call import CALL
+from gptcache_magics.lookup.running import CALL
 
 METHODS = [(kind, name) for kind in (BaseChatModel, BaseLLM) for name in ("generate", "agenerate", "stream", "astream")]
 
