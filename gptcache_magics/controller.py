@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from gptcache_magics.langchain.cache import GPTCache
     from gptcache_magics.lookup.options import State
+    from gptcache_magics.sdk.capture import Capture
 
 __all__ = ["Controller", "controller"]
 
@@ -46,6 +47,8 @@ class Controller:
     """The cache that ``on`` has installed, or has taken over from the user."""
     _taken_over: State | None = None
     """The state of that cache before ``on`` took it over; None if ``on`` has made it."""
+    _capture: Capture | None = None
+    """The face that answers the requests of SDKs."""
     on_off: list[Callable[[], None]] = field(default_factory=list)
     """Functions to call when the cache is turned off, such as an open panel's ``close``."""
     _read: Store | None = None
@@ -157,10 +160,23 @@ class Controller:
     def _install(self, cache: GPTCache) -> None:
         from langchain_core.globals import set_llm_cache
 
+        from gptcache_magics.sdk import hooks
+        from gptcache_magics.sdk.capture import Capture
+
         cache.watch.in_charge = True
         self.turned_on = cache
         self._use(cache.store)
         set_llm_cache(cache)
+        self._capture = Capture(cache.requests, cache.ledger, lambda: cache.scope)
+        hooks.install(self._capture)
+
+    def _release(self) -> None:
+        """Leave the requests of SDKs alone again."""
+        if self._capture is not None:
+            from gptcache_magics.sdk import hooks
+
+            hooks.release(self._capture)
+            self._capture = None
 
     def _take_over(self, cache: GPTCache) -> None:
         """Turn on the cache that the user has set; it stays the user's."""
@@ -172,6 +188,7 @@ class Controller:
 
     def let_go(self, cache: GPTCache) -> None:
         """Leave a cache that was taken over to its user."""
+        self._release()
         cache.watch.in_charge = False
         self.turned_on = self._taken_over = None
         cache.place_keys(needed=False)
@@ -216,6 +233,7 @@ class Controller:
         if by_hand and cache.replaced:
             previous = cache.replaced[-1]
         before = self._taken_over
+        self._release()
         if by_hand:
             self.let_go(cache)
         else:

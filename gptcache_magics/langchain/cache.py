@@ -271,6 +271,13 @@ class GPTCache(BaseCache):
         return self.ledger.failed(error, doing)
 
     @property
+    def requests(self) -> RequestCache:
+        """What answers requests from our store, also where another place keeps LangChain's answers."""
+        if self._answers.ours:
+            return self._requests
+        return RequestCache(self.store, Answers(self.store, None, None, self.ledger.failed), self.ledger)
+
+    @property
     def wraps(self) -> bool:
         """Whether another LangChain cache keeps the answers."""
         return self._answers.wrapped is not None

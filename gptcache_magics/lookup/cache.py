@@ -283,6 +283,7 @@ class RequestCache:
             asked=identity.key,
             near=near,
             refusal=refusal,
+            face=request.face,
         )
 
     def _mark(self, request: Request, found: Found) -> dict[str, Any] | None:

@@ -117,6 +117,7 @@ class Ledger:
         asked: str | None = None,
         near: Near | None = None,
         refusal: str = "",
+        face: str = "langchain",
     ) -> Lookup:
         """Note one lookup of the running cell. A hit saves what ``found`` cost when it was bought."""
         lookup = Lookup(
@@ -134,6 +135,7 @@ class Ledger:
             prompt_digest=prompt_digest,
             near=near,
             refusal=refusal,
+            face=face,
         )
         if found is not None:
             lookup.match, lookup.seconds, lookup.usage = found.match, found.seconds, found.usage

@@ -60,6 +60,8 @@ class Request:
     llm_string: str = ""
     retry: bool = False
     """Whether the same was asked before, and the answer would not do."""
+    face: str = "langchain"
+    """The library that asks: ``langchain``, or the name of an SDK."""
 
     @property
     def patience(self) -> Patience:

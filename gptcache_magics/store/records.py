@@ -186,6 +186,8 @@ class Lookup:
     """For a hit of another prompt's entry, the key of the question asked; ``key`` is then that of the entry."""
     near: Near | None = None
     """The similar question that was found; None if nothing was near, or nothing was searched."""
+    face: str = "langchain"
+    """The library that asked: ``langchain``, or the name of an SDK; empty in stores of earlier versions."""
     counted: Any = None
     """What a store counts for it in its sums; None if it was not written yet."""
 

@@ -1,0 +1,96 @@
+"""Encode and decode the answers of SDKs: they are kept as the provider's own JSON, whole.
+
+This is the ``AnswerCodec`` of answers over HTTP. :mod:`gptcache_magics.generations` reads the same bytes for tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gptcache_magics import finish, generations
+from gptcache_magics.generations import Ids
+from gptcache_magics.protocols.base import Incomplete, Json, Protocol
+from gptcache_magics.store.protocol import Usage
+from gptcache_magics.store.reasons import not_stored
+
+__all__ = ["Answer", "check_storable", "decode", "encode", "finish_reason", "read", "usage"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """An answer of a provider, or what came in its place."""
+
+    protocol: Protocol
+    whole: Json | None
+    """The JSON of the whole answer; None if it is none."""
+    broken: str = ""
+    """Why there is no whole answer."""
+    mark: Mapping[str, Any] | None = None
+    """The mark of a hit."""
+
+
+def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
+    """Return the answer that a body is."""
+    try:
+        whole = protocol.fold(content) if in_pieces else orjson.loads(content)
+        if not isinstance(whole, dict):
+            return Answer(protocol, None, "it is no answer of this API")
+        protocol.answers(whole)
+        return Answer(protocol, whole)
+    except Incomplete as incomplete:
+        return Answer(protocol, None, f"broken off: {incomplete}")
+    except ValueError:
+        return Answer(protocol, None, "it is not JSON")
+    except Exception:  # whatever a server of another kind answers
+        return Answer(protocol, None, "it is no answer of this API")
+
+
+def check_storable(answer: Answer, call: Any, /, *, keep: bool = False) -> str:
+    """Raise ``NotStorable`` for an answer that no later call should be given; see ``AnswerCodec``."""
+    if answer.whole is None:
+        raise not_stored(answer.broken)
+    made = generations.of_fields(answer.protocol.answers(answer.whole))
+    return finish.check_storable(made, call, keep=keep)
+
+
+def encode(answer: Answer, /) -> bytes:
+    """Encode an answer: its JSON, without the spaces between."""
+    if answer.whole is None:
+        raise not_stored(answer.broken)
+    try:
+        return generations.wire(answer.protocol.name, orjson.dumps(answer.whole))
+    except (TypeError, ValueError) as error:
+        raise not_stored(f"{type(error).__name__} while encoding the answer") from error
+
+
+def decode(
+    data: bytes,
+    /,
+    *,
+    ids: Ids | None = None,
+    mark: Mapping[str, Any] | None = None,
+    validate: bool = False,
+    parse: Callable[[str, Any], Any] | None = None,
+) -> Answer:
+    """Decode an answer. Raises ``ValueError`` for one that is of another face, or damaged."""
+    protocol, whole = generations.unwired(data)
+    if validate:
+        protocol.answers(whole)
+    return Answer(protocol, whole, mark=mark)
+
+
+def usage(answer: Answer, /) -> Usage:
+    """Return the tokens of an answer."""
+    return Usage() if answer.whole is None else answer.protocol.usage(answer.whole)
+
+
+def finish_reason(answer: Answer, /) -> str:
+    """Return why the model stopped, in the provider's word."""
+    if answer.whole is None:
+        return ""
+    made = generations.of_fields(answer.protocol.answers(answer.whole))
+    return finish.finish_reason(made) if made else ""

@@ -1,0 +1,212 @@
+"""One request of an SDK on its way: looked up, sent on a miss, and its answer kept as it passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+from typing import Any, Final
+
+from gptcache_magics.lookup.cache import RequestCache
+from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
+from gptcache_magics.lookup.running import within
+from gptcache_magics.sdk import answers
+from gptcache_magics.sdk.answers import Answer
+from gptcache_magics.sdk.passing import passing
+from gptcache_magics.sdk.request import SDKCall, SDKRequest
+from gptcache_magics.sdk.responses import refusal, response
+from gptcache_magics.sdk.retries import Retries
+from gptcache_magics.store.protocol import Usage
+
+__all__ = ["Exchange"]
+
+OK: Final = 200
+FREE: Final = Usage(0, 0)
+"""The tokens of a request that got an error in place of an answer, for which no provider charges."""
+
+
+class Exchange:
+    """One request on its way.
+
+    Parameters
+    ----------
+    library
+        httpx or httpx2.
+    client, http
+        The client that sends, and its request.
+    stream
+        Whether the client's caller reads the response itself.
+    """
+
+    def __init__(
+        self,
+        requests: RequestCache,
+        ledger: Ledger,
+        retries: Retries,
+        request: SDKRequest,
+        call: SDKCall,
+        library: ModuleType,
+        client: Any,
+        http: Any,
+        *,
+        stream: bool,
+    ) -> None:
+        assert request.asked is not None
+        self._requests, self._ledger, self._retries = requests, ledger, retries
+        self._request, self._call, self._asked = request, call, request.asked
+        self._library, self._client, self._http, self._stream = library, client, http, stream
+        self._pending: Pending | None = None
+        self._headers: Any = None
+
+    def send(self, ask: Callable[[], Any]) -> Any:
+        """Return the response: the stored answer, a refusal, or what ``ask`` brings from the provider."""
+        self._call.running.acquire()
+        try:
+            given = self._given(self._retried() or self._requests.lookup(self._request, answers))
+            if given is None:
+                with within(self._call):
+                    given = self._taken(ask())
+                if self._stream_of(given) is not None:
+                    return given  # the call runs until its stream has ended
+        except BaseException:
+            self._failed()
+            raise
+        self._over()
+        return given
+
+    async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the response as ``send`` does, without blocking the event loop."""
+        self._call.running.acquire()
+        try:
+            result: Result | None = self._retried()
+            if result is None and asyncio._get_running_loop() is None:  # trio runs
+                result = self._requests.lookup(self._request, answers)
+            given = self._given(result or await self._requests.alookup(self._request, answers))
+            if given is None:
+                with within(self._call):
+                    given = await ask()
+                given = await self._ataken(given)
+                if self._stream_of(given) is not None:
+                    return given
+        except BaseException:
+            self._failed()
+            raise
+        self._over()
+        return given
+
+    # What a stream says while it passes
+
+    def piece_comes(self) -> None:
+        """Hear that the next piece is awaited."""
+        self._call.paused = None
+
+    def piece_came(self) -> None:
+        """Hear that the reader has a piece, and may take its time."""
+        import time
+
+        self._call.paused = time.monotonic()
+
+    def ended(self, raw: bytes) -> None:
+        """Keep the answer that has passed."""
+        self._keep(self._content(raw))
+        self._over()
+
+    async def aended(self, raw: bytes) -> None:
+        """Keep the answer that has passed, in a thread."""
+        content = self._content(raw)
+        if asyncio._get_running_loop() is None:
+            self._keep(content)
+        else:
+            await asyncio.to_thread(self._keep, content)
+        self._over()
+
+    # Steps
+
+    def _retried(self) -> Miss | None:
+        """Return the miss that an SDK tries again after it failed: it is one lookup."""
+        pending = self._retries.again(self._request, self._asked)
+        return None if pending is None else Miss(pending)
+
+    def _given(self, result: Result) -> Any | None:
+        """Return the response without asking the provider; None to ask."""
+        place = (self._library, self._client, self._http, self._asked)
+        match result:
+            case Hit(answer):
+                return response(*place, answer, stream=self._stream)
+            case Refused(error):
+                return refusal(*place, error, self._stream)
+            case Miss(pending) | Failed(pending):
+                self._pending = pending
+                return None
+
+    def _taken(self, received: Any) -> Any:
+        """Return a response of the provider after keeping its answer, or making its stream pass through."""
+        if received.status_code != OK:
+            self._failed(retried=True)
+        elif self._stream:
+            self._pass_on(received)
+        else:
+            self._keep_whole(received)
+        return received
+
+    async def _ataken(self, received: Any) -> Any:
+        if received.status_code == OK and not self._stream and asyncio._get_running_loop() is not None:
+            await asyncio.to_thread(self._keep_whole, received)
+            return received
+        return self._taken(received)
+
+    def _keep_whole(self, received: Any) -> None:
+        self._headers = received.headers
+        self._keep(received.content)
+
+    def _pass_on(self, received: Any) -> None:
+        self._headers = received.headers
+        plain = not received.headers.get("content-encoding")
+        complete = self._asked.protocol.ended if plain and self._in_pieces else _never
+        received.stream = passing(self._library)(received.stream, self, complete)
+
+    def _stream_of(self, received: Any) -> Any | None:
+        """Return the stream that passes through; None where nothing does."""
+        stream = getattr(received, "stream", None)
+        return stream if isinstance(stream, passing(self._library)) else None  # type: ignore[arg-type]
+
+    @property
+    def _in_pieces(self) -> bool:
+        """Whether the answer came in pieces, by what the server said: an SDK may read a stream whole."""
+        kind = str(self._headers.get("content-type", ""))
+        return "event-stream" in kind or "ndjson" in kind or (self._asked.streams and "json" not in kind)
+
+    def _content(self, raw: bytes) -> bytes:
+        """Return what passed as it is without compression."""
+        if not self._headers.get("content-encoding"):
+            return raw
+        try:
+            return bytes(self._library.Response(OK, headers=self._headers, content=raw).content)
+        except Exception:  # cut off within the compression
+            return b""
+
+    def _keep(self, content: bytes) -> None:
+        if self._pending is None:
+            return
+        in_pieces = self._in_pieces or (self._asked.streams and not content.lstrip().startswith(b"{"))
+        answer: Answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
+        self._requests.update(self._pending, answer, answers)
+
+    def _failed(self, *, retried: bool = False) -> None:
+        if self._pending is not None and self._pending.lookup is not None:
+            self._ledger.charged(self._pending.lookup, FREE)
+            self._retries.left_open(self._pending)
+        self._over()
+
+    def _over(self) -> None:
+        """Release those who wait, and end the call."""
+        if self._call.running.locked():
+            self._call.running.release()
+        self._requests.call_ended(self._call)
+        if self._ledger.budget is not None:
+            self._ledger.budget.ended(self._call)
+
+
+def _never(tail: bytes) -> bool:
+    return False

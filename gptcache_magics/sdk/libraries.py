@@ -1,0 +1,103 @@
+"""The libraries that call models over HTTP: how each names itself, and what of its requests counts in a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gptcache_magics.identity.providers import PROVIDERS
+from gptcache_magics.text.masking import without_secrets
+from gptcache_magics.text.secret_names import is_tracking
+
+__all__ = ["Library", "headers_that_count", "library_of", "provider_at", "query_that_counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library, by the ``User-Agent`` of its requests."""
+
+    name: str
+    """Its name on PyPI, which tables show as the face."""
+    provider: str = ""
+    """The provider whose library it is, for addresses that are nobody's."""
+    key_variable: str = ""
+    """Environment variable that it reads its key from, without which its client cannot be made."""
+
+
+LIBRARIES: Final = {
+    "openai": Library("openai", key_variable="OPENAI_API_KEY"),
+    "azureopenai": Library("openai", "azure_openai", "AZURE_OPENAI_API_KEY"),
+    "anthropic": Library("anthropic", "anthropic", "ANTHROPIC_API_KEY"),
+    "google-genai-sdk": Library("google-genai", "google_genai", "GEMINI_API_KEY"),
+    "mistral-client-python": Library("mistralai", "mistralai", "MISTRAL_API_KEY"),
+    "groq": Library("groq", "groq", "GROQ_API_KEY"),
+    "cohere": Library("cohere", "cohere", "CO_API_KEY"),
+    "ollama-python": Library("ollama", "ollama"),
+    "litellm": Library("litellm"),
+    "pydantic-ai": Library("pydantic-ai", key_variable="OPENAI_API_KEY"),
+}
+"""The libraries by the first word of their ``User-Agent``: in small letters, without ``Async`` before it."""
+_FIRST_WORD: Final = re.compile(r"\s*(?:async)?([\w.-]+)", re.I)
+_TRANSPORT: Final = frozenset(
+    ["accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"]
+)
+"""Headers that say how a request travels; ``accept`` only says whether pieces are wanted."""
+_OF_LIBRARIES: Final = re.compile(r"x-(stainless|fern|client|goog-api-client)\b.*|user-agent|x-goog-request-params")
+"""Headers that name the library, its version and the machine."""
+_ARRIVING: Final = frozenset({"alt"})
+"""Values of a query that say in which form the answer comes."""
+
+
+@lru_cache(maxsize=64)
+def library_of(user_agent: str, more: tuple[str, ...] = ()) -> Library | None:
+    """Return the library that names itself so; None for a client that is none, unless it is among ``more``."""
+    word = _FIRST_WORD.match(user_agent)
+    name = word[1].lower() if word is not None else ""
+    found = LIBRARIES.get(name)
+    if found is not None:
+        return found
+    return Library(name) if name and name in more else None
+
+
+def provider_at(host: str) -> str | None:
+    """Return the provider that has a host; None for a host that is nobody's, such as a server of one's own."""
+    found = _HOSTS.get(host)
+    if found is None:
+        found = next((provider for end, provider in _ENDS.items() if host.endswith(end)), None)
+    return found
+
+
+_HOSTS: Final = {
+    urlsplit(url).hostname: name
+    for name, provider in PROVIDERS.items()
+    for url in provider.urls
+    if "127.0.0.1" not in url
+}
+_ENDS: Final = {
+    ".openai.azure.com": "azure_openai",
+    ".services.ai.azure.com": "azure_openai",
+    "aiplatform.googleapis.com": "google_vertexai",
+    ".anthropic.com": "anthropic",
+}
+
+
+def headers_that_count(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers of a request that may change its answer, without credentials and what only tracks it."""
+    kept = {
+        name: value
+        for name, value in ((name.lower(), value) for name, value in headers)
+        if name not in _TRANSPORT and not _OF_LIBRARIES.fullmatch(name) and not is_tracking(name)
+    }
+    counted: Mapping[str, Any] = without_secrets(kept, "headers")
+    return {**counted}
+
+
+def query_that_counts(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Return the values of a query that may change an answer, without credentials."""
+    kept = sorted([name, value] for name, value in pairs if name not in _ARRIVING)
+    counted: list[list[str]] = without_secrets(kept, "query_params")
+    return counted

@@ -1,0 +1,105 @@
+"""Let an answer pass to its reader, and keep what passes: a stream is never read whole first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any, Protocol
+
+__all__ = ["Reader", "passing"]
+
+TAIL = 512
+"""Last bytes of a stream that are looked at for its end."""
+
+
+class Reader(Protocol):
+    """What becomes of an answer that passes."""
+
+    def piece_comes(self) -> None:
+        """Hear that the next piece is awaited."""
+
+    def piece_came(self) -> None:
+        """Hear that the reader has a piece."""
+
+    def ended(self, raw: bytes) -> None:
+        """Take the answer as it came: whole, as far as the reader wanted it, or until it broke off."""
+
+    async def aended(self, raw: bytes) -> None:
+        """Take the answer without blocking the event loop."""
+
+
+@cache
+def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], bool]], Any]:
+    """Return the class of the streams that pass through, for httpx or httpx2."""
+    sync_stream: Any = library.SyncByteStream
+    async_stream: Any = library.AsyncByteStream
+
+    class Passing(sync_stream, async_stream):  # type: ignore[misc]
+        """The stream of a provider on its way to its reader.
+
+        Parameters
+        ----------
+        stream
+            The provider's stream.
+        complete
+            Tells by the last bytes whether the answer is whole: its reader may neither go on nor close it.
+        """
+
+        def __init__(self, stream: Any, reader: Reader, complete: Callable[[bytes], bool]) -> None:
+            self._stream, self._reader, self._complete = stream, reader, complete
+            self._pieces: list[bytes] = []
+            self._tail = b""
+            self._over = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for piece in self._stream:
+                if self._is_last(piece):
+                    self._end()
+                self._reader.piece_came()
+                yield piece
+                self._reader.piece_comes()
+            self._end()
+
+        def close(self) -> None:
+            try:
+                self._stream.close()
+            finally:
+                self._end()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in self._stream:
+                if self._is_last(piece):
+                    await self._aend()
+                self._reader.piece_came()
+                yield piece
+                self._reader.piece_comes()
+            await self._aend()
+
+        async def aclose(self) -> None:
+            try:
+                await self._stream.aclose()
+            finally:
+                await self._aend()
+
+        def _is_last(self, piece: bytes) -> bool:
+            self._pieces.append(piece)
+            self._tail = (self._tail + piece)[-TAIL:]
+            return not self._over and self._complete(self._tail)
+
+        def _raw(self) -> bytes | None:
+            """Return what has passed; None if that was taken before."""
+            if self._over:
+                return None
+            self._over = True
+            return b"".join(self._pieces)
+
+        def _end(self) -> None:
+            if (raw := self._raw()) is not None:
+                self._reader.ended(raw)
+
+        async def _aend(self) -> None:
+            if (raw := self._raw()) is not None:
+                await self._reader.aended(raw)
+
+    return Passing

@@ -1,0 +1,119 @@
+"""A request of an SDK, read as the cache needs it: what is asked of which model, and who waits for the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+import orjson
+
+from gptcache_magics.identity.addresses import address
+from gptcache_magics.identity.call import task_or_thread
+from gptcache_magics.identity.canonical import dumps
+from gptcache_magics.identity.carried import STORED
+from gptcache_magics.identity.configuration import configuration_from_json
+from gptcache_magics.identity.key import Identity, key_of
+from gptcache_magics.identity.prompt import canonical
+from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS
+from gptcache_magics.lookup.request import Caller, Request
+from gptcache_magics.protocols.base import Json, Protocol
+from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
+from gptcache_magics.store.patience import Patience
+from gptcache_magics.text.masking import is_credential, without_secrets
+from gptcache_magics.text.messages import serialised
+
+__all__ = ["Asked", "SDKCall", "SDKRequest", "identify"]
+
+ADDRESS: Final = frozenset({"base_url"})
+"""The part of a configuration that another machine may have another of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """One request over HTTP, as its protocol reads it."""
+
+    protocol: Protocol
+    library: Library
+    body: Json
+    path: str
+    """Path of the URL without the server's own beginning."""
+    server: str
+    """Scheme, host, port and the beginning of the path."""
+    host: str
+    query: list[tuple[str, str]]
+    headers: list[tuple[str, str]]
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is to come in pieces."""
+        return self.protocol.streams(self.body, self.path)
+
+    @property
+    def answers(self) -> int:
+        """Number of answers that it asks for."""
+        nested = self.body.get("generationConfig")
+        places = (self.body, nested if isinstance(nested, dict) else {})
+        counts = [place.get(name) for place in places for name in (*ANSWER_COUNTS, "candidateCount")]
+        return max((count for count in counts if isinstance(count, int)), default=1)
+
+
+@dataclass(slots=True, eq=False)
+class SDKCall:
+    """One request on its way, as far as waiting for one another needs it, and the end of its answer."""
+
+    streams: bool
+    answers: int = 1
+    """Number of answers that are asked for."""
+    ends_with_reason: bool = True
+    """Whether an answer without a finish reason was broken off: in every protocol there is one."""
+    owner: object = field(default_factory=task_or_thread)
+    running: Lock = field(default_factory=Lock)
+    patience: Patience = field(default_factory=Patience)
+    paused: float | None = None
+    outer: Caller | None = None
+
+
+@dataclass(slots=True, eq=False)
+class SDKRequest(Request):
+    """A request of an SDK."""
+
+    asked: Asked | None = None
+
+
+def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
+    """Return the identity of a request: equal only for requests that a provider cannot tell apart.
+
+    Raises
+    ------
+    NotRead
+        If the body is none of the protocol.
+    """
+    protocol, body = asked.protocol, asked.body
+    model = protocol.model(body, asked.path)
+    provider = provider_at(asked.host) or asked.library.provider or protocol.provider
+    fields: Json = {"api": protocol.api}
+    base = address(asked.server)
+    known = PROVIDERS.get(provider)
+    if known is None or base not in known.urls:
+        fields["base_url"] = base
+    if headers := headers_that_count(asked.headers):
+        fields["headers"] = headers
+    if query := query_that_counts(asked.query):
+        fields["query_params"] = query
+    bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
+    parameters = {
+        name: without_secrets(value, name)
+        for name, value in protocol.parameters(body).items()
+        if name not in bookkeeping and not is_credential(name, value)
+    }
+    content = dumps([f"http.{protocol.name}", model, fields, parameters])
+    configuration = configuration_from_json(content, provider, model, asked.library.key_variable, ADDRESS)
+    prompt = serialised(protocol.messages(body))
+    seen, prompt, question, _ = canonical(prompt, STORED)
+    return Identity(key_of(configuration.key, seen), configuration, prompt, question, seen)
+
+
+def body_of(content: bytes) -> Any:
+    """Return the JSON of a body. Raises ``ValueError``."""
+    return orjson.loads(content)
