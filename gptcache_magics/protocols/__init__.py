@@ -13,6 +13,7 @@ from gptcache_magics.protocols.cohere import CohereChat
 from gptcache_magics.protocols.gemini import Gemini
 from gptcache_magics.protocols.ollama import OllamaChat, OllamaGenerate
 from gptcache_magics.protocols.openai_chat import OpenAIChat
+from gptcache_magics.protocols.openai_completions import OpenAICompletions
 from gptcache_magics.protocols.openai_responses import OpenAIResponses
 
 __all__ = ["PROTOCOLS", "protocol_of"]
@@ -20,7 +21,7 @@ __all__ = ["PROTOCOLS", "protocol_of"]
 PROTOCOLS: Final[dict[str, Protocol]] = {
     each.name: each
     for each in (
-        *(OpenAIChat(), OpenAIResponses(), AnthropicMessages(), Gemini()),
+        *(OpenAIChat(), OpenAIResponses(), OpenAICompletions(), AnthropicMessages(), Gemini()),
         *(OllamaChat(), OllamaGenerate(), CohereChat()),
     )
 }

@@ -26,11 +26,22 @@ from gptcache_magics.protocols.base import (
 from gptcache_magics.protocols.events import event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
-__all__ = ["OpenAIChat"]
+__all__ = ["OpenAIChat", "usage_of"]
 
 DONE: Final = b"[DONE]"
 WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that hold words of the model."""
+
+
+def usage_of(whole: Json) -> Usage:
+    """Return the tokens of an answer in OpenAI's words."""
+    used = whole.get("usage")
+    if not isinstance(used, dict):
+        return Usage()
+    details = used.get("prompt_tokens_details")
+    # DeepSeek has a word of its own for what it read again.
+    read = details.get("cached_tokens") if isinstance(details, dict) else used.get("prompt_cache_hit_tokens")
+    return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
 
 
 class OpenAIChat(Protocol):
@@ -77,13 +88,7 @@ class OpenAIChat(Protocol):
         return found
 
     def usage(self, whole: Json) -> Usage:
-        used = whole.get("usage")
-        if not isinstance(used, dict):
-            return Usage()
-        details = used.get("prompt_tokens_details")
-        # DeepSeek has a word of its own for what it read again.
-        read = details.get("cached_tokens") if isinstance(details, dict) else used.get("prompt_cache_hit_tokens")
-        return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
+        return usage_of(whole)
 
     def fold(self, raw: bytes) -> Json:
         head: Json = {}

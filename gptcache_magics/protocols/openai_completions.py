@@ -1,0 +1,95 @@
+"""OpenAI's completions of a prompt, which servers of one's own (vLLM, LM Studio, llama.cpp) speak, too.
+
+https://platform.openai.com/docs/api-reference/completions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import orjson
+
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol, message, usage_metadata
+from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.openai_chat import usage_of
+from gptcache_magics.store.records import Usage
+
+__all__ = ["OpenAICompletions"]
+
+
+class OpenAICompletions(Protocol):
+    """Completions."""
+
+    name: ClassVar[str] = "openai-completions"
+    api: ClassVar[str] = "completions"
+    provider: ClassVar[str] = "openai"
+
+    def fits(self, path: str) -> str | None:
+        plain = path.endswith("/completions") and not path.endswith(("/chat/completions", "/fim/completions"))
+        return path.removesuffix("/completions") if plain else None
+
+    def messages(self, body: Json) -> list[Json]:
+        prompt = body.get("prompt")
+        if isinstance(prompt, str):
+            return [message("human", prompt, {})]
+        if not isinstance(prompt, list) or not prompt:
+            raise NotRead("it has no prompt")
+        texts = [each if isinstance(each, str) else "" for each in prompt]
+        return [message("human", texts, {"prompt": prompt})]
+
+    def parameters(self, body: Json) -> Json:
+        left_out = {"prompt", "model", *self.arriving}
+        return {name: value for name, value in body.items() if name not in left_out}
+
+    def answers(self, whole: Json) -> list[Json]:
+        usage, found = usage_metadata(self.usage(whole)), list[Json]()
+        for choice in whole["choices"]:
+            reason = {"response_metadata": {"finish_reason": choice.get("finish_reason")}}
+            found.append({"content": choice["text"], **reason, **(usage if not found else {})})
+        return found
+
+    def usage(self, whole: Json) -> Usage:
+        return usage_of(whole)
+
+    def fold(self, raw: bytes) -> Json:
+        head: Json = {}
+        choices: dict[int, Json] = {}
+        for _, data in events(raw):
+            if data.startswith("[DONE]"):
+                break
+            piece = orjson.loads(data)
+            if not isinstance(piece, dict) or piece.get("error"):
+                raise Incomplete("an error in the stream")
+            head.update({name: value for name, value in piece.items() if name != "choices" and value is not None})
+            for part in piece.get("choices") or ():
+                choice = choices.setdefault(part["index"], {"text": ""})
+                text = choice["text"] + (part.get("text") or "")
+                choice.update({name: value for name, value in part.items() if value is not None or name not in choice})
+                choice["text"] = text
+        if not choices or not all(each.get("finish_reason") for each in choices.values()):
+            raise Incomplete("no finish reason")
+        return {**head, "choices": [choices[each] for each in sorted(choices)]}
+
+    def unfold(self, whole: Json, body: Json) -> bytes:
+        head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
+        parts = list[bytes]()
+        for choice in whole["choices"]:
+            for piece in pieces_of(choice["text"]):
+                begun = {**choice, "text": piece, "finish_reason": None, "logprobs": None}
+                parts.append(event({**head, "choices": [begun]}))
+            parts.append(event({**head, "choices": [{**choice, "text": ""}]}))
+        options = body.get("stream_options")
+        if isinstance(options, dict) and options.get("include_usage"):
+            parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
+        return b"".join(parts) + b"data: [DONE]\n\n"
+
+    def ended(self, tail: bytes) -> bool:
+        return tail.rstrip().endswith(b"[DONE]")
+
+    def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
+        return {**whole, "choices": [{**each, "text": change(each["text"])} for each in whole["choices"]]}
+
+    def with_text(self, whole: Json, text: str) -> Json:
+        first, *others = whole["choices"]
+        return {**whole, "choices": [{**first, "text": text}, *others]}
