@@ -166,6 +166,10 @@ class Config:
         False, "Whether answers that are cut off, withheld or empty are stored and served, marked."
     )
     count_bookkeeping: bool = _option(False, "Whether user, metadata, service_tier and the like make another call.")
+    sdks: bool = _option(True, "Whether calls of openai, anthropic, google-genai and other SDKs use the cache.")
+    user_agents: str = _option(
+        "", "Further programs whose model calls use the cache, by their User-Agent, with commas."
+    )
     ignore: str = _option("", f"What of a prompt may differ, with commas: {', '.join(IGNORE)}.")
 
 
@@ -218,6 +222,12 @@ class Settings:
         if self.options.ignore is not None:
             return self.options.ignore
         return rules_of(self.config.ignore) if self.config.ignore else ()
+
+    @property
+    def user_agents(self) -> tuple[str, ...]:
+        """The programs whose model calls use the cache, beside the known libraries."""
+        named = self.config.user_agents
+        return tuple(each.strip().lower() for each in named.split(",") if each.strip()) if named else ()
 
     @property
     def running(self) -> Sequence[Cell]:

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Protocol
 
+import orjson
+
+from gptcache_magics.errors import CacheMiss, EmbeddingMiss
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.running import running
-from gptcache_magics.protocols import protocol_of
-from gptcache_magics.protocols.base import NotRead, Protocol
+from gptcache_magics.protocols import PROTOCOLS, protocol_of
+from gptcache_magics.protocols.base import Json, NotRead
+from gptcache_magics.protocols.base import Protocol as API
 from gptcache_magics.sdk.exchange import Exchange
 from gptcache_magics.sdk.libraries import Library, library_of
-from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, body_of, identify
+from gptcache_magics.sdk.past import EMBEDDINGS, unkept
+from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, unread_configuration
+from gptcache_magics.sdk.responses import Place, refusal
 from gptcache_magics.sdk.retries import Retries
+from gptcache_magics.semantic.embedders.langchain import EMBEDDING
 from gptcache_magics.settings import Scope
+from gptcache_magics.store.protocol import Outcome
+from gptcache_magics.store.reasons import Kind, Reason, sentence
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "Way"]
+
+
+class Way(Protocol):
+    """The way that a request takes in place of being sent."""
+
+    def send(self, ask: Callable[[], Any]) -> Any:
+        """Return the response; ``ask`` sends the request."""
+
+    async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the response without blocking the event loop."""
+
+
+class Refused:
+    """The way of a request that may not be sent."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def send(self, ask: Callable[[], Any]) -> Any:
+        """Return the refusal."""
+        return self._response
+
+    async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the refusal."""
+        return self._response
 
 
 class Capture:
@@ -33,52 +67,93 @@ class Capture:
         self._requests, self._ledger, self._scope = requests, ledger, scope
         self._retries = Retries()
 
-    def exchange(self, library: ModuleType, client: Any, http: Any, *, stream: bool) -> Exchange | None:
-        """Return what becomes of a request; None if it is none of ours, and is sent as it is."""
-        if http.method != "POST":
+    def way(self, library: ModuleType, client: Any, http: Any, *, stream: bool) -> Way | None:
+        """Return the way of a request; None for one that is sent as it is.
+
+        Parameters
+        ----------
+        library
+            httpx or httpx2.
+        http
+            The request, as the library has it.
+        stream
+            Whether the client's caller reads the response itself.
+        """
+        if http.method != "POST" or not self._ledger.settings.config.sdks:
             return None
         path = http.url.path
-        protocol = protocol_of(path)
-        if protocol is None:
+        api = protocol_of(path)
+        what = "" if api is not None else unkept(path)
+        if api is None and not what:
             return None
-        sender = library_of(http.headers.get("user-agent", ""))
-        if sender is None or client.is_closed:
+        sender = library_of(http.headers.get("user-agent", ""), self._ledger.settings.user_agents)
+        if sender is None or client.is_closed or EMBEDDING.get():
             return None
         scope = self._scope()
         if running() is not None and scope.mode != "replay":
-            return None
+            return None  # who made the call that runs has looked it up
+        place = Place(library, client, http, stream=stream)
         try:
-            request, call = self._read(protocol, sender, http, scope)
-        except NotRead:
-            return None
+            asked = _asked(api, sender, http) if api is not None else None
+            what = what or (asked.protocol.goes_past(asked.body) if asked is not None else "")
+            request = self._request(asked, scope) if asked is not None and not what else None
+        except NotRead as not_read:
+            what, request = str(not_read), None
         except Exception as error:
-            self._ledger.failed(error, "reading a request")
-            return None
-        return Exchange(
-            self._requests, self._ledger, self._retries, request, call, library, client, http, stream=stream
-        )
+            reason = self._ledger.failed(error, "reading a request")
+            return self._past(place, sender, reason, scope, what)
+        if request is None:
+            return self._past(place, sender, Reason(Kind.NOT_CACHED, what), scope, what)
+        return Exchange(self._requests, self._ledger, self._retries, request, place)
 
-    def _read(self, protocol: Protocol, sender: Library, http: Any, scope: Scope) -> tuple[SDKRequest, SDKCall]:
-        body = body_of(http.content)
-        if not isinstance(body, dict):
-            raise NotRead("its body is no object")
-        url = http.url
-        beginning = protocol.fits(url.path) or ""
-        asked = Asked(
-            protocol=protocol,
-            library=sender,
-            body=body,
-            path=url.path,
-            server=f"{url.scheme}://{url.netloc.decode('ascii')}{beginning}",
-            host=url.host,
-            query=url.params.multi_items(),
-            headers=http.headers.multi_items(),
-        )
-        identity = identify(asked, counts_bookkeeping=self._ledger.settings.config.count_bookkeeping)
-        if scope.samples and scope.several:
-            identity = identity.sample(self._ledger.settings.sample(identity.key, scope.samples))
+    def _request(self, asked: Asked, scope: Scope) -> SDKRequest:
+        settings = self._ledger.settings
+        identity = identify(asked, counts_bookkeeping=settings.config.count_bookkeeping)
+        if scope.samples is not None and scope.several:
+            identity = identity.sample(settings.sample(identity.key, scope.samples))
         call = SDKCall(asked.streams, asked.answers)
-        return SDKRequest(identity, scope, call, asked=asked, face=sender.name), call
+        return SDKRequest(identity, scope, call, asked=asked, face=asked.library.name)
+
+    def _past(self, place: Place, sender: Library, reason: Reason, scope: Scope, what: str) -> Way | None:
+        """Note a request that goes past the cache; refuse it in ``replay``."""
+        if what == EMBEDDINGS and scope.mode != "replay":
+            return None
+        model, configuration = unread_configuration(place.http, sender)
+        outcome: Outcome = "error" if reason.kind is Kind.ERROR else "bypass"
+        note = self._ledger.note(outcome, reason, 0.0, scope=scope, configuration=configuration, face=sender.name)
+        if scope.mode != "replay":
+            return None
+        miss = EmbeddingMiss if what == EMBEDDINGS else CacheMiss
+        error = miss(
+            f"{model} was not called: {sentence(reason)}, and mode replay serves recorded answers only.",
+            model=model,
+            reason=sentence(reason),
+        )
+        note.refusal = str(error)
+        api = protocol_of(place.http.url.path) or PROTOCOLS["openai-chat"]
+        return Refused(refusal(place, api, error))
 
 
-NOTHING: Final = None
+def _asked(api: API, sender: Library, http: Any) -> Asked:
+    """Return a request as its API reads it. Raises ``NotRead``."""
+    try:
+        content = http.content
+    except Exception:  # httpx has a class of its own for it
+        raise NotRead("its body is a stream") from None
+    try:
+        body: Json = orjson.loads(content)
+    except ValueError:
+        raise NotRead("its body is not JSON") from None
+    if not isinstance(body, dict):
+        raise NotRead("its body is no object")
+    url = http.url
+    return Asked(
+        protocol=api,
+        library=sender,
+        body=body,
+        path=url.path,
+        server=f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}",
+        host=url.host,
+        query=url.params.multi_items(),
+        headers=http.headers.multi_items(),
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from types import ModuleType
 from typing import Any, Final
 
 from gptcache_magics.lookup.cache import RequestCache
@@ -15,7 +15,7 @@ from gptcache_magics.sdk import answers
 from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.passing import passing
 from gptcache_magics.sdk.request import SDKCall, SDKRequest
-from gptcache_magics.sdk.responses import refusal, response
+from gptcache_magics.sdk.responses import Place, hit, refusal
 from gptcache_magics.sdk.retries import Retries
 from gptcache_magics.store.protocol import Usage
 
@@ -27,35 +27,16 @@ FREE: Final = Usage(0, 0)
 
 
 class Exchange:
-    """One request on its way.
-
-    Parameters
-    ----------
-    library
-        httpx or httpx2.
-    client, http
-        The client that sends, and its request.
-    stream
-        Whether the client's caller reads the response itself.
-    """
+    """One request on its way."""
 
     def __init__(
-        self,
-        requests: RequestCache,
-        ledger: Ledger,
-        retries: Retries,
-        request: SDKRequest,
-        call: SDKCall,
-        library: ModuleType,
-        client: Any,
-        http: Any,
-        *,
-        stream: bool,
+        self, requests: RequestCache, ledger: Ledger, retries: Retries, request: SDKRequest, place: Place
     ) -> None:
         assert request.asked is not None
+        assert isinstance(request.call, SDKCall)
         self._requests, self._ledger, self._retries = requests, ledger, retries
-        self._request, self._call, self._asked = request, call, request.asked
-        self._library, self._client, self._http, self._stream = library, client, http, stream
+        self._request, self._asked, self._call = request, request.asked, request.call
+        self._place = place
         self._pending: Pending | None = None
         self._headers: Any = None
 
@@ -103,8 +84,6 @@ class Exchange:
 
     def piece_came(self) -> None:
         """Hear that the reader has a piece, and may take its time."""
-        import time
-
         self._call.paused = time.monotonic()
 
     def ended(self, raw: bytes) -> None:
@@ -130,12 +109,11 @@ class Exchange:
 
     def _given(self, result: Result) -> Any | None:
         """Return the response without asking the provider; None to ask."""
-        place = (self._library, self._client, self._http, self._asked)
         match result:
             case Hit(answer):
-                return response(*place, answer, stream=self._stream)
+                return hit(self._place, self._asked, answer)
             case Refused(error):
-                return refusal(*place, error, self._stream)
+                return refusal(self._place, self._asked.protocol, error)
             case Miss(pending) | Failed(pending):
                 self._pending = pending
                 return None
@@ -144,14 +122,14 @@ class Exchange:
         """Return a response of the provider after keeping its answer, or making its stream pass through."""
         if received.status_code != OK:
             self._failed(retried=True)
-        elif self._stream:
+        elif self._place.stream:
             self._pass_on(received)
         else:
             self._keep_whole(received)
         return received
 
     async def _ataken(self, received: Any) -> Any:
-        if received.status_code == OK and not self._stream and asyncio._get_running_loop() is not None:
+        if received.status_code == OK and not self._place.stream and asyncio._get_running_loop() is not None:
             await asyncio.to_thread(self._keep_whole, received)
             return received
         return self._taken(received)
@@ -164,12 +142,12 @@ class Exchange:
         self._headers = received.headers
         plain = not received.headers.get("content-encoding")
         complete = self._asked.protocol.ended if plain and self._in_pieces else _never
-        received.stream = passing(self._library)(received.stream, self, complete)
+        received.stream = passing(self._place.library)(received.stream, self, complete)
 
     def _stream_of(self, received: Any) -> Any | None:
         """Return the stream that passes through; None where nothing does."""
         stream = getattr(received, "stream", None)
-        return stream if isinstance(stream, passing(self._library)) else None  # type: ignore[arg-type]
+        return stream if isinstance(stream, passing(self._place.library)) else None  # type: ignore[arg-type]
 
     @property
     def _in_pieces(self) -> bool:
@@ -182,7 +160,7 @@ class Exchange:
         if not self._headers.get("content-encoding"):
             return raw
         try:
-            return bytes(self._library.Response(OK, headers=self._headers, content=raw).content)
+            return bytes(self._place.library.Response(OK, headers=self._headers, content=raw).content)
         except Exception:  # cut off within the compression
             return b""
 

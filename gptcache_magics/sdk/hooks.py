@@ -103,10 +103,10 @@ def _send(wrap: _Wrap) -> Callable[..., Any]:
 
     def send(client: Any, request: Any, *, stream: bool = False, **kwargs: Any) -> Any:
         capture = _captures[-1] if wrap.active and _captures else None
-        exchange = None if capture is None else capture.exchange(library, client, request, stream=stream)
-        if exchange is None:
+        way = None if capture is None else capture.way(library, client, request, stream=stream)
+        if way is None:
             return original(client, request, stream=stream, **kwargs)
-        return exchange.send(lambda: original(client, request, stream=stream, **kwargs))
+        return way.send(lambda: original(client, request, stream=stream, **kwargs))
 
     return send
 
@@ -116,9 +116,9 @@ def _asend(wrap: _Wrap) -> Callable[..., Any]:
 
     async def send(client: Any, request: Any, *, stream: bool = False, **kwargs: Any) -> Any:
         capture = _captures[-1] if wrap.active and _captures else None
-        exchange = None if capture is None else capture.exchange(library, client, request, stream=stream)
-        if exchange is None:
+        way = None if capture is None else capture.way(library, client, request, stream=stream)
+        if way is None:
             return await original(client, request, stream=stream, **kwargs)
-        return await exchange.asend(lambda: original(client, request, stream=stream, **kwargs))
+        return await way.asend(lambda: original(client, request, stream=stream, **kwargs))
 
     return send

@@ -20,10 +20,11 @@ from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.store.patience import Patience
+from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import is_credential, without_secrets
 from gptcache_magics.text.messages import serialised
 
-__all__ = ["Asked", "SDKCall", "SDKRequest", "identify"]
+__all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "unread_configuration"]
 
 ADDRESS: Final = frozenset({"base_url"})
 """The part of a configuration that another machine may have another of."""
@@ -114,6 +115,14 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     return Identity(key_of(configuration.key, seen), configuration, prompt, question, seen)
 
 
-def body_of(content: bytes) -> Any:
-    """Return the JSON of a body. Raises ``ValueError``."""
-    return orjson.loads(content)
+def unread_configuration(http: Any, sender: Library) -> tuple[str, Configuration]:
+    """Return what can be told of a request that is not read: its model and a configuration that no answer has."""
+    try:
+        model = orjson.loads(http.content).get("model")
+    except Exception:  # a stream, a form, or anything else
+        model = None
+    path = str(http.url.path)
+    name = model if isinstance(model, str) and model else path.rpartition("/")[2]
+    provider = provider_at(http.url.host) or sender.provider or "openai"
+    content = dumps(["http.unread", name, {"api": path}, {}])
+    return name, configuration_from_json(content, provider, name, "", ADDRESS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from types import ModuleType
 from typing import Any, Final
 
 import orjson
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.protocols.base import Protocol
 from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.request import Asked
 
-__all__ = ["HIT", "REFUSED", "refusal", "response"]
+__all__ = ["HIT", "REFUSED", "Place", "hit", "refusal"]
 
 HIT: Final = "x-gptcache"
 """Header of a hit; its value is the id of the entry."""
@@ -20,41 +23,46 @@ REFUSED: Final = 424
 NO_RETRY: Final = {"x-should-retry": "false"}
 
 
-def response(library: Any, client: Any, request: Any, asked: Asked, answer: Answer, *, stream: bool) -> Any:
-    """Return a stored answer as the response to a request: whole, or as a stream if one is asked for.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a response is expected."""
 
-    Parameters
-    ----------
-    library
-        httpx or httpx2.
-    stream
-        Whether the client reads the response itself.
-    """
+    library: ModuleType
+    """httpx or httpx2."""
+    client: Any
+    http: Any
+    """The request, as the library has it."""
+    stream: bool
+    """Whether the client's caller reads the response itself."""
+
+
+def hit(place: Place, asked: Asked, answer: Answer) -> Any:
+    """Return a stored answer as the response to a request: whole, or as a stream if one is asked for."""
     assert answer.whole is not None
     headers = {HIT: str(answer.mark["entry"])} if answer.mark else {}
     if asked.streams:
         content, kind = answer.protocol.unfold(answer.whole, asked.body), answer.protocol.stream_type
     else:
         content, kind = orjson.dumps(answer.whole), "application/json"
-    return _made(library, client, request, 200, {"content-type": kind, **headers}, content, stream=stream)
+    return _made(place, 200, {"content-type": kind, **headers}, content)
 
 
-def refusal(
-    library: Any, client: Any, request: Any, asked: Asked, error: CacheMiss | BudgetReached, stream: bool
-) -> Any:
+def refusal(place: Place, protocol: Protocol, error: CacheMiss | BudgetReached) -> Any:
     """Return a refusal as an error of the provider: the library raises its own exception with our sentence."""
     name = type(error).__name__
-    content = orjson.dumps(asked.protocol.error(name, f"{name}: {error}", REFUSED))
-    headers = {"content-type": "application/json", **NO_RETRY}
-    return _made(library, client, request, REFUSED, headers, content, stream=stream)
+    content = orjson.dumps(protocol.error(name, f"{name}: {error}", REFUSED))
+    return _made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
 
 
-def _made(
-    library: Any, client: Any, request: Any, status: int, headers: dict[str, str], content: bytes, *, stream: bool
-) -> Any:
-    body = {"stream": library.ByteStream(content)} if stream else {"content": content}
-    headers = {**headers, "content-length": str(len(content))}
-    made = library.Response(status, headers=headers, request=request, extensions={"http_version": b"HTTP/1.1"}, **body)
+def _made(place: Place, status: int, headers: dict[str, str], content: bytes) -> Any:
+    library = place.library
+    made = library.Response(
+        status,
+        headers={**headers, "content-length": str(len(content))},
+        request=place.http,
+        extensions={"http_version": b"HTTP/1.1"},
+        **({"stream": library.ByteStream(content)} if place.stream else {"content": content}),
+    )
     made.elapsed = timedelta(0)
-    made.default_encoding = getattr(client, "_default_encoding", "utf-8")
+    made.default_encoding = getattr(place.client, "_default_encoding", "utf-8")
     return made

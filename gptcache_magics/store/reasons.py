@@ -37,6 +37,8 @@ class Kind(StrEnum):
     CACHE_FALSE = "cache=False"
     OWN_CACHE = "own cache"
     """The detail names the cache that a model asks instead."""
+    NOT_CACHED = "not cached"
+    """The detail names what the call of an SDK makes that is not kept, or why its request cannot be read."""
     REPLACED = "replaced"
     """The detail names the cache that LangChain asks instead."""
     OWN_STREAM = "own stream"
@@ -200,6 +202,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.MODE: "mode {}",
     Kind.CACHE_FALSE: "cache=False",
     Kind.OWN_CACHE: "a cache of its own: {}",
+    Kind.NOT_CACHED: "not cached: {}",
     Kind.REPLACED: "{} replaced this cache",
     Kind.OWN_STREAM: "a stream of its own",
     Kind.OWN_METHOD: "{} asks no cache",
