@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from gptcache_magics.generations import CHUNKED, FAST, SLOW
+from gptcache_magics.generations import CHUNKED, FAST, SLOW, WIRE, unwired, wire
 from gptcache_magics.text.messages import chat_messages, serialised
 
 __all__ = ["answer_bytes", "answer_form", "dumps", "json_form", "messages_of", "object_of", "parsed", "slow"]
@@ -70,7 +70,11 @@ def answer_form(data: bytes) -> Any:
 def json_form(data: bytes) -> list[Any] | dict[str, Any] | None:
     """Return a list for the fast form of an answer, an object for the others; None if neither gives the bytes again."""
     try:
-        if data[:1] == CHUNKED:
+        if data[:1] == WIRE:
+            protocol, answer = unwired(data)
+            if wire(protocol.name, orjson.dumps(answer)) == data:
+                return {"http": protocol.name, "answer": answer}
+        elif data[:1] == CHUNKED:
             head, _, whole = data[1:].partition(b"\n")
             rows = orjson.loads(head)
             if orjson.dumps(rows) == head:
@@ -94,7 +98,11 @@ def answer_bytes(form: Any) -> bytes:
         return FAST + orjson.dumps(form)
     if isinstance(form, dict) and "chunks" in form:
         return CHUNKED + orjson.dumps(form["chunks"]) + b"\n" + answer_bytes(form["answer"])
+    if isinstance(form, dict) and "http" in form:
+        sent = wire(form["http"], orjson.dumps(form["answer"]))
+        unwired(sent)  # it may name an API that nobody knows
+        return sent
     data: bytes = slow(form["langchain"]) if isinstance(form, dict) else form.encode()
-    if data[:1] not in (CHUNKED, FAST, SLOW):
+    if data[:1] not in (CHUNKED, FAST, SLOW, WIRE):
         raise ValueError("not of a known form")
     return data

@@ -12,7 +12,7 @@ import orjson
 
 from gptcache_magics.bundle.forms import parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT, masked_key
-from gptcache_magics.generations import CHUNKED, FAST
+from gptcache_magics.generations import CHUNKED, FAST, WIRE, unwired, wire
 from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.secret_names import is_secret
@@ -58,6 +58,10 @@ def _masked_answer(data: bytes) -> bytes:
         hidden = _masked_answer(whole)
         return data if hidden == whole else hidden
     try:
+        if data[:1] == WIRE:
+            protocol, answer = unwired(data)
+            shown = _hidden(answer)
+            return data if shown == answer else wire(protocol.name, orjson.dumps(shown))
         if data[:1] == FAST:
             rows = orjson.loads(data[1:])
             hidden = _hidden(rows)

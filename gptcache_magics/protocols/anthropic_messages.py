@@ -134,8 +134,7 @@ def _message(sent: Any) -> Json:
     role = sent.get("role")
     kind = ROLES.get(role) if isinstance(role, str) else None
     rest = {name: value for name, value in sent.items() if name != "content" and (name != "role" or kind is None)}
-    if "content" not in sent:
-        rest["content"] = []
+    rest |= {name: [] for name in ("role", "content") if name not in sent}
     content = sent.get("content", "")
     blocks = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
     if kind == "ai":

@@ -145,8 +145,7 @@ def chat_message(sent: Any) -> Json:
     role = sent.get("role")
     kind = ROLES.get(role) if isinstance(role, str) else None
     rest = {name: value for name, value in sent.items() if name != "content" and (name != "role" or kind is None)}
-    if "content" not in sent:
-        rest["content"] = []  # unlike an empty text
+    rest |= {name: [] for name in ("role", "content") if name not in sent}  # unlike an empty text, and unlike null
     fields: Json = {}
     if kind == "ai" and isinstance(sent.get("tool_calls"), list):
         fields = split_calls([function_call(each) for each in sent["tool_calls"] if isinstance(each, dict)])

@@ -124,7 +124,7 @@ class OpenAIChat(Protocol):
         for choice in whole["choices"]:
             said = choice["message"]
             apart = {"content", "tool_calls"}
-            first = {name: value for name, value in said.items() if name not in apart and value is not None}
+            first = {name: value for name, value in said.items() if name not in apart}
             content = said.get("content")
             say(choice, {**first, "content": "" if isinstance(content, str) else content})
             for piece in pieces_of(content) if isinstance(content, str) and content else ():

@@ -32,7 +32,8 @@ ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 PARTS: Final = {"output_text": "text", "refusal": "refusal"}
 """The parts of a message that come in pieces, each with the name of its text."""
 TEXTS: Final = frozenset({"text", "refusal"})
-INPUTS: Final = frozenset({"arguments", "input"})
+NAMES: Final = frozenset({"id", "type", "status", "role", "call_id", "name"})
+"""Fields of an item that hold no words of the model."""
 
 
 class OpenAIResponses(Protocol):
@@ -209,5 +210,5 @@ def _part_events(say: Callable[..., bytes], where: Json, part: Json) -> Iterator
 
 
 def _reworded(item: Json, change: Callable[[str], str]) -> Json:
-    parts = {name: changed(item[name], change, TEXTS) for name in ("content", "summary") if item.get(name)}
-    return {**changed({name: each for name, each in item.items() if name not in parts}, change, INPUTS), **parts}
+    names = TEXTS if item.get("type") in ("message", "reasoning") else None
+    return {name: each if name in NAMES else changed(each, change, names) for name, each in item.items()}
