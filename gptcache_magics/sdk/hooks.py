@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gptcache_magics import fork
 from gptcache_magics.engines import safe_import
+from gptcache_magics.sdk import google_async
 from gptcache_magics.sdk.capture import Capture
 
 __all__ = ["LIBRARIES", "install", "installed", "release"]
@@ -43,6 +44,7 @@ def install(capture: Capture) -> None:
         _captures.append(capture)
     for name in LIBRARIES:
         safe_import.on_import(name, _wrap)
+    safe_import.on_import(google_async.MODULE, _switch)
 
 
 def release(capture: Capture) -> None:
@@ -58,7 +60,14 @@ def installed() -> list[str]:
     return [f"{each.library.__name__}.{each.kind.__name__}.{METHOD}" for each in [*_wraps] if each.in_place]
 
 
+def _switch(module: ModuleType) -> None:
+    with _lock:
+        if _captures:
+            google_async.put(module)
+
+
 def _undo() -> None:
+    google_async.take_away()
     while _wraps:
         _wraps[-1].undo()
         _wraps.pop()

@@ -23,13 +23,17 @@ def as_chat(body: Json, model: str) -> Json:
         messages.append({"role": "tool" if answers else ROLES.get(role, role), "content": text})
     declared = [each for tool in body.get("tools") or () for each in tool.get("functionDeclarations") or ()]
     tools = [
-        {"name": each["name"], "parameters": each.get("parametersJsonSchema") or _lower(each.get("parameters") or {})}
-        for each in declared
+        {"name": each["name"], "parameters": _schema(each, "parameters", "parametersJsonSchema")} for each in declared
     ]
-    config = body.get("generationConfig") or {}
-    schema = config.get("responseJsonSchema") or _lower(config.get("responseSchema"))
+    schema = _schema(body.get("generationConfig") or {}, "responseSchema", "responseJsonSchema")
     wanted = {"type": "json_schema", "schema": schema} if schema else None
     return {"model": model, "messages": messages, "tools": tools, "response_format": wanted}
+
+
+def _schema(fields: Json, name: str, as_json: str) -> object:
+    """Return a schema, which clients give in Google's words or as JSON Schema, in two spellings."""
+    snake = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", as_json)
+    return fields.get(as_json) or fields.get(snake) or _lower(fields.get(name) or {})
 
 
 def _lower(schema: object) -> object:
