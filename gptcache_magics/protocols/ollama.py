@@ -21,6 +21,7 @@ from gptcache_magics.protocols.base import (
     split_calls,
     usage_metadata,
 )
+from gptcache_magics.protocols.events import pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OllamaChat", "OllamaGenerate"]
@@ -67,7 +68,14 @@ class _Ollama(Protocol):
         raise NotImplementedError
 
     def unfold(self, whole: Json, body: Json) -> bytes:
-        return orjson.dumps(whole) + b"\n"
+        head = {name: whole[name] for name in ("model", "created_at") if name in whole}
+        said, rest = self._parted(whole)
+        lines = [orjson.dumps({**head, **piece, "done": False}) for piece in said]
+        return b"\n".join([*lines, orjson.dumps(rest), b""])
+
+    def _parted(self, whole: Json) -> tuple[list[Json], Json]:
+        """Return what the lines of a stream say before the last, and the last line: readers look for no words there."""
+        raise NotImplementedError
 
     def ended(self, tail: bytes) -> bool:
         line = tail.rstrip().rpartition(b"\n")[2]
@@ -118,6 +126,16 @@ class OllamaChat(_Ollama):
             said["tool_calls"] = [*before["tool_calls"], *(now.get("tool_calls") or ())]
         return {**whole, **piece, "message": said}
 
+    def _parted(self, whole: Json) -> tuple[list[Json], Json]:
+        said = whole["message"]
+        pieces: list[Json] = [
+            {"message": {"role": said.get("role"), "content": "", **each}} for each in _pieces(said, "content")
+        ]
+        if said.get("tool_calls"):
+            apart = {name: each for name, each in said.items() if name not in ("content", "thinking")}
+            pieces.append({"message": {**apart, "content": ""}})
+        return pieces, {**whole, "message": {"role": said.get("role"), "content": ""}}
+
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         said = {**whole["message"]}
         for name in ("content", "thinking"):
@@ -160,6 +178,10 @@ class OllamaGenerate(_Ollama):
         }
         return {**whole, **piece, **texts}
 
+    def _parted(self, whole: Json) -> tuple[list[Json], Json]:
+        pieces: list[Json] = [{"response": "", **each} for each in _pieces(whole, "response")]
+        return pieces, {**{name: each for name, each in whole.items() if name != "thinking"}, "response": ""}
+
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         said = {**whole}
         for name in ("response", "thinking"):
@@ -169,6 +191,16 @@ class OllamaGenerate(_Ollama):
 
     def with_text(self, whole: Json, text: str) -> Json:
         return {**whole, "response": text}
+
+
+def _pieces(said: Json, name: str) -> list[Json]:
+    """Return the thinking and the words of an answer in pieces."""
+    return [
+        {field: piece}
+        for field in ("thinking", name)
+        if isinstance(said.get(field), str) and said[field]
+        for piece in pieces_of(said[field])
+    ]
 
 
 def _reworded(change: Callable[[str], str], call: Json) -> Json:

@@ -1,7 +1,7 @@
-"""Let google-genai send its asynchronous requests with httpx: with aiohttp, where that is installed, no cache sees them.
+"""Let google-genai send its asynchronous requests with httpx: those that aiohttp sends go past every cache.
 
-The package asks a method of its own whether to use aiohttp, once when a client is made and before each request. Only the
-requests get another answer, so that a client which was made meanwhile can use aiohttp later.
+The package asks a method of its own whether to use aiohttp, once when a client is made and before each request. Only
+the requests get another answer, so that a client which was made meanwhile can use aiohttp later.
 """
 
 from __future__ import annotations
