@@ -1,0 +1,253 @@
+"""One request of an SDK: answered once, counted once, refused in replay, and never in the way."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Any
+
+import anthropic
+import httpx
+import httpx2
+import openai
+import pytest
+
+import gptcache_magics as gm
+from gptcache_magics.sdk.responses import HIT
+from tests.sdk.ask import ask
+from tests.support.provider_server import KEY, ProviderServer
+
+pytestmark = pytest.mark.usefixtures("sdks_on")
+USER: Any = [{"role": "user", "content": "hi"}]
+
+
+def outcomes() -> list[str]:
+    return gm.lookups()["outcome"].tolist()[::-1]
+
+
+def reasons() -> list[str]:
+    return gm.lookups()["reason"].tolist()[::-1]
+
+
+def pieces(client: openai.OpenAI, question: str) -> str:
+    messages: Any = [{"role": "user", "content": question}]
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+
+def test_the_second_call_is_free_and_says_so(client: openai.OpenAI, server: ProviderServer) -> None:
+    first = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=USER)
+    second = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=USER)
+
+    assert (server.calls, outcomes()) == (1, ["miss", "hit"])
+    assert second.parse() == first.parse()
+    assert HIT not in first.headers
+    assert second.headers[HIT].startswith(gm.entries().index[0])
+    assert second.http_response.elapsed.total_seconds() == 0
+
+
+def test_a_whole_answer_serves_a_stream_and_a_stream_serves_a_whole(
+    client: openai.OpenAI, server: ProviderServer
+) -> None:
+    assert ask(client, "whole") == pieces(client, "whole")
+    assert pieces(client, "stream") == ask(client, "stream")
+    assert (server.calls, outcomes()) == (2, ["miss", "hit", "miss", "hit"])
+
+
+def test_a_stream_passes_piece_by_piece(client: openai.OpenAI, server: ProviderServer) -> None:
+    messages: Any = USER
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
+    next(iter(stream))
+    assert gm.entries().empty
+    for _ in stream:
+        pass
+    assert len(gm.entries()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500])
+def test_an_error_of_the_provider_passes_and_is_not_stored(
+    client: openai.OpenAI, server: ProviderServer, status: int
+) -> None:
+    server.fail_next(1, status)
+    with pytest.raises(openai.APIStatusError) as error:
+        ask(client, "hi")
+    assert error.value.status_code == status
+    assert "as told" in str(error.value)
+    assert gm.entries().empty
+    assert ask(client, "hi") == ask(client, "hi")
+    assert outcomes()[-1] == "hit"
+
+
+def test_what_an_sdk_tries_again_is_one_lookup(server: ProviderServer) -> None:
+    client = openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=2)
+    server.fail_next(2, 500)
+    answer = ask(client, "hi")
+    assert (server.calls, outcomes()) == (3, ["miss"])
+    assert ask(client, "hi") == answer
+    assert (server.calls, outcomes()) == (3, ["miss", "hit"])
+
+
+def test_the_same_question_after_a_failure_is_another_lookup(client: openai.OpenAI, server: ProviderServer) -> None:
+    server.fail_next(1, 500)
+    with pytest.raises(openai.InternalServerError):
+        ask(client, "hi")
+    ask(client, "hi")
+    assert outcomes() == ["miss", "miss"]
+
+
+def test_a_broken_stream_is_not_stored(client: openai.OpenAI, server: ProviderServer) -> None:
+    server.fail_next(1, 200)
+    with pytest.raises((httpx.RemoteProtocolError, httpx2.RemoteProtocolError, openai.APIError)):
+        pieces(client, "hi there and more words")
+    assert gm.entries().empty
+    assert reasons()[0].startswith("not stored: broken off")
+
+
+def test_a_stream_whose_reader_leaves_is_not_stored(client: openai.OpenAI) -> None:
+    messages: Any = USER
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
+    next(iter(stream))
+    stream.close()
+    assert gm.entries().empty
+    assert reasons()[0].startswith("not stored: broken off")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [
+        (b"<html>sign in</html>", "text/html", "not stored: it is not JSON"),
+        (b'{"detail": "ok"}', "application/json", "not stored: it is no answer of this API"),
+        (b"[1]", "application/json", "not stored: it is no answer of this API"),
+        (b"", "application/json", "not stored: it is not JSON"),
+    ],
+)
+def test_an_answer_that_is_none_passes_and_is_not_stored(content: bytes, kind: str, reason: str) -> None:
+    library = httpx2 if issubclass(openai.DefaultHttpxClient, httpx2.Client) else httpx
+    transport = library.MockTransport(lambda _: library.Response(200, content=content, headers={"content-type": kind}))
+    client = openai.OpenAI(api_key=KEY, http_client=library.Client(transport=transport), max_retries=0)
+    raw = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=USER)
+    assert raw.content == content
+    assert gm.entries().empty
+    assert reasons() == [reason]
+
+
+def test_a_cut_off_answer_is_paid_again(client: openai.OpenAI, server: ProviderServer) -> None:
+    server.finish_reason = "length"
+    ask(client, "hi")
+    ask(client, "hi")
+    assert (server.calls, reasons()[0]) == (2, "not stored: cut off at max_tokens (length)")
+    gm.on(keep_cut_off=True)
+    assert ask(client, "hi") == ask(client, "hi")
+    assert server.calls == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_in_replay_nothing_is_sent_and_the_sdk_says_our_sentence(
+    client: openai.OpenAI, claude: anthropic.Anthropic, server: ProviderServer, streams: bool
+) -> None:
+    ask(client, "recorded question")
+    with gm.using(mode="replay"):
+        assert "recorded question" in ask(client, "recorded question")
+        messages: Any = [{"role": "user", "content": "another question"}]
+        with pytest.raises(openai.APIStatusError, match=r"CacheMiss: nothing is recorded for “another question”"):
+            client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=streams)
+        with pytest.raises(anthropic.APIStatusError, match=r"CacheMiss: nothing is recorded for “another question”"):
+            claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=messages, stream=streams)
+    assert server.calls == 1
+
+
+def test_a_refusal_is_not_tried_again(server: ProviderServer) -> None:
+    client = openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=5)
+    with gm.using(mode="replay"), pytest.raises(openai.APIStatusError, match="CacheMiss"):
+        ask(client, "hi")
+    assert (server.calls, len(gm.lookups())) == (0, 1)
+
+
+def test_a_spent_budget_refuses_what_is_not_stored(client: openai.OpenAI, server: ProviderServer) -> None:
+    gm.on(budget="0.000001usd")
+    ask(client, "hi")
+    assert ask(client, "hi")
+    with pytest.raises(openai.APIStatusError, match=r"BudgetReached: .* spent"):
+        ask(client, "hello")
+    assert server.calls == 1
+
+
+def test_langchain_that_sends_through_an_sdk_is_counted_once(server: ProviderServer) -> None:
+    model = server.model("ChatOpenAI")
+    for question in ("invoke", "stream"):
+        for _ in range(2):
+            model.invoke(question) if question == "invoke" else [*model.stream(question)]
+    for _ in range(2):
+        asyncio.run(model.ainvoke("ainvoke"))
+    assert (server.calls, outcomes()) == (3, ["miss", "hit"] * 3)
+    assert set(gm.lookups()["model"]) == {"gpt-4o-mini"}
+
+
+def test_what_reads_a_stream_of_langchain_may_ask_an_sdk(client: openai.OpenAI, server: ProviderServer) -> None:
+    model = server.model("ChatOpenAI")
+    for _ in range(2):
+        for chunk in model.stream("outer"):
+            if chunk.content:
+                ask(client, "inner")
+                break
+    assert outcomes().count("hit") >= 1
+    assert len(gm.entries()) >= 1
+    assert "inner" in set(gm.lookups()["question"])
+
+
+def test_eight_threads_that_ask_the_same_pay_once(client: openai.OpenAI, server: ProviderServer) -> None:
+    server.delay = 0.2
+    answers: list[str] = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(client, "hi"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (server.calls, len(answers), len({*answers})) == (1, 8, 1)
+
+
+def test_eight_tasks_that_ask_the_same_pay_once(server: ProviderServer) -> None:
+    server.delay = 0.2
+
+    async def gather() -> list[Any]:
+        client = openai.AsyncOpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
+        calls = [client.chat.completions.create(model="gpt-4o-mini", messages=USER) for _ in range(8)]
+        return await asyncio.gather(*calls)
+
+    answers = asyncio.run(gather())
+    assert server.calls == 1
+    assert len({each.choices[0].message.content for each in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("/v1/audio/speech", {"model": "tts-1", "input": "hi", "voice": "alloy"}, "not cached: audio"),
+        ("/v1/images/generations", {"model": "gpt-image-1", "prompt": "a cat"}, "not cached: images"),
+        ("/v1/moderations", {"model": "omni", "input": "hi"}, "not cached: moderation"),
+        ("/v1/batches", {"input_file_id": "f"}, "not cached: batches"),
+        ("/v1/chat/completions", {"model": "m", "messages": []}, "not cached: it has no messages"),
+        ("/v1/chat/completions", {"messages": USER}, "not cached: it names no model"),
+        ("/v1/responses", {"model": "m", "input": "hi", "background": True}, "not cached: it runs in the background"),
+    ],
+)
+def test_what_is_not_kept_passes_and_is_counted(
+    client: openai.OpenAI, server: ProviderServer, path: str, body: dict[str, Any], reason: str
+) -> None:
+    send = client._client
+    request = send.build_request("POST", f"{server.url}{path}", json=body, headers={"user-agent": "OpenAI/Python 3"})
+    with suppress(httpx.TransportError, httpx2.TransportError):  # the server knows no such request
+        send.send(request)
+    assert (outcomes(), reasons()) == (["bypass"], [reason])
+    with gm.using(mode="replay"):
+        refused = send.send(request)
+    assert refused.status_code == 424
+    assert reason in refused.json()["error"]["message"]
+
+
+def test_a_request_of_no_sdk_is_left_alone(server: ProviderServer) -> None:
+    for library in (httpx, httpx2):
+        with library.Client() as client:
+            for _ in range(2):
+                client.post(f"{server.openai_url}/chat/completions", json={"model": "m", "messages": USER})
+    assert server.calls == 4
+    assert gm.lookups().empty
