@@ -40,8 +40,8 @@ class Identity:
     key: str
     """blake2b-128 over key version, configuration, canonical prompt and, from the second on, the sample's number."""
     configuration: Configuration
-    prompt: str
-    """The prompt as stock GPTCache would see it, without what differs between a model's and a cache's answer."""
+    written: str | Callable[[], str]
+    """The prompt, or what writes it: a hit does not need it."""
     question: str
     """Text of the last human message, or the prompt itself."""
     seen: bytes
@@ -52,6 +52,11 @@ class Identity:
     """Number of the sample, for identical calls that get different answers."""
     unreduced: Callable[[], Identity] | None = None
     """Identifies the call as the first versions did; None if the key is the same. Called only after a miss."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as stock GPTCache would see it, without what differs between a model's and a cache's answer."""
+        return self.written if isinstance(self.written, str) else self.written()
 
     @property
     def prompt_digest(self) -> str:

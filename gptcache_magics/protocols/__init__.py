@@ -5,6 +5,7 @@ Nothing here knows a cache, an HTTP client or a class of LangChain's. To add an 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from gptcache_magics.protocols.anthropic_messages import AnthropicMessages
@@ -28,6 +29,7 @@ PROTOCOLS: Final[dict[str, Protocol]] = {
 """The protocols by their names."""
 
 
+@lru_cache(maxsize=256)  # every request of the process asks, and most of them have one of a few paths
 def protocol_of(path: str) -> Protocol | None:
     """Return the protocol that a path of a URL belongs to."""
     return next((each for each in PROTOCOLS.values() if each.fits(path) is not None), None)

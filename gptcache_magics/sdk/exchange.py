@@ -22,6 +22,8 @@ from gptcache_magics.store.protocol import Usage
 __all__ = ["Exchange"]
 
 OK: Final = 200
+RETRIED: Final = frozenset({408, 409, 429})
+"""Statuses below 500 after which SDKs send a request again."""
 FREE: Final = Usage(0, 0)
 """The tokens of a request that got an error in place of an answer, for which no provider charges."""
 
@@ -121,7 +123,7 @@ class Exchange:
     def _taken(self, received: Any) -> Any:
         """Return a response of the provider after keeping its answer, or making its stream pass through."""
         if received.status_code != OK:
-            self._failed(retried=True)
+            self._failed(again=received.status_code in RETRIED or received.status_code >= 500)
         elif self._place.stream:
             self._pass_on(received)
         else:
@@ -171,10 +173,12 @@ class Exchange:
         answer: Answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
         self._requests.update(self._pending, answer, answers)
 
-    def _failed(self, *, retried: bool = False) -> None:
+    def _failed(self, *, again: bool = True) -> None:
+        """Note that no answer came; its SDK may send the request again."""
         if self._pending is not None and self._pending.lookup is not None:
             self._ledger.charged(self._pending.lookup, FREE)
-            self._retries.left_open(self._pending)
+            if again:
+                self._retries.left_open(self._pending)
         self._over()
 
     def _over(self) -> None:

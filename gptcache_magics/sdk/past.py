@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["EMBEDDINGS", "unkept"]
@@ -28,6 +29,7 @@ _UNKEPT: Final = tuple(
 """What the paths of POST requests end with, and what such a call makes."""
 
 
+@lru_cache(maxsize=256)
 def unkept(path: str) -> str:
     """Return what a request makes that is not kept; empty for one that asks no model."""
     return next((what for pattern, what in _UNKEPT if pattern.search(path)), "")

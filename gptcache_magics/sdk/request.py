@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any, Final
 
@@ -11,10 +12,8 @@ import orjson
 from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.call import task_or_thread
 from gptcache_magics.identity.canonical import dumps
-from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
-from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
@@ -22,7 +21,7 @@ from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import is_credential, without_secrets
-from gptcache_magics.text.messages import serialised
+from gptcache_magics.text.messages import CLASSES, content_text, serialised
 
 __all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "unread_configuration"]
 
@@ -110,9 +109,17 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     }
     content = dumps([f"http.{protocol.name}", model, fields, parameters])
     configuration = configuration_from_json(content, provider, model, asked.library.key_variable, ADDRESS)
-    prompt = serialised(protocol.messages(body))
-    seen, prompt, question, _ = canonical(prompt, STORED)
-    return Identity(key_of(configuration.key, seen), configuration, prompt, question, seen)
+    messages = protocol.messages(body)
+    seen = dumps([_constructor(each) for each in messages])
+    asked_last = next((each for each in reversed(messages) if each["type"] == "human"), messages[0])
+    question = content_text(asked_last["content"])
+    return Identity(key_of(configuration.key, seen), configuration, partial(serialised, messages), question, seen)
+
+
+def _constructor(message: Json) -> Json:
+    """Return a message as LangChain writes it: what a bundle's reader makes of the prompt gives the same key."""
+    name = CLASSES[message["type"]]
+    return {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", name], "kwargs": message}
 
 
 def unread_configuration(http: Any, sender: Library) -> tuple[str, Configuration]:
