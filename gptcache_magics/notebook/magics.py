@@ -54,6 +54,8 @@ class GPTCacheMagics(Magics):
     redact = _trait(Bool, "redact")
     count_bookkeeping = _trait(Bool, "count_bookkeeping")
     ignore = _trait(Unicode, "ignore")
+    sdks = _trait(Bool, "sdks")
+    user_agents = _trait(Unicode, "user_agents")
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
