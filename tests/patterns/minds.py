@@ -1,5 +1,6 @@
 """What the models of the patterns answer. Texts hold the number of the call: an answer bought again is another one."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,7 +39,13 @@ class Ask:
 def _asked(body: Json, number: int) -> Ask:
     tools = [tool.get("function", tool)["name"] for tool in body.get("tools") or []]
     system = [("system", str(body["system"]))] if body.get("system") else []
-    return Ask(number, [*system, *(pair for each in body["messages"] for pair in _texts(each))], tools)
+    return Ask(number, [*system, *(pair for each in _messages(body) for pair in _texts(each))], tools)
+
+
+def _messages(body: Json) -> list[Json]:
+    """Return the messages of a chat, or the text that the Responses API takes in their place."""
+    messages: list[Json] = body.get("messages") or [{"role": "user", "content": body["input"]}]
+    return messages
 
 
 def _texts(message: Json) -> Iterator[tuple[str, str]]:
@@ -144,8 +151,19 @@ def _mind(think: Callable[[Ask], Thought]) -> Mind:
     return lambda body, number: think(_asked(body, number))
 
 
+def _serves(ask: Ask) -> Thought:
+    if "print_sentiment" in ask.tools:
+        return "print_sentiment", {"score": 0.2}
+    if "stock" in ask.tools:
+        return f"Yes, by Friday (answer {ask.number})." if ask.results else ("stock", {"answer": "kettle"})
+    if "polite" in ask.last:
+        return f"Thank you for writing to us (answer {ask.number})."
+    return json.dumps({"product": "kettle", "severity": f"{ask.number} of 9"})
+
+
 MINDS: Final[dict[str, Mind]] = {
     "bookkeeping": _mind(_calls_a_tool),
+    "compare_sdks": _mind(_chats),
     "cut_off": _mind(_is_long),
     "deep_files": _mind(_plans),
     "judge_quotes": _mind(_judges),
@@ -156,6 +174,7 @@ MINDS: Final[dict[str, Mind]] = {
     "scratchpad": _mind(_acts),
     "self_consistency": _mind(_chats),
     "stream_events": _mind(_chats),
+    "structured_claude": _mind(_serves),
     "supervisor": _mind(_supervises),
     "swarm_dates": _mind(_swarms),
 }

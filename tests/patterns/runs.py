@@ -1,7 +1,7 @@
 """Run a pattern three times, each time in a new kernel and on another day, and verify what the last run saved.
 
-A pattern is a notebook as the public ones of LangChain and LangGraph are written. Its cells lie in ``notebooks/``, and
-:mod:`tests.patterns.minds` says what its model answers.
+A pattern is a notebook as the public ones of LangChain, LangGraph and the SDKs are written. Its cells lie in
+``notebooks/``, and :mod:`tests.patterns.minds` says what its model answers.
 """
 
 import re
@@ -90,8 +90,10 @@ def cells_of(pattern: str) -> list[str]:
 
 
 def _environment(url: str, day: date) -> dict[str, str]:
-    urls = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_BASE": f"{url}/v1", "ANTHROPIC_BASE_URL": url}
-    return {**urls, "OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "LESSON_DAY": day.isoformat()}
+    openai = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_BASE": f"{url}/v1"}
+    urls = {**openai, "ANTHROPIC_BASE_URL": url, "GOOGLE_GEMINI_BASE_URL": url}
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), KEY)
+    return {**urls, **keys, "LESSON_DAY": day.isoformat()}
 
 
 def _ran(kernel: Kernel, pattern: str, server: ProviderServer, store: Path, options: str) -> Run:

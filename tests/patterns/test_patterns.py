@@ -31,6 +31,7 @@ class Bar:
 
 BARS = [
     Bar("bookkeeping", (3, 0, 0)),
+    Bar("compare_sdks", (13, 0, 0)),
     Bar("cut_off", (2, 1, 1), causes=("cut off",)),
     Bar("cut_off", (2, 0, 0), "--keep-cut-off"),
     Bar("deep_files", (10, 0, 0)),
@@ -42,6 +43,7 @@ BARS = [
     Bar("scratchpad", (3, 0, 0)),
     Bar("self_consistency", (12, 0, 0)),
     Bar("stream_events", (4, 0, 0)),
+    Bar("structured_claude", (9, 0, 0)),
     Bar("supervisor", (7, 0, 0)),
     Bar("swarm_dates", (4, 2, 2), causes=("date",)),
     Bar("memory_patch", (6, 0, 0), "--ignore id"),
