@@ -70,6 +70,8 @@ class Provider:
     """Whether what LangChain knows about a model (its ``profile``) changes a request."""
     price_id: str = ""
     """Its name in genai-prices, if it differs."""
+    key_variable: str = ""
+    """Environment variable that its own client reads the key from, and libraries for several providers, too."""
 
 
 PROVIDERS: Final[dict[str, Provider]] = {
@@ -80,17 +82,19 @@ PROVIDERS: Final[dict[str, Provider]] = {
         reads_profile=True,
         takes_headers=True,
         url_field="anthropic_api_url",
+        key_variable="ANTHROPIC_API_KEY",
     ),
     "aws": Provider(),
-    "azure_openai": Provider(takes_headers=True, price_id="azure"),
-    "cohere": Provider(urls=("https://api.cohere.com",)),
-    "deepseek": Provider(takes_headers=True),
-    "fireworks": Provider(takes_headers=True, urls=("https://api.fireworks.ai",)),
+    "azure_openai": Provider(takes_headers=True, price_id="azure", key_variable="AZURE_OPENAI_API_KEY"),
+    "cohere": Provider(urls=("https://api.cohere.com",), key_variable="CO_API_KEY"),
+    "deepseek": Provider(takes_headers=True, key_variable="DEEPSEEK_API_KEY"),
+    "fireworks": Provider(takes_headers=True, urls=("https://api.fireworks.ai",), key_variable="FIREWORKS_API_KEY"),
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
         urls=("https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1"),
         price_id="google",
+        key_variable="GEMINI_API_KEY",
     ),
     "google_vertexai": Provider(price_id="google"),
     "groq": Provider(
@@ -98,12 +102,14 @@ PROVIDERS: Final[dict[str, Provider]] = {
         urls=("https://api.groq.com",),
         takes_headers=True,
         url_field="groq_api_base",
+        key_variable="GROQ_API_KEY",
     ),
     "mistralai": Provider(
         chat="langchain_mistralai.chat_models.ChatMistralAI",
         urls=("https://api.mistral.ai/v1",),
         sends_timeout=True,
         price_id="mistral",
+        key_variable="MISTRAL_API_KEY",
     ),
     "litellm": Provider(),
     "ollama": Provider(
@@ -119,10 +125,11 @@ PROVIDERS: Final[dict[str, Provider]] = {
         url_variable="OPENAI_BASE_URL",
         takes_headers=True,
         url_field="openai_api_base",
+        key_variable="OPENAI_API_KEY",
     ),
-    "perplexity": Provider(urls=("https://api.perplexity.ai",)),
-    "together": Provider(takes_headers=True),
-    "xai": Provider(takes_headers=True, price_id="x-ai"),
+    "perplexity": Provider(urls=("https://api.perplexity.ai",), key_variable="PERPLEXITY_API_KEY"),
+    "together": Provider(takes_headers=True, key_variable="TOGETHER_API_KEY"),
+    "xai": Provider(takes_headers=True, price_id="x-ai", key_variable="XAI_API_KEY"),
 }
 
 USUAL: Final = frozenset(

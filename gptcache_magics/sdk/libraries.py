@@ -25,20 +25,20 @@ class Library:
     provider: str = ""
     """The provider whose library it is, for addresses that are nobody's."""
     key_variable: str = ""
-    """Environment variable that it reads its key from, without which its client cannot be made."""
+    """Environment variable that it reads its key from, whoever's model it asks; empty for that of the provider."""
 
 
 LIBRARIES: Final = {
     "openai": Library("openai", key_variable="OPENAI_API_KEY"),
-    "azureopenai": Library("openai", "azure_openai", "AZURE_OPENAI_API_KEY"),
-    "anthropic": Library("anthropic", "anthropic", "ANTHROPIC_API_KEY"),
-    "google-genai-sdk": Library("google-genai", "google_genai", "GEMINI_API_KEY"),
-    "mistral-client-python": Library("mistralai", "mistralai", "MISTRAL_API_KEY"),
-    "groq": Library("groq", "groq", "GROQ_API_KEY"),
-    "cohere": Library("cohere", "cohere", "CO_API_KEY"),
+    "azureopenai": Library("openai", "azure_openai"),
+    "anthropic": Library("anthropic", "anthropic"),
+    "google-genai-sdk": Library("google-genai", "google_genai"),
+    "mistral-client-python": Library("mistralai", "mistralai"),
+    "groq": Library("groq", "groq"),
+    "cohere": Library("cohere", "cohere"),
     "ollama-python": Library("ollama", "ollama"),
     "litellm": Library("litellm"),
-    "pydantic-ai": Library("pydantic-ai", key_variable="OPENAI_API_KEY"),
+    "pydantic-ai": Library("pydantic-ai"),
 }
 """The libraries by the first word of their ``User-Agent``: in small letters, without ``Async`` before it."""
 _FIRST_WORD: Final = re.compile(r"\s*(?:async)?([\w.-]+)", re.I)

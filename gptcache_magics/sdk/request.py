@@ -14,7 +14,7 @@ from gptcache_magics.identity.call import task_or_thread
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
-from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS
+from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
@@ -108,12 +108,18 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
         if name not in bookkeeping and not is_credential(name, value)
     }
     content = dumps([f"http.{protocol.name}", model, fields, parameters])
-    configuration = configuration_from_json(content, provider, model, asked.library.key_variable, ADDRESS)
+    configuration = configuration_from_json(content, provider, model, _key_variables(asked.library, known), ADDRESS)
     messages = protocol.messages(body)
     seen = dumps([_constructor(each) for each in messages])
     asked_last = next((each for each in reversed(messages) if each["type"] == "human"), messages[0])
     question = content_text(asked_last["content"])
     return Identity(key_of(configuration.key, seen), configuration, partial(serialised, messages), question, seen)
+
+
+def _key_variables(library: Library, provider: Provider | None) -> str:
+    """Return the environment variables without which the client of a request cannot be made."""
+    names = (library.key_variable, provider.key_variable if provider is not None else "")
+    return " ".join(dict.fromkeys(filter(None, names)))
 
 
 def _constructor(message: Json) -> Json:
