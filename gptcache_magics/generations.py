@@ -4,7 +4,7 @@ The fast form is JSON of the fields of plain messages. It is proved when written
 with the original. Generations that do not come back equal take LangChain's own serialisation, with an explicit list of
 classes. Generations that do not survive that either are not stored.
 
-An answer that came to an SDK is kept as its provider's own JSON, and read here as the generations that it amounts to.
+The answer of an SDK (:mod:`gptcache_magics.wire`) is read here as the generations that it amounts to.
 
 This is the ``AnswerCodec`` of LangChain's answers; whether an answer is whole is told by :mod:`gptcache_magics.finish`.
 """
@@ -25,15 +25,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel, ValidationError
 
+from gptcache_magics import wire
 from gptcache_magics.finish import check_storable, finish_reason
 from gptcache_magics.identity.providers import INPUT_TOKENS, OUTPUT_TOKENS
 from gptcache_magics.marks import set_mark
-from gptcache_magics.protocols import PROTOCOLS
-from gptcache_magics.protocols.base import Protocol
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 from gptcache_magics.text.unicode import readable
+from gptcache_magics.wire import WIRE
 
 __all__ = [
     "Ids",
@@ -49,9 +49,7 @@ __all__ = [
     "text_if_readable",
     "text_of",
     "uninterrupted",
-    "unwired",
     "usage",
-    "wire",
     "with_text",
     "without_chunks",
 ]
@@ -60,9 +58,6 @@ FAST, SLOW = b"F", b"S"
 """First bytes of the two forms of an encoded answer."""
 CHUNKED: Final = b"C"
 """First byte of a streamed answer: chunks and a line break come before the whole (:mod:`gptcache_magics.chunks`)."""
-
-WIRE: Final = b"H"
-"""First byte of a provider's own JSON, before which the name of a protocol and a zero byte stand."""
 
 Ids = Callable[[str, int], str]
 """Gives a message its id, from the id that was stored and the number of the message in the answer."""
@@ -183,7 +178,7 @@ def decode(
 def _decode(data: bytes, ids: Ids | None, mark: Mapping[str, Any] | None, validate: bool) -> list[Generation]:
     form, content = data[:1], data[1:]
     if form == WIRE:
-        protocol, answer = unwired(data)
+        protocol, answer = wire.unwired(data)
         return [*of_fields(protocol.answers(answer), mark, validate=validate)]
     if form == CHUNKED:
         return _decode(without_chunks(data), ids, mark, validate)
@@ -204,23 +199,6 @@ def _decode(data: bytes, ids: Ids | None, mark: Mapping[str, Any] | None, valida
             set_mark(message, mark)
         generations.append(_generation(message, info, validate))
     return generations
-
-
-def wire(protocol: str, answer: bytes) -> bytes:
-    """Return the encoded form of a provider's own JSON."""
-    return WIRE + protocol.encode() + b"\0" + answer
-
-
-def unwired(data: bytes) -> tuple[Protocol, dict[str, Any]]:
-    """Return the protocol and the JSON of an answer in that form. Raises ``ValueError`` if it is none."""
-    name, zero, answer = data[1:].partition(b"\0")
-    protocol = PROTOCOLS.get(name.decode("ascii", "replace"))
-    if data[:1] != WIRE or not zero or protocol is None:
-        raise ValueError("not an answer of a known API")
-    whole = orjson.loads(answer)
-    if not isinstance(whole, dict):
-        raise ValueError("not an answer of a known API")
-    return protocol, whole
 
 
 def of_fields(
@@ -335,8 +313,7 @@ def surely_readable(rows: Any) -> bool:
 def with_text(data: bytes, text: str) -> bytes:
     """Return encoded generations with the text of the first replaced; its tool calls and everything else stay."""
     if data[:1] == WIRE:
-        protocol, answer = unwired(data)
-        return wire(protocol.name, orjson.dumps(protocol.with_text(answer, text)))
+        return wire.with_text(data, text)
     first, *others = decode(data)
     if isinstance(first, ChatGeneration):
         first = ChatGeneration(
@@ -359,9 +336,7 @@ def reworded(data: bytes, change: Callable[[str], str]) -> bytes:
     """
     whole = without_chunks(data)
     if whole[:1] == WIRE:
-        protocol, answer = unwired(whole)
-        encoded = wire(protocol.name, orjson.dumps(protocol.reworded(answer, change)))
-        return whole if encoded == wire(protocol.name, orjson.dumps(answer)) else encoded
+        return wire.reworded(whole, change)
     if whole[:1] == FAST:
         before = orjson.loads(whole[1:])
         after = [

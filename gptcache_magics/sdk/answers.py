@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from gptcache_magics import finish, generations
+from gptcache_magics import finish, generations, wire
 from gptcache_magics.generations import Ids
 from gptcache_magics.protocols.base import Incomplete, Json, Protocol
 from gptcache_magics.store.protocol import Usage
@@ -62,7 +62,7 @@ def encode(answer: Answer, /) -> bytes:
     if answer.whole is None:
         raise not_stored(answer.broken)
     try:
-        return generations.wire(answer.protocol.name, orjson.dumps(answer.whole))
+        return wire.wire(answer.protocol.name, orjson.dumps(answer.whole))
     except (TypeError, ValueError) as error:
         raise not_stored(f"{type(error).__name__} while encoding the answer") from error
 
@@ -77,7 +77,7 @@ def decode(
     parse: Callable[[str, Any], Any] | None = None,
 ) -> Answer:
     """Decode an answer. Raises ``ValueError`` for one that is of another face, or damaged."""
-    protocol, whole = generations.unwired(data)
+    protocol, whole = wire.unwired(data)
     if validate:
         protocol.answers(whole)
     return Answer(protocol, whole, mark=mark)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gptcache_magics import generations
+from gptcache_magics import generations, wire
 from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical
 from gptcache_magics.protocols import PROTOCOLS, protocol_of
@@ -123,7 +123,7 @@ def test_a_whole_answer_and_its_stream_are_each_made_of_the_other(name: str, ans
 @pytest.mark.parametrize(("name", "answer"), EACH)
 def test_an_answer_is_read_as_langchains(name: str, answer: Json) -> None:
     api = PROTOCOLS[name]
-    data = generations.wire(name, orjson.dumps(answer))
+    data = wire.wire(name, orjson.dumps(answer))
     first = generations.decode(data, validate=True)[0]
     assert "Rain" in generations.text_of(data) or "weather(" in generations.text_of(data) or "rain" in first.text
     assert generations.finish_reason([first]).lower() in ("stop", "completed", "tool_use", "complete", "tool_call")
@@ -134,7 +134,7 @@ def test_an_answer_is_read_as_langchains(name: str, answer: Json) -> None:
 
 @pytest.mark.parametrize(("name", "answer"), EACH)
 def test_the_text_of_an_answer_can_be_changed(name: str, answer: Json) -> None:
-    data = generations.wire(name, orjson.dumps(answer))
+    data = wire.wire(name, orjson.dumps(answer))
     assert generations.reworded(data, lambda text: text) == data
     assert b"Oslo" not in generations.reworded(data, lambda text: text.replace("Oslo", "Bergen"))
     edited = generations.with_text(data, "It snows.")
