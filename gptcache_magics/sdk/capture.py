@@ -15,14 +15,15 @@ from gptcache_magics.lookup.running import running
 from gptcache_magics.protocols import PROTOCOLS, protocol_of
 from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.base import Protocol as API
+from gptcache_magics.sdk.dspy_calls import CALL
 from gptcache_magics.sdk.exchange import Exchange
-from gptcache_magics.sdk.libraries import Library, library_of
+from gptcache_magics.sdk.libraries import Library, library_behind, library_of
 from gptcache_magics.sdk.past import EMBEDDINGS, unkept
 from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, unread_configuration
 from gptcache_magics.sdk.responses import Place, refusal
 from gptcache_magics.sdk.retries import Retries
 from gptcache_magics.semantic.embedders.langchain import EMBEDDING
-from gptcache_magics.settings import Scope
+from gptcache_magics.settings import Mode, Scope
 from gptcache_magics.store.protocol import Outcome
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 
@@ -67,6 +68,11 @@ class Capture:
         self._requests, self._ledger, self._scope = requests, ledger, scope
         self._retries = Retries()
 
+    @property
+    def mode(self) -> Mode:
+        """The mode in which a request of this moment is answered; ``bypass`` where SDKs are left alone."""
+        return self._scope().mode if self._ledger.settings.config.sdks else "bypass"
+
     def way(self, library: ModuleType, client: Any, http: Any, *, stream: bool) -> Way | None:
         """Return the way of a request; None for one that is sent as it is.
 
@@ -87,6 +93,8 @@ class Capture:
         if api is None and not what:
             return None
         sender = library_of(http.headers.get("user-agent", ""), self._ledger.settings.user_agents)
+        if sender is None:
+            sender = library_behind(http.headers, api.provider if api is not None else "openai")
         if sender is None or client.is_closed or EMBEDDING.get():
             return None
         scope = self._scope()
@@ -95,7 +103,7 @@ class Capture:
         place = Place(library, client, http, stream=stream)
         try:
             asked = _asked(api, sender, http) if api is not None else None
-            what = what or (asked.protocol.goes_past(asked.body) if asked is not None else "")
+            what = what or (asked.goes_past if asked is not None else "")
             request = self._request(asked, scope) if asked is not None and not what else None
         except NotRead as not_read:
             what, request = str(not_read), None
@@ -109,7 +117,9 @@ class Capture:
     def _request(self, asked: Asked, scope: Scope) -> SDKRequest:
         settings = self._ledger.settings
         identity = identify(asked, counts_bookkeeping=settings.config.count_bookkeeping)
-        if scope.samples is not None and scope.several:
+        if asked.said is not None and (earlier := asked.said.answered[identity.configuration.key, identity.seen]):
+            identity = identity.sample(earlier)
+        elif scope.samples is not None and scope.several:
             identity = identity.sample(settings.sample(identity.key, scope.samples))
         call = SDKCall(asked.streams, asked.answers)
         return SDKRequest(identity, scope, call, asked=asked, face=asked.library.name)
@@ -156,4 +166,5 @@ def _asked(api: API, sender: Library, http: Any) -> Asked:
         host=url.host,
         query=url.params.multi_items(),
         headers=http.headers.multi_items(),
+        said=CALL.get(),
     )

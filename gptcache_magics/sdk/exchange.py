@@ -113,6 +113,7 @@ class Exchange:
         """Return the response without asking the provider; None to ask."""
         match result:
             case Hit(answer):
+                self._answered()
                 return hit(self._place, self._asked, answer)
             case Refused(error):
                 return refusal(self._place, self._asked.protocol, error)
@@ -166,7 +167,13 @@ class Exchange:
         except Exception:  # cut off within the compression
             return b""
 
+    def _answered(self) -> None:
+        if self._asked.said is not None:
+            identity = self._request.identity
+            self._asked.said.answered[identity.configuration.key, identity.seen] += 1
+
     def _keep(self, content: bytes) -> None:
+        self._answered()
         if self._pending is None:
             return
         in_pieces = self._in_pieces or (self._asked.streams and not content.lstrip().startswith(b"{"))

@@ -1,4 +1,4 @@
-"""Wrap the two methods that send every request of httpx and httpx2, and put them back as they were.
+"""Wrap the methods that send every request of httpx, httpx2 and DSPy, and put them back as they were.
 
 Each library is wrapped when it is imported: importing it takes longer than turning the cache on. The first cache
 installs the wraps, and the last one takes them away.
@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
 from gptcache_magics import fork
 from gptcache_magics.engines import safe_import
-from gptcache_magics.sdk import google_async
+from gptcache_magics.sdk import dspy_calls, google_async, lm15
 from gptcache_magics.sdk.capture import Capture
 
-__all__ = ["LIBRARIES", "install", "installed", "release"]
+__all__ = ["Wrap", "install", "installed", "release"]
 
-LIBRARIES: Final = ("httpx", "httpx2")
-CLIENTS: Final = ("Client", "AsyncClient")
-METHOD: Final = "send"
 
 _lock = threading.RLock()
 _captures: list[Capture] = []
-_wraps: list[_Wrap] = []
+_wraps: list[Wrap] = []
 
 
 def _renew() -> None:
@@ -42,7 +39,7 @@ def install(capture: Capture) -> None:
         if not _captures:
             _undo()  # the rest of a release that was interrupted
         _captures.append(capture)
-    for name in LIBRARIES:
+    for name in WRAPPED:
         safe_import.on_import(name, _wrap)
     safe_import.on_import(google_async.MODULE, _switch)
 
@@ -57,7 +54,7 @@ def release(capture: Capture) -> None:
 
 def installed() -> list[str]:
     """Return the methods that are wrapped now, such as ``httpx.Client.send``."""
-    return [f"{each.library.__name__}.{each.kind.__name__}.{METHOD}" for each in [*_wraps] if each.in_place]
+    return [each.name for each in [*_wraps] if each.in_place]
 
 
 def _switch(module: ModuleType) -> None:
@@ -74,44 +71,59 @@ def _undo() -> None:
 
 
 def _wrap(library: ModuleType) -> None:
-    for name in CLIENTS:
-        kind = getattr(library, name)
+    for class_name, method, make in WRAPPED[library.__name__]:
+        kind = getattr(library, class_name, None)
+        if method not in vars(kind or object):
+            continue  # a version that sends in another way
         with _lock:
-            if not _captures or any(each.kind is kind for each in _wraps):
+            if not _captures or any(each.names(kind, method) for each in _wraps):
                 continue
-            wrap = _Wrap(library, kind)
+            wrap = Wrap(library, kind, method, make)
             _wraps.append(wrap)  # listed first: an interrupt may come at any instruction, and release must find it
-            setattr(kind, METHOD, wrap.wrapper)
+            setattr(kind, method, wrap.wrapper)
 
 
-class _Wrap:
+class Wrap:
     """The wrap of one class's method."""
 
-    def __init__(self, library: ModuleType, kind: Any) -> None:
-        self.library, self.kind = library, kind
-        self.original: Callable[..., Any] = vars(kind)[METHOD]
+    def __init__(self, library: ModuleType, kind: Any, method: str, make: Callable[[Wrap], Callable[..., Any]]) -> None:
+        self.library, self.kind, self.method = library, kind, method
+        self.original: Callable[..., Any] = vars(kind)[method]
         self.active = True
         """Whether it acts: one over which another library has wrapped passes requests on later."""
-        make = _asend if kind.__name__ == CLIENTS[1] else _send
         self.wrapper = functools.wraps(self.original)(make(self))
+
+    @property
+    def capture(self) -> Capture | None:
+        """The cache that answers; None if none does."""
+        return _captures[-1] if self.active and _captures else None
+
+    @property
+    def name(self) -> str:
+        """The method as Python names it, such as ``httpx.Client.send``."""
+        return f"{self.library.__name__}.{self.kind.__name__}.{self.method}"
 
     @property
     def in_place(self) -> bool:
         """Whether the class still has it: another library may have wrapped over it."""
-        return vars(self.kind).get(METHOD) is self.wrapper
+        return vars(self.kind).get(self.method) is self.wrapper
+
+    def names(self, kind: Any, method: str) -> bool:
+        """Return whether it is the wrap of this method."""
+        return self.kind is kind and self.method == method
 
     def undo(self) -> None:
         """Put the original back, unless another library has wrapped over it."""
         self.active = False
         if self.in_place:
-            setattr(self.kind, METHOD, self.original)
+            setattr(self.kind, self.method, self.original)
 
 
-def _send(wrap: _Wrap) -> Callable[..., Any]:
+def _send(wrap: Wrap) -> Callable[..., Any]:
     original, library = wrap.original, wrap.library
 
     def send(client: Any, request: Any, *, stream: bool = False, **kwargs: Any) -> Any:
-        capture = _captures[-1] if wrap.active and _captures else None
+        capture = wrap.capture
         way = None if capture is None else capture.way(library, client, request, stream=stream)
         if way is None:
             return original(client, request, stream=stream, **kwargs)
@@ -120,14 +132,28 @@ def _send(wrap: _Wrap) -> Callable[..., Any]:
     return send
 
 
-def _asend(wrap: _Wrap) -> Callable[..., Any]:
+def _asend(wrap: Wrap) -> Callable[..., Any]:
     original, library = wrap.original, wrap.library
 
     async def send(client: Any, request: Any, *, stream: bool = False, **kwargs: Any) -> Any:
-        capture = _captures[-1] if wrap.active and _captures else None
+        capture = wrap.capture
         way = None if capture is None else capture.way(library, client, request, stream=stream)
         if way is None:
             return await original(client, request, stream=stream, **kwargs)
         return await way.asend(lambda: original(client, request, stream=stream, **kwargs))
 
     return send
+
+
+CLIENTS: Final = (("Client", "send", _send), ("AsyncClient", "send", _asend))
+WRAPPED: Final[dict[str, Sequence[tuple[str, str, Callable[[Wrap], Callable[..., Any]]]]]] = {
+    "httpx": CLIENTS,
+    "httpx2": CLIENTS,
+    "dspy._vendor.lm15.transports": (
+        ("StdlibTransport", "stream", lm15.stream),
+        ("StdlibAsyncTransport", "stream", lm15.astream),
+    ),
+    "dspy.clients.base_lm": (("BaseLM", "__call__", dspy_calls.call), ("BaseLM", "acall", dspy_calls.acall)),
+    "dspy.clients.cache": (("Cache", "get", dspy_calls.get), ("Cache", "put", dspy_calls.put)),
+}
+"""What is wrapped of each module: class, method, and what makes the wrap."""

@@ -13,7 +13,7 @@ from gptcache_magics.identity.providers import PROVIDERS
 from gptcache_magics.text.masking import without_secrets
 from gptcache_magics.text.secret_names import is_tracking
 
-__all__ = ["Library", "headers_that_count", "library_of", "provider_at", "query_that_counts"]
+__all__ = ["Library", "headers_that_count", "library_behind", "library_of", "provider_at", "query_that_counts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ LIBRARIES: Final = {
     "cohere": Library("cohere", "cohere"),
     "ollama-python": Library("ollama", "ollama"),
     "litellm": Library("litellm"),
+    "lm15": Library("dspy"),
+    "dspy": Library("dspy"),
     "pydantic-ai": Library("pydantic-ai"),
 }
 """The libraries by the first word of their ``User-Agent``: in small letters, without ``Async`` before it."""
@@ -48,6 +50,8 @@ _TRANSPORT: Final = frozenset(
 """Headers that say how a request travels; ``accept`` only says whether pieces are wanted."""
 _OF_LIBRARIES: Final = re.compile(r"x-(stainless|fern|client|goog-api-client)\b.*|user-agent|x-goog-request-params")
 """Headers that name the library, its version and the machine."""
+_GENERATED: Final = ("x-stainless-lang", "x-fern-language")
+"""Headers of the libraries that are generated from an API's description, whatever ``User-Agent`` a user has set."""
 _ARRIVING: Final = frozenset({"alt"})
 """Values of a query that say in which form the answer comes."""
 
@@ -61,6 +65,12 @@ def library_of(user_agent: str, more: tuple[str, ...] = ()) -> Library | None:
     if found is not None:
         return found
     return Library(name) if name and name in more else None
+
+
+def library_behind(headers: Mapping[str, str], provider: str) -> Library | None:
+    """Return the provider's library of a request that gives itself another name; None for a client that is none."""
+    name = provider if any(name in headers for name in _GENERATED) else ""
+    return LIBRARIES.get(name)
 
 
 def provider_at(host: str) -> str | None:

@@ -17,6 +17,7 @@ from gptcache_magics.identity.key import Identity, key_of
 from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
+from gptcache_magics.sdk.dspy_calls import DSPyCall
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
@@ -43,6 +44,13 @@ class Asked:
     host: str
     query: list[tuple[str, str]]
     headers: list[tuple[str, str]]
+    said: DSPyCall | None = None
+    """What DSPy says of the call beside its request."""
+
+    @property
+    def goes_past(self) -> str:
+        """Why its answer is not one to keep; empty if it is."""
+        return "cache=False" if self.said is not None and not self.said.cached else self.protocol.goes_past(self.body)
 
     @property
     def streams(self) -> bool:
@@ -107,6 +115,8 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
         for name, value in protocol.parameters(body).items()
         if name not in bookkeeping and not is_credential(name, value)
     }
+    if asked.said is not None and asked.said.rollout is not None:
+        fields["rollout_id"] = asked.said.rollout
     content = dumps([f"http.{protocol.name}", model, fields, parameters])
     configuration = configuration_from_json(content, provider, model, _key_variables(asked.library, known), ADDRESS)
     messages = protocol.messages(body)
