@@ -187,7 +187,7 @@ class Lookup:
     near: Near | None = None
     """The similar question that was found; None if nothing was near, or nothing was searched."""
     face: str = "langchain"
-    """The library that asked: ``langchain``, or the name of an SDK; empty in stores of earlier versions."""
+    """The library that asked: ``langchain``, or the name of an SDK."""
     counted: Any = None
     """What a store counts for it in its sums; None if it was not written yet."""
 

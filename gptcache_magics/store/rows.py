@@ -150,6 +150,8 @@ class LookupRow(NamedTuple):
     """The first 2,000 characters of the question."""
     author: str = ""
     """Role of the team member who asked; empty in a store without a team."""
+    face: str = "langchain"
+    """The library that asked."""
 
     @property
     def reason(self) -> Reason | None:
@@ -199,6 +201,8 @@ class Outcomes:
     notebook: Sequence[str] = ()
     cell_line: Sequence[str] = ()
     execution_count: Sequence[int | None] = ()
+    face: Sequence[str] = ()
+    """The library that asked."""
 
 
 class Tally(NamedTuple):

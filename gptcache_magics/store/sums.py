@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     output_tokens: int | None
     cache_read_tokens: int | None
     cache_write_tokens: int | None
+    face: str
     number: int
     """Place among all lookups of the store."""
 
@@ -63,6 +64,8 @@ class Sum(NamedTuple):
     """Which of their costs are known: see ``known_of``."""
     size: int
     """Thousands of input tokens if there are ``LARGE_TOKENS`` or more, else 0."""
+    face: str
+    """The library that asked."""
     lookups: int
     nanoseconds: int
     input: int
@@ -126,6 +129,7 @@ def sum_of(facts: Facts, *, cells: bool) -> Sum:
         facts.match,
         known_of(facts),
         size_of(facts.input_tokens),
+        facts.face,
         1,
         round((facts.seconds or 0.0) * NANOSECONDS),
         facts.input_tokens or 0,

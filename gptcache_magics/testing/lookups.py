@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gptcache_magics.store.protocol import LookupLog, Period, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.testing.contract import Contract
@@ -64,3 +66,30 @@ class LookupLogContract(Contract):
         assert numbers == list(range(999, 999 - len(numbers), -1))
         assert 100 <= len(numbers) <= 160
         assert column(reader.lookups(Period()), "question") == [f"question {n}" for n in numbers]
+
+    def test_who_asked_is_kept_and_counted(self, store: LookupLog, reader: LookupLog) -> None:
+        store.record([lookup(1), lookup(2, face="openai"), lookup(3, face="anthropic"), lookup(4)], [GPT], 1000)
+        faces = ["langchain", "anthropic", "openai", "langchain"]
+
+        assert column(reader.lookups(Period()), "face") == faces
+        assert reader.outcomes(Period()).face == faces
+        for cells in (True, False):
+            counted = Counter[str]()
+            for each in reader.sums(Period(), cells=cells):
+                counted[each.face] += each.lookups
+            assert counted == Counter(faces)
+
+    def test_sums_by_who_asked_outlast_the_lookups(self, store: LookupLog, reader: LookupLog) -> None:
+        asked = lookup(0, "miss", face="litellm")
+        store.record([asked], [GPT], 1000)
+        asked.outcome, asked.face = "hit", "openai"  # written again, it is counted once
+        store.record([asked], [GPT], 1000)
+        for first in range(1, 1001, 50):
+            again = [lookup(n, face="openai" if n % 5 else "langchain") for n in range(first, first + 50)]
+            store.record(again, [GPT], 100)
+
+        assert len(reader.lookups(Period())) < 200
+        for cells in (True, False):
+            sums = reader.sums(Period(), cells=cells)
+            assert sum(each.lookups for each in sums if each.face == "openai") == 801
+            assert sum(each.lookups for each in sums) == 1001

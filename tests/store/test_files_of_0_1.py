@@ -99,6 +99,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.DOUBT,
         Kind.IGNORED,
         Kind.DOUBT,
+        Kind.NOT_CACHED,
         Kind.OTHER,
     }
 

@@ -25,7 +25,8 @@ pytest.importorskip("psycopg")
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.database import TeamDatabase
 from gptcache_magics.store.postgres.line import Late, _run
-from gptcache_magics.store.postgres.schema import VERSION
+from gptcache_magics.store.postgres.roles import role_of, statements
+from gptcache_magics.store.postgres.schema import ADDED, ADDITIONS, MAKE_WEEKS, MARK, STEPS, VERSION
 from gptcache_magics.store.postgres.script import script
 
 Opened = Callable[..., TeamDatabase]
@@ -306,6 +307,60 @@ def test_eight_set_up_at_once(opened: Opened, team_database: Database) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: opened(), range(8)))
     assert team_database.ask("SELECT version FROM gptcache.schema") == [(VERSION,)]
+
+
+@pytest.fixture
+def without_additions(team_database: Database) -> Database:
+    """Return the database with a store and roles as the first kernels of this schema made them, and a lookup."""
+    for statement in (*MARK, *(each for step in STEPS for each in step)):
+        team_database.ask(statement)
+    team_database.ask(f"UPDATE gptcache.schema SET version = {VERSION}")
+    team_database.run("\n".join(statements("default")))
+    _look_up_as_before(team_database, 1)
+    return team_database
+
+
+def _look_up_as_before(database: Database, number: int) -> None:
+    """Store a lookup as a kernel does that knows of no face."""
+    names = "space, at, run, number_in_run, outcome, reason_kind, reason_detail, mode, embedder, objection_kind"
+    names += ", objection_guard, objection_detail, notebook, cell, cell_line"
+    row = f"'default', {time.time()}, 'before', {number}, 'miss', '', '', 'auto', '', '', '', '', '', '', ''"
+    changes = "ON CONFLICT (space, run, number_in_run, at) DO UPDATE SET outcome = excluded.outcome"
+    database.ask(f"INSERT INTO gptcache.lookup ({names}) VALUES ({row}) {changes}")
+
+
+@pytest.mark.parametrize("by", ["connecting", "script"])
+def test_lookups_get_faces_and_kernels_of_before_write_on(without_additions: Database, opened: Opened, by: str) -> None:
+    if by == "script":
+        for _ in range(2):
+            without_additions.run(script("default"))
+    team = opened()
+    assert without_additions.ask(ADDED) == [(len(ADDITIONS),)]
+
+    team.record(rows_of(lookup(1, at=time.time(), face="openai")), [GPT])
+    _look_up_as_before(without_additions, 2)
+    faces = "SELECT run, number_in_run, face FROM gptcache.lookup ORDER BY number"
+    assert without_additions.ask(faces) == [
+        ("before", 1, "langchain"),
+        ("run", 1, "openai"),
+        ("before", 2, "langchain"),
+    ]
+    weeks = "SELECT min(relname) FROM pg_class WHERE relname ~ '^lookup_[0-9]+$' AND relkind = 'r'"
+    ((week,),) = without_additions.ask(weeks)
+    without_additions.ask(f"DROP TABLE gptcache.{week}")
+    assert without_additions.ask(MAKE_WEEKS) == [(1,)]  # a partition that is made later is like the others
+    _look_up_as_before(without_additions, 3)
+    team.record(rows_of(lookup(2, at=time.time(), face="anthropic")), [GPT])
+    assert without_additions.ask(faces) == [("before", 3, "langchain"), ("run", 2, "anthropic")]
+
+
+def test_a_member_who_may_not_add_learns_what_to_type(without_additions: Database) -> None:
+    url = without_additions.role("member", role_of("default", "writer"))
+    said = messages(url)
+    assert "this role may not make it" in said
+    assert "team init postgresql://OWNER@" in said
+    without_additions.run(script("default"))
+    TeamDatabase(Address.parse(url)).connect()
 
 
 def test_a_newer_schema_is_left_alone(team: TeamDatabase, team_database: Database) -> None:

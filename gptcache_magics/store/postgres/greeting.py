@@ -11,7 +11,7 @@ from gptcache_magics.errors import StoreError
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.failure import granting, setting_up
 from gptcache_magics.store.postgres.line import Line
-from gptcache_magics.store.postgres.schema import PRODUCT, VERSION
+from gptcache_magics.store.postgres.schema import ADDED, ADDITIONS, PRODUCT, VERSION
 
 __all__ = ["OLDEST_SERVER", "Greeting", "NeedsSchema", "greet"]
 
@@ -28,7 +28,7 @@ _HELLO: Final = """SELECT pg_backend_pid(), session_user::text, current_setting(
     LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema' AND c.relkind = 'r'"""
 _OURS: Final = """SELECT count(*) FROM pg_attribute WHERE attrelid = 'gptcache.schema'::regclass
     AND attname IN ('product', 'version', 'identity')"""
-_VERSION: Final = """SELECT product, version, identity FROM gptcache.schema"""
+_VERSION: Final = f"""SELECT product, version, identity, ({ADDED}) FROM gptcache.schema"""
 _RIGHTS: Final = """SELECT has_any_column_privilege('gptcache.entry', 'SELECT'),
     has_any_column_privilege('gptcache.entry', 'INSERT')"""
 _BY_SPACE: Final = "SELECT row_security_active('gptcache.entry')"
@@ -41,7 +41,7 @@ _RULE: Final = re.compile(r"\(space = '((?:[^'\\]|'')*)'::text\)")
 
 
 class NeedsSchema(StoreError):
-    """There is no schema of this version."""
+    """There is no schema of this version with its additions."""
 
 
 class Greeting(NamedTuple):
@@ -65,7 +65,7 @@ def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
     Raises
     ------
     NeedsSchema
-        If there is no store yet, or one of an earlier version.
+        If there is no store yet, or one of an earlier version, or one without an addition.
     StoreError
         If the database cannot be used, with a sentence that says what to type.
     """
@@ -92,7 +92,7 @@ def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
             f"The schema gptcache at {shown} belongs to another program and was not touched. "
             "Use another database: createdb DATABASE, then %gptcache on postgresql://USER@HOST/DATABASE"
         )
-    _, version, identity = found
+    _, version, identity, added = found
     if version > VERSION:
         raise StoreError(
             f"The store at {shown} was made by a newer gptcache-magics (schema {version}, this one reads "
@@ -101,6 +101,11 @@ def greet(line: Line, address: Address, *, spaces: bool = True) -> Greeting:
     if version < VERSION:
         raise NeedsSchema(
             f"The store at {shown} is of an earlier version (schema {version}, this one needs {VERSION}). "
+            f"Whoever runs it types: {setting_up(address)}"
+        )
+    if added < len(ADDITIONS):
+        raise NeedsSchema(
+            f"The store at {shown} lacks what this version of gptcache-magics adds; those of earlier versions work on. "
             f"Whoever runs it types: {setting_up(address)}"
         )
     reads, writes = line.one(_RIGHTS)

@@ -1,5 +1,7 @@
 """The tables of a team's store, as numbered steps: step *n* brings ``gptcache.schema`` from version *n* - 1 to *n*.
 
+An *addition* is a step that kernels of earlier versions need not know: they work on beside later ones.
+
 Times are seconds since the epoch, and ids and digests 64-bit numbers, as in the local file. Prompts and answers are
 compressed bytes: PostgreSQL's text cannot hold the character NUL or half a surrogate pair.
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 __all__ = [
+    "ADDED",
+    "ADDITIONS",
     "LARGEST",
     "LARGEST_BYTES",
     "MAKE_WEEKS",
@@ -376,6 +380,17 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
 )
 VERSION: Final = len(STEPS)
+ADDITIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "ALTER TABLE gptcache.schema ADD COLUMN additions int4 NOT NULL DEFAULT 0",
+        # Without a look at the lookups that are there, whose face is the default.
+        "ALTER TABLE gptcache.lookup ADD COLUMN face text COLLATE \"C\" NOT NULL DEFAULT 'langchain'",
+        "ALTER TABLE gptcache.lookup ADD CONSTRAINT lookup_face_check CHECK (octet_length(face) <= 1000) NOT VALID",
+    ),
+)
+"""What was added to the last step. Each column has a default."""
+ADDED: Final = "SELECT coalesce(max((to_jsonb(s) ->> 'additions')::int), 0) FROM gptcache.schema s"
+"""The number of additions that a store has; the first one adds the column itself."""
 MARK: Final = (
     f"SELECT pg_advisory_xact_lock({_LOCK})",
     "CREATE SCHEMA IF NOT EXISTS gptcache",
@@ -388,16 +403,22 @@ MARK: Final = (
 
 
 def bring_forward(db: Connection[Any], version: int) -> None:
-    """Make the steps that a database lacks, in one transaction. ``version`` is the last one to make.
+    """Make the steps and the additions that a database lacks, in one transaction. ``version`` is the last step to make.
 
     Of several clients at once, one makes them and the others wait.
     """
     with db.transaction():
         for statement in MARK:
             db.execute(statement)
-        row = db.execute("SELECT version FROM gptcache.schema").fetchone()
-        before = row[0] if row else 0
-        for statement in (each for step in STEPS[before:version] for each in step):
-            db.execute(statement)
-        if before < version:
-            db.execute("UPDATE gptcache.schema SET version = %s", [version])
+        _make(db, "SELECT version FROM gptcache.schema", STEPS[:version], "version")
+        if version == VERSION:
+            _make(db, ADDED, ADDITIONS, "additions")
+
+
+def _make(db: Connection[Any], made: str, steps: tuple[tuple[str, ...], ...], counted: str) -> None:
+    row = db.execute(made).fetchone()
+    before = row[0] if row else 0
+    for statement in (each for step in steps[before:] for each in step):
+        db.execute(statement)
+    if before < len(steps):
+        db.execute(f"UPDATE gptcache.schema SET {counted} = %s", [len(steps)])

@@ -12,7 +12,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.failure import team_command
 from gptcache_magics.store.postgres.greeting import OLDEST_SERVER
 from gptcache_magics.store.postgres.roles import KINDS, identifier, literal, role_of, statements
-from gptcache_magics.store.postgres.schema import MARK, PRODUCT, STEPS, VERSION
+from gptcache_magics.store.postgres.schema import ADDED, ADDITIONS, MARK, PRODUCT, STEPS, VERSION
 
 __all__ = ["printed", "script"]
 
@@ -51,7 +51,8 @@ def _schema() -> list[str]:
         _block(f"PERFORM {lock.removeprefix('SELECT ')};", *_checks()),
         f"{schema};",
         *(f"{each};" for each in mark),
-        *(_step(number, step) for number, step in enumerate(STEPS, 1)),
+        *(_step("version", "SELECT version FROM gptcache.schema", *each) for each in enumerate(STEPS, 1)),
+        *(_step("additions", ADDED, *each) for each in enumerate(ADDITIONS, 1)),
     ]
 
 
@@ -85,10 +86,10 @@ def _unless(condition: str, sentence: str, more: str = "") -> str:
     return f"IF NOT {condition} THEN RAISE EXCEPTION {literal(sentence)}{more}; END IF;"
 
 
-def _step(number: int, step: tuple[str, ...]) -> str:
+def _step(counted: str, before: str, number: int, step: tuple[str, ...]) -> str:
     made = [f"EXECUTE {_INNER}{statement}{_INNER};" for statement in step]
-    version = f"UPDATE gptcache.schema SET version = {number};"
-    return _block(f"IF (SELECT version FROM gptcache.schema) < {number} THEN", *made, version, "END IF;")
+    now = f"UPDATE gptcache.schema SET {counted} = {number};"
+    return _block(f"IF ({before}) < {number} THEN", *made, now, "END IF;")
 
 
 def _block(*lines: str) -> str:

@@ -90,7 +90,7 @@ _LOOKUP: Final = (
     *("space", "run", "number_in_run", "at", "outcome", "reason_kind", "reason_detail", "mode", "match"),
     *("configuration", "entry", "asked", "near", "similarity", "embedder"),
     *("objection_kind", "objection_guard", "objection_detail", "prompt_digest", "lookup_seconds", "seconds"),
-    *(*_TOKENS, "notebook", "cell", "cell_line", "execution_count"),
+    *(*_TOKENS, "notebook", "cell", "cell_line", "execution_count", "face"),
 )
 _CONFIGURATION: Final = (
     *("space", "key", "provider", "model", "label", "temperature", "parameters", "portable", "environment"),
@@ -184,6 +184,7 @@ def lookup_values(space: str, row: LookupRow) -> tuple[Any, ...]:
         *(_number(row.prompt_digest), _bounded(row.lookup_seconds), _bounded(row.seconds)),
         *map(_bounded, (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens)),
         *(plain(row.notebook), plain(row.cell), plain(row.cell_line), _bounded(row.execution_count)),
+        plain(row.face, SHORT),
     )
 
 

@@ -27,6 +27,7 @@ _VALUES: Final = {
     "known": "(l.input_tokens IS NOT NULL)::int + 2 * (l.output_tokens IS NOT NULL)::int"
     " + CASE WHEN l.seconds IS NULL THEN 0 WHEN l.seconds = 0 THEN 4 ELSE 12 END",
     "size": f"CASE WHEN l.input_tokens >= {LARGE_TOKENS} THEN (l.input_tokens - 1) / {SIZE_TOKENS} ELSE 0 END",
+    "face": "l.face",
     "lookups": "count(*)",
     "nanoseconds": f"sum({_SECONDS})::int8",
     **{name: f"coalesce(sum(l.{name}_tokens), 0)::int8" for name in FIGURES[2:]},

@@ -22,7 +22,7 @@ from gptcache_magics.store.sqlite.live import REMOVAL
 from gptcache_magics.store.sqlite.outbox import OUTBOX
 from gptcache_magics.store.sqlite.statements import StoredEntry, sound_entry
 from gptcache_magics.store.sqlite.stored_secrets import HIDE, allow_hiding, forget
-from gptcache_magics.store.sqlite.sums import SUMS
+from gptcache_magics.store.sqlite.sum_steps import FACES, SUMS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "is_current", "migrate", "transaction"]
 
@@ -238,6 +238,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX entry_by_shape ON entry (shape)",
     ),
     (*REMOVAL, *SUMS, *OUTBOX),
+    FACES,
 )
 HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""

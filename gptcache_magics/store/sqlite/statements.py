@@ -92,6 +92,7 @@ _LOOKUP = (
         *_TOKENS,
     ),
     *("prompt_digest", "asked", "near", "embedder", "objection_kind", "objection_guard", "objection_detail"),
+    "face",
 )
 _FACTS: Final = [_LOOKUP.index(name) for name in Facts._fields if name != "number"]
 _CONFIGURATION = (
@@ -240,6 +241,7 @@ def lookup_values(lookup: Lookup) -> tuple[Any, ...]:
         id_number(lookup.asked) if lookup.asked else None,
         *((id_number(near.key), readable(near.embedder)) if near else (None, "")),
         *objection_values(near),
+        readable(lookup.face),
     )
 
 

@@ -14,75 +14,19 @@ from gptcache_magics.store.records import Period
 from gptcache_magics.store.sqlite.damage import LARGEST, Damage, fits
 from gptcache_magics.store.sums import FIGURES, KEY, Additions, Facts, Sum, combined, sum_of, sums_of
 
-__all__ = ["FACTS", "SUMS", "TALLIES", "SumChanges", "counts", "fold", "forget_sums", "read_sums"]
+__all__ = ["FACTS", "TALLIES", "SumChanges", "counts", "fold", "forget_sums", "read_sums"]
 
 KEPT: Final = 100_000
 """Most sums of cells: of more, those of the oldest runs become one for each notebook."""
 GOING_ON_SECONDS: Final = 7 * 86_400
 """A run that asked nothing for so long is over."""
-_OF_BOTH: Final = """configuration BLOB NOT NULL,     -- empty: unknown
-    outcome TEXT NOT NULL,
-    reason_kind TEXT NOT NULL,
-    match TEXT NOT NULL,             -- empty: none
-    known INTEGER NOT NULL,          -- 1 input tokens, 2 output tokens, 4 seconds, 8 seconds that are not 0
-    size INTEGER NOT NULL,           -- thousands of input tokens, from 32 up
-    lookups INTEGER NOT NULL,
-    nanoseconds INTEGER NOT NULL,
-    input INTEGER NOT NULL,
-    output INTEGER NOT NULL,
-    cache_read INTEGER NOT NULL,
-    cache_write INTEGER NOT NULL,
-    first REAL NOT NULL,
-    last REAL NOT NULL,
-    newest INTEGER NOT NULL"""
 _PLACES: Final = {
     "cell_sum": ("run", "notebook", "cell_line", "execution_count"),
     "day_sum": ("run", "day"),
 }
-_LIKE: Final = ("configuration", "outcome", "reason_kind", "match", "known", "size")
+_LIKE: Final = ("configuration", "outcome", "reason_kind", "match", "known", "size", "face")
 _KEYS: Final = {table: (*places, *_LIKE) for table, places in _PLACES.items()}
-_MOMENTS: Final = {"first": "min", "last": "max", "newest": "max"}
-_REST: Final = (*FIGURES, *_MOMENTS)
-_VALUES: Final = {
-    "run": "run",
-    "day": "date(at, 'unixepoch', 'localtime')",
-    "notebook": "notebook",
-    "cell_line": "cell_line",
-    "execution_count": "coalesce(execution_count, -1)",
-    "configuration": "coalesce(configuration, x'')",
-    "outcome": "outcome",
-    "reason_kind": "reason_kind",
-    "match": "coalesce(match, '')",
-    "known": "(input_tokens IS NOT NULL) + 2 * (output_tokens IS NOT NULL)"
-    " + CASE WHEN seconds IS NULL THEN 0 WHEN seconds=0 THEN 4 ELSE 12 END",
-    "size": "CASE WHEN input_tokens >= 32000 THEN (input_tokens - 1) / 1000 ELSE 0 END",
-    "lookups": "count(*)",
-    "nanoseconds": "sum(CAST(round(coalesce(seconds, 0) * 1e9) AS INTEGER))",
-    **{name: f"coalesce(sum({name}_tokens), 0)" for name in FIGURES[2:]},
-    "first": "min(at)",
-    "last": "max(at)",
-    "newest": "max(number)",
-}
-"""The values of a sum as SQL over the table of lookups, as ``sum_of`` makes them."""
-
-
-def _table(table: str) -> str:
-    types = {"execution_count": "INTEGER"}
-    places = "".join(f"{name} {types.get(name, 'TEXT')} NOT NULL,\n    " for name in _PLACES[table])
-    return (
-        f"CREATE TABLE {table} (\n    {places}{_OF_BOTH},\n    PRIMARY KEY ({', '.join(_KEYS[table])})\n) WITHOUT ROWID"
-    )
-
-
-def _fill(table: str) -> str:
-    columns = (*_KEYS[table], *_REST)
-    chosen = ", ".join(f"{_VALUES[name]} AS {name}" for name in columns)
-    groups = ", ".join(str(place + 1) for place in range(len(_KEYS[table])))
-    return f"INSERT INTO {table} SELECT {chosen} FROM lookup GROUP BY {groups}"
-
-
-SUMS: Final = (*map(_table, _PLACES), *map(_fill, _PLACES))
-"""The step of the schema that adds the sums, with those of the lookups that are there."""
+_REST: Final = (*FIGURES, "first", "last", "newest")
 FACTS: Final = f"SELECT {', '.join(Facts._fields)} FROM lookup"
 _BOTH: Final = {
     "configuration": "CASE WHEN length(configuration) THEN lower(hex(configuration)) END",
@@ -219,7 +163,7 @@ def _key(table: str, sum: Sum) -> tuple[Any, ...]:
     count = -1 if sum.execution_count is None else sum.execution_count
     places = (sum.run, sum.day) if table == "day_sum" else (sum.run, sum.notebook, sum.cell_line, count)
     configuration = bytes.fromhex(sum.configuration or "")
-    return (*places, configuration, sum.outcome, sum.reason_kind, sum.match or "", sum.known, sum.size)
+    return (*places, configuration, sum.outcome, sum.reason_kind, sum.match or "", sum.known, sum.size, sum.face)
 
 
 def _values(table: str, sum: Sum) -> tuple[Any, ...]:
