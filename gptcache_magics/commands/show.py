@@ -12,7 +12,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
 from gptcache_magics.text.amounts import counted, duration, money, tokens
-from gptcache_magics.text.messages import conversation
+from gptcache_magics.text.said import in_words, said_in_prompt
 from gptcache_magics.unprintable import printable
 
 EXAMPLE = "%gptcache show a41f"
@@ -48,7 +48,10 @@ def show(
     lines = [
         *_facts(source.store, key, entry),
         "",
-        *(f"{message.role}: {message.text}" for message in conversation(entry.prompt)),
+        *(
+            f"{' '.join(filter(None, (each.role, each.name)))}: {in_words(each)}"
+            for each in said_in_prompt(entry.prompt)
+        ),
         *_answers(source.store, key, entry),
     ]
     return Shown(printable("\n".join(lines).replace("\r\n", "\n")))
@@ -76,8 +79,11 @@ def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:
 
 def _answers(store: Store, key: str, entry: EntryRow) -> list[str]:
     from gptcache_magics import generations
+    from gptcache_magics.tables.answers import said_in_answer
 
-    lines = [f"answer: {generations.text_of(entry.answer)}"]
+    said = [*map(in_words, said_in_answer(entry.answer))]
+    numbers = [""] if len(said) == 1 else [f" {number}" for number in range(1, len(said) + 1)]
+    lines = [f"answer{number}: {text}" for number, text in zip(numbers, said, strict=True)]
     for earlier in store.history(key):
         text = generations.text_if_readable(earlier.answer)
         lines.append(f"before {_time(earlier.replaced)}: {'(damaged)' if text is None else text}")

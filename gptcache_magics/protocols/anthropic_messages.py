@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -15,6 +15,8 @@ from gptcache_magics.protocols.base import (
     changed,
     count,
     message,
+    sent_message,
+    sent_with,
     split_calls,
     tool_call,
     usage_metadata,
@@ -47,6 +49,16 @@ class AnthropicMessages(Protocol):
             raise NotRead("it has no messages")
         system = [message("system", body["system"], {"in": "system"})] if "system" in body else []
         return [*system, *map(_message, messages)]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        body: Json = {"messages": []}
+        for each in messages:
+            sent = sent_with(each)
+            if sent.get("in") == "system":
+                body["system"] = sent.get("content", each["content"])
+            else:
+                body["messages"].append(sent_message(each, ROLES))
+        return body
 
     def parameters(self, body: Json) -> Json:
         left_out = {"messages", "model", "system", *self.arriving}

@@ -18,7 +18,18 @@ from gptcache_magics.store.records import Usage
 
 __all__ = [
     *("SENT", "Incomplete", "Json", "NotRead", "Protocol"),
-    *("changed", "chat_message", "count", "function_call", "message", "split_calls", "tool_call", "usage_metadata"),
+    *(
+        "changed",
+        "chat_message",
+        "count",
+        "function_call",
+        "message",
+        "sent_message",
+        "sent_with",
+        "split_calls",
+        "tool_call",
+        "usage_metadata",
+    ),
 ]
 
 Json = dict[str, Any]
@@ -68,6 +79,10 @@ class Protocol(ABC):
     @abstractmethod
     def messages(self, body: Json) -> list[Json]:
         """Return the messages as fields of LangChain's. Raises ``NotRead``."""
+
+    @abstractmethod
+    def asking(self, messages: Sequence[Json]) -> Json:
+        """Return the fields of a body that hold these messages: the opposite of :meth:`messages`."""
 
     @abstractmethod
     def parameters(self, body: Json) -> Json:
@@ -152,6 +167,25 @@ def chat_message(sent: Any) -> Json:
     if kind == "tool":
         fields["tool_call_id"] = str(sent.get("tool_call_id") or sent.get("tool_name") or "")
     return message(kind or ("system" if role == "developer" else "human"), sent.get("content", ""), rest, **fields)
+
+
+def sent_message(read: Json, roles: Mapping[str, str] = ROLES) -> Json:
+    """Return a message as it was sent: the opposite of :func:`chat_message`."""
+    sent = sent_with(read)
+    made: Json = {}
+    role, content = sent.pop("role", None), sent.pop("content", read["content"])
+    if role != []:
+        made["role"] = (
+            next((name for name, kind in roles.items() if kind == read["type"]), "") if role is None else role
+        )
+    if not (content == [] != read["content"]):  # it was sent without one
+        made["content"] = content
+    return {**made, **sent}
+
+
+def sent_with(read: Json) -> Json:
+    """Return what a message was sent with, beside its content."""
+    return {**(read.get("additional_kwargs") or {}).get(SENT, {})}
 
 
 def function_call(call: Json) -> Json:

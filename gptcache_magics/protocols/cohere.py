@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -16,6 +16,7 @@ from gptcache_magics.protocols.base import (
     chat_message,
     count,
     function_call,
+    sent_message,
     split_calls,
     usage_metadata,
 )
@@ -41,6 +42,9 @@ class CohereChat(Protocol):
         if not isinstance(messages, list) or not messages:
             raise NotRead("it has no messages")
         return [chat_message(each) for each in messages]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        return {"messages": [*map(sent_message, messages)]}
 
     def parameters(self, body: Json) -> Json:
         left_out = {"messages", "model", *self.arriving}

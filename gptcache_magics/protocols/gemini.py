@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -16,6 +16,7 @@ from gptcache_magics.protocols.base import (
     changed,
     count,
     message,
+    sent_with,
     split_calls,
     tool_call,
     usage_metadata,
@@ -28,6 +29,9 @@ __all__ = ["Gemini"]
 _PATH: Final = re.compile(r"(.*?)/?(?:models|tunedModels|endpoints)/([^/:]+):(?:generateContent|streamGenerateContent)")
 ROLES: Final = {"user": "human", "model": "ai"}
 SYSTEM: Final = ("systemInstruction", "system_instruction")
+ADDED: Final = {"thinking": ("thinking",), "image": ("base64", "mime_type")}
+"""Names that a block has beside those of the part that it is, by its type."""
+CONFIG: Final = ("generationConfig", "generation_config")
 TEXT: Final = frozenset({"text"})
 
 
@@ -65,11 +69,24 @@ class Gemini(Protocol):
             found.append(_message(each, ROLES.get(str(each.get("role", "user")), "human"), {}))
         return found
 
+    def asking(self, messages: Sequence[Json]) -> Json:
+        body: Json = {"contents": []}
+        for each in messages:
+            sent = sent_with(each)
+            place = sent.pop("in", "")
+            if place:
+                body[place] = _content(each, sent)
+            else:
+                role = sent.pop("role", "model" if each["type"] == "ai" else "user")
+                body["contents"].append({**_content(each, sent), **({"role": role} if role is not None else {})})
+        return body
+
     def parameters(self, body: Json) -> Json:
-        return {name: value for name, value in body.items() if name not in ("contents", *SYSTEM)}
+        empty = [name for name in CONFIG if body.get(name) == {}]  # as good as absent
+        return {name: value for name, value in body.items() if name not in ("contents", *SYSTEM, *empty)}
 
     def goes_past(self, body: Json) -> str:
-        config = body.get("generationConfig") or body.get("generation_config") or {}
+        config: Json = next((body[name] for name in CONFIG if body.get(name)), {})
         modalities = config.get("responseModalities") or config.get("response_modalities") or ()
         return "audio" if "AUDIO" in modalities else ""
 
@@ -166,9 +183,29 @@ def _block(part: Json) -> Json:
             return {**part, "type": "thinking", "thinking": part["text"]}
         return {**part, "type": "text"}
     data = part.get("inlineData")
-    if isinstance(data, dict) and str(data.get("mimeType", "")).startswith("image/"):
-        return {**part, "type": "image", "base64": data.get("data"), "mime_type": data["mimeType"]}
+    mime = (data.get("mimeType") or data.get("mime_type")) if isinstance(data, dict) else ""
+    if isinstance(data, dict) and str(mime).startswith("image/"):
+        return {**part, "type": "image", "base64": data.get("data"), "mime_type": mime}
     return {**part, "type": next(iter(part), "part")}
+
+
+def _content(read: Json, sent: Json) -> Json:
+    """Return a content as it was sent, from its message and what that was sent with."""
+    if "parts" in sent or "content" in sent:
+        given = sent.pop("content", None)
+        parts = sent.pop("parts", given)
+        return given if isinstance(given, dict) else {**sent, **({} if parts is None else {"parts": parts})}
+    content = read["content"]
+    return {**sent, "parts": [{"text": content}] if isinstance(content, str) else [*map(_part, content)]}
+
+
+def _part(block: Json) -> Json:
+    """Return the part that a block of content is."""
+    if block["type"] == "part" and "part" in block:
+        part: Json = block["part"]
+        return part
+    added = {"type", *ADDED.get(block["type"], ())}
+    return {name: value for name, value in block.items() if name not in added}
 
 
 def _pieces(raw: bytes) -> list[Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
@@ -18,6 +18,8 @@ from gptcache_magics.protocols.base import (
     count,
     function_call,
     message,
+    sent_message,
+    sent_with,
     split_calls,
     usage_metadata,
 )
@@ -27,6 +29,8 @@ from gptcache_magics.store.records import Usage
 __all__ = ["OllamaChat", "OllamaGenerate"]
 
 ARRIVING: Final = frozenset({"stream", "keep_alive"})
+EMPTY: Final = ("options", "tools")
+"""Fields that are as good as absent if there is nothing in them."""
 NOT_SAID: Final = frozenset({"load", "unload"})
 """Words of Ollama's for a model that was loaded, and asked nothing."""
 
@@ -47,6 +51,7 @@ class _Ollama(Protocol):
 
     def parameters(self, body: Json) -> Json:
         left_out = {*self.asked_with, "model", *self.arriving}
+        left_out |= {name for name in EMPTY if not body.get(name)}
         return {name: value for name, value in body.items() if name not in left_out}
 
     def usage(self, whole: Json) -> Usage:
@@ -103,6 +108,9 @@ class OllamaChat(_Ollama):
         if not isinstance(messages, list) or not messages:
             raise NotRead("it has no messages")
         return [*map(chat_message, messages)]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        return {"messages": [*map(sent_message, messages)]}
 
     def answers(self, whole: Json) -> list[Json]:
         said = whole["message"]
@@ -164,6 +172,14 @@ class OllamaGenerate(_Ollama):
         system = [message("system", body["system"], {"in": "system"})] if "system" in body else []
         images = {"images": body["images"]} if "images" in body else {}
         return [*system, message("human", prompt, images)]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        body: Json = {}
+        for each in messages:
+            sent = sent_with(each)
+            name = sent.pop("in", "prompt")
+            body |= {name: sent.pop("content", each["content"]), **sent}
+        return body
 
     def answers(self, whole: Json) -> list[Json]:
         thinking = whole.get("thinking")

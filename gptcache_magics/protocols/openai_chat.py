@@ -6,7 +6,7 @@ others differ in the address and in further fields, which all count.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -20,6 +20,7 @@ from gptcache_magics.protocols.base import (
     chat_message,
     count,
     function_call,
+    sent_message,
     split_calls,
     usage_metadata,
 )
@@ -59,6 +60,9 @@ class OpenAIChat(Protocol):
         if not isinstance(messages, list) or not messages:
             raise NotRead("it has no messages")
         return [chat_message(each) for each in messages]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        return {"messages": [*map(sent_message, messages)]}
 
     def parameters(self, body: Json) -> Json:
         left_out = {"messages", "model", *self.arriving}

@@ -5,12 +5,12 @@ https://platform.openai.com/docs/api-reference/completions
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import orjson
 
-from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol, message, usage_metadata
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol, message, sent_with, usage_metadata
 from gptcache_magics.protocols.events import event, events, pieces_of
 from gptcache_magics.protocols.openai_chat import usage_of
 from gptcache_magics.store.records import Usage
@@ -37,6 +37,9 @@ class OpenAICompletions(Protocol):
             raise NotRead("it has no prompt")
         texts = [each if isinstance(each, str) else "" for each in prompt]
         return [message("human", texts, {"prompt": prompt})]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        return {"prompt": sent_with(messages[0]).get("prompt", messages[0]["content"])}
 
     def parameters(self, body: Json) -> Json:
         left_out = {"prompt", "model", *self.arriving}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count as numbers
 from typing import Any, ClassVar, Final
 
@@ -17,6 +17,7 @@ from gptcache_magics.protocols.base import (
     changed,
     count,
     message,
+    sent_with,
     split_calls,
     tool_call,
     usage_metadata,
@@ -56,6 +57,17 @@ class OpenAIResponses(Protocol):
         if not isinstance(items, list) or not items:
             raise NotRead("it has no input")
         return [*found, *map(_message, items)]
+
+    def asking(self, messages: Sequence[Json]) -> Json:
+        body: Json = {}
+        for each in messages:
+            sent = sent_with(each)
+            place = sent.pop("in", "")
+            if place == "instructions" or (place and isinstance(each["content"], str)):
+                body[place] = sent.get("content", each["content"])
+            else:
+                body.setdefault("input", []).append(each["content"][0] if place else _item(each, sent))
+        return body
 
     def parameters(self, body: Json) -> Json:
         left_out = {"input", "instructions", "model", *self.arriving}
@@ -163,6 +175,14 @@ def _message(item: Any) -> Json:
         output = sent.pop("output", None)
         return message("tool", output, sent, tool_call_id=str(item.get("call_id") or ""))
     return message("ai", [item], {"in": "input"})
+
+
+def _item(read: Json, sent: Json) -> Json:
+    """Return an item as it was sent, from its message."""
+    if sent.get("type") in CALLS and "role" not in sent:
+        return sent
+    content = sent.pop("content", read["content"])
+    return {**sent, "output" if "role" not in sent else "content": content}
 
 
 def _block(part: Json) -> Json:

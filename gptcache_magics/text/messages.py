@@ -16,9 +16,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
-from gptcache_magics.text.amounts import counted
-from gptcache_magics.text.secret_names import is_secret
-
 __all__ = [
     *(
         "CHAT_PROMPT",
@@ -31,7 +28,6 @@ __all__ = [
         "uses_tools",
     ),
     *("Difference", "conversation", "first_difference"),
-    *("Call", "Image", "Part", "Said", "Text", "said_in", "said_in_prompt"),
 ]
 
 CHAT_PROMPT: Final = '[{"lc"'
@@ -46,11 +42,7 @@ CLASSES: Final = {
 }
 """LangChain's own classes of messages, by the type in their fields."""
 
-IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Kinds of images that are shown: they hold pixels and nothing that runs."""
 _as_json: Final = json.JSONEncoder(allow_nan=False).encode
-MOST_PARTS: Final = 100
-"""Parts of one message that are read; the rest is counted."""
 
 
 def chat_messages(prompt: str | bytes, beginning: str = CHAT_PROMPT) -> list[dict[str, Any]] | None:
@@ -228,178 +220,5 @@ def _message(kwargs: Mapping[str, Any]) -> Message:
     return Message(str(kwargs.get("type") or "message"), text, seen)
 
 
-class Text(NamedTuple):
-    """Words. ``kind`` is empty for an ordinary answer, else ``reasoning`` or ``refusal``."""
-
-    text: str
-    kind: str = ""
-
-
-class Call(NamedTuple):
-    """A call of a tool."""
-
-    name: str
-    arguments: str
-
-
-class Image(NamedTuple):
-    """An image that the message itself holds."""
-
-    mime: str
-    base64: str
-
-    @property
-    def size(self) -> int:
-        """Approximate number of bytes."""
-        return len(self.base64) * 3 // 4
-
-
-class Other(NamedTuple):
-    """A block that is named and not shown: ``file report.pdf``."""
-
-    label: str
-
-
-Part = Text | Call | Image | Other
-
-
-class Said(NamedTuple):
-    """One message in its parts."""
-
-    role: str
-    name: str
-    """The speaker within the role: a tool, or a person."""
-    parts: tuple[Part, ...]
-
-
-def said_in_prompt(prompt: str) -> list[Said]:
-    """Return the messages of a prompt in their parts; one of role ``prompt`` if it is not a chat."""
-    messages = chat_messages(prompt)
-    if messages is None:
-        return [Said("prompt", "", (Text(prompt),))]
-    tools = {
-        call.get("id"): call.get("name") for m in messages for call in _dicts(m["kwargs"].get("tool_calls")) if call
-    }
-    return [said_in(message["kwargs"], tools) for message in messages]
-
-
-def said_in(kwargs: Mapping[str, Any], tools: Mapping[Any, Any]) -> Said:
-    """Return a message by its fields.
-
-    Parameters
-    ----------
-    tools
-        Names of the tools that the conversation calls, by the id of the call.
-    """
-    role = str(kwargs.get("role") or kwargs.get("type") or "message").removesuffix("MessageChunk").lower()
-    name = kwargs.get("name") or tools.get(kwargs.get("tool_call_id"))
-    if kwargs.get("status") == "error":
-        name = f"{name or ''} failed".strip()
-    parts = tuple(_parts(kwargs))
-    if len(parts) > MOST_PARTS:
-        parts = (*parts[:MOST_PARTS], Other(counted(len(parts) - MOST_PARTS, "more part")))
-    return Said(role, str(name or ""), parts)
-
-
-def _parts(kwargs: Mapping[str, Any]) -> Iterator[Part]:
-    extras = kwargs.get("additional_kwargs") or {}
-    if isinstance(extras.get("reasoning_content"), str):
-        yield Text(extras["reasoning_content"], "reasoning")
-    calls = _dicts(kwargs.get("tool_calls"))
-    content = kwargs.get("content")
-    for block in content if isinstance(content, list) else [content]:
-        for part in _block(block):
-            if not (calls and isinstance(part, Call)):  # some providers also list the calls among the blocks
-                yield part
-    for call in [*calls, *_dicts(kwargs.get("invalid_tool_calls"))]:
-        yield _call(call.get("name"), call.get("args"))
-    if isinstance(extras.get("refusal"), str):
-        yield Text(extras["refusal"], "refusal")
-
-
-def _block(block: Any) -> Iterator[Part]:
-    if isinstance(block, str):
-        if block:
-            yield Text(block)
-        return
-    if not isinstance(block, Mapping):
-        return
-    if block.get("type") == "non_standard":
-        yield from _block(block.get("value"))
-        return
-    kind = str(block.get("type") or "?")
-    nested = block.get("content")
-    if kind in ("text", "output_text", "input_text") and isinstance(block.get("text"), str):
-        yield Text(block["text"])
-    elif kind in ("reasoning", "thinking"):
-        yield Text(_reasoning(block), "reasoning")
-    elif kind == "refusal":
-        yield Text(str(block.get("refusal", "")), "refusal")
-    elif kind in ("tool_use", "tool_call", "function_call", "server_tool_use", "server_tool_call"):
-        arguments: Any = next((block[name] for name in ("args", "input", "arguments") if name in block), {})
-        yield _call(block.get("name"), arguments)
-    elif "image" in kind:
-        yield _image(block)
-    elif kind == "tool_result" and isinstance(nested, str | list):
-        yield Other("tool result")
-        for each in nested if isinstance(nested, list) else [nested]:
-            yield from _block(each)
-    else:
-        yield Other(" ".join(filter(None, (kind, _file_name(block)))))
-
-
-def _call(name: Any, arguments: Any) -> Call:
-    """Return ``weather`` and ``city="Paris"`` without values named as secret; the raw text if it is not JSON."""
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return Call(str(name), arguments)
-    if not isinstance(arguments, Mapping):
-        return Call(str(name), _json(arguments))
-    secret = {key for key, value in arguments.items() if isinstance(value, str) and is_secret(str(key))}
-    shown = {key: "***" if key in secret else value for key, value in arguments.items()}
-    return Call(str(name), ", ".join(f"{key}={_json(value)}" for key, value in shown.items()))
-
-
-def _image(block: Mapping[str, Any]) -> Part:
-    """Return an image in the forms of OpenAI, Anthropic, Google, Ollama and LangChain."""
-    source = block.get("source")
-    source = source if isinstance(source, Mapping) else block
-    url = next((block[name] for name in ("image_url", "url") if block.get(name)), source.get("url", ""))
-    url = str(url.get("url", "") if isinstance(url, Mapping) else url)
-    data = source.get("base64") or source.get("data")
-    mime = source.get("media_type") or source.get("mime_type") or ""
-    if url.startswith("data:"):
-        head, _, data = url.removeprefix("data:").partition(",")
-        mime, _, coding = head.partition(";")
-        data = data if coding == "base64" else ""
-    if isinstance(data, str) and data and str(mime).lower() in IMAGES:
-        return Image(str(mime).lower(), data)
-    # Not fetched: the owner of the picture would learn who reads the conversation, and when.
-    return Other(f"image at {url}" if url and not url.startswith("data:") else "image")
-
-
-def _reasoning(block: Mapping[str, Any]) -> str:
-    for name in ("reasoning", "thinking"):
-        if isinstance(block.get(name), str):
-            return str(block[name])
-    return "\n".join(str(each.get("text", "")) for each in _dicts(block.get("summary")))
-
-
-def _file_name(block: Mapping[str, Any]) -> str:
-    places = (block, block.get("file"), block.get("source"), block.get("extras"))
-    for place in places:
-        if isinstance(place, Mapping):
-            for name in ("filename", "file_name", "name", "title"):
-                if isinstance(place.get(name), str):
-                    return str(place[name])
-    return ""
-
-
 def _dicts(values: Any) -> Sequence[Mapping[str, Any]]:
     return [each for each in values if isinstance(each, Mapping)] if isinstance(values, list) else []
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -14,7 +14,7 @@ from gptcache_magics.protocols import PROTOCOLS, protocol_of
 from gptcache_magics.protocols.base import Incomplete, NotRead
 from gptcache_magics.sdk.libraries import LIBRARIES
 from gptcache_magics.sdk.request import Asked, identify
-from gptcache_magics.text.messages import said_in_prompt
+from gptcache_magics.text.said import said_in_prompt
 from tests.protocols.samples import ANSWERS, REQUESTS, Json
 
 NAMES = sorted(PROTOCOLS)
@@ -72,6 +72,20 @@ def test_any_change_of_a_request_makes_another_key(name: str) -> None:
         assert key not in seen, (place, seen[key])
         seen[key] = place
     assert len(seen) > 7
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_messages_give_the_request_again(name: str) -> None:
+    api, (_, body) = PROTOCOLS[name], REQUESTS[name]
+    read = api.messages(body)
+    again = api.asking(read)
+    assert again == {field: body[field] for field in again}
+    for _, each in changed(body):
+        try:
+            read = api.messages(each)
+        except NotRead:
+            continue
+        assert api.messages({**api.parameters(each), **api.asking(read)}) == read
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,8 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from gptcache_magics.text import messages
-from gptcache_magics.text.messages import Image, Text, chat_messages, content_text, conversation, said_in_prompt
+from gptcache_magics.text.messages import chat_messages, content_text, conversation
+from gptcache_magics.text.said import Image, Text, said_in_prompt
 
 CALL = {"name": "weather", "args": {"city": "Paris"}, "id": "1"}
 SAID = [

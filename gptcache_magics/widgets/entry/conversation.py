@@ -11,13 +11,12 @@ from html import escape
 from typing import Any, Final
 
 import pandas as pd
-from langchain_core.outputs import ChatGeneration, Generation
 
-from gptcache_magics import generations
 from gptcache_magics.identity.label import provider_shown
-from gptcache_magics.text.amounts import byte_size, counted, duration
+from gptcache_magics.tables.answers import said_in_answer
+from gptcache_magics.text.amounts import counted, duration
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.messages import Call, Image, Part, Said, Text, said_in, said_in_prompt
+from gptcache_magics.text.said import Call, Image, Part, Said, Text, said_in_prompt
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
 from gptcache_magics.widgets.formats import BLANK, shown, tokens_of
@@ -59,7 +58,7 @@ def facts_html(stored: StoredEntry) -> str:
 
 def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
     """Return the conversation, the answer and the earlier answers; with `redact` the lengths of the texts only."""
-    asked, answered = said_in_prompt(stored.entry.prompt), _said_in_answer(stored.entry.answer)
+    asked, answered = said_in_prompt(stored.entry.prompt), said_in_answer(stored.entry.answer)
     left_out = max(0, len(asked) - FIRST - LAST)
     first, last = (asked[:FIRST], asked[-LAST:]) if left_out else (asked, [])
     texts = sum(len(each.parts) for each in (*first, *last, *answered)) + len(stored.history)
@@ -74,10 +73,10 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
 
 def images_of(stored: StoredEntry) -> list[Image]:
     """Return the images of an entry in the order of their numbers in the chat."""
-    asked, answered = said_in_prompt(stored.entry.prompt), _said_in_answer(stored.entry.answer)
+    asked, answered = said_in_prompt(stored.entry.prompt), said_in_answer(stored.entry.answer)
     if len(asked) > FIRST + LAST:
         asked = asked[:FIRST] + asked[-LAST:]
-    said = [*asked, *answered, *(each for _, answer in stored.history for each in _said_in_answer(answer))]
+    said = [*asked, *answered, *(each for _, answer in stored.history for each in said_in_answer(answer))]
     return [part for each in said for part in each.parts if isinstance(part, Image)]
 
 
@@ -101,14 +100,14 @@ class _Writer:
                 return f'{_soft(kind)}<div class="gptcache-text" dir="auto">{written}</div>'
             case Call(name, arguments):
                 return f"<pre><code>{_safe(name)}({self._written(arguments)})</code></pre>"
-            case Image(mime):
-                return self._image(mime, part.size)
+            case Image():
+                return self._image(part.label)
             case _:
                 return _soft(f"[{self._written(part.label)}]")
 
-    def _image(self, mime: str, size: int) -> str:
+    def _image(self, label: str) -> str:
         number, self._images = self._images, self._images + 1
-        label = f"[{mime.partition('/')[2]} image, {byte_size(size)}]"
+        label = f"[{label}]"
         button = (
             f'<button type="button" class="gptcache-button" data-image="{number}" aria-expanded="false">Show</button>'
         )
@@ -127,29 +126,10 @@ def _history(stored: StoredEntry, write: _Writer) -> str:
         return ""
     folded = "".join(
         f"<details><summary>until {_moment(replaced)}</summary>"
-        f'<ol class="gptcache-chat">{"".join(map(write.message, _said_in_answer(answer)))}</ol></details>'
+        f'<ol class="gptcache-chat">{"".join(map(write.message, said_in_answer(answer)))}</ol></details>'
         for replaced, answer in stored.history
     )
     return f'<div class="gptcache-history"><h5>Earlier answers</h5>{folded}</div>'
-
-
-def _said_in_answer(answer: bytes) -> list[Said]:
-    """Return every generation of an encoded answer: one, unless several choices were asked for."""
-    if generations.text_if_readable(answer) is None:
-        return [Said("ai", "", (Text("(damaged)"),))]
-    return [_said_in_generation(each) for each in generations.decode(answer)]
-
-
-def _said_in_generation(generation: Generation) -> Said:
-    if not isinstance(generation, ChatGeneration):
-        return Said("ai", "", (Text(generation.text),))
-    message = generation.message
-    fields = message.model_dump()
-    try:
-        extras = {**message.additional_kwargs, "reasoning_content": None}  # the blocks hold it
-        return said_in({**fields, "content": message.content_blocks, "additional_kwargs": extras}, {})
-    except Exception:  # blocks that langchain-core's translators do not expect
-        return said_in(fields, {})
 
 
 def _text(value: Any) -> str:
