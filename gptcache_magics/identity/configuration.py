@@ -19,7 +19,7 @@ from gptcache_magics.identity.call import Call, ReadCall
 from gptcache_magics.identity.canonical import ADDRESS, Reader, dumps
 from gptcache_magics.identity.carried import carried_by
 from gptcache_magics.identity.facts import facts_of, key_variables
-from gptcache_magics.identity.label import label_of
+from gptcache_magics.identity.label import label_of, temperature_of
 from gptcache_magics.identity.local_file import with_contents
 from gptcache_magics.identity.model import behaviour, fields, model_file, model_name
 from gptcache_magics.identity.origin import name_of
@@ -222,7 +222,6 @@ def configuration_from_json(
     """
     kind, _, fields, kwargs, *behaviour = orjson.loads(content)
     parameters = {**fields, **kwargs}
-    temperature = parameters.get("temperature")
     for name in MODEL_NAMES:
         if parameters.get(name) == model:
             del parameters[name]
@@ -237,7 +236,7 @@ def configuration_from_json(
         provider=provider,
         model=model,
         label=label_of(model, parameters),
-        temperature=float(temperature) if isinstance(temperature, int | float) else None,
+        temperature=temperature_of(parameters),
         parameters=_json(parameters),
         portable=blake2b(dumps(portable), digest_size=16).hexdigest(),
         environment=environment,

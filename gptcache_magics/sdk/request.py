@@ -14,6 +14,7 @@ from gptcache_magics.identity.call import task_or_thread
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
+from gptcache_magics.identity.ordered import ordered
 from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
@@ -118,6 +119,8 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     if asked.said is not None and asked.said.rollout is not None:
         fields["rollout_id"] = asked.said.rollout
     content = dumps([f"http.{protocol.name}", model, fields, parameters])
+    if b'"properties":{' in content:
+        content = dumps([f"http.{protocol.name}", model, fields, ordered(parameters)])
     configuration = configuration_from_json(content, provider, model, _key_variables(asked.library, known), ADDRESS)
     messages = protocol.messages(body)
     seen = dumps([_constructor(each) for each in messages])

@@ -81,7 +81,7 @@ _TRACKING: Final = re.compile(
 )
 """Headers that say who asks, when and from where: gateways and observability read them, models do not."""
 
-_CHANGING: Final = frozenset({"anthropic-beta", "anthropic-version", "openai-beta", "api-version"})
+_CHANGING: Final = frozenset({"anthropic-beta", "anthropic-version", "openai-beta", "api-version", "beta"})
 
 
 @lru_cache(maxsize=4096)

@@ -7,10 +7,9 @@ store the names: for its entries the digest also says which parameters are the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import combinations
-from keyword import iskeyword
 from typing import Any, Final
 
 from langchain_core import messages as lc_messages
@@ -23,17 +22,17 @@ from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.store.records import parameters_of
-from gptcache_magics.text.masking import masked
 from gptcache_magics.text.messages import CLASSES, chat_messages
-from gptcache_magics.text.secret_names import is_secret
 from gptcache_magics.unprintable import printable
+from gptcache_magics.widgets.entry.literals import COLUMNS, Name, arguments, flat, literal, without_keys
 from gptcache_magics.widgets.entry.schema_class import SchemaClass
+from gptcache_magics.widgets.entry.sdk_code import sdk_code
+from gptcache_magics.wire import WIRE
 
 __all__ = ["as_python"]
 
 CHARACTERS: Final = 200_000
 """Most characters of code; nobody reads longer code."""
-COLUMNS: Final = 88
 MOST_GUESSED: Final = 12
 """Most parameters of an entry of version 0.1 for which every split between model and call is tried."""
 NAMES: Final = MODEL_NAMES[:2]
@@ -45,12 +44,6 @@ _OURS: Final = ("answer", "llm", "messages", "os", "prompt", "Any", "BaseModel",
 _Parameters = dict[str, Any]
 
 
-class _Name(str):
-    """A name in the code, which is written without quotes."""
-
-    __slots__ = ()
-
-
 def as_python(entry: Entry, asked: Configuration) -> str:
     """Return code that makes the call that this entry answers, without keys.
 
@@ -59,17 +52,19 @@ def as_python(entry: Entry, asked: Configuration) -> str:
     asked
         The entry's configuration.
     """
+    if entry.answer[:1] == WIRE:
+        return _short_enough(sdk_code(entry, asked))
     messages = chat_messages(entry.prompt)
     provider = PROVIDERS.get(asked.provider, Provider())
     path = provider.completion if messages is None else provider.chat
     imports: list[str] = []
     remarks: list[str] = []
     asked_for: Any = entry.prompt if messages is None else messages
-    shown = _without_keys(asked_for)
+    shown = without_keys(asked_for)
     if shown != asked_for:
         remarks.append("A text that looked like a key is ***, so this code asks something else.")
     if messages is None:
-        variable, given = "prompt", _literal(shown)
+        variable, given = "prompt", literal(shown)
     else:
         variable, given = "messages", _messages(shown, imports, remarks)
     model, call = _model(provider, path, asked, imports, remarks)
@@ -86,28 +81,20 @@ def as_python(entry: Entry, asked: Configuration) -> str:
             "",
         ]
     )
+    return _short_enough(code)
+
+
+def _short_enough(code: str) -> str:
     if len(code) > CHARACTERS:
         return f"# This conversation makes {len(code):,} characters of code: too long to show.\n"
     return code
-
-
-def _without_keys(value: Any) -> Any:
-    """Return a value without whatever looks like a key or is named as one; stored parameters have none."""
-    if isinstance(value, str):
-        return masked(value)
-    if isinstance(value, dict):
-        return {
-            name: "***" if isinstance(item, str) and is_secret(name) else _without_keys(item)
-            for name, item in value.items()
-        }
-    return [_without_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[str]) -> str:
     kinds = {str(message["id"][-1]) for message in messages}
     if foreign := kinds - set(CLASSES.values()):
         remarks.append(f"Messages of classes that are not LangChain's own: {', '.join(sorted(foreign))}.")
-        return _literal([message["kwargs"] for message in messages])
+        return literal([message["kwargs"] for message in messages])
     imports.append(f"from langchain_core.messages import {', '.join(sorted(kinds))}")
     lines = []
     for message in messages:
@@ -115,9 +102,9 @@ def _messages(messages: list[dict[str, Any]], imports: list[str], remarks: list[
         short = _short(fields)
         if _seen(kind, short) == dumps([message]):
             fields = short
-        content = _literal(fields.pop("content", ""), 4)
-        arguments = [content, *_arguments(fields, 4)]
-        lines.append(f"    {kind}({', '.join(arguments)}),\n")
+        content = literal(fields.pop("content", ""), 4)
+        given = [content, *arguments(fields, 4)]
+        lines.append(f"    {kind}({', '.join(given)}),\n")
     return f"[\n{''.join(lines)}]"
 
 
@@ -167,20 +154,20 @@ def _model(
     if provider.url_variable and provider.url_field != "base_url" and "base_url" in fields:
         # Taken from the environment: as an argument it would be another configuration.
         imports.append("import os")
-        lines.append(f'os.environ["{provider.url_variable}"] = {_literal(fields.pop("base_url"))}')
+        lines.append(f'os.environ["{provider.url_variable}"] = {literal(fields.pop("base_url"))}')
     imports.append(f"from {path.partition('.')[0]} import {name}")
     if asked.environment and not local:
         remarks.append(f"The key is read from {' or '.join(asked.environment.split())}.")
     if not local and not {**fields, **call}.keys() & {*NAMES}:
         fields = {"model": asked.model} | fields
     short_names = {provider.url_field: "base_url", "model_name": "model"}
-    arguments = _arguments({short_names.get(field, field): value for field, value in fields.items()}, 4)
-    short = f"llm = {name}({', '.join(arguments)})"
+    given = arguments({short_names.get(field, field): value for field, value in fields.items()}, 4)
+    short = f"llm = {name}({', '.join(given)})"
     if len(short) <= COLUMNS and "\n" not in short:
         lines.append(short)
     else:
-        lines += [f"llm = {name}(", *(f"    {argument}," for argument in arguments), ")"]
-    return lines, _arguments(call)
+        lines += [f"llm = {name}(", *(f"    {argument}," for argument in given), ")"]
+    return lines, arguments(call)
 
 
 def _with_class(name: str, parameters: _Parameters, imports: list[str], remarks: list[str]) -> list[str]:
@@ -195,14 +182,14 @@ def _with_class(name: str, parameters: _Parameters, imports: list[str], remarks:
     if not isinstance(schema, dict) or "properties" not in schema:
         return []
     try:
-        made = SchemaClass(schema, _flat)
+        made = SchemaClass(schema, flat)
     except ValueError:
         made = None
     if made is None or made.names & {*CLASSES.values(), *_OURS, name}:
         remarks.append("response_format was a class, and this is its schema: with it, the model is asked again.")
         return []
     imports += [f"from {module} import {', '.join(sorted(names))}" for module, names in made.imports.items() if names]
-    parameters["response_format"] = _Name(made.name)
+    parameters["response_format"] = Name(made.name)
     return ["", *made.lines]
 
 
@@ -228,50 +215,3 @@ def _splits(asked: Configuration) -> Iterator[tuple[_Parameters, _Parameters]]:
 def _key(path: str, model: str, fields: _Parameters, call: _Parameters) -> str:
     """Return the configuration's key of a call of a model of this class."""
     return blake2b(dumps([path, model, fields, call]), digest_size=16).hexdigest()
-
-
-def _arguments(values: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Return named arguments. A name from a bundle is foreign: only an identifier is written as a keyword."""
-    return [
-        f"{name}={_literal(value, indent)}"
-        if name.isidentifier() and not iskeyword(name)
-        else f"**{_literal({name: value}, indent)}"
-        for name, value in values.items()
-    ]
-
-
-def _literal(value: Any, indent: int = 0) -> str:
-    """Return a value as Python source, over several lines if it is long."""
-    inside, before = " " * (indent + 4), " " * indent
-    if isinstance(value, str) and not isinstance(value, _Name):
-        pieces = value.splitlines(keepends=True)
-        if len(value) <= COLUMNS - indent or len(pieces) < 2:
-            return _quoted(value)
-        return "(\n" + "".join(f"{inside}{_quoted(piece)}\n" for piece in pieces) + f"{before})"
-    short = _flat(value)
-    if not isinstance(value, list | dict) or not value or len(short) <= COLUMNS - indent:
-        return short
-    if isinstance(value, dict):
-        items = [f"{_quoted(str(name))}: {_literal(item, indent + 4)}" for name, item in value.items()]
-    else:
-        items = [_literal(item, indent + 4) for item in value]
-    first, last = "{}" if isinstance(value, dict) else "[]"
-    return first + "\n" + "".join(f"{inside}{item},\n" for item in items) + before + last
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, _Name):
-        return str(value)
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_quoted(str(name))}: {_flat(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flat, value)) + "]"
-    return repr(value)
-
-
-def _quoted(text: str) -> str:
-    """Return a text in double quotes if that needs no escape; escape invisible characters."""
-    written = repr(text)
-    return written if '"' in text else f'"{written[1:-1]}"'
