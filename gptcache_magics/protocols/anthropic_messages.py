@@ -15,6 +15,8 @@ from gptcache_magics.protocols.base import (
     changed,
     count,
     message,
+    place_of,
+    role_of,
     sent_message,
     sent_with,
     split_calls,
@@ -47,14 +49,14 @@ class AnthropicMessages(Protocol):
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             raise NotRead("it has no messages")
-        system = [message("system", body["system"], {"in": "system"})] if "system" in body else []
+        system = [message("system", body["system"], {}, place="system")] if "system" in body else []
         return [*system, *map(_message, messages)]
 
     def asking(self, messages: Sequence[Json]) -> Json:
         body: Json = {"messages": []}
         for each in messages:
             sent = sent_with(each)
-            if sent.get("in") == "system":
+            if place_of(each) == "system":
                 body["system"] = sent.get("content", each["content"])
             else:
                 body["messages"].append(sent_message(each, ROLES))
@@ -101,26 +103,29 @@ class AnthropicMessages(Protocol):
                 case "content_block_delta":
                     texts[said["index"]] += _add(whole["content"][said["index"]], said["delta"])
                 case "content_block_stop":
-                    if texts.get(said["index"]):
-                        whole["content"][said["index"]]["input"] = orjson.loads(texts[said["index"]])
+                    if text := texts.pop(said["index"], ""):
+                        whole["content"][said["index"]]["input"] = orjson.loads(text)
                 case "message_delta":
                     known = {name: number for name, number in (said.get("usage") or {}).items() if number is not None}
-                    whole = {**whole, **said["delta"], "usage": {**whole.get("usage", {}), **known}}
+                    beside = {name: each for name, each in said.items() if name not in ("type", "delta", "usage")}
+                    whole = {**whole, **beside, **said["delta"], "usage": {**whole.get("usage", {}), **known}}
                 case "error":
                     raise Incomplete("an error in the stream")
-        if not whole.get("stop_reason"):
-            raise Incomplete("no stop reason")
+        if not whole.get("stop_reason") or any(texts.values()):
+            raise Incomplete("no stop reason" if not whole.get("stop_reason") else "no end of a tool's input")
         return whole
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         used = whole.get("usage") or {}
+        beside = {"context_management": whole["context_management"]} if "context_management" in whole else {}
         begun = {**whole, "content": [], "stop_reason": None, "stop_sequence": None}
         begun["usage"] = {**used, "output_tokens": min(1, used.get("output_tokens") or 0)}
         parts = [_event("message_start", message=begun)]
         for place, block in enumerate(whole["content"]):
             parts += _block_events(place, block)
         ending = {name: whole.get(name) for name in ("stop_reason", "stop_sequence", "container") if name in whole}
-        parts.append(_event("message_delta", delta=ending, usage={"output_tokens": used.get("output_tokens")}))
+        said = {"output_tokens": used.get("output_tokens")}
+        parts.append(_event("message_delta", delta=ending, usage=said, **beside))
         return b"".join([*parts, _event("message_stop")])
 
     def ended(self, tail: bytes) -> bool:
@@ -145,18 +150,18 @@ def _message(sent: Any) -> Json:
         raise NotRead("a message is no object")
     role = sent.get("role")
     kind = ROLES.get(role) if isinstance(role, str) else None
-    rest = {name: value for name, value in sent.items() if name != "content" and (name != "role" or kind is None)}
-    rest |= {name: [] for name in ("role", "content") if name not in sent}
+    rest, absent = role_of(sent, kind)
     content = sent.get("content", "")
     blocks = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
     if kind == "ai":
         calls = [each for each in blocks if each.get("type") == "tool_use"]
         made = [tool_call(each.get("name"), each.get("input"), each.get("id")) for each in calls]
-        return message("ai", content, rest, **split_calls(made))
+        return message("ai", content, rest, absent=absent, **split_calls(made))
     results = [each for each in blocks if each.get("type") == "tool_result"]
     if kind == "human" and results:
-        return message("tool", content, {**rest, "role": role}, tool_call_id=str(results[0].get("tool_use_id") or ""))
-    return message(kind or "human", content, rest)
+        id = str(results[0].get("tool_use_id") or "")
+        return message("tool", content, {**rest, "role": role}, absent=absent, tool_call_id=id)
+    return message(kind or "human", content, rest, absent=absent)
 
 
 def _add(block: Json, delta: Json) -> str:
@@ -192,11 +197,13 @@ def _block_events(place: int, block: Json) -> Iterator[bytes]:
         for piece in pieces_of(block["text"]):
             yield delta("text_delta", text=piece)
     elif kind == "thinking":
-        empty = {**block, "thinking": "", "signature": ""}
+        signed: Json = {"signature": ""} if "signature" in block else {}
+        empty = {**block, "thinking": "", **signed}
         yield _event("content_block_start", index=place, content_block=empty)
         for piece in pieces_of(block["thinking"]):
             yield delta("thinking_delta", thinking=piece)
-        yield delta("signature_delta", signature=block.get("signature") or "")
+        if signed:
+            yield delta("signature_delta", signature=block["signature"] or "")
     elif kind in CALLING:
         yield _event("content_block_start", index=place, content_block={**block, "input": {}})
         yield delta("input_json_delta", partial_json=orjson.dumps(block["input"]).decode())

@@ -18,23 +18,17 @@ from gptcache_magics.store.records import Usage
 
 __all__ = [
     *("SENT", "Incomplete", "Json", "NotRead", "Protocol"),
-    *(
-        "changed",
-        "chat_message",
-        "count",
-        "function_call",
-        "message",
-        "sent_message",
-        "sent_with",
-        "split_calls",
-        "tool_call",
-        "usage_metadata",
-    ),
+    *("absent_from", "changed", "chat_message", "count", "function_call", "joined", "message", "place_of"),
+    *("role_of", "sent_message", "sent_with", "split_calls", "tool_call", "usage_metadata"),
 ]
 
 Json = dict[str, Any]
 SENT: Final = "sent"
 """Name in ``additional_kwargs`` of what a message was sent with, beside its content."""
+PLACE: Final = "in"
+"""Name in ``additional_kwargs`` of the field of the request that a message stands in, if it is not among the others."""
+ABSENT: Final = "absent"
+"""Name in ``additional_kwargs`` of fields that a message was sent without, though it reads as if it had them."""
 ROLES: Final = {"user": "human", "assistant": "ai", "system": "system", "tool": "tool"}
 """The roles of OpenAI's messages, which others have taken over, each with the type of LangChain's."""
 
@@ -131,7 +125,9 @@ class Protocol(ABC):
         return {"error": {"message": message, "type": kind, "code": status, "status": kind}}
 
 
-def message(kind: str, content: Any, sent: Mapping[str, Any], **fields: Any) -> Json:
+def message(
+    kind: str, content: Any, sent: Mapping[str, Any], *, place: str = "", absent: Sequence[str] = (), **fields: Any
+) -> Json:
     """Return the fields of a message of LangChain's.
 
     Parameters
@@ -139,18 +135,48 @@ def message(kind: str, content: Any, sent: Mapping[str, Any], **fields: Any) -> 
     kind
         ``human``, ``ai``, ``system`` or ``tool``.
     content
-        The content as it was sent. One that is neither a text nor a list is kept with what was ``sent``.
+        The content as it was sent. One that is neither a text nor a list of blocks is kept with what was ``sent``.
     sent
         Everything else that was sent with the message.
+    place
+        The field of the request that it stands in, if it is not one of the messages.
+    absent
+        Fields that it was sent without: unlike an empty text, and unlike null.
     """
-    if not isinstance(content, str | list):
+    if not _is_content(content):
         sent, content = {**sent, "content": content}, ""
     made: Json = {"content": content, "type": kind, **fields}
     if kind == "tool":
         made.setdefault("tool_call_id", "")
-    if sent:
-        made["additional_kwargs"] = {SENT: {**sent}}
+    beside = {SENT: {**sent}, PLACE: place, ABSENT: [*absent]}
+    if extras := {name: value for name, value in beside.items() if value}:
+        made["additional_kwargs"] = extras
     return made
+
+
+def _is_content(content: Any) -> bool:
+    """Return whether a message of LangChain's can have a content."""
+    if not isinstance(content, list):
+        return isinstance(content, str)
+    for block in content:
+        if isinstance(block, dict):
+            if not isinstance(block.get("text", ""), str) or not isinstance(block.get("type", ""), str):
+                return False
+        elif not isinstance(block, str):
+            return False
+    return True
+
+
+def role_of(sent: Json, kind: str | None) -> tuple[Json, list[str]]:
+    """Return what a message was sent with beside its content, and what it was sent without.
+
+    Parameters
+    ----------
+    kind
+        The type of LangChain's that its role stands for; None if there is none, so that the role is kept.
+    """
+    rest = {name: value for name, value in sent.items() if name != "content" and (name != "role" or kind is None)}
+    return rest, [name for name in ("role", "content") if name not in sent]
 
 
 def chat_message(sent: Any) -> Json:
@@ -159,11 +185,10 @@ def chat_message(sent: Any) -> Json:
         raise NotRead("a message is no object")
     role = sent.get("role")
     kind = ROLES.get(role) if isinstance(role, str) else None
-    rest = {name: value for name, value in sent.items() if name != "content" and (name != "role" or kind is None)}
-    rest |= {name: [] for name in ("role", "content") if name not in sent}  # unlike an empty text, and unlike null
-    fields: Json = {}
+    rest, absent = role_of(sent, kind)
+    fields: Json = {"absent": absent}
     if kind == "ai" and isinstance(sent.get("tool_calls"), list):
-        fields = split_calls([function_call(each) for each in sent["tool_calls"] if isinstance(each, dict)])
+        fields |= split_calls([function_call(each) for each in sent["tool_calls"] if isinstance(each, dict)])
     if kind == "tool":
         fields["tool_call_id"] = str(sent.get("tool_call_id") or sent.get("tool_name") or "")
     return message(kind or ("system" if role == "developer" else "human"), sent.get("content", ""), rest, **fields)
@@ -172,20 +197,25 @@ def chat_message(sent: Any) -> Json:
 def sent_message(read: Json, roles: Mapping[str, str] = ROLES) -> Json:
     """Return a message as it was sent: the opposite of :func:`chat_message`."""
     sent = sent_with(read)
-    made: Json = {}
-    role, content = sent.pop("role", None), sent.pop("content", read["content"])
-    if role != []:
-        made["role"] = (
-            next((name for name, kind in roles.items() if kind == read["type"]), "") if role is None else role
-        )
-    if not (content == [] != read["content"]):  # it was sent without one
-        made["content"] = content
-    return {**made, **sent}
+    known = {*sent, *absent_from(read)}
+    role = next((name for name, kind in roles.items() if kind == read["type"]), "")
+    told = {"role": role, "content": read["content"]}
+    return {**{name: each for name, each in told.items() if name not in known}, **sent}
 
 
 def sent_with(read: Json) -> Json:
     """Return what a message was sent with, beside its content."""
     return {**(read.get("additional_kwargs") or {}).get(SENT, {})}
+
+
+def place_of(read: Json) -> str:
+    """Return the field of the request that a message stands in; empty for one among the others."""
+    return str((read.get("additional_kwargs") or {}).get(PLACE, ""))
+
+
+def absent_from(read: Json) -> list[str]:
+    """Return what a message was sent without."""
+    return [*(read.get("additional_kwargs") or {}).get(ABSENT, ())]
 
 
 def function_call(call: Json) -> Json:
@@ -231,6 +261,27 @@ def changed(value: Any, change: Callable[[str], str], names: Collection[str] | N
         else changed(each, change, names)
         for name, each in value.items()
     }
+
+
+def joined(before: Any, piece: Any) -> Any:
+    """Return a value with a piece that follows it: texts and lists grow, and so does what mappings hold.
+
+    Raises
+    ------
+    Incomplete
+        If one does not fit the other.
+    """
+    if before is None or piece is None:
+        return before if piece is None else piece
+    if isinstance(before, str) and isinstance(piece, str):
+        return before + piece
+    if isinstance(before, list) and isinstance(piece, list):
+        return [*before, *piece]
+    if isinstance(before, dict) and isinstance(piece, dict):
+        return {**before, **{name: joined(before.get(name), each) for name, each in piece.items()}}
+    if isinstance(before, str | list | dict) or isinstance(piece, str | list | dict):
+        raise Incomplete("pieces of different kinds")
+    return piece
 
 
 def count(value: Any) -> int | None:

@@ -90,10 +90,14 @@ class CohereChat(Protocol):
                 if delta.get("error"):
                     raise Incomplete("an error in the stream")
             else:
-                _add(said, str(kind), delta.get("message") or {})
+                _add(said, str(kind), delta.get("message") or {}, piece.get("index") or 0)
+                if piece.get("logprobs"):
+                    whole["logprobs"] = [*(whole.get("logprobs") or ()), piece["logprobs"]]
         if not whole.get("finish_reason"):
             raise Incomplete("no finish reason")
-        return {**whole, "message": said}
+        # The pieces of several blocks and calls may come by turns.
+        ordered = {name: [each[at] for at in sorted(each)] for name, each in said.items() if isinstance(each, dict)}
+        return {**whole, "message": {**said, **ordered}}
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         said = whole["message"]
@@ -137,23 +141,23 @@ class CohereChat(Protocol):
         return {"message": message, "id": kind}
 
 
-def _add(said: Json, kind: str, delta: Json) -> None:
-    """Add a piece to what came of the message before."""
+def _add(said: Json, kind: str, delta: Json, place: int) -> None:
+    """Add a piece to what came of the message before, whose blocks, calls and citations are kept by their numbers."""
     if kind == "tool-plan-delta":
         said["tool_plan"] = (said.get("tool_plan") or "") + (delta.get("tool_plan") or "")
     elif kind == "content-start":
-        said.setdefault("content", []).append({**delta["content"]})
+        said.setdefault("content", {})[place] = {**delta["content"]}
     elif kind == "content-delta":
-        block = said["content"][-1]
+        block = said["content"][place]
         for name, text in delta["content"].items():
             block[name] = (block.get(name) or "") + text if name in ("text", "thinking") else text
     elif kind == "tool-call-start":
-        said.setdefault("tool_calls", []).append(delta["tool_calls"])
+        said.setdefault("tool_calls", {})[place] = delta["tool_calls"]
     elif kind == "tool-call-delta":
-        function = said["tool_calls"][-1]["function"]
+        function = said["tool_calls"][place]["function"]
         function["arguments"] = (function.get("arguments") or "") + delta["tool_calls"]["function"]["arguments"]
     elif kind == "citation-start":
-        said.setdefault("citations", []).append(delta["citations"])
+        said.setdefault("citations", {})[place] = delta["citations"]
 
 
 def _event(kind: str, **fields: Any) -> bytes:

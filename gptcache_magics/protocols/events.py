@@ -18,12 +18,15 @@ _BREAK: Final = re.compile(r"\r\n|\r|\n")
 
 
 def events(raw: bytes) -> list[tuple[str, str]]:
-    """Return the events of a stream, each with its name and its data; the last may lack its empty line."""
+    """Return the events of a stream, each with its name and its data; the last may lack its empty line.
+
+    Raises ``ValueError`` for bytes that are no text: nobody knows what was said there.
+    """
     found: list[tuple[str, str]] = []
     name, data = "", list[str]()
-    for line in [*_BREAK.split(raw.decode("utf-8", "replace")), ""]:
+    for line in [*_BREAK.split(raw.decode("utf-8-sig")), ""]:
         if not line:
-            if data:
+            if any(data):
                 found.append((name, "\n".join(data)))
             name, data = "", []
         elif line.startswith("event:"):

@@ -13,9 +13,11 @@ from gptcache_magics.protocols.base import (
     Json,
     NotRead,
     Protocol,
+    absent_from,
     changed,
     count,
     message,
+    place_of,
     sent_with,
     split_calls,
     tool_call,
@@ -26,13 +28,19 @@ from gptcache_magics.store.records import Usage
 
 __all__ = ["Gemini"]
 
-_PATH: Final = re.compile(r"(.*?)/?(?:models|tunedModels|endpoints)/([^/:]+):(?:generateContent|streamGenerateContent)")
+_PATH: Final = re.compile(r"(.*?)/?(?:models/|((?:tunedModels|endpoints)/))([^/:]+):(?:streamG|g)enerateContent")
 ROLES: Final = {"user": "human", "model": "ai"}
 SYSTEM: Final = ("systemInstruction", "system_instruction")
 ADDED: Final = {"thinking": ("thinking",), "image": ("base64", "mime_type")}
 """Names that a block has beside those of the part that it is, by its type."""
 CONFIG: Final = ("generationConfig", "generation_config")
 TEXT: Final = frozenset({"text"})
+GROWING: Final = frozenset({"citationMetadata", "groundingMetadata", "logprobsResult", "urlContextMetadata"})
+"""What is said beside the text of a candidate, of which each piece may say a part."""
+LIKELY: Final = frozenset({"topCandidates", "chosenCandidates"})
+"""Lists with an item for each word, which may come twice."""
+OF_BLOCKS: Final = frozenset({"type", "thinking", "base64", "mime_type", "part"})
+"""Names that blocks of content have beside what is sent."""
 
 
 class Gemini(Protocol):
@@ -51,7 +59,7 @@ class Gemini(Protocol):
         found = _PATH.fullmatch(path)
         if found is None:
             raise NotRead("it names no model")
-        return found[2]
+        return f"{found[2] or ''}{found[3]}"
 
     def streams(self, body: Json, path: str) -> bool:
         return path.endswith(":streamGenerateContent")
@@ -59,26 +67,29 @@ class Gemini(Protocol):
     def messages(self, body: Json) -> list[Json]:
         contents = body.get("contents")
         if isinstance(contents, dict):
-            contents = [contents]
-        if not isinstance(contents, list) or not contents:
+            given, place = [contents], "contents"
+        elif isinstance(contents, list) and contents:
+            given, place = contents, ""
+        else:
             raise NotRead("it has no contents")
-        found = [_message(body[name], "system", {"in": name}) for name in SYSTEM if name in body]
-        for each in contents:
+        found = [_message(body[name], "system", name) for name in SYSTEM if name in body]
+        for each in given:
             if not isinstance(each, dict):
                 raise NotRead("a content is no object")
-            found.append(_message(each, ROLES.get(str(each.get("role", "user")), "human"), {}))
+            role = each.get("role", "user")
+            found.append(_message(each, ROLES.get(role, "human") if isinstance(role, str) else "human", place))
         return found
 
     def asking(self, messages: Sequence[Json]) -> Json:
         body: Json = {"contents": []}
         for each in messages:
             sent = sent_with(each)
-            place = sent.pop("in", "")
-            if place:
+            if place := place_of(each):
                 body[place] = _content(each, sent)
-            else:
-                role = sent.pop("role", "model" if each["type"] == "ai" else "user")
-                body["contents"].append({**_content(each, sent), **({"role": role} if role is not None else {})})
+                continue
+            if "role" not in sent and not {"role", "parts"} & {*absent_from(each)}:
+                sent["role"] = "model" if each["type"] == "ai" else "user"
+            body["contents"].append(_content(each, sent))
         return body
 
     def parameters(self, body: Json) -> Json:
@@ -152,31 +163,36 @@ class Gemini(Protocol):
         return {"error": {"code": status, "message": message, "status": kind}}
 
 
-def _message(content: Any, kind: str, sent: Json) -> Json:
+def _message(content: Any, kind: str, place: str) -> Json:
     if not isinstance(content, dict):
-        return message(kind, content, sent)
-    rest = {name: value for name, value in content.items() if name != "parts" and not (name == "role" and not sent)}
-    sent = {**rest, **sent}
-    if kind != "system" and content.get("role") not in ROLES:
-        sent["role"] = content.get("role")
+        return message(kind, content, {}, place=place)
+    fields: Json = {"place": place}
     parts = content.get("parts")
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        return message(kind, parts, {**sent, "parts": parts})
-    fields: Json = {}
+    if not isinstance(parts, list) or not all(map(_is_part, parts)):
+        return message(kind, "", {"content": content}, absent=["parts"], **fields)
+    # In a list, the role is told by the message's kind.
+    told = not place and "role" in content and ROLES.get(str(content["role"])) == kind
+    sent = {name: value for name, value in content.items() if name != "parts" and not (told and name == "role")}
+    if not told and "role" not in content:
+        fields["absent"] = ["role"]
     if kind == "ai":
         calls = [part["functionCall"] for part in parts if isinstance(part.get("functionCall"), dict)]
-        fields = split_calls([*map(_call, calls)])
+        fields |= split_calls([*map(_call, calls)])
     results = [part["functionResponse"] for part in parts if isinstance(part.get("functionResponse"), dict)]
     if results and kind == "human":
-        kind, sent = "tool", {"role": content.get("role"), **sent}
-        fields = {"tool_call_id": str(results[0].get("id") or results[0].get("name") or "")}
+        kind, sent = "tool", {**sent, **({"role": content["role"]} if "role" in content else {})}
+        fields["tool_call_id"] = str(results[0].get("id") or results[0].get("name") or "")
     plain = len(parts) == 1 and parts[0].keys() == TEXT and isinstance(parts[0]["text"], str)
     return message(kind, parts[0]["text"] if plain else [_block(part) for part in parts], sent, **fields)
 
 
+def _is_part(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text", ""), str)
+
+
 def _block(part: Json) -> Json:
     """Return a part as a block of content: it has no type of its own."""
-    if "type" in part:
+    if not part.keys().isdisjoint(OF_BLOCKS):
         return {"type": "part", "part": part}
     if isinstance(part.get("text"), str):
         if part.get("thought"):
@@ -186,16 +202,16 @@ def _block(part: Json) -> Json:
     mime = (data.get("mimeType") or data.get("mime_type")) if isinstance(data, dict) else ""
     if isinstance(data, dict) and str(mime).startswith("image/"):
         return {**part, "type": "image", "base64": data.get("data"), "mime_type": mime}
-    return {**part, "type": next(iter(part), "part")}
+    return {**part, "type": min(part, default="part")}
 
 
-def _content(read: Json, sent: Json) -> Json:
+def _content(read: Json, sent: Json) -> Any:
     """Return a content as it was sent, from its message and what that was sent with."""
-    if "parts" in sent or "content" in sent:
-        given = sent.pop("content", None)
-        parts = sent.pop("parts", given)
-        return given if isinstance(given, dict) else {**sent, **({} if parts is None else {"parts": parts})}
-    content = read["content"]
+    absent, content = absent_from(read), read["content"]
+    if "parts" in absent:
+        return sent["content"]
+    if place_of(read) and "role" not in sent and "role" not in absent:
+        return sent.get("content", content)
     return {**sent, "parts": [{"text": content}] if isinstance(content, str) else [*map(_part, content)]}
 
 
@@ -220,7 +236,7 @@ def _add(candidate: Json, piece: Json) -> None:
     """Add a piece of a candidate to what came of it before; texts of one kind that follow each other are one."""
     for name, value in piece.items():
         if name != "content":
-            candidate[name] = value
+            candidate[name] = _grown(candidate.get(name), value) if name in GROWING else value
     content = piece.get("content")
     if not isinstance(content, dict):
         return
@@ -233,6 +249,18 @@ def _add(candidate: Json, piece: Json) -> None:
             parts[-1] = {**last, "text": last["text"] + part["text"]}
         else:
             parts.append(part)
+
+
+def _grown(before: Any, piece: Any) -> Any:
+    """Return what is said beside a text with what a later piece says: lists grow by what is not in them."""
+    if not isinstance(before, dict) or not isinstance(piece, dict):
+        return before if piece is None else piece
+    new = {**before, **piece}
+    for name, each in piece.items():
+        old = before.get(name)
+        if isinstance(each, list) and isinstance(old, list):
+            new[name] = [*old, *each] if name in LIKELY else [*old, *(item for item in each if item not in old)]
+    return new
 
 
 def _like(last: Json, part: Json) -> bool:

@@ -18,6 +18,7 @@ from gptcache_magics.protocols.base import (
     count,
     function_call,
     message,
+    place_of,
     sent_message,
     sent_with,
     split_calls,
@@ -51,7 +52,7 @@ class _Ollama(Protocol):
 
     def parameters(self, body: Json) -> Json:
         left_out = {*self.asked_with, "model", *self.arriving}
-        left_out |= {name for name in EMPTY if not body.get(name)}
+        left_out |= {name for name in EMPTY if body.get(name) in (None, [], {})}
         return {name: value for name, value in body.items() if name not in left_out}
 
     def usage(self, whole: Json) -> Usage:
@@ -132,7 +133,7 @@ class OllamaChat(_Ollama):
                 said[name] = (before.get(name) or "") + (now.get(name) or "")
         if before.get("tool_calls"):
             said["tool_calls"] = [*before["tool_calls"], *(now.get("tool_calls") or ())]
-        return {**whole, **piece, "message": said}
+        return {**whole, **piece, **_logprobs(whole, piece), "message": said}
 
     def _parted(self, whole: Json) -> tuple[list[Json], Json]:
         said = whole["message"]
@@ -169,7 +170,7 @@ class OllamaGenerate(_Ollama):
         prompt = body.get("prompt")
         if not isinstance(prompt, str) or not prompt:
             raise NotRead("it has no prompt")
-        system = [message("system", body["system"], {"in": "system"})] if "system" in body else []
+        system = [message("system", body["system"], {}, place="system")] if "system" in body else []
         images = {"images": body["images"]} if "images" in body else {}
         return [*system, message("human", prompt, images)]
 
@@ -177,7 +178,7 @@ class OllamaGenerate(_Ollama):
         body: Json = {}
         for each in messages:
             sent = sent_with(each)
-            name = sent.pop("in", "prompt")
+            name = place_of(each) or "prompt"
             body |= {name: sent.pop("content", each["content"]), **sent}
         return body
 
@@ -192,7 +193,7 @@ class OllamaGenerate(_Ollama):
             for name in ("response", "thinking")
             if name in whole or name in piece
         }
-        return {**whole, **piece, **texts}
+        return {**whole, **piece, **texts, **_logprobs(whole, piece)}
 
     def _parted(self, whole: Json) -> tuple[list[Json], Json]:
         pieces: list[Json] = [{"response": "", **each} for each in _pieces(whole, "response")]
@@ -217,6 +218,12 @@ def _pieces(said: Json, name: str) -> list[Json]:
         if isinstance(said.get(field), str) and said[field]
         for piece in pieces_of(said[field])
     ]
+
+
+def _logprobs(whole: Json, piece: Json) -> Json:
+    """Return how likely the words of an answer are, which comes in pieces as they do."""
+    found = [*(whole.get("logprobs") or ()), *(piece.get("logprobs") or ())]
+    return {"logprobs": found} if found else {}
 
 
 def _reworded(change: Callable[[str], str], call: Json) -> Json:

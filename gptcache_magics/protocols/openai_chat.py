@@ -20,6 +20,7 @@ from gptcache_magics.protocols.base import (
     chat_message,
     count,
     function_call,
+    joined,
     sent_message,
     split_calls,
     usage_metadata,
@@ -32,6 +33,10 @@ __all__ = ["OpenAIChat", "usage_of"]
 DONE: Final = b"[DONE]"
 WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that hold words of the model."""
+NAMES: Final = frozenset({"role", "id", "type", "name", "channel", "status", "phase", "tool_call_id"})
+"""Fields that a piece says again, and does not go on with."""
+CALLS: Final = ("function", "custom")
+"""The kinds of calls, each with the field that its words are in."""
 
 
 def usage_of(whole: Json) -> Usage:
@@ -75,7 +80,7 @@ class OpenAIChat(Protocol):
         usage, found = usage_metadata(self.usage(whole)), list[Json]()
         for choice in whole["choices"]:
             said = choice["message"]
-            extras = {name: said[name] for name in ("refusal", "reasoning_content") if said.get(name)}
+            extras = {name: said[name] for name in ("refusal", "reasoning_content", "function_call") if said.get(name)}
             reasoning = said.get("reasoning")  # as OpenRouter, Groq and vLLM name it
             if isinstance(reasoning, str) and reasoning:
                 extras.setdefault("reasoning_content", reasoning)
@@ -107,7 +112,8 @@ class OpenAIChat(Protocol):
                 if name != "choices" and (value is not None or name not in head):
                     head[name] = value
             for part in piece.get("choices") or ():
-                choice = choices.setdefault(part["index"], {"index": part["index"], "message": {}})
+                place = part.get("index") or 0
+                choice = choices.setdefault(place, {"index": place, "message": {}})
                 _add_choice(choice, part)
         if not choices or not all(each.get("finish_reason") for each in choices.values()):
             raise Incomplete("no finish reason")
@@ -158,46 +164,51 @@ def _add_choice(choice: Json, part: Json) -> None:
     for name, value in part.items():
         if name in ("index", "delta"):
             continue
-        if name == "logprobs" and isinstance(value, dict) and isinstance(choice.get(name), dict):
-            before = choice[name]
-            choice[name] = {key: [*(before.get(key) or ()), *(each or ())] for key, each in value.items()}
+        if name == "logprobs":
+            choice[name] = joined(choice.get(name), value)
         elif value is not None or name not in choice:
             choice[name] = value
     said = choice["message"]
     for name, value in (part.get("delta") or {}).items():
-        before = said.get(name)
-        if name == "tool_calls" and isinstance(value, list):
-            calls = said.setdefault(name, [])
-            for call in value:
-                _add_call(calls, call)
-        elif isinstance(value, str) and isinstance(before, str) and name != "role":
-            said[name] = before + value
-        elif isinstance(value, list) and isinstance(before, list):
-            said[name] = [*before, *value]
+        if name == "tool_calls":
+            for call in value or ():
+                _add_call(choice.setdefault("calls", {}), call)
+        elif name == "content":
+            said[name] = _with_content(said.get(name), value)
         elif value is not None or name not in said:
-            said[name] = value
+            said[name] = value if name in NAMES else joined(said.get(name), value)
 
 
-def _add_call(calls: list[Json], piece: Json) -> None:
+def _with_content(before: Any, piece: Any) -> Any:
+    """Return a content with its next piece: Mistral's are texts until a block comes, and then blocks, too."""
+    if isinstance(before, list) and isinstance(piece, str):
+        piece = [{"type": "text", "text": piece}] if piece else []
+    if isinstance(before, str) and isinstance(piece, list):
+        before = [{"type": "text", "text": before}] if before else []
+    return joined(before, piece)
+
+
+def _add_call(calls: dict[int, Json], piece: Json) -> None:
     place = piece.get("index")
-    place = len(calls) if not isinstance(place, int) else place
-    while len(calls) <= place:
-        calls.append({})
-    call = calls[place]
+    if not isinstance(place, int):  # a call that has no number comes whole
+        place = max(calls, default=-1) + 1
+    call = calls.setdefault(place, {})
     for name, value in piece.items():
-        if name == "index":
-            continue
-        if name == "function" and isinstance(value, dict):
-            function = call.setdefault("function", {"name": "", "arguments": ""})
-            for key, text in value.items():
-                function[key] = (function.get(key) or "") + text if isinstance(text, str) else text
-        elif value is not None:
+        if name in CALLS and isinstance(value, dict):
+            function = call.setdefault(name, {})
+            for key, each in value.items():
+                function[key] = joined(function.get(key), each)
+        elif value is not None and name != "index":
             call[name] = value
 
 
 def _whole(choice: Json) -> Json:
     said = {"role": "assistant", "content": None, **choice["message"]}
-    return {**choice, "message": said, "logprobs": choice.get("logprobs")}
+    calls = choice.get("calls")
+    if calls:
+        said["tool_calls"] = [calls[each] for each in sorted(calls)]
+    rest = {name: value for name, value in choice.items() if name != "calls"}
+    return {**rest, "message": said, "logprobs": choice.get("logprobs")}
 
 
 def _reworded(said: Json, change: Callable[[str], str]) -> Json:

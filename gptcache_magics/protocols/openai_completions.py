@@ -10,7 +10,16 @@ from typing import ClassVar
 
 import orjson
 
-from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol, message, sent_with, usage_metadata
+from gptcache_magics.protocols.base import (
+    Incomplete,
+    Json,
+    NotRead,
+    Protocol,
+    joined,
+    message,
+    sent_with,
+    usage_metadata,
+)
 from gptcache_magics.protocols.events import event, events, pieces_of
 from gptcache_magics.protocols.openai_chat import usage_of
 from gptcache_magics.store.records import Usage
@@ -67,9 +76,9 @@ class OpenAICompletions(Protocol):
             head.update({name: value for name, value in piece.items() if name != "choices" and value is not None})
             for part in piece.get("choices") or ():
                 choice = choices.setdefault(part["index"], {"text": ""})
-                text = choice["text"] + (part.get("text") or "")
+                grown = {name: joined(choice.get(name), part.get(name)) for name in ("text", "logprobs")}
                 choice.update({name: value for name, value in part.items() if value is not None or name not in choice})
-                choice["text"] = text
+                choice.update(grown)
         if not choices or not all(each.get("finish_reason") for each in choices.values()):
             raise Incomplete("no finish reason")
         return {**head, "choices": [choices[each] for each in sorted(choices)]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count as numbers
+from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -14,9 +15,12 @@ from gptcache_magics.protocols.base import (
     Json,
     NotRead,
     Protocol,
+    absent_from,
     changed,
     count,
     message,
+    place_of,
+    role_of,
     sent_with,
     split_calls,
     tool_call,
@@ -50,10 +54,10 @@ class OpenAIResponses(Protocol):
     def messages(self, body: Json) -> list[Json]:
         items = body.get("input")
         found = []
-        if "instructions" in body and body["instructions"] is not None:
-            found.append(message("system", body["instructions"], {"in": "instructions"}))
+        if "instructions" in body:
+            found.append(message("system", body["instructions"], {}, place="instructions"))
         if isinstance(items, str):
-            return [*found, message("human", items, {"in": "input"})]
+            return [*found, message("human", items, {}, place="input")]
         if not isinstance(items, list) or not items:
             raise NotRead("it has no input")
         return [*found, *map(_message, items)]
@@ -62,7 +66,7 @@ class OpenAIResponses(Protocol):
         body: Json = {}
         for each in messages:
             sent = sent_with(each)
-            place = sent.pop("in", "")
+            place = place_of(each)
             if place == "instructions" or (place and isinstance(each["content"], str)):
                 body[place] = sent.get("content", each["content"])
             else:
@@ -111,11 +115,13 @@ class OpenAIResponses(Protocol):
         return Usage(count(used.get("input_tokens")), count(used.get("output_tokens")), count(read) or None)
 
     def fold(self, raw: bytes) -> Json:
-        for _, data in reversed(events(raw)):
+        passed = events(raw)
+        for _, data in reversed(passed):
             said = orjson.loads(data) if data.startswith("{") else {}
             if said.get("type") in ENDS:
                 whole: Json = said["response"]
-                return whole
+                # Some servers name the items of an answer only as they come.
+                return whole if whole.get("output") else {**whole, "output": _items(data for _, data in passed)}
         raise Incomplete("no end of the response")
 
     def unfold(self, whole: Json, body: Json) -> bytes:
@@ -164,25 +170,38 @@ def _message(item: Any) -> Json:
     kind = item.get("type")
     role = item.get("role")
     if isinstance(role, str):
-        sent = {name: value for name, value in item.items() if name != "content"}
+        sent, absent = role_of(item, None)
         lc_kind = ROLES.get(role, "system" if role == "developer" else "human")
-        return message(lc_kind, item.get("content", []), sent)
+        return message(lc_kind, item.get("content", []), sent, absent=absent)
     sent = {**item}
+    if not isinstance(kind, str):
+        return message("ai", [], sent)
     if kind in CALLS:
         arguments = item.get("arguments") if "arguments" in item else {"input": item.get("input")}
         return message("ai", "", sent, **split_calls([tool_call(item.get("name"), arguments, item.get("call_id"))]))
     if kind in RESULTS:
-        output = sent.pop("output", None)
-        return message("tool", output, sent, tool_call_id=str(item.get("call_id") or ""))
-    return message("ai", [item], {"in": "input"})
+        output = sent.pop("output") if isinstance(item.get("output"), str | list) else ""
+        absent = [] if "output" in item else ["output"]
+        return message("tool", output, {"item": sent}, absent=absent, tool_call_id=str(item.get("call_id") or ""))
+    return message("ai", [item], {}, place="input")
+
+
+def _items(passed: Iterable[str]) -> list[Json]:
+    """Return the items of an answer, each as the event says it that ends it."""
+    found = [orjson.loads(data) for data in passed if data.startswith("{")]
+    done = [each for each in found if each.get("type") == "response.output_item.done"]
+    return [each["item"] for each in sorted(done, key=itemgetter("output_index"))]
 
 
 def _item(read: Json, sent: Json) -> Json:
     """Return an item as it was sent, from its message."""
-    if sent.get("type") in CALLS and "role" not in sent:
+    absent, content = absent_from(read), sent.get("content", read["content"])
+    if isinstance(sent.get("role"), str):
+        return sent if "content" in absent else {**sent, "content": content}
+    if read["type"] != "tool":
         return sent
-    content = sent.pop("content", read["content"])
-    return {**sent, "output" if "role" not in sent else "content": content}
+    item: Json = sent["item"]
+    return item if "output" in item or "output" in absent else {**item, "output": content}
 
 
 def _block(part: Json) -> Json:

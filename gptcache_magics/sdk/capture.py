@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any, Protocol
 
-import orjson
-
 from gptcache_magics.errors import CacheMiss, EmbeddingMiss
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.running import running
 from gptcache_magics.protocols import PROTOCOLS, protocol_of
-from gptcache_magics.protocols.base import Json, NotRead
+from gptcache_magics.protocols.base import NotRead
 from gptcache_magics.protocols.base import Protocol as API
+from gptcache_magics.protocols.body import body_of
 from gptcache_magics.sdk.dspy_calls import CALL
 from gptcache_magics.sdk.exchange import Exchange
 from gptcache_magics.sdk.libraries import Library, library_behind, library_of
@@ -150,17 +149,11 @@ def _asked(api: API, sender: Library, http: Any) -> Asked:
         content = http.content
     except Exception:  # httpx has a class of its own for it
         raise NotRead("its body is a stream") from None
-    try:
-        body: Json = orjson.loads(content)
-    except ValueError:
-        raise NotRead("its body is not JSON") from None
-    if not isinstance(body, dict):
-        raise NotRead("its body is no object")
     url = http.url
     return Asked(
         protocol=api,
         library=sender,
-        body=body,
+        body=body_of(content),
         path=url.path,
         server=f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}",
         host=url.host,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -48,8 +49,10 @@ _TRANSPORT: Final = frozenset(
     ["accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"]
 )
 """Headers that say how a request travels; ``accept`` only says whether pieces are wanted."""
-_OF_LIBRARIES: Final = re.compile(r"x-(stainless|fern|client|goog-api-client)\b.*|user-agent|x-goog-request-params")
-"""Headers that name the library, its version and the machine."""
+_OF_LIBRARIES: Final = re.compile(r"x-(stainless|fern)-.*|x-goog-request-params|x-server-timeout")
+"""Headers that name the library and the machine, repeat the path, or say how long to wait."""
+_PAYING: Final = frozenset({"openai-organization", "openai-project", "x-goog-user-project"})
+"""Headers that say who pays: another account gets the same answers."""
 _GENERATED: Final = ("x-stainless-lang", "x-fern-language")
 """Headers of the libraries that are generated from an API's description, whatever ``User-Agent`` a user has set."""
 _ARRIVING: Final = frozenset({"alt"})
@@ -97,17 +100,16 @@ _ENDS: Final = {
 
 def headers_that_count(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the headers of a request that may change its answer, without credentials and what only tracks it."""
-    kept = {
-        name: value
-        for name, value in ((name.lower(), value) for name, value in headers)
-        if name not in _TRANSPORT and not _OF_LIBRARIES.fullmatch(name) and not is_tracking(name)
-    }
+    kept: dict[str, str] = {}
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name not in _TRANSPORT | _PAYING and not _OF_LIBRARIES.fullmatch(name) and not is_tracking(name):
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value  # as HTTP joins them
     counted: Mapping[str, Any] = without_secrets(kept, "headers")
     return {**counted}
 
 
 def query_that_counts(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
     """Return the values of a query that may change an answer, without credentials."""
-    kept = sorted([name, value] for name, value in pairs if name not in _ARRIVING)
+    kept = sorted(([name, value] for name, value in pairs if name not in _ARRIVING), key=itemgetter(0))
     counted: list[list[str]] = without_secrets(kept, "query_params")
     return counted

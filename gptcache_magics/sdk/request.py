@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -29,6 +30,19 @@ __all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "unread_configuration"]
 
 ADDRESS: Final = frozenset({"base_url"})
 """The part of a configuration that another machine may have another of."""
+_WITH_CREDENTIALS: Final = frozenset({"tools", "mcp_servers", "data_sources", "headers", "extra_headers"})
+"""Parameters that may hold credentials of other servers. All else is the model's to see, whatever its name is."""
+_SEEN_OF_TOOLS: Final = frozenset(
+    [
+        *("function", "custom", "functionDeclarations", "function_declarations"),
+        *("parameters", "input_schema", "input_examples"),
+    ]
+)
+"""Fields of tools that the model sees, in which names are the user's."""
+_DEPLOYMENT: Final = re.compile(r".*/deployments/([^/]+)")
+"""Path of a server of Azure's: the deployment is the model that answers, whatever the body names."""
+REMEMBERED: Final = 100_000
+"""Most bytes of a configuration that is remembered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +78,10 @@ class Asked:
         nested = self.body.get("generationConfig")
         places = (self.body, nested if isinstance(nested, dict) else {})
         counts = [place.get(name) for place in places for name in (*ANSWER_COUNTS, "candidateCount")]
-        return max((count for count in counts if isinstance(count, int)), default=1)
+        prompts = self.body.get("prompt")
+        several = isinstance(prompts, list) and not any(isinstance(token, int) for token in prompts)
+        each = max((count for count in counts if isinstance(count, int)), default=1)
+        return each * len(prompts or ()) if several else each
 
 
 @dataclass(slots=True, eq=False)
@@ -106,13 +123,15 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     known = PROVIDERS.get(provider)
     if known is None or base not in known.urls:
         fields["base_url"] = base
+    if deployment := _DEPLOYMENT.fullmatch(asked.server):
+        fields["deployment"] = deployment[1]
     if headers := headers_that_count(asked.headers):
         fields["headers"] = headers
     if query := query_that_counts(asked.query):
         fields["query_params"] = query
     bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
     parameters = {
-        name: without_secrets(value, name)
+        name: _counted(name, value) if name in _WITH_CREDENTIALS else value
         for name, value in protocol.parameters(body).items()
         if name not in bookkeeping and not is_credential(name, value)
     }
@@ -121,7 +140,8 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     content = dumps([f"http.{protocol.name}", model, fields, parameters])
     if b'"properties":{' in content:
         content = dumps([f"http.{protocol.name}", model, fields, ordered(parameters)])
-    configuration = configuration_from_json(content, provider, model, _key_variables(asked.library, known), ADDRESS)
+    read = configuration_from_json if len(content) <= REMEMBERED else configuration_from_json.__wrapped__
+    configuration = read(content, provider, model, _key_variables(asked.library, known), ADDRESS)
     messages = protocol.messages(body)
     seen = dumps([_constructor(each) for each in messages])
     asked_last = next((each for each in reversed(messages) if each["type"] == "human"), messages[0])
@@ -133,6 +153,18 @@ def _key_variables(library: Library, provider: Provider | None) -> str:
     """Return the environment variables without which the client of a request cannot be made."""
     names = (library.key_variable, provider.key_variable if provider is not None else "")
     return " ".join(dict.fromkeys(filter(None, names)))
+
+
+def _counted(name: str, value: Any) -> Any:
+    """Return the part of a parameter that counts: without the credentials of other servers."""
+    if name != "tools" or not isinstance(value, list):
+        return without_secrets(value, name)
+    return [
+        {**without_secrets(tool), **{each: tool[each] for each in _SEEN_OF_TOOLS if each in tool}}
+        if isinstance(tool, dict)
+        else tool
+        for tool in value
+    ]
 
 
 def _constructor(message: Json) -> Json:
