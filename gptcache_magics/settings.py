@@ -19,12 +19,14 @@ from gptcache_magics.text.choices import nearest
 
 __all__ = [
     *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "THRESHOLD"),
-    *("Block", "Cell", "Config", "Mode", "Notebook", "Options", "Scope", "Settings"),
+    *("Block", "Cell", "Config", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
     *("rules_of", "strictest"),
 ]
 
 T = TypeVar("T")
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
+Only = Literal["langchain", "none"]
+"""The face whose calls alone use the cache; ``none`` for all of them."""
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 DEFAULT_STORE: Final = ".gptcache"
 BUNDLE: Final = ".jsonl"
@@ -141,6 +143,8 @@ class Options:
     """The options that hold, by name, in the words in which they were given."""
     keep_cut_off: bool | None = None
     """Whether incomplete answers are stored and served; None leaves it to the configuration."""
+    only: str | None = None
+    """The face whose calls use the cache, ``langchain``; None for every face that ``%config`` lets use it."""
 
 
 def _option(default: T, help: str) -> T:
@@ -222,6 +226,11 @@ class Settings:
         if self.options.ignore is not None:
             return self.options.ignore
         return rules_of(self.config.ignore) if self.config.ignore else ()
+
+    @property
+    def sdks(self) -> bool:
+        """Whether the calls of SDKs use the cache."""
+        return self.config.sdks and self.options.only is None
 
     @property
     def user_agents(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gptcache_magics.lookup.options import (
     read,
 )
 from gptcache_magics.semantic.options import PRESETS, Match
-from gptcache_magics.settings import BUNDLE, IGNORE, Mode
+from gptcache_magics.settings import BUNDLE, IGNORE, Mode, Only
 from gptcache_magics.store.postgres.address import Address, without_password
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
@@ -99,6 +99,9 @@ def on(
             listed=True,
         ),
     ] = None,
+    only: Annotated[
+        Only | None, Option(help="langchain leaves the calls of openai, anthropic and other SDKs alone; or none")
+    ] = None,
     samples: Annotated[int | None, Option(metavar="N", help="give N different answers to identical calls")] = None,
     budget: Annotated[
         str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
@@ -116,9 +119,10 @@ def on(
     pooled: Annotated[bool, Option(help="with a team's store: a pooler such as pgbouncer is between")] = False,
     shared: Annotated[bool, Option(help="take a store that another user owns, or can write")] = False,
 ) -> str:
-    """Cache every LangChain model call of this kernel.
+    """Cache every model call of this kernel, LangChain's and those of SDKs.
 
-    The cache becomes LangChain's global LLM cache. A later ``on`` changes the given options and keeps all others.
+    The cache becomes LangChain's global LLM cache, and answers the requests that openai, anthropic, google-genai and
+    other SDKs send with httpx. A later ``on`` changes the given options and keeps all others.
 
     Parameters
     ----------
@@ -157,6 +161,8 @@ def on(
         ``date``, ``time``, ``address`` (of objects, and temporary files), ``order`` (of the members of a dict or set,
         and of LangChain's documents in a list); several with commas, or ``none``. The answer is given the ids and dates
         of the prompt that asks.
+    only
+        ``langchain`` leaves the calls of SDKs alone; ``none`` lets them use the cache again.
     samples
         How many identical calls in one run of a cell get a different answer each.
     budget
@@ -200,6 +206,7 @@ def on(
         budget=budget,
         keep_cut_off=keep_cut_off,
         ignore=ignore,
+        only=only,
     )
     if external:
         _check_kept(

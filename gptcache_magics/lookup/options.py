@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
-from gptcache_magics.settings import BUNDLE, DEFAULT_STORE, MODES, NOTEBOOK, Config, Mode, Options, Settings, rules_of
+from gptcache_magics.settings import (
+    BUNDLE,
+    DEFAULT_STORE,
+    MODES,
+    NOTEBOOK,
+    Config,
+    Mode,
+    Only,
+    Options,
+    Settings,
+    rules_of,
+)
 from gptcache_magics.store import open_store, opens_all
 from gptcache_magics.store.postgres.address import DEFAULT_SPACE, Address, check_form, is_address
 from gptcache_magics.store.protocol import AnswerStore, Entry, Period, Store, team_behind
@@ -52,7 +63,9 @@ NO: Final = "no"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 OPTION: Final = re.compile(r"^(?:on: )?--([a-z-]+)")
 """Finds the option at the beginning of an error about it."""
-CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match)}
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match), "only": get_args(Only)}
+IN_ENVIRONMENT: Final = ("mode", "match")
+"""Options that the environment may name for a new cache."""
 IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore")
 """Options that need a store of ours."""
 MATCHING: Final = ("match", "threshold", "embedder", "any-temperature", "template")
@@ -82,6 +95,7 @@ class Given:
     budget: float | None
     keep_cut_off: bool | None
     ignore: tuple[str, ...] | None
+    only: Only | None
     matching: MatchOptions
 
     def set(self, cache: Adjustable) -> str:
@@ -100,6 +114,8 @@ class Given:
             options = replace(options, keep_cut_off=self.keep_cut_off)
         if self.ignore is not None:
             options = replace(options, ignore=self.ignore)
+        if self.only is not None:
+            options = replace(options, only=None if self.only == NONE else self.only)
         cache.settings.options = options
         if self.ignore:
             cache.read_earlier()
@@ -179,6 +195,7 @@ def read(
     budget: str | None = None,
     keep_cut_off: bool | None = None,
     ignore: str | Sequence[str] | None = None,
+    only: Only | None = None,
 ) -> Given:
     """Read the options of ``on``, which says what they mean; None and False are not given.
 
@@ -187,7 +204,7 @@ def read(
     CommandError
         If a value is none that its option takes.
     """
-    for name, value in (("mode", mode), ("match", match)):
+    for name, value in (("mode", mode), ("match", match), ("only", only)):
         if value is not None:
             check_choice(name, value, CHOICES[name])
     if samples is not None:
@@ -210,10 +227,11 @@ def read(
         **{"ttl": ttl, "max-size": max_size, "samples": samples, "budget": budget},
         "keep-cut-off": NO if keep_cut_off is False else keep_cut_off,
         "ignore": None if rules is None else ",".join(rules) or NONE,
+        "only": only,
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
-    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, matching)
+    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, only, matching)
 
 
 def read_for_python(*, mark_hits: bool | None, external: bool, **options: Any) -> Given:
@@ -256,10 +274,10 @@ def in_environment(where: object, *, external: bool) -> dict[str, Any]:
     CommandError
         If an option does not take the value of its variable.
     """
-    found = {name: os.environ.get(VARIABLE.format(name.upper()), "").strip() for name in ("store", *CHOICES)}
-    for name, choices in CHOICES.items():
+    found = {name: os.environ.get(VARIABLE.format(name.upper()), "").strip() for name in ("store", *IN_ENVIRONMENT)}
+    for name in IN_ENVIRONMENT:
         if found[name]:
-            check_choice(VARIABLE.format(name.upper()), found[name], choices)
+            check_choice(VARIABLE.format(name.upper()), found[name], CHOICES[name])
     if where is not None or NOTEBOOK.config.store:
         del found["store"]
     if str(where or NOTEBOOK.config.store or found.get("store")).endswith(BUNDLE):

@@ -70,7 +70,7 @@ class Capture:
     @property
     def mode(self) -> Mode:
         """The mode in which a request of this moment is answered; ``bypass`` where SDKs are left alone."""
-        return self._scope().mode if self._ledger.settings.config.sdks else "bypass"
+        return self._scope().mode if self._ledger.settings.sdks else "bypass"
 
     def way(self, library: ModuleType, client: Any, http: Any, *, stream: bool) -> Way | None:
         """Return the way of a request; None for one that is sent as it is.
@@ -84,7 +84,7 @@ class Capture:
         stream
             Whether the client's caller reads the response itself.
         """
-        if http.method != "POST" or not self._ledger.settings.config.sdks:
+        if http.method != "POST" or not self._ledger.settings.sdks:
             return None
         path = http.url.path
         api = protocol_of(path)
