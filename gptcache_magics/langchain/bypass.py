@@ -2,7 +2,7 @@
 
 A model with ``cache=False`` or with a cache of its own, a class that overrides ``stream``, and events of version 3 do
 not ask LangChain's global cache. In ``replay`` every answer must be a recorded one, so these calls must not reach the
-model.
+model. Events of a class that sends with httpx are looked up where they are sent, unless SDKs are left alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gptcache_magics.identity.key import Identity, identify
 from gptcache_magics.identity.prompt import prompt_of, question_of
 from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.langchain.captured import declines, sends_with_httpx
 from gptcache_magics.langchain.failure import NOTHING, charged
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
@@ -50,6 +51,11 @@ LOCAL_EMBEDDINGS: Final = frozenset(
 PARSE_ERRORS: Final = frozenset({"ValidationError", "JSONDecodeError", "OutputParserException"})
 FINISH_ERRORS: Final = frozenset({"LengthFinishReasonError", "ContentFilterFinishReasonError"})
 """Errors of the OpenAI SDK: the answer to parse was not whole."""
+EVENT_METHODS: Final = (
+    *("_generate", "_agenerate", "_stream", "_astream"),
+    *("_stream_chat_model_events", "_astream_chat_model_events"),
+)
+"""Methods that events of version 3 come from."""
 BASES: Final = ("BaseChatModel", "BaseLLM")
 """LangChain's own two classes, whose ``_stream`` only raises."""
 
@@ -69,6 +75,8 @@ class BypassWatch:
         if not self.in_charge and installed is not cache:
             return
         reason = _goes_past(call, cache, installed)
+        if reason is not None and reason.kind is Kind.EVENTS and self._is_captured(call, *EVENT_METHODS):
+            reason = None
         if reason is None:
             return
         scope = self._ledger.settings.now()
@@ -80,7 +88,7 @@ class BypassWatch:
     def method_begins(self, method: str, call: Callable[[], ModelCall]) -> None:
         """Refuse in ``replay`` what asks no cache. In another mode the method may call one that does."""
         scope = self._ledger.settings.now()
-        if scope.mode == "replay" and self._in_charge():
+        if scope.mode == "replay" and self._in_charge() and not self._is_captured(call(), method):
             own_stream = method in ("stream", "astream")
             reason = Reason(Kind.OWN_STREAM) if own_stream else Reason(Kind.OWN_METHOD, method)
             self._refuse(call(), reason, scope)
@@ -99,6 +107,11 @@ class BypassWatch:
                 model=type(embeddings).__name__,
                 reason="embeddings are not recorded",
             )
+
+    def _is_captured(self, call: ModelCall, *methods: str) -> bool:
+        """Return whether what these methods send is looked up where it is sent."""
+        looks_up = self._ledger.settings.sdks and not declines(call.model, self._cache())
+        return looks_up and sends_with_httpx(call.model, *methods)
 
     def _in_charge(self) -> bool:
         return self.in_charge or get_llm_cache() is self._cache()

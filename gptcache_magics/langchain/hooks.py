@@ -20,14 +20,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from types import CodeType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 from gptcache_magics import fork
-from gptcache_magics.langchain import hits, wraps
+from gptcache_magics.langchain import alone, hits, wraps
+from gptcache_magics.langchain.alone import Within
 from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.langchain.captured import declines
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.wraps import Make, Method
-from gptcache_magics.lookup.running import CALL, within
+from gptcache_magics.lookup.running import CALL, running
 
 __all__ = ["Guard", "Watcher", "install", "installed", "overriding", "release", "watch", "watched"]
 
@@ -239,7 +241,7 @@ def _stream(method: Method) -> Callable[..., Any]:
             _begin(call)
             try:
                 with closing(streaming.stream(function, call, input, config, stop, kwargs)) as chunks:
-                    for chunk in _Within(call, chunks):
+                    for chunk in Within(call, chunks):
                         call.paused = time.monotonic()
                         yield hits.marked(call, chunk)
                         call.paused = None
@@ -268,7 +270,7 @@ def _astream(method: Method) -> Callable[..., Any]:
             _begin(call)
             try:
                 async with Inner(streaming.astream(function, call, input, config, stop, kwargs)) as chunks:
-                    async for chunk in _Within(call, chunks):
+                    async for chunk in Within(call, chunks):
                         call.paused = time.monotonic()
                         yield hits.marked(call, chunk)
                         call.paused = None
@@ -276,27 +278,6 @@ def _astream(method: Method) -> Callable[..., Any]:
                 _end(call)
 
     return wrapper
-
-
-class _Within:
-    """Chunks that are made within a call: what sends for them is part of it, what their reader does is not."""
-
-    def __init__(self, call: ModelCall, chunks: Any) -> None:
-        self._call, self._chunks = call, chunks
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Any:
-        with within(self._call):
-            return next(self._chunks)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        with within(self._call):
-            return await anext(self._chunks)
 
 
 def _plain(method: Method) -> Callable[..., Any]:
@@ -336,13 +317,30 @@ def _async_generator(method: Method) -> Callable[..., Any]:
 def _watched(method: Method) -> Callable[..., Any]:
     """Make a wrapper that lets guards hear of a method, and is of the method's own kind."""
     function = method.function
-    if method.name in PROVIDER_METHODS:  # called by LangChain, which does not look at the kind
-        return _plain(method)
+    if method.name in PROVIDER_METHODS:
+        return _asking(method)
     if inspect.iscoroutinefunction(function):
         return _coroutine(method)
     if inspect.isasyncgenfunction(function):
         return _async_generator(method)
     return _generator(method) if inspect.isgeneratorfunction(function) else _plain(method)
+
+
+def _asking(method: Method) -> Callable[..., Any]:
+    """Make the wrapper of a method that asks the provider: LangChain calls it, and does not look at its kind."""
+    chat = _is_chat(method)
+
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _past(method, self, args, kwargs)
+        if not method.wraps.active:
+            return method.function(self, *args, **kwargs)
+        from langchain_core.globals import get_llm_cache
+
+        declined = running() is None and declines(self, get_llm_cache())
+        call = _call(self, chat, method.name, _inputs(args, kwargs), None, kwargs) if declined else None
+        return alone.ask(functools.partial(method.function, self, *args, **kwargs), call)
+
+    return wrapper
 
 
 def _past(method: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

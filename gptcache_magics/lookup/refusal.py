@@ -16,10 +16,12 @@ from gptcache_magics.store.reasons import Kind, Reason, sentence
 from gptcache_magics.store.unwritten import with_unwritten
 from gptcache_magics.text.word_diff import shown
 
-__all__ = ["FED_BACK", "refusal"]
+__all__ = ["EXTENSION", "FED_BACK", "refusal", "refusal_in"]
 
 FED_BACK: Final = "the prompt quotes the refusal of an earlier call, and mode replay does not call a model."
 """The message of a miss that follows from another: the notebook has caught that one, and shows it to the model."""
+EXTENSION: Final = "gptcache_magics"
+"""Name among the extensions of an HTTP response for the refusal that it says."""
 NEXT: Final = 2**62
 """Number in its run of a lookup that is not noted yet."""
 _REFUSED: Final = re.compile(
@@ -37,6 +39,14 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
         except BudgetReached as reached:
             return reached
     return None
+
+
+def refusal_in(error: BaseException) -> CacheMiss | BudgetReached | None:
+    """Return the refusal that an error of an SDK says; None if it says something else, or keeps no response."""
+    response = getattr(error, "response", None)
+    extensions = getattr(response, "extensions", None)
+    found = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
+    return found if isinstance(found, CacheMiss | BudgetReached) else None
 
 
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:

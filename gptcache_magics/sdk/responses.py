@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.lookup.refusal import EXTENSION
 from gptcache_magics.protocols.base import Protocol
 from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.request import Asked
@@ -51,7 +52,9 @@ def refusal(place: Place, protocol: Protocol, error: CacheMiss | BudgetReached) 
     """Return a refusal as an error of the provider: the library raises its own exception with our sentence."""
     name = type(error).__name__
     content = orjson.dumps(protocol.error(name, f"{name}: {error}", REFUSED))
-    return _made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
+    made = _made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
+    made.extensions[EXTENSION] = error
+    return made
 
 
 def _made(place: Place, status: int, headers: dict[str, str], content: bytes) -> Any:
