@@ -25,6 +25,7 @@ from gptcache_magics.explain.closest import (
 )
 from gptcache_magics.explain.earlier import Cause, WordedCause, known_causes, reason_text
 from gptcache_magics.explain.follows import Followed, followed
+from gptcache_magics.explain.parameters import is_of_sdk, not_shown
 from gptcache_magics.recently_used import RecentlyUsed
 from gptcache_magics.semantic.comparison import TEMPLATE
 from gptcache_magics.semantic.guards import GUARDS
@@ -39,6 +40,7 @@ from gptcache_magics.store.protocol import (
     Usage,
 )
 from gptcache_magics.store.reasons import INCOMPLETE, Kind, ObjectionKind, Reason, sentence, without_word
+from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.amounts import cosine, percent
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_text, cut
@@ -84,6 +86,11 @@ CALL_ID: Final = re.compile(r"(?:additional_kwargs\.)?tool_calls\.\d+\.id |tool_
 ID_COUNTS: Final = (
     "An id of a tool call counts if it also stands elsewhere in the prompt, as a short one nearly always does, if not "
     "exactly one call has it, or if a server keeps what it names."
+)
+CONTINUES: Final = "previous_response_id"
+UNKNOWN_RESPONSE: Final = (
+    f"It continues a response by {CONTINUES}, which counts. Where that response came from the cache, the provider may "
+    "not know it any more: ask it again in a cell under %%gptcache refresh, or send the whole conversation."
 )
 UNKNOWN: Final = "LangChain did not say which model asked, so only calls that look exactly the same to LangChain hit."
 
@@ -151,7 +158,7 @@ def explain(store: Store, lookup: LookupRow, most: int = QUESTIONS) -> Explanati
         nearest=closest,
         entry=entry.key[:8] if first.cause == "hit" and entry is not None else "",
         saved=(lookup.seconds, lookup.usage) if first.cause == "hit" else None,
-        notes=_notes(lookup, first, closest),
+        notes=_notes(lookup, first, closest, configuration),
         detail=first.detail,
         also=tuple(each.short or each.sentence.removesuffix(".") for each in others),
     )
@@ -325,7 +332,9 @@ def _of_followed(follows: Followed) -> WordedCause:
 def _of_changes(what: str, closest: Closest) -> WordedCause:
     changes = ", ".join(printable(change.text) for change in closest.changes)
     if not closest.changes:
-        changes = "the model's class, or a parameter that is not written down"
+        names = ", ".join(map(printable, not_shown(closest.configuration)))
+        hidden = f"a value that is not shown ({names})" if names else "a parameter that is not written down"
+        changes = hidden if is_of_sdk(closest.configuration) else f"the model's class, or {hidden}"
     cause = OF_CHANGE[closest.changes[0].kind] if closest.changes else "another parameter"
     message = f"{what} was stored, but under {cause}: {changes}."
     return WordedCause(cause, message, changes, f"{cause}: {changes}")
@@ -348,9 +357,13 @@ def _hit(store: EntryCatalog, lookup: LookupRow, entry: EntryRow | None) -> str:
     return f"A hit{how}: the answer was stored {stored}{then}."
 
 
-def _notes(lookup: LookupRow, first: WordedCause, closest: Closest | None) -> tuple[str, ...]:
+def _notes(
+    lookup: LookupRow, first: WordedCause, closest: Closest | None, configuration: Configuration | None
+) -> tuple[str, ...]:
     """Return further facts: the fate of a miss's answer, and notes on matching by meaning."""
     reason, notes = lookup.reason, []
+    if lookup.outcome == "miss" and configuration is not None and CONTINUES in parameters_of(configuration.parameters):
+        notes.append(UNKNOWN_RESPONSE)
     if closest is not None and closest.where and CALL_ID.match(as_text(closest.words)):
         notes.append(ID_COUNTS)
     if lookup.outcome == "miss" and reason is not None:

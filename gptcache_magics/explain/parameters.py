@@ -11,9 +11,9 @@ from gptcache_magics.explain.tools import tool_changes
 from gptcache_magics.identity.providers import BASE_URLS, MODEL_NAMES
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.store.records import parameters_of
-from gptcache_magics.text.masking import masked
+from gptcache_magics.text.masking import HIDDEN, masked
 
-__all__ = ["Change", "changes"]
+__all__ = ["Change", "changes", "is_of_sdk", "not_shown"]
 
 TOOLS: Final = ("tools", "functions")
 LLM_STRING: Final = "llm_string"
@@ -71,6 +71,16 @@ def _changes(old: Configuration, new: Configuration) -> Iterator[Change]:
     for name in TOOLS:
         for change in tool_changes(name, before.get(name), after.get(name)):
             yield Change("tools", change)
+
+
+def is_of_sdk(configuration: Configuration) -> bool:
+    """Return whether an SDK asked with a configuration: it names the API."""
+    return "api" in parameters_of(configuration.parameters)
+
+
+def not_shown(configuration: Configuration) -> list[str]:
+    """Return the names of the parameters of which only the names are stored."""
+    return [name for name, value in _flat(parameters_of(configuration.parameters)) if HIDDEN in _shown(value)]
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

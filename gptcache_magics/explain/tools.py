@@ -12,7 +12,16 @@ from gptcache_magics.text.word_diff import as_text, cut, word_diff
 
 __all__ = ["tool_changes"]
 
-WRAPPERS: Final = ("function", "parameters", "input_schema", "inputSchema", "schema", "properties")
+WRAPPERS: Final = (
+    "function",
+    "parameters",
+    "input_schema",
+    "inputSchema",
+    "schema",
+    "properties",
+    "parametersJsonSchema",
+    "parameters_json_schema",
+)
 """Names that providers put around what a person wrote."""
 CHARACTERS: Final = 60
 DIFF_CHARACTERS: Final = 160
@@ -85,14 +94,32 @@ def _change(old: Any, new: Any) -> str:
     return " → ".join(shown) if shown[0] != shown[1] else "changed"
 
 
-def _named(tools: Any) -> dict[str, Any]:
-    """Return tools by their names, as OpenAI, Anthropic, Ollama and LangChain write them."""
-    named: dict[str, Any] = {}
+def _each(tools: Any) -> Iterator[Any]:
+    """Yield tools one by one: Google's declare several functions in one."""
     for tool in tools if isinstance(tools, list) else []:
+        declared = tool.get("functionDeclarations") if isinstance(tool, dict) else None
+        if isinstance(declared, list):
+            yield from declared
+            beside = {name: each for name, each in tool.items() if name != "functionDeclarations"}
+            yield from [beside] if beside else []
+        else:
+            yield tool
+
+
+def _named(tools: Any) -> dict[str, Any]:
+    """Return tools by their names, as OpenAI, Anthropic, Google, Ollama and LangChain write them."""
+    named: dict[str, Any] = {}
+    for tool in _each(tools):
         found = tool.get("function", tool) if isinstance(tool, dict) else {}
-        name = found.get("name") or found.get("title") or found.get("type") if isinstance(found, dict) else None
+        name = _name(found) if isinstance(found, dict) else None
         named[str(name or "unnamed")] = tool
     return named
+
+
+def _name(tool: dict[str, Any]) -> Any:
+    """Return the name of a tool; of a provider's own without one, such as ``google_search``, its only field."""
+    alone = next(iter(tool)) if len(tool) == 1 else None
+    return tool.get("name") or tool.get("title") or tool.get("type") or alone
 
 
 def _shown(value: Any) -> str:

@@ -60,6 +60,8 @@ def searchable_question(seen: bytes, configuration: str) -> SearchableQuestion:
             raise exact_only("the conversation uses tools")
         if other := more_than_text(each.get("content")):
             raise exact_only(f"the conversation holds more than text ({other})")
+        if isinstance(sent := (each.get("additional_kwargs") or {}).get("sent"), dict) and "images" in sent:
+            raise exact_only("the conversation holds more than text (images)")
     content = last.get("content")
     if isinstance(content, list):
         texts = [block if isinstance(block, str) else block["text"] for block in content]

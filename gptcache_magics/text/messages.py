@@ -32,6 +32,8 @@ __all__ = [
 
 CHAT_PROMPT: Final = '[{"lc"'
 """Beginning of a chat prompt."""
+TEXTS: Final = frozenset({"text", "input_text", "output_text"})
+"""Types of blocks that are words."""
 CLASSES: Final = {
     "human": "HumanMessage",
     "ai": "AIMessage",
@@ -128,7 +130,7 @@ def uses_tools(message: Mapping[str, Any]) -> bool:
 def more_than_text(content: Any) -> str:
     """Return the type of the first block of a content that is not a text; empty if all of them are."""
     for block in content if isinstance(content, list) else ():
-        if not isinstance(block, str) and not (block.get("type") == "text" and isinstance(block.get("text"), str)):
+        if not isinstance(block, str) and not (block.get("type") in TEXTS and isinstance(block.get("text"), str)):
             return str(block.get("type", "?"))
     return ""
 
