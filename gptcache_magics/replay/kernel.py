@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
@@ -49,6 +50,12 @@ if TYPE_CHECKING:
     from gptcache_magics.langchain.request import ModelRequest
 
 __all__ = ["LockedController", "lock", "run"]
+
+
+_REFUSED: Final = re.compile(
+    rf"\b({CacheMiss.__name__}|{EmbeddingMiss.__name__}): ([^\n]*?recorded [^\n]*?)(?:['\"]?\}}+)?$"
+)
+"""The sentence of a refusal within the text of an SDK's exception."""
 
 
 def run() -> None:
@@ -262,10 +269,14 @@ class _Notes:
         for kind, items in told.items():
             self._told[kind] = sorted({*self._told.get(kind, ()), *_taken(items)})
         error = (result.error_before_exec or result.error_in_exec) if result is not None else None
+        named = _named(error) if error is not None else None
+        missed = [each for each in self._noted if each.outcome != "hit"]
+        if named is not None and named[0] == "embeddings":  # an SDK's request for them is a lookup, too
+            missed = [each for each in missed if each.refusal != named[2]]
         notes = {
             "hits": sum(lookup.outcome == "hit" for lookup in self._noted),
-            "misses": [(each.execution_count, _reason(each)) for each in self._noted if each.outcome != "hit"],
-            "error": _named(error) if error is not None else None,
+            "misses": [(each.execution_count, _reason(each)) for each in missed],
+            "error": named,
             "recorded": sorted(self._locked.recorded),
             **self._told,
         }
@@ -297,6 +308,10 @@ def _named(error: BaseException) -> tuple[str, str, str]:
             return "embeddings", name, str(each)
         if isinstance(each, CacheMiss):
             return "miss", name, str(each)
+    for each in chain:  # an SDK makes an exception of its own of the refusal
+        refused = _REFUSED.search(str(each))
+        if refused is not None:
+            return "embeddings" if refused[1] == EmbeddingMiss.__name__ else "miss", name, refused[2]
     for each in chain:
         method = _embedding(each.__traceback__)
         if method:
