@@ -15,8 +15,9 @@ from gptcache_magics.commands._parser import Option, Word, whole_number
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import BUNDLE
-from gptcache_magics.store.protocol import Lookup, LookupRow, Selection, Store, team_behind
+from gptcache_magics.store.protocol import Lookup, LookupLog, LookupRow, Period, Selection, Store, team_behind
 from gptcache_magics.text.amounts import seconds_of
+from gptcache_magics.text.choices import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,25 @@ if TYPE_CHECKING:
     from gptcache_magics.tables.source import Source
 
 __all__ = [
-    *("At", "Cell", "Expired", "Grep", "Id", "Ids", "Limit", "Model", "Older", "Pinned", "Since", "Space", "Tag"),
+    *(
+        "At",
+        "Cell",
+        "Expired",
+        "Face",
+        "Grep",
+        "Id",
+        "Ids",
+        "Limit",
+        "Model",
+        "Older",
+        "Pinned",
+        "Since",
+        "Space",
+        "Tag",
+    ),
     *("TO_CHANGE", "Unused"),
     *(
+        "asked_by",
         "cell_number",
         "configurations_of",
         "entry_ids",
@@ -77,6 +94,37 @@ def _models() -> list[str]:
     return sorted({shlex.quote(each.model) for each in known})
 
 
+def _faces() -> list[str]:
+    """Return the libraries that asked the store of the cache that is on."""
+    try:
+        return _asking(controller.source().store)
+    except GPTCacheMagicsError:
+        return []
+
+
+def _asking(store: LookupLog) -> list[str]:
+    """Return the libraries that have asked, those of the newest lookups first."""
+    return [*dict.fromkeys(each.face for each in store.sums(Period(), cells=False))]
+
+
+def asked_by(store: LookupLog, face: str | None) -> str | None:
+    """Return the library that ``--face`` names; None if ``face`` is None.
+
+    Raises
+    ------
+    CommandError
+        If it has asked nothing.
+    """
+    if face is None:
+        return None
+    known = _asking(store)
+    if face in known:
+        return str(face)
+    raise CommandError(
+        f"No lookup of '{face}' in this store.{nearest(str(face), known)} Libraries: {', '.join(known) or 'none'}."
+    )
+
+
 def _cell(text: str) -> int | str:
     number = whole_number(text)
     if text != LAST and not number:
@@ -90,6 +138,10 @@ Ids = Annotated[
 ]
 Model = Annotated[
     str | None, Option("-m", help="only this model: its name, a part of it, or a glob such as gpt-4*", suggest=_models)
+]
+Face = Annotated[
+    str | None,
+    Option(metavar="NAME", help="only what this library asked: langchain, openai, litellm …", suggest=lambda: _faces()),
 ]
 Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
 Tag = Annotated[str | None, Option(help="only entries with this tag", suggest=known_tags)]

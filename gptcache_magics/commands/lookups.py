@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Limit, Model, Since, Space, cell_number, models_of
+from gptcache_magics.commands._selection import (
+    At,
+    Cell,
+    Face,
+    Limit,
+    Model,
+    Since,
+    Space,
+    asked_by,
+    cell_number,
+    models_of,
+)
 from gptcache_magics.controller import controller
 from gptcache_magics.store.protocol import Outcome
 
@@ -21,6 +32,7 @@ def lookups(
     limit: Limit = None,
     outcome: Annotated[Outcome | None, Option(help="only lookups with this outcome")] = None,
     model: Model = None,
+    face: Face = None,
     cell: Cell = None,
     since: Since = None,
     at: At = None,
@@ -40,5 +52,6 @@ def lookups(
         model=names,
         outcome=outcome,
         execution_count=cell_number(source, cell),
+        face=asked_by(source.store, face),
         limit=limit,
     )

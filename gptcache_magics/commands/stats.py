@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Model, Since, Space, cell_number, models_of
+from gptcache_magics.commands._selection import At, Cell, Face, Model, Since, Space, asked_by, cell_number, models_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import team_behind
@@ -24,6 +24,7 @@ def stats(
     by: By = ...,
     *,
     model: Model = ...,
+    face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
     plot: Literal[False] = ...,
@@ -39,6 +40,7 @@ def stats(
     by: By = ...,
     *,
     model: Model = ...,
+    face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
     plot: Literal[True],
@@ -54,6 +56,7 @@ def stats(
     by: By = ...,
     *,
     model: Model = ...,
+    face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
     plot: Literal[False] = ...,
@@ -69,6 +72,7 @@ def stats(
     by: By = ...,
     *,
     model: Model = ...,
+    face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
     plot: bool = ...,
@@ -84,6 +88,7 @@ def stats(
     by: Annotated[By, Option(help="one row for each of these (default: model)")] = "model",
     *,
     model: Model = None,
+    face: Face = None,
     cell: Cell = None,
     wide: Annotated[bool, Option(help="more columns")] = False,
     plot: Annotated[bool, Option(help="charts: hit rate over time, money by model, latency")] = False,
@@ -92,9 +97,10 @@ def stats(
     at: At = None,
     space: Space = None,
 ) -> pd.DataFrame | Plot | str:
-    """Show hits, misses, money and time, one row per model, configuration, cell, notebook, day or cause, or in total.
+    """Show hits, misses, money and time, one row per model, library, cell, notebook, day or cause, or in total.
 
-    ``gptcache_magics.tables.columns.STATS`` lists the columns. By author, one row per member who asked: that is read
+    ``gptcache_magics.tables.columns.STATS`` lists the columns. By face, one row per library that asked: ``langchain``,
+    or an SDK such as ``openai``. By author, one row per member who asked: that is read
     from the team's store that is on, or from the one at ``at``, of all time unless ``since`` says another.
     With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
     """
@@ -109,13 +115,16 @@ def stats(
             raise CommandError("--reset starts a new run of the cache that is on, and --at names another store.")
         source.ledger.start_run()
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
-    period, count = source.period(since), cell_number(source, cell)
+    chosen: dict[str, Any] = {
+        **{"period": source.period(since), "model": names},
+        **{"execution_count": cell_number(source, cell), "face": asked_by(source.store, face)},
+    }
     if plot:
         from gptcache_magics.tables.chart_data import Series
         from gptcache_magics.widgets.charts import Plot
 
-        return Plot(Series.read(source.store, period=period, model=names, execution_count=count))
-    return frames.stats(source.store, by, period=period, model=names, execution_count=count, wide=wide)
+        return Plot(Series.read(source.store, **chosen))
+    return frames.stats(source.store, by, **chosen, wide=wide)
 
 
 def _of_team() -> Source:

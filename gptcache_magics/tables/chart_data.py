@@ -70,9 +70,13 @@ class Series:
         model: str | Collection[str] | None = None,
         execution_count: int | None = None,
         cause: str | None = None,
+        face: str | None = None,
     ) -> Series:
         """Read the lookups and their sums once."""
-        chosen: dict[str, Any] = {"period": period, "model": model, "execution_count": execution_count, "cause": cause}
+        chosen: dict[str, Any] = {
+            **{"period": period, "model": model, "execution_count": execution_count},
+            **{"cause": cause, "face": face},
+        }
         return cls.of(frames.outcomes(store, **chosen), frames.sums(store, "model", **chosen))
 
     @classmethod

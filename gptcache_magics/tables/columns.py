@@ -44,7 +44,7 @@ ENTRIES: Final = {
 }
 LOOKUPS: Final = {
     **{"at": TIME, "notebook": TEXT, "run": TEXT, "cell": TEXT, "execution_count": COUNT},
-    **{"model": TEXT, "configuration": TEXT, "mode": TEXT, "question": TEXT},
+    **{"model": TEXT, "configuration": TEXT, "face": TEXT, "mode": TEXT, "question": TEXT},
     **{"outcome": OUTCOME, "cause": TEXT, "reason": TEXT, "match": MATCH, "similarity": NUMBER, "lookup_ms": NUMBER},
     **{"input_tokens": COUNT, "output_tokens": COUNT, "saved_seconds": NUMBER, "saved_usd": NUMBER},
     **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT, "author": TEXT},

@@ -46,7 +46,7 @@ from gptcache_magics.tables.model_names import UNKNOWN, named
 from gptcache_magics.tables.source import By
 
 __all__ = [
-    *("UNATTRIBUTED", "configurations", "differences", "entries", "lookups", "models", "names"),
+    *("UNATTRIBUTED", "configurations", "differences", "entries", "faces", "lookups", "models", "names"),
     *("Read", "outcomes", "read_once", "stats", "sums", "tally"),
 ]
 
@@ -69,6 +69,7 @@ def stats(
     model: str | Collection[str] | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
+    face: str | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
     """Return hits, misses, money and time by ``by``: days and cells newest first, others with most lookups first.
@@ -77,7 +78,10 @@ def stats(
     these, and the answers that could not be stored. ``hit_rate`` is hits / (hits + misses). *Saved* is what the stored
     answers cost when they were bought.
     """
-    chosen: dict[str, Any] = {"period": period, "model": model, "execution_count": execution_count, "cause": cause}
+    chosen: dict[str, Any] = {
+        **{"period": period, "model": model, "execution_count": execution_count},
+        **{"cause": cause, "face": face},
+    }
     table = tally(sums(store, by, **chosen), by, wide=wide)
     if wide:
         latencies = outcomes(store, **chosen)
@@ -161,6 +165,14 @@ def models(store: Store) -> pd.DataFrame:
     return marked(typed(df, MODELS))
 
 
+def faces(store: LookupLog, period: Period = Period(), *, by: By = "total") -> pd.Series[str]:
+    """Return the libraries that asked, those with most lookups first: ``langchain, openai`` for each row of ``by``."""
+    df = sums(store, by, period=period)
+    counts = df["lookups"].groupby([_keys(df, by), df["face"]]).sum().sort_values(ascending=False, kind="stable")
+    asked = counts.reset_index(level=1)["face"].groupby(level=0, sort=False).agg(", ".join)
+    return asked.astype("string").rename("face").rename_axis(by)
+
+
 def differences(store: LookupLog, one: str, other: str) -> pd.DataFrame:
     """Return the parameters that differ between two configurations, one column each; an unset one is empty."""
     known = configurations(store).set_index("key")
@@ -214,6 +226,7 @@ def lookups(
     outcome: str | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
+    face: str | None = None,
     limit: int | None = None,
     words: bool = True,
 ) -> pd.DataFrame:
@@ -221,7 +234,7 @@ def lookups(
 
     ``cause`` is the reason in a word, without what differs: the word by which ``stats`` counts causes.
     """
-    filtered = any(each is not None for each in (model, outcome, execution_count, cause))
+    filtered = any(each is not None for each in (model, outcome, execution_count, cause, face))
     rows = store.lookups(period, None if filtered else limit)
     df = pd.DataFrame(rows, columns=list(LookupRow._fields), dtype="object")  # typed below, not guessed here
     df = df.assign(**_model_columns(store, df))
@@ -246,6 +259,8 @@ def lookups(
         df = df[(df["execution_count"] == execution_count).fillna(False).astype("bool")]
     if cause is not None:
         df = df[df["cause"] == cause]
+    if face is not None:
+        df = df[df["face"] == face]
     return marked(df if limit is None else df.head(limit))
 
 
@@ -256,10 +271,11 @@ def outcomes(
     model: str | Collection[str] | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
+    face: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts of the ``NEWEST`` lookups that are kept, one row for each, newest first."""
     df = _read_once(store, period, "", lambda: _outcomes(store, period))
-    return _chosen(df, model, execution_count, cause)
+    return _chosen(df, model, execution_count, cause, face)
 
 
 def sums(
@@ -270,6 +286,7 @@ def sums(
     model: str | Collection[str] | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
+    face: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts that figures are made of, of all lookups whether they are kept or not.
 
@@ -297,16 +314,22 @@ def sums(
         number = df["lookups"].sum()
         if number <= FEW and len(kept := outcomes(store, period=period)) == number:
             df = kept
-    return _chosen(df, model, execution_count, cause)
+    return _chosen(df, model, execution_count, cause, face)
 
 
 def _chosen(
-    df: pd.DataFrame, model: str | Collection[str] | None, execution_count: int | None, cause: str | None
+    df: pd.DataFrame,
+    model: str | Collection[str] | None,
+    execution_count: int | None,
+    cause: str | None,
+    face: str | None,
 ) -> pd.DataFrame:
     if model is not None:
         df = df[named(df, model)]
     if execution_count is not None:
         df = df[df["execution_count"] == execution_count]
+    if face is not None:
+        df = df[df["face"] == face]
     return df if cause is None else df[_keys(df, "cause") == cause]
 
 

@@ -17,7 +17,7 @@ from gptcache_magics.text.amounts import seconds_of
 __all__ = ["By", "RunLog", "Source", "place", "shared_place"]
 
 EXPLAIN_SECONDS: Final = 0.3
-By = Literal["model", "configuration", "cell", "notebook", "day", "cause", "author", "total"]
+By = Literal["model", "configuration", "face", "cell", "notebook", "day", "cause", "author", "total"]
 """The subject of each row in a table of figures."""
 
 

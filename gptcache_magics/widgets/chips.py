@@ -14,7 +14,7 @@ from gptcache_magics.widgets.view import Filter, View
 
 __all__ = ["Chips"]
 
-NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell", "cause": "cause"}
+NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell", "cause": "cause", "face": "library"}
 
 
 class Chips(anywidget.AnyWidget):
@@ -45,6 +45,8 @@ class Chips(anywidget.AnyWidget):
             texts["cell"] = f"[{view.cell}]"
         if view.cause is not None:
             texts["cause"] = one_line(view.cause)
+        if view.face is not None:
+            texts["face"] = one_line(view.face)
         self.chips = [_chip(name, text) for name, text in texts.items()]
 
 

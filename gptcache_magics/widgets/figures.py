@@ -38,8 +38,7 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
         "total",
         period=source.period(view.since),
         model=view.model,
-        execution_count=view.cell,
-        cause=view.cause,
+        **view.of_lookups,
     )
     table = frames.tally(sums, "total", wide=True)
     total = table.iloc[0].to_dict() if len(table) else {}

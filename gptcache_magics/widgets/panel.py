@@ -133,7 +133,7 @@ class Panel(ipywidgets.VBox):
         return self._source.state != "off"
 
     def narrow(self, name: Filter, value: Any) -> None:
-        """Filter the figures and every tab by one model, time, cell or cause; ``None`` removes that filter."""
+        """Filter the figures and every tab by one model, time, cell, cause or library; ``None`` removes that filter."""
         if name == "since" and value is None:
             value = next(iter(self._periods))
         view = replace(self._view, **{name: value})

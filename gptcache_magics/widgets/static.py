@@ -119,11 +119,18 @@ class Static:
 def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
     if table.empty:
         return [tab.empty.replace("`", "")]
-    cells = [[column.label, *_cells(column, table.reset_index())] for column in tab.columns]
+    table = table.reset_index()
+    columns = _columns(tab, table)
+    cells = [[column.label, *_cells(column, table)] for column in columns]
     widths = [max(map(len, texts)) for texts in cells]
-    sides = [str.rjust if column.number else str.ljust for column in tab.columns]
+    sides = [str.rjust if column.number else str.ljust for column in columns]
     rows = zip(*cells, strict=True)
     return ["  ".join(side(x, n) for x, side, n in zip(row, sides, widths, strict=True)).rstrip() for row in rows]
+
+
+def _columns(tab: type[TableTab], table: pd.DataFrame) -> list[Column]:
+    """Return the columns of a tab, without who asked where all lookups were asked by one library."""
+    return [each for each in tab.columns if each.name != "face" or table["face"].notna().any()]
 
 
 def _cells(column: Column, table: pd.DataFrame, characters: int = 40) -> list[str]:
@@ -155,13 +162,14 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
         table = table.sort_values(by, ascending=ascending, kind="stable")
     first = table.head(MOST_ROWS)
     caption = tab.title if len(first) == len(table) else f"{tab.title}, {len(first):,} of {len(table):,}"
-    styles = [_STYLE_OF_TEXT if column.kind == "text" else _STYLE_OF_FIGURE for column in tab.columns]
-    sides = [f"text-align:{'right' if column.number else 'left'};{_STYLE}" for column in tab.columns]
+    columns = _columns(tab, table)
+    styles = [_STYLE_OF_TEXT if column.kind == "text" else _STYLE_OF_FIGURE for column in columns]
+    sides = [f"text-align:{'right' if column.number else 'left'};{_STYLE}" for column in columns]
     heads = "".join(
         f'<th style="{side};{_STYLE_OF_FIGURE}">{column.label}</th>'
-        for column, side in zip(tab.columns, sides, strict=True)
+        for column, side in zip(columns, sides, strict=True)
     )
-    cells = [_cells(column, first, TEXT_CHARACTERS) for column in tab.columns]
+    cells = [_cells(column, first, TEXT_CHARACTERS) for column in columns]
     rows = "".join(
         '<tr style="background:none">'
         + "".join(
@@ -171,7 +179,7 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
         for row in zip(*cells, strict=True)
     )
     none = (
-        f'<tr><td colspan="{len(tab.columns)}" style="text-align:left;{_STYLE}">{tab.empty.replace("`", "")}</td></tr>'
+        f'<tr><td colspan="{len(columns)}" style="text-align:left;{_STYLE}">{tab.empty.replace("`", "")}</td></tr>'
     )
     return (
         f'<table style="border-collapse:collapse;border:0;margin:0 0 12px">'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.tips import Running
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "PanelSource", "Tab", "View"]
 
-Filter = Literal["model", "since", "cell", "cause"]
+Filter = Literal["model", "since", "cell", "cause", "face"]
 """The fields of a view that a person can set and take away, in the order of their chips."""
 
 
@@ -28,8 +28,15 @@ class View:
     """The number in brackets beside a cell."""
     cause: str | None = None
     """A word of ``stats --by cause``."""
+    face: str | None = None
+    """The library that asked."""
     redact: bool = False
     """Whether prompts and answers are hidden: :mod:`gptcache_magics.widgets.redaction` has the signs for them."""
+
+    @property
+    def of_lookups(self) -> dict[str, Any]:
+        """The filters of the lookups of a model, as the tables of ``frames`` take them."""
+        return {"execution_count": self.cell, "cause": self.cause, "face": self.face}
 
 
 class PanelSource(Protocol):

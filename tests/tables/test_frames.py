@@ -24,7 +24,7 @@ from tests.support.filled_store import CLAUDE, LLAMA, MINI, MINI_HOT, NOON, USAG
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
 
-BYS = ("model", "configuration", "cell", "notebook", "day", "cause", "total")
+BYS = ("model", "configuration", "face", "cell", "notebook", "day", "cause", "total")
 COLUMNS = {
     "stats": "lookups=Int64 hits=Int64 misses=Int64 bypassed=Int64 hit_rate=float64 saved_usd=float64 paid_usd=float64"
     " saved_seconds=float64 errors=Int64",
@@ -38,7 +38,7 @@ COLUMNS = {
     " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 paid_usd=float64 finish_reason=string"
     " bytes=Int64 pinned=boolean edited=boolean tags=string author=string",
     "lookups": "at=time notebook=string run=string cell=string execution_count=Int64 model=string configuration=string"
-    " mode=string question=string outcome=category cause=string reason=string match=category similarity=float64"
+    " face=string mode=string question=string outcome=category cause=string reason=string match=category similarity=float64"
     " lookup_ms=float64 input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64"
     " paid_seconds=float64 paid_usd=float64 entry=string author=string",
 }

@@ -34,7 +34,7 @@ class ChartsTab(ipywidgets.VBox):
     def html(source: PanelSource, view: View) -> str:
         """Return the charts as HTML, for the tab and for places without widgets."""
         period = source.period(view.since)
-        series = Series.read(source.store, period=period, model=view.model, execution_count=view.cell, cause=view.cause)
+        series = Series.read(source.store, period=period, model=view.model, **view.of_lookups)
         return charts_html(series)
 
     def paint(self, source: PanelSource, view: View) -> str:

@@ -69,11 +69,10 @@ class EntriesTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest entries of any time; for a cell or a cause only those of its lookups."""
+        """Return the newest entries of any time; for a cell, a cause or a library only those of its lookups."""
         ids = None
-        if view.cell is not None or view.cause is not None:
-            period = source.period(view.since)
-            asked = frames.lookups(source.store, period=period, execution_count=view.cell, cause=view.cause)
+        if any(each is not None for each in view.of_lookups.values()):
+            asked = frames.lookups(source.store, period=source.period(view.since), **view.of_lookups)
             ids = asked["entry"].dropna().unique().tolist()
         frame = frames.entries(source.store, Selection(ids=ids), model=view.model, limit=MOST_ROWS)
         if isinstance(view, _Search) and ids is None and len(frame) == MOST_ROWS:

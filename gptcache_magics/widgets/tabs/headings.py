@@ -23,10 +23,7 @@ __all__ = ["headings"]
 
 def headings(source: PanelSource, view: View, lookups: pd.DataFrame, by: By) -> Groups:
     """Return the groups of `lookups`, which are newest first, with the totals of each group."""
-    chosen: dict[str, Any] = {
-        **{"period": source.period(view.since), "model": view.model},
-        **{"execution_count": view.cell, "cause": view.cause},
-    }
+    chosen: dict[str, Any] = {"period": source.period(view.since), "model": view.model, **view.of_lookups}
     df = frames.outcomes(source.store, **chosen)
     names = frames.names(df, by).reindex(lookups.index).fillna(frames.UNATTRIBUTED)
     figures = frames.tally(frames.sums(source.store, by, **chosen), by, wide=True).astype("float64")

@@ -15,6 +15,7 @@ from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
 from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.tables import frames
+from gptcache_magics.widgets.chips import NAMES
 from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
@@ -43,6 +44,7 @@ class LookupsTab(TableTab):
         Column("at", "At", "time", 10),
         Column("outcome", "Outcome", "outcome", 11),
         Column("model", "Model", width=16, level=2),
+        Column("face", "Asked by", width=10, level=4),
         Column("question", "Question", width=23, grow=True, blank=BLANK),
         Column("cause", "Cause", width=19, level=3),
         Column("reason", "Reason", width=20, level=1),
@@ -63,26 +65,32 @@ class LookupsTab(TableTab):
         return self._narrowing("cause")
 
     @cached_property
+    def only_face(self) -> ipywidgets.Button:
+        """The button that filters the panel by the library that asked the selected lookup."""
+        return self._narrowing("face")
+
+    @cached_property
     def verdicts(self) -> Verdicts:
         """The buttons for a lookup that was similar to another question."""
         return Verdicts(self.grid.model_id, self.judge, shown=False)
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
         """Return the table, the buttons for matches by meaning, the selected row, and the buttons of its filters."""
-        return self.grid, self.verdicts, self.detail, ipywidgets.HBox([self.only_cell, self.only_cause])
+        filters = ipywidgets.HBox([self.only_cell, self.only_cause, self.only_face])
+        return self.grid, self.verdicts, self.detail, filters
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest lookups within the filters of `view`."""
-        return frames.lookups(
+        """Return the newest lookups within the filters of `view`; with who asked, unless all did."""
+        frame = frames.lookups(
             source.store,
             period=source.period(view.since),
             model=view.model,
-            execution_count=view.cell,
-            cause=view.cause,
+            **view.of_lookups,
             limit=MOST_ROWS,
             words=not view.redact,
         )
+        return frame if frame["face"].nunique() > 1 or view.face is not None else frame.assign(face=None)
 
     def groups(self, source: PanelSource, view: View, frame: pd.DataFrame, by: str) -> Groups:
         """Return a heading for each cell or cause."""
@@ -94,6 +102,7 @@ class LookupsTab(TableTab):
             ("Match", _text(row["match"])),
             ("Similarity", _text(row["similarity"], "similarity")),
             ("Model", _text(row["configuration"]) or _text(row["model"])),
+            ("Asked by", _text(row["face"])),
             ("Cell", f"[{count}]" if (count := _text(row["execution_count"])) else ""),
             ("Notebook", _text(row["notebook"])),
             ("Lookup", shown("duration", row["lookup_ms"] / 1000)),
@@ -137,12 +146,12 @@ class LookupsTab(TableTab):
             self._offer_verdicts()
 
     def narrowed(self, view: View) -> None:
-        """Hide the buttons of the cell and the cause that the panel is filtered by."""
+        """Hide the buttons of what the panel is filtered by."""
         self._view = view
         self._offer_filters()
 
-    def _narrowing(self, name: Literal["cell", "cause"]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=f"Only this {name}", layout={"display": "none"})
+    def _narrowing(self, name: Literal["cell", "cause", "face"]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=f"Only this {NAMES[name]}", layout={"display": "none"})
         button.add_class("gptcache-button")
         button.add_class("gptcache-detail-button")
         button.on_click(lambda _: self.narrow(name, self._selected(name)))
@@ -153,14 +162,16 @@ class LookupsTab(TableTab):
             for button, offered, set_already in (
                 (self.only_cell, self._selected("cell"), self._view.cell),
                 (self.only_cause, self._selected("cause"), self._view.cause),
+                (self.only_face, self._selected("face"), self._view.face),
             ):
                 button.layout.display = "none" if offered in (None, set_already) else ""
 
-    def _selected(self, name: Literal["cell", "cause"]) -> int | str | None:
-        """Return the cell or the cause of the selected lookup, if there is one."""
+    def _selected(self, name: Literal["cell", "cause", "face"]) -> int | str | None:
+        """Return the cell, the cause or the library of the selected lookup, if there is one to choose."""
         rows = self.grid.selected()
-        if name == "cause":
-            return str(rows["cause"].iloc[0]) if len(rows) else None
+        if name != "cell":
+            values = rows[name].dropna()
+            return str(values.iloc[0]) if len(values) else None
         counts = rows["execution_count"].dropna()
         return int(counts.iloc[0]) if len(counts) else None
 

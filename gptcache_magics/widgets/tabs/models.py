@@ -25,6 +25,7 @@ class ModelsTab(TableTab):
     columns = (
         Column("model", "Model", width=11, grow=True),
         Column("provider", "Provider", width=12, level=5),
+        Column("face", "Asked by", width=12, level=4),
         Column("lookups", "Lookups", "count", 12, level=2),
         Column("hits", "Hits", "count", 8, level=3),
         Column("misses", "Misses", "count", 9, level=3),
@@ -44,7 +45,9 @@ class ModelsTab(TableTab):
         """Return the statistics of the period joined with what is stored, for models that have either."""
         stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
         stats = frames.stats(source.store, by="model", period=source.period(view.since))
-        table = stats.join(stored, how="outer").rename_axis("model")
+        asked = frames.faces(source.store, source.period(view.since), by="model")
+        asked = asked if asked.nunique() > 1 or asked.str.contains(",").any() else asked.iloc[:0]  # else all are alike
+        table = stats.join(stored, how="outer").join(asked).rename_axis("model")
         if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
         counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
