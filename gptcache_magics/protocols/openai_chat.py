@@ -45,8 +45,9 @@ def usage_of(whole: Json) -> Usage:
     if not isinstance(used, dict):
         return Usage()
     details = used.get("prompt_tokens_details")
-    # DeepSeek has a word of its own for what it read again.
-    read = details.get("cached_tokens") if isinstance(details, dict) else used.get("prompt_cache_hit_tokens")
+    read = details.get("cached_tokens") if isinstance(details, dict) else None
+    if read is None:  # DeepSeek has a word of its own for what it read again
+        read = used.get("prompt_cache_hit_tokens")
     return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
 
 

@@ -15,6 +15,8 @@ __all__ = ["ENTRIES", "LOOKUPS", "MATCH", "MODELS", "OUTCOME", "STATS", "WIDE", 
 TIME, TEXT, COUNT, NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
 OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))
 MATCH = pd.CategoricalDtype(list(get_args(Match)))
+# Tokens that the provider read from its own cache, or wrote to it, are part of the input tokens.
+_TOKENS: Final = dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"), COUNT)
 
 # lookups = hits + misses + bypassed + lookups that failed, which are errors as are answers that could not be stored.
 STATS: Final = {
@@ -39,14 +41,16 @@ MODELS: Final = {
 ENTRIES: Final = {
     **{"model": TEXT, "configuration": TEXT, "question": TEXT, "answer": TEXT, "hits": COUNT},
     **{"created": TIME, "accessed": TIME, "expires": TIME, "paid_seconds": NUMBER},
-    **{"input_tokens": COUNT, "output_tokens": COUNT, "paid_usd": NUMBER, "finish_reason": TEXT},
+    **_TOKENS,
+    **{"paid_usd": NUMBER, "finish_reason": TEXT},
     **{"bytes": COUNT, "pinned": "boolean", "edited": "boolean", "tags": TEXT, "author": TEXT},
 }
 LOOKUPS: Final = {
     **{"at": TIME, "notebook": TEXT, "run": TEXT, "cell": TEXT, "execution_count": COUNT},
     **{"model": TEXT, "configuration": TEXT, "face": TEXT, "mode": TEXT, "question": TEXT},
     **{"outcome": OUTCOME, "cause": TEXT, "reason": TEXT, "match": MATCH, "similarity": NUMBER, "lookup_ms": NUMBER},
-    **{"input_tokens": COUNT, "output_tokens": COUNT, "saved_seconds": NUMBER, "saved_usd": NUMBER},
+    **_TOKENS,
+    **{"saved_seconds": NUMBER, "saved_usd": NUMBER},
     **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT, "author": TEXT},
 }
 """Columns and dtypes of the lookups frame; its index is ``number``."""

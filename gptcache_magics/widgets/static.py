@@ -178,9 +178,7 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
         + "</tr>"
         for row in zip(*cells, strict=True)
     )
-    none = (
-        f'<tr><td colspan="{len(columns)}" style="text-align:left;{_STYLE}">{tab.empty.replace("`", "")}</td></tr>'
-    )
+    none = f'<tr><td colspan="{len(columns)}" style="text-align:left;{_STYLE}">{tab.empty.replace("`", "")}</td></tr>'
     return (
         f'<table style="border-collapse:collapse;border:0;margin:0 0 12px">'
         f'<caption style="text-align:left;font-weight:600;padding:4px 0">{caption}</caption>'

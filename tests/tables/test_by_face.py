@@ -1,6 +1,7 @@
 """Figures and lookups by the library that asked: of all time, after the lookups are gone, and in the panel."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,16 +25,9 @@ ASKED = {"langchain": 300, "openai": 150, "anthropic": 50}
 def record(store: SQLiteStore, run: str = "run") -> None:
     faces = [face for face, number in ASKED.items() for _ in range(number)]
     for first in range(0, len(faces), 50):
+        asked: dict[str, Any] = {"run": run, "seconds": 1.0, "usage": Usage(100, 10)}
         these = [
-            lookup(
-                n,
-                "miss" if n % 5 else "hit",
-                run=run,
-                face=faces[n],
-                execution_count=n % 3 + 1,
-                seconds=1.0,
-                usage=Usage(100, 10),
-            )  # fmt: skip
+            lookup(n, "miss" if n % 5 else "hit", face=faces[n], execution_count=n % 3 + 1, **asked)
             for n in range(first, first + 50)
         ]
         for each in these:

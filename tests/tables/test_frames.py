@@ -35,11 +35,13 @@ COLUMNS = {
     "models": "provider=string configurations=Int64 temperature=string entries=Int64 bytes=Int64 hits=Int64"
     " hit_rate=float64 first_used=time last_used=time",
     "entries": "model=string configuration=string question=string answer=string hits=Int64 created=time accessed=time"
-    " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 paid_usd=float64 finish_reason=string"
+    " expires=time paid_seconds=float64 input_tokens=Int64 output_tokens=Int64 cache_read_tokens=Int64"
+    " cache_write_tokens=Int64 paid_usd=float64 finish_reason=string"
     " bytes=Int64 pinned=boolean edited=boolean tags=string author=string",
     "lookups": "at=time notebook=string run=string cell=string execution_count=Int64 model=string configuration=string"
-    " face=string mode=string question=string outcome=category cause=string reason=string match=category similarity=float64"
-    " lookup_ms=float64 input_tokens=Int64 output_tokens=Int64 saved_seconds=float64 saved_usd=float64"
+    " face=string mode=string question=string outcome=category cause=string reason=string match=category"
+    " similarity=float64 lookup_ms=float64 input_tokens=Int64 output_tokens=Int64 cache_read_tokens=Int64"
+    " cache_write_tokens=Int64 saved_seconds=float64 saved_usd=float64"
     " paid_seconds=float64 paid_usd=float64 entry=string author=string",
 }
 
@@ -235,6 +237,7 @@ def test_lookups_rebuild_stats_by_groupby(filled: FilledStore, by: str) -> None:
         "day": lookups["at"].dt.strftime("%Y-%m-%d"),
         "cause": lookups["cause"],
         "cell": lookups["execution_count"].map(lambda n: "unattributed" if pd.isna(n) else f"[{int(n)}]"),
+        "face": lookups["face"],
         "total": pd.Series("total", index=lookups.index),
     }[by]
     groups = lookups.assign(

@@ -103,6 +103,7 @@ class Answer:
     arguments: Json
     finish_reason: str | None
     input_tokens: int
+    cached: tuple[int, int] = (0, 0)  # of the input tokens, those that the provider read from its own cache, and wrote
 
     @property
     def id(self) -> str:
@@ -154,7 +155,10 @@ def answer_to(server: Teller, number: int, body: Json) -> Answer:
         tool=tool["name"] if tool else None,
         arguments=arguments,
         finish_reason=finish_reason,
-        input_tokens=sum(len(pieces(_text(message.get("content") or ""))) for message in _messages(body)) + 7,
+        input_tokens=sum(len(pieces(_text(message.get("content") or ""))) for message in _messages(body))
+        + 7
+        + sum(server.cached),
+        cached=server.cached,
     )
 
 

@@ -20,8 +20,16 @@ def _message(answer: Answer) -> Json:
         "content": content,
         "stop_reason": answer.finish("end_turn", "tool_use"),
         "stop_sequence": None,
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+        "usage": _input(answer) | {"output_tokens": answer.output_tokens},
     }
+
+
+def _input(answer: Answer) -> Json:
+    """Return the input tokens as Anthropic counts them: without those of its cache."""
+    read, written = answer.cached
+    plain: Json = {"input_tokens": answer.input_tokens - read - written}
+    of_cache = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
+    return plain | (of_cache if read or written else {})
 
 
 def _message_stream(answer: Answer, body: Json) -> Iterator[bytes]:
@@ -30,7 +38,7 @@ def _message_stream(answer: Answer, body: Json) -> Iterator[bytes]:
     def event(kind: str, fields: Json) -> bytes:
         return event_of({"type": kind} | fields, named=True)
 
-    usage = {"input_tokens": answer.input_tokens, "output_tokens": 1}
+    usage = _input(answer) | {"output_tokens": 1}
     yield event("message_start", {"message": whole | {"content": [], "stop_reason": None, "usage": usage}})
     for index, block in enumerate(whole["content"]):
         if block["type"] == "text":

@@ -52,6 +52,7 @@ def _piece(answer: Answer, parts: list[Json], **fields: object) -> Json:
     candidate = {"content": {"parts": parts, "role": "model"}, "index": 0, **fields}
     used = {"promptTokenCount": answer.input_tokens, "candidatesTokenCount": answer.output_tokens}
     used["totalTokenCount"] = answer.input_tokens + answer.output_tokens
+    used |= {"cachedContentTokenCount": answer.cached[0]} if answer.cached[0] else {}
     return {"candidates": [candidate], "usageMetadata": used, "modelVersion": answer.model, "responseId": answer.id}
 
 

@@ -10,7 +10,8 @@ __all__ = ["ROUTES"]
 
 def _openai_usage(answer: Answer) -> Json:
     prompt, completion = answer.input_tokens, answer.output_tokens
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    used: Json = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return used | ({"prompt_tokens_details": {"cached_tokens": answer.cached[0]}} if answer.cached[0] else {})
 
 
 def _openai_tool_calls(answer: Answer) -> list[Json]:
@@ -92,7 +93,7 @@ def _response(answer: Answer) -> Json:
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
         "total_tokens": answer.input_tokens + answer.output_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": answer.cached[0]},
         "output_tokens_details": {"reasoning_tokens": 0},
     }
     reason = answer.finish_reason and {"length": "max_output_tokens"}.get(answer.finish_reason, answer.finish_reason)

@@ -45,6 +45,7 @@ class ProviderServer:
             self.delay = 0.0
             self.text: str | None = None
             self.texts: list[str] = []  # of the first answers, before ``text``
+            self.cached = (0, 0)  # of the input tokens, those that the provider read from its own cache, and wrote
             self.finish_reason: str | None = None
             self.mind: Mind | None = None
             self._failures: list[int] = []
