@@ -56,6 +56,8 @@ class Provider:
     """Path of its completion model's class."""
     urls: tuple[str, ...] = ()
     """Addresses that its client uses by default."""
+    api_urls: tuple[str, ...] = ()
+    """Further addresses at which SDKs ask it by default."""
     url_variable: str = ""
     """Environment variable that its client reads for the address when the model's field is unset."""
     headers_variable: str = ""
@@ -86,13 +88,25 @@ PROVIDERS: Final[dict[str, Provider]] = {
     ),
     "aws": Provider(),
     "azure_openai": Provider(takes_headers=True, price_id="azure", key_variable="AZURE_OPENAI_API_KEY"),
-    "cohere": Provider(urls=("https://api.cohere.com",), key_variable="CO_API_KEY"),
-    "deepseek": Provider(takes_headers=True, key_variable="DEEPSEEK_API_KEY"),
-    "fireworks": Provider(takes_headers=True, urls=("https://api.fireworks.ai",), key_variable="FIREWORKS_API_KEY"),
+    "cohere": Provider(
+        urls=("https://api.cohere.com",), api_urls=("https://api.cohere.ai",), key_variable="CO_API_KEY"
+    ),
+    "deepseek": Provider(
+        api_urls=("https://api.deepseek.com", "https://api.deepseek.com/v1"),
+        takes_headers=True,
+        key_variable="DEEPSEEK_API_KEY",
+    ),
+    "fireworks": Provider(
+        urls=("https://api.fireworks.ai",),
+        api_urls=("https://api.fireworks.ai/inference/v1",),
+        takes_headers=True,
+        key_variable="FIREWORKS_API_KEY",
+    ),
     "google_genai": Provider(
         chat="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
         completion="langchain_google_genai.llms.GoogleGenerativeAI",
         urls=("https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1"),
+        api_urls=("https://generativelanguage.googleapis.com/v1beta",),
         price_id="google",
         key_variable="GEMINI_API_KEY",
     ),
@@ -100,6 +114,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
     "groq": Provider(
         chat="langchain_groq.chat_models.ChatGroq",
         urls=("https://api.groq.com",),
+        api_urls=("https://api.groq.com/openai/v1",),
         takes_headers=True,
         url_field="groq_api_base",
         key_variable="GROQ_API_KEY",
@@ -128,8 +143,12 @@ PROVIDERS: Final[dict[str, Provider]] = {
         key_variable="OPENAI_API_KEY",
     ),
     "perplexity": Provider(urls=("https://api.perplexity.ai",), key_variable="PERPLEXITY_API_KEY"),
-    "together": Provider(takes_headers=True, key_variable="TOGETHER_API_KEY"),
-    "xai": Provider(takes_headers=True, price_id="x-ai", key_variable="XAI_API_KEY"),
+    "together": Provider(
+        api_urls=("https://api.together.xyz/v1", "https://api.together.ai/v1"),
+        takes_headers=True,
+        key_variable="TOGETHER_API_KEY",
+    ),
+    "xai": Provider(api_urls=("https://api.x.ai/v1",), takes_headers=True, price_id="x-ai", key_variable="XAI_API_KEY"),
 }
 
 USUAL: Final = frozenset(

@@ -87,7 +87,7 @@ def provider_at(host: str) -> str | None:
 _HOSTS: Final = {
     urlsplit(url).hostname: name
     for name, provider in PROVIDERS.items()
-    for url in provider.urls
+    for url in (*provider.urls, *provider.api_urls)
     if "127.0.0.1" not in url
 }
 _ENDS: Final = {
