@@ -167,7 +167,7 @@ class Controller:
         self.turned_on = cache
         self._use(cache.store)
         set_llm_cache(cache)
-        self._capture = Capture(cache.requests, cache.ledger, lambda: cache.scope)
+        self._capture = Capture(cache.requests, cache.ledger, lambda: cache.scope, cache.store)
         hooks.install(self._capture)
 
     def _release(self) -> None:

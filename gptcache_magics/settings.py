@@ -145,6 +145,8 @@ class Options:
     """Whether incomplete answers are stored and served; None leaves it to the configuration."""
     only: str | None = None
     """The face whose calls use the cache, ``langchain``; None for every face that ``%config`` lets use it."""
+    embeddings: bool = False
+    """Whether embeddings are stored and served, text by text."""
 
 
 def _option(default: T, help: str) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field
 from errno import EACCES
@@ -14,6 +14,14 @@ from typing import BinaryIO, Final
 import orjson
 
 from gptcache_magics import generations
+from gptcache_magics.bundle.embeddings import (
+    EMBEDDER,
+    EMBEDDING,
+    embedder_from,
+    embedder_line,
+    embedding_from,
+    embedding_line,
+)
 from gptcache_magics.bundle.lines import (
     MASKED_PROMPT,
     configuration_from,
@@ -27,7 +35,7 @@ from gptcache_magics.bundle.plain import plain_line
 from gptcache_magics.bundle.sorting import Sorted
 from gptcache_magics.bundle.whole import begin_to_store, whole_file
 from gptcache_magics.errors import CommandError, StoreError
-from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, Selection, Store
+from gptcache_magics.store.protocol import Configuration, Embedding, Entry, EntryRow, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
 
 __all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
@@ -52,6 +60,9 @@ class Saved:
     masked_answers: int
     skipped: int = 0
     """Number of damaged entries, which are not in the file."""
+    embeddings: int = 0
+    secret_texts: int = 0
+    """Number of embedded texts that look like they hold a key, which are not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,9 @@ class Contents:
     configurations: list[Configuration] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
     """Number of each refused line, with the reason."""
+    embeddings: list[Embedding] = field(default_factory=list)
+    embedders: list[Configuration] = field(default_factory=list)
+    """The configurations of the embeddings."""
     unit: str = "line"
 
     @property
@@ -74,7 +88,11 @@ class Contents:
 
 
 def save(
-    store: Store, selection: Selection, path: str | Path, progress: Callable[[str, int, int], None] | None = None
+    store: Store,
+    selection: Selection,
+    path: str | Path,
+    progress: Callable[[str, int, int], None] | None = None,
+    embeddings: Collection[str] | None = (),
 ) -> Saved:
     """Write the selected entries to a bundle, replacing one that is there. Without entries write nothing.
 
@@ -82,6 +100,8 @@ def save(
     ----------
     progress
         Is told now and then what is done, with how many entries of how many.
+    embeddings
+        Keys of the embeddings to write, too; None for all of them.
 
     Raises
     ------
@@ -116,8 +136,9 @@ def save(
             saved += 1
         if store.generation() != generation:
             raise StoreError(f"The store was cleared meanwhile, so {path} was not written. Save again.")
-        if not saved:
-            return Saved(0, 0, 0, 0, skipped)
+        embedded, secret = _embeddings(store, embeddings)
+        if not saved and not embedded:
+            return Saved(0, 0, 0, 0, skipped, 0, secret)
         with _store_errors(path, "written"), whole_file(target) as file:
             file.write(HEADER + b"\n")
             last = None
@@ -129,8 +150,42 @@ def save(
                     file.write(configuration_line(configurations[place]) + b"\n")
                     last = place
                 file.write(line + b"\n")
+            written = 0
+            for line, is_embedding in _embedding_lines(store, embedded):
+                file.write(line + b"\n")
+                written += is_embedding
             size = file.tell()
-    return Saved(saved, size, tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped)
+    return Saved(saved, size, tags[MASKED_PROMPT], tags[MASKED_ANSWER], skipped, written, secret)
+
+
+def _embeddings(store: Store, keys: Collection[str] | None) -> tuple[Collection[str], int]:
+    """Return the keys of the embeddings that can be written, and how many look like they hold a key."""
+    if keys is not None and not keys:
+        return (), 0
+    clean, secret = set[str](), 0
+    for each in store.each_embedding():
+        if keys is None or each.key in keys:
+            fits = embedding_line(each) is not None
+            secret += not fits
+            if fits:
+                clean.add(each.key)
+    return clean, secret
+
+
+def _embedding_lines(store: Store, keys: Collection[str]) -> Iterator[tuple[bytes, bool]]:
+    """Yield the lines of embeddings, each configuration before its own, and whether a line is an embedding."""
+    if not keys:
+        return
+    models = {each.key: each for each in store.embedding_models()}
+    last = ""
+    for each in store.each_embedding():
+        line = embedding_line(each) if each.key in keys and each.model in models else None
+        if line is None:
+            continue
+        if each.model != last:
+            yield embedder_line(models[each.model]), False
+            last = each.model
+        yield line, True
 
 
 def _line(row: EntryRow) -> tuple[EntryRow | Entry, bytes] | None:
@@ -160,7 +215,9 @@ def read(path: str | Path) -> Contents:
     """
     contents = Contents()
     configurations: dict[str, Configuration] = {}
+    embedders: dict[str, Configuration] = {}
     found: list[tuple[int, Entry, bool]] = []
+    vectors: list[tuple[int, Embedding]] = []
     with _store_errors(path, "read"), _open(path) as file:
         _check_header(file.readline(HEADER_BYTES), path)
         for number, line in enumerate(_long_lines(file), 2):
@@ -168,6 +225,13 @@ def read(path: str | Path) -> Contents:
                 continue
             try:
                 fields = fields_of(line)
+                if EMBEDDING in fields:
+                    vectors.append((number, embedding_from(fields)))
+                    continue
+                if EMBEDDER in fields:
+                    embedder = embedder_from(fields)
+                    embedders.setdefault(embedder.key, embedder)
+                    continue
                 if "entry" in fields:
                     found.append((number, *entry_from(fields)))
                     continue
@@ -188,9 +252,25 @@ def read(path: str | Path) -> Contents:
             contents.refused.append((number, "the call has another answer above"))
         else:
             contents.entries.append(entry)
+    _take_embeddings(contents, vectors, embedders)
     contents.refused.sort()
     contents.configurations.extend(configurations.values())
     return contents
+
+
+def _take_embeddings(
+    contents: Contents, found: Sequence[tuple[int, Embedding]], embedders: dict[str, Configuration]
+) -> None:
+    """Take the embeddings of a file, or refuse them."""
+    taken: dict[str, bytes] = {}
+    for number, each in found:
+        if each.model not in embedders:
+            contents.refused.append((number, "its configuration is not in the file"))
+        elif taken.setdefault(each.key, each.vector) != each.vector:
+            contents.refused.append((number, "the text has another vector above"))
+        else:
+            contents.embeddings.append(each)
+    contents.embedders.extend(embedders.values())
 
 
 def _long_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -206,6 +286,8 @@ def opened(path: str | Path) -> SQLiteStore:
     contents = read(path)
     store = _BundleStore(path, [f"{path}: {contents.summary}."] if contents.refused else [])
     store.put_all(contents.entries, contents.configurations, replace=False)
+    if contents.embeddings:
+        store.put_embeddings(contents.embeddings, contents.embedders)
     return store
 
 

@@ -37,11 +37,14 @@ __all__ = [
     "MASKED_PROMPT",
     "configuration_from",
     "configuration_line",
+    "count_of",
     "entry_from",
     "entry_line",
     "fields_of",
+    "key_in",
     "line_of",
     "masked_key",
+    "number_of",
 ]
 
 MASKED_PROMPT: Final = "masked-prompt"
@@ -50,6 +53,8 @@ MASKED_PROMPT: Final = "masked-prompt"
 KEPT: Final = "cut off"
 """Value of the field ``kept`` of an entry whose answer is incomplete; without it, such an answer is refused."""
 
+KINDS: Final = frozenset({"entry", "configuration", "embedding", "embedder"})
+"""Fields that say what a line is."""
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _counts: Final = attrgetter(*_TOKENS)
 _KEY: Final = re.compile("[0-9a-f]{32}")
@@ -124,7 +129,7 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def fields_of(line: bytes) -> dict[str, Any]:
-    """Return the fields of a line, which is an entry if it has the field ``entry``."""
+    """Return the fields of a line, of which one of ``KINDS`` says what the line is."""
     try:
         fields = parsed(line)
         if not isinstance(fields, dict) or dumps(fields) != line.strip():  # not as it is written here
@@ -133,7 +138,7 @@ def fields_of(line: bytes) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
-    if not isinstance(fields, dict) or not {"entry", "configuration"} & fields.keys():
+    if not isinstance(fields, dict) or not KINDS & fields.keys():
         raise ValueError("neither an entry nor a configuration")
     return fields
 
@@ -157,13 +162,13 @@ def configuration_from(fields: Mapping[str, Any]) -> Configuration:
     # Such a variable may be set to a placeholder, so only the names of keys are taken.
     variables = [name for name in environment if isinstance(name, str) and _VARIABLE.fullmatch(name)]
     return Configuration(
-        key=_key(fields, "configuration"),
+        key=key_in(fields, "configuration"),
         provider=_text(fields, "provider"),
         model=_text(fields, "model"),
         label=_text(fields, "label"),
-        temperature=_number(fields, "temperature", -_LARGEST),
+        temperature=number_of(fields, "temperature", -_LARGEST),
         parameters=_object(fields, "parameters") or "{}",
-        portable=_key(fields, "portable") if fields.get("portable") else "",
+        portable=key_in(fields, "portable") if fields.get("portable") else "",
         environment=" ".join(name for name in variables if is_secret(name)),
         call_parameters=_object(fields, "call_parameters"),
     )
@@ -202,21 +207,21 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
         raise ValueError("'usage' is not an object")
     if not isinstance(edited, bool):
         raise ValueError("'edited' is neither true nor false")
-    created = _number(fields, "created")
+    created = number_of(fields, "created")
     if created is None:
         raise ValueError("'created' is missing")
     entry = Entry(
-        key=_key(fields, "entry"),
-        configuration=_key(fields, "configuration"),
+        key=key_in(fields, "entry"),
+        configuration=key_in(fields, "configuration"),
         prompt=prompt,
         question=question,
         answer=_read_answer(fields),
         created=created,
-        seconds=_number(fields, "seconds"),
-        usage=Usage(*(_count(usage, name) for name in _TOKENS)),
+        seconds=number_of(fields, "seconds"),
+        usage=Usage(*(count_of(usage, name) for name in _TOKENS)),
         finish_reason=_text(fields, "finish_reason"),
         prompt_digest=_digest(seen),
-        sample=_count(fields, "sample") or 0,
+        sample=count_of(fields, "sample") or 0,
         edited=edited,
         tags=_valid(f" {' '.join(tags)} ", "tags") if tags else "",
         shape=shape_of(prompt) if ignored else "",
@@ -268,7 +273,8 @@ def _read_answer(fields: Mapping[str, Any]) -> bytes:
     return chunks.checked(data) if data[:1] == CHUNKED else data
 
 
-def _key(fields: Mapping[str, Any], name: str) -> str:
+def key_in(fields: Mapping[str, Any], name: str) -> str:
+    """Return a key among the fields of a line. Raises ``ValueError`` for anything else."""
     value = fields.get(name)
     if not isinstance(value, str) or not _KEY.fullmatch(value):
         raise ValueError(f"'{name}' is not 32 hexadecimal digits")
@@ -290,7 +296,8 @@ def _valid(text: str, name: str) -> str:
     return text
 
 
-def _number(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float | None:
+def number_of(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float | None:
+    """Return a number among the fields of a line; None without one. Raises ``ValueError`` for anything else."""
     value = fields.get(name)
     if value is None:
         return None
@@ -300,7 +307,8 @@ def _number(fields: Mapping[str, Any], name: str, lowest: float = 0.0) -> float 
     return float(value)
 
 
-def _count(fields: Mapping[str, Any], name: str) -> int | None:
+def count_of(fields: Mapping[str, Any], name: str) -> int | None:
+    """Return a count among the fields of a line; None without one. Raises ``ValueError`` for anything else."""
     value = fields.get(name)
     if value is not None and (type(value) is not int or not 0 <= value < 2**53):
         raise ValueError(f"'{name}' is not a valid whole number")

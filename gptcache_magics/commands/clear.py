@@ -10,7 +10,7 @@ from gptcache_magics.commands.remove import DryRun, Yes, removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, team_behind
-from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.amounts import byte_size, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,26 +19,29 @@ EXAMPLE = "%gptcache clear --yes"
 
 
 @overload
-def clear(*, log: bool = ..., dry_run: Literal[False] = ..., yes: bool = ...) -> str: ...
+def clear(*, log: bool = ..., embeddings: bool = ..., dry_run: Literal[False] = ..., yes: bool = ...) -> str: ...
 
 
 @overload
-def clear(*, log: bool = ..., dry_run: Literal[True], yes: bool = ...) -> pd.DataFrame: ...
+def clear(*, log: bool = ..., embeddings: bool = ..., dry_run: Literal[True], yes: bool = ...) -> pd.DataFrame: ...
 
 
 @overload
-def clear(*, log: bool = ..., dry_run: bool, yes: bool = ...) -> pd.DataFrame | str: ...
+def clear(*, log: bool = ..., embeddings: bool = ..., dry_run: bool, yes: bool = ...) -> pd.DataFrame | str: ...
 
 
 @checked
 def clear(
     *,
     log: Annotated[bool, Option(help="remove lookups and earlier answers too; `undo` brings none back")] = False,
+    embeddings: Annotated[bool, Option(help="remove embeddings in place of entries; `undo` brings none back")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> pd.DataFrame | str:
-    """Remove all entries of this store; the lookups stay unless --log."""
+    """Remove all entries of this store; the lookups stay unless --log, and embeddings without --embeddings."""
     cache = controller.cache
+    if embeddings:
+        return _embeddings(log=log, dry_run=dry_run, yes=yes)
     if cache is not None and cache.external_cache:
         if dry_run or not yes:
             raise CommandError(
@@ -58,7 +61,25 @@ def clear(
         result += "Bring back those that were here: %gptcache undo"
     else:
         result = removed(Selection(), dry_run=dry_run, yes=yes)
+        kept = 0 if dry_run else controller.source().store.count_embeddings()[0]
+        if kept:
+            stay = counted(kept, "embedding stays", "embeddings stay")
+            result = f"{result} {stay}: %gptcache clear --embeddings"
     if log and not dry_run:
         number = controller.source().store.forget_lookups()
         return f"{counted(number, 'lookup')} removed. {result}"
     return result
+
+
+def _embeddings(*, log: bool, dry_run: bool, yes: bool) -> str:
+    """Remove the embeddings. Returns a sentence for the user."""
+    if log:
+        raise CommandError("clear: --log goes with the removal of entries. Leave out --embeddings or --log.")
+    store = controller.source().settled().store
+    number, size = store.count_embeddings()
+    what = f"{counted(number, 'embedding')}, {byte_size(size)}"
+    if dry_run or not number:
+        return f"{what} in this store." if number else "No embeddings to remove."
+    if number > editing.MANY and not yes:
+        raise CommandError(f"clear: this removes {what}, for good. Add --yes.")
+    return f"{counted(store.clear_embeddings(), 'embedding')} removed, {byte_size(size)}. That cannot be undone."

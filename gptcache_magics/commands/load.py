@@ -74,11 +74,14 @@ def load(
         )
     kind = from_ or KINDS[langchain_sqlite.is_sqlite(os.path.expanduser(path))]
     contents = bundle.read(path) if kind == "bundle" else bundle.read_langchain(path)
+    embedded = store.put_embeddings(contents.embeddings, contents.embedders) if contents.embeddings else 0
     taken = store.put_all(contents.entries, contents.configurations, replace=replace, at=time.time())
     if cache.similar is not None:
         resume(store, cache.similar)
     same = len(contents.entries) - taken
     parts = [f"{counted(taken, 'entry')} {'added or replaced' if replace else 'added'}"]
+    if contents.embeddings:
+        parts.append(f"{counted(embedded, 'embedding')} added")
     if same:
         parts.append(f"{same:,} {'unchanged' if replace else 'kept as in the store'}")
     if contents.refused:

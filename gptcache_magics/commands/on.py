@@ -106,6 +106,9 @@ def on(
     budget: Annotated[
         str | None, Option(metavar="MONEY", help="what this run may spend, such as 2usd; or none")
     ] = None,
+    embeddings: Annotated[
+        bool | None, Option(help="store embeddings of openai, cohere, google and ollama, too, text by text; or no")
+    ] = None,
     init: Annotated[
         Callable[..., Any] | None,
         Option(
@@ -167,6 +170,10 @@ def on(
         How many identical calls in one run of a cell get a different answer each.
     budget
         Money that this run may spend, such as ``2usd``: a call that would exceed it is not sent.
+    embeddings
+        Whether embeddings are stored and served, too, text by text: those that go over HTTP through openai, cohere,
+        google-genai, mistralai and ollama, also from LangChain's classes. They are no part of the hit rate. A bundle
+        that holds embeddings serves them without this option.
     init
         Sets up the ``gptcache.Cache`` it is given, as ``init_func`` of LangChain's GPTCache.
     wrap
@@ -207,6 +214,7 @@ def on(
         keep_cut_off=keep_cut_off,
         ignore=ignore,
         only=only,
+        embeddings=embeddings,
     )
     if external:
         _check_kept(
@@ -216,6 +224,7 @@ def on(
                 ("--samples", given.samples),
                 ("--keep-cut-off", keep_cut_off),
                 ("--ignore", given.ignore or None),
+                ("--embeddings", embeddings),
             ]
         )
     given.matching.check(kept, external_cache=external)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,13 +29,17 @@ def save(
     model: Model = None,
     tag: Tag = None,
     cell: Cell = None,
+    embeddings: Annotated[
+        bool, Option(help="embeddings, too: those of this run, or with --all every one of the store")
+    ] = False,
     at: At = None,
     space: Space = None,
 ) -> str:
     """Write the entries of this run to a bundle: a file to commit beside a notebook or hand to a class.
 
     The entries of a run are those that it stored or hit; ``cell`` selects those of one cell. With ``all``, or ``at``
-    another store, every entry is written. Text that looks like a key is masked in the file.
+    another store, every entry is written. Text that looks like a key is masked in the file. With ``embeddings``, the
+    texts that were embedded are written, too, each with its vector; one that looks like it holds a key is left out.
     """
     from gptcache_magics import bundle
 
@@ -59,17 +64,30 @@ def save(
     everywhere = selected(source, model=model, tag=tag)
     selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
     with ProgressLine() as line:
-        saved = bundle.save(source.store, selection, path, line)
+        saved = bundle.save(source.store, selection, path, line, _embedded(every=every) if embeddings else ())
     damaged = f"{counted(saved.skipped, 'damaged entry')} {'was' if saved.skipped == 1 else 'were'} skipped."
     damage = [damaged] if saved.skipped else []
-    if not saved.entries:
+    if saved.secret_texts:
+        held = "that looks like it holds a key", "that look like they hold a key"
+        texts = counted(saved.secret_texts, f"embedded text {held[0]} was", f"embedded texts {held[1]} were")
+        damage.append(f"{texts} left out.")
+    if not saved.entries and not saved.embeddings:
         hint = [] if every or damage else ["Save entries of other runs, too: --all"]
         return " ".join(["Nothing to save: no entry fits.", *damage, *hint])
-    sentences = [f"Saved {counted(saved.entries, 'entry')} to {path} ({byte_size(saved.bytes)}).", *damage]
+    number = counted(saved.entries, "entry")
+    if embeddings:
+        number += f" and {counted(saved.embeddings, 'embedding')}"
+    sentences = [f"Saved {number} to {path} ({byte_size(saved.bytes)}).", *damage]
     others = source.store.count(everywhere)[0] - saved.entries - saved.skipped
     if others and (model or tag) and cell is None:
         sentences.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
     return " ".join([*sentences, *_masked(saved.masked_prompts, saved.masked_answers)])
+
+
+def _embedded(*, every: bool) -> Collection[str] | None:
+    """Return the keys of the embeddings of this run; None for all of the store."""
+    cache = controller.cache
+    return None if every or cache is None else cache.ledger.embeddings.keys_of(cache.ledger.run)
 
 
 def _masked(prompts: int, answers: int) -> list[str]:

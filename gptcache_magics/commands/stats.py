@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
@@ -27,6 +29,7 @@ def stats(
     face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
+    embeddings: bool = ...,
     plot: Literal[False] = ...,
     reset: Literal[False] = ...,
     since: Since = ...,
@@ -43,6 +46,7 @@ def stats(
     face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
+    embeddings: bool = ...,
     plot: Literal[True],
     reset: Literal[False] = ...,
     since: Since = ...,
@@ -59,6 +63,7 @@ def stats(
     face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
+    embeddings: bool = ...,
     plot: Literal[False] = ...,
     reset: Literal[True],
     since: Since = ...,
@@ -75,6 +80,7 @@ def stats(
     face: Face = ...,
     cell: Cell = ...,
     wide: bool = ...,
+    embeddings: bool = ...,
     plot: bool = ...,
     reset: bool = ...,
     since: Since = ...,
@@ -91,6 +97,7 @@ def stats(
     face: Face = None,
     cell: Cell = None,
     wide: Annotated[bool, Option(help="more columns")] = False,
+    embeddings: Annotated[bool, Option(help="the texts that were embedded, in place of model calls")] = False,
     plot: Annotated[bool, Option(help="charts: hit rate over time, money by model, latency")] = False,
     reset: Annotated[bool, Option(help="start a new run; nothing is deleted")] = False,
     since: Since = None,
@@ -102,13 +109,21 @@ def stats(
     ``gptcache_magics.tables.columns.STATS`` lists the columns. By face, one row per library that asked: ``langchain``,
     or an SDK such as ``openai``. By author, one row per member who asked: that is read
     from the team's store that is on, or from the one at ``at``, of all time unless ``since`` says another.
-    With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
+    With ``embeddings``, one row per model that embedded texts: how many, and how many of them were sent; they are no
+    part of the hit rate. With ``plot``, charts instead: as HTML in a notebook, as text in a terminal.
     """
     from gptcache_magics.tables import frames
 
     if plot and reset:
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
+    if embeddings and (plot or reset or wide or cell is not None or face is not None or by != "model"):
+        raise CommandError("stats: --embeddings is a table by model, which takes --model, --since and --at only.")
     source = controller.explained(at, space) if at is not None or by != "author" else _of_team()
+    if embeddings:
+        from gptcache_magics.tables.embeddings import embeddings as embeddings_frame
+
+        named = [each.model for each in source.store.embedding_models()]
+        return embeddings_frame(source.store, period=source.period(since), model=_embedders(named, model))
     names = models_of(source.store, model)
     if reset:
         if source.ledger is None:
@@ -125,6 +140,16 @@ def stats(
 
         return Plot(Series.read(source.store, **chosen))
     return frames.stats(source.store, by, **chosen, wide=wide)
+
+
+def _embedders(known: Sequence[str], wanted: str | None) -> Collection[str] | None:
+    """Return the models that a name, a part of it or a pattern fits. Raises ``CommandError`` if none does."""
+    if wanted is None:
+        return None
+    fitting = {name for name in known if name == wanted or wanted in name or fnmatchcase(name, wanted)}
+    if not fitting:
+        raise CommandError(f"No text was embedded by '{wanted}'. Embedded by: {', '.join(sorted({*known})) or 'none'}.")
+    return fitting
 
 
 def _of_team() -> Source:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
+from gptcache_magics.lookup.embedding_uses import embedded_totals
 from gptcache_magics.lookup.options import MATCHING, configured, recorded_rules
 from gptcache_magics.semantic.options import searchable
 from gptcache_magics.store.protocol import team_behind
@@ -92,7 +93,7 @@ def status() -> Status:
     if current is not cache:
         name = type(current).__name__ if current is not None else "set_llm_cache(None)"
         warnings.append(f"{name} replaced this cache as LangChain's global cache. Take it back: %gptcache on")
-    run = run_totals(source) or "no lookups yet"
+    run = run_totals(source)
     budget = cache.ledger.budget
     if budget is not None and budget.unknown:
         warnings.append(f"{budget.incomplete}.")
@@ -109,7 +110,7 @@ def status() -> Status:
         else f"{source.where} ({_content(cache.store)})",
         ", ".join([source.mode, *_options(cache)]),
         _match(cache),
-        run,
+        " · ".join(filter(None, (run, embedded_totals(cache.ledger.embeddings.recent)))) or "no lookups yet",
         " ".join(warnings) or "none",
         _team(cache.store),
         _not_stored(cache),
@@ -160,9 +161,11 @@ def _content(store: Store) -> str:
     """Return what a store holds, or why it cannot be read."""
     try:
         entries, size = store.count()
+        embeddings, taken = store.count_embeddings()
     except StoreError as error:
         return str(error)
-    return f"{counted(entries, 'entry')}, {byte_size(size)}"
+    content = f"{counted(entries, 'entry')}, {byte_size(size)}"
+    return f"{content}; {counted(embeddings, 'embedding')}, {byte_size(taken)}" if embeddings else content
 
 
 def _match(cache: GPTCache) -> str:

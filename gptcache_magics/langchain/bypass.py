@@ -27,6 +27,7 @@ from gptcache_magics.identity.unreadable import Unreadable
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.langchain.captured import declines, sends_with_httpx
 from gptcache_magics.langchain.failure import NOTHING, charged
+from gptcache_magics.lookup.embedding_uses import serves_embeddings
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Configuration, Usage
@@ -48,6 +49,8 @@ LOCAL_EMBEDDINGS: Final = frozenset(
     }
 )
 """LangChain's embedders that compute on this machine, or leave the work to one that is asked itself."""
+HTTP_EMBEDDINGS: Final = ("langchain_cohere.", "langchain_google_genai.", "langchain_ollama.", "langchain_openai.")
+"""Modules of LangChain's embedders that ask through an SDK whose requests are seen."""
 PARSE_ERRORS: Final = frozenset({"ValidationError", "JSONDecodeError", "OutputParserException"})
 FINISH_ERRORS: Final = frozenset({"LengthFinishReasonError", "ContentFilterFinishReasonError"})
 """Errors of the OpenAI SDK: the answer to parse was not whole."""
@@ -94,8 +97,10 @@ class BypassWatch:
             self._refuse(call(), reason, scope)
 
     def embedding_begins(self, embeddings: Any, method: str) -> None:
-        """Refuse to embed in ``replay``: embeddings are not recorded."""
+        """Refuse to embed in ``replay``, unless the class sends requests that the SDKs' face answers or refuses."""
         if self._ledger.settings.now().mode != "replay" or not self._in_charge():
+            return
+        if self._sends_to_us(embeddings):
             return
         from gptcache_magics.semantic.embedders.langchain import EMBEDDING
 
@@ -112,6 +117,14 @@ class BypassWatch:
         """Return whether what these methods send is looked up where it is sent."""
         looks_up = self._ledger.settings.sdks and not declines(call.model, self._cache())
         return looks_up and sends_with_httpx(call.model, *methods)
+
+    def _sends_to_us(self, embeddings: Any) -> bool:
+        """Return whether the requests of an embedder are answered, or refused, text by text."""
+        store, settings = getattr(self._cache(), "store", None), self._ledger.settings
+        known = any(each.__module__.startswith(HTTP_EMBEDDINGS) for each in type(embeddings).__mro__)
+        if not known or store is None or not self.in_charge or not settings.sdks:
+            return False
+        return serves_embeddings(store, settings.options, "replay")
 
     def _in_charge(self) -> bool:
         return self.in_charge or get_llm_cache() is self._cache()

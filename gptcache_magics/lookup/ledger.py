@@ -25,6 +25,7 @@ from gptcache_magics.errors import StoreError, StoreLockedError
 from gptcache_magics.log import tell
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.lookup.causes import Causes
+from gptcache_magics.lookup.embedding_uses import Embedded, EmbeddingUses
 from gptcache_magics.settings import CELL, Scope, Settings
 from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
@@ -59,6 +60,7 @@ class Ledger:
         self.failures = 0
         """Number of errors inside the cache that no call noticed."""
         self._store = store
+        self.embeddings = EmbeddingUses(store)
         self.settings = settings
         self.budget: Budget | None = None
         """The budget of the run, if it has one."""
@@ -155,6 +157,12 @@ class Ledger:
         self._add(lookup, configuration)
         return lookup
 
+    def embedded(self, embedded: Embedded) -> None:
+        """Count texts that were embedded, of the running cell."""
+        self.embeddings.add(self.run, embedded)
+        if (self._thread is None or self._wake.empty()) and self._started():
+            self._wake.put(None)
+
     def paid(self, lookup: Lookup, seconds: float, usage: Usage, reason: Reason | None) -> None:
         """Complete a miss with the cost of the model's answer, and with the reason if the answer was not stored."""
         lookup.seconds, lookup.usage = seconds, usage
@@ -220,6 +228,7 @@ class Ledger:
 
     def flush(self) -> None:
         """Write the pending lookups. If the store cannot be written, they stay pending, within a bound."""
+        self._flush_embeddings()
         with self._lock:
             if self._store.readonly:
                 self._pending.clear()
@@ -251,6 +260,17 @@ class Ledger:
                 self.locked = True
             else:
                 self.failed(error, "writing lookups")
+        self._keep_within()
+
+    def _flush_embeddings(self) -> None:
+        """Write the figures about embeddings, or leave them to the next try."""
+        try:
+            self.embeddings.flush()
+        except StoreLockedError:
+            self.locked = True
+            self._wake.put(None)
+        except StoreError as error:
+            self.failed(error, "writing figures of embeddings")
         self._keep_within()
 
     def _keep_few(self) -> None:

@@ -66,7 +66,7 @@ OPTION: Final = re.compile(r"^(?:on: )?--([a-z-]+)")
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match), "only": get_args(Only)}
 IN_ENVIRONMENT: Final = ("mode", "match")
 """Options that the environment may name for a new cache."""
-IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore")
+IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore", "embeddings")
 """Options that need a store of ours."""
 MATCHING: Final = ("match", "threshold", "embedder", "any-temperature", "template")
 ACTIONS: Final = ("reembed", "wait")
@@ -97,6 +97,7 @@ class Given:
     ignore: tuple[str, ...] | None
     only: Only | None
     matching: MatchOptions
+    embeddings: bool | None = None
 
     def set(self, cache: Adjustable) -> str:
         """Set the options of a cache. Returns a sentence about matching by meaning, empty if nothing is said of it."""
@@ -116,6 +117,8 @@ class Given:
             options = replace(options, ignore=self.ignore)
         if self.only is not None:
             options = replace(options, only=None if self.only == NONE else self.only)
+        if self.embeddings is not None:
+            options = replace(options, embeddings=self.embeddings)
         cache.settings.options = options
         if self.ignore:
             cache.read_earlier()
@@ -131,8 +134,9 @@ class Given:
         words.pop("mode", None)
         if self.matching.match == "exact":
             words = {name: value for name, value in words.items() if name not in MATCHING}
-        if self.keep_cut_off is False:
-            words.pop("keep-cut-off", None)
+        for name, flag in (("keep-cut-off", self.keep_cut_off), ("embeddings", self.embeddings)):
+            if flag is False:
+                words.pop(name, None)
         return {name: value for name, value in words.items() if value != NONE}
 
     def check_for_python(self, *, external: bool) -> None:
@@ -196,6 +200,7 @@ def read(
     keep_cut_off: bool | None = None,
     ignore: str | Sequence[str] | None = None,
     only: Only | None = None,
+    embeddings: bool | None = None,
 ) -> Given:
     """Read the options of ``on``, which says what they mean; None and False are not given.
 
@@ -209,7 +214,11 @@ def read(
             check_choice(name, value, CHOICES[name])
     if samples is not None:
         check_number("samples", samples)
-    for name, flag in (("any_temperature", any_temperature), ("keep_cut_off", keep_cut_off)):
+    for name, flag in (
+        ("any_temperature", any_temperature),
+        ("keep_cut_off", keep_cut_off),
+        ("embeddings", embeddings),
+    ):
         if flag is not None:
             check_flag(name, flag)
     seconds = None if ttl in (None, NONE) else seconds_of(str(ttl), "--ttl takes a time such as 12h or 7d")
@@ -228,10 +237,11 @@ def read(
         "keep-cut-off": NO if keep_cut_off is False else keep_cut_off,
         "ignore": None if rules is None else ",".join(rules) or NONE,
         "only": only,
+        "embeddings": NO if embeddings is False else embeddings,
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
-    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, only, matching)
+    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, only, matching, embeddings)
 
 
 def read_for_python(*, mark_hits: bool | None, external: bool, **options: Any) -> Given:

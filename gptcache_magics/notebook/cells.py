@@ -26,6 +26,7 @@ from gptcache_magics.commands._cell import CELL_LINE, wants_help
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
+from gptcache_magics.lookup.embedding_uses import embedded_totals
 from gptcache_magics.notebook.badge import Remarks, show_badge
 from gptcache_magics.settings import CELL, NOTEBOOK, Cell, Scope
 from gptcache_magics.store.postgres.address import without_password
@@ -57,7 +58,7 @@ class _Run(Cell):
     """Whether the run is a call of the magic, and not a cell of IPython's."""
     began_before: bool = False
     """Whether the run loaded the extension, so that its first events went by."""
-    began_with: tuple[Ledger | None, int] = None, 0
+    began_with: tuple[Ledger | None, int, int] = None, 0, 0
     """The log of the cache that was on when the run began, and its number of lookups."""
     placed: list[str] = field(default_factory=list)
     """Environment variables that hold a placeholder until the run ends."""
@@ -157,7 +158,7 @@ class Cells:
         if outer is not None:
             run.within(outer)
         ledger = controller.cache.ledger if controller.cache is not None else None
-        run.began_with = ledger, ledger.noted if ledger is not None else 0
+        run.began_with = (ledger, ledger.noted, ledger.embeddings.noted) if ledger is not None else (None, 0, 0)
         self._runs.append(run)
         CELL.set(run)
         return run
@@ -225,19 +226,21 @@ class Cells:
         cache = controller.cache
         if cache is None:
             return
-        ledger, (began_with, before) = cache.ledger, run.began_with
-        before = before if ledger is began_with else 0
-        if ledger.noted == before:
+        ledger, (began_with, before, embedded) = cache.ledger, run.began_with
+        before, embedded = (before, embedded) if ledger is began_with else (0, 0)
+        requests = ledger.embeddings.of_cell(run.execution_count, ledger.embeddings.noted - embedded)
+        if ledger.noted == before and not requests:
             return
         ledger.flush()
         if not cache.settings.config.badge or not (self.seen or getattr(self._shell, "kernel", None) is None):
             return
         recent = list(ledger.recent)
         noted = ledger.noted - before  # counted last: another cell may note a lookup meanwhile
-        recent = recent[-noted:]
+        recent = recent[-noted:] if noted else []
         lookups = [each for each in recent if each.execution_count == run.execution_count]
         totals = cell_totals(lookups, ledger, time.monotonic() - run.began)
         of = f", the last {len(lookups):,} of {noted:,} lookups" if noted > len(recent) else ""
+        totals = " · ".join(filter(None, (totals, embedded_totals(requests))))
         if totals:
             show_badge(" · ".join([f"gptcache{of}: {totals}", *self._remarks.about(lookups, cache)]))
 

@@ -214,7 +214,9 @@ class LockedController(Controller):
             self.turned_on.watch.in_charge = False
         cache = _OpenCache(store, self.days)
         cache.ledger.journal = self.journal
-        self.recorded.update(*(each.environment.split() for each in store.configurations()))
+        self.recorded.update(
+            *(each.environment.split() for each in [*store.configurations(), *store.embedding_models()])
+        )
         self._install(cache)
         self.set_mode("replay")
 

@@ -8,13 +8,16 @@ from typing import Any, Protocol
 
 from gptcache_magics.errors import CacheMiss, EmbeddingMiss
 from gptcache_magics.lookup.cache import RequestCache
+from gptcache_magics.lookup.embedding_uses import serves_embeddings
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.running import running
 from gptcache_magics.protocols import PROTOCOLS, protocol_of
 from gptcache_magics.protocols.base import NotRead
 from gptcache_magics.protocols.base import Protocol as API
 from gptcache_magics.protocols.body import body_of
+from gptcache_magics.protocols.embeddings import is_embedding
 from gptcache_magics.sdk.dspy_calls import CALL
+from gptcache_magics.sdk.embeddings import EmbeddingExchange, read_embeddings
 from gptcache_magics.sdk.exchange import Exchange
 from gptcache_magics.sdk.libraries import Library, library_behind, library_of
 from gptcache_magics.sdk.past import EMBEDDINGS, unkept
@@ -23,7 +26,7 @@ from gptcache_magics.sdk.responses import Place, refusal
 from gptcache_magics.sdk.retries import Retries
 from gptcache_magics.semantic.embedders.langchain import EMBEDDING
 from gptcache_magics.settings import Mode, Scope
-from gptcache_magics.store.protocol import Outcome
+from gptcache_magics.store.protocol import Outcome, Store
 from gptcache_magics.store.reasons import Kind, Reason, sentence
 
 __all__ = ["Capture", "Way"]
@@ -32,10 +35,10 @@ __all__ = ["Capture", "Way"]
 class Way(Protocol):
     """The way that a request takes in place of being sent."""
 
-    def send(self, ask: Callable[[], Any]) -> Any:
-        """Return the response; ``ask`` sends the request."""
+    def send(self, ask: Callable[..., Any]) -> Any:
+        """Return the response; ``ask`` sends the request, or another that it is given."""
 
-    async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+    async def asend(self, ask: Callable[..., Awaitable[Any]]) -> Any:
         """Return the response without blocking the event loop."""
 
 
@@ -63,8 +66,8 @@ class Capture:
         Returns the scope of a lookup that is made now.
     """
 
-    def __init__(self, requests: RequestCache, ledger: Ledger, scope: Callable[[], Scope]) -> None:
-        self._requests, self._ledger, self._scope = requests, ledger, scope
+    def __init__(self, requests: RequestCache, ledger: Ledger, scope: Callable[[], Scope], store: Store) -> None:
+        self._requests, self._ledger, self._scope, self._store = requests, ledger, scope, store
         self._retries = Retries()
 
     @property
@@ -88,7 +91,7 @@ class Capture:
             return None
         path = http.url.path
         api = protocol_of(path)
-        what = "" if api is not None else unkept(path)
+        what = "" if api is not None else EMBEDDINGS if is_embedding(path) else unkept(path)
         if api is None and not what:
             return None
         sender = library_of(http.headers.get("user-agent", ""), self._ledger.settings.user_agents)
@@ -100,6 +103,8 @@ class Capture:
         if running() is not None and scope.mode != "replay":
             return None  # who made the call that runs has looked it up
         place = Place(library, client, http, stream=stream)
+        if is_embedding(path) and serves_embeddings(self._store, self._ledger.settings.options, scope.mode):
+            return self._embeddings(place, sender, scope)
         try:
             asked = _asked(api, sender, http) if api is not None else None
             what = what or (asked.goes_past if asked is not None else "")
@@ -122,6 +127,18 @@ class Capture:
             identity = identity.sample(settings.sample(identity.key, scope.samples))
         call = SDKCall(asked.streams, asked.answers)
         return SDKRequest(identity, scope, call, asked=asked, face=asked.library.name)
+
+    def _embeddings(self, place: Place, sender: Library, scope: Scope) -> Way | None:
+        """Return the way of a request for embeddings."""
+        counts_bookkeeping = self._ledger.settings.config.count_bookkeeping
+        try:
+            request = read_embeddings(place.http, sender, counts_bookkeeping=counts_bookkeeping)
+        except NotRead as not_read:
+            reason = Reason(Kind.NOT_CACHED, f"embeddings: {not_read}")
+            return self._past(place, sender, reason, scope, str(not_read))
+        except Exception as error:
+            return self._past(place, sender, self._ledger.failed(error, "reading a request"), scope, "")
+        return EmbeddingExchange(self._store, self._ledger, scope, request, place)
 
     def _past(self, place: Place, sender: Library, reason: Reason, scope: Scope, what: str) -> Way | None:
         """Note a request that goes past the cache; refuse it in ``replay``."""

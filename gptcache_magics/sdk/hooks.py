@@ -127,7 +127,7 @@ def _send(wrap: Wrap) -> Callable[..., Any]:
         way = None if capture is None else capture.way(library, client, request, stream=stream)
         if way is None:
             return original(client, request, stream=stream, **kwargs)
-        return way.send(lambda: original(client, request, stream=stream, **kwargs))
+        return way.send(lambda other=request: original(client, other, stream=stream, **kwargs))
 
     return send
 
@@ -140,7 +140,7 @@ def _asend(wrap: Wrap) -> Callable[..., Any]:
         way = None if capture is None else capture.way(library, client, request, stream=stream)
         if way is None:
             return await original(client, request, stream=stream, **kwargs)
-        return await way.asend(lambda: original(client, request, stream=stream, **kwargs))
+        return await way.asend(lambda other=request: original(client, other, stream=stream, **kwargs))
 
     return send
 

@@ -15,7 +15,7 @@ from gptcache_magics.protocols.base import Protocol
 from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.request import Asked
 
-__all__ = ["HIT", "REFUSED", "Place", "hit", "refusal"]
+__all__ = ["HIT", "REFUSED", "Place", "hit", "made", "refusal"]
 
 HIT: Final = "x-gptcache"
 """Header of a hit; its value is the id of the entry."""
@@ -45,19 +45,20 @@ def hit(place: Place, asked: Asked, answer: Answer) -> Any:
         content, kind = answer.protocol.unfold(answer.whole, asked.body), answer.protocol.stream_type
     else:
         content, kind = orjson.dumps(answer.whole), "application/json"
-    return _made(place, 200, {"content-type": kind, **headers}, content)
+    return made(place, 200, {"content-type": kind, **headers}, content)
 
 
 def refusal(place: Place, protocol: Protocol, error: CacheMiss | BudgetReached) -> Any:
     """Return a refusal as an error of the provider: the library raises its own exception with our sentence."""
     name = type(error).__name__
     content = orjson.dumps(protocol.error(name, f"{name}: {error}", REFUSED))
-    made = _made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
-    made.extensions[EXTENSION] = error
-    return made
+    response = made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
+    response.extensions[EXTENSION] = error
+    return response
 
 
-def _made(place: Place, status: int, headers: dict[str, str], content: bytes) -> Any:
+def made(place: Place, status: int, headers: dict[str, str], content: bytes) -> Any:
+    """Return a response with a body, as the client of a library would have received it."""
     library = place.library
     made = library.Response(
         status,

@@ -1,4 +1,4 @@
-"""The protocols of stores: five small ones, and ``Store``, which is all of them.
+"""The protocols of stores: six small ones, and ``Store``, which is all of them.
 
 Every method may be called from any thread; failures raise ``StoreError``. A new store begins with ``AnswerStore``:
 :mod:`.partial` keeps in memory what such a store lacks. A store is given :mod:`.records` and gives back :mod:`.rows`.
@@ -10,7 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
-from gptcache_magics.store.records import Configuration, Entry, Found, Lookup, Match, Outcome, Period, Selection, Usage
+from gptcache_magics.store.records import (
+    Configuration,
+    Embedding,
+    EmbeddingUse,
+    Entry,
+    Found,
+    Lookup,
+    Match,
+    Outcome,
+    Period,
+    Selection,
+    Usage,
+)
 from gptcache_magics.store.rows import (
     Content,
     EarlierAnswer,
@@ -38,6 +50,9 @@ __all__ = [
     "Content",
     "EarlierAnswer",
     "EmbedderUse",
+    "Embedding",
+    "EmbeddingStore",
+    "EmbeddingUse",
     "Entry",
     "EntryCatalog",
     "EntryRow",
@@ -257,7 +272,42 @@ class LabelStore(Protocol):
 
 
 @runtime_checkable
-class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, Protocol):
+class EmbeddingStore(Protocol):
+    """Keeps what embedders said of texts for the user, and how often. No entry is one of them."""
+
+    def get_embeddings(self, keys: Sequence[str]) -> Mapping[str, Embedding]:
+        """Return the embeddings that are stored under these keys, but for expired ones. Never writes."""
+
+    def find_embeddings(self, portable: str, digests: Sequence[str]) -> Mapping[str, Embedding]:
+        """Return embeddings by their digests, of all configurations with this portable key.
+
+        One of which there are two with different vectors is left out.
+        """
+
+    def put_embeddings(self, embeddings: Iterable[Embedding], models: Iterable[Configuration]) -> int:
+        """Store embeddings durably, in place of those under their keys. Return how many are new or changed."""
+
+    def record_embeddings(self, uses: Iterable[EmbeddingUse], used: Mapping[str, float]) -> None:
+        """Write figures, in place of earlier ones of their place, and when the embeddings of keys were used."""
+
+    def embedding_uses(self, period: Period) -> Sequence[EmbeddingUse]:
+        """Return the figures of a period, of which only ``run`` and ``after`` count."""
+
+    def embedding_models(self) -> Sequence[Configuration]:
+        """Return the configurations that embedded."""
+
+    def each_embedding(self) -> Iterator[Embedding]:
+        """Yield all embeddings that are not expired, by configuration and key, but for damaged ones."""
+
+    def count_embeddings(self) -> tuple[int, int]:
+        """Return the number of embeddings and their bytes."""
+
+    def clear_embeddings(self) -> int:
+        """Remove all embeddings for good. Return the number removed."""
+
+
+@runtime_checkable
+class Store(AnswerStore, EntryCatalog, LookupLog, VectorStore, LabelStore, EmbeddingStore, Protocol):
     """Everything that tables, commands and matching by meaning need."""
 
     @property

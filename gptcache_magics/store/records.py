@@ -16,7 +16,8 @@ from typing import Any, Literal
 from gptcache_magics.store.reasons import Near, Reason
 
 __all__ = [
-    *("Configuration", "Entry", "Found", "Lookup", "Match", "Outcome", "Period", "Selection", "Usage"),
+    *("Configuration", "Embedding", "EmbeddingUse", "Entry", "Found", "Lookup", "Match", "Outcome", "Period"),
+    *("Selection", "Usage"),
     "parameters_of",
 ]
 
@@ -231,3 +232,45 @@ class Selection:
     """Moment by which the entries have expired."""
     prompt_digest: str | None = None
     shape: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What an embedder said of one text."""
+
+    key: str
+    model: str
+    """Key of the configuration that was asked."""
+    sent: str
+    """JSON of the text, or of its tokens, as it was sent."""
+    digest: str
+    """blake2b-64 over API and text: the same for every address of a provider."""
+    vector: bytes
+    """The answer about this text, packed (:mod:`gptcache_magics.protocols.embeddings.vectors`)."""
+    rest: str
+    """JSON of the answer without what it says of the texts."""
+    created: float
+    tokens: int | None = None
+    """Tokens of the text; those of several that were sent together are told apart by their lengths."""
+    expires: float | None = None
+
+
+@dataclass(slots=True)
+class EmbeddingUse:
+    """The texts that one process had embedded in one run on one day by one configuration."""
+
+    run: str
+    process: int
+    day: str
+    model: str
+    """Key of the configuration."""
+    at: float
+    """When the latest of them was asked for."""
+    texts: int = 0
+    hits: int = 0
+    """Number of texts whose vectors were stored before, or asked for twice in one request."""
+    sent: int = 0
+    """Number of texts that were sent to the provider."""
+    tokens: int = 0
+    """Tokens that were paid for."""
+    saved_tokens: int = 0

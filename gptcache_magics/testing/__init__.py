@@ -13,10 +13,11 @@ with an empty store of your kind::
 
 import pytest
 
-for _name in ("answers", "entries", "lookups", "vectors", "labels", "stores"):
+for _name in ("answers", "entries", "lookups", "vectors", "labels", "embeddings", "stores"):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")  # so that a broken promise shows the values that broke it
 
 from gptcache_magics.testing.answers import AnswerStoreContract  # noqa: E402
+from gptcache_magics.testing.embeddings import EmbeddingStoreContract  # noqa: E402
 from gptcache_magics.testing.entries import EntryCatalogContract  # noqa: E402
 from gptcache_magics.testing.labels import LabelStoreContract  # noqa: E402
 from gptcache_magics.testing.lookups import LookupLogContract  # noqa: E402
@@ -25,6 +26,7 @@ from gptcache_magics.testing.vectors import VectorStoreContract  # noqa: E402
 
 __all__ = [
     "AnswerStoreContract",
+    "EmbeddingStoreContract",
     "EntryCatalogContract",
     "LabelStoreContract",
     "LookupLogContract",

@@ -10,6 +10,7 @@ import pytest
 from gptcache_magics.store.protocol import Configuration, Entry, Near, Period, Selection, Store
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.testing.answers import AnswerStoreContract
+from gptcache_magics.testing.embeddings import EmbeddingStoreContract
 from gptcache_magics.testing.entries import EntryCatalogContract
 from gptcache_magics.testing.labels import LabelStoreContract
 from gptcache_magics.testing.lookups import LookupLogContract
@@ -36,7 +37,12 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    AnswerStoreContract, EntryCatalogContract, LookupLogContract, VectorStoreContract, LabelStoreContract
+    AnswerStoreContract,
+    EntryCatalogContract,
+    LookupLogContract,
+    VectorStoreContract,
+    LabelStoreContract,
+    EmbeddingStoreContract,
 ):
     """The promises of ``gptcache_magics.store.protocol.Store``.
 

@@ -19,6 +19,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.conditions import where_entries, where_lookups
 from gptcache_magics.store.postgres.connections import COMMAND_SECONDS, PATIENT_SECONDS, Connections
 from gptcache_magics.store.postgres.contexts import large_contexts
+from gptcache_magics.store.postgres.embeddings import NoEmbeddings
 from gptcache_magics.store.postgres.greeting import greet
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.records import LargeContext
@@ -85,7 +86,7 @@ _SPACES: Final = f"""WITH RECURSIVE found AS (SELECT min(space) AS space FROM gp
     SELECT space FROM found WHERE space IS NOT NULL LIMIT {NAMED}"""
 
 
-class TeamTables:
+class TeamTables(NoEmbeddings):
     """The tables of one space of a team's store. Every method may be called from any thread.
 
     A method raises ``StoreError`` if the server does not answer within half a minute, and whatever ``open`` raises.

@@ -13,6 +13,7 @@ import time
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
+from gptcache_magics.store.sqlite.embedding_tables import embedding_bytes, evict_embeddings
 from gptcache_magics.store.sqlite.live import LIVE, generations
 from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
 from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
@@ -62,6 +63,8 @@ class Kept(NamedTuple):
     """Factor by which the bytes of entries count."""
     number: int
     """Number of live entries."""
+    embeddings: int = 0
+    """Bytes of embeddings."""
 
     @property
     def live(self) -> float:
@@ -78,12 +81,18 @@ class SQLiteEviction(SQLiteRemoval):
     """The part of an SQLite store that keeps it within a size."""
 
     def evict(self, limit: int) -> int:
-        """Remove entries unused for longest, but never pinned ones, until what is kept takes ``limit`` bytes."""
+        """Remove entries unused for longest, but never pinned ones, until what is kept takes ``limit`` bytes.
+
+        Embeddings count, too, and go first: each costs less than an answer to buy again.
+        """
         kept = self._connections.read(lambda db: _kept(db, limit))
-        if kept.total <= limit:
+        if kept.total + kept.embeddings <= limit:
             return 0
+        over, number = kept.total + kept.embeddings - limit, 0
         try:
-            return self._evict(kept, kept.total - limit)
+            if kept.embeddings:
+                number, over = self._evict_embeddings(over)
+            return number + (self._evict(kept, over) if over > 0 else 0)
         finally:
             self._recent.clear()
             self._sweep()
@@ -102,6 +111,16 @@ class SQLiteEviction(SQLiteRemoval):
                 break
             evicted, over = evicted + number, over - freed
         return evicted
+
+    def _evict_embeddings(self, over: float) -> tuple[int, float]:
+        """Delete the embeddings unused for longest. Return their number, and the bytes that are still too many."""
+        end, evicted = time.monotonic() + SECONDS, 0
+        more = True
+        while more and over > 0 and time.monotonic() < end:
+            number, freed = self._step(partial(evict_embeddings, over), LOOKED_AT)
+            evicted, over, more = evicted + number, over - freed, number > 0
+            time.sleep(PAUSE_SECONDS)
+        return evicted, over
 
     def _evict_history(self, over: float, end: float) -> float:
         """Delete the oldest earlier answers. Return their bytes."""
@@ -126,10 +145,12 @@ def _kept(db: sqlite3.Connection, limit: int) -> Kept:
     history = rows and rows * db.execute(f"SELECT avg(length(CAST(answer AS BLOB))) FROM ({newest})").fetchone()[0]
     used, more, filled = (db.execute("PRAGMA page_count").fetchone()[0] - free_pages(db)), 0.0, 1.0
     used *= db.execute("PRAGMA page_size").fetchone()[0]
+    embeddings = embedding_bytes(db)
+    used -= embeddings
     first, last = db.execute(LOOKUP_ENDS).fetchone()
     if used > limit + OWN_BYTES + (last - first + 1) * LOOKUP_BYTES:
         more, filled = (db.execute(_SAMPLE).fetchone()[0] or 0) + ROW_BYTES, FILLED
-    return Kept(round(entries), round(removed), round(history), more, filled, round(number))
+    return Kept(round(entries), round(removed), round(history), more, filled, round(number), embeddings)
 
 
 def _evict(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:

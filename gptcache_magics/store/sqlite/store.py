@@ -16,11 +16,12 @@ from typing import Final, TypeVar
 
 from gptcache_magics import fork
 from gptcache_magics.errors import NotWrittenYetError, StoreError, StoreLockedError
-from gptcache_magics.store.protocol import Configuration, Entry, Found, Selection
+from gptcache_magics.store.protocol import Configuration, Embedding, Entry, Found, Selection
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.store.sqlite.connections import Connections
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.database import store_folder
+from gptcache_magics.store.sqlite.embeddings import SQLiteEmbeddings
 from gptcache_magics.store.sqlite.eviction import SQLiteEviction
 from gptcache_magics.store.sqlite.live import COPIED
 from gptcache_magics.store.sqlite.lookups import SQLiteLookups
@@ -51,7 +52,7 @@ LATE_KEPT: Final = 1_000
 """Most answers to hold while another process keeps the file locked."""
 
 
-class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
+class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors, SQLiteEmbeddings):
     """Entries and lookups in ``where/cache.db``, or in memory only for ``:memory:``."""
 
     def __init__(self, where: str | Path) -> None:
@@ -65,6 +66,7 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
         self._sweeper = Sweeper(folder, self._connections)
         self._late: dict[str, tuple[Entry, Configuration]] = {}
         """The answers that wait for a locked file, by key: the next transaction writes them."""
+        self._late_embeddings: dict[str, tuple[Embedding, Sequence[Configuration]]] = {}
         fork.in_child(self._leave_late)
 
     @property
@@ -106,20 +108,26 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
         StoreError
             If the file stays locked. The answers are given up, and the sentence says how many.
         """
-        if not self._late:
+        if not self._late and not self._late_embeddings:
             return
         self._connections.try_again()
         try:
             self._write(lambda db: None)
         except StoreError as error:  # after an interrupt, they wait until this process ends
-            given_up = counted(len(self._late), "answer")
+            waited = ((len(self._late), "answer"), (len(self._late_embeddings), "embedding"))
+            given_up = " and ".join(counted(number, noun) for number, noun in waited if number)
             self._late.clear()
+            self._late_embeddings.clear()
             atexit.unregister(self._settle_at_exit)
             raise StoreError(f"{given_up} could not be written. {error}") from error
 
     def _leave_late(self) -> None:
         """Leave the answers that wait to the parent of a forked child."""
-        self._late = {}
+        self._late, self._late_embeddings = {}, {}
+
+    def _write_at_exit(self) -> None:
+        if not self._late and not self._late_embeddings:
+            atexit.register(self._settle_at_exit)
 
     def _settle_at_exit(self) -> None:
         try:
@@ -186,8 +194,7 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
         except StoreLockedError as locked:
             if len(self._late) >= LATE_KEPT:
                 raise
-            if not self._late:
-                atexit.register(self._settle_at_exit)
+            self._write_at_exit()
             self._late[entry.key] = entry, configuration
             self._recent.replace(found, forgotten)
             raise NotWrittenYetError(str(locked)) from locked
@@ -202,9 +209,10 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
 
         Another thread or process may have stored a newer answer meanwhile, which stays.
         """
-        late = dict(self._late)
+        late, embeddings = dict(self._late), dict(self._late_embeddings)
 
         def with_late(db: sqlite3.Connection) -> T:
+            self._put_late(db, embeddings)
             for entry, configuration in late.values():
                 stored = self._old(db, entry.key)
                 if stored is not None and stored.created > entry.created:
@@ -214,11 +222,14 @@ class SQLiteStore(SQLiteEviction, SQLiteTables, SQLiteLookups, SQLiteVectors):
                 self._put(db, entry)
             return work(db)
 
-        result = self._connections.write(with_late if late else work, patient=patient)
+        result = self._connections.write(with_late if late or embeddings else work, patient=patient)
         for key, written in late.items():
             if self._late.get(key) is written:
                 del self._late[key]
-        if late and not self._late:
+        for key, put in embeddings.items():
+            if self._late_embeddings.get(key) is put:
+                del self._late_embeddings[key]
+        if (late or embeddings) and not self._late and not self._late_embeddings:
             atexit.unregister(self._settle_at_exit)
         return result
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.support.provider_server import anthropic, cohere, google, ollama, openai
+from tests.support.provider_server import anthropic, cohere, embeddings, google, ollama, openai
 from tests.support.provider_server.answers import Answer, Json, Mind, answer_to
 
 __all__ = ["CHAT_MODELS", "COMPLETION_MODELS", "KEY", "Model", "ProviderServer"]
@@ -124,6 +124,11 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             path = _SAME.sub("/v1", urlsplit(self.path).path)  # a client with a proxy sends the whole URL
+            vectors = embeddings.embedded(path, body)
+            if vectors is not None:
+                _, failure = server.accept(body)
+                time.sleep(server.delay)
+                return self._send(failure or 200, _error(path, failure) if failure else vectors)
             asked = google.PATH.fullmatch(path)
             if path not in ROUTES and asked is None:
                 return self._send(404, _error(path, 404))

@@ -1,0 +1,70 @@
+"""The tables of embeddings in the SQLite file, and what they take of the size that a store may have."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+__all__ = ["EMBEDDINGS", "embedding_bytes", "evict_embeddings"]
+
+EMBEDDINGS: Final = (
+    """CREATE TABLE embedding (
+        id INTEGER PRIMARY KEY,          -- first 64 bits of the key, signed
+        key BLOB NOT NULL,
+        model BLOB NOT NULL,
+        digest INTEGER NOT NULL,
+        sent TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        rest TEXT NOT NULL,
+        created REAL NOT NULL,
+        tokens INTEGER,
+        expires REAL,
+        used REAL,
+        bytes INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+    )""",
+    "CREATE INDEX embedding_by_digest ON embedding (digest)",
+    "CREATE INDEX embedding_by_model ON embedding (model, key)",
+    # From this index alone: what is unused for longest, and the size of all.
+    "CREATE INDEX embedding_by_use ON embedding (coalesce(used, created), bytes)",
+    """CREATE TABLE embedding_model (
+        key BLOB PRIMARY KEY,
+        portable BLOB NOT NULL,
+        configuration TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE embedding_use (
+        run TEXT NOT NULL,
+        process INTEGER NOT NULL,
+        day TEXT NOT NULL,
+        model BLOB NOT NULL,
+        at REAL NOT NULL,
+        texts INTEGER NOT NULL,
+        hits INTEGER NOT NULL,
+        sent INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        saved_tokens INTEGER NOT NULL,
+        PRIMARY KEY (run, process, day, model)
+    ) WITHOUT ROWID""",
+)
+
+
+def embedding_bytes(db: sqlite3.Connection) -> int:
+    """Return what all embeddings take."""
+    size: float = db.execute("SELECT total(bytes) FROM embedding").fetchone()[0]
+    return round(size)
+
+
+def evict_embeddings(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+    """Delete the embeddings unused for longest. Return their number and bytes."""
+    rows = db.execute(
+        """SELECT id, bytes FROM embedding ORDER BY coalesce(used, created) LIMIT ?""", (most,)
+    ).fetchall()
+    taken: list[tuple[int]] = []
+    freed = 0.0
+    for id, size in rows:
+        if freed >= over:
+            break
+        freed += size
+        taken.append((id,))
+    db.executemany("DELETE FROM embedding WHERE id=?", taken)
+    return len(taken), freed
