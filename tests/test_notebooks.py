@@ -3,6 +3,7 @@
 import re
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import ipywidgets
@@ -15,6 +16,8 @@ from tests.support.processes import run
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
+FACES = {"anthropic": 5, "openai": 5, "litellm": 3, "langchain": 1}
+of_sdks = pytest.mark.skipif(find_spec("litellm") is None, reason="the extra notebook has litellm")
 MEANT_TO_FAIL = "raises-exception"
 WITHOUT_LOCAL_MODEL = "--IPKernelApp.exec_lines=import sys; sys.modules['xllamacpp'] = None"
 
@@ -142,8 +145,28 @@ def test_the_semantic_notebook_serves_by_meaning_and_names_the_guard(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.kernel
-def test_the_lesson_is_verified(tmp_path: Path) -> None:
-    done = run("-m", "gptcache_magics", "verify", NOTEBOOKS / "lesson.ipynb", folder=tmp_path)
+@of_sdks
+def test_the_notebook_of_sdks_replays_four_libraries_without_a_key(tmp_path: Path) -> None:
+    shutil.copy(NOTEBOOKS / "sdks.jsonl", tmp_path)
+    cells = executed("sdks.ipynb", tmp_path)
+
+    assert "12 entries, mode replay" in cell_with(cells, "%gptcache on")
+    assert "yesterday's answer returns" in cell_with(cells, "stream=True")
+    assert "The kernel listens." in cell_with(cells, "claude.messages.stream")
+    assert "title='Moby-Dick'" in cell_with(cells, "gpt.responses.parse")
+    faces = cell_with(cells, "stats --by face")
+    assert all(re.search(rf"^{face} +{lookups} +{lookups} ", faces, re.M) for face, lookups in FACES.items()), faces
+    (missed,) = [cell for cell in cells if MEANT_TO_FAIL in cell.metadata.get("tags", [])]
+    assert "[-one city-]{+two cities+}" in str(missed.outputs)
+    assert "14 hits, 1 miss" in cell_with(cells, "%gptcache off")
+    assert not (tmp_path / ".gptcache").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", ["lesson", pytest.param("sdks", marks=of_sdks)])
+def test_a_lesson_is_verified(tmp_path: Path, name: str) -> None:
+    done = run("-m", "gptcache_magics", "verify", NOTEBOOKS / f"{name}.ipynb", folder=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
