@@ -170,6 +170,7 @@ MINDS: Final[dict[str, Mind]] = {
     "map_reduce": _mind(_chats),
     "memory_patch": _mind(_remembers),
     "rag_ids": _mind(_chats),
+    "rag_openai": _mind(_chats),
     "react_tools": _mind(_thinks),
     "scratchpad": _mind(_acts),
     "self_consistency": _mind(_chats),

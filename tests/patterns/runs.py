@@ -35,6 +35,8 @@ class Run:
 
     calls: int
     """Number of calls that reached the server."""
+    embedded: int
+    """Number of them that asked for embeddings."""
     lookups: int
     hits: int
     misses: int
@@ -97,13 +99,16 @@ def _environment(url: str, day: date) -> dict[str, str]:
 
 
 def _ran(kernel: Kernel, pattern: str, server: ProviderServer, store: Path, options: str) -> Run:
-    calls, before = server.calls, _figures(store)
+    calls, before = len(server.requests), _figures(store)
     kernel.run(f"%gptcache on {store} {options}")
     failed = [lines[-1] for source in cells_of(pattern) for lines in kernel.run(source).tracebacks]
-    kernel.run(f"%gptcache save {store}.jsonl\n%gptcache off")
+    embeddings = "--embeddings " if "--embeddings" in options else ""
+    kernel.run(f"%gptcache save {embeddings}{store}.jsonl\n%gptcache off")
+    asked = server.requests[calls:]
+    embedded = sum(str(body.get("model")).startswith("text-embedding") for body in asked)
     figures = (_figures(store) - before).to_dict()
     rows = gm.lookups(at=store)[: figures["lookups"] + figures["bypassed"]][::-1]
-    return Run(server.calls - calls, **figures, rows=rows[ROW].to_dict("records"), failed=failed)
+    return Run(len(asked), embedded, **figures, rows=rows[ROW].to_dict("records"), failed=failed)
 
 
 def _figures(store: Path) -> "pd.Series[int]":
