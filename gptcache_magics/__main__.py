@@ -1,4 +1,4 @@
-"""Read a store or verify a notebook from a shell or a build: ``python -m gptcache_magics stats --at .gptcache``."""
+"""Run a script, read a store or verify a notebook from a shell: ``python -m gptcache_magics stats --at .gptcache``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import pairwise
 from shlex import quote
 from typing import Any, Final
 
-from gptcache_magics import commands
+from gptcache_magics import commands, run
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.lookup.options import local_folder
@@ -26,6 +26,7 @@ PROGRAM: Final = "python -m gptcache_magics"
 TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
 COMMANDS: Final = (*TABLES, "show", "why", "save")
 TEAM: Final = "team"
+RUN: Final = "run"
 LOGGED: Final = ("stats", "lookups")
 """Tables of lookups, which a bundle does not hold."""
 NEXT: Final = re.compile(r"^ *next +.*$", re.MULTILINE)
@@ -37,8 +38,10 @@ CHARACTERS: Final = 60
 """Most characters of a text in a table."""
 HELP: Final = f"""An LLM cache for notebooks you can see.
 
-  {PROGRAM} verify NOTEBOOK [--bundle FILE] [--timeout SECONDS]
-      Run a copy of the notebook from recorded answers. Exit code 0: everything was replayed; 1: something was not.
+  {PROGRAM} run SCRIPT [ARGUMENTS] [--store WHERE | --bundle FILE] [--mode MODE] [--budget MONEY]
+      Run a script with the cache on, or replay it from a bundle: {PROGRAM} run --help
+  {PROGRAM} verify NOTEBOOK|SCRIPT [--bundle FILE] [--timeout SECONDS]
+      Run it from recorded answers only. Exit code 0: everything was replayed; 1: something was not.
   {PROGRAM} stats | models | entries | lookups [--at WHERE] [--csv | --json]
       Show a table of a store: a folder (default: .gptcache), a bundle, or postgresql://… (with --space NAME).
   {PROGRAM} show ID | why NUMBER | save FILE [--at WHERE]
@@ -58,9 +61,11 @@ def main(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a console of Windows may not know every character
             stream.reconfigure(errors="replace")
-    at = _value(words, "--at")
+    at = _value(words, "--at") if words[:1] != [RUN] else ""
     there = _typed(at, _value(words, "--space"))
     try:
+        if words[:1] == [RUN]:
+            return run.main(words[1:])
         text, code = _run(words, at, there)
         print(text)  # noqa: T201
         for notice in controller.news():
@@ -100,7 +105,7 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
         raise CommandError(f"{name} is for notebooks: %load_ext gptcache_magics. In a shell: {', '.join(COMMANDS)}.")
     if name not in COMMANDS:
         raise CommandError(
-            f"No command '{name}'.{nearest(name, (*COMMANDS, TEAM, '--help', commands.VERSION))} {PROGRAM} --help"
+            f"No command '{name}'.{nearest(name, (*COMMANDS, RUN, TEAM, '--help', commands.VERSION))} {PROGRAM} --help"
         )
     parser = commands.parser(name)
     if "--help" in rest or "-h" in rest:

@@ -19,7 +19,9 @@ CELL_SECONDS: Final = 120
 
 @checked
 def verify(
-    path: Annotated[str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache", place=True, ending=".ipynb")],
+    path: Annotated[
+        str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache, or a script.py", place=True, ending=".ipynb")
+    ],
     bundle: Annotated[
         str | Path | None,
         Option(
@@ -31,18 +33,19 @@ def verify(
     ] = None,
     *,
     timeout: Annotated[
-        int, Option(metavar="SECONDS", help=f"how long one cell may take (default: {CELL_SECONDS})")
+        int, Option(metavar="SECONDS", help=f"how long a cell, or a script, may take (default: {CELL_SECONDS})")
     ] = CELL_SECONDS,
     env: Annotated[
         str | Sequence[str], Option(metavar="NAMES", help="variables that the notebook gets, with commas between them")
     ] = (),
 ) -> Report:
-    """Run a copy of a notebook from recorded answers, without network and keys, and list what is missing.
+    """Run a copy of a notebook, or a script, from recorded answers, without network and keys; list what is missing.
 
     The kernel stays in mode ``replay`` whatever the notebook says. Its Python reaches no network (not this machine
     either), and stores are read into memory: the notebook's own is left as it is. Of the environment it gets what a
     Python needs (``PATH``, ``HOME``, ``LANG``, ``PYTHON…``, ``JUPYTER…``), placeholders for keys, and what ``env``
-    names.
+    names. A script runs in this folder, as ``python -m gptcache_magics run`` runs it, whether or not it uses gptcache;
+    its misses are listed with the numbers of its lines.
 
     The notebook replays if every model call is answered. Warnings name the keys that no call needs and that held a
     placeholder, and today's date in prompts. Kernels that the notebook wants to start are refused, and it cannot verify
@@ -55,7 +58,7 @@ def verify(
     Parameters
     ----------
     path
-        The notebook; the copy runs in the folder of it.
+        The notebook, whose copy runs in the folder of it, or a script that ends with ``.py``.
     bundle
         Replay from this bundle, whatever place the notebook names.
     timeout
@@ -67,8 +70,12 @@ def verify(
 
     if controller.verifying:
         return _not_within(str(path))
-    names = env.split(",") if isinstance(env, str) else env
-    return verify_notebook(path, bundle, timeout, [name.strip() for name in names])
+    passed = [name.strip() for name in (env.split(",") if isinstance(env, str) else env)]
+    if str(path).endswith(".py"):
+        from gptcache_magics.replay.script import verify_script
+
+        return verify_script(path, bundle, timeout, passed)
+    return verify_notebook(path, bundle, timeout, passed)
 
 
 def _not_within(path: str) -> Report:

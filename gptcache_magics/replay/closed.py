@@ -72,7 +72,10 @@ def refuse_kernels(command: str | bytes | Iterable[str | bytes | os.PathLike[str
 
 def end_processes(run: str) -> None:
     """End what the notebook of a run has started, and what that has started."""
-    import psutil
+    try:
+        import psutil
+    except ImportError:  # comes with ipykernel, which scripts do not need
+        return
 
     left = [each for each in psutil.process_iter() if _started_by(each, run)]
     for each in left:

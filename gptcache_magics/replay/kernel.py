@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gptcache_magics.langchain.call import ModelCall
     from gptcache_magics.langchain.request import ModelRequest
 
-__all__ = ["LockedController", "lock", "run"]
+__all__ = ["Journal", "LockedController", "lock", "named", "reason_of", "run"]
 
 
 _REFUSED: Final = re.compile(
@@ -132,7 +132,7 @@ def _by_hand(locked: LockedController) -> type:
     return ByHand(GPTCache.__name__, (GPTCache,), {"__doc__": GPTCache.__doc__, "__module__": "gptcache_magics"})
 
 
-class _Journal(list[Lookup]):
+class Journal(list[Lookup]):
     """All lookups of the caches that were on, also those of forked children, which come through a file."""
 
     def __init__(self) -> None:
@@ -185,7 +185,7 @@ class LockedController(Controller):
     """The controller of a notebook that is being verified: the cache stays on, in mode replay."""
 
     verifying: ClassVar[bool] = True
-    journal: _Journal = field(default_factory=_Journal)
+    journal: Journal = field(default_factory=Journal)
     days: list[str] = field(default_factory=list)
     """Dates of today in prompts, as they are spelled there."""
     recorded: set[str] = field(default_factory=set)
@@ -271,14 +271,14 @@ class _Notes:
         for kind, items in told.items():
             self._told[kind] = sorted({*self._told.get(kind, ()), *_taken(items)})
         error = (result.error_before_exec or result.error_in_exec) if result is not None else None
-        named = _named(error) if error is not None else None
+        failure = named(error) if error is not None else None
         missed = [each for each in self._noted if each.outcome != "hit"]
-        if named is not None and named[0] == "embeddings":  # an SDK's request for them is a lookup, too
-            missed = [each for each in missed if each.refusal != named[2]]
+        if failure is not None and failure[0] == "embeddings":  # an SDK's request for them is a lookup, too
+            missed = [each for each in missed if each.refusal != failure[2]]
         notes = {
             "hits": sum(lookup.outcome == "hit" for lookup in self._noted),
-            "misses": [(each.execution_count, _reason(each)) for each in missed],
-            "error": named,
+            "misses": [(each.execution_count, reason_of(each)) for each in missed],
+            "error": failure,
             "recorded": sorted(self._locked.recorded),
             **self._told,
         }
@@ -297,11 +297,12 @@ def _taken(noted: list[Any]) -> list[Any]:
     return taken
 
 
-def _reason(lookup: Lookup) -> str:
+def reason_of(lookup: Lookup) -> str:
+    """Return why a lookup was not answered."""
     return lookup.refusal or ": ".join(filter(None, (sentence(lookup.reason, lookup.near), lookup.question)))
 
 
-def _named(error: BaseException) -> tuple[str, str, str]:
+def named(error: BaseException) -> tuple[str, str, str]:
     """Return the kind of an error (``miss``, ``embeddings``, ``network`` or ``error``), its type, and a sentence."""
     chain = list(_chain(error))
     name = type(error).__name__

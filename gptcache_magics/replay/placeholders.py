@@ -27,8 +27,8 @@ Told = Callable[[str], None]
 """Takes the name of a variable that was asked for, or ``getpass`` or ``input``."""
 
 
-def give(kernel: Any, told: Told) -> None:
-    """Give placeholders from now on, and tell of each."""
+def give(kernel: Any | None, told: Told) -> None:
+    """Give placeholders from now on, and tell of each; a script has no kernel."""
     _give_variables(told)
     _give_to_models(told)
     _give_to_services(told)
@@ -100,9 +100,9 @@ def _give_to_services(told: Told) -> None:
     env.get_from_env = given
 
 
-def _answer_for_the_user(kernel: Any, told: Told) -> None:
+def _answer_for_the_user(kernel: Any | None, told: Told) -> None:
     """Answer ``getpass`` and ``input``; in a ``try`` or a loop, ``input`` fails as it does without a user."""
-    ask = kernel.raw_input
+    ask = builtins.input if kernel is None else kernel.raw_input
 
     def typed(prompt: object = "") -> str:
         if _is_prepared(sys._getframe(1)):
@@ -114,7 +114,8 @@ def _answer_for_the_user(kernel: Any, told: Told) -> None:
         told("getpass")
         return PLACEHOLDER
 
-    kernel.raw_input, kernel.getpass = typed, secret
+    if kernel is not None:
+        kernel.raw_input, kernel.getpass = typed, secret
     builtins.input, getpass.getpass = typed, secret
 
 

@@ -36,6 +36,11 @@ _HINTS: Final[dict[Kind, str]] = {
     "embeddings": "Embeddings are not cached by %gptcache: LangChain's CacheBackedEmbeddings keeps them in files.",
     "timeout": "Give slow cells more time: --timeout SECONDS",
 }
+_SCRIPT_HINTS: Final[dict[Kind, str]] = {
+    "miss": "Misses: run it with the cache on, python -m gptcache_magics run SCRIPT, then save a bundle again: "
+    "%gptcache save FILE",
+    "timeout": "Give it more time: --timeout SECONDS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ class Report:
     problems: tuple[Problem, ...] = ()
     attempts: tuple[str, ...] = ()
     """Hosts that the notebook tried to reach, and whose absence it tolerated."""
+    script: bool = False
+    """Whether it is a script: the problems have the numbers of its lines in place of those of cells."""
 
     @property
     def ok(self) -> bool:
@@ -101,27 +108,30 @@ class Report:
 
     def __repr__(self) -> str:
         name = Path(self.notebook).name
-        ran = f"{counted(self.cells, 'cell')} run, {counted(self.hits, 'call')} answered"
+        ran = "" if self.script else f"{counted(self.cells, 'cell')} run, "
+        ran += f"{counted(self.hits, 'call')} answered"
         ran += f" from {Path(self.bundle).name}" if self.bundle else ""
         if self.ok:
             lines = [f"{name} replays: {ran}, none by a model."]
         else:
             kinds = Counter(each.kind for each in self._of("error"))
             reasons = ", ".join(counted(kinds[kind], *_COUNTED[kind]) for kind in get_args(Kind) if kinds[kind])
+            reasons = reasons.replace("cell", "line") if self.script else reasons
             lines = [f"{name} does not replay: {reasons}. {ran[0].upper()}{ran[1:]}."]
         for each in self._of("error"):
-            lines += [f"  {_cell(each)} {each.kind:<11} {each.first_line}".rstrip(), f"        {_message(each)}"]
+            lines += [f"  {self._place(each)} {each.kind:<11} {each.first_line}".rstrip(), f"        {_message(each)}"]
         hinted = {each.kind for each in self._of("error") if "%gptcache on --ignore" not in each.message}
-        lines += [hint for kind, hint in _HINTS.items() if kind in hinted]
+        hints = _HINTS | _SCRIPT_HINTS if self.script else _HINTS
+        lines += [hint for kind, hint in hints.items() if kind in hinted]
         if warnings := self._of("warning"):
-            lines += ["Warnings:", *(f"  {_cell(each)} {_message(each)}" for each in warnings)]
+            lines += ["Warnings:", *(f"  {self._place(each)} {_message(each)}" for each in warnings)]
         if self.attempts:
             lines.append(f"Not reached, and not needed: {', '.join(self.attempts)}")
         return printable("\n".join(lines))  # cells and their errors are foreign text
 
-
-def _cell(problem: Problem) -> str:
-    return f"{f'[{problem.cell}]' if problem.cell is not None else '[ ]':<5}"
+    def _place(self, problem: Problem) -> str:
+        number = " " if problem.cell is None else str(problem.cell)
+        return f"{f'line {number}' if self.script and problem.cell else f'[{number}]':<{9 if self.script else 5}}"
 
 
 def _message(problem: Problem) -> str:

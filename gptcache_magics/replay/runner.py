@@ -32,7 +32,7 @@ from gptcache_magics.text.code_line import telling_line
 from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.text.secret_names import is_secret
 
-__all__ = ["verify_notebook"]
+__all__ = ["TESTED", "environment", "keys_in", "last_line", "verify_notebook"]
 
 NEEDED: Final = ("nbclient", "nbformat", "ipykernel")
 KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache_magics.replay.kernel import run; run()"
@@ -40,7 +40,7 @@ KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache
 OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 _NAME: Final = re.compile(r"""["']([A-Z][A-Z0-9_]+)["']""")
 _KEY: Final = r"""["'][A-Z0-9_]+(?:KEY|TOKEN|SECRET)["']"""
-_TESTED: Final = re.compile(rf"(?:getenv|environ\.get)\(\s*{_KEY}|{_KEY} (?:not )?in ")
+TESTED: Final = re.compile(rf"(?:getenv|environ\.get)\(\s*{_KEY}|{_KEY} (?:not )?in ")
 """Finds a variable of a key that a cell tests, and that need not be set."""
 START_SECONDS: Final = 60
 GRACE_SECONDS: Final = 10
@@ -99,19 +99,19 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, p
     def attempt(placed: Sequence[str]) -> Report:
         run = _Run(_read(path), timeout)
         folder = Path(os.path.expanduser(path)).absolute().parent
-        _finish(run.execute(folder, str(bundle or ""), _environment(passed, placed)))
+        _finish(run.execute(folder, str(bundle or ""), environment(passed, placed)))
         return Report(str(path), str(bundle or ""), run.cells, run.hits, run.found(), tuple(run.attempts))
 
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    report = attempt(_keys(sources))
-    if not report.ok and any(_TESTED.search(source) for source in sources):
+    report = attempt(keys_in(sources))
+    if not report.ok and any(TESTED.search(source) for source in sources):
         # The notebook may take another way where a key is set, and was recorded without that key.
         without = attempt(())
         return without if without.ok else report
     return report
 
 
-def _keys(sources: Sequence[str]) -> list[str]:
+def keys_in(sources: Sequence[str]) -> list[str]:
     """Return the variables of keys that cells name; not those that a Python needs, such as ``JUPYTER_TOKEN``."""
     names = {name for source in sources for name in _NAME.findall(source) if KEY_VARIABLE.fullmatch(name)}
     return sorted(name for name in names if not ENVIRONMENT.fullmatch(name))
@@ -171,11 +171,11 @@ class _Run:
             problems += [] if needed or typed else [warning]
         return tuple(problems)
 
-    async def execute(self, folder: Path, bundle: str, environment: dict[str, str]) -> None:
+    async def execute(self, folder: Path, bundle: str, variables: dict[str, str]) -> None:
         """Run every cell in a new kernel."""
         kernel = _kernel(bundle)
         with TemporaryFile() as errors:
-            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=environment, stderr=errors)
+            await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=variables, stderr=errors)
             channels = kernel.client()
             try:
                 channels.start_channels()
@@ -183,11 +183,11 @@ class _Run:
                 channels.allow_stdin = False
                 await self._execute(kernel, channels)
             except RuntimeError as error:
-                raise StoreError(f"The notebook's kernel failed: {_last_line(errors) or error}") from error
+                raise StoreError(f"The notebook's kernel failed: {last_line(errors) or error}") from error
             finally:
                 channels.stop_channels()
                 await kernel.shutdown_kernel(now=True)
-                end_processes(environment[VERIFYING])
+                end_processes(variables[VERIFYING])
 
     async def _execute(self, kernel: Any, channels: Any) -> None:
         from nbclient import NotebookClient
@@ -304,7 +304,7 @@ def _kernel(bundle: str) -> Any:
     return Verified()
 
 
-def _environment(passed: Sequence[str], placed: Sequence[str]) -> dict[str, str]:
+def environment(passed: Sequence[str], placed: Sequence[str]) -> dict[str, str]:
     """Return the environment of the notebook.
 
     It holds what a Python needs of this process's environment, the variables that the user passes by name,
@@ -330,7 +330,8 @@ def _runs(cell: Any) -> bool:
     return bool(cell.source.strip()) and SKIPPED not in cell.metadata.get("tags", [])
 
 
-def _last_line(errors: IO[bytes]) -> str:
+def last_line(errors: IO[bytes]) -> str:
+    """Return the last line of what a process has written."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
