@@ -194,7 +194,7 @@ class Answers:
         # Reading the model again takes longer than the rest of a miss, and there is rarely such an answer.
         if plain is not None and self._store.get(plain.key) is not None and request.says_everything():
             found = self._engine.find(plain, request.prompt, request.llm_string)
-        if found is None and request.scope.mode == "replay":
+        if found is None and self._recorded_elsewhere(request):
             found = self._find_portable(request.identity)
             if found is None and earlier is not None:
                 found = self._find_portable(earlier)
@@ -207,7 +207,7 @@ class Answers:
 
         Where there is none because that is in doubt, the reason comes with it.
         """
-        replays = request.scope.mode == "replay"
+        replays = self._recorded_elsewhere(request)
         as_recorded = as_recorded and replays and self._store.where.endswith(BUNDLE)
         if not (ignored or as_recorded) or not self.ours or request.call is None or request.scope.several:
             return None, None
@@ -285,6 +285,10 @@ class Answers:
         if len({entry.answer for entry in found}) != 1:
             return None
         return Found.of(found[0].entry)
+
+    def _recorded_elsewhere(self, request: Request) -> bool:
+        """Return whether answers of other machines count: in replay, and while a bundle is brought up to date."""
+        return request.scope.mode == "replay" or self._store.where.endswith(BUNDLE)
 
     def _elsewhere(self, identity: Identity) -> list[str]:
         """Return the keys of the same configuration on other machines."""

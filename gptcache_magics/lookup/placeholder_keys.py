@@ -9,17 +9,21 @@ from typing import Final
 from gptcache_magics.identity.providers import KEY_VARIABLE
 from gptcache_magics.store.protocol import Store
 
-__all__ = ["put", "take_away"]
+__all__ = ["put", "set_unset", "take_away"]
 
 PLACEHOLDER: Final = "no-key-needed-in-replay"
 
 
 def put(log: Store) -> list[str]:
     """Set the unset variables from which the models of a store read their keys. Returns the names of those set."""
-    # A store or bundle may come from a stranger: only variables of keys are set.
     models = [*log.configurations(), *log.embedding_models()]
-    names = {name for each in models for name in each.environment.split() if KEY_VARIABLE.fullmatch(name)}
-    missing = sorted(name for name in names if not os.environ.get(name))
+    return set_unset(name for each in models for name in each.environment.split())
+
+
+def set_unset(names: Iterable[str]) -> list[str]:
+    """Set those of the variables that are unset. Returns their names."""
+    # A store or bundle may come from a stranger: only variables of keys are set.
+    missing = sorted({name for name in names if KEY_VARIABLE.fullmatch(name) and not os.environ.get(name)})
     os.environ.update(dict.fromkeys(missing, PLACEHOLDER))
     return missing
 
