@@ -43,7 +43,7 @@ def test_a_miss_fails_the_test_with_the_closest_prompt_and_what_to_type(project:
     counts, told = project("--gptcache=replay")
     assert (counts, project.server.calls) == ({"failed": 2}, 2)
     assert "nothing is recorded for “one more”" in told
-    assert "one{+ more+}" in told
+    assert "[-one-]{+one more+}" in told
     assert "nothing is recorded for “two more”" in told
     assert "Record again: pytest --gptcache=update tests/test_app.py::test_sdk" in told
 
