@@ -18,7 +18,7 @@ from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.lookup.options import State
 from gptcache_magics.replay.kernel import Journal, reason_of
 from gptcache_magics.store import open_store
-from gptcache_magics.store.protocol import Lookup, Selection, Store
+from gptcache_magics.store.protocol import Entry, Lookup, Selection, Store
 from gptcache_magics.text.amounts import counted, seconds_of
 from gptcache_magics.text.word_diff import shown
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Recordings", "drop", "unused"]
 
 LOCK_SECONDS: Final = 120
-AGES: Final = "max_age is a time such as 30d or 12h."
+AGES: Final = "max_age is a time such as 30d or 12h"
 
 
 class Recordings:
@@ -48,6 +48,8 @@ class Recordings:
         self._recorded = 0
         self._new: dict[str, None] = {}
         self._notices: list[str] = []
+        self._aside: list[Entry] = []
+        """Entries that are too old for the test that runs."""
         self._turn_on()
 
     @property
@@ -66,12 +68,19 @@ class Recordings:
         controller.set_mode("replay" if self.mode == "replay" else "auto")
         if wanted.options:
             commands.function("on")(**wanted.options)
-        if self.mode == "update" and self._max_age is not None:
-            old = Selection(older_than=time.time() - self._max_age)
-            keys = [each.entry.key for each in self._store.entries(old) if each.entry.key not in self._new]
-            if keys:  # they are asked again
-                self._store.remove(Selection(ids=keys))
+        if self.mode == "update":
+            self._set_old_aside()
         self._test_at = self._at = len(self._journal)
+
+    def _set_old_aside(self) -> None:
+        """Keep the entries that are too old for this test from it, so that they are asked again."""
+        self._store.put_all(self._aside, self._store.configurations(), replace=False)
+        self._aside = []
+        if self._max_age is not None:
+            old = self._store.entries(Selection(older_than=time.time() - self._max_age))
+            self._aside = [each.entry for each in old]
+        if self._aside:
+            self._store.remove(Selection(ids=[each.key for each in self._aside]))
 
     def told(self) -> dict[str, Any]:
         """Return what the lookups since the last call used, and their problems in words."""
@@ -130,6 +139,7 @@ class Recordings:
         self._cache = controller.turned_on
         self._store: Store = self._cache.store
         self._cache.ledger.journal = self._journal
+        self._aside = []
         self._state = State.of(self._cache)
 
     def _read_children(self) -> None:

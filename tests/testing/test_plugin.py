@@ -180,7 +180,7 @@ WRONG = {
     "max_age='soon'": "gptcache: max_age is a time such as 30d or 12h. Got 'soon'.",
     "max_age=30": "The marker gptcache max_age is a text such as '30d'. Got 30.",
     "mode='update'": "The marker gptcache takes mode='off' only",
-    "ignore='dat'": "gptcache: on: --ignore",
+    "ignore='dat'": "gptcache: --ignore",
     "'pickle.jsonl'": "is a Python pickle and was not opened",
     "'other.jsonl'": "is not a bundle",
 }
