@@ -25,7 +25,7 @@ class ModelsTab(TableTab):
     columns = (
         Column("model", "Model", width=11, grow=True),
         Column("provider", "Provider", width=12, level=5),
-        Column("face", "Asked by", width=12, level=4),
+        Column("face", "Asked by", width=14, level=2),
         Column("lookups", "Lookups", "count", 12, level=2),
         Column("hits", "Hits", "count", 8, level=3),
         Column("misses", "Misses", "count", 9, level=3),
