@@ -33,13 +33,14 @@ _FIGURES: Final = {
     "last": "max(at)",
     "newest": "max(number)",
 }
-_COLUMNS: Final = """configuration BLOB NOT NULL,     -- empty: unknown
+_KEY: Final = """configuration BLOB NOT NULL,     -- empty: unknown
     outcome TEXT NOT NULL,
     reason_kind TEXT NOT NULL,
     match TEXT NOT NULL,             -- empty: none
     known INTEGER NOT NULL,          -- 1 input tokens, 2 output tokens, 4 seconds, 8 seconds that are not 0
     size INTEGER NOT NULL,           -- thousands of input tokens, from 32 up
-    lookups INTEGER NOT NULL,
+    """
+_SUMS: Final = """lookups INTEGER NOT NULL,
     nanoseconds INTEGER NOT NULL,
     input INTEGER NOT NULL,
     output INTEGER NOT NULL,
@@ -56,7 +57,8 @@ def _table(table: str, more: str = "") -> str:
     types = {"execution_count": "INTEGER"}
     places = "".join(f"{name} {types.get(name, 'TEXT')} NOT NULL,\n    " for name in _PLACES[table])
     key = ", ".join([*_PLACES[table], *_LIKE, *(["face"] if more else [])])
-    return f"CREATE TABLE {table} (\n    {places}{_COLUMNS}{more},\n    PRIMARY KEY ({key})\n) WITHOUT ROWID"
+    # Columns of the key come first: the check of SQLite 3.40 takes others for NULL where one with a default follows.
+    return f"CREATE TABLE {table} (\n    {places}{_KEY}{more}{_SUMS},\n    PRIMARY KEY ({key})\n) WITHOUT ROWID"
 
 
 def _fill(table: str) -> str:
@@ -71,7 +73,7 @@ def _with_face(table: str) -> tuple[str, ...]:
     columns = ", ".join([*_PLACES[table], *_LIKE, *_FIGURES])
     return (
         f"ALTER TABLE {table} RENAME TO faceless",
-        _table(table, f",\n    {_FACE}"),
+        _table(table, f"{_FACE},\n    "),
         f"INSERT INTO {table} ({columns}) SELECT {columns} FROM faceless",
         "DROP TABLE faceless",
     )
