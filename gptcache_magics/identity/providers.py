@@ -75,6 +75,10 @@ class Provider:
     key_variable: str = ""
     """Environment variable that its own client reads the key from, and libraries for several providers, too."""
 
+    def is_at(self, url: str) -> bool:
+        """Return whether SDKs ask it at an address by default."""
+        return url in self.urls or url in self.api_urls
+
 
 PROVIDERS: Final[dict[str, Provider]] = {
     "anthropic": Provider(

@@ -108,7 +108,7 @@ def _configuration(
     known = PROVIDERS.get(provider)
     fields: Json = {}
     base = address(f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}")
-    if known is None or base not in known.urls:
+    if known is None or not known.is_at(base):
         fields["base_url"] = base
     if headers := headers_that_count(http.headers.multi_items()):
         fields["headers"] = headers

@@ -121,7 +121,7 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     fields: Json = {"api": protocol.api}
     base = address(asked.server)
     known = PROVIDERS.get(provider)
-    if known is None or base not in (*known.urls, *known.api_urls):
+    if known is None or not known.is_at(base):
         fields["base_url"] = base
     if deployment := _DEPLOYMENT.fullmatch(asked.server):
         fields["deployment"] = deployment[1]
