@@ -6,7 +6,7 @@ import re
 import time
 from typing import Final
 
-from gptcache_magics.errors import BudgetReached, CacheMiss
+from gptcache_magics.errors import BudgetReached, CacheMiss, EmbeddingMiss
 from gptcache_magics.explain.closest import Closest, Question, find_closest
 from gptcache_magics.identity.key import Identity
 from gptcache_magics.lookup.ledger import Ledger
@@ -22,6 +22,15 @@ FED_BACK: Final = "the prompt quotes the refusal of an earlier call, and mode re
 """The message of a miss that follows from another: the notebook has caught that one, and shows it to the model."""
 EXTENSION: Final = "gptcache_magics"
 """Name among the extensions of an HTTP response for the refusal that it says."""
+_KINDS: Final[dict[str, type[CacheMiss | BudgetReached]]] = {
+    each.__name__: each for each in (CacheMiss, EmbeddingMiss, BudgetReached)
+}
+_SAID: Final = re.compile(rf"\b({'|'.join(_KINDS)}): (.+?)(?:['\"]?[\]}}]+)?$", re.DOTALL)
+"""A refusal within the text of an SDK's error, which may end with the brackets of a body."""
+_OURS: Final = re.compile(r"mode replay (does not call a model|serves recorded answers only)|the call was not sent")
+"""Words of every sentence of a refusal: other libraries may have exceptions of these names."""
+_RESPONSES: Final = ("response", "raw_response")
+"""Names under which errors of SDKs keep the response."""
 NEXT: Final = 2**62
 """Number in its run of a lookup that is not noted yet."""
 _REFUSED: Final = re.compile(
@@ -42,11 +51,40 @@ def refusal(request: Request, search: Search, store: Store, ledger: Ledger) -> C
 
 
 def refusal_in(error: BaseException) -> CacheMiss | BudgetReached | None:
-    """Return the refusal that an error of an SDK says; None if it says something else, or keeps no response."""
-    response = getattr(error, "response", None)
-    extensions = getattr(response, "extensions", None)
-    found = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
-    return found if isinstance(found, CacheMiss | BudgetReached) else None
+    """Return the refusal that an error of an SDK says; None if it says something else.
+
+    An SDK keeps the response on its error or on the cause of that, or has only its text. The context of an error is
+    asked only where the error says a refusal: otherwise it was caught, and another error came after it.
+    """
+    said = _SAID.search(_text(error))
+    each: BaseException | None = error
+    passed: set[int] = set()
+    while each is not None and id(each) not in passed:
+        passed.add(id(each))
+        found = _held(each)
+        if found is not None:
+            return found
+        each = each.__cause__ or (each.__context__ if said is not None else None)
+    if said is None or not _OURS.search(said[2]):
+        return None
+    return _KINDS[said[1]](said[2])
+
+
+def _text(error: BaseException) -> str:
+    """Return the provider's message within an error, or else all of its text."""
+    body = getattr(error, "body", None)
+    message = body.get("message") if isinstance(body, dict) else None
+    return message if isinstance(message, str) else str(error)
+
+
+def _held(error: BaseException) -> CacheMiss | BudgetReached | None:
+    """Return the refusal that the response of an error is."""
+    for name in _RESPONSES:
+        extensions = getattr(getattr(error, name, None), "extensions", None)
+        found = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
+        if isinstance(found, CacheMiss | BudgetReached):
+            return found
+    return None
 
 
 def _cache_miss(identity: Identity, search: Search, store: Store, ledger: Ledger) -> CacheMiss:

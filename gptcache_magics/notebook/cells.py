@@ -28,6 +28,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup import placeholder_keys
 from gptcache_magics.lookup.embedding_uses import embedded_totals
 from gptcache_magics.notebook.badge import Remarks, show_badge
+from gptcache_magics.notebook.refusals import Refusals
 from gptcache_magics.settings import CELL, NOTEBOOK, Cell, Scope
 from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.tables.totals import cell_totals
@@ -83,6 +84,7 @@ class Cells:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._remarks = Remarks()
+        self._refusals = Refusals(shell)
         self._runs: list[_Run] = []
         """The running cells, and the cells that they run, in the order of their beginnings."""
         self._events = {
@@ -104,9 +106,11 @@ class Cells:
         for event, follow in self._events.items():
             self._shell.events.register(event, follow)
         self._shell.input_transformers_cleanup.append(_cell_line)
+        self._refusals.show()
 
     def leave(self) -> None:
         """Undo ``follow``."""
+        self._refusals.leave()
         with suppress(ValueError):
             for event, follow in self._events.items():
                 self._shell.events.unregister(event, follow)
@@ -193,6 +197,7 @@ class Cells:
 
     def _end(self, result: ExecutionResult | None) -> None:
         info = result.info if result is not None else None
+        self._refusals.ended(result.error_in_exec if result is not None else None)
         run = next((each for each in self._runs if info is not None and each.info is info), None)
         if run is None and not _blank(result):
             # The cell that loaded the extension, or an interrupted one, whose result may have words of its own.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.caches import BaseCache
 from langchain_core.globals import set_llm_cache
@@ -32,6 +31,7 @@ from gptcache_magics.errors import CacheMiss, CommandError, EmbeddingMiss
 from gptcache_magics.langchain.cache import GPTCache
 from gptcache_magics.lookup.options import recorded_rules
 from gptcache_magics.lookup.placeholder_keys import PLACEHOLDER
+from gptcache_magics.lookup.refusal import refusal_in
 from gptcache_magics.replay import closed, placeholders
 from gptcache_magics.replay.closed import NetworkClosed
 from gptcache_magics.replay.report import MIME
@@ -50,12 +50,6 @@ if TYPE_CHECKING:
     from gptcache_magics.langchain.request import ModelRequest
 
 __all__ = ["Journal", "LockedController", "lock", "named", "reason_of", "run"]
-
-
-_REFUSED: Final = re.compile(
-    rf"\b({CacheMiss.__name__}|{EmbeddingMiss.__name__}): ([^\n]*?recorded [^\n]*?)(?:['\"]?\}}+)?$"
-)
-"""The sentence of a refusal within the text of an SDK's exception."""
 
 
 def run() -> None:
@@ -312,9 +306,9 @@ def named(error: BaseException) -> tuple[str, str, str]:
         if isinstance(each, CacheMiss):
             return "miss", name, str(each)
     for each in chain:  # an SDK makes an exception of its own of the refusal
-        refused = _REFUSED.search(str(each))
-        if refused is not None:
-            return "embeddings" if refused[1] == EmbeddingMiss.__name__ else "miss", name, refused[2]
+        refused = refusal_in(each)
+        if isinstance(refused, CacheMiss):
+            return "embeddings" if isinstance(refused, EmbeddingMiss) else "miss", name, str(refused)
     for each in chain:
         method = _embedding(each.__traceback__)
         if method:

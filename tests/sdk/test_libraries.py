@@ -15,6 +15,7 @@ from google.genai import errors as google
 from mistralai.client import errors as mistral
 
 import gptcache_magics as gm
+from gptcache_magics.lookup.refusal import refusal_in
 from tests.sdk.libraries import LIBRARIES
 from tests.support.provider_server import ProviderServer
 
@@ -55,6 +56,11 @@ def test_in_replay_a_call_is_refused_at_once(name: str, way: str, server: Provid
     with gm.using(mode="replay"), pytest.raises(REFUSALS[name]) as refused:
         ask("never recorded")
     assert re.search("CacheMiss: nothing is recorded for “never recorded", str(refused.value))
+    refusal = refusal_in(refused.value)
+    assert isinstance(refusal, gm.CacheMiss)
+    assert re.fullmatch(
+        r"nothing is recorded for “never recorded.*Nothing at all is recorded\.", str(refusal), re.DOTALL
+    )
     assert (server.calls, len(gm.lookups())) == (0, 1)
 
 
