@@ -26,7 +26,7 @@ MOUNTS: Final = Path("/proc/mounts")
 
 @checked
 def doctor(*, at: At = None, space: Space = None) -> Checkup:
-    """Check versions, LangChain's wraps, models that bypass the cache, and the store, and say what to do.
+    """Check versions, the wraps of LangChain and SDKs, calls that bypass the cache, and the store; say what to do.
 
     With ``at``, check the installed packages and that store; ``space`` names the part of a team's.
     """
@@ -63,7 +63,7 @@ def _of_a_store(at: str | Path | None, space: str | None) -> Iterator[Check]:
 
 
 def _of_this_kernel() -> Iterator[Check]:
-    from gptcache_magics.commands import _checks
+    from gptcache_magics.commands import _checks, _sdk_checks
 
     cache = controller.cache
     live = _checks.alive("langchain_core.language_models.base", "BaseLanguageModel")
@@ -73,11 +73,15 @@ def _of_this_kernel() -> Iterator[Check]:
     yield _checks.hooks(cache)
     yield _checks.overriding(live)
     yield _checks.models(live, cache)
+    yield _sdk_checks.wraps(cache, turned_on=controller.turned_on is not None)
+    if (beyond := _sdk_checks.out_of_reach()) is not None:
+        yield beyond
     where: str = local_folder() if is_address(default_store()) else default_store()
     if cache is not None:
         from langchain_core.globals import get_llm_cache
 
         yield _checks.replaced(cache, get_llm_cache())
+        yield _sdk_checks.past(cache)
         yield _checks.errors(cache)
         if cache.similar is not None:
             yield _tried("matching", _checks.matches, cache, cache.similar)

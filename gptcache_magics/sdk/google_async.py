@@ -12,13 +12,18 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["MODULE", "put", "take_away"]
+__all__ = ["MODULE", "installed", "put", "take_away"]
 
 MODULE: Final = "google.genai._api_client"
 CLASS: Final = "BaseApiClient"
 METHOD: Final = "_use_aiohttp"
 
 _put: list[tuple[Any, Callable[..., Any], Callable[..., Any]]] = []
+
+
+def installed() -> list[str]:
+    """Return the method that is replaced now; empty if none is."""
+    return [f"google.genai.{CLASS}.{METHOD}" for kind, _, wrapper in [*_put] if vars(kind).get(METHOD) is wrapper]
 
 
 def put(module: ModuleType) -> None:

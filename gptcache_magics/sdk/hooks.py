@@ -17,7 +17,7 @@ from gptcache_magics.engines import safe_import
 from gptcache_magics.sdk import dspy_calls, google_async, lm15
 from gptcache_magics.sdk.capture import Capture
 
-__all__ = ["Wrap", "install", "installed", "release"]
+__all__ = ["Wrap", "install", "installed", "release", "wrapped_over"]
 
 
 _lock = threading.RLock()
@@ -55,6 +55,11 @@ def release(capture: Capture) -> None:
 def installed() -> list[str]:
     """Return the methods that are wrapped now, such as ``httpx.Client.send``."""
     return [each.name for each in [*_wraps] if each.in_place]
+
+
+def wrapped_over() -> dict[str, str]:
+    """Return the methods over which another library has wrapped, and that library."""
+    return {each.name: each.over for each in [*_wraps] if not each.in_place}
 
 
 def _switch(module: ModuleType) -> None:
@@ -107,6 +112,13 @@ class Wrap:
     def in_place(self) -> bool:
         """Whether the class still has it: another library may have wrapped over it."""
         return vars(self.kind).get(self.method) is self.wrapper
+
+    @property
+    def over(self) -> str:
+        """The module of what the class has in its place; ``functools.wraps`` and wrapt make that look like ours."""
+        now = vars(self.kind).get(self.method)
+        theirs = getattr(now, "_self_wrapper", now)
+        return str(getattr(theirs, "__globals__", {}).get("__name__") or type(theirs).__module__)
 
     def names(self, kind: Any, method: str) -> bool:
         """Return whether it is the wrap of this method."""

@@ -21,8 +21,8 @@ from tests.support.processes import output_of
 from tests.support.provider_server import KEY, ProviderServer
 from tests.support.shell import NumberedModel, fresh_shell
 
-OFF = ["versions", "gptcache's import", "gptcache's leaks", "wraps", "methods of their own", "models"]
-ON = [*OFF, "LangChain's cache", "errors in this run", "keys in entries"]
+OFF = ["versions", "gptcache's import", "gptcache's leaks", "wraps", "methods of their own", "models", "SDKs"]
+ON = [*OFF, "LangChain's cache", "calls past the cache", "errors in this run", "keys in entries"]
 FILE = ["damaged files", "the file", "writing", "disk space", "file system"]
 
 
