@@ -53,12 +53,16 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             self._over = False
 
         def __iter__(self) -> Iterator[bytes]:
-            for piece in self._stream:
-                if self._is_last(piece):
-                    self._end()
-                self._reader.piece_came()
-                yield piece
-                self._reader.piece_comes()
+            try:
+                for piece in self._stream:
+                    if self._is_last(piece):
+                        self._end()
+                    self._reader.piece_came()
+                    yield piece
+                    self._reader.piece_comes()
+            except BaseException:
+                self._end()  # older libraries do not close what broke off, and others wait for this answer
+                raise
             self._end()
 
         def close(self) -> None:
@@ -68,12 +72,16 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
                 self._end()
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for piece in self._stream:
-                if self._is_last(piece):
-                    await self._aend()
-                self._reader.piece_came()
-                yield piece
-                self._reader.piece_comes()
+            try:
+                async for piece in self._stream:
+                    if self._is_last(piece):
+                        await self._aend()
+                    self._reader.piece_came()
+                    yield piece
+                    self._reader.piece_comes()
+            except Exception:  # not where the reader leaves: nothing can be awaited then
+                await self._aend()
+                raise
             await self._aend()
 
         async def aclose(self) -> None:

@@ -102,6 +102,17 @@ def test_a_broken_stream_is_not_stored(client: openai.OpenAI, server: ProviderSe
     assert reasons()[0].startswith("not stored: broken off")
 
 
+async def test_a_broken_stream_of_an_async_client_is_not_stored(server: ProviderServer) -> None:
+    later = openai.AsyncOpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
+    server.fail_next(1, 200)
+    messages: Any = [{"role": "user", "content": "hi there and more words"}]
+    with pytest.raises((httpx.RemoteProtocolError, httpx2.RemoteProtocolError, openai.APIError)):
+        async for _ in await later.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True):
+            pass
+    assert gm.entries().empty
+    assert reasons()[0].startswith("not stored: broken off")
+
+
 def test_a_stream_whose_reader_leaves_is_not_stored(client: openai.OpenAI) -> None:
     messages: Any = USER
     stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
