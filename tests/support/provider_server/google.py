@@ -21,7 +21,8 @@ def as_chat(body: Json, model: str) -> Json:
         text = [{"type": "text", "text": part["text"]} for part in parts if "text" in part]
         role = content.get("role") or "user"
         messages.append({"role": "tool" if answers else ROLES.get(role, role), "content": text})
-    declared = [each for tool in body.get("tools") or () for each in tool.get("functionDeclarations") or ()]
+    lists = [tool.get("functionDeclarations") or tool.get("function_declarations") for tool in body.get("tools") or ()]
+    declared = [each for declarations in lists for each in declarations or ()]
     tools = [
         {"name": each["name"], "parameters": _schema(each, "parameters", "parametersJsonSchema")} for each in declared
     ]
