@@ -116,15 +116,18 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
         If the body is none of the protocol.
     """
     protocol, body = asked.protocol, asked.body
-    model = protocol.model(body, asked.path)
+    deployment = _DEPLOYMENT.fullmatch(asked.server)
+    deployed = deployment[1] if deployment is not None else ""
+    # LangChain sends Azure null for the model.
+    model = deployed if deployed and body.get("model") is None else protocol.model(body, asked.path)
     provider = provider_at(asked.host) or asked.library.provider or protocol.provider
     fields: Json = {"api": protocol.api}
     base = address(asked.server)
     known = PROVIDERS.get(provider)
     if known is None or not known.is_at(base):
         fields["base_url"] = base
-    if deployment := _DEPLOYMENT.fullmatch(asked.server):
-        fields["deployment"] = deployment[1]
+    if deployed:
+        fields["deployment"] = deployed
     if headers := headers_that_count(asked.headers):
         fields["headers"] = headers
     if query := query_that_counts(asked.query):

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
-from tests.support.provider_server import CHAT_MODELS, Model, ProviderServer
+from tests.support.provider_server import CHAT_MODELS, KEY, Model, ProviderServer
 
 pytestmark = pytest.mark.usefixtures("sdks_on")
 
@@ -67,6 +69,46 @@ def test_a_model_that_is_not_to_use_the_cache_does_not(server: ProviderServer, w
 
     assert server.calls == 2
     assert not {"hit", "miss"}.intersection(outcomes())
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream", "batch"])
+@pytest.mark.parametrize("cache", [bool, InMemoryCache], ids=["cache=False", "a cache of its own"])
+def test_nor_do_its_calls_where_they_are_sent(server: ProviderServer, way: str, cache: Any) -> None:
+    llm = server.model("ChatOpenAI", cache=cache())
+    ways: dict[str, Callable[[str], Any]] = {
+        "invoke": llm.invoke,
+        "stream": lambda question: list(llm.stream(question)),
+        "batch": lambda question: llm.batch([question]),
+    }
+    for question in (QUESTION, "What is another token?"):
+        ways[way](question)
+
+    assert server.calls == 2
+    assert outcomes() == ["bypass", "bypass"]
+    assert gm.entries().empty
+
+
+@pytest.mark.skipif(not hasattr(BaseChatModel, "stream_events"), reason="an older langchain-core has none")
+def test_a_class_with_a_method_of_its_own_is_not_taken_for_its_base(server: ProviderServer) -> None:
+    class Own(ChatOpenAI):
+        def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            return ChatResult(generations=[ChatGeneration(message=AIMessage("its own"))])
+
+    llm = Own(model="gpt-4o-mini", api_key=KEY, base_url=server.openai_url)
+    with gm.using(mode="replay"), pytest.raises(gm.CacheMiss):
+        of_version_3(llm)
+    assert server.calls == 0
+
+
+def test_a_deployment_of_azure_is_the_model_that_is_asked(server: ProviderServer) -> None:
+    def llm(deployment: str) -> Any:
+        given = {"azure_endpoint": server.url, "api_version": "2024-10-21", "max_retries": 0}
+        return AzureChatOpenAI(api_key=KEY, azure_deployment=deployment, **given)
+
+    for deployment in ("gpt-4o", "gpt-4o", "gpt-4o-mini"):
+        llm(deployment)._generate([HumanMessage(QUESTION)])
+    assert outcomes() == ["miss", "hit", "miss"]
+    assert gm.lookups()["model"].tolist() == ["gpt-4o-mini", "gpt-4o", "gpt-4o"]
 
 
 @pytest.mark.parametrize("way", ALONE)
