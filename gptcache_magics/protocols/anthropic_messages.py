@@ -14,6 +14,7 @@ from gptcache_magics.protocols.base import (
     Protocol,
     changed,
     count,
+    loads,
     message,
     place_of,
     role_of,
@@ -91,20 +92,21 @@ class AnthropicMessages(Protocol):
 
     def fold(self, raw: bytes) -> Json:
         whole: Json = {}
+        blocks: dict[int, Json] = {}
         texts: dict[int, str] = {}
         for _, data in events(raw):
-            said = orjson.loads(data)
+            said = loads(data)
             match said.get("type"):
                 case "message_start":
-                    whole = {**said["message"], "content": []}
+                    whole = {**said["message"]}
                 case "content_block_start":
-                    whole["content"].append({**said["content_block"]})
+                    blocks[said["index"]] = {**said["content_block"]}
                     texts[said["index"]] = ""
                 case "content_block_delta":
-                    texts[said["index"]] += _add(whole["content"][said["index"]], said["delta"])
+                    texts[said["index"]] += _add(blocks[said["index"]], said["delta"])
                 case "content_block_stop":
                     if text := texts.pop(said["index"], ""):
-                        whole["content"][said["index"]]["input"] = orjson.loads(text)
+                        blocks[said["index"]]["input"] = loads(text)
                 case "message_delta":
                     known = {name: number for name, number in (said.get("usage") or {}).items() if number is not None}
                     beside = {name: each for name, each in said.items() if name not in ("type", "delta", "usage")}
@@ -113,7 +115,7 @@ class AnthropicMessages(Protocol):
                     raise Incomplete("an error in the stream")
         if not whole.get("stop_reason") or any(texts.values()):
             raise Incomplete("no stop reason" if not whole.get("stop_reason") else "no end of a tool's input")
-        return whole
+        return {**whole, "content": [blocks[each] for each in sorted(blocks)]}
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         used = whole.get("usage") or {}
@@ -129,7 +131,8 @@ class AnthropicMessages(Protocol):
         return b"".join([*parts, _event("message_stop")])
 
     def ended(self, tail: bytes) -> bool:
-        return b"event: message_stop" in tail[-256:] or b'"type":"message_stop"' in tail[-256:]
+        last = tail[-256:] if tail.endswith((b"\n", b"\r")) else b""
+        return b"event: message_stop" in last or b'"type":"message_stop"' in last
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         return {**whole, "content": [_reworded(block, change) for block in whole["content"]]}
@@ -171,6 +174,8 @@ def _add(block: Json, delta: Json) -> str:
         return str(delta["partial_json"])
     if kind == "citations_delta":
         block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+    elif kind == "compaction_delta":
+        block |= {name: each for name, each in delta.items() if name != "type"}
     elif kind in DELTAS:
         field = DELTAS[kind]
         block[field] = (block.get(field) or "") + delta[field]

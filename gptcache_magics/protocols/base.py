@@ -8,6 +8,7 @@ differ never look alike. An answer is kept as the provider's own JSON, and read 
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -18,7 +19,7 @@ from gptcache_magics.store.records import Usage
 
 __all__ = [
     *("SENT", "Incomplete", "Json", "NotRead", "Protocol"),
-    *("absent_from", "changed", "chat_message", "count", "function_call", "joined", "message", "place_of"),
+    *("absent_from", "changed", "chat_message", "count", "function_call", "joined", "loads", "message", "place_of"),
     *("role_of", "sent_message", "sent_with", "split_calls", "tool_call", "usage_metadata"),
 ]
 
@@ -31,6 +32,12 @@ ABSENT: Final = "absent"
 """Name in ``additional_kwargs`` of fields that a message was sent without, though it reads as if it had them."""
 ROLES: Final = {"user": "human", "assistant": "ai", "system": "system", "tool": "tool"}
 """The roles of OpenAI's messages, which others have taken over, each with the type of LangChain's."""
+
+
+WHOLE_NUMBERS: Final = range(-(2**63), 2**64)
+"""The numbers that ``orjson`` reads as they are."""
+_LONG_NUMBER: Final = re.compile(r"\d{19}")
+_LONG_NUMBER_OF_BYTES: Final = re.compile(rb"\d{19}")
 
 
 class NotRead(Exception):
@@ -111,6 +118,10 @@ class Protocol(ABC):
     @abstractmethod
     def ended(self, tail: bytes) -> bool:
         """Return whether the last bytes of a stream say that the answer is whole: readers may stop there."""
+
+    def settled(self, raw: bytes, body: Json) -> bool:
+        """Return whether nothing of an answer can follow a stream that folds, though its end was not read."""
+        return True
 
     @abstractmethod
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
@@ -282,6 +293,27 @@ def joined(before: Any, piece: Any) -> Any:
     if isinstance(before, str | list | dict) or isinstance(piece, str | list | dict):
         raise Incomplete("pieces of different kinds")
     return piece
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the JSON that a provider wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or has a number that ``orjson`` does not read as Python's own reader does.
+    """
+    read = orjson.loads(text)
+    if (_LONG_NUMBER_OF_BYTES if isinstance(text, bytes) else _LONG_NUMBER).search(text):  # type: ignore[arg-type]
+        json.loads(text, parse_int=_exact)
+    return read
+
+
+def _exact(number: str) -> int:
+    # Longer texts are not even read: Python takes seconds for some.
+    if len(number) > 20 or int(number) not in WHOLE_NUMBERS:
+        raise ValueError("a number is too large")
+    return int(number)
 
 
 def count(value: Any) -> int | None:

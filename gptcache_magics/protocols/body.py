@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from gptcache_magics.protocols.base import Json, NotRead
+from gptcache_magics.protocols.base import WHOLE_NUMBERS, Json, NotRead
 
 __all__ = ["body_of"]
-
-_WHOLE_NUMBERS: Final = range(-(2**63), 2**64)
-"""The numbers that ``orjson`` reads as they are."""
 
 
 def body_of(content: bytes) -> Json:
@@ -47,7 +44,7 @@ def _named_once(pairs: list[tuple[str, Any]]) -> Any:
 
 def _whole_number(text: str) -> Any:
     # Longer texts are not even read: Python takes seconds for some.
-    if len(text) > 20 or int(text) not in _WHOLE_NUMBERS:
+    if len(text) > 20 or int(text) not in WHOLE_NUMBERS:
         raise NotRead("a number of its body is too large")
     return None
 

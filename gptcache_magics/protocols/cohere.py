@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-import orjson
-
 from gptcache_magics.protocols.base import (
     Incomplete,
     Json,
@@ -16,6 +14,7 @@ from gptcache_magics.protocols.base import (
     chat_message,
     count,
     function_call,
+    loads,
     sent_message,
     split_calls,
     usage_metadata,
@@ -79,7 +78,7 @@ class CohereChat(Protocol):
         for _, data in events(raw):
             if not data.startswith("{"):
                 continue
-            piece = orjson.loads(data)
+            piece = loads(data)
             delta = piece.get("delta") or {}
             kind = piece.get("type")
             if kind == "message-start":
@@ -120,7 +119,7 @@ class CohereChat(Protocol):
         return b"".join([*parts, _event("message-end", id=whole.get("id"), delta=ending)])
 
     def ended(self, tail: bytes) -> bool:
-        return b'"type":"message-end"' in tail.replace(b" ", b"")
+        return tail.endswith((b"\n", b"\r")) and b'"type":"message-end"' in tail.replace(b" ", b"")
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         said = {**whole["message"]}

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from gptcache_magics.protocols.base import Incomplete
+
 __all__ = ["event", "events", "pieces_of"]
 
 PIECE: Final = 400
@@ -20,7 +22,12 @@ _BREAK: Final = re.compile(r"\r\n|\r|\n")
 def events(raw: bytes) -> list[tuple[str, str]]:
     """Return the events of a stream, each with its name and its data; the last may lack its empty line.
 
-    Raises ``ValueError`` for bytes that are no text: nobody knows what was said there.
+    Raises
+    ------
+    Incomplete
+        If one of them is an error by its name, whatever its data are.
+    ValueError
+        For bytes that are no text: nobody knows what was said there.
     """
     found: list[tuple[str, str]] = []
     name, data = "", list[str]()
@@ -31,6 +38,8 @@ def events(raw: bytes) -> list[tuple[str, str]]:
             name, data = "", []
         elif line.startswith("event:"):
             name = line[6:].strip()
+            if name == "error":
+                raise Incomplete("an error in the stream")
         elif line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
     return found

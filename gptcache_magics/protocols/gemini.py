@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from gptcache_magics.protocols.base import (
     Incomplete,
     Json,
@@ -16,6 +14,7 @@ from gptcache_magics.protocols.base import (
     absent_from,
     changed,
     count,
+    loads,
     message,
     place_of,
     sent_with,
@@ -149,6 +148,9 @@ class Gemini(Protocol):
     def ended(self, tail: bytes) -> bool:
         return False  # what follows the finish reason may still add to the usage
 
+    def settled(self, raw: bytes, body: Json) -> bool:
+        return False  # some servers say the finish reason in each piece
+
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         return _with_parts(whole, lambda part: _reworded(part, change))
 
@@ -227,9 +229,9 @@ def _part(block: Json) -> Json:
 def _pieces(raw: bytes) -> list[Json]:
     """Return the pieces of a stream: events, or without ``alt=sse`` a list."""
     if raw.lstrip()[:1] == b"[":
-        pieces: list[Json] = orjson.loads(raw)
+        pieces: list[Json] = loads(raw)
         return pieces
-    return [orjson.loads(data) for _, data in events(raw)]
+    return [loads(data) for _, data in events(raw)]
 
 
 def _add(candidate: Json, piece: Json) -> None:

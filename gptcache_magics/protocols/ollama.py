@@ -17,6 +17,7 @@ from gptcache_magics.protocols.base import (
     chat_message,
     count,
     function_call,
+    loads,
     message,
     place_of,
     sent_message,
@@ -62,7 +63,7 @@ class _Ollama(Protocol):
         whole: Json = {}
         for line in raw.splitlines():
             if line.strip():
-                piece = orjson.loads(line)
+                piece = loads(line)
                 if piece.get("error"):
                     raise Incomplete("an error in the stream")
                 whole = self._added(whole, piece)
@@ -85,7 +86,7 @@ class _Ollama(Protocol):
 
     def ended(self, tail: bytes) -> bool:
         line = tail.rstrip().rpartition(b"\n")[2]
-        return b'"done":true' in line.replace(b" ", b"")
+        return tail.endswith(b"\n") and b'"done":true' in line.replace(b" ", b"")
 
     def error(self, kind: str, message: str, status: int) -> Json:
         return {"error": message}

@@ -21,6 +21,7 @@ from gptcache_magics.protocols.base import (
     count,
     function_call,
     joined,
+    loads,
     sent_message,
     split_calls,
     usage_metadata,
@@ -28,7 +29,7 @@ from gptcache_magics.protocols.base import (
 from gptcache_magics.protocols.events import event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
-__all__ = ["OpenAIChat", "usage_of"]
+__all__ = ["OpenAIChat", "add_head", "is_settled", "usage_of", "wants_usage"]
 
 DONE: Final = b"[DONE]"
 WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
@@ -49,6 +50,32 @@ def usage_of(whole: Json) -> Usage:
     if read is None:  # DeepSeek has a word of its own for what it read again
         read = used.get("prompt_cache_hit_tokens")
     return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
+
+
+def wants_usage(body: Json) -> bool:
+    """Return whether a request asks for the tokens at the end of the stream."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def is_settled(raw: bytes, body: Json) -> bool:
+    """Return whether a stream that folds says all, though its reader left it before ``[DONE]``.
+
+    A finish reason is believed if an earlier piece of the choice came without one: some servers say it in each piece.
+    """
+    pieces = [orjson.loads(data) for _, data in events(raw)]
+    parts = [part for piece in pieces for part in piece.get("choices") or ()]
+    begun = {part.get("index") or 0 for part in parts if not part.get("finish_reason")}
+    if not begun.issuperset(part.get("index") or 0 for part in parts):
+        return False
+    return not wants_usage(body) or any(piece.get("usage") for piece in pieces)
+
+
+def add_head(head: Json, piece: Json) -> None:
+    """Add what a piece says of the whole answer. Azure leaves it blank where it says what its filter found."""
+    for name, value in piece.items():
+        if name != "choices" and (value or name not in head):
+            head[name] = value
 
 
 class OpenAIChat(Protocol):
@@ -106,12 +133,10 @@ class OpenAIChat(Protocol):
         for _, data in events(raw):
             if data.startswith("[DONE]"):
                 break
-            piece = orjson.loads(data)
+            piece = loads(data)
             if not isinstance(piece, dict) or piece.get("error"):
                 raise Incomplete("an error in the stream")
-            for name, value in piece.items():
-                if name != "choices" and (value is not None or name not in head):
-                    head[name] = value
+            add_head(head, piece)
             for part in piece.get("choices") or ():
                 place = part.get("index") or 0
                 choice = choices.setdefault(place, {"index": place, "message": {}})
@@ -123,9 +148,7 @@ class OpenAIChat(Protocol):
     def unfold(self, whole: Json, body: Json) -> bytes:
         head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
         head["object"] = "chat.completion.chunk"
-        options = body.get("stream_options")
-        wants_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        beside = {"usage": None} if wants_usage else {}
+        beside = {"usage": None} if wants_usage(body) else {}
         parts = list[bytes]()
 
         def say(choice: Json, delta: Json, **fields: Any) -> None:
@@ -144,12 +167,15 @@ class OpenAIChat(Protocol):
                 say(choice, {"tool_calls": [{"index": place, **call}]})
             rest = {name: value for name, value in choice.items() if name not in ("index", "message")}
             say(choice, {}, **rest)
-        if wants_usage:
+        if wants_usage(body):
             parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
         return b"".join(parts) + b"data: [DONE]\n\n"
 
     def ended(self, tail: bytes) -> bool:
         return tail.rstrip().endswith(DONE)
+
+    def settled(self, raw: bytes, body: Json) -> bool:
+        return is_settled(raw, body)
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         choices = [{**each, "message": _reworded(each["message"], change)} for each in whole["choices"]]
@@ -163,8 +189,8 @@ class OpenAIChat(Protocol):
 def _add_choice(choice: Json, part: Json) -> None:
     """Add a piece of a choice to what came of it before."""
     for name, value in part.items():
-        if name in ("index", "delta"):
-            continue
+        if name in ("index", "delta") or (name == "message" and "delta" in part):
+            continue  # Perplexity says with each piece all that came before it, too
         if name == "logprobs":
             choice[name] = joined(choice.get(name), value)
         elif value is not None or name not in choice:
@@ -177,7 +203,7 @@ def _add_choice(choice: Json, part: Json) -> None:
         elif name == "content":
             said[name] = _with_content(said.get(name), value)
         elif value is not None or name not in said:
-            said[name] = value if name in NAMES else joined(said.get(name), value)
+            said[name] = (value or said.get(name, value)) if name in NAMES else joined(said.get(name), value)
 
 
 def _with_content(before: Any, piece: Any) -> Any:
@@ -191,15 +217,16 @@ def _with_content(before: Any, piece: Any) -> Any:
 
 def _add_call(calls: dict[int, Json], piece: Json) -> None:
     place = piece.get("index")
-    if not isinstance(place, int):  # a call that has no number comes whole
-        place = max(calls, default=-1) + 1
+    if not isinstance(place, int):  # a call that has no number comes whole, or goes on with the last
+        goes_on = calls and not piece.get("id") and not any((piece.get(kind) or {}).get("name") for kind in CALLS)
+        place = max(calls, default=-1) + (0 if goes_on else 1)
     call = calls.setdefault(place, {})
     for name, value in piece.items():
         if name in CALLS and isinstance(value, dict):
             function = call.setdefault(name, {})
             for key, each in value.items():
                 function[key] = joined(function.get(key), each)
-        elif value is not None and name != "index":
+        elif name != "index" and (value or name not in call):
             call[name] = value
 
 

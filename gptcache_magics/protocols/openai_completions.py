@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-import orjson
-
 from gptcache_magics.protocols.base import (
     Incomplete,
     Json,
     NotRead,
     Protocol,
     joined,
+    loads,
     message,
     sent_with,
     usage_metadata,
 )
 from gptcache_magics.protocols.events import event, events, pieces_of
-from gptcache_magics.protocols.openai_chat import usage_of
+from gptcache_magics.protocols.openai_chat import add_head, is_settled, usage_of, wants_usage
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OpenAICompletions"]
@@ -70,10 +69,10 @@ class OpenAICompletions(Protocol):
         for _, data in events(raw):
             if data.startswith("[DONE]"):
                 break
-            piece = orjson.loads(data)
+            piece = loads(data)
             if not isinstance(piece, dict) or piece.get("error"):
                 raise Incomplete("an error in the stream")
-            head.update({name: value for name, value in piece.items() if name != "choices" and value is not None})
+            add_head(head, piece)
             for part in piece.get("choices") or ():
                 choice = choices.setdefault(part["index"], {"text": ""})
                 grown = {name: joined(choice.get(name), part.get(name)) for name in ("text", "logprobs")}
@@ -91,13 +90,15 @@ class OpenAICompletions(Protocol):
                 begun = {**choice, "text": piece, "finish_reason": None, "logprobs": None}
                 parts.append(event({**head, "choices": [begun]}))
             parts.append(event({**head, "choices": [{**choice, "text": ""}]}))
-        options = body.get("stream_options")
-        if isinstance(options, dict) and options.get("include_usage"):
+        if wants_usage(body):
             parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
         return b"".join(parts) + b"data: [DONE]\n\n"
 
     def ended(self, tail: bytes) -> bool:
         return tail.rstrip().endswith(b"[DONE]")
+
+    def settled(self, raw: bytes, body: Json) -> bool:
+        return is_settled(raw, body)
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         return {**whole, "choices": [{**each, "text": change(each["text"])} for each in whole["choices"]]}

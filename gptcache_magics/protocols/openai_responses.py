@@ -7,8 +7,6 @@ from itertools import count as numbers
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from gptcache_magics.protocols.base import (
     ROLES,
     Incomplete,
@@ -18,6 +16,7 @@ from gptcache_magics.protocols.base import (
     absent_from,
     changed,
     count,
+    loads,
     message,
     place_of,
     role_of,
@@ -34,8 +33,15 @@ __all__ = ["OpenAIResponses"]
 CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 ENDS: Final = frozenset({"response.completed", "response.incomplete"})
-PARTS: Final = {"output_text": "text", "refusal": "refusal"}
+PARTS: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
 """The parts of a message that come in pieces, each with the name of its text."""
+WRITTEN: Final = {
+    "function_call": ("function_call_arguments", "arguments"),
+    "custom_tool_call": ("custom_tool_call_input", "input"),
+    "mcp_call": ("mcp_call_arguments", "arguments"),
+    "code_interpreter_call": ("code_interpreter_call_code", "code"),
+}
+"""Items of which a text comes in pieces, each with the name of the pieces and that of the text."""
 TEXTS: Final = frozenset({"text", "refusal"})
 NAMES: Final = frozenset({"id", "type", "status", "role", "call_id", "name"})
 """Fields of an item that hold no words of the model."""
@@ -117,7 +123,7 @@ class OpenAIResponses(Protocol):
     def fold(self, raw: bytes) -> Json:
         passed = events(raw)
         for _, data in reversed(passed):
-            said = orjson.loads(data) if data.startswith("{") else {}
+            said = loads(data) if data.startswith("{") else {}
             if said.get("type") in ENDS:
                 whole: Json = said["response"]
                 # Some servers name the items of an answer only as they come.
@@ -188,7 +194,7 @@ def _message(item: Any) -> Json:
 
 def _items(passed: Iterable[str]) -> list[Json]:
     """Return the items of an answer, each as the event says it that ends it."""
-    found = [orjson.loads(data) for data in passed if data.startswith("{")]
+    found = [loads(data) for data in passed if data.startswith("{")]
     done = [each for each in found if each.get("type") == "response.output_item.done"]
     return [each["item"] for each in sorted(done, key=itemgetter("output_index"))]
 
@@ -216,18 +222,33 @@ def _item_events(say: Callable[..., bytes], place: int, item: Json) -> Iterator[
     """Yield the events that say one item of an answer."""
     where = {"output_index": place, "item_id": item.get("id")}
     kind = item.get("type")
-    if kind == "message":
-        yield say("output_item.added", output_index=place, item={**item, "content": [], "status": "in_progress"})
+    if kind in ("message", "reasoning"):
+        begun: Json = {name: [] for name in ("summary", "content") if isinstance(item.get(name), list)}
+        begun |= {"status": "in_progress"} if "status" in item else {}
+        yield say("output_item.added", output_index=place, item={**item, **begun})
+        for number, part in enumerate(item.get("summary") or ()):
+            yield from _summary_events(say, {**where, "summary_index": number}, part)
         for number, part in enumerate(item.get("content") or ()):
             yield from _part_events(say, {**where, "content_index": number}, part)
-    elif kind == "function_call":
-        arguments = item.get("arguments") or ""
-        yield say("output_item.added", output_index=place, item={**item, "arguments": "", "status": "in_progress"})
-        yield say("function_call_arguments.delta", **where, delta=arguments)
-        yield say("function_call_arguments.done", **where, arguments=arguments, name=item.get("name"))
+    elif kind in WRITTEN:
+        name, field = WRITTEN[kind]
+        text = item.get(field) or ""
+        beside = {"name": item.get("name")} if kind == "function_call" else {}
+        yield say("output_item.added", output_index=place, item={**item, field: "", "status": "in_progress"})
+        yield say(f"{name}.delta", **where, delta=text)
+        yield say(f"{name}.done", **where, **{field: text}, **beside)
     else:
         yield say("output_item.added", output_index=place, item=item)
     yield say("output_item.done", output_index=place, item=item)
+
+
+def _summary_events(say: Callable[..., bytes], where: Json, part: Json) -> Iterator[bytes]:
+    text = part.get("text") or ""
+    yield say("reasoning_summary_part.added", **where, part={**part, "text": ""})
+    for piece in pieces_of(text):
+        yield say("reasoning_summary_text.delta", **where, delta=piece)
+    yield say("reasoning_summary_text.done", **where, text=text)
+    yield say("reasoning_summary_part.done", **where, part=part)
 
 
 def _part_events(say: Callable[..., bytes], where: Json, part: Json) -> Iterator[bytes]:
@@ -237,7 +258,7 @@ def _part_events(say: Callable[..., bytes], where: Json, part: Json) -> Iterator
         yield say("content_part.added", **where, part=part)
     else:
         text = part.get(field) or ""
-        beside = {"logprobs": part.get("logprobs") or []} if field == "text" else {}
+        beside = {"logprobs": part.get("logprobs") or []} if kind == "output_text" else {}
         empty: Json = {"annotations": []} if "annotations" in part else {}
         yield say("content_part.added", **where, part={**part, field: "", **empty})
         for piece in pieces_of(text):

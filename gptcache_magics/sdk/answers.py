@@ -13,11 +13,12 @@ import orjson
 
 from gptcache_magics import finish, generations, wire
 from gptcache_magics.generations import Ids
-from gptcache_magics.protocols.base import Incomplete, Json, Protocol
+from gptcache_magics.protocols.base import Incomplete, Json, Protocol, loads
+from gptcache_magics.sdk.passing import TAIL, Ending
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 
-__all__ = ["Answer", "check_storable", "decode", "encode", "finish_reason", "read", "usage"]
+__all__ = ["Answer", "check_storable", "cut_short", "decode", "encode", "finish_reason", "read", "usage"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +37,7 @@ class Answer:
 def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
     """Return the answer that a body is."""
     try:
-        whole = protocol.fold(content) if in_pieces else orjson.loads(content)
+        whole = protocol.fold(content) if in_pieces else loads(content)
         if not isinstance(whole, dict):
             return Answer(protocol, None, "it is no answer of this API")
         protocol.answers(whole)
@@ -47,6 +48,16 @@ def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
         return Answer(protocol, None, "it is not JSON")
     except Exception:  # whatever a server of another kind answers
         return Answer(protocol, None, "it is no answer of this API")
+
+
+def cut_short(answer: Answer, content: bytes, body: Json, ending: Ending) -> Answer:
+    """Return the answer that a stream says which was not read to its end: none, unless nothing is missing."""
+    protocol = answer.protocol
+    if answer.whole is None or protocol.ended(content[-TAIL:]):
+        return answer
+    if ending == "broken":
+        return Answer(protocol, None, "broken off: the connection broke")
+    return answer if protocol.settled(content, body) else Answer(protocol, None, "broken off: its reader left")
 
 
 def check_storable(answer: Answer, call: Any, /, *, keep: bool = False) -> str:

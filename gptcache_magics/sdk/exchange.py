@@ -12,8 +12,7 @@ from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
 from gptcache_magics.lookup.running import within
 from gptcache_magics.sdk import answers
-from gptcache_magics.sdk.answers import Answer
-from gptcache_magics.sdk.passing import passing
+from gptcache_magics.sdk.passing import Ending, passing
 from gptcache_magics.sdk.request import SDKCall, SDKRequest
 from gptcache_magics.sdk.responses import Place, hit, refusal
 from gptcache_magics.sdk.retries import Retries
@@ -88,18 +87,18 @@ class Exchange:
         """Hear that the reader has a piece, and may take its time."""
         self._call.paused = time.monotonic()
 
-    def ended(self, raw: bytes) -> None:
+    def ended(self, raw: bytes, ending: Ending) -> None:
         """Keep the answer that has passed."""
-        self._keep(self._content(raw))
+        self._keep(self._content(raw), ending)
         self._over()
 
-    async def aended(self, raw: bytes) -> None:
+    async def aended(self, raw: bytes, ending: Ending) -> None:
         """Keep the answer that has passed, in a thread."""
         content = self._content(raw)
         if asyncio._get_running_loop() is None:
-            self._keep(content)
+            self._keep(content, ending)
         else:
-            await asyncio.to_thread(self._keep, content)
+            await asyncio.to_thread(self._keep, content, ending)
         self._over()
 
     # Steps
@@ -172,12 +171,14 @@ class Exchange:
             identity = self._request.identity
             self._asked.said.answered[identity.configuration.key, identity.seen] += 1
 
-    def _keep(self, content: bytes) -> None:
+    def _keep(self, content: bytes, ending: Ending = "whole") -> None:
         self._answered()
         if self._pending is None:
             return
         in_pieces = self._in_pieces or (self._asked.streams and not content.lstrip().startswith(b"{"))
-        answer: Answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
+        answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
+        if ending != "whole" and in_pieces:
+            answer = answers.cut_short(answer, content, self._asked.body, ending)
         self._requests.update(self._pending, answer, answers)
 
     def _failed(self, *, again: bool = True) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
-__all__ = ["Reader", "passing"]
+__all__ = ["TAIL", "Ending", "Reader", "passing"]
 
-TAIL = 512
+Ending = Literal["whole", "left", "broken"]
+"""How a stream ends: by itself, or because its reader leaves it, or by an error."""
+
+TAIL: Final = 512
 """Last bytes of a stream that are looked at for its end."""
 
 
@@ -22,10 +25,10 @@ class Reader(Protocol):
     def piece_came(self) -> None:
         """Hear that the reader has a piece."""
 
-    def ended(self, raw: bytes) -> None:
+    def ended(self, raw: bytes, ending: Ending) -> None:
         """Take the answer as it came: whole, as far as the reader wanted it, or until it broke off."""
 
-    async def aended(self, raw: bytes) -> None:
+    async def aended(self, raw: bytes, ending: Ending) -> None:
         """Take the answer without blocking the event loop."""
 
 
@@ -56,39 +59,40 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             try:
                 for piece in self._stream:
                     if self._is_last(piece):
-                        self._end()
+                        self._end("whole")
                     self._reader.piece_came()
                     yield piece
                     self._reader.piece_comes()
-            except BaseException:
-                self._end()  # older libraries do not close what broke off, and others wait for this answer
+            except BaseException as error:
+                # Older libraries do not close what broke off, and others wait for this answer.
+                self._end("broken" if isinstance(error, Exception) else "left")
                 raise
-            self._end()
+            self._end("whole")
 
         def close(self) -> None:
             try:
                 self._stream.close()
             finally:
-                self._end()
+                self._end("left")
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             try:
                 async for piece in self._stream:
                     if self._is_last(piece):
-                        await self._aend()
+                        await self._aend("whole")
                     self._reader.piece_came()
                     yield piece
                     self._reader.piece_comes()
             except Exception:  # not where the reader leaves: nothing can be awaited then
-                await self._aend()
+                await self._aend("broken")
                 raise
-            await self._aend()
+            await self._aend("whole")
 
         async def aclose(self) -> None:
             try:
                 await self._stream.aclose()
             finally:
-                await self._aend()
+                await self._aend("left")
 
         def _is_last(self, piece: bytes) -> bool:
             self._pieces.append(piece)
@@ -102,12 +106,12 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             self._over = True
             return b"".join(self._pieces)
 
-        def _end(self) -> None:
+        def _end(self, ending: Ending) -> None:
             if (raw := self._raw()) is not None:
-                self._reader.ended(raw)
+                self._reader.ended(raw, ending)
 
-        async def _aend(self) -> None:
+        async def _aend(self, ending: Ending) -> None:
             if (raw := self._raw()) is not None:
-                await self._reader.aended(raw)
+                await self._reader.aended(raw, ending)
 
     return Passing
