@@ -71,16 +71,22 @@ def refusal_in(error: BaseException) -> CacheMiss | BudgetReached | None:
 
 
 def _text(error: BaseException) -> str:
-    """Return the provider's message within an error, or else all of its text."""
-    body = getattr(error, "body", None)
-    message = body.get("message") if isinstance(body, dict) else None
-    return message if isinstance(message, str) else str(error)
+    """Return the provider's message within an error, or else all of its text; empty if the error has none to give."""
+    try:
+        body = getattr(error, "body", None)
+        message = body.get("message") if isinstance(body, dict) else None
+        return message if isinstance(message, str) else str(error)
+    except Exception:  # any code of the user's
+        return ""
 
 
 def _held(error: BaseException) -> CacheMiss | BudgetReached | None:
     """Return the refusal that the response of an error is."""
     for name in _RESPONSES:
-        extensions = getattr(getattr(error, name, None), "extensions", None)
+        try:
+            extensions = getattr(getattr(error, name, None), "extensions", None)
+        except Exception:  # a property of the user's
+            continue
         found = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
         if isinstance(found, CacheMiss | BudgetReached):
             return found

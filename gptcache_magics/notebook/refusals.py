@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -87,10 +88,11 @@ class Refusals:
         """Return the sentence to show in place of a traceback; None for a traceback that has more to say."""
         if error is None or type(error).__module__ in _USERS or hasattr(error, RENDERER):
             return None
-        for refusal in _refusals(error):
-            name = type(refusal).__name__
-            if f"{name}: " in str(error) or getattr(error, "response", None) is not None:
-                return f"{type(error).__name__}: {name}: {refusal}"
+        with suppress(Exception):  # the text and the fields of an error may be any code
+            for refusal in _refusals(error):
+                name = type(refusal).__name__
+                if f"{name}: " in str(error) or getattr(error, "response", None) is not None:
+                    return f"{type(error).__name__}: {name}: {refusal}"
         return None
 
 

@@ -21,6 +21,13 @@ messages = [{{"role": "user", "content": "never recorded"}}]
 
 class Failed(Exception): ...
 
+class Unread(Exception):
+    @property
+    def response(self): raise RuntimeError("no response")
+
+class Unprintable(Unread):
+    def __str__(self): raise RuntimeError("no text")
+
 def ask(content="never recorded"):
     messages = [{{"role": "user", "content": content}}]
     return openai.OpenAI(base_url=f"{{url}}/v1", **given).chat.completions.create(model="gpt-4o", messages=messages)
@@ -109,6 +116,14 @@ def test_an_error_of_the_users_own_keeps_its_traceback_and_is_followed_by_the_se
     assert "Traceback (most recent call last)" in traceback(ran)
     assert ran.text.startswith(MISS)
     assert ran.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(("error", "shown"), [("Unprintable", "RuntimeError: no text"), ("Unread", "Unread: its text")])
+def test_an_error_that_cannot_be_read_is_shown_as_ever(kernel: Kernel, error: str, shown: str) -> None:
+    ran = kernel.run(f"{error}.__module__ = 'a_library'\nraise {error}('its text')")
+    assert "\n".join(ran.tracebacks[-1]).endswith(shown.partition(": ")[2])
+    assert ran.error == shown.partition(": ")[0]  # IPython itself fails where there is no text
+    assert "Traceback (most recent call last)" in "\n".join(ran.tracebacks[-1])
 
 
 def test_the_refusals_of_a_group_are_named_once(kernel: Kernel) -> None:
