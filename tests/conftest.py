@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +88,15 @@ def server(provider_server: ProviderServer) -> ProviderServer:
     """Return the server with nothing counted and nothing overridden."""
     provider_server.reset()
     return provider_server
+
+
+@pytest.fixture(scope="module")
+def certificates_read_once() -> Iterator[None]:
+    """Make the clients of HTTP quickly: each would read all certificates."""
+    context = ssl.create_default_context()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", lambda *arguments, **options: context)
+        yield
 
 
 @pytest.fixture

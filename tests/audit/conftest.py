@@ -2,7 +2,6 @@
 
 import functools
 import socket
-import ssl
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,9 +32,9 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse to look up any other host, and make clients quickly: each would read all certificates and AWS's files."""
-    resolve, context = socket.getaddrinfo, ssl.create_default_context()
+def only_loopback(monkeypatch: pytest.MonkeyPatch, certificates_read_once: None) -> None:
+    """Refuse to look up any other host, and make clients quickly: each would read all of AWS's files."""
+    resolve = socket.getaddrinfo
 
     def loopback(host: Any, *arguments: Any, **options: Any) -> Any:
         if host not in ("127.0.0.1", "localhost", None):
@@ -48,4 +47,3 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         loaders = import_module("botocore.loaders")
         load = functools.cache(loaders.JSONFileLoader().load_file)
         monkeypatch.setattr(loaders.JSONFileLoader, "load_file", lambda self, path: load(path))
-    monkeypatch.setattr(ssl, "create_default_context", lambda *arguments, **options: context)
