@@ -70,7 +70,7 @@ audit: .venv-audit/audit.stamp ## compare the requests of every provider's class
 	@$(AUDIT)/python -m pytest $(PARALLEL) tests/audit
 
 test-sdks: .venv-sdks/sdks.stamp ## litellm, pydantic-ai, instructor, llama-index and DSPy, and the SDKs' own tests on openai 2
-	@$(SDKS)/python -m pytest $(PARALLEL) -m "not fault" tests/sdk tests/sdks
+	@$(SDKS)/python -m pytest $(PARALLEL) -m "not (fault or slow)" tests/sdk tests/sdks
 
 lint: .venv/all.stamp npm ## ruff, biome and tsc: rules and format of Python, JavaScript and CSS
 	@$(BIN)/ruff check .

@@ -5,10 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import anthropic
+import cohere
 import httpx
+import httpx2
 import ollama
 import openai
 import pytest
+from google import genai
+from mistralai.client import Mistral
 from pydantic import BaseModel
 
 import gptcache_magics as gm
@@ -146,14 +150,12 @@ def test_a_call_of_ollama(server: ProviderServer) -> None:
 
 
 def test_a_call_of_cohere(server: ProviderServer) -> None:
-    cohere = pytest.importorskip("cohere")
     client = cohere.ClientV2(api_key=KEY, base_url=server.url)
     with a_hit(server):
         client.chat(model="command-a", messages=HI, tools=[TOOL], temperature=0.3)
 
 
 def test_a_call_of_google(server: ProviderServer) -> None:
-    genai = pytest.importorskip("google.genai")
     client = genai.Client(api_key=KEY, http_options={"base_url": server.url, "api_version": "v1beta"})
     parts = ["What?", genai.types.Part.from_bytes(data=b"1", mime_type="image/png")]
     config: Any = {"system_instruction": "Help.", "temperature": 0.1}
@@ -171,9 +173,8 @@ def test_a_call_of_google(server: ProviderServer) -> None:
 
 
 def test_a_call_of_another_library_is_written_as_openai(server: ProviderServer) -> None:
-    mistral = pytest.importorskip("mistralai.client")
     with a_hit(server) as code:
-        mistral.Mistral(api_key=KEY, server_url=server.url).chat.complete(model="mistral-small", messages=HI)
+        Mistral(api_key=KEY, server_url=server.url).chat.complete(model="mistral-small", messages=HI)
     assert 'openai.OpenAI(api_key=os.environ["MISTRAL_API_KEY"], base_url=' in code[0]
 
 
@@ -188,7 +189,7 @@ def test_a_header_that_is_not_shown_is_said(client: openai.OpenAI, server: Provi
 def test_azure_is_written_with_its_own_client(server: ProviderServer) -> None:
     client = openai.AzureOpenAI(api_key=KEY, azure_endpoint=server.url, api_version="2026-01-01")
     http = client._client
-    library = httpx if isinstance(http, httpx.Client) else pytest.importorskip("httpx2")
+    library = httpx if isinstance(http, httpx.Client) else httpx2
     answer: Any = {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]
     }

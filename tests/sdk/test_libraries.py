@@ -19,9 +19,17 @@ from gptcache_magics.lookup.refusal import refusal_in
 from tests.sdk.libraries import LIBRARIES
 from tests.support.provider_server import ProviderServer
 
-pytestmark = pytest.mark.usefixtures("sdks_on")
+pytestmark = pytest.mark.usefixtures("sdks_on", "certificates_read_once")
 CALLS = [(name, way) for name, make in LIBRARIES.items() for way in make("http://127.0.0.1:9")]
-EACH = pytest.mark.parametrize(("name", "way"), CALLS, ids=[f"{name} {way}" for name, way in CALLS])
+QUICK = ("whole", "async stream")
+"""The ways in which every library is asked by the quick tests, too."""
+EACH = pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        pytest.param(name, way, id=f"{name} {way}", marks=() if way in QUICK else pytest.mark.slow)
+        for name, way in CALLS
+    ],
+)
 REFUSALS: dict[str, Any] = {
     "openai": openai.APIStatusError,
     "azure": openai.APIStatusError,
@@ -43,9 +51,9 @@ def outcomes() -> list[str]:
 def test_a_call_is_paid_once_and_counted_once(name: str, way: str, server: ProviderServer) -> None:
     ask = LIBRARIES[name](server.url)[way]
     first = ask("hi")
-    assert (server.calls, outcomes()) == (1, ["miss"])
+    assert server.calls == 1
     assert ask("hi") == first
-    assert (server.calls, outcomes()) == (1, ["miss", "hit"])
+    assert server.calls == 1
     ask("something else")
     assert (server.calls, outcomes()) == (2, ["miss", "hit", "miss"])
 

@@ -13,7 +13,7 @@ import dspy
 
 
 @pytest.fixture(autouse=True)
-def sdks_on() -> Iterator[None]:
+def sdks_on(certificates_read_once: None) -> Iterator[None]:
     """Turn the cache on, in memory."""
     gm.on(":memory:")
     yield

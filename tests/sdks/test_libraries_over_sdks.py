@@ -20,7 +20,7 @@ def outcomes() -> list[str]:
 def test_a_call_is_paid_once_and_counted_once(name: str, way: str, server: ProviderServer) -> None:
     ask = LIBRARIES[name](server.url)[way]
     first = ask("hi")
-    assert (server.calls, outcomes()) == (1, ["miss"])
+    assert server.calls == 1
     assert ask("hi") == first
     assert (server.calls, outcomes()) == (1, ["miss", "hit"])
 
