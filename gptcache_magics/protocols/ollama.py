@@ -186,7 +186,7 @@ class OllamaGenerate(_Ollama):
     def answers(self, whole: Json) -> list[Json]:
         thinking = whole.get("thinking")
         beside = {"additional_kwargs": {"reasoning_content": thinking}} if thinking else {}
-        return [{"content": whole.get("response") or "", **beside, **self._metadata(whole)}]
+        return [{"content": whole["response"], **beside, **self._metadata(whole)}]
 
     def _added(self, whole: Json, piece: Json) -> Json:
         texts: Json = {

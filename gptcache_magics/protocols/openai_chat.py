@@ -45,11 +45,20 @@ def usage_of(whole: Json) -> Usage:
     used = whole.get("usage")
     if not isinstance(used, dict):
         return Usage()
-    details = used.get("prompt_tokens_details")
-    read = details.get("cached_tokens") if isinstance(details, dict) else None
+    sent, said = count(used.get("prompt_tokens")), count(used.get("completion_tokens"))
+    thought = count(_detail(used, "completion_tokens_details", "reasoning_tokens")) or 0
+    if sent is not None and said is not None and used.get("total_tokens") == sent + said + thought:
+        said += thought  # xAI counts them apart, and others within
+    read = _detail(used, "prompt_tokens_details", "cached_tokens")
     if read is None:  # DeepSeek has a word of its own for what it read again
         read = used.get("prompt_cache_hit_tokens")
-    return Usage(count(used.get("prompt_tokens")), count(used.get("completion_tokens")), count(read) or None)
+    written = count(_detail(used, "prompt_tokens_details", "cache_write_tokens"))
+    return Usage(sent, said, count(read) or None, written or None)
+
+
+def _detail(used: Json, name: str, of: str) -> Any:
+    details = used.get(name)
+    return details.get(of) if isinstance(details, dict) else None
 
 
 def wants_usage(body: Json) -> bool:

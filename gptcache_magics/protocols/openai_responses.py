@@ -117,8 +117,9 @@ class OpenAIResponses(Protocol):
         if not isinstance(used, dict):
             return Usage()
         details = used.get("input_tokens_details")
-        read = details.get("cached_tokens") if isinstance(details, dict) else None
-        return Usage(count(used.get("input_tokens")), count(used.get("output_tokens")), count(read) or None)
+        details = details if isinstance(details, dict) else {}
+        read, written = (count(details.get(f"cache{name}_tokens")) or None for name in ("d", "_write"))
+        return Usage(count(used.get("input_tokens")), count(used.get("output_tokens")), read, written)
 
     def fold(self, raw: bytes) -> Json:
         passed = events(raw)

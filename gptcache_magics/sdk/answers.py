@@ -53,11 +53,12 @@ def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
 def cut_short(answer: Answer, content: bytes, body: Json, ending: Ending) -> Answer:
     """Return the answer that a stream says which was not read to its end: none, unless nothing is missing."""
     protocol = answer.protocol
-    if answer.whole is None or protocol.ended(content[-TAIL:]):
+    if answer.whole is not None and protocol.ended(content[-TAIL:]):
         return answer
-    if ending == "broken":
-        return Answer(protocol, None, "broken off: the connection broke")
-    return answer if protocol.settled(content, body) else Answer(protocol, None, "broken off: its reader left")
+    if answer.whole is not None and ending == "left" and protocol.settled(content, body):
+        return answer
+    why = "the connection broke" if ending == "broken" else "its reader left"
+    return Answer(protocol, None, f"broken off: {why}")
 
 
 def check_storable(answer: Answer, call: Any, /, *, keep: bool = False) -> str:
