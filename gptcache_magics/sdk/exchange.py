@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from threading import Lock
 from typing import Any, Final
 
 from gptcache_magics.lookup.cache import RequestCache
@@ -40,41 +42,41 @@ class Exchange:
         self._place = place
         self._pending: Pending | None = None
         self._headers: Any = None
+        self._passes = False
+        """Whether the answer passes as a stream, which a lock of its own tells while it does."""
 
     def send(self, ask: Callable[[], Any]) -> Any:
         """Return the response: the stored answer, a refusal, or what ``ask`` brings from the provider."""
-        self._call.running.acquire()
-        try:
-            given = self._given(self._retried() or self._requests.lookup(self._request, answers))
-            if given is None:
-                with within(self._call):
-                    given = self._taken(ask())
-                if self._stream_of(given) is not None:
-                    return given  # the call runs until its stream has ended
-        except BaseException:
-            self._failed()
-            raise
-        self._over()
+        with self._call.running:  # an interrupt cannot keep it locked
+            try:
+                given = self._given(self._retried() or self._requests.lookup(self._request, answers))
+                if given is None:
+                    with within(self._call):
+                        given = self._taken(ask())
+            except BaseException:
+                self._failed()
+                raise
+            if not self._passes:  # else the call runs until its stream has ended
+                self.over()
         return given
 
     async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         """Return the response as ``send`` does, without blocking the event loop."""
-        self._call.running.acquire()
-        try:
-            result: Result | None = self._retried()
-            if result is None and asyncio._get_running_loop() is None:  # trio runs
-                result = self._requests.lookup(self._request, answers)
-            given = self._given(result or await self._requests.alookup(self._request, answers))
-            if given is None:
-                with within(self._call):
-                    given = await ask()
-                given = await self._ataken(given)
-                if self._stream_of(given) is not None:
-                    return given
-        except BaseException:
-            self._failed()
-            raise
-        self._over()
+        with self._call.running:
+            try:
+                result: Result | None = self._retried()
+                if result is None and asyncio._get_running_loop() is None:  # trio runs
+                    result = self._requests.lookup(self._request, answers)
+                given = self._given(result or await self._requests.alookup(self._request, answers))
+                if given is None:
+                    with within(self._call):
+                        given = await ask()
+                    given = await self._ataken(given)
+            except BaseException:
+                self._failed()
+                raise
+            if not self._passes:
+                self.over()
         return given
 
     # What a stream says while it passes
@@ -90,7 +92,6 @@ class Exchange:
     def ended(self, raw: bytes, ending: Ending) -> None:
         """Keep the answer that has passed."""
         self._keep(self._content(raw), ending)
-        self._over()
 
     async def aended(self, raw: bytes, ending: Ending) -> None:
         """Keep the answer that has passed, in a thread."""
@@ -99,7 +100,15 @@ class Exchange:
             self._keep(content, ending)
         else:
             await asyncio.to_thread(self._keep, content, ending)
-        self._over()
+
+    def over(self) -> None:
+        """Release those who wait, and end the call."""
+        with suppress(RuntimeError):  # another thread has
+            if self._passes:
+                self._call.running.release()
+        self._requests.call_ended(self._call)
+        if self._ledger.budget is not None:
+            self._ledger.budget.ended(self._call)
 
     # Steps
 
@@ -124,17 +133,22 @@ class Exchange:
         """Return a response of the provider after keeping its answer, or making its stream pass through."""
         if received.status_code != OK:
             self._failed(again=received.status_code in RETRIED or received.status_code >= 500)
-        elif self._place.stream:
+        elif self._comes_later(received):
             self._pass_on(received)
         else:
             self._keep_whole(received)
         return received
 
     async def _ataken(self, received: Any) -> Any:
-        if received.status_code == OK and not self._place.stream and asyncio._get_running_loop() is not None:
+        comes_later = self._comes_later(received)
+        if received.status_code == OK and not comes_later and asyncio._get_running_loop() is not None:
             await asyncio.to_thread(self._keep_whole, received)
             return received
         return self._taken(received)
+
+    def _comes_later(self, received: Any) -> bool:
+        """Return whether the SDK will read the body: a test's transport may give one that has been read."""
+        return self._place.stream and not received.is_closed
 
     def _keep_whole(self, received: Any) -> None:
         self._headers = received.headers
@@ -145,11 +159,10 @@ class Exchange:
         plain = not received.headers.get("content-encoding")
         complete = self._asked.protocol.ended if plain and self._in_pieces else _never
         received.stream = passing(self._place.library)(received.stream, self, complete)
-
-    def _stream_of(self, received: Any) -> Any | None:
-        """Return the stream that passes through; None where nothing does."""
-        stream = getattr(received, "stream", None)
-        return stream if isinstance(stream, passing(self._place.library)) else None  # type: ignore[arg-type]
+        self.piece_came()  # nobody waits long for a reader who has not begun
+        running = Lock()
+        running.acquire()
+        self._call.running, self._passes = running, True
 
     @property
     def _in_pieces(self) -> bool:
@@ -173,13 +186,14 @@ class Exchange:
 
     def _keep(self, content: bytes, ending: Ending = "whole") -> None:
         self._answered()
-        if self._pending is None:
+        pending, self._pending = self._pending, None  # from here on an answer has come
+        if pending is None:
             return
         in_pieces = self._in_pieces or (self._asked.streams and not content.lstrip().startswith(b"{"))
         answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
         if ending != "whole" and in_pieces:
             answer = answers.cut_short(answer, content, self._asked.body, ending)
-        self._requests.update(self._pending, answer, answers)
+        self._requests.update(pending, answer, answers)
 
     def _failed(self, *, again: bool = True) -> None:
         """Note that no answer came; its SDK may send the request again."""
@@ -187,15 +201,7 @@ class Exchange:
             self._ledger.charged(self._pending.lookup, FREE)
             if again:
                 self._retries.left_open(self._pending)
-        self._over()
-
-    def _over(self) -> None:
-        """Release those who wait, and end the call."""
-        if self._call.running.locked():
-            self._call.running.release()
-        self._requests.call_ended(self._call)
-        if self._ledger.budget is not None:
-            self._ledger.budget.ended(self._call)
+        self.over()
 
 
 def _never(tail: bytes) -> bool:

@@ -31,6 +31,9 @@ class Reader(Protocol):
     async def aended(self, raw: bytes, ending: Ending) -> None:
         """Take the answer without blocking the event loop."""
 
+    def over(self) -> None:
+        """Hear that nothing more comes, perhaps twice."""
+
 
 @cache
 def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], bool]], Any]:
@@ -53,10 +56,11 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             self._stream, self._reader, self._complete = stream, reader, complete
             self._pieces: list[bytes] = []
             self._tail = b""
-            self._over = False
+            self._taken = self._over = False
 
         def __iter__(self) -> Iterator[bytes]:
             try:
+                self._reader.piece_comes()
                 for piece in self._stream:
                     if self._is_last(piece):
                         self._end("whole")
@@ -77,14 +81,18 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             try:
+                self._reader.piece_comes()
                 async for piece in self._stream:
                     if self._is_last(piece):
                         await self._aend("whole")
                     self._reader.piece_came()
                     yield piece
                     self._reader.piece_comes()
-            except Exception:  # not where the reader leaves: nothing can be awaited then
+            except Exception:
                 await self._aend("broken")
+                raise
+            except BaseException:  # a task that is cancelled, or a reader who leaves, may not wait
+                self._end("left")
                 raise
             await self._aend("whole")
 
@@ -97,21 +105,33 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
         def _is_last(self, piece: bytes) -> bool:
             self._pieces.append(piece)
             self._tail = (self._tail + piece)[-TAIL:]
-            return not self._over and self._complete(self._tail)
+            return not self._taken and self._complete(self._tail)
 
         def _raw(self) -> bytes | None:
             """Return what has passed; None if that was taken before."""
-            if self._over:
+            if self._taken:
                 return None
-            self._over = True
+            self._taken = True
             return b"".join(self._pieces)
 
         def _end(self, ending: Ending) -> None:
-            if (raw := self._raw()) is not None:
-                self._reader.ended(raw, ending)
+            if self._over:
+                return
+            try:
+                if (raw := self._raw()) is not None:
+                    self._reader.ended(raw, ending)
+            finally:
+                self._reader.over()
+                self._over = True  # last: whoever closes after an interrupt ends it
 
         async def _aend(self, ending: Ending) -> None:
-            if (raw := self._raw()) is not None:
-                await self._reader.aended(raw, ending)
+            if self._over:
+                return
+            try:
+                if (raw := self._raw()) is not None:
+                    await self._reader.aended(raw, ending)
+            finally:
+                self._reader.over()
+                self._over = True
 
     return Passing
