@@ -8,8 +8,10 @@ from typing import Final
 __all__ = ["EMBEDDINGS", "embedding_bytes", "evict_embeddings"]
 
 EMBEDDINGS: Final = (
+    # In the order of their arrival, or pages are split: few vectors fit on one, and a split page stays half empty.
     """CREATE TABLE embedding (
-        id INTEGER PRIMARY KEY,          -- first 64 bits of the key, signed
+        number INTEGER PRIMARY KEY,
+        id INTEGER NOT NULL UNIQUE,      -- first 64 bits of the key, signed
         key BLOB NOT NULL,
         model BLOB NOT NULL,
         digest INTEGER NOT NULL,
