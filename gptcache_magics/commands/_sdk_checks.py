@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.commands._checks import Check
 from gptcache_magics.sdk import google_async, hooks
+from gptcache_magics.store.protocol import team_behind
 from gptcache_magics.store.reasons import Kind, sentence
-from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.amounts import byte_size, counted
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
 
-__all__ = ["out_of_reach", "past", "wraps"]
+__all__ = ["embeddings", "out_of_reach", "past", "wraps"]
 
 WRAPS: Final = "SDKs"
 SENDERS: Final = ("httpx", "httpx2")
@@ -99,6 +100,17 @@ def past(cache: GPTCache) -> Check:
 
 def _counts(reasons: Counter[str]) -> str:
     return ", ".join(f"{number:,} × {reason}" for reason, number in reasons.most_common())
+
+
+def embeddings(cache: GPTCache) -> Check:
+    """Check whether embeddings are kept, and tell what the store holds of them."""
+    number, size = cache.store.count_embeddings()
+    held = f"{counted(number, 'embedding')} in the store, {byte_size(size)}" if number else ""
+    if not cache.settings.options.embeddings:
+        finding = ", ".join(filter(None, ("not kept", held)))
+        return Check("embeddings", True, finding, "Keep them, too: %gptcache on --embeddings")
+    kept = "kept in this folder, not in the team's store" if team_behind(cache.store) is not None else "kept"
+    return Check("embeddings", True, ", ".join(filter(None, (kept, held))))
 
 
 def out_of_reach() -> Check | None:

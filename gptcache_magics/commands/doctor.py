@@ -83,6 +83,7 @@ def _of_this_kernel() -> Iterator[Check]:
         yield _checks.replaced(cache, get_llm_cache())
         yield _sdk_checks.past(cache)
         yield _checks.errors(cache)
+        yield _tried("embeddings", _sdk_checks.embeddings, cache)
         if cache.similar is not None:
             yield _tried("matching", _checks.matches, cache, cache.similar)
         yield _tried("keys in entries", _checks.secrets, cache.store)

@@ -22,7 +22,7 @@ from tests.support.provider_server import KEY, ProviderServer
 from tests.support.shell import NumberedModel, fresh_shell
 
 OFF = ["versions", "gptcache's import", "gptcache's leaks", "wraps", "methods of their own", "models", "SDKs"]
-ON = [*OFF, "LangChain's cache", "calls past the cache", "errors in this run", "keys in entries"]
+ON = [*OFF, "LangChain's cache", "calls past the cache", "errors in this run", "embeddings", "keys in entries"]
 FILE = ["damaged files", "the file", "writing", "disk space", "file system"]
 
 
