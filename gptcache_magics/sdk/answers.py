@@ -32,6 +32,8 @@ class Answer:
     """Why there is no whole answer."""
     mark: Mapping[str, Any] | None = None
     """The mark of a hit."""
+    stored: bytes = b""
+    """The JSON of a stored answer as it is kept."""
 
 
 def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
@@ -92,7 +94,7 @@ def decode(
     protocol, whole = wire.unwired(data)
     if validate:
         protocol.answers(whole)
-    return Answer(protocol, whole, mark=mark)
+    return Answer(protocol, whole, mark=mark, stored=data.partition(b"\0")[2])
 
 
 def usage(answer: Answer, /) -> Usage:

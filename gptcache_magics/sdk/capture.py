@@ -174,7 +174,7 @@ def _asked(api: API, sender: Library, http: Any) -> Asked:
         path=url.path,
         server=f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}",
         host=url.host,
-        query=url.params.multi_items(),
+        query=url.params.multi_items() if url.query else [],
         headers=http.headers.multi_items(),
         said=CALL.get(),
     )

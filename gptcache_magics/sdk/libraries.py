@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -76,6 +76,7 @@ def library_behind(headers: Mapping[str, str], provider: str) -> Library | None:
     return LIBRARIES.get(name)
 
 
+@lru_cache(maxsize=256)
 def provider_at(host: str) -> str | None:
     """Return the provider that has a host; None for a host that is nobody's, such as a server of one's own."""
     found = _HOSTS.get(host)
@@ -101,15 +102,25 @@ _ENDS: Final = {
 def headers_that_count(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the headers of a request that may change its answer, without credentials and what only tracks it."""
     kept: dict[str, str] = {}
-    for name, value in ((name.lower(), value) for name, value in headers):
-        if name not in _TRANSPORT | _PAYING and not _OF_LIBRARIES.fullmatch(name) and not is_tracking(name):
+    for given, value in headers:
+        if name := _counted_name(given):
             kept[name] = f"{kept[name]}, {value}" if name in kept else value  # as HTTP joins them
     counted: Mapping[str, Any] = without_secrets(kept, "headers")
     return {**counted}
 
 
-def query_that_counts(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+@lru_cache(maxsize=1024)
+def _counted_name(given: str) -> str:
+    """Return the name of a header in small letters; empty for one that never counts."""
+    name = given.lower()
+    left_out = name in _TRANSPORT or name in _PAYING or _OF_LIBRARIES.fullmatch(name) or is_tracking(name)
+    return "" if left_out else name
+
+
+def query_that_counts(pairs: Collection[tuple[str, str]]) -> list[list[str]]:
     """Return the values of a query that may change an answer, without credentials."""
+    if not pairs:
+        return []
     kept = sorted(([name, value] for name, value in pairs if name not in _ARRIVING), key=itemgetter(0))
     counted: list[list[str]] = without_secrets(kept, "query_params")
     return counted

@@ -44,7 +44,7 @@ def hit(place: Place, asked: Asked, answer: Answer) -> Any:
     if asked.streams:
         content, kind = answer.protocol.unfold(answer.whole, asked.body), answer.protocol.stream_type
     else:
-        content, kind = orjson.dumps(answer.whole), "application/json"
+        content, kind = answer.stored or orjson.dumps(answer.whole), "application/json"
     return made(place, 200, {"content-type": kind, **headers}, content)
 
 
