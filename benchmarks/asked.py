@@ -13,7 +13,8 @@ from langchain_core.outputs import Generation
 from payloads import model
 
 import gptcache_magics as gm
-from gptcache_magics.langchain.call import ModelCall, within
+from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.lookup.running import within
 
 __all__ = ["Asked"]
 

@@ -23,6 +23,7 @@ import away
 import exact
 import invoke
 import safety
+import sdks
 import start
 import tables
 import team
@@ -32,6 +33,7 @@ from measure import Bar, Options, table
 PARTS: Final[dict[str, Callable[[Options], list[Bar]]]] = {
     "exact": exact.run,
     "invoke": invoke.run,
+    "sdks": sdks.run,
     "start": start.run,
     "tables": tables.run,
     "safety": safety.run,
@@ -78,6 +80,7 @@ def _write(file: Path, options: Options) -> None:
     written = json.loads(file.read_text()) if file.exists() else {}
     written |= options.results
     peers = ("gptcache-magics", *PACKAGES, "diskcache", "faiss-cpu", "psycopg", "redis", "sqlalchemy")
+    peers += ("openai", "anthropic", "httpx2", "vcrpy", "hishel")
     written["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     written["date"] = time.strftime("%Y-%m-%d", time.gmtime())
     installed = [f"Python {platform.python_version()}", *(each for each in map(_installed, peers) if each[:3] != "no ")]

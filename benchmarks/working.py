@@ -16,7 +16,8 @@ from payloads import answer, messages, model, prompt, words
 import gptcache_magics as gm
 from gptcache_magics import bundle
 from gptcache_magics.identity.key import identify
-from gptcache_magics.langchain.call import ModelCall, within
+from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.lookup.running import within
 from gptcache_magics.settings import CELL, Cell, Config, Scope
 from gptcache_magics.store import open_store
 from gptcache_magics.store.protocol import Period, Selection
