@@ -625,7 +625,7 @@ def test_a_wrong_line_is_answered_with_one_sentence(magic: Typist, tmp_path: Pat
 
 
 MODELS = "Models: large-model, small-model."
-BY = "model, configuration, cell, notebook, day, cause, author, total"
+BY = "model, configuration, face, cell, notebook, day, cause, author, total"
 SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
 
 
@@ -897,7 +897,7 @@ def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
         ("label 7 right ", []),
         ("lookups --cell ", ["last"]),
         ("stats --b", ["--by"]),
-        ("stats --by ", ["model", "configuration", "cell", "notebook", "day", "cause", "author", "total"]),
+        ("stats --by ", ["model", "configuration", "face", "cell", "notebook", "day", "cause", "author", "total"]),
         ("stats --by c", ["configuration", "cell", "cause"]),
         ("stats --by cell --b", []),
         ("lookups --outcome ", ["hit", "miss", "bypass", "error"]),

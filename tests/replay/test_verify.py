@@ -419,7 +419,7 @@ def test_the_shell_command_exits_with_one_for_a_miss_and_helps(tmp_path: Path, s
 
 def test_the_shell_command_says_what_there_is(capsys: pytest.CaptureFixture) -> None:
     for words, told in {
-        (): "verify NOTEBOOK [--bundle FILE]",
+        (): "verify NOTEBOOK|SCRIPT [--bundle FILE]",
         ("--help",): "verify NOTEBOOK",
         ("verify", "--help"): "python -m gptcache_magics verify",
         ("--version",): f"{commands.versions()}\n",

@@ -16,7 +16,7 @@ def test_every_kind_has_a_sentence_with_its_detail(kind: Kind) -> None:
     assert ("{detail}" in told) == (
         kind
         in {
-            *(Kind.MODE, Kind.OWN_CACHE, Kind.REPLACED, Kind.ERROR, Kind.NOT_STORED, Kind.EXACT_ONLY),
+            *(Kind.MODE, Kind.NOT_CACHED, Kind.OWN_CACHE, Kind.REPLACED, Kind.ERROR, Kind.NOT_STORED, Kind.EXACT_ONLY),
             *(Kind.MATCHING_ERROR, Kind.OTHER, Kind.OWN_METHOD, Kind.UNREADABLE, Kind.UNPARSED, Kind.LOCKED),
             Kind.NOT_KEPT,
             *(Kind.TEAM, Kind.TEAM_AWAY, Kind.TEAM_ASKS, Kind.CACHE_AWAY, Kind.UNPROVED),
