@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -124,12 +124,16 @@ class EmbeddingUses:
         if not self._store.readonly:
             self._store.record_embeddings([*changed.values()], used)
         with self._lock:
-            for place, written in changed.items():
-                if self._uses[place] is written:
-                    self._changed.discard(place)
-            for key, at in used.items():
-                if self._used.get(key) == at:
-                    del self._used[key]
+            self._written(changed, used)
+
+    def _written(self, changed: Mapping[tuple[str, str, str], EmbeddingUse], used: Mapping[str, float]) -> None:
+        """Forget what is written, unless it has changed meanwhile."""
+        for place, written in changed.items():
+            if self._uses[place] is written:
+                self._changed.discard(place)
+        for key, at in used.items():
+            if self._used.get(key) == at:
+                del self._used[key]
 
     def keys_of(self, run: str) -> Set[str]:
         """Return the keys of the embeddings that were served or received in a run."""

@@ -9,16 +9,19 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, Final
 
+from gptcache_magics.errors import CacheMiss
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
 from gptcache_magics.lookup.running import within
 from gptcache_magics.sdk import answers
+from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.passing import Ending, passing
 from gptcache_magics.sdk.request import SDKCall, SDKRequest
 from gptcache_magics.sdk.responses import Place, hit, refusal
 from gptcache_magics.sdk.retries import Retries
 from gptcache_magics.store.protocol import Usage
+from gptcache_magics.store.reasons import sentence
 
 __all__ = ["Exchange"]
 
@@ -121,13 +124,25 @@ class Exchange:
         """Return the response without asking the provider; None to ask."""
         match result:
             case Hit(answer):
-                self._answered()
-                return hit(self._place, self._asked, answer)
+                return self._of_hit(answer)
             case Refused(error):
                 return refusal(self._place, self._asked.protocol, error)
             case Miss(pending) | Failed(pending):
                 self._pending = pending
                 return None
+
+    def _of_hit(self, answer: Answer) -> Any | None:
+        """Return the response that a stored answer is; None to ask, if it cannot be written as it is wanted."""
+        try:
+            given = hit(self._place, self._asked, answer)
+        except Exception as error:
+            reason = self._ledger.failed(error, "writing a stored answer as a response")
+            if self._request.scope.mode != "replay":
+                return None
+            told = f"the stored answer cannot be read ({sentence(reason)}), and mode replay does not call a model."
+            return refusal(self._place, self._asked.protocol, CacheMiss(told, prompt=self._request.identity.question))
+        self._answered()
+        return given
 
     def _taken(self, received: Any) -> Any:
         """Return a response of the provider after keeping its answer, or making its stream pass through."""

@@ -18,7 +18,7 @@ from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.lookup.options import State
 from gptcache_magics.replay.kernel import Journal, reason_of
 from gptcache_magics.store import open_store
-from gptcache_magics.store.protocol import Entry, Lookup, Selection, Store
+from gptcache_magics.store.protocol import Configuration, Entry, Lookup, Selection, Store
 from gptcache_magics.text.amounts import counted, seconds_of
 from gptcache_magics.text.word_diff import shown
 
@@ -161,7 +161,7 @@ def drop(path: Path, used: Collection[str]) -> int:
     """Take the recordings out of a file that are not among the used ones. Returns their number."""
     with _alone(path), closing(bundle.opened(path)) as store:
         keys = [each.entry.key for each in store.entries(Selection())]
-        left = [key for key in keys if key in used]
+        left = [*filter(used.__contains__, keys)]
         if left:
             bundle.save(store, Selection(ids=left), path)
         else:
@@ -175,11 +175,15 @@ def _add(path: Path, store: Store, keys: Sequence[str]) -> int:
     # Another process may have added to the file since it was read.
     with _alone(path), closing(bundle.opened(path) if path.exists() else open_store(":memory:")) as whole:
         entries = [each.entry for each in store.entries(Selection(ids=keys))]
-        known = {each.configuration for each in entries}
         before = whole.count(Selection(tag=bundle.MASKED_PROMPT))[0]
-        whole.put_all(entries, [each for each in store.configurations() if each.key in known], replace=True)
+        whole.put_all(entries, _configurations_of(entries, store), replace=True)
         saved = bundle.save(whole, Selection(), path)
     return saved.masked_prompts - before
+
+
+def _configurations_of(entries: Sequence[Entry], store: Store) -> list[Configuration]:
+    keys = {each.configuration for each in entries}
+    return [each for each in store.configurations() if each.key in keys]
 
 
 @contextmanager
