@@ -23,6 +23,7 @@ from gptcache_magics.store.protocol import Store, team_behind
 from gptcache_magics.tables.source import Source, place, shared_place
 from gptcache_magics.tables.totals import run_totals
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.enumeration import enumerated
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -219,8 +220,8 @@ class Controller:
     def placed(self) -> str:
         """A sentence about the placeholders; empty if there are none."""
         placed = self.cache.placed if self.cache is not None else []
-        names, verb = " and ".join(placed), "are" if len(placed) > 1 else "is"
-        return f" {names} {verb} a placeholder until the mode changes." if names else ""
+        are = "are placeholders" if len(placed) > 1 else "is a placeholder"
+        return f" {enumerated(placed)} {are} until the mode changes." if placed else ""
 
     def off(self) -> str:
         """Put LangChain back as it was, whatever the store does. Returns a sentence for the user."""

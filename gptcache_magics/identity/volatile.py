@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.literals import in_order
 from gptcache_magics.identity.traces import known_as, traces, traces_of
+from gptcache_magics.text.enumeration import enumerated
 from gptcache_magics.text.messages import chat_messages
 
 __all__ = [
@@ -156,14 +157,12 @@ def shape_of(prompt: str) -> str:
 
 def named(rules: Iterable[str]) -> str:
     """Return what rules leave out, in words: ``an id, a date and another order``."""
-    names = [_WORDS[rule] for rule in dict.fromkeys(rules)]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return enumerated([_WORDS[rule] for rule in dict.fromkeys(rules)])
 
 
 def left_out(rules: Iterable[str]) -> str:
     """Return what rules leave out of every prompt: ``ids and dates``."""
-    names = [_ALL[rule] for rule in RULES if rule in {*rules}]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return enumerated([_ALL[rule] for rule in RULES if rule in {*rules}])
 
 
 class Comparison(NamedTuple):
