@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from gptcache_magics.identity.providers import DECLARATIONS
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_text, cut, word_diff
 
@@ -97,10 +98,11 @@ def _change(old: Any, new: Any) -> str:
 def _each(tools: Any) -> Iterator[Any]:
     """Yield tools one by one: Google's declare several functions in one."""
     for tool in tools if isinstance(tools, list) else []:
-        declared = tool.get("functionDeclarations") if isinstance(tool, dict) else None
-        if isinstance(declared, list):
+        found = [tool.get(name) for name in DECLARATIONS] if isinstance(tool, dict) else []
+        declared = next((each for each in found if isinstance(each, list)), None)
+        if declared is not None:
             yield from declared
-            beside = {name: each for name, each in tool.items() if name != "functionDeclarations"}
+            beside = {name: each for name, each in tool.items() if name not in DECLARATIONS}
             yield from [beside] if beside else []
         else:
             yield tool

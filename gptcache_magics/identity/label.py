@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gptcache_magics.identity.addresses import LOCAL
-from gptcache_magics.identity.providers import BASE_URLS
+from gptcache_magics.identity.providers import BASE_URLS, DECLARATIONS
 from gptcache_magics.store.records import Configuration, parameters_of
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.masking import masked
@@ -61,8 +61,8 @@ def label_of(model: str, parameters: Mapping[str, Any]) -> str:
 
 def _tools_in(tool: Any) -> int:
     """Return how many tools an item of a list is: Google's declare several functions."""
-    declared = tool.get("functionDeclarations") if isinstance(tool, Mapping) else None
-    return len(declared) if isinstance(declared, list) else 1
+    found = [tool.get(name) for name in DECLARATIONS] if isinstance(tool, Mapping) else []
+    return next((len(declared) for declared in found if isinstance(declared, list)), 1)
 
 
 def temperature_of(parameters: Mapping[str, Any]) -> float | None:

@@ -22,6 +22,7 @@ __all__ = [
     "CALL_PARAMETERS",
     "COMPLETE",
     "CUT_AT_LENGTH",
+    "DECLARATIONS",
     "EXTRAS_OF_EMPTY",
     "FAILED",
     "FINISHING",
@@ -183,6 +184,8 @@ BASE_URLS: Final = frozenset(
     ]
 )
 """Fields of the providers' classes that hold the provider's address."""
+DECLARATIONS: Final = ("functionDeclarations", "function_declarations")
+"""Fields of Google's tools that hold several functions, in the spellings of its clients."""
 KEY_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET)")
 """Name of an environment variable that a class of models reads its key from."""
 

@@ -16,7 +16,7 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
 from gptcache_magics.identity.ordered import ordered
-from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
+from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, DECLARATIONS, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
 from gptcache_magics.sdk.dspy_calls import DSPyCall
@@ -34,7 +34,7 @@ _WITH_CREDENTIALS: Final = frozenset({"tools", "mcp_servers", "data_sources", "h
 """Parameters that may hold credentials of other servers. All else is the model's to see, whatever its name is."""
 _SEEN_OF_TOOLS: Final = frozenset(
     [
-        *("function", "custom", "functionDeclarations", "function_declarations"),
+        *("function", "custom", *DECLARATIONS),
         *("parameters", "input_schema", "input_examples"),
     ]
 )

@@ -28,6 +28,7 @@ SCHEMA = {"type": "object", "properties": {}}
             },
             "m · T 0.1 · generateContent · structured · 2 tools",
         ),
+        ({"api": "x", "tools": [{"function_declarations": [{}, {}, {}]}]}, "m · x · 3 tools"),
         ({"api": "ollama chat", "options": {"temperature": 0, "seed": 1}}, "m · T 0 · ollama chat · seed 1"),
     ],
 )
