@@ -29,6 +29,7 @@ from gptcache_magics.langchain.captured import declines, sends_with_httpx
 from gptcache_magics.langchain.failure import NOTHING, charged
 from gptcache_magics.lookup.embedding_uses import serves_embeddings
 from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.semantic.own_embedding import EMBEDDING
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.protocol import Configuration, Usage
 from gptcache_magics.store.reasons import Kind, Reason, sentence
@@ -102,8 +103,6 @@ class BypassWatch:
             return
         if self._sends_to_us(embeddings):
             return
-        from gptcache_magics.semantic.embedders.langchain import EMBEDDING
-
         local = any(each.__name__ in LOCAL_EMBEDDINGS for each in type(embeddings).__mro__)
         if not local and not EMBEDDING.get():
             raise EmbeddingMiss(

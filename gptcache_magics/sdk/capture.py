@@ -24,7 +24,7 @@ from gptcache_magics.sdk.past import EMBEDDINGS, unkept
 from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, unread_configuration
 from gptcache_magics.sdk.responses import Place, refusal
 from gptcache_magics.sdk.retries import Retries
-from gptcache_magics.semantic.embedders.langchain import EMBEDDING
+from gptcache_magics.semantic.own_embedding import EMBEDDING
 from gptcache_magics.settings import Mode, Scope
 from gptcache_magics.store.protocol import Outcome, Store
 from gptcache_magics.store.reasons import Kind, Reason, sentence

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
 
 from gptcache_magics.semantic.embedders.base import Vectors
+from gptcache_magics.semantic.own_embedding import EMBEDDING
 
-__all__ = ["EMBEDDING", "LangChainEmbedder"]
-
-EMBEDDING: ContextVar[bool] = ContextVar("gptcache_magics_embedding", default=False)
-"""Whether matching by meaning embeds here: mode ``replay`` forbids embedding to everybody else."""
+__all__ = ["LangChainEmbedder"]
 
 MODEL_NAMES: Final = ("model", "model_name", "model_id", "repo_id")
 
