@@ -83,6 +83,9 @@ class Started:
 
     def finish(self, *, counts: bool = True, stores: bool = True) -> list[str]:
         """Let it check that everything works, also that it counts and stores, and end. Returns what is wrong."""
+        assert self.process.stdin is not None
+        if self.process.stdin.closed:
+            return []  # it was ended, and that was told
         self.tell()
         line = self.line()
         if not line:
