@@ -187,14 +187,15 @@ class Worker:
             self.interrupted = False
             try:
                 self.step(clears=clears)
-            except (Interrupted, Exception) as error:
+            except (Interrupted, KeyboardInterrupt, Exception) as error:
                 self.inside = False
+                # sqlite3 drops what a handler raises in its own code, and a KeyboardInterrupt stands for it.
                 # While LangChain makes a generation, pydantic takes an interrupt for a message of a wrong class.
                 # And asyncio.run may end with an error of its own after one, when it closes its event loop; Python 3.13
                 # may even take the loop for running ever after (test_open_jumps says why).
                 asyncio._set_running_loop(None)
                 heard = self.interrupted and any(
-                    isinstance(each, Interrupted | ValidationError) for each in causes(error)
+                    isinstance(each, Interrupted | KeyboardInterrupt | ValidationError) for each in causes(error)
                 )
                 other = "refused" if isinstance(error, StoreError) else "error"
                 stopped = "clear" if self.kind == "clear" else "interrupted"  # it may have cleared
