@@ -45,8 +45,8 @@ quick: .venv/all.stamp ## every quick test without a browser or a kernel: some m
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)" --ignore=tests/sdks
 
 # Kills, interrupts and full disks concern the file and the Python below, not what else is installed.
-test-lowest: .venv-lowest/test.stamp ## every test but the browser's and the faults, on the lowest declared dependencies
-	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not (browser or fault)" --ignore=tests/browser --ignore=tests/sdks
+test-lowest: .venv-lowest/test.stamp ## the quick tests and those of kernels, on the lowest declared dependencies
+	@$(LOWEST)/python -m pytest $(PARALLEL) -m "not (browser or fault or slow) or (kernel and not fault)" --ignore=tests/browser --ignore=tests/sdks
 
 # Between the oldest Python and the newest one, the quick tests tell enough; interrupts come elsewhere in each.
 test-3.12: SELECTED = not (browser or kernel or slow)
