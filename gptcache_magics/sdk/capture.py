@@ -18,7 +18,7 @@ from gptcache_magics.protocols.body import body_of
 from gptcache_magics.protocols.embeddings import is_embedding
 from gptcache_magics.sdk.dspy_calls import CALL
 from gptcache_magics.sdk.embeddings import EmbeddingExchange, read_embeddings
-from gptcache_magics.sdk.exchange import Exchange
+from gptcache_magics.sdk.exchange import FREE, Exchange
 from gptcache_magics.sdk.libraries import Library, library_behind, library_of
 from gptcache_magics.sdk.past import EMBEDDINGS, unkept
 from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, unread_configuration
@@ -156,6 +156,7 @@ class Capture:
             reason=sentence(reason),
         )
         note.refusal = str(error)
+        self._ledger.charged(note, FREE)
         api = protocol_of(place.http.url.path) or PROTOCOLS["openai-chat"]
         return Refused(refusal(place, api, error))
 

@@ -29,6 +29,7 @@ from gptcache_magics.protocols.body import body_of
 from gptcache_magics.protocols.embeddings import EmbeddingAPI, Inputs, embedding_api_of
 from gptcache_magics.protocols.embeddings.vectors import dumps as with_arrays
 from gptcache_magics.protocols.embeddings.vectors import pack, unpack
+from gptcache_magics.sdk.exchange import FREE
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.sdk.request import ADDRESS
 from gptcache_magics.sdk.responses import HIT, Place, made, refusal
@@ -224,6 +225,7 @@ class EmbeddingExchange:
             face=request.face,
         )
         note.refusal = str(error)
+        self._ledger.charged(note, FREE)
         return refusal(self._place, PROTOCOLS["openai-chat"], error)
 
     def _to_send(self) -> dict[str, int]:

@@ -266,3 +266,18 @@ def test_a_request_of_no_sdk_is_left_alone(server: ProviderServer) -> None:
                 client.post(f"{server.openai_url}/chat/completions", json={"model": "m", "messages": USER})
     assert server.calls == 4
     assert gm.lookups().empty
+
+
+def test_what_replay_refuses_costs_nothing(client: openai.OpenAI, server: ProviderServer) -> None:
+    gm.on(mode="replay", embeddings=True)
+    for refused in (
+        lambda: client.embeddings.create(model="text-embedding-3-small", input=["token"]),
+        lambda: client.audio.speech.create(model="tts-1", input="token", voice="alloy"),
+        lambda: client.chat.completions.create(model="gpt-4o-mini", messages=USER),
+    ):
+        with pytest.raises(openai.APIStatusError):
+            refused()
+
+    figures = gm.stats("total", wide=True).iloc[0]
+    assert server.calls == 0
+    assert (figures["unpriced_paid"], figures["paid_usd"], figures["paid_input_tokens"]) == (0, 0, 0)
