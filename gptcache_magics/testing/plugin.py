@@ -264,12 +264,16 @@ class _Plugin:
             problems = told.pop("problems")
             if problems:
                 again = f"Record again: pytest --gptcache=update {_shell(item.nodeid)}"
-                _fail(report, "\n".join([*problems, again]))
+                missing = [] if wanted.path.exists() else [f"There is no file {self._named(wanted.path)}."]
+                _fail(report, "\n".join([*missing, *problems, again]))
             here = {"bundle": str(wanted.path), "named": wanted.named, "size": self._sizes.get(wanted.path, 0)}
             cast(Any, report).gptcache = {**told, **here, "partial": wanted.path in self._partial}
             if report.when == "teardown" and self._ends:
                 self._close()
         return report
+
+    def _named(self, path: Path) -> str:
+        return _relative(path, self._config.rootpath)
 
     _ends = False
 

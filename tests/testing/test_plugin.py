@@ -53,6 +53,7 @@ def test_a_miss_that_the_code_catches_fails_the_test_too(project: Pytest) -> Non
     project.write("tests/test_app.py", caught)
     counts, told = project("--gptcache=replay")
     assert (counts, project.server.calls) == ({"failed": 1}, 0)
+    assert "There is no file tests/recordings/test_app.jsonl." in told
     assert "nothing is recorded for “new”" in told
 
 
