@@ -23,7 +23,7 @@ ALL = [f"{kind.__module__.partition('.')[0]}.{kind.__name__}.send" for kind in K
 def test_both_libraries_are_wrapped_and_put_back() -> None:
     before = [vars(kind)["send"] for kind in KINDS]
     gm.on(":memory:")
-    assert sorted(hooks.installed()) == sorted(ALL)
+    assert {*hooks.installed()} >= {*ALL}
     for kind, original in zip(KINDS, before, strict=True):
         assert inspect.signature(kind.send) == inspect.signature(original)
         assert inspect.iscoroutinefunction(kind.send) == inspect.iscoroutinefunction(original)
