@@ -7,6 +7,8 @@ from genai_prices import extract_usage
 
 from gptcache_magics.protocols import PROTOCOLS
 
+pytestmark = pytest.mark.slow  # earlier price lists read less: only the newest one tells
+
 CHAT = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
 READ = {"prompt_tokens_details": {"cached_tokens": 20}}
 THOUGHT = {"completion_tokens_details": {"reasoning_tokens": 30}}

@@ -272,7 +272,7 @@ def test_what_replay_refuses_costs_nothing(client: openai.OpenAI, server: Provid
     gm.on(mode="replay", embeddings=True)
     for refused in (
         lambda: client.embeddings.create(model="text-embedding-3-small", input=["token"]),
-        lambda: client.audio.speech.create(model="tts-1", input="token", voice="alloy"),
+        lambda: client.audio.speech.create(model="gpt-4o-mini", input="token", voice="alloy"),
         lambda: client.chat.completions.create(model="gpt-4o-mini", messages=USER),
     ):
         with pytest.raises(openai.APIStatusError):
