@@ -89,11 +89,17 @@ class Refusals:
         if error is None or type(error).__module__ in _USERS or hasattr(error, RENDERER):
             return None
         with suppress(Exception):  # the text and the fields of an error may be any code
-            for refusal in _refusals(error):
-                name = type(refusal).__name__
-                if f"{name}: " in str(error) or getattr(error, "response", None) is not None:
-                    return f"{type(error).__name__}: {name}: {refusal}"
+            return _line_of(error)
         return None
+
+
+def _line_of(error: BaseException) -> str | None:
+    """Return an error's name with the sentence of the refusal that it says; None if it says none."""
+    for refusal in _refusals(error):
+        name = type(refusal).__name__
+        if f"{name}: " in str(error) or getattr(error, "response", None) is not None:
+            return f"{type(error).__name__}: {name}: {refusal}"
+    return None
 
 
 def _refusals(error: BaseException) -> Iterator[CacheMiss | BudgetReached]:
