@@ -37,11 +37,16 @@ def check(name: str) -> Check:
     return found
 
 
+def names() -> list[str]:
+    """Return the names of all checks, without the one that is there where earlier tests imported what it names."""
+    return [each.check for each in gm.doctor().checks if each.check != "out of reach"]
+
+
 def test_all_is_well_at_first_and_one_line_each(file: Path, server: ProviderServer) -> None:
     server.model("ChatOpenAI").invoke("hello")
     report = gm.doctor()
 
-    assert [each.check for each in report.checks] == [*ON, *FILE]
+    assert names() == [*ON, *FILE]
     unwell = [each.check for each in report.checks if not each.ok]
     assert set(unwell) <= {"models", "methods of their own"}, report  # of tests that ran before this one
     assert repr(report).count("\n") == len(report.checks) - 1
@@ -57,10 +62,10 @@ def test_all_is_well_at_first_and_one_line_each(file: Path, server: ProviderServ
 
 def test_it_works_while_the_cache_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert [each.check for each in gm.doctor().checks] == OFF
+    assert names() == OFF
     gm.on()
     gm.off()
-    assert [each.check for each in gm.doctor().checks] == [*OFF, *FILE]
+    assert names() == [*OFF, *FILE]
     assert list((tmp_path / ".gptcache").glob("*-wal")) == []
 
 
