@@ -57,6 +57,8 @@ def damage(path: Path, seconds: float) -> str:
     try:
         with _reading(path, lambda: time.monotonic() > end) as file, _ended_after(seconds, file):
             is_current(file, str(path))
+            if time.monotonic() > end:
+                raise TimeoutError  # an interrupt that came before the statement ends nothing
             found = str(file.execute("PRAGMA quick_check(1)").fetchone()[0])
     except ForeignSchemaError as error:
         return str(error)
