@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-__all__ = ["EMBEDDINGS", "embedding_bytes", "evict_embeddings"]
+__all__ = ["EMBEDDINGS", "embedding_bytes"]
 
 EMBEDDINGS: Final = (
     # In the order of their arrival, or pages are split: few vectors fit on one, and a split page stays half empty.
@@ -54,19 +54,3 @@ def embedding_bytes(db: sqlite3.Connection) -> int:
     """Return what all embeddings take."""
     size: float = db.execute("SELECT total(bytes) FROM embedding").fetchone()[0]
     return round(size)
-
-
-def evict_embeddings(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
-    """Delete the embeddings unused for longest. Return their number and bytes."""
-    rows = db.execute(
-        """SELECT id, bytes FROM embedding ORDER BY coalesce(used, created) LIMIT ?""", (most,)
-    ).fetchall()
-    taken: list[tuple[int]] = []
-    freed = 0.0
-    for id, size in rows:
-        if freed >= over:
-            break
-        freed += size
-        taken.append((id,))
-    db.executemany("DELETE FROM embedding WHERE id=?", taken)
-    return len(taken), freed

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from gptcache_magics.store.sqlite.embedding_tables import embedding_bytes, evict_embeddings
+from gptcache_magics.store.sqlite.embedding_tables import embedding_bytes
 from gptcache_magics.store.sqlite.live import LIVE, generations
 from gptcache_magics.store.sqlite.removal import SQLiteRemoval, forget_dropped
 from gptcache_magics.store.sqlite.statements import LOOKUP_ENDS
@@ -21,7 +22,8 @@ from gptcache_magics.store.sqlite.sweeper import STEP_SECONDS, free_pages
 
 __all__ = ["SQLiteEviction"]
 
-T = TypeVar("T")
+_Delete = Callable[[float, sqlite3.Connection, int], tuple[int, float]]
+"""Deletes some of what takes so many bytes, at most so many rows; returns their number and bytes."""
 _USED: Final = "max(e.created, coalesce(e.accessed, 0))"
 SECONDS: Final = 5.0
 """Longest eviction at once; the next one goes on."""
@@ -91,47 +93,32 @@ class SQLiteEviction(SQLiteRemoval):
         over, number = kept.total + kept.embeddings - limit, 0
         try:
             if kept.embeddings:
-                number, over = self._evict_embeddings(over)
-            return number + (self._evict(kept, over) if over > 0 else 0)
+                number, freed = self._by_steps(_delete_embeddings, over, time.monotonic() + SECONDS)
+                over -= freed
+            return number + self._evict(kept, over)
         finally:
             self._recent.clear()
             self._sweep()
 
     def _evict(self, kept: Kept, over: float) -> int:
         """Remove what takes ``over`` bytes: earlier answers, removed entries, and then the entries that are counted."""
-        end, evicted = time.monotonic() + SECONDS, 0
-        over -= self._evict_history(over, end) if kept.history else 0
+        end = time.monotonic() + SECONDS
+        over -= self._by_steps(_delete_history, over, end)[1] if kept.history else 0
         if over > 0 and kept.removed:
             self.forget_removed()
             over -= kept.removed
-        while over > 0 and time.monotonic() < end:
-            time.sleep(PAUSE_SECONDS)
-            number, freed = self._step(partial(_evict, kept, over), LOOKED_AT)
-            if not number:
-                break
-            evicted, over = evicted + number, over - freed
-        return evicted
+        return self._by_steps(partial(_delete_entries, kept), over, end)[0]
 
-    def _evict_embeddings(self, over: float) -> tuple[int, float]:
-        """Delete the embeddings unused for longest. Return their number, and the bytes that are still too many."""
-        end, evicted = time.monotonic() + SECONDS, 0
-        more = True
-        while more and over > 0 and time.monotonic() < end:
-            number, freed = self._step(partial(evict_embeddings, over), LOOKED_AT)
-            evicted, over, more = evicted + number, over - freed, number > 0
-            time.sleep(PAUSE_SECONDS)
-        return evicted, over
-
-    def _evict_history(self, over: float, end: float) -> float:
-        """Delete the oldest earlier answers. Return their bytes."""
-        freed = 0.0
+    def _by_steps(self, delete: _Delete, over: float, end: float) -> tuple[int, float]:
+        """Delete what takes ``over`` bytes, until ``end``. Return the number of what was deleted, and its bytes."""
+        deleted, freed = 0, 0.0
         while freed < over and time.monotonic() < end:
             time.sleep(PAUSE_SECONDS)
-            number, size = self._step(partial(_forget_history, over - freed), LOOKED_AT)
+            number, size = self._step(partial(delete, over - freed), LOOKED_AT)
             if not number:
                 break
-            freed += size
-        return freed
+            deleted, freed = deleted + number, freed + size
+        return deleted, freed
 
 
 def _kept(db: sqlite3.Connection, limit: int) -> Kept:
@@ -153,7 +140,32 @@ def _kept(db: sqlite3.Connection, limit: int) -> Kept:
     return Kept(round(entries), round(removed), round(history), more, filled, round(number), embeddings)
 
 
-def _evict(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+def _delete_embeddings(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+    """Delete the embeddings unused for longest. Return their number and bytes."""
+    rows = db.execute("SELECT id, bytes FROM embedding ORDER BY coalesce(used, created) LIMIT ?", (most,))
+    return _deleted(db, "DELETE FROM embedding WHERE id=?", rows.fetchall(), over)
+
+
+def _delete_history(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
+    """Delete the oldest earlier answers. Return their number and bytes."""
+    rows = db.execute("SELECT rowid, length(CAST(answer AS BLOB)) FROM history ORDER BY rowid LIMIT ?", (most,))
+    return _deleted(db, "DELETE FROM history WHERE rowid=?", rows.fetchall(), over)
+
+
+def _deleted(db: sqlite3.Connection, statement: str, rows: list[tuple[int, int]], over: float) -> tuple[int, float]:
+    """Delete the first of ``rows``, each with its bytes, that take ``over`` bytes. Return their number and bytes."""
+    taken: list[tuple[int]] = []
+    freed = 0.0
+    for row, size in rows:
+        if freed >= over:
+            break
+        freed += size
+        taken.append((row,))
+    db.executemany(statement, taken)
+    return len(taken), freed
+
+
+def _delete_entries(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
     """Delete the entries unused for longest. Return their number, and how much they counted."""
     end, now = time.monotonic() + STEP_SECONDS, time.time() + AHEAD
     # A moment in the future is no use: such an entry was used when it was last hit, if ever.
@@ -171,18 +183,4 @@ def _evict(kept: Kept, over: float, db: sqlite3.Connection, most: int) -> tuple[
         db.execute("DELETE FROM entry WHERE id=?", (id,))
         db.execute("DELETE FROM history WHERE id=?", (id,))
     forget_dropped(db)
-    return len(taken), freed
-
-
-def _forget_history(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
-    """Delete the oldest earlier answers. Return their number and bytes."""
-    rows = db.execute("SELECT rowid, length(CAST(answer AS BLOB)) FROM history ORDER BY rowid LIMIT ?", (most,))
-    taken: list[tuple[int]] = []
-    freed = 0
-    for row, size in rows.fetchall():
-        if freed >= over:
-            break
-        freed += size
-        taken.append((row,))
-    db.executemany("DELETE FROM history WHERE rowid=?", taken)
     return len(taken), freed
