@@ -24,7 +24,7 @@ from gptcache_magics.protocols.base import (
     tool_call,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.events import ends_with, event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["AnthropicMessages"]
@@ -113,6 +113,8 @@ class AnthropicMessages(Protocol):
                     whole = {**whole, **beside, **said["delta"], "usage": {**whole.get("usage", {}), **known}}
                 case "error":
                     raise Incomplete("an error in the stream")
+                case "message_stop":
+                    break
         if not whole.get("stop_reason") or any(texts.values()):
             raise Incomplete("no stop reason" if not whole.get("stop_reason") else "no end of a tool's input")
         return {**whole, "content": [blocks[each] for each in sorted(blocks)]}
@@ -131,8 +133,7 @@ class AnthropicMessages(Protocol):
         return b"".join([*parts, _event("message_stop")])
 
     def ended(self, tail: bytes) -> bool:
-        last = tail[-256:] if tail.endswith((b"\n", b"\r")) else b""
-        return b"event: message_stop" in last or b'"type":"message_stop"' in last
+        return ends_with(tail, "message_stop")
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         return {**whole, "content": [_reworded(block, change) for block in whole["content"]]}

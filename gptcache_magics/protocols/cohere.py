@@ -19,7 +19,7 @@ from gptcache_magics.protocols.base import (
     split_calls,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.events import ends_with, event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["CohereChat"]
@@ -88,6 +88,7 @@ class CohereChat(Protocol):
                 whole = {**whole, **{name: each for name, each in delta.items() if name != "error"}}
                 if delta.get("error"):
                     raise Incomplete("an error in the stream")
+                break
             else:
                 _add(said, str(kind), delta.get("message") or {}, piece.get("index") or 0)
                 if piece.get("logprobs"):
@@ -119,7 +120,7 @@ class CohereChat(Protocol):
         return b"".join([*parts, _event("message-end", id=whole.get("id"), delta=ending)])
 
     def ended(self, tail: bytes) -> bool:
-        return tail.endswith((b"\n", b"\r")) and b'"type":"message-end"' in tail.replace(b" ", b"")
+        return ends_with(tail, "message-end")
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         said = {**whole["message"]}

@@ -6,21 +6,27 @@ The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 
 from gptcache_magics.protocols.base import Incomplete
 
-__all__ = ["event", "events", "pieces_of"]
+__all__ = ["ends_done", "ends_with", "event", "events", "is_done", "pieces_of"]
 
 PIECE: Final = 400
 """Most characters of one piece of a text that comes from the cache: an SDK takes 80 µs for each piece."""
-_BREAK: Final = re.compile(r"\r\n|\r|\n")
+_DONE: Final = "[DONE]"
+"""Data of the event that ends a stream of OpenAI's, and of those who have taken its form over."""
+_BREAK: Final = re.compile(rb"\r\n|\r|\n")
 
 
-def events(raw: bytes) -> list[tuple[str, str]]:
-    """Return the events of a stream, each with its name and its data; the last may lack its empty line.
+def events(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the events of a stream, each with its name and its data; the last may lack its empty line.
+
+    A reader that leaves at the end of an answer hears of nothing behind it.
 
     Raises
     ------
@@ -29,12 +35,12 @@ def events(raw: bytes) -> list[tuple[str, str]]:
     ValueError
         For bytes that are no text: nobody knows what was said there.
     """
-    found: list[tuple[str, str]] = []
     name, data = "", list[str]()
-    for line in [*_BREAK.split(raw.decode("utf-8-sig")), ""]:
+    for each in [*_BREAK.split(raw.removeprefix(BOM_UTF8)), b""]:
+        line = each.decode()
         if not line:
             if any(data):
-                found.append((name, "\n".join(data)))
+                yield name, "\n".join(data)
             name, data = "", []
         elif line.startswith("event:"):
             name = line[6:].strip()
@@ -42,7 +48,37 @@ def events(raw: bytes) -> list[tuple[str, str]]:
                 raise Incomplete("an error in the stream")
         elif line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
-    return found
+
+
+def is_done(data: str) -> bool:
+    """Return whether the data of an event are the end of a stream of OpenAI's."""
+    return data.lstrip().startswith(_DONE)
+
+
+def ends_done(tail: bytes) -> bool:
+    """Return whether the end of a stream of OpenAI's is among its last bytes."""
+    return _DONE.encode() in tail and any(is_done(data) for _, data in _last_events(tail))
+
+
+def ends_with(tail: bytes, kind: str) -> bool:
+    """Return whether an event of a kind is among the last bytes of a stream, by its name or its own type."""
+    return kind.encode() in tail and any(kind in _kinds(*each) for each in _last_events(tail))
+
+
+def _last_events(tail: bytes) -> Iterator[tuple[str, str]]:
+    try:
+        yield from events(_BREAK.split(tail, maxsplit=1)[-1])  # the first line may have lost its beginning
+    except (Incomplete, ValueError):
+        return
+
+
+def _kinds(name: str, data: str) -> tuple[str, Any]:
+    """Return the name of an event and the type that it gives itself; nothing while it is not whole."""
+    try:
+        said = orjson.loads(data)
+    except ValueError:
+        return "", None
+    return name, said.get("type") if isinstance(said, dict) else None
 
 
 def event(value: Any, name: str = "") -> bytes:

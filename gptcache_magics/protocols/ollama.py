@@ -67,6 +67,8 @@ class _Ollama(Protocol):
                 if piece.get("error"):
                     raise Incomplete("an error in the stream")
                 whole = self._added(whole, piece)
+                if piece.get("done"):
+                    break
         if not whole.get("done"):
             raise Incomplete("no end of the answer")
         return whole
@@ -85,8 +87,7 @@ class _Ollama(Protocol):
         raise NotImplementedError
 
     def ended(self, tail: bytes) -> bool:
-        line = tail.rstrip().rpartition(b"\n")[2]
-        return tail.endswith(b"\n") and b'"done":true' in line.replace(b" ", b"")
+        return any(b'"done"' in line and _is_last(line) for line in tail.split(b"\n")[:-1])
 
     def error(self, kind: str, message: str, status: int) -> Json:
         return {"error": message}
@@ -209,6 +210,15 @@ class OllamaGenerate(_Ollama):
 
     def with_text(self, whole: Json, text: str) -> Json:
         return {**whole, "response": text}
+
+
+def _is_last(line: bytes) -> bool:
+    """Return whether a line says that nothing follows it."""
+    try:
+        piece = orjson.loads(line)
+    except ValueError:  # it has lost its beginning
+        return False
+    return isinstance(piece, dict) and piece.get("done") is True
 
 
 def _pieces(said: Json, name: str) -> list[Json]:

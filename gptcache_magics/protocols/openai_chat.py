@@ -26,12 +26,11 @@ from gptcache_magics.protocols.base import (
     split_calls,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.events import ends_done, event, events, is_done, pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OpenAIChat", "add_head", "is_settled", "usage_of", "wants_usage"]
 
-DONE: Final = b"[DONE]"
 WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that hold words of the model."""
 NAMES: Final = frozenset({"role", "id", "type", "name", "channel", "status", "phase", "tool_call_id"})
@@ -68,11 +67,15 @@ def wants_usage(body: Json) -> bool:
 
 
 def is_settled(raw: bytes, body: Json) -> bool:
-    """Return whether a stream that folds says all, though its reader left it before ``[DONE]``.
+    """Return whether a stream that folds says all, though its reader left it before its end, or right behind it.
 
     A finish reason is believed if an earlier piece of the choice came without one: some servers say it in each piece.
     """
-    pieces = [orjson.loads(data) for _, data in events(raw)]
+    pieces = list[Json]()
+    for _, data in events(raw):
+        if is_done(data):
+            return True
+        pieces.append(orjson.loads(data))
     parts = [part for piece in pieces for part in piece.get("choices") or ()]
     begun = {part.get("index") or 0 for part in parts if not part.get("finish_reason")}
     if not begun.issuperset(part.get("index") or 0 for part in parts):
@@ -140,7 +143,7 @@ class OpenAIChat(Protocol):
         head: Json = {}
         choices: dict[int, Json] = {}
         for _, data in events(raw):
-            if data.startswith("[DONE]"):
+            if is_done(data):
                 break
             piece = loads(data)
             if not isinstance(piece, dict) or piece.get("error"):
@@ -181,7 +184,7 @@ class OpenAIChat(Protocol):
         return b"".join(parts) + b"data: [DONE]\n\n"
 
     def ended(self, tail: bytes) -> bool:
-        return tail.rstrip().endswith(DONE)
+        return ends_done(tail)
 
     def settled(self, raw: bytes, body: Json) -> bool:
         return is_settled(raw, body)

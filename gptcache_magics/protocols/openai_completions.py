@@ -19,7 +19,7 @@ from gptcache_magics.protocols.base import (
     sent_with,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.events import ends_done, event, events, is_done, pieces_of
 from gptcache_magics.protocols.openai_chat import add_head, is_settled, usage_of, wants_usage
 from gptcache_magics.store.records import Usage
 
@@ -67,7 +67,7 @@ class OpenAICompletions(Protocol):
         head: Json = {}
         choices: dict[int, Json] = {}
         for _, data in events(raw):
-            if data.startswith("[DONE]"):
+            if is_done(data):
                 break
             piece = loads(data)
             if not isinstance(piece, dict) or piece.get("error"):
@@ -95,7 +95,7 @@ class OpenAICompletions(Protocol):
         return b"".join(parts) + b"data: [DONE]\n\n"
 
     def ended(self, tail: bytes) -> bool:
-        return tail.rstrip().endswith(b"[DONE]")
+        return ends_done(tail)
 
     def settled(self, raw: bytes, body: Json) -> bool:
         return is_settled(raw, body)

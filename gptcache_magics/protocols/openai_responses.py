@@ -122,13 +122,14 @@ class OpenAIResponses(Protocol):
         return Usage(count(used.get("input_tokens")), count(used.get("output_tokens")), read, written)
 
     def fold(self, raw: bytes) -> Json:
-        passed = events(raw)
-        for _, data in reversed(passed):
-            said = loads(data) if data.startswith("{") else {}
+        passed = list[str]()
+        for _, data in events(raw):
+            passed.append(data)
+            said = loads(data) if any(end in data for end in ENDS) else {}
             if said.get("type") in ENDS:
                 whole: Json = said["response"]
                 # Some servers name the items of an answer only as they come.
-                return whole if whole.get("output") else {**whole, "output": _items(data for _, data in passed)}
+                return whole if whole.get("output") else {**whole, "output": _items(passed)}
         raise Incomplete("no end of the response")
 
     def unfold(self, whole: Json, body: Json) -> bytes:

@@ -1,6 +1,7 @@
 """A stream amounts to the whole answer, however it is written, and to none where something of it is missing."""
 
 import json
+import re
 
 import orjson
 import pytest
@@ -119,3 +120,50 @@ def test_an_answer_with_a_number_that_cannot_be_kept_is_none(number: int) -> Non
         huge = stream.raw().replace('{"city":"Tromsø"}'.encode(), b'{"city":%d}' % number)
         assert fold(stream, huge) is None
         assert fold(stream, huge.replace(text.encode(), b"7")) is not None
+
+
+@pytest.mark.parametrize("stream", EACH)
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"data: {oops\n\n",
+        b": wait\n\n",
+        b"event: error\ndata: oops\n\n",
+        b'data: {"x":\n\n',
+        b"\xff\xfe\n\n",
+        b"{oops\n",
+    ],
+)
+def test_what_follows_the_end_of_an_answer_takes_nothing_from_it(stream: Stream, junk: bytes) -> None:
+    api, raw = PROTOCOLS[stream.api], stream.raw() + junk
+    if not api.ended(stream.raw()[-512:]):  # nothing says that this was the end
+        return
+    assert api.ended(raw[-512:])
+    answer = answers.read(api, raw, in_pieces=True)
+    for ending in ("left", "broken"):
+        assert answers.cut_short(answer, raw, ASKED, ending).whole == stream.whole  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stream", EACH)
+@pytest.mark.parametrize(
+    "said", ["[DONE]", "data: [DONE]", "event: message_stop", '"done":true', '{"type":"message-end"}']
+)
+def test_words_like_an_end_do_not_end_an_answer(stream: Stream, said: str) -> None:
+    api, raw, words = PROTOCOLS[stream.api], b"", json.dumps(said)[1:-1].encode()
+    for event in stream.events()[:-3]:
+        raw += re.sub("Régn|I look|Regn|It is ".encode(), lambda _: words, event)
+        assert not api.ended(raw[-512:]), raw[-200:]
+
+
+@pytest.mark.parametrize(
+    ("api", "piece"),
+    [
+        ("ollama-chat", {"message": {"tool_calls": [{"function": {"arguments": {"done": True}}}]}, "done": False}),
+        ("ollama-generate", {"response": "a", "more": [{"done": True}]}),
+        ("anthropic-messages", {"type": "content_block_start", "content_block": {"content": {"type": "message_stop"}}}),
+        ("cohere-chat", {"type": "citation-start", "delta": {"message": {"citations": {"type": "message-end"}}}}),
+    ],
+)
+def test_a_field_within_a_piece_does_not_end_an_answer(api: str, piece: Json) -> None:
+    one = Stream(api, [piece, piece], {})
+    assert not PROTOCOLS[api].ended(one.raw())

@@ -291,6 +291,19 @@ def test_a_stream_that_is_no_whole_answer_passes_as_it_is_and_is_not_stored(cont
     assert gm.entries().empty
 
 
+@pytest.mark.parametrize("junk", [b": wait\n\n", b"data: {oops\n\n", b"\xff\n\n"])
+def test_what_follows_the_end_of_a_stream_neither_reaches_its_reader_nor_loses_the_answer(junk: bytes) -> None:
+    requests: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        return LIBRARY.Response(200, headers=SSE, stream=Cut(events("one two") + junk))
+
+    client = told(answer)
+    assert text_of(asked_for_pieces(client)) == text_of(asked_for_pieces(client)) == "one two "
+    assert len(requests) == 1
+
+
 @pytest.mark.parametrize("of_a_task", [False, True])
 def test_a_transport_that_gives_a_stream_as_a_whole_is_asked_once(of_a_task: bool) -> None:
     requests: list[Any] = []
