@@ -4,7 +4,7 @@ The fast form is JSON of the fields of plain messages. It is proved when written
 with the original. Generations that do not come back equal take LangChain's own serialisation, with an explicit list of
 classes. Generations that do not survive that either are not stored.
 
-The answer of an SDK (:mod:`gptcache_magics.wire`) is read here as the generations that it amounts to.
+The answer of an SDK (:mod:`gptcache_magics.protocols.wire`) is read here as the generations that it amounts to.
 
 This is the ``AnswerCodec`` of LangChain's answers; whether an answer is whole is told by :mod:`gptcache_magics.finish`.
 """
@@ -25,15 +25,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel, ValidationError
 
-from gptcache_magics import wire
 from gptcache_magics.finish import check_storable, finish_reason
 from gptcache_magics.identity.providers import INPUT_TOKENS, OUTPUT_TOKENS
 from gptcache_magics.marks import set_mark
+from gptcache_magics.protocols import wire
+from gptcache_magics.protocols.wire import WIRE
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 from gptcache_magics.text.unicode import readable
-from gptcache_magics.wire import WIRE
 
 __all__ = [
     "Ids",

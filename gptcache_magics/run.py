@@ -15,7 +15,7 @@ from gptcache_magics import commands
 from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import Controller, controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.script import Program, within
+from gptcache_magics.replay.program import Program, within
 from gptcache_magics.settings import BUNDLE, Mode
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.tables.totals import run_totals

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import orjson
 
 from gptcache_magics.generations import CHUNKED, FAST, SLOW
+from gptcache_magics.protocols.wire import WIRE, unwired, wire
 from gptcache_magics.text.messages import chat_messages, serialised
-from gptcache_magics.wire import WIRE, unwired, wire
 
 __all__ = ["answer_bytes", "answer_form", "dumps", "json_form", "messages_of", "object_of", "parsed", "slow"]
 

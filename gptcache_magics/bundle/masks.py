@@ -13,10 +13,10 @@ import orjson
 from gptcache_magics.bundle.forms import parsed, slow
 from gptcache_magics.bundle.lines import MASKED_PROMPT, masked_key
 from gptcache_magics.generations import CHUNKED, FAST
+from gptcache_magics.protocols.wire import WIRE, unwired, wire
 from gptcache_magics.store.protocol import Entry
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.secret_names import is_secret
-from gptcache_magics.wire import WIRE, unwired, wire
 
 __all__ = ["MASKED_ANSWER", "is_clean", "without_secrets"]
 

@@ -23,9 +23,9 @@ from gptcache_magics.identity.providers import KEY_VARIABLE
 from gptcache_magics.lookup.placeholder_keys import PLACEHOLDER
 from gptcache_magics.replay import closed, placeholders
 from gptcache_magics.replay.closed import VERIFYING, end_processes
+from gptcache_magics.replay.program import Program, line_of
 from gptcache_magics.replay.report import Kind, Level, Problem, Report
 from gptcache_magics.replay.runner import TESTED, environment, keys_in, last_line
-from gptcache_magics.script import Program, line_of
 from gptcache_magics.text.code_line import short_line
 from gptcache_magics.text.masking import scrubbed
 

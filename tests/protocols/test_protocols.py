@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gptcache_magics import generations, wire
+from gptcache_magics import generations
 from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical
-from gptcache_magics.protocols import PROTOCOLS, protocol_of
+from gptcache_magics.protocols import PROTOCOLS, protocol_of, wire
 from gptcache_magics.protocols.base import Incomplete, NotRead
 from gptcache_magics.sdk.libraries import LIBRARIES
 from gptcache_magics.sdk.request import Asked, identify

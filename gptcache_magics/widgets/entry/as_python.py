@@ -20,6 +20,7 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.carried import STORED
 from gptcache_magics.identity.prompt import canonical, prompt_of
 from gptcache_magics.identity.providers import CALL_PARAMETERS, MODEL_NAMES, PROVIDERS, Provider
+from gptcache_magics.protocols.wire import WIRE
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.messages import CLASSES, chat_messages
@@ -27,7 +28,6 @@ from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.literals import COLUMNS, Name, arguments, flat, literal, without_keys
 from gptcache_magics.widgets.entry.schema_class import SchemaClass
 from gptcache_magics.widgets.entry.sdk_code import sdk_code
-from gptcache_magics.wire import WIRE
 
 __all__ = ["as_python"]
 

@@ -17,13 +17,13 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.ordered import ordered
 from gptcache_magics.identity.providers import BASE_URLS, PROVIDERS, Provider
 from gptcache_magics.protocols.base import Json, Protocol
+from gptcache_magics.protocols.wire import unwired
 from gptcache_magics.store.protocol import Configuration, Entry
 from gptcache_magics.store.records import parameters_of
 from gptcache_magics.text.masking import HIDDEN
 from gptcache_magics.text.messages import chat_messages
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.literals import Name, arguments, without_keys
-from gptcache_magics.wire import unwired
 
 __all__ = ["sdk_code"]
 

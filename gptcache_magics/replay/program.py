@@ -120,7 +120,7 @@ class ScriptCell(Cell):
 
 def within(traceback: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that a script would show without this package around it."""
-    ours = str(Path(__file__).parent)
+    ours = str(Path(__file__).parent.parent)
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if not file.startswith(ours) and file not in _RUNPY:
