@@ -117,7 +117,6 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     if len(given) > 1:
         raise CommandError(f"{name}: --csv or --json. Give one of them, once.")
     several, arguments = parser.parse([word for word in rest if word not in FORMATS])
-    arguments = parser.with_variables(arguments, {})
     if "at" in arguments:
         arguments["at"] = arguments["at"] or _default_store()
     result = commands.function(name)(*several, **arguments)

@@ -86,7 +86,6 @@ def _turn_on(line: _Line) -> None:
     """Turn the cache on as the line says, and keep it so whatever the script says."""
     parser = _parser()
     _, arguments = parser.parse(list(line.options))
-    arguments = parser.with_variables(arguments, {})
     arguments.pop("where")
     if line.bundle is not None and not line.bundle.endswith(BUNDLE):
         raise CommandError(f"run: --bundle names a file that ends with {BUNDLE}. Got '{line.bundle}'.")

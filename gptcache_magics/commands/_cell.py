@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from gptcache_magics.commands._block import using
 from gptcache_magics.commands._parser import Parser, words
@@ -25,7 +26,7 @@ def wants_help(line: str) -> bool:
     return not {"--help", "-h"}.isdisjoint(line.split())
 
 
-def cell_scope(line: str) -> Scope | None:
+def cell_scope(line: str, variables: Mapping[str, Any]) -> Scope | None:
     """Return the settings that a ``%%gptcache`` line asks for; None if the cache is off.
 
     Raises
@@ -33,7 +34,7 @@ def cell_scope(line: str) -> Scope | None:
     CommandError
         If the line is wrong, or asks for mode ``replay`` while the cache is off: its cell would call the model.
     """
-    _, options = cell_parser().parse(words(line))
+    _, options = cell_parser().parse(words(line), variables)
     scope = using(**options).scope
     if controller.cache is None and scope.mode != "replay":
         return None

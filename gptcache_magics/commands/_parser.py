@@ -31,6 +31,10 @@ SWITCH: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("no", "off", "false", "none"), False),
 }
 """The words that may follow an option that is on, off or left as it is; without any of them the option is on."""
+BRACED: Final = re.compile(r"\{(\w+)\}|\$(\w+)")
+"""Finds the name of a variable in braces or after a dollar sign."""
+NAMED: Final = re.compile(r"\{|\$[^\W\d]")
+"""Finds a text that may name a variable; a dollar sign before a digit is money."""
 NEGATIVE: Final = re.compile(r"-[\d.$]")
 """Finds the beginning of an amount below zero, which is not an option."""
 DIGITS: Final = 30
@@ -57,7 +61,9 @@ class Option:
     may_be_variable: bool = False
     """Whether a value that names no variable is passed on as text."""
     place: bool = False
-    """Whether the value is a folder or a file, in which ``{name}`` and ``$name`` stand for a variable's value."""
+    """Whether the value is a folder or a file."""
+    free: bool = False
+    """Whether the value is free text, in which ``{name}`` and ``$name`` do not stand for a variable's value."""
     ending: str = ""
     """Ending of the files that are completed beside folders; without one, every file is."""
     listed: bool = False
@@ -74,7 +80,8 @@ class Word:
     required: bool = False
     """Whether at least one word of ``*names`` must be given."""
     place: bool = False
-    """As in ``Option``, and so is ``ending``."""
+    """As in ``Option``, and so are ``free`` and ``ending``."""
+    free: bool = False
     ending: str = ""
 
 
@@ -224,6 +231,7 @@ class Parser(argparse.ArgumentParser):
         self.example = example
         self.declared = declared(function)
         self._line: list[str] = []
+        self._variables: Mapping[str, Any] | None = None
         for each in self.declared:
             self._declare(each)
 
@@ -231,13 +239,14 @@ class Parser(argparse.ArgumentParser):
         kind = each.declaration
         arguments: dict[str, Any] = {"help": kind.help.replace("%", "%%")}
         if each.switch:
-            arguments |= {"nargs": "?", "type": _switched(each.names[-1]), "metavar": "no"}
+            arguments |= {"nargs": "?", "type": self._reader(each, _switched(each.names[-1])), "metavar": "no"}
             self.add_argument(*each.names, dest=each.name, **arguments)
             return
         if each.flag:
             self.add_argument(*each.names, dest=each.name, action="store_true", **arguments)
             return
-        arguments |= {"type": each.reader(self._name), "metavar": kind.metavar or "|".join(each.values) or None}
+        reader = self._reader(each, each.reader(self._name))
+        arguments |= {"type": reader, "metavar": kind.metavar or "|".join(each.values) or None}
         if isinstance(kind, Option):
             metavars = tuple(kind.metavar.split())
             if len(metavars) > 1:
@@ -250,14 +259,39 @@ class Parser(argparse.ArgumentParser):
         else:
             self.add_argument(each.name, nargs="?", default=each.default, **arguments)
 
-    def parse(self, line: list[str]) -> tuple[list[str], dict[str, Any]]:
+    def _reader(self, each: Declared, read: Callable[[str], Any]) -> Callable[[str], Any]:
+        """Return a converter of typed texts that puts the values of variables in them first."""
+        return lambda text: read(self._expanded(each, text))
+
+    def _expanded(self, each: Declared, text: str) -> str:
+        """Return a text with the values of the variables that it names in braces or after a dollar sign.
+
+        Free text stays as it is typed, unless it is as a whole the name of a number where one may stand. An option that
+        takes the name of a variable is given that name.
+        """
+        kind = each.declaration
+        if self._variables is None or (isinstance(kind, Option) and kind.variable):
+            return text
+        if kind.free:
+            name = BRACED.fullmatch(text)
+            number = self._variables.get(name[1] or name[2]) if name is not None and int in each.types else None
+            return str(number) if isinstance(number, int) else text
+        return _expanded(text, self._variables)
+
+    def parse(self, line: list[str], variables: Mapping[str, Any] | None = None) -> tuple[list[str], dict[str, Any]]:
         """Return the words for ``*names``, and every other argument by its name.
+
+        Parameters
+        ----------
+        variables
+            The variables of a notebook; None where there are none, as in a shell.
 
         Raises
         ------
         CommandError
-            For an unknown or repeated option, a missing word, or a value that does not fit.
+            For an unknown or repeated option, a missing word, a value that does not fit, or an unknown variable.
         """
+        self._variables = variables
         self._line = line = list(self._joined(line))
         given = [word.partition("=")[0] for word in line if word.startswith("-") and len(word) > 1]
         known = [name for each in self.declared for name in each.names]
@@ -272,7 +306,7 @@ class Parser(argparse.ArgumentParser):
                 raise CommandError(f"{self._name}: {each.names[-1]} is given {times} times. Give it once.")
         arguments = vars(self.parse_args(line))
         several = next((each.name for each in self.declared if each.several), "")
-        return arguments.pop(several, []), arguments
+        return arguments.pop(several, []), self._with_variables(arguments, variables or {})
 
     def _joined(self, line: Iterable[str]) -> Iterator[str]:
         """Yield the words of a line, an option and its value as one word where ``argparse`` would not see the value.
@@ -293,19 +327,9 @@ class Parser(argparse.ArgumentParser):
             yield word
             word = next(words) if is_value else following
 
-    def with_variables(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments with the variables of a notebook in place of their names.
-
-        Raises
-        ------
-        CommandError
-            If there is no variable of a name, or a place cannot be expanded.
-        """
+    def _with_variables(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments with variables and functions of a notebook in place of their names."""
         found = dict(arguments)
-        for each in self.declared:
-            place = arguments.get(each.name)
-            if each.declaration.place and isinstance(place, str):
-                found[each.name] = _expanded(place, variables)
         for each in self.declared:
             kind, name = each.declaration, arguments.get(each.name)
             if isinstance(kind, Option) and kind.variable and name is not None:
@@ -348,16 +372,16 @@ def _switched(name: str) -> Callable[[str], bool]:
     return read
 
 
-def _expanded(place: str, variables: Mapping[str, Any]) -> str:
-    """Return a place with its variables expanded as IPython expands them, unless it exists as it is written."""
-    if not re.search(r"[{$]", place) or os.path.exists(os.path.expanduser(place)):
-        return place
+def _expanded(text: str, variables: Mapping[str, Any]) -> str:
+    """Return a text with its variables expanded as IPython expands them, unless it is a place that exists."""
+    if not NAMED.search(text) or os.path.exists(os.path.expanduser(text)):
+        return text
     from IPython.utils.text import DollarFormatter
 
     try:
-        return str(DollarFormatter().vformat(place.replace("${", "{"), (), variables))
+        return str(DollarFormatter().vformat(text.replace("${", "{"), (), variables))
     except Exception as error:  # the braces may hold any expression
-        raise CommandError(f"{place} cannot be expanded: {type(error).__name__}: {error}") from error
+        raise CommandError(f"{text} cannot be expanded: {type(error).__name__}: {error}") from error
 
 
 def words(line: str) -> list[str]:

@@ -143,7 +143,9 @@ Face = Annotated[
     str | None,
     Option(metavar="NAME", help="only what this library asked: langchain, openai, litellm …", suggest=lambda: _faces()),
 ]
-Grep = Annotated[str | None, Option(metavar="RE", help="only where prompt or question match this regular expression")]
+Grep = Annotated[
+    str | None, Option(metavar="RE", help="only where prompt or question match this regular expression", free=True)
+]
 Tag = Annotated[str | None, Option(help="only entries with this tag", suggest=known_tags)]
 Cell = Annotated[
     int | str | None,

@@ -18,7 +18,7 @@ EXAMPLE = '%gptcache edit a41f "Paris."'
 @checked
 def edit(
     id: Id,
-    text: Annotated[str | None, Word("TEXT", help="the new answer")] = None,
+    text: Annotated[str | None, Word("TEXT", help="the new answer", free=True)] = None,
     *,
     var: Annotated[
         str | None, Option(metavar="NAME", help="a notebook variable that holds the new answer", variable="variable")

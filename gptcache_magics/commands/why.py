@@ -33,6 +33,7 @@ def why(
         Word(
             'NUMBER|"text"',
             help="a number from %gptcache lookups, or a question (default: the last miss of the last cell)",
+            free=True,
         ),
     ],
     model: Model = None,

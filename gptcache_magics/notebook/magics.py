@@ -80,14 +80,15 @@ class GPTCacheMagics(Magics):
         %%gptcache --tag draft       tag what this cell stores or hits
         %%gptcache --samples 8       eight answers to identical calls
         """
+        variables = {**self._shell.user_ns, **(local_ns or {})}
         asked = line if cell is not None else line.removeprefix(CELL_LINE) if line.startswith(CELL_LINE) else None
         try:
             if asked is None:
-                result = self._run(line, {**self._shell.user_ns, **(local_ns or {})})
+                result = self._run(line, variables)
             elif wants_help(asked):
                 return commands.function("help")(CELL_LINE)
             else:
-                scope = cell_scope(asked)
+                scope = cell_scope(asked, variables)
                 if scope is None:
                     print(IDLE)  # noqa: T201
                 elif cell is None:
@@ -122,9 +123,8 @@ class GPTCacheMagics(Magics):
             raise CommandError(commands.unknown(name))
         if "--help" in rest or "-h" in rest:
             return commands.function("help")(name)
-        parser = commands.parser(name)
-        several, arguments = parser.parse(rest)
-        return commands.function(name)(*several, **parser.with_variables(arguments, variables))
+        several, arguments = commands.parser(name).parse(rest, variables)
+        return commands.function(name)(*several, **arguments)
 
     @validate("ignore")
     def _valid_rules(self, proposal: Any) -> str:

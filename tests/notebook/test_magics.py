@@ -972,6 +972,32 @@ def test_a_variable_of_a_function_is_expanded(magic: Typist) -> None:
     assert "Cache on: inside," in magic.cell("turn_on('inside')")
 
 
+def test_a_variable_is_expanded_in_every_word_but_free_text(used: Typist) -> None:
+    used.ip.user_ns.update(ids=list(used("entries").index), model="large", text="{model}", digit=3, tag="lesson")
+    said = used.cell(
+        "for id in ids:\n    %gptcache tag lesson {id[:6]}\n    %gptcache pin $id\n"
+        "def removed(id, words):\n    %gptcache edit {id} {words}\n    %gptcache remove {id}\nremoved(ids[0], '')"
+    )
+    assert said.count("1 entry tagged lesson.") == said.count("1 entry pinned.") == 3
+    assert "edited." in said
+    assert "1 entry removed" in said
+    used.told("undo")
+    assert "{words}" in repr(used("show {ids[0]}"))
+    assert set(used("entries -m {model} --tag {tag} -n {digit}")["model"]) == {"large-model"}
+    assert repr(used("why {digit}")) == repr(used("why 3"))
+    assert "{text}" in repr(used("why {text}"))
+    assert "budget $2" in used.told("on --budget $2")
+    used.cell("from tests.support.shell import ask")
+    used.cell("tag = 'draft'\nask('Of a cell?')")
+    used.cell("%%gptcache --tag {tag}\nask('Of a cell?')")
+    assert len(used("entries --tag draft")) == 1
+
+
+@pytest.mark.parametrize("line", ["tag lesson {i}", "remove {i}", "edit {i} text", "pin $i", "mode {i}"])
+def test_an_unknown_variable_is_named(used: Typist, line: str) -> None:
+    assert used.refused(line).endswith(" cannot be expanded: NameError: name 'i' is not defined")
+
+
 def test_a_folder_with_a_brace_in_its_name_is_used(magic: Typist) -> None:
     Path("{kept}").mkdir()
     assert "Cache on: {kept}," in magic.told("on {kept}")
