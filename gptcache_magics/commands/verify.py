@@ -20,7 +20,13 @@ CELL_SECONDS: Final = 120
 @checked
 def verify(
     path: Annotated[
-        str | Path, Word("NOTEBOOK", help="a notebook that uses %gptcache, or a script.py", place=True, ending=".ipynb")
+        str | Path,
+        Word(
+            "NOTEBOOK",
+            help="a notebook that uses %gptcache, any notebook with --bundle, or a script.py",
+            place=True,
+            ending=".ipynb",
+        ),
     ],
     bundle: Annotated[
         str | Path | None,
@@ -60,7 +66,8 @@ def verify(
     path
         The notebook, whose copy runs in the folder of it, or a script that ends with ``.py``.
     bundle
-        Replay from this bundle, whatever place the notebook names.
+        Replay from this bundle, whatever place the notebook names. A notebook that does not use gptcache is replayed
+        from it, too.
     timeout
         Seconds that one cell may take.
     env

@@ -53,12 +53,14 @@ __all__ = ["Journal", "LockedController", "lock", "named", "reason_of", "run"]
 
 
 def run() -> None:
-    """Start the kernel; the arguments are a bundle (or nothing) and those of ipykernel."""
+    """Start the kernel; the arguments are a bundle (or nothing), whether the cache is on, and those of ipykernel."""
     from ipykernel.kernelapp import IPKernelApp
 
-    bundle, *arguments = sys.argv[1:]
+    bundle, on, *arguments = sys.argv[1:]
     attempts = closed.close()
     locked = lock(bundle)
+    if on:
+        locked.on()
     app: Any = IPKernelApp.instance()
     app.initialize(arguments)
     _refuse_commands(app.shell)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ __all__ = ["TESTED", "environment", "keys_in", "last_line", "verify_notebook"]
 NEEDED: Final = ("nbclient", "nbformat", "ipykernel")
 KERNEL: Final = "import sys; sys.path[:] = filter(None, sys.path); from gptcache_magics.replay.kernel import run; run()"
 """Drops the folder from the path until IPython starts: a file beside the notebook must not hide a module."""
+ON: Final = "on"
+"""Argument of a kernel whose cache is on before the first cell."""
 OPTIONS: Final = ["--HistoryManager.hist_file=:memory:"]
 _NAME: Final = re.compile(r"""["']([A-Z][A-Z0-9_]+)["']""")
 _KEY: Final = r"""["'][A-Z0-9_]+(?:KEY|TOKEN|SECRET)["']"""
@@ -80,7 +83,8 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, p
     Raises
     ------
     CommandError
-        If there is nothing to verify: the notebook is missing or does not use gptcache, or the bundle is missing.
+        If there is nothing to verify: the notebook or the bundle is missing, or without a bundle the notebook does not
+        use gptcache.
     StoreError
         If the bundle cannot be read, or the kernel does not start.
     MissingDependencyError
@@ -90,6 +94,13 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, p
     if missing:
         raise MissingDependencyError(f"verify needs {' and '.join(missing)}: %pip install nbclient ipykernel")
     notebook = _read(path)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    uses = any(USED.search(source) for source in sources)
+    if bundle is None and not uses:
+        raise CommandError(
+            f"{path} does not use %gptcache: nothing to verify. "
+            f"With recorded answers: %gptcache verify {shlex.quote(str(path))} --bundle lesson.jsonl"
+        )
     if bundle is not None:
         bundles.read(bundle)
         bundle = os.path.abspath(os.path.expanduser(bundle))
@@ -97,12 +108,11 @@ def verify_notebook(path: str | Path, bundle: str | Path | None, timeout: int, p
         raise CommandError(f"A notebook is being verified: {path} was not verified within it.")
 
     def attempt(placed: Sequence[str]) -> Report:
-        run = _Run(_read(path), timeout)
+        run = _Run(_read(path), timeout, on=not uses)
         folder = Path(os.path.expanduser(path)).absolute().parent
         _finish(run.execute(folder, str(bundle or ""), environment(passed, placed)))
         return Report(str(path), str(bundle or ""), run.cells, run.hits, run.found(), tuple(run.attempts))
 
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     report = attempt(keys_in(sources))
     if not report.ok and any(TESTED.search(source) for source in sources):
         # The notebook may take another way where a key is set, and was recorded without that key.
@@ -129,16 +139,16 @@ def _read(path: str | Path) -> Any:
         raise CommandError(
             f"{path} is not a notebook: {(str(error) or type(error).__name__).splitlines()[0]}"
         ) from error
-    if not any(USED.search(cell.source) for cell in notebook.cells if cell.cell_type == "code"):
-        raise CommandError(f"{path} does not use %gptcache: nothing to verify.")
     return notebook
 
 
 class _Run:
     """One run of a notebook, cell by cell."""
 
-    def __init__(self, notebook: Any, timeout: int) -> None:
+    def __init__(self, notebook: Any, timeout: int, *, on: bool) -> None:
         self._notebook, self._timeout = notebook, timeout
+        self._on = on
+        """Whether the cache is on before the first cell: the notebook does not turn it on."""
         self._first_lines: dict[int | None, str] = {}
         self._number: int | None = None
         """Number of the running cell."""
@@ -173,7 +183,7 @@ class _Run:
 
     async def execute(self, folder: Path, bundle: str, variables: dict[str, str]) -> None:
         """Run every cell in a new kernel."""
-        kernel = _kernel(bundle)
+        kernel = _kernel(bundle, on=self._on)
         with TemporaryFile() as errors:
             await kernel.start_kernel(extra_arguments=OPTIONS, cwd=str(folder), env=variables, stderr=errors)
             channels = kernel.client()
@@ -291,12 +301,12 @@ def _level(problem: _Found) -> Level:
     return "warning" if kind == "error" and PLACEHOLDER in message else "error"
 
 
-def _kernel(bundle: str) -> Any:
+def _kernel(bundle: str, *, on: bool) -> Any:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     # Not by a kernel's name, which may belong to another Python.
-    argv = [sys.executable, "-c", KERNEL, bundle, "-f", "{connection_file}"]
+    argv = [sys.executable, "-c", KERNEL, bundle, ON if on else "", "-f", "{connection_file}"]
 
     class Verified(AsyncKernelManager):
         kernel_spec = KernelSpec(argv=argv, display_name="verified", language="python")

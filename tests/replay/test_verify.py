@@ -229,6 +229,23 @@ def test_a_bundle_takes_the_place_of_every_store(tmp_path: Path, recorded: str, 
     assert list(files(lesson)) == ["lesson.ipynb"]
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_notebook_without_the_cache_is_verified_with_a_bundle(
+    tmp_path: Path, recorded: str, capsys: pytest.CaptureFixture
+) -> None:
+    bundle = (tmp_path / "lesson.jsonl").rename(tmp_path / "moved.jsonl")
+    plain = MODEL.replace("import gptcache_", "# ")
+    path = notebook(tmp_path, plain, f"answer = llm.invoke('{RECORDED}').text\nassert answer == {recorded!r}, answer")
+    words = ["verify", str(path), "--bundle", str(bundle), "--env", PASSED]
+
+    assert shell.main(words) == 0
+    assert "2 cells run, 1 call answered from moved.jsonl" in capsys.readouterr().out
+    notebook(tmp_path, plain, f"llm.invoke('{NEW}')")
+    assert shell.main(words) == 1
+    assert f"[2]   miss        llm.invoke('{NEW}')" in capsys.readouterr().out
+
+
 # Notebooks that do not
 
 
@@ -391,7 +408,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(tmp_path: Path, capsys: pyt
         (str(tmp_path),): "There is no notebook",
         (str(tmp_path / "broken.ipynb"),): "broken.ipynb is not a notebook: ",
         (str(tmp_path / "other.ipynb"),): "other.ipynb is not a notebook: ",
-        (str(plain),): "plain.ipynb does not use %gptcache: nothing to verify.",
+        (str(plain),): "plain.ipynb does not use %gptcache: nothing to verify. With recorded answers: python -m gptc",
         (lesson, "--bundle", str(tmp_path / "none.jsonl")): "There is no file",
         (lesson, "--bundle", str(tmp_path / "bad.jsonl")): "bad.jsonl is not a bundle.",
         (lesson, "--timeout", "soon"): "verify: --timeout takes a whole number above 0. Got 'soon'.",
