@@ -19,9 +19,9 @@ from gptcache_magics.protocols.embeddings import is_embedding
 from gptcache_magics.sdk.dspy_calls import CALL
 from gptcache_magics.sdk.embeddings import EmbeddingExchange, read_embeddings
 from gptcache_magics.sdk.exchange import FREE, Exchange
-from gptcache_magics.sdk.libraries import Library, library_behind, library_of
-from gptcache_magics.sdk.past import EMBEDDINGS, unkept
-from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, unread_configuration
+from gptcache_magics.sdk.libraries import Library, library_behind, library_of, provider_at
+from gptcache_magics.sdk.past import EMBEDDINGS, READING, runs_no_model, unkept
+from gptcache_magics.sdk.request import Asked, SDKCall, SDKRequest, identify, shown_path, unread_configuration
 from gptcache_magics.sdk.responses import Place, refusal
 from gptcache_magics.sdk.retries import Retries
 from gptcache_magics.semantic.own_embedding import EMBEDDING
@@ -87,19 +87,23 @@ class Capture:
         stream
             Whether the client's caller reads the response itself.
         """
-        if http.method != "POST" or not self._ledger.settings.sdks:
+        if http.method in READING or not self._ledger.settings.sdks:
             return None
         path = http.url.path
-        api = protocol_of(path)
+        api = protocol_of(path) if http.method == "POST" else None
         what = "" if api is not None else EMBEDDINGS if is_embedding(path) else unkept(path)
-        if api is None and not what:
-            return None
+        known = api is not None or bool(what)
         sender = library_of(http.headers.get("user-agent", ""), self._ledger.settings.user_agents)
-        if sender is None:
+        # Clients of many services are generated in the same way.
+        if sender is None and (known or provider_at(http.url.host) is not None):
             sender = library_behind(http.headers, api.provider if api is not None else "openai")
         if sender is None or client.is_closed or EMBEDDING.get():
             return None
         scope = self._scope()
+        if not known:
+            if scope.mode != "replay" or runs_no_model(path):
+                return None
+            what = f"a request of another kind ({http.method} {shown_path(http)})"
         if running() is not None and scope.mode != "replay":
             return None  # who made the call that runs has looked it up
         place = Place(library, client, http, stream=stream)
@@ -144,21 +148,26 @@ class Capture:
         """Note a request that goes past the cache; refuse it in ``replay``."""
         if what == EMBEDDINGS and scope.mode != "replay":
             return None
-        model, configuration = unread_configuration(place.http, sender)
+        configuration = unread_configuration(place.http, sender)
         outcome: Outcome = "error" if reason.kind is Kind.ERROR else "bypass"
         note = self._ledger.note(outcome, reason, 0.0, scope=scope, configuration=configuration, face=sender.name)
         if scope.mode != "replay":
             return None
         miss = EmbeddingMiss if what == EMBEDDINGS else CacheMiss
         error = miss(
-            f"{model} was not called: {sentence(reason)}, and mode replay serves recorded answers only.",
-            model=model,
+            f"{configuration.model} was not called: {sentence(reason)}, and mode replay serves recorded answers only.",
+            model=configuration.model,
             reason=sentence(reason),
         )
         note.refusal = str(error)
         self._ledger.charged(note, FREE)
-        api = protocol_of(place.http.url.path) or PROTOCOLS["openai-chat"]
-        return Refused(refusal(place, api, error))
+        return Refused(refusal(place, _speaks(place.http, sender), error))
+
+
+def _speaks(http: Any, sender: Library) -> API:
+    """Return the API in whose words an SDK expects an error."""
+    own = (each for each in PROTOCOLS.values() if each.provider == sender.provider)
+    return protocol_of(http.url.path) or next(own, PROTOCOLS["openai-chat"])
 
 
 def _asked(api: API, sender: Library, http: Any) -> Asked:

@@ -1,4 +1,8 @@
-"""Tell the model calls over HTTP whose answers are not kept: they are counted, and mode ``replay`` refuses them."""
+"""Tell the requests over HTTP whose answers are not kept.
+
+Known model calls are counted, and mode ``replay`` refuses them. Providers add others with each release, so ``replay``
+also refuses whatever is not known to run no model.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["EMBEDDINGS", "unkept"]
+__all__ = ["EMBEDDINGS", "READING", "runs_no_model", "unkept"]
 
 EMBEDDINGS: Final = "embeddings"
 _UNKEPT: Final = tuple(
@@ -37,3 +41,27 @@ _UNKEPT: Final = tuple(
 def unkept(path: str) -> str:
     """Return what a request makes that is not kept; empty for one that asks no model."""
     return next((what for pattern, what in _UNKEPT if pattern.search(path)), "")
+
+
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Methods of requests that run no model in any API: those that list, fetch and remove."""
+_NO_MODEL: Final = re.compile(
+    r".*(?:"
+    r"/messages/count_tokens|:(count|compute)Tokens|/responses/input_tokens|/(de)?tokenize"  # counts, free of charge
+    r"|/files(:register)?|/uploads(/[^/]+/(parts|complete))?"  # a vector store embeds its files
+    r"|[/:]cancel"
+    r"|/api/(show|pull)"  # what Ollama knows of a model, and the model itself
+    r"|/(check-api-key|(access_)?token|oauth)"  # signing in comes before a call whose answer is recorded
+    r")"
+)
+"""Paths of requests that write and run no model. A notebook counts and uploads before it makes a recorded call.
+
+Moderation is not among them: a model answers. Nor are empty conversations, stores and sessions: they are of use only
+to model calls that replay refuses.
+"""
+
+
+@lru_cache(maxsize=256)
+def runs_no_model(path: str) -> bool:
+    """Return whether a request that writes is known to run no model."""
+    return _NO_MODEL.fullmatch(path) is not None and "/vector_stores/" not in path

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -23,10 +24,10 @@ from gptcache_magics.sdk.dspy_calls import DSPyCall
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
-from gptcache_magics.text.masking import is_credential, without_secrets
+from gptcache_magics.text.masking import is_credential, shown, without_secrets
 from gptcache_magics.text.messages import CLASSES, content_text, serialised
 
-__all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "unread_configuration"]
+__all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "shown_path", "unread_configuration"]
 
 ADDRESS: Final = frozenset({"base_url"})
 """The part of a configuration that another machine may have another of."""
@@ -176,14 +177,21 @@ def _constructor(message: Json) -> Json:
     return {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", name], "kwargs": message}
 
 
-def unread_configuration(http: Any, sender: Library) -> tuple[str, Configuration]:
-    """Return what can be told of a request that is not read: its model and a configuration that no answer has."""
+def shown_path(http: Any) -> str:
+    """Return the path of a request without credentials, which gateways have in their addresses."""
+    url = http.url
+    path = url.raw_path.decode("ascii").partition("?")[0]
+    return str(urlsplit(shown(f"{url.scheme}://{url.netloc.decode('ascii')}{path}")).path)
+
+
+def unread_configuration(http: Any, sender: Library) -> Configuration:
+    """Return what can be told of a request that is not read: a configuration that no answer has."""
     try:
         model = orjson.loads(http.content).get("model")
     except Exception:  # a stream, a form, or anything else
         model = None
-    path = str(http.url.path)
+    path = shown_path(http)
     name = model if isinstance(model, str) and model else path.rpartition("/")[2]
     provider = provider_at(http.url.host) or sender.provider or "openai"
     content = dumps(["http.unread", name, {"api": path}, {}])
-    return name, configuration_from_json(content, provider, name, "", ADDRESS)
+    return configuration_from_json(content, provider, name, "", ADDRESS)

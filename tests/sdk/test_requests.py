@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -281,3 +282,23 @@ def test_what_replay_refuses_costs_nothing(client: openai.OpenAI, server: Provid
     figures = gm.stats("total", wide=True).iloc[0]
     assert server.calls == 0
     assert (figures["unpriced_paid"], figures["paid_usd"], figures["paid_input_tokens"]) == (0, 0, 0)
+
+
+def test_credentials_in_an_address_are_not_kept_of_a_request_that_is_not_read(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    gm.off()
+    gm.on(tmp_path)
+    secret = "0a1b2c3d4e5f6a7b8c9d"
+    base_url = f"{server.url}/gateway/{secret}"
+    client = openai.OpenAI(api_key=KEY, base_url=base_url, max_retries=0)
+    last = openai.OpenAI(api_key=KEY, base_url=f"{server.url}/v1/conversations", max_retries=0)
+    for mode in ("auto", "replay"):
+        with gm.using(mode=mode):
+            with pytest.raises(openai.APIStatusError) as spoken:
+                client.audio.speech.create(model="tts-1", input="hi", voice="alloy")
+            with pytest.raises(openai.APIStatusError) as unnamed:
+                last.post(f"/{secret}", cast_to=object, body={})
+    assert secret not in f"{spoken.value}{unnamed.value}{gm.lookups().to_csv()}"
+    gm.off()
+    assert not any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())

@@ -45,6 +45,7 @@ class ProviderServer:
         with self._lock:
             self.calls = 0
             self.requests: list[Json] = []
+            self.paths: list[str] = []  # of all that was sent, known or not
             self.delay = 0.0
             self.text: str | None = None
             self.texts: list[str] = []  # of the first answers, before ``text``
@@ -122,6 +123,7 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
+            server.paths.append(self.path)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             path = _SAME.sub("/v1", urlsplit(self.path).path)  # a client with a proxy sends the whole URL
             vectors = embeddings.embedded(path, body)
@@ -144,6 +146,8 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
                 events = list(stream(answer, body | told))
                 return self._stream(path, events[: len(events) // 2] if failure else events, broken=failure == 200)
             return self._send(200, whole(answer))
+
+        do_PATCH = do_POST
 
         def _start(self, status: int, kind: str, **headers: str) -> None:
             self.send_response(status)
