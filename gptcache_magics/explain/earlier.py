@@ -65,6 +65,10 @@ OF_KIND: Final[Mapping[Kind, tuple[Cause, str]]] = {
     Kind.DAMAGED: ("damaged", "The answer was stored, but its entry was damaged and not served."),
     Kind.RETRY: ("retry", "The answer would not do: an attempt or a parser failed on it, so the model is asked again."),
     Kind.UNPARSED: ("retry", "The stored answer could not be parsed by the schema of this call."),
+    Kind.NO_USAGE: (
+        "not stored",
+        "The stored answer came as a stream that told no usage, for which this call asks: the new answer serves both.",
+    ),
     Kind.CACHE_FALSE: ("cache=False", "The model has cache=False: LangChain does not ask a cache for it."),
     Kind.OWN_STREAM: ("not cached", "The model streams in a way of its own, which no cache sees."),
     Kind.OWN_METHOD: ("not cached", "The call used a method of the model that asks no cache."),

@@ -36,7 +36,7 @@ FRAME: Final = 8
 ASKED_BEFORE: Final = frozenset(
     {
         *(Kind.VOLATILE, Kind.FOLLOWS, Kind.EXPIRED, Kind.REMOVED, Kind.EVICTED, Kind.DAMAGED, Kind.UNSTORED),
-        *(Kind.MODE, Kind.MODE_BEFORE, Kind.EARLIER, Kind.RETRY, Kind.UNPARSED, Kind.ANOTHER_MODEL),
+        *(Kind.MODE, Kind.MODE_BEFORE, Kind.EARLIER, Kind.RETRY, Kind.UNPARSED, Kind.NO_USAGE, Kind.ANOTHER_MODEL),
         *(Kind.ANOTHER_ADDRESS, Kind.ANOTHER_PARAMETER, Kind.OTHER_TOOLS, Kind.CONTEXT),
     }
 )

@@ -115,6 +115,14 @@ class Protocol(ABC):
     def unfold(self, whole: Json, body: Json) -> bytes:
         """Return the stream that says a whole answer, as a request asks for it."""
 
+    def kept(self, whole: Json, body: Json) -> Json:
+        """Return the answer to a request as it is kept."""
+        return whole
+
+    def lacks(self, whole: Json, body: Json) -> bool:
+        """Return whether a kept answer lacks the tokens that a request asks for."""
+        return False
+
     @abstractmethod
     def ended(self, tail: bytes) -> bool:
         """Return whether the last bytes of a stream say that the answer is whole: readers may stop there."""

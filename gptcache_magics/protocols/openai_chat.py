@@ -9,27 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from gptcache_magics.protocols.base import (
-    Incomplete,
     Json,
     NotRead,
-    Protocol,
     changed,
     chat_message,
-    count,
     function_call,
     joined,
-    loads,
     sent_message,
     split_calls,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import ends_done, event, events, is_done, pieces_of
-from gptcache_magics.store.records import Usage
+from gptcache_magics.protocols.events import event, pieces_of
+from gptcache_magics.protocols.openai_choices import OpenAIChoices, wants_usage, without_usage
 
-__all__ = ["OpenAIChat", "add_head", "is_settled", "usage_of", "wants_usage"]
+__all__ = ["OpenAIChat"]
 
 WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that hold words of the model."""
@@ -39,63 +33,12 @@ CALLS: Final = ("function", "custom")
 """The kinds of calls, each with the field that its words are in."""
 
 
-def usage_of(whole: Json) -> Usage:
-    """Return the tokens of an answer in OpenAI's words."""
-    used = whole.get("usage")
-    if not isinstance(used, dict):
-        return Usage()
-    sent, said = count(used.get("prompt_tokens")), count(used.get("completion_tokens"))
-    thought = count(_detail(used, "completion_tokens_details", "reasoning_tokens")) or 0
-    if sent is not None and said is not None and used.get("total_tokens") == sent + said + thought:
-        said += thought  # xAI counts them apart, and others within
-    read = _detail(used, "prompt_tokens_details", "cached_tokens")
-    if read is None:  # DeepSeek has a word of its own for what it read again
-        read = used.get("prompt_cache_hit_tokens")
-    written = count(_detail(used, "prompt_tokens_details", "cache_write_tokens"))
-    return Usage(sent, said, count(read) or None, written or None)
-
-
-def _detail(used: Json, name: str, of: str) -> Any:
-    details = used.get(name)
-    return details.get(of) if isinstance(details, dict) else None
-
-
-def wants_usage(body: Json) -> bool:
-    """Return whether a request asks for the tokens at the end of the stream."""
-    options = body.get("stream_options")
-    return isinstance(options, dict) and bool(options.get("include_usage"))
-
-
-def is_settled(raw: bytes, body: Json) -> bool:
-    """Return whether a stream that folds says all, though its reader left it before its end, or right behind it.
-
-    A finish reason is believed if an earlier piece of the choice came without one: some servers say it in each piece.
-    """
-    pieces = list[Json]()
-    for _, data in events(raw):
-        if is_done(data):
-            return True
-        pieces.append(orjson.loads(data))
-    parts = [part for piece in pieces for part in piece.get("choices") or ()]
-    begun = {part.get("index") or 0 for part in parts if not part.get("finish_reason")}
-    if not begun.issuperset(part.get("index") or 0 for part in parts):
-        return False
-    return not wants_usage(body) or any(piece.get("usage") for piece in pieces)
-
-
-def add_head(head: Json, piece: Json) -> None:
-    """Add what a piece says of the whole answer. Azure leaves it blank where it says what its filter found."""
-    for name, value in piece.items():
-        if name != "choices" and (value or name not in head):
-            head[name] = value
-
-
-class OpenAIChat(Protocol):
+class OpenAIChat(OpenAIChoices):
     """Chat completions."""
 
     name: ClassVar[str] = "openai-chat"
     api: ClassVar[str] = "chat completions"
-    provider: ClassVar[str] = "openai"
+    asked_with: ClassVar[str] = "messages"
 
     def fits(self, path: str) -> str | None:
         return path.removesuffix("/chat/completions") if path.endswith("/chat/completions") else None
@@ -108,10 +51,6 @@ class OpenAIChat(Protocol):
 
     def asking(self, messages: Sequence[Json]) -> Json:
         return {"messages": [*map(sent_message, messages)]}
-
-    def parameters(self, body: Json) -> Json:
-        left_out = {"messages", "model", *self.arriving}
-        return {name: value for name, value in body.items() if name not in left_out}
 
     def goes_past(self, body: Json) -> str:
         return "audio" if body.get("audio") or "audio" in (body.get("modalities") or ()) else ""
@@ -136,31 +75,28 @@ class OpenAIChat(Protocol):
             )
         return found
 
-    def usage(self, whole: Json) -> Usage:
-        return usage_of(whole)
-
     def fold(self, raw: bytes) -> Json:
-        head: Json = {}
-        choices: dict[int, Json] = {}
-        for _, data in events(raw):
-            if is_done(data):
-                break
-            piece = loads(data)
-            if not isinstance(piece, dict) or piece.get("error"):
-                raise Incomplete("an error in the stream")
-            add_head(head, piece)
-            for part in piece.get("choices") or ():
-                place = part.get("index") or 0
-                choice = choices.setdefault(place, {"index": place, "message": {}})
-                _add_choice(choice, part)
-        if not choices or not all(each.get("finish_reason") for each in choices.values()):
-            raise Incomplete("no finish reason")
-        return {**head, "object": "chat.completion", "choices": [_whole(choices[each]) for each in sorted(choices)]}
+        return {**super().fold(raw), "object": "chat.completion"}
+
+    def _add(self, choice: Json, part: Json) -> None:
+        choice.setdefault("message", {})
+        _add_choice(choice, part)
+
+    def _whole(self, choice: Json) -> Json:
+        said = {"role": "assistant", "content": None, **choice["message"]}
+        calls = choice.get("calls")
+        if calls:
+            said["tool_calls"] = [calls[each] for each in sorted(calls)]
+        rest = {name: value for name, value in choice.items() if name != "calls"}
+        return {**rest, "message": said, "logprobs": choice.get("logprobs")}
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
         head["object"] = "chat.completion.chunk"
-        beside = {"usage": None} if wants_usage(body) else {}
+        beside: Json = {"usage": None} if wants_usage(body) else {}
+        groq = whole.get("x_groq")
+        if isinstance(groq, dict):  # tells the tokens with the last piece
+            head["x_groq"] = without_usage(groq)
         parts = list[bytes]()
 
         def say(choice: Json, delta: Json, **fields: Any) -> None:
@@ -178,16 +114,10 @@ class OpenAIChat(Protocol):
             for place, call in enumerate(said.get("tool_calls") or ()):
                 say(choice, {"tool_calls": [{"index": place, **call}]})
             rest = {name: value for name, value in choice.items() if name not in ("index", "message")}
+            if isinstance(groq, dict) and choice is whole["choices"][-1] and isinstance(whole.get("usage"), dict):
+                beside["x_groq"] = {**head["x_groq"], "usage": whole["usage"]}
             say(choice, {}, **rest)
-        if wants_usage(body):
-            parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
-        return b"".join(parts) + b"data: [DONE]\n\n"
-
-    def ended(self, tail: bytes) -> bool:
-        return ends_done(tail)
-
-    def settled(self, raw: bytes, body: Json) -> bool:
-        return is_settled(raw, body)
+        return b"".join(parts) + self._ending(head, whole, body)
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         choices = [{**each, "message": _reworded(each["message"], change)} for each in whole["choices"]]
@@ -195,7 +125,10 @@ class OpenAIChat(Protocol):
 
     def with_text(self, whole: Json, text: str) -> Json:
         first, *others = whole["choices"]
-        return {**whole, "choices": [{**first, "message": {**first["message"], "content": text}}, *others]}
+        return {
+            **self.kept(whole, {}),
+            "choices": [{**first, "message": {**first["message"], "content": text}}, *others],
+        }
 
 
 def _add_choice(choice: Json, part: Json) -> None:
@@ -240,15 +173,6 @@ def _add_call(calls: dict[int, Json], piece: Json) -> None:
                 function[key] = joined(function.get(key), each)
         elif name != "index" and (value or name not in call):
             call[name] = value
-
-
-def _whole(choice: Json) -> Json:
-    said = {"role": "assistant", "content": None, **choice["message"]}
-    calls = choice.get("calls")
-    if calls:
-        said["tool_calls"] = [calls[each] for each in sorted(calls)]
-    rest = {name: value for name, value in choice.items() if name != "calls"}
-    return {**rest, "message": said, "logprobs": choice.get("logprobs")}
 
 
 def _reworded(said: Json, change: Callable[[str], str]) -> Json:

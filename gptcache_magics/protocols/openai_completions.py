@@ -8,30 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from gptcache_magics.protocols.base import (
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
-    joined,
-    loads,
-    message,
-    sent_with,
-    usage_metadata,
-)
-from gptcache_magics.protocols.events import ends_done, event, events, is_done, pieces_of
-from gptcache_magics.protocols.openai_chat import add_head, is_settled, usage_of, wants_usage
-from gptcache_magics.store.records import Usage
+from gptcache_magics.protocols.base import Json, NotRead, joined, message, sent_with, usage_metadata
+from gptcache_magics.protocols.events import event, pieces_of
+from gptcache_magics.protocols.openai_choices import OpenAIChoices
 
 __all__ = ["OpenAICompletions"]
 
 
-class OpenAICompletions(Protocol):
+class OpenAICompletions(OpenAIChoices):
     """Completions."""
 
     name: ClassVar[str] = "openai-completions"
     api: ClassVar[str] = "completions"
-    provider: ClassVar[str] = "openai"
+    asked_with: ClassVar[str] = "prompt"
 
     def fits(self, path: str) -> str | None:
         plain = path.endswith("/completions") and not path.endswith(("/chat/completions", "/fim/completions"))
@@ -49,10 +38,6 @@ class OpenAICompletions(Protocol):
     def asking(self, messages: Sequence[Json]) -> Json:
         return {"prompt": sent_with(messages[0]).get("prompt", messages[0]["content"])}
 
-    def parameters(self, body: Json) -> Json:
-        left_out = {"prompt", "model", *self.arriving}
-        return {name: value for name, value in body.items() if name not in left_out}
-
     def answers(self, whole: Json) -> list[Json]:
         usage, found = usage_metadata(self.usage(whole)), list[Json]()
         for choice in whole["choices"]:
@@ -60,27 +45,11 @@ class OpenAICompletions(Protocol):
             found.append({"content": choice["text"], **reason, **(usage if not found else {})})
         return found
 
-    def usage(self, whole: Json) -> Usage:
-        return usage_of(whole)
-
-    def fold(self, raw: bytes) -> Json:
-        head: Json = {}
-        choices: dict[int, Json] = {}
-        for _, data in events(raw):
-            if is_done(data):
-                break
-            piece = loads(data)
-            if not isinstance(piece, dict) or piece.get("error"):
-                raise Incomplete("an error in the stream")
-            add_head(head, piece)
-            for part in piece.get("choices") or ():
-                choice = choices.setdefault(part["index"], {"text": ""})
-                grown = {name: joined(choice.get(name), part.get(name)) for name in ("text", "logprobs")}
-                choice.update({name: value for name, value in part.items() if value is not None or name not in choice})
-                choice.update(grown)
-        if not choices or not all(each.get("finish_reason") for each in choices.values()):
-            raise Incomplete("no finish reason")
-        return {**head, "choices": [choices[each] for each in sorted(choices)]}
+    def _add(self, choice: Json, part: Json) -> None:
+        choice.setdefault("text", "")
+        grown = {name: joined(choice.get(name), part.get(name)) for name in ("text", "logprobs")}
+        choice.update({name: value for name, value in part.items() if value is not None or name not in choice})
+        choice.update(grown)
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         head = {name: value for name, value in whole.items() if name not in ("choices", "usage")}
@@ -90,19 +59,11 @@ class OpenAICompletions(Protocol):
                 begun = {**choice, "text": piece, "finish_reason": None, "logprobs": None}
                 parts.append(event({**head, "choices": [begun]}))
             parts.append(event({**head, "choices": [{**choice, "text": ""}]}))
-        if wants_usage(body):
-            parts.append(event({**head, "choices": [], "usage": whole.get("usage")}))
-        return b"".join(parts) + b"data: [DONE]\n\n"
-
-    def ended(self, tail: bytes) -> bool:
-        return ends_done(tail)
-
-    def settled(self, raw: bytes, body: Json) -> bool:
-        return is_settled(raw, body)
+        return b"".join(parts) + self._ending(head, whole, body)
 
     def reworded(self, whole: Json, change: Callable[[str], str]) -> Json:
         return {**whole, "choices": [{**each, "text": change(each["text"])} for each in whole["choices"]]}
 
     def with_text(self, whole: Json, text: str) -> Json:
         first, *others = whole["choices"]
-        return {**whole, "choices": [{**first, "text": text}, *others]}
+        return {**self.kept(whole, {}), "choices": [{**first, "text": text}, *others]}

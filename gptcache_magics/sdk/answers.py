@@ -17,9 +17,9 @@ from gptcache_magics.protocols import wire
 from gptcache_magics.protocols.base import Incomplete, Json, Protocol, loads
 from gptcache_magics.sdk.passing import TAIL, Ending
 from gptcache_magics.store.protocol import Usage
-from gptcache_magics.store.reasons import not_stored
+from gptcache_magics.store.reasons import Kind, Reason, Unusable, not_stored
 
-__all__ = ["Answer", "check_storable", "cut_short", "decode", "encode", "finish_reason", "read", "usage"]
+__all__ = ["Answer", "AnswerTo", "check_storable", "cut_short", "decode", "encode", "finish_reason", "read", "usage"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,14 +37,48 @@ class Answer:
     """The JSON of a stored answer as it is kept."""
 
 
-def read(protocol: Protocol, content: bytes, *, in_pieces: bool) -> Answer:
-    """Return the answer that a body is."""
+class AnswerTo:
+    """The ``AnswerCodec`` of the answers to one request.
+
+    A stored answer that lacks the tokens is none to a request that asks for them; its own answer then takes the place.
+    In ``replay``, which asks no provider, it is given as it is: SDKs read a ``usage`` of None as unknown.
+    """
+
+    def __init__(self, body: Json, *, replays: bool) -> None:
+        self._body, self._replays = body, replays
+
+    def decode(self, data: bytes, /, **how: Any) -> Answer:
+        """Decode an answer as :func:`decode`. Raises ``Unusable`` for one that lacks what is asked for."""
+        answer = decode(data, **how)
+        if answer.whole is not None and not self._replays and answer.protocol.lacks(answer.whole, self._body):
+            raise Unusable(Reason(Kind.NO_USAGE))
+        return answer
+
+    def check_storable(self, answer: Answer, call: Any, /, *, keep: bool = False) -> str:
+        """Raise ``NotStorable`` as :func:`check_storable`."""
+        return check_storable(answer, call, keep=keep)
+
+    def encode(self, answer: Answer, /) -> bytes:
+        """Encode an answer as :func:`encode`."""
+        return encode(answer)
+
+    def usage(self, answer: Answer, /) -> Usage:
+        """Return the tokens of an answer."""
+        return usage(answer)
+
+    def finish_reason(self, answer: Answer, /) -> str:
+        """Return why the model stopped, in the provider's word."""
+        return finish_reason(answer)
+
+
+def read(protocol: Protocol, content: bytes, body: Json | None = None, *, in_pieces: bool) -> Answer:
+    """Return the answer that a provider has sent to a request."""
     try:
         whole = protocol.fold(content) if in_pieces else loads(content)
         if not isinstance(whole, dict):
             return Answer(protocol, None, "it is no answer of this API")
         protocol.answers(whole)
-        return Answer(protocol, whole)
+        return Answer(protocol, whole if body is None else protocol.kept(whole, body))
     except Incomplete as incomplete:
         return Answer(protocol, None, f"broken off: {incomplete}")
     except ValueError:

@@ -15,7 +15,7 @@ from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
 from gptcache_magics.lookup.running import within
 from gptcache_magics.sdk import answers
-from gptcache_magics.sdk.answers import Answer
+from gptcache_magics.sdk.answers import Answer, AnswerTo
 from gptcache_magics.sdk.passing import Ending, passing
 from gptcache_magics.sdk.request import SDKCall, SDKRequest
 from gptcache_magics.sdk.responses import Place, hit, refusal
@@ -42,6 +42,7 @@ class Exchange:
         assert isinstance(request.call, SDKCall)
         self._requests, self._ledger, self._retries = requests, ledger, retries
         self._request, self._asked, self._call = request, request.asked, request.call
+        self._codec = AnswerTo(request.asked.body, replays=request.scope.mode == "replay")
         self._place = place
         self._pending: Pending | None = None
         self._headers: Any = None
@@ -52,7 +53,7 @@ class Exchange:
         """Return the response: the stored answer, a refusal, or what ``ask`` brings from the provider."""
         with self._call.running:  # an interrupt cannot keep it locked
             try:
-                given = self._given(self._retried() or self._requests.lookup(self._request, answers))
+                given = self._given(self._retried() or self._requests.lookup(self._request, self._codec))
                 if given is None:
                     with within(self._call):
                         given = self._taken(ask())
@@ -69,8 +70,8 @@ class Exchange:
             try:
                 result: Result | None = self._retried()
                 if result is None and asyncio._get_running_loop() is None:  # trio runs
-                    result = self._requests.lookup(self._request, answers)
-                given = self._given(result or await self._requests.alookup(self._request, answers))
+                    result = self._requests.lookup(self._request, self._codec)
+                given = self._given(result or await self._requests.alookup(self._request, self._codec))
                 if given is None:
                     with within(self._call):
                         given = await ask()
@@ -205,10 +206,10 @@ class Exchange:
         if pending is None:
             return
         in_pieces = self._in_pieces or (self._asked.streams and not content.lstrip().startswith(b"{"))
-        answer = answers.read(self._asked.protocol, content, in_pieces=in_pieces)
+        answer = answers.read(self._asked.protocol, content, self._asked.body, in_pieces=in_pieces)
         if ending != "whole" and in_pieces:
             answer = answers.cut_short(answer, content, self._asked.body, ending)
-        self._requests.update(pending, answer, answers)
+        self._requests.update(pending, answer, self._codec)
 
     def _failed(self, *, again: bool = True) -> None:
         """Note that no answer came; its SDK may send the request again."""

@@ -67,6 +67,7 @@ class Kind(StrEnum):
     """A colleague asked the model the same at that time; the detail says why that was not waited for."""
     NOT_KEPT = "not kept"
     """The detail says why the stored answer is incomplete: such answers are given only where they are kept."""
+    NO_USAGE = "no usage"
     NOT_STORED = "not stored"
     """The detail says why the answer to a miss was not kept."""
     EXACT_ONLY = "exact only"
@@ -220,6 +221,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.TEAM_AWAY: "the team's store is away: {}",
     Kind.TEAM_ASKS: "a colleague asked the same at that time: {}",
     Kind.NOT_KEPT: "the stored answer is {}",
+    Kind.NO_USAGE: "the answer was recorded from a stream that told no usage",
     Kind.NOT_STORED: "not stored: {}",
     Kind.EXACT_ONLY: "exact only: {}",
     Kind.MATCHING_ERROR: "exact only: error: {}",

@@ -51,7 +51,7 @@ def _delta(delta: Json, index: int = 0, reason: str | None = None, **fields: Any
 
 
 def _completion(choices: list[Json], **fields: Any) -> Json:
-    return {**_chat([], **fields), "object": "chat.completion", "choices": choices}
+    return {"usage": None, **_chat([], **fields), "object": "chat.completion", "choices": choices}
 
 
 def _choice(message: Json, reason: str = "stop", index: int = 0, **fields: Any) -> Json:
@@ -96,6 +96,26 @@ _CHAT: Final = {
             ],
             usage=_USED,
         ),
+        done=True,
+    ),
+    "the tokens beside the id of the request, as Groq's": Stream(
+        "openai-chat",
+        [
+            _chat([_delta({"role": "assistant", "content": ""})], x_groq={"id": "req_1"}),
+            _chat([_delta({"content": "Régn"})]),
+            _chat([_delta({}, 0, "stop")], x_groq={"id": "req_1", "usage": _USED}),
+        ],
+        _completion([_choice({"content": "Régn"})], usage=_USED, x_groq={"id": "req_1"}),
+        done=True,
+    ),
+    "the tokens with a choice, as Moonshot's": Stream(
+        "openai-chat",
+        [
+            _chat([_delta({"role": "assistant", "content": ""})]),
+            _chat([_delta({"content": "Régn"})]),
+            _chat([_delta({}, 0, "stop", usage=_USED)]),
+        ],
+        _completion([_choice({"content": "Régn"}, usage=_USED)], usage=_USED),
         done=True,
     ),
     "two calls of tools by turns": Stream(

@@ -13,7 +13,7 @@ from tests.protocols.streams import STREAMS, Json
 
 USER: Any = [{"role": "user", "content": "hi"}]
 ASKED: Json = {"stream": True, "stream_options": {"include_usage": True}}
-UNREAD = ("no number", "Azure", "Mistral", "does not name")
+UNREAD = ("no number", "Azure", "Mistral", "does not name", "Groq", "Moonshot")
 """Streams of which the SDK itself does not read all."""
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import gptcache_magics as gm
 from tests.sdk.ask import ask
+from tests.sdk.calls import text_of
 from tests.support.provider_server import KEY, ProviderServer
 
 pytestmark = pytest.mark.usefixtures("sdks_on")
@@ -19,8 +20,9 @@ Asked = Callable[[ProviderServer, str, bool], str]
 
 def chat(server: ProviderServer, question: str, streams: bool) -> str:
     create: Any = openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0).chat.completions.create
-    answer = create(model="gpt-4o", messages=[{"role": "user", "content": question}], stream=streams)
-    return "".join(each.choices[0].delta.content or "" for each in answer) if streams else _text(answer)
+    how: Any = {"stream": True, "stream_options": {"include_usage": True}} if streams else {}
+    answer = create(model="gpt-4o", messages=[{"role": "user", "content": question}], **how)
+    return text_of(answer) if streams else _text(answer)
 
 
 def _text(answer: Any) -> str:
@@ -69,6 +71,16 @@ def test_an_edited_answer_is_served_whole_and_in_pieces(server: ProviderServer, 
     assert sdk(server, "hi there", False) == sdk(server, "hi there", True) == "As a person wrote it."
     assert server.calls == 1
     assert "answers 'hi there'" in str(gm.show(gm.entries().index[0]))
+
+
+def test_an_edited_answer_of_a_stream_that_told_no_usage_is_served_whole(
+    client: openai.OpenAI, server: ProviderServer
+) -> None:
+    asked: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+    assert text_of(client.chat.completions.create(**asked, stream=True))
+    gm.edit(gm.entries().index[0], "As a person wrote it.")
+    assert client.chat.completions.create(**asked).choices[0].message.content == "As a person wrote it."
+    assert server.calls == 1
 
 
 @pytest.mark.parametrize("sdk", EACH)

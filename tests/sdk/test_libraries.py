@@ -72,6 +72,10 @@ def test_in_replay_a_call_is_refused_at_once(name: str, way: str, server: Provid
     assert (server.calls, len(gm.lookups())) == (0, 1)
 
 
+UNTOLD = {"azure", "groq", "openai"}
+"""Libraries whose streams tell no usage unless they are asked."""
+
+
 @pytest.mark.parametrize("name", sorted(LIBRARIES))
 def test_a_whole_answer_and_a_stream_serve_each_other(name: str, server: ProviderServer) -> None:
     calls = LIBRARIES[name](server.url)
@@ -79,9 +83,11 @@ def test_a_whole_answer_and_a_stream_serve_each_other(name: str, server: Provide
     assert stream
     assert stream in whole
     stream, whole = calls["stream"]("hello"), str(calls["async"]("hello"))
-    assert stream in whole
-    assert calls["async stream"]("hello") == stream
-    assert (server.calls, outcomes()) == (2, ["miss", "hit", "miss", "hit", "hit"])
+    untold = name in UNTOLD
+    assert (stream in whole) != untold
+    assert calls["async stream"]("hello") in whole
+    outcome = "miss" if untold else "hit"
+    assert (server.calls, outcomes()) == (2 + untold, ["miss", "hit", "miss", outcome, "hit"])
 
 
 @pytest.mark.parametrize("name", sorted(LIBRARIES))

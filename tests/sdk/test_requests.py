@@ -1,6 +1,7 @@
 """One request of an SDK: answered once, counted once, refused in replay, and never in the way."""
 
 import asyncio
+import json
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -29,10 +30,14 @@ def reasons() -> list[str]:
     return gm.lookups()["reason"].tolist()[::-1]
 
 
-def pieces(client: openai.OpenAI, question: str) -> str:
+WITH_USAGE: Any = {"stream_options": {"include_usage": True}}
+UNTOLD = "the answer was recorded from a stream that told no usage"
+
+
+def pieces(client: openai.OpenAI, question: str, **fields: Any) -> str:
     messages: Any = [{"role": "user", "content": question}]
-    stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
-    return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True, **fields)
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
 def test_the_second_call_is_free_and_says_so(client: openai.OpenAI, server: ProviderServer) -> None:
@@ -50,8 +55,64 @@ def test_a_whole_answer_serves_a_stream_and_a_stream_serves_a_whole(
     client: openai.OpenAI, server: ProviderServer
 ) -> None:
     assert ask(client, "whole") == pieces(client, "whole")
-    assert pieces(client, "stream") == ask(client, "stream")
+    assert pieces(client, "stream", **WITH_USAGE) == ask(client, "stream")
     assert (server.calls, outcomes()) == (2, ["miss", "hit", "miss", "hit"])
+
+
+@pytest.mark.parametrize("completes", [False, True])
+def test_a_stream_that_told_no_usage_serves_only_streams_that_ask_for_none(
+    client: openai.OpenAI, server: ProviderServer, completes: bool
+) -> None:
+    create: Any = client.completions.create if completes else client.chat.completions.create
+    asked: Any = {"model": "gpt-4o-mini", **({"prompt": "hi"} if completes else {"messages": USER})}
+
+    def tokens(**fields: Any) -> list[int]:
+        return [each.usage.total_tokens for each in create(**asked, stream=True, **fields) if each.usage]
+
+    assert [tokens(), tokens()] == [[], []]
+    assert create(**asked).usage == create(**asked).usage is not None
+    assert (server.calls, reasons()) == (2, ["asked for the first time", "", UNTOLD, ""])
+    assert tokens(**WITH_USAGE) == [create(**asked).usage.total_tokens]
+    assert tokens() == []
+    assert server.calls == 2
+
+    with gm.using("refresh"):
+        assert tokens() == []
+    assert tokens(**WITH_USAGE) == [create(**asked).usage.total_tokens]
+    assert (server.calls, reasons()[-2]) == (4, UNTOLD)
+
+
+def test_a_replay_serves_a_stream_that_told_no_usage(client: openai.OpenAI, server: ProviderServer) -> None:
+    said = pieces(client, "hi")
+    gm.on(mode="replay")
+    answer = client.chat.completions.create(model="gpt-4o-mini", messages=USER)
+    assert (answer.choices[0].message.content, answer.usage) == (said, None)
+    assert server.calls == 1
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_a_server_that_never_tells_the_usage_is_asked_once(null: bool) -> None:
+    requests = list[Any]()
+    library = httpx2 if issubclass(openai.DefaultHttpxClient, httpx2.Client) else httpx
+    head = {"id": "c", "created": 1, "model": "m", **({"usage": None} if null else {})}
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        if b'"stream":true' not in request.content:
+            choice: Any = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+            return library.Response(200, json={**head, "object": "chat.completion", "choices": [choice]})
+        choice = {"index": 0, "delta": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+        said = json.dumps({**head, "object": "chat.completion.chunk", "choices": [choice]})
+        sse = {"content-type": "text/event-stream"}
+        return library.Response(200, headers=sse, content=f"data: {said}\n\ndata: [DONE]\n\n".encode())
+
+    http = library.Client(transport=library.MockTransport(answer))
+    client = openai.OpenAI(api_key=KEY, http_client=http, max_retries=0)
+    assert [ask(client, "whole"), ask(client, "whole"), pieces(client, "whole")] == ["ok"] * 3
+    assert len(requests) == 1
+    assert [pieces(client, "stream", **WITH_USAGE) for _ in range(2)] == ["ok"] * 2
+    assert ask(client, "stream") == "ok"
+    assert len(requests) == 2
 
 
 def test_a_stream_passes_piece_by_piece(client: openai.OpenAI, server: ProviderServer) -> None:

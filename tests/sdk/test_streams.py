@@ -109,7 +109,7 @@ def test_a_stream_may_be_read_in_another_thread(client: openai.OpenAI, server: P
     thread = threading.Thread(target=lambda: texts.append(text_of(stream)))
     thread.start()
     thread.join()
-    assert [ask(client, "hi")] == texts
+    assert [text_of(asked_for_pieces(client))] == texts
     assert server.calls == 1
 
 
@@ -223,7 +223,6 @@ def test_a_compressed_stream_is_stored_plain(coding: str, size: int) -> None:
 
     client = told(answer)
     assert text_of(asked_for_pieces(client)) == text_of(asked_for_pieces(client)) == "grüße 你好 welt "
-    assert ask(client, "hi") == "grüße 你好 welt "
     assert len(calls) == 1
 
 

@@ -91,6 +91,7 @@ def test_the_file_has_lookups_of_every_kind(store: SQLiteStore) -> None:
         Kind.CONTEXT,
         Kind.WORDS,
         Kind.NOT_KEPT,
+        Kind.NO_USAGE,
         Kind.TEAM,
         Kind.TEAM_AWAY,
         Kind.TEAM_ASKS,

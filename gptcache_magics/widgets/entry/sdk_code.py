@@ -114,9 +114,12 @@ class _Asked:
 
 def sdk_code(entry: Entry, asked: Configuration) -> str:
     """Return code that makes the call of an SDK that this entry answers, without keys."""
-    protocol, _ = unwired(entry.answer)
+    protocol, whole = unwired(entry.answer)
     try:
-        return _code(SDKS[protocol.name], entry, _asked(entry, asked, protocol))
+        found = _asked(entry, asked, protocol)
+        if protocol.lacks(whole, found.body):
+            found.body["stream"] = True
+        return _code(SDKS[protocol.name], entry, found)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # of a bundle that nobody's SDK has made
         return "# The request cannot be written down: its messages are none of this API.\n"
 
