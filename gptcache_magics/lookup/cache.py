@@ -248,7 +248,8 @@ class RequestCache:
         outcome: Outcome = "error" if search.failed else "bypass" if skipped else "miss"
         reason = search.reason or identity.reason or Reason(Kind.NEW)
         if refused is None:
-            pending = Pending(request, self._note(outcome, request, reason, search.seconds, search.near))
+            lookup = request.noted or self._note(outcome, request, reason, search.seconds, search.near)
+            pending = Pending(request, lookup)
             return Failed(pending) if search.failed else Miss(pending)
         reason = Reason(Kind.BUDGET) if isinstance(refused, BudgetReached) else reason
         lookup = self._note(outcome, request, reason, search.seconds, search.near, refusal=str(refused))

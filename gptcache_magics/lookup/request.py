@@ -62,6 +62,8 @@ class Request:
     """Whether the same was asked before, and the answer would not do."""
     face: str = "langchain"
     """The library that asks: ``langchain``, or the name of an SDK."""
+    noted: Lookup | None = None
+    """The lookup of this request when it failed before: a miss that follows is counted with it."""
 
     @property
     def patience(self) -> Patience:

@@ -130,7 +130,9 @@ class Capture:
         elif scope.samples is not None and scope.several:
             identity = identity.sample(settings.sample(identity.key, scope.samples))
         call = SDKCall(asked.streams, asked.answers)
-        return SDKRequest(identity, scope, call, asked=asked, face=asked.library.name)
+        # In replay nothing is sent, so nothing is sent again.
+        noted = None if scope.mode == "replay" else self._retries.again(call, identity.key, asked.headers)
+        return SDKRequest(identity, scope, call, asked=asked, face=asked.library.name, noted=noted)
 
     def _embeddings(self, place: Place, sender: Library, scope: Scope) -> Way | None:
         """Return the way of a request for embeddings."""

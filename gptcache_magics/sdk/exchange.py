@@ -53,7 +53,7 @@ class Exchange:
         """Return the response: the stored answer, a refusal, or what ``ask`` brings from the provider."""
         with self._call.running:  # an interrupt cannot keep it locked
             try:
-                given = self._given(self._retried() or self._requests.lookup(self._request, self._codec))
+                given = self._given(self._requests.lookup(self._request, self._codec))
                 if given is None:
                     with within(self._call):
                         given = self._taken(ask())
@@ -68,10 +68,11 @@ class Exchange:
         """Return the response as ``send`` does, without blocking the event loop."""
         with self._call.running:
             try:
-                result: Result | None = self._retried()
-                if result is None and asyncio._get_running_loop() is None:  # trio runs
+                if asyncio._get_running_loop() is None:  # trio runs
                     result = self._requests.lookup(self._request, self._codec)
-                given = self._given(result or await self._requests.alookup(self._request, self._codec))
+                else:
+                    result = await self._requests.alookup(self._request, self._codec)
+                given = self._given(result)
                 if given is None:
                     with within(self._call):
                         given = await ask()
@@ -115,11 +116,6 @@ class Exchange:
             self._ledger.budget.ended(self._call)
 
     # Steps
-
-    def _retried(self) -> Miss | None:
-        """Return the miss that an SDK tries again after it failed: it is one lookup."""
-        pending = self._retries.again(self._request, self._asked)
-        return None if pending is None else Miss(pending)
 
     def _given(self, result: Result) -> Any | None:
         """Return the response without asking the provider; None to ask."""
@@ -216,7 +212,7 @@ class Exchange:
         if self._pending is not None and self._pending.lookup is not None:
             self._ledger.charged(self._pending.lookup, FREE)
             if again:
-                self._retries.left_open(self._pending)
+                self._retries.left_open(self._call, self._request.identity.key, self._pending.lookup)
         self.over()
 
 
