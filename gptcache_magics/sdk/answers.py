@@ -15,6 +15,7 @@ from gptcache_magics import finish, generations
 from gptcache_magics.generations import Ids
 from gptcache_magics.protocols import wire
 from gptcache_magics.protocols.base import Incomplete, Json, Protocol, loads
+from gptcache_magics.sdk.credentials import without_credentials
 from gptcache_magics.sdk.passing import TAIL, Ending
 from gptcache_magics.store.protocol import Usage
 from gptcache_magics.store.reasons import Kind, Reason, Unusable, not_stored
@@ -107,11 +108,11 @@ def check_storable(answer: Answer, call: Any, /, *, keep: bool = False) -> str:
 
 
 def encode(answer: Answer, /) -> bytes:
-    """Encode an answer: its JSON, without the spaces between."""
+    """Encode an answer: its JSON, without the spaces between and the credentials of the request that it repeats."""
     if answer.whole is None:
         raise not_stored(answer.broken)
     try:
-        return wire.wire(answer.protocol.name, orjson.dumps(answer.whole))
+        return wire.wire(answer.protocol.name, orjson.dumps(without_credentials(answer.whole)))
     except (TypeError, ValueError) as error:
         raise not_stored(f"{type(error).__name__} while encoding the answer") from error
 

@@ -17,29 +17,21 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
 from gptcache_magics.identity.ordered import ordered
-from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, DECLARATIONS, PROVIDERS, Provider
+from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
+from gptcache_magics.sdk.credentials import without_credentials
 from gptcache_magics.sdk.dspy_calls import DSPyCall
 from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
-from gptcache_magics.text.masking import is_credential, shown, without_secrets
+from gptcache_magics.text.masking import shown
 from gptcache_magics.text.messages import CLASSES, content_text, serialised
 
 __all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "shown_path", "unread_configuration"]
 
 ADDRESS: Final = frozenset({"base_url"})
 """The part of a configuration that another machine may have another of."""
-_WITH_CREDENTIALS: Final = frozenset({"tools", "mcp_servers", "data_sources", "headers", "extra_headers"})
-"""Parameters that may hold credentials of other servers. All else is the model's to see, whatever its name is."""
-_SEEN_OF_TOOLS: Final = frozenset(
-    [
-        *("function", "custom", *DECLARATIONS),
-        *("parameters", "input_schema", "input_examples"),
-    ]
-)
-"""Fields of tools that the model sees, in which names are the user's."""
 _DEPLOYMENT: Final = re.compile(r".*/deployments/([^/]+)")
 """Path of a server of Azure's: the deployment is the model that answers, whatever the body names."""
 REMEMBERED: Final = 100_000
@@ -135,9 +127,7 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
         fields["query_params"] = query
     bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
     parameters = {
-        name: _counted(name, value) if name in _WITH_CREDENTIALS else value
-        for name, value in protocol.parameters(body).items()
-        if name not in bookkeeping and not is_credential(name, value)
+        name: value for name, value in without_credentials(protocol.parameters(body)).items() if name not in bookkeeping
     }
     if asked.said is not None and asked.said.rollout is not None:
         fields["rollout_id"] = asked.said.rollout
@@ -157,18 +147,6 @@ def _key_variables(library: Library, provider: Provider | None) -> str:
     """Return the environment variables without which the client of a request cannot be made."""
     names = (library.key_variable, provider.key_variable if provider is not None else "")
     return " ".join(dict.fromkeys(filter(None, names)))
-
-
-def _counted(name: str, value: Any) -> Any:
-    """Return the part of a parameter that counts: without the credentials of other servers."""
-    if name != "tools" or not isinstance(value, list):
-        return without_secrets(value, name)
-    return [
-        {**without_secrets(tool), **{each: tool[each] for each in _SEEN_OF_TOOLS if each in tool}}
-        if isinstance(tool, dict)
-        else tool
-        for tool in value
-    ]
 
 
 def _constructor(message: Json) -> Json:

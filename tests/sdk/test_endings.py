@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -256,3 +257,35 @@ def test_a_reader_that_leaves_at_the_finish_reason_keeps_the_answer_but_not_with
     assert len(gm.entries()) == 1
     ask(provider, "openai-chat", n=3, stream=True, until=b": wait")
     assert "2 of 3 answers" in reason()
+
+
+MCP: Json = {
+    **{"type": "mcp", "server_label": "m", "server_url": "https://u:s3cret-1@m.example.com/?token=s3cret-2"},
+    **{"headers": {"X-Of-Mine": "s3cret-3"}, "authorization": "s3cret-4", "allowed_tools": ["f"]},
+}
+FUNCTION: Json = {
+    "type": "function",
+    "name": "login",
+    "parameters": {"type": "object", "properties": {"password": {"type": "string", "default": "seen"}}},
+}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_credentials_that_an_answer_repeats_are_not_stored(
+    provider: Provider, streams: bool, tmp_path: Path
+) -> None:
+    gm.off()
+    gm.on(tmp_path)
+    whole = {**ANSWERS["openai-responses"][0], "tools": [MCP, FUNCTION], "api_key": "s3cret-5"}
+    provider.content = orjson.dumps(whole)
+    if streams:
+        said = [{"type": "response.created", "response": whole}, {"type": "response.completed", "response": whole}]
+        provider.content, provider.kind = Stream("openai-responses", said, whole).raw(), "text/event-stream"
+    assert ask(provider, "openai-responses", stream=streams) == provider.content
+    given = ask(provider, "openai-responses", stream=streams) + ask(provider, "openai-responses")
+    assert provider.calls == 1
+    gm.off()
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*.db*"))
+    assert b"s3cret" not in stored + given
+    assert orjson.dumps(FUNCTION) in given
+    assert b'"allowed_tools":["f"]' in given
