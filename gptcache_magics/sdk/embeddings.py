@@ -175,7 +175,7 @@ class EmbeddingExchange:
             try:
                 with waiting(self._patience):
                     self._known = self._usable()
-                self._items = {key: unpack(each.vector) for key, each in self._known.items()}
+                self._items = self._unpacked()
                 if self._items.keys() >= {*request.keys}:
                     return self._stored()
             except Exception as error:
@@ -202,6 +202,17 @@ class EmbeddingExchange:
             known |= {key: found[digest] for key, digest in digests.items() if digest in found}
         sent = dict(zip(request.keys, request.sent, strict=True))
         return {key: each for key, each in known.items() if each.sent == sent[key]}
+
+    def _unpacked(self) -> Mapping[str, Any]:
+        """Return what is known of the texts. One whose vector cannot be read is unknown: anybody of a team wrote it."""
+        items: dict[str, Any] = {}
+        for key, each in self._known.items():
+            try:
+                items[key] = unpack(each.vector)
+            except Exception:  # whatever somebody has written
+                continue
+        self._known = {key: each for key, each in self._known.items() if key in items}
+        return items
 
     def _refused(self, failure: Reason | None) -> Any:
         """Refuse to ask the provider, and note that."""
