@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.commands._checks import Check
+from gptcache_magics.errors import StoreError
 from gptcache_magics.sdk import google_async, hooks
 from gptcache_magics.store.protocol import team_behind
 from gptcache_magics.store.reasons import Kind, sentence
@@ -105,12 +106,22 @@ def _counts(reasons: Counter[str]) -> str:
 def embeddings(cache: GPTCache) -> Check:
     """Check whether embeddings are kept, and tell what the store holds of them."""
     number, size = cache.store.count_embeddings()
-    held = f"{counted(number, 'embedding')} in the store, {byte_size(size)}" if number else ""
+    team = team_behind(cache.store)
+    place = "the store" if team is None else "this folder"
+    parts = [f"{counted(number, 'embedding')} in {place}, {byte_size(size)}"] if number else []
     if not cache.settings.options.embeddings:
-        finding = ", ".join(filter(None, ("not kept", held)))
-        return Check("embeddings", True, finding, "Keep them, too: %gptcache on --embeddings")
-    kept = "kept in this folder, not in the team's store" if team_behind(cache.store) is not None else "kept"
-    return Check("embeddings", True, ", ".join(filter(None, (kept, held))))
+        return Check("embeddings", True, ", ".join(["not kept", *parts]), "Keep them, too: %gptcache on --embeddings")
+    if team is None:
+        return Check("embeddings", True, ", ".join(["kept", *parts]))
+    kept = "kept here and in the team's store" if team.shares else "kept here; the role may only read the team's store"
+    trouble = team.trouble
+    try:
+        there, taken = team.embeddings_there() if not trouble else (0, 0)
+        parts += [f"{counted(there, 'embedding')} at the team, {byte_size(taken)}"] if there else []
+    except StoreError as error:
+        trouble = str(error)
+    parts += [f"the team's cannot be counted: {trouble}"] if trouble else []
+    return Check("embeddings", True, ", ".join([kept, *parts]))
 
 
 def out_of_reach() -> Check | None:

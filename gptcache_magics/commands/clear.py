@@ -9,7 +9,7 @@ from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands.remove import DryRun, Yes, removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, team_behind
+from gptcache_magics.store.protocol import Selection, WithTeam, team_behind
 from gptcache_magics.text.amounts import byte_size, counted
 
 if TYPE_CHECKING:
@@ -78,8 +78,26 @@ def _embeddings(*, log: bool, dry_run: bool, yes: bool) -> str:
     store = controller.source().settled().store
     number, size = store.count_embeddings()
     what = f"{counted(number, 'embedding')}, {byte_size(size)}"
+    team = team_behind(store)
+    if team is not None:
+        return _embeddings_of_team(team, what, dry_run=dry_run, yes=yes)
     if dry_run or not number:
         return f"{what} in this store." if number else "No embeddings to remove."
     if number > editing.MANY and not yes:
         raise CommandError(f"clear: this removes {what}, for good. Add --yes.")
     return f"{counted(store.clear_embeddings(), 'embedding')} removed, {byte_size(size)}. That cannot be undone."
+
+
+def _embeddings_of_team(team: WithTeam, here: str, *, dry_run: bool, yes: bool) -> str:
+    """Remove the embeddings here and at the team. Returns a sentence for the user."""
+    number, size = team.embeddings_there()
+    address, what = team.database.address, f"{counted(number, 'embedding')}, {byte_size(size)}"
+    if dry_run:
+        return f"{here} in this folder; {what} at the team."
+    if not yes:
+        raise CommandError(
+            f"clear: this removes the embeddings of everybody in {address.shown}, space {address.space} ({what}), and "
+            f"those here ({here}), for good. Add --yes."
+        )
+    removed = counted(team.clear_embeddings(), "embedding")
+    return f"{removed} removed here, and those of the team for everybody ({what}). That cannot be undone."

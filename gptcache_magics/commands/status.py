@@ -131,15 +131,18 @@ def _team(store: Store) -> str:
     except StoreError as error:
         return f"{', '.join(parts)}; {error}"
     answers = left.get("entry", 0) + left.get("overtaken", 0)
+    embeddings = left.get("embedding", 0)
+    what = counted(answers, "answer") + (f" and {counted(embeddings, 'embedding')}" if embeddings else "")
+    one = answers == 1 and not embeddings
     if team.trouble:
         since = team.database.away_since
         state, then = f"away since {_moment(since)}" if since is not None else "away", "the team's store answers"
         if team.database.refused or not team.database.away:  # waiting does not help
             state, then = "cannot be used (see Warnings)", "that is mended"
-        parts.append(f"{state}: {counted(answers, 'answer')} {'waits' if answers == 1 else 'wait'} to be sent")
+        parts.append(f"{state}: {what} {'waits' if one else 'wait'} to be sent")
         parts.append(f"nothing of it is lost: it is in this folder, and sent when {then}")
-    elif answers:
-        parts.append(f"{counted(answers, 'answer')} {'is' if answers == 1 else 'are'} being sent")
+    elif answers or embeddings:
+        parts.append(f"{what} {'is' if one else 'are'} being sent")
     return ", ".join(parts)
 
 

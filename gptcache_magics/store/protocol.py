@@ -373,6 +373,12 @@ class WithTeam(Store, Protocol):
     def selected_there(self, selection: Selection) -> Sequence[str]:
         """Return the ids of the selected entries that the team has, but for those that are pinned here."""
 
+    def embeddings_there(self) -> tuple[int, int]:
+        """Return the number of embeddings that the team has, and their bytes.
+
+        Raises ``StoreError`` if the team cannot be asked.
+        """
+
     def tables(self) -> TeamTables:
         """Return the tables of the team, to be read and closed."""
 

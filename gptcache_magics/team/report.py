@@ -88,6 +88,8 @@ def _parts(found: Pruned) -> Iterator[str]:
     if found.entries:
         whys = {"expired": found.expired, "too old": found.older, "unused": found.unused, "above the size": found.size}
         yield f"{counted(found.entries, 'entry')} ({', '.join(f'{n:,} {why}' for why, n in whys.items() if n)})"
+    if found.embeddings:
+        yield counted(found.embeddings, "embedding")
     if found.weeks:
         size = byte_size(sum(week.bytes for week in found.weeks))
         yield f"{counted(len(found.weeks), 'week')} of lookups ({size}, up to that of {found.weeks[-1].monday})"

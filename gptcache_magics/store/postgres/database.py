@@ -20,6 +20,7 @@ from gptcache_magics.store.postgres.connections import (
     connected,
 )
 from gptcache_magics.store.postgres.contexts import large_contexts
+from gptcache_magics.store.postgres.embeddings import TeamEmbeddings
 from gptcache_magics.store.postgres.failure import setting_up
 from gptcache_magics.store.postgres.greeting import NeedsSchema, greet
 from gptcache_magics.store.postgres.leases import Leases
@@ -43,6 +44,7 @@ from gptcache_magics.store.postgres.statements import (
     question_values,
     sound_entry,
 )
+from gptcache_magics.store.postgres.writing import keep, write
 from gptcache_magics.store.protocol import Configuration, Entry, LabelRow, LookupRow
 from gptcache_magics.store.sqlite.statements import id_number, id_text
 
@@ -102,6 +104,8 @@ class TeamDatabase:
         self._connections = Connections(address, self._greet)
         self.leases = Leases(self._connections, address.space, origin)
         """What this kernel asks models about, if other kernels are to wait for the answers."""
+        self.embeddings = TeamEmbeddings(self._connections, address.space, origin, lambda: self.identity)
+        """What members had embedded."""
         self._known: set[tuple[str, str]] = set()
         """Configurations that are known to be there, with the identity of the database."""
         self._distrusted: set[str] = set()
@@ -228,9 +232,9 @@ class TeamDatabase:
         configured = self._new(configurations)
 
         def work(line: Line) -> int:
-            _keep(line, PUT_CONFIGURATION, [configuration_values(space, each) for each in configured])
-            _keep(line, PUT_ENTRY, rows)
-            _keep(line, PUT_QUESTION, questions)
+            keep(line, PUT_CONFIGURATION, [configuration_values(space, each) for each in configured])
+            keep(line, PUT_ENTRY, rows)
+            keep(line, PUT_QUESTION, questions)
             self.leases.end(line, [id_number(each.key) for each in entries])
             return int(line.one(_NEWEST, space)[0])
 
@@ -257,10 +261,10 @@ class TeamDatabase:
             for (run, number, at), row in rows.items():
                 if row.outcome == "hit" and row.entry and (run, number) not in known:
                     hits[id_number(row.entry)].append(at)
-            _keep(line, PUT_CONFIGURATION, [configuration_values(space, each) for each in configured])
-            _keep(line, PUT_LOOKUP, values)
-            _keep(line, PUT_QUESTION, questions)
-            _keep(line, _HITS, [(len(times), max(times), space, id) for id, times in sorted(hits.items())])
+            keep(line, PUT_CONFIGURATION, [configuration_values(space, each) for each in configured])
+            keep(line, PUT_LOOKUP, values)
+            keep(line, PUT_QUESTION, questions)
+            keep(line, _HITS, [(len(times), max(times), space, id) for id, times in sorted(hits.items())])
             return int(line.one(_NEWEST, space)[0])
 
         if make_weeks:
@@ -278,7 +282,7 @@ class TeamDatabase:
                 half = np.frombuffer(vector, "<f4").astype("<f2")
             if half.size and np.isfinite(half).all():
                 values.append((embedder, bytes.fromhex(context), half.tobytes(), space, id_number(key)))
-        self._write(lambda line: _keep(line, _PUT_VECTOR, values))
+        self._write(lambda line: keep(line, _PUT_VECTOR, values))
 
     def put_labels(self, labels: Sequence[LabelRow]) -> None:
         """Store judgements of pairs of questions. The newest of a pair stays."""
@@ -288,8 +292,8 @@ class TeamDatabase:
         questions = [question_values(space, id, text) for id, text in sorted(asked.items()) if text]
 
         def work(line: Line) -> None:
-            _keep(line, PUT_LABEL, values)
-            _keep(line, PUT_QUESTION, questions)
+            keep(line, PUT_LABEL, values)
+            keep(line, PUT_QUESTION, questions)
 
         self._write(work)
 
@@ -322,31 +326,11 @@ class TeamDatabase:
         self._known.update((self.identity, each.key) for each in configurations)
 
     def _write(self, work: Callable[[Line], T], *, command: bool = False) -> T:
-        """Run ``work`` in one transaction, which need not be on disk when this returns: the local file has it."""
-
-        def transaction(line: Line) -> T:
-            with line.transaction():
-                line.execute("SET LOCAL synchronous_commit = off")
-                return work(line)
-
-        return self._connections.ask(transaction, PATIENT_SECONDS, command=command)
+        return write(self._connections, work, command=command)
 
 
 def _found(values: tuple[Any, ...], line: Line) -> Any:
     return line.execute(FIND, values, prepare=not line.pooled, binary=True).fetchone()
-
-
-def _keep(line: Line, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write rows in a transaction. One that the database refuses for its values is left out: it never will be taken."""
-    if not rows:
-        return
-    try:
-        with line.transaction():
-            line.cursor().executemany(sql, rows)
-    except (psycopg.DataError, psycopg.IntegrityError):
-        if len(rows) > 1:
-            for row in rows:
-                _keep(line, sql, [row])
 
 
 def _sound_vector(row: Sequence[Any]) -> TeamVector | None:

@@ -15,7 +15,7 @@ __all__ = ["Facts", "Space", "facts"]
 
 RECENT: Final = 7 * 24 * 3600
 """Seconds over which lookups a day are counted."""
-TABLES: Final = ("entry", "history", "vector", "question", "lookup", "change")
+TABLES: Final = ("entry", "history", "vector", "question", "lookup", "change", "embedding")
 _SPACES: Final = """SELECT space, count(*), sum(bytes)::int8, min(created), max(created), sum(hits)::int8,
     count(DISTINCT author) FROM gptcache.entry WHERE %(space)s::text IS NULL OR space = %(space)s GROUP BY space"""
 _LOOKUPS: Final = """SELECT space, count(*), count(*) FILTER (WHERE outcome = 'hit'), array_agg(DISTINCT author)

@@ -50,6 +50,16 @@ _UNWANTED: Final = f"""SELECT space, id, why FROM (
         WHEN created < %(older)s THEN 'older'
         WHEN greatest(created, accessed) < %(unused)s THEN 'unused' END AS why
     FROM gptcache.entry WHERE {_HERE}) e WHERE why IS NOT NULL ORDER BY space"""
+_GONE: Final = "(expires <= %(now)s OR created < %(older)s OR greatest(created, {0}) < %(unused)s)"
+_OLD_EMBEDDINGS: Final = f"""SELECT space, id, 'old' AS why FROM gptcache.embedding
+    WHERE {_GONE.format("used")} AND {_HERE} ORDER BY space"""
+_LARGE_EMBEDDINGS: Final = f"""WITH kept AS (
+        SELECT space, id, sum(bytes) OVER (ORDER BY greatest(created, used) DESC, space, id) AS total
+        FROM gptcache.embedding WHERE {_GONE.format("used")} IS NOT TRUE AND {_HERE}),
+    entries AS (SELECT coalesce(sum({_SIZE}), 0) AS bytes FROM gptcache.entry e WHERE {_HERE}
+        AND {_GONE.format("accessed")} IS NOT TRUE)
+    SELECT {{}} FROM kept, entries WHERE (total > %(room)s - entries.bytes) IS {{}}"""
+"""Embeddings above the size, before any answer: each costs less to buy again."""
 _LARGE: Final = f"""SELECT space, id, 'size' AS why FROM (
     SELECT e.space, e.id, sum({_SIZE}) OVER (ORDER BY greatest(e.created, e.accessed) DESC, e.space, e.id) AS total
     FROM gptcache.entry e WHERE {_HERE}
@@ -110,6 +120,7 @@ class Pruned:
     weeks: list[Week] = field(default_factory=list)
     lookups: int = 0
     """Lookups beside those of whole weeks."""
+    embeddings: int = 0
     questions: int = 0
     changes: int = 0
     history: int = 0
@@ -146,6 +157,7 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
     }
     done = Pruned()
     _prune_log(db, limits, values, done, dry_run)
+    _prune_embeddings(db, values, done, dry_run)
     gone = _prune_entries(db, _UNWANTED, values, done, dry_run)
     if limits.size is not None:
         gone |= _prune_entries(db, _LARGE, values, done, dry_run)
@@ -161,9 +173,9 @@ def prune(db: Connection[Any], limits: Limits, *, dry_run: bool = False) -> Prun
     done.changes = _old(db, "change", "at < %(kept)s", values, dry_run)
     if not dry_run:
         _old(db, "lease", "until < %(kept)s", values, dry_run)  # of kernels that were killed
-    if not dry_run and (done.entries or done.questions or done.history):
+    if not dry_run and (done.entries or done.embeddings or done.questions or done.history):
         # So that the space is used again. Autovacuum may be off, or may come late.
-        for table in ("entry", "history", "vector", "question"):
+        for table in ("entry", "history", "vector", "question", "embedding"):
             db.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) gptcache.{table}".encode())
     return done
 
@@ -201,6 +213,17 @@ def _prune_entries(db: Connection[Any], statement: str, values: dict[str, Any], 
     return rows
 
 
+def _prune_embeddings(db: Connection[Any], values: dict[str, Any], done: Pruned, dry_run: bool) -> None:
+    """Remove embeddings, and leave to entries the room that the others do not take."""
+    rows = _found(db, _OLD_EMBEDDINGS, values)
+    if values["room"] is not None:
+        large = _found(db, _LARGE_EMBEDDINGS.format("space, id, 'size' AS why", "TRUE") + " ORDER BY space", values)
+        values["room"] -= _count(db, _LARGE_EMBEDDINGS.format("coalesce(max(total), 0)::int8", "NOT TRUE"), values)
+        rows |= large
+    for (space, _), ids in rows.items():
+        done.embeddings += len(ids) if dry_run else _delete(db, "embedding", space, ids, values["now"])
+
+
 def _found(db: Connection[Any], statement: str, values: dict[str, Any]) -> Rows:
     """Return the rows that are to be removed, read some at a time."""
     rows: Rows = {}
@@ -213,7 +236,7 @@ def _found(db: Connection[Any], statement: str, values: dict[str, Any]) -> Rows:
 
 
 def _delete(db: Connection[Any], table: str, space: str, ids: array[int], now: float | None = None) -> int:
-    """Delete rows, and return how many were still there. Entries that were created after ``now`` stay."""
+    """Delete rows, and return how many were still there. Those that were created after ``now`` stay."""
     number, more = 0, "" if now is None else " AND created <= %s"
     for first in range(0, len(ids), BATCH):
         found = db.execute(

@@ -15,10 +15,13 @@ NAME_BYTES: Final = 63
 """Longest name of a role: PostgreSQL cuts longer ones, and two of them might become one."""
 KINDS: Final = ("reader", "writer", "editor")
 """The roles of a space; each may what the one before it may."""
-READ: Final = ("space", "configuration", "entry", "history", "change", "vector", "question", "label", "lookup", "lease")
-WRITTEN: Final = ("configuration", "entry", "vector", "question", "label", "lookup", "lease")
+WRITTEN: Final = (
+    *("configuration", "entry", "vector", "question", "label", "lookup", "lease"),
+    *("embedding", "embedding_model"),
+)
 """The tables that writers add to, and whose rows they replace."""
-REMOVED: Final = ("entry", "vector", "history", "label", "question", "lookup", "change")
+READ: Final = ("space", "history", "change", *WRITTEN)
+REMOVED: Final = ("entry", "vector", "history", "label", "question", "lookup", "change", "embedding")
 """The tables that editors remove from."""
 
 

@@ -379,6 +379,45 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         MAKE_WEEKS,
     ),
 )
+# Whoever adds the tables may not know the roles. A rule about a column that embeddings lack lets nobody in.
+_RIGHTS_OF_ENTRIES: Final = """DO $rights$
+    DECLARE
+        entry CONSTANT regclass := 'gptcache.entry'::regclass;
+        holder CONSTANT regrole := (SELECT relowner FROM pg_class WHERE oid = 'gptcache.entry'::regclass);
+        made text;
+        given record;
+    BEGIN
+        FOREACH made IN ARRAY ARRAY['embedding', 'embedding_model'] LOOP
+            FOR given IN SELECT a.grantee, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
+                WHERE c.oid = entry AND a.grantee <> c.relowner
+            LOOP
+                EXECUTE format('GRANT %s ON gptcache.%I TO %s', given.privilege_type, made,
+                    CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE given.grantee::regrole::text END);
+            END LOOP;
+            IF (SELECT relrowsecurity FROM pg_class WHERE oid = entry) THEN
+                EXECUTE format('ALTER TABLE gptcache.%I ENABLE ROW LEVEL SECURITY', made);
+            END IF;
+            FOR given IN SELECT policyname, permissive, cmd, qual, with_check,
+                (SELECT string_agg(CASE r WHEN 'public' THEN 'PUBLIC' ELSE quote_ident(r) END, ', ')
+                    FROM unnest(roles) r) AS roles
+                FROM pg_policies WHERE schemaname = 'gptcache' AND tablename = 'entry'
+            LOOP
+                BEGIN
+                    EXECUTE format('CREATE POLICY %I ON gptcache.%I AS %s FOR %s TO %s', given.policyname, made,
+                        given.permissive, given.cmd, given.roles) || coalesce(' USING (' || given.qual || ')', '')
+                        || coalesce(' WITH CHECK (' || given.with_check || ')', '');
+                EXCEPTION WHEN undefined_column THEN
+                    IF given.permissive = 'RESTRICTIVE' THEN
+                        EXECUTE format('CREATE POLICY %I ON gptcache.%I AS RESTRICTIVE TO %s USING (false)',
+                            given.policyname, made, given.roles);
+                    END IF;
+                END;
+            END LOOP;
+            EXECUTE format('ALTER TABLE gptcache.%I OWNER TO %s', made, holder);
+        END LOOP;
+        EXECUTE format('ALTER FUNCTION gptcache.note_embedding_replaced() OWNER TO %s', holder);
+    END $rights$"""
+"""Gives the tables of embeddings the owner, the rights and the rules of the answers' table."""
 VERSION: Final = len(STEPS)
 ADDITIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -386,6 +425,56 @@ ADDITIONS: Final[tuple[tuple[str, ...], ...]] = (
         # Without a look at the lookups that are there, whose face is the default.
         "ALTER TABLE gptcache.lookup ADD COLUMN face text COLLATE \"C\" NOT NULL DEFAULT 'langchain'",
         "ALTER TABLE gptcache.lookup ADD CONSTRAINT lookup_face_check CHECK (octet_length(face) <= 1000) NOT VALID",
+    ),
+    (
+        f"""CREATE TABLE gptcache.embedding_model (
+            {_SPACE},
+            key {_KEY.format("key")},
+            portable bytea NOT NULL CHECK (octet_length(portable) IN (0, 16)),
+            configuration text NOT NULL,
+            PRIMARY KEY (space, key),
+            {_texts(LARGEST_BYTES, "configuration")}
+        )""",
+        f"""CREATE TABLE gptcache.embedding (
+            {_SPACE},
+            id int8 NOT NULL,
+            key {_KEY.format("key")},
+            model {_KEY.format("model")},
+            text_digest int8 NOT NULL,
+            created float8 NOT NULL,
+            used float8,
+            expires float8,
+            tokens int8,
+            bytes int8 NOT NULL,
+            digest int8 NOT NULL,
+            {_AUTHOR},
+            origin text COLLATE "C" NOT NULL DEFAULT '',
+            sent bytea NOT NULL,
+            rest bytea NOT NULL,
+            vector bytea STORAGE EXTERNAL NOT NULL,
+            PRIMARY KEY (space, id),
+            CHECK (id = {_ID_OF}),
+            {_numbers("created", "used", "expires", "tokens", "bytes")},
+            {_texts(10_000, "origin")},
+            {_texts(LARGEST_BYTES, "sent", "rest", "vector")}
+        ) WITH (fillfactor = 90)""",
+        "CREATE INDEX embedding_by_model ON gptcache.embedding (space, model, key)",
+        "CREATE INDEX embedding_by_text ON gptcache.embedding (space, text_digest)",
+        """CREATE TRIGGER sign BEFORE INSERT OR UPDATE OF created, digest, vector, author ON gptcache.embedding
+            FOR EACH ROW EXECUTE FUNCTION gptcache.sign_entry()""",
+        _function(
+            "note_embedding_replaced",
+            """
+            BEGIN
+                INSERT INTO gptcache.change (space, id, why, origin)
+                    VALUES (NEW.space, NEW.id, 'replaced', NEW.origin);
+                RETURN NULL;
+            END""",
+        ),
+        "REVOKE ALL ON FUNCTION gptcache.note_embedding_replaced() FROM PUBLIC",
+        """CREATE CONSTRAINT TRIGGER note_replaced AFTER UPDATE ON gptcache.embedding DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (OLD.digest <> NEW.digest) EXECUTE FUNCTION gptcache.note_embedding_replaced()""",
+        _RIGHTS_OF_ENTRIES,
     ),
 )
 """What was added to the last step. Each column has a default."""

@@ -22,7 +22,9 @@ __all__ = [
     "PUT_LOOKUP",
     "PUT_QUESTION",
     "QUESTION_CHARACTERS",
+    "SHORT",
     "StoredEntry",
+    "bounded",
     "configuration_values",
     "digest",
     "entry_values",
@@ -149,9 +151,9 @@ def entry_values(space: str, entry: Entry, origin: str, *, damaged: bool = False
     return (
         *(space, id_number(entry.key), bytes.fromhex(entry.key), bytes.fromhex(entry.configuration)),
         *(zlib.compress(_exact(entry.prompt)), plain(entry.question, LARGEST_BYTES), zlib.compress(entry.answer)),
-        *(len(entry.answer), entry.created, _bounded(entry.seconds)),
-        *map(_bounded, (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)),
-        *(plain(entry.finish_reason), _bounded(entry.expires), bool(entry.edited), _number(entry.prompt_digest)),
+        *(len(entry.answer), entry.created, bounded(entry.seconds)),
+        *map(bounded, (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)),
+        *(plain(entry.finish_reason), bounded(entry.expires), bool(entry.edited), _number(entry.prompt_digest)),
         *(entry.sample, digest(entry.answer), _number(entry.shape), plain(entry.ignored), plain(entry.tags)),
         *(plain(origin, SHORT), damaged),
     )
@@ -181,9 +183,9 @@ def lookup_values(space: str, row: LookupRow) -> tuple[Any, ...]:
         bytes.fromhex(row.configuration) if row.configuration else None,
         *(_number(row.entry), _number(row.asked), _number(row.near_entry), row.similarity, plain(row.embedder, SHORT)),
         *(plain(row.objection_kind, SHORT), plain(row.objection_guard, SHORT), plain(row.objection_detail)),
-        *(_number(row.prompt_digest), _bounded(row.lookup_seconds), _bounded(row.seconds)),
-        *map(_bounded, (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens)),
-        *(plain(row.notebook), plain(row.cell), plain(row.cell_line), _bounded(row.execution_count)),
+        *(_number(row.prompt_digest), bounded(row.lookup_seconds), bounded(row.seconds)),
+        *map(bounded, (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens)),
+        *(plain(row.notebook), plain(row.cell), plain(row.cell_line), bounded(row.execution_count)),
         plain(row.face, SHORT),
     )
 
@@ -218,7 +220,7 @@ def _number(id: str | None) -> int | None:
     return id_number(id) if id else None
 
 
-def _bounded(value: float | int | None) -> Any:
+def bounded(value: float | int | None) -> Any:
     """Return a number within the bounds of a store; None in place of an impossible one."""
     return value if value is not None and 0 <= value <= LARGEST else None
 

@@ -19,7 +19,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.conditions import where_entries, where_lookups
 from gptcache_magics.store.postgres.connections import COMMAND_SECONDS, PATIENT_SECONDS, Connections
 from gptcache_magics.store.postgres.contexts import large_contexts
-from gptcache_magics.store.postgres.embeddings import NoEmbeddings
+from gptcache_magics.store.postgres.embedding_tables import EmbeddingTables
 from gptcache_magics.store.postgres.greeting import greet
 from gptcache_magics.store.postgres.line import Line
 from gptcache_magics.store.postgres.records import LargeContext
@@ -80,13 +80,14 @@ _NEWEST: Final = """SELECT (SELECT newest FROM gptcache.space WHERE space = %s),
     (SELECT max(number) FROM gptcache.lookup WHERE space = %s), (SELECT max(created) FROM gptcache.entry
     WHERE space = %s)"""
 _FILLED: Final = """SELECT EXISTS (SELECT FROM gptcache.entry WHERE space = %s)
-    OR EXISTS (SELECT FROM gptcache.lookup WHERE space = %s)"""
+    OR EXISTS (SELECT FROM gptcache.lookup WHERE space = %s)
+    OR EXISTS (SELECT FROM gptcache.embedding WHERE space = %s)"""
 _SPACES: Final = f"""WITH RECURSIVE found AS (SELECT min(space) AS space FROM gptcache.entry UNION ALL
     SELECT (SELECT min(e.space) FROM gptcache.entry e WHERE e.space > f.space) FROM found f WHERE f.space IS NOT NULL)
     SELECT space FROM found WHERE space IS NOT NULL LIMIT {NAMED}"""
 
 
-class TeamTables(NoEmbeddings):
+class TeamTables(EmbeddingTables):
     """The tables of one space of a team's store. Every method may be called from any thread.
 
     A method raises ``StoreError`` if the server does not answer within half a minute, and whatever ``open`` raises.
@@ -119,7 +120,7 @@ class TeamTables(NoEmbeddings):
         space = self.address.space
 
         def look(line: Line) -> str:
-            if line.one(_FILLED, space, space)[0]:
+            if line.one(_FILLED, *[space] * 3)[0]:
                 return ""
             others = [name for (name,) in line.execute(_SPACES)]
             named = f" Others: {', '.join(others)}." if others else ""

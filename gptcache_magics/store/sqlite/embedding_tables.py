@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-__all__ = ["EMBEDDINGS", "embedding_bytes"]
+__all__ = ["EMBEDDINGS", "SHARED_EMBEDDINGS", "embedding_bytes"]
 
 EMBEDDINGS: Final = (
     # In the order of their arrival, or pages are split: few vectors fit on one, and a split page stays half empty.
@@ -47,6 +47,11 @@ EMBEDDINGS: Final = (
         saved_tokens INTEGER NOT NULL,
         PRIMARY KEY (run, process, day, model)
     ) WITHOUT ROWID""",
+)
+SHARED_EMBEDDINGS: Final = (
+    # The team that has an embedding, or gets it from the queue; NULL for a private one.
+    "ALTER TABLE embedding ADD COLUMN team INTEGER",
+    "CREATE INDEX embedding_by_team ON embedding (team) WHERE team IS NOT NULL",
 )
 
 

@@ -16,7 +16,7 @@ from gptcache_magics.store.records import Configuration, Embedding, EmbeddingUse
 from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import hex_of, id_number
 
-__all__ = ["SQLiteEmbeddings"]
+__all__ = ["ROW_BYTES", "SQLiteEmbeddings", "embedding_checksum", "model_from"]
 
 LATE_KEPT: Final = 10_000
 """Most embeddings to hold while another process keeps the file locked."""
@@ -48,13 +48,17 @@ class SQLiteEmbeddings(SQLitePart):
 
     def get_embeddings(self, keys: Sequence[str]) -> Mapping[str, Embedding]:
         """Return the embeddings that are stored under these keys, but for expired ones. Never writes."""
-        rows: list[Sequence[Any]] = []
         wanted = {*keys}
-        for at in range(0, len(keys), PAGE):
-            values = {"ids": json.dumps([id_number(key) for key in keys[at : at + PAGE]])}
-            rows += self._connections.read(partial(_fetched, _FIND, values))
+        stored = self._embeddings_under([id_number(key) for key in keys])
         late = [self._late_embeddings[key][0] for key in wanted & self._late_embeddings.keys()]
-        return {each.key: each for each in [*self._sound(rows), *late] if each.key in wanted}
+        return {each.key: each for each in [*stored, *late] if each.key in wanted}
+
+    def _embeddings_under(self, ids: Sequence[int]) -> Sequence[Embedding]:
+        """Return the embeddings that are stored under these numbers of ids, but for expired ones."""
+        rows: list[Sequence[Any]] = []
+        for at in range(0, len(ids), PAGE):
+            rows += self._connections.read(partial(_fetched, _FIND, {"ids": json.dumps(ids[at : at + PAGE])}))
+        return [*self._sound(rows)]
 
     def find_embeddings(self, portable: str, digests: Sequence[str]) -> Mapping[str, Embedding]:
         """Return embeddings by their digests, of all configurations with this portable key."""
@@ -78,7 +82,7 @@ class SQLiteEmbeddings(SQLitePart):
         """
         new, models = [*embeddings], [*models]
         try:
-            return self._write(partial(_put, embeddings=new, models=models), patient=False)
+            return self._write(lambda db: self._put_embeddings(db, new, models), patient=False)
         except StoreLockedError as locked:
             if len(self._late_embeddings) + len(new) > LATE_KEPT:
                 raise
@@ -106,7 +110,7 @@ class SQLiteEmbeddings(SQLitePart):
     def embedding_models(self) -> Sequence[Configuration]:
         """Return the configurations that embedded."""
         sql = "SELECT configuration FROM embedding_model ORDER BY key"
-        found = (_configuration(row) for (row,) in self._connections.read(partial(_fetched, sql, {})))
+        found = (model_from(row) for (row,) in self._connections.read(partial(_fetched, sql, {})))
         return [each for each in found if each is not None]
 
     def each_embedding(self) -> Iterator[Embedding]:
@@ -141,7 +145,25 @@ class SQLiteEmbeddings(SQLitePart):
     def _put_late(self, db: sqlite3.Connection, late: Mapping[str, tuple[Embedding, Sequence[Configuration]]]) -> None:
         """Write the embeddings that waited for a locked file."""
         for each, models in late.values():
-            _put(db, [each], models)
+            self._put_embeddings(db, [each], models)
+
+    def _put_embeddings(
+        self, db: sqlite3.Connection, embeddings: Sequence[Embedding], models: Sequence[Configuration]
+    ) -> int:
+        """Store embeddings in a transaction. Return how many are new or changed."""
+        db.executemany(
+            "INSERT OR IGNORE INTO embedding_model VALUES (?,?,?)",
+            [(bytes.fromhex(each.key), bytes.fromhex(each.portable), json.dumps(asdict(each))) for each in models],
+        )
+        changed = 0
+        for each in embeddings:
+            number = id_number(each.key)
+            before = db.execute("SELECT key, vector, created FROM embedding WHERE id=?", (number,)).fetchone()
+            if before is not None and before[0] == bytes.fromhex(each.key) and before[2] > each.created:
+                continue  # another thread or process may have stored a newer one meanwhile
+            changed += before is None or before[1] != each.vector
+            db.execute(_PUT, _values(each))
+        return changed
 
     def _write_at_exit(self) -> None:
         """Let what waits for a locked file be written when the process ends."""
@@ -157,48 +179,33 @@ class SQLiteEmbeddings(SQLitePart):
                 continue
             name = (digest % 2**64).to_bytes(8, "big").hex()
             each = Embedding(key, model, sent, name, vector, rest, created, tokens, expires)
-            if found != _checksum(each):
+            if found != embedding_checksum(each):
                 damaged += 1
             elif expires is None or expires > now:
                 yield each
         self._damage.skip("embedding", damaged)
 
 
-def _put(db: sqlite3.Connection, embeddings: Sequence[Embedding], models: Sequence[Configuration]) -> int:
-    db.executemany(
-        "INSERT OR IGNORE INTO embedding_model VALUES (?,?,?)",
-        [(bytes.fromhex(each.key), bytes.fromhex(each.portable), json.dumps(asdict(each))) for each in models],
-    )
-    changed = 0
-    for each in embeddings:
-        number = id_number(each.key)
-        before = db.execute("SELECT key, vector, created FROM embedding WHERE id=?", (number,)).fetchone()
-        if before is not None and before[0] == bytes.fromhex(each.key) and before[2] > each.created:
-            continue  # another thread or process may have stored a newer one meanwhile
-        changed += before is None or before[1] != each.vector
-        db.execute(_PUT, _values(each))
-    return changed
-
-
 def _values(each: Embedding) -> tuple[Any, ...]:
     size = len(each.vector) + len(each.sent) + len(each.rest) + ROW_BYTES
     return (
         *(id_number(each.key), bytes.fromhex(each.key), bytes.fromhex(each.model), id_number(each.digest)),
-        *(each.sent, each.vector, each.rest, each.created, each.tokens, each.expires, size, _checksum(each)),
+        *(each.sent, each.vector, each.rest, each.created, each.tokens, each.expires, size, embedding_checksum(each)),
     )
 
 
-def _checksum(each: Embedding) -> int:
+def embedding_checksum(each: Embedding) -> int:
     """Return blake2b-64 over everything that decides whether a vector is served, and for which text."""
     facts = f"{each.key} {each.model} {each.digest} {each.tokens} {each.expires} {len(each.sent)} {len(each.rest)} "
     data = b"".join((facts.encode(), each.sent.encode(), each.rest.encode(), each.vector))
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "big", signed=True)
 
 
-def _configuration(text: Any) -> Configuration | None:
+def model_from(text: Any) -> Configuration | None:
+    """Return a configuration that was stored as JSON; None if it is damaged."""
     try:
         return Configuration(**json.loads(text))
-    except (TypeError, ValueError):  # damaged
+    except (TypeError, ValueError):
         return None
 
 

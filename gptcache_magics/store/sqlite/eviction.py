@@ -47,6 +47,9 @@ _SAMPLE: Final = f"""SELECT avg(length(CAST(e.prompt AS BLOB)) + 2 * length(CAST
 # What waits to be sent to a team stays: the answer, and its vector, would never get there.
 _WAITS: Final = """e.team IS NOT NULL AND EXISTS
     (SELECT 1 FROM outbox o WHERE o.team=e.team AND o.kind IN ('entry', 'vector') AND o.id=e.id)"""
+_NEXT_EMBEDDINGS: Final = """SELECT e.id, e.bytes FROM embedding e WHERE e.team IS NULL OR NOT EXISTS
+    (SELECT 1 FROM outbox o WHERE o.team=e.team AND o.kind='embedding' AND o.id=e.id)
+    ORDER BY coalesce(e.used, e.created) LIMIT ?"""
 _NEXT: Final = f"""SELECT e.id, e.bytes, {_USED} FROM entry e
     WHERE e.pinned=0 AND {_USED} <= :now AND {LIVE} AND NOT ({_WAITS}) ORDER BY {_USED} LIMIT :most"""
 _AHEAD: Final = f"""SELECT e.id, e.bytes, iif(e.accessed <= :now, e.accessed, -1) FROM entry e
@@ -142,7 +145,7 @@ def _kept(db: sqlite3.Connection, limit: int) -> Kept:
 
 def _delete_embeddings(over: float, db: sqlite3.Connection, most: int) -> tuple[int, float]:
     """Delete the embeddings unused for longest. Return their number and bytes."""
-    rows = db.execute("SELECT id, bytes FROM embedding ORDER BY coalesce(used, created) LIMIT ?", (most,))
+    rows = db.execute(_NEXT_EMBEDDINGS, (most,))
     return _deleted(db, "DELETE FROM embedding WHERE id=?", rows.fetchall(), over)
 
 

@@ -2,7 +2,7 @@
 
 An answer is queued in the transaction that stores it, so a killed kernel loses neither. The queue holds ids only; what
 was removed meanwhile is not sent. An entry with a team in its column ``team`` is a *shared copy*: the team has it, or
-gets it from the queue. All other entries are private.
+gets it from the queue. All other entries are private. Embeddings have such a column, too.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any, Final, NamedTuple
 from gptcache_magics.store.rows import LookupRow
 from gptcache_magics.store.sqlite.damage import Damage
 from gptcache_magics.store.sqlite.live import LIVE
-from gptcache_magics.store.sqlite.statements import LOOKUP, hex_of
+from gptcache_magics.store.sqlite.statements import LOOKUP, hex_of, id_number
 
 __all__ = [
-    *("ENTRY", "LABEL", "LOOKUP_KIND", "OUTBOX", "OVERTAKEN", "VECTOR"),
+    *("EMBEDDING", "ENTRY", "EVERY_EMBEDDING", "LABEL", "LOOKUP_KIND", "OUTBOX", "OVERTAKEN", "VECTOR"),
     *("fetched", "fetched_until", "is_queued", "lease", "next_to_send", "overtaken", "release", "sent", "waiting"),
     *(
         "Queued",
         "StoredVector",
         "Team",
         "drop_all",
+        "drop_entries",
         "drop_some",
         "identify",
         "known_team",
@@ -72,14 +73,20 @@ OVERTAKEN: Final = "overtaken"
 VECTOR: Final = "vector"
 LOOKUP_KIND: Final = "lookup"
 LABEL: Final = "label"
+EMBEDDING: Final = "embedding"
+EVERY_EMBEDDING: Final = b"embeddin".hex()
+"""Id in place of an entry's that says in a change: all embeddings. Members with earlier versions find nothing of it."""
 _QUEUE: Final = {
     ENTRY: "INSERT OR REPLACE INTO outbox (team, kind, id) VALUES (?, 'entry', ?)",
     VECTOR: "INSERT OR REPLACE INTO outbox (team, kind, id) SELECT team, 'vector', id FROM entry WHERE team=? AND id=?",
     LOOKUP_KIND: "INSERT OR REPLACE INTO outbox (team, kind, id)"
     " SELECT ?, 'lookup', number FROM lookup WHERE run=? AND number_in_run=?",
     LABEL: "INSERT OR REPLACE INTO outbox (team, kind, id) VALUES (?, 'label', ?)",
+    EMBEDDING: "INSERT OR REPLACE INTO outbox (team, kind, id)"
+    " SELECT team, 'embedding', id FROM embedding WHERE team=? AND id=?",
 }
 _UNSENT: Final = "SELECT id FROM outbox WHERE team=? AND kind IN ('entry', 'overtaken')"
+_KEPT_EMBEDDINGS: Final = "SELECT id FROM outbox WHERE team=? AND kind='embedding'"
 _SHARED: Final = f"SELECT e.id FROM entry e WHERE e.team=? AND {LIVE}"
 # One database may have several addresses: what is known of it stands in the row that was first.
 _TEAM: Final = """SELECT c.id, c.identity, c.seen FROM team t JOIN team c
@@ -145,7 +152,8 @@ def identify(db: sqlite3.Connection, address: str, space: str, identity: str) ->
     db.execute("UPDATE team SET identity=?, seen=? WHERE id=?", (identity, seen, own))
     team = team_of(db, address, space)
     if team.id != own:
-        db.execute("UPDATE entry SET team=? WHERE team=?", (team.id, own))
+        for table in ("entry", "embedding"):
+            db.execute(f"UPDATE {table} SET team=? WHERE team=?", (team.id, own))
         db.execute("UPDATE OR IGNORE outbox SET team=? WHERE team=?", (team.id, own))
         for table in ("outbox", "fetched"):
             db.execute(f"DELETE FROM {table} WHERE team=?", (own,))
@@ -156,7 +164,7 @@ def identify(db: sqlite3.Connection, address: str, space: str, identity: str) ->
 
 
 def queue(db: sqlite3.Connection, team: int, kind: str, places: Iterable[Sequence[Any]]) -> None:
-    """Note what is to be sent: entries, vectors and labels by the number of an id, lookups by run and number in it."""
+    """Note what is to be sent: lookups by run and number in it, everything else by the number of an id."""
     db.executemany(_QUEUE[kind], [(team, *place) for place in places])
 
 
@@ -189,7 +197,13 @@ def overtaken(db: sqlite3.Connection, rows: Iterable[Queued]) -> list[int]:
 
 
 def drop_all(db: sqlite3.Connection, team: int) -> None:
-    """Forget every shared copy that the team has or had; what is not sent yet stays."""
+    """Forget every shared copy that the team has or had, of embeddings too; what is not sent yet stays."""
+    drop_entries(db, team)
+    _drop_embeddings(db, team)
+
+
+def drop_entries(db: sqlite3.Connection, team: int) -> None:
+    """Forget every shared copy of an entry."""
     gone = f"{_SHARED} AND e.id NOT IN ({_UNSENT})"
     db.execute(f"INSERT INTO dropped (id, why) SELECT id, 'removed' FROM ({gone} LIMIT {TOLD})", (team, team))
     db.execute("INSERT INTO dropped (id) VALUES (NULL)")
@@ -199,13 +213,24 @@ def drop_all(db: sqlite3.Connection, team: int) -> None:
 
 
 def drop_some(db: sqlite3.Connection, team: int, gone: Iterable[tuple[int, str]]) -> None:
-    """Forget shared copies by the numbers of their ids, each for a reason; what is not sent yet is sent first."""
+    """Forget shared copies of entries and embeddings by the numbers of their ids, each for a reason.
+
+    What is not sent yet is sent first.
+    """
     shared = f"id=? AND id IN ({_SHARED} AND e.id=?) AND id NOT IN ({_UNSENT} AND id=?)"
     for number, why in gone:
         values = (number, team, number, team, number)
         if db.execute(f"DELETE FROM entry WHERE {shared}", values).rowcount:
             db.execute("INSERT INTO dropped (id, why) VALUES (?,?)", (number, why))
         db.execute("UPDATE outbox SET kind='overtaken' WHERE team=? AND kind='entry' AND id=?", (team, number))
+        if number == id_number(EVERY_EMBEDDING):
+            _drop_embeddings(db, team)
+        else:
+            db.execute(f"DELETE FROM embedding WHERE id=? AND team=? AND id NOT IN ({_KEPT_EMBEDDINGS})", values[:3])
+
+
+def _drop_embeddings(db: sqlite3.Connection, team: int) -> None:
+    db.execute(f"DELETE FROM embedding WHERE team=? AND id NOT IN ({_KEPT_EMBEDDINGS})", (team, team))
 
 
 def fetched(db: sqlite3.Connection, team: int, embedder: str, context: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.sqlite.damage import checksum
-from gptcache_magics.store.sqlite.embedding_tables import EMBEDDINGS
+from gptcache_magics.store.sqlite.embedding_tables import EMBEDDINGS, SHARED_EMBEDDINGS
 from gptcache_magics.store.sqlite.foreign import (
     ForeignSchemaError,
     SchemaRow,
@@ -241,6 +241,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (*REMOVAL, *SUMS, *OUTBOX),
     FACES,
     EMBEDDINGS,
+    SHARED_EMBEDDINGS,
 )
 HIDING: Final = 7
 """The version that hides credentials which earlier ones stored."""

@@ -126,10 +126,11 @@ class TeamCopies(TeamAsking):
 
     def _apply_in(self, db: sqlite3.Connection, team: Team, changes: Sequence[Change] | None, newest: int) -> None:
         others = [each for each in changes or () if each.origin != self._name]
-        if changes is None or any(each.id is None for each in others):
+        if changes is None:
             outbox.drop_all(db, team.id)
-        else:
-            outbox.drop_some(db, team.id, [(id_number(each.id), each.why) for each in others if each.id is not None])
+        elif any(each.id is None for each in others):
+            outbox.drop_entries(db, team.id)
+        outbox.drop_some(db, team.id, [(id_number(each.id), each.why) for each in others if each.id is not None])
         # Some were not kept, or the database is an older copy of itself: its numbers begin there.
         later = newest if changes is None else max(team.seen or 0, newest)
         db.execute("UPDATE team SET seen=? WHERE id=?", (later, team.id))

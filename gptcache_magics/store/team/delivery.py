@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Delivery"]
 
 BATCH: Final = 50
+USED_KEPT: Final = 10_000
+"""Embeddings of which is told when they were used, at once."""
 FINISH_SECONDS: Final = 5.0
 """Longest time that ``off`` sends."""
 AGAIN_SECONDS: Final = 5.0
@@ -40,6 +42,7 @@ NOUNS: Final = {
     outbox.VECTOR: "vector",
     outbox.LOOKUP_KIND: "lookup",
     outbox.LABEL: "label",
+    outbox.EMBEDDING: "embedding",
 }
 
 
@@ -60,6 +63,7 @@ class Delivery:
         self._sending = threading.Lock()
         self._contexts: deque[tuple[str, str]] = deque()
         self._configurations: set[Configuration] = set()
+        self._used: dict[str, float] = {}
         self._holder = uuid4().hex
         self._closed = False
 
@@ -79,6 +83,11 @@ class Delivery:
         """Let the thread fetch the rest of a context."""
         self._contexts.append((embedder, context))
         self.wake()
+
+    def use(self, used: Mapping[str, float]) -> None:
+        """Let the thread tell the team which embeddings were used, by key and moment, if it can soon."""
+        if len(self._used) < USED_KEPT:
+            self._used = {**self._used, **used}
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -141,6 +150,9 @@ class Delivery:
                 self._contexts.popleft()
             while not self._closed and store.shares and self._send():
                 pass
+            if self._used and store.shares:
+                used, self._used = self._used, {}
+                store.database.embeddings.use(used)
             again = self._contexts or store.database.leases.any or (store.shares and store.waiting())
             return bool(again)
         except TeamAway:
@@ -226,6 +238,10 @@ class Delivery:
         if of[outbox.LABEL]:
             asked = {*of[outbox.LABEL]}
             database.put_labels([each for each in store.labels() if id_number(each.asked) in asked])
+        if of[outbox.EMBEDDING]:
+            embeddings = store._embeddings_under(of[outbox.EMBEDDING])
+            models = {each.model for each in embeddings}
+            database.embeddings.put(embeddings, [each for each in store.embedding_models() if each.key in models])
         self._configurations.update(new)
 
     def _say(self, message: str) -> None:

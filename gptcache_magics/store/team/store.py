@@ -1,14 +1,14 @@
 """A store with a team's database behind the local file.
 
 What is written is queued in the same transaction of the file, and sent by :mod:`.delivery`. :mod:`.copies` finds
-answers, and :mod:`.asking` knows the database.
+answers, :mod:`.embeddings` embeddings, and :mod:`.asking` knows the database.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,7 +19,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.failure import LATE, short
 from gptcache_magics.store.postgres.records import TeamVector
 from gptcache_magics.store.postgres.tables import TeamTables
-from gptcache_magics.store.protocol import Entry, EntryVector, Selection
+from gptcache_magics.store.protocol import Configuration, Embedding, EmbeddingUse, Entry, EntryVector, Selection
 from gptcache_magics.store.sqlite import outbox
 from gptcache_magics.store.sqlite.damage import vector_checksum
 from gptcache_magics.store.sqlite.live import LIVE
@@ -27,8 +27,8 @@ from gptcache_magics.store.sqlite.outbox import Team
 from gptcache_magics.store.sqlite.statements import id_number, id_text
 from gptcache_magics.store.sqlite.tables import EVERYTHING
 from gptcache_magics.store.sqlite.vectors import PUT_VECTOR
-from gptcache_magics.store.team.copies import TeamCopies
 from gptcache_magics.store.team.delivery import Delivery
+from gptcache_magics.store.team.embeddings import TeamEmbeddingCopies
 
 __all__ = ["TeamStore"]
 
@@ -45,7 +45,7 @@ _SHARED: Final = f"SELECT e.id FROM entry e WHERE e.team=? AND {LIVE}"
 _NOT_LIVE: Final = f"SELECT e.id FROM entry e WHERE e.team=? AND NOT ({LIVE})"
 
 
-class TeamStore(TeamCopies):
+class TeamStore(TeamEmbeddingCopies):
     """Entries and lookups in ``where/cache.db``, and in the database of a team.
 
     Parameters
@@ -176,6 +176,20 @@ class TeamStore(TeamCopies):
         super()._put_label(db, values)
         self._queue(db, outbox.LABEL, [values[:1]])
 
+    def _put_embeddings(
+        self, db: sqlite3.Connection, embeddings: Sequence[Embedding], models: Sequence[Configuration]
+    ) -> int:
+        changed = super()._put_embeddings(db, embeddings, models)
+        if self.shares:
+            self._share(db, self.team(db), embeddings)
+            self._queue(db, outbox.EMBEDDING, [(id_number(each.key),) for each in embeddings])
+        return changed
+
+    def record_embeddings(self, uses: Iterable[EmbeddingUse], used: Mapping[str, float]) -> None:
+        """Write figures, and let the team know when embeddings were used."""
+        super().record_embeddings(uses, used)
+        self._delivery.use(used)
+
     def _queue(self, db: sqlite3.Connection, kind: str, places: Sequence[Sequence[Any]]) -> None:
         if self.shares:
             outbox.queue(db, self.team(db).id, kind, places)
@@ -194,6 +208,30 @@ class TeamStore(TeamCopies):
         with self._delivery.paused():
             self.removed_there = self._remove_from_team(selection)
             return super().remove(selection)
+
+    def clear_embeddings(self) -> int:
+        """Remove all embeddings here and at the team for good. Return the number removed here.
+
+        Raises
+        ------
+        StoreError
+            If the team cannot be asked, or the role may not: nothing is removed then.
+        """
+        with self._delivery.paused():
+            self._may_remove(self.database.embeddings.clear)
+            return super().clear_embeddings()
+
+    def embeddings_there(self) -> tuple[int, int]:
+        """Return the number of embeddings that the team has, and their bytes.
+
+        Raises
+        ------
+        StoreError
+            If the team cannot be asked.
+        """
+        if self.refused:
+            raise StoreError(self.refused)
+        return self.database.embeddings.count()
 
     def selected_there(self, selection: Selection) -> Sequence[str]:
         """Return the ids of the selected entries that the team has, but for those that are pinned here.
@@ -219,7 +257,7 @@ class TeamStore(TeamCopies):
     def _remove_from_team(self, selection: Selection) -> tuple[int, int]:
         """Return how many entries were removed at the team, and how many of them were not here."""
         if selection == EVERYTHING:
-            return self._may_remove(None), 0
+            return self._may_remove(lambda: self.database.remove(None)), 0
         here = {*self._ids("1", selection)}
         shared = self._shared_ids(selection)
         try:
@@ -229,16 +267,16 @@ class TeamStore(TeamCopies):
                 raise StoreError(f"Nothing was removed. {error}") from error
             there = []  # it was named, and is of this file only
         ids = sorted({*shared, *there})
-        return (self._may_remove(ids), len({*there} - here)) if ids else (0, 0)
+        return (self._may_remove(lambda: self.database.remove(ids)), len({*there} - here)) if ids else (0, 0)
 
-    def _may_remove(self, ids: Sequence[str] | None) -> int:
-        """Remove entries at the team, or raise why not."""
+    def _may_remove(self, remove: Callable[[], int]) -> int:
+        """Remove something at the team, or raise why not."""
         if not self.shares:
             raise StoreError(f"Nothing was removed. {self.address.place}: the role may only read.")
         if self.refused:
             raise StoreError(f"Nothing was removed. {self.refused}")
         try:
-            return self.database.remove(ids)
+            return remove()
         except StoreError as error:
             raise StoreError(f"Nothing was removed. {error}") from error
 
