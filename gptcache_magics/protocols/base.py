@@ -73,6 +73,10 @@ class Protocol(ABC):
             raise NotRead("it names no model")
         return name
 
+    def api_at(self, path: str) -> str:
+        """Return the name of the API for people, with its version where a path names another than the usual one."""
+        return self.api
+
     def streams(self, body: Json, path: str) -> bool:
         """Return whether the answer is to come in pieces."""
         return bool(body.get("stream"))

@@ -25,9 +25,12 @@ from gptcache_magics.protocols.base import (
 from gptcache_magics.protocols.events import event, events
 from gptcache_magics.store.records import Usage
 
-__all__ = ["Gemini"]
+__all__ = ["USUAL", "VERSION", "Gemini"]
 
 _PATH: Final = re.compile(r"(.*?)/?(?:models/|((?:tunedModels|endpoints)/))([^/:]+):(?:streamG|g)enerateContent")
+VERSION: Final = re.compile(r".*/(v\d\w*)/")
+USUAL: Final = frozenset({"v1beta", "v1beta1"})
+"""The versions that Google's client asks by default: of the Gemini API, and of Vertex AI."""
 ROLES: Final = {"user": "human", "model": "ai"}
 SYSTEM: Final = ("systemInstruction", "system_instruction")
 ADDED: Final = {"thinking": ("thinking",), "image": ("base64", "mime_type")}
@@ -59,6 +62,10 @@ class Gemini(Protocol):
         if found is None:
             raise NotRead("it names no model")
         return f"{found[2] or ''}{found[3]}"
+
+    def api_at(self, path: str) -> str:
+        version = VERSION.match(path)
+        return self.api if version is None or version[1] in USUAL else f"{self.api} {version[1]}"
 
     def streams(self, body: Json, path: str) -> bool:
         return path.endswith(":streamGenerateContent")

@@ -20,7 +20,7 @@ from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import key_of
-from gptcache_magics.identity.providers import BOOKKEEPING, PROVIDERS
+from gptcache_magics.identity.providers import PROVIDERS
 from gptcache_magics.lookup.embedding_uses import Embedded
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.protocols import PROTOCOLS
@@ -30,7 +30,7 @@ from gptcache_magics.protocols.embeddings import EmbeddingAPI, Inputs, embedding
 from gptcache_magics.protocols.embeddings.vectors import dumps as with_arrays
 from gptcache_magics.protocols.embeddings.vectors import pack, unpack
 from gptcache_magics.sdk.exchange import FREE
-from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
+from gptcache_magics.sdk.libraries import Library, bookkeeping_at, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.sdk.request import ADDRESS
 from gptcache_magics.sdk.responses import HIT, Place, made, refusal
 from gptcache_magics.settings import Scope
@@ -115,7 +115,9 @@ def _configuration(
         fields["headers"] = headers
     if query := query_that_counts(url.params.multi_items()):
         fields["query_params"] = query
-    bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
+    if version := api.version(url.path):
+        fields["version"] = version
+    bookkeeping = frozenset[str]() if counts_bookkeeping else bookkeeping_at(url.host)
     parameters = {
         name: without_secrets(value, name)
         for name, value in inputs.parameters.items()

@@ -10,11 +10,19 @@ from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gptcache_magics.identity.providers import PROVIDERS
+from gptcache_magics.identity.providers import BOOKKEEPING, PROVIDERS
 from gptcache_magics.text.masking import without_secrets
 from gptcache_magics.text.secret_names import is_tracking
 
-__all__ = ["Library", "headers_that_count", "library_behind", "library_of", "provider_at", "query_that_counts"]
+__all__ = [
+    "Library",
+    "bookkeeping_at",
+    "headers_that_count",
+    "library_behind",
+    "library_of",
+    "provider_at",
+    "query_that_counts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,11 @@ def provider_at(host: str) -> str | None:
     return found
 
 
+def bookkeeping_at(host: str) -> frozenset[str]:
+    """Return the parameters that change no answer of the provider at a host; a server of one's own may act on them."""
+    return BOOKKEEPING.get(provider_at(host) or "", frozenset())
+
+
 _HOSTS: Final = {
     urlsplit(url).hostname: name
     for name, provider in PROVIDERS.items()
@@ -92,6 +105,7 @@ _HOSTS: Final = {
     if "127.0.0.1" not in url
 }
 _ENDS: Final = {
+    ".api.openai.com": "openai",  # of a region
     ".openai.azure.com": "azure_openai",
     ".services.ai.azure.com": "azure_openai",
     "aiplatform.googleapis.com": "google_vertexai",

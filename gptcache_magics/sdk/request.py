@@ -17,12 +17,12 @@ from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import Identity, key_of
 from gptcache_magics.identity.ordered import ordered
-from gptcache_magics.identity.providers import ANSWER_COUNTS, BOOKKEEPING, PROVIDERS, Provider
+from gptcache_magics.identity.providers import ANSWER_COUNTS, PROVIDERS, Provider
 from gptcache_magics.lookup.request import Caller, Request
 from gptcache_magics.protocols.base import Json, Protocol
 from gptcache_magics.sdk.credentials import without_credentials
 from gptcache_magics.sdk.dspy_calls import DSPyCall
-from gptcache_magics.sdk.libraries import Library, headers_that_count, provider_at, query_that_counts
+from gptcache_magics.sdk.libraries import Library, bookkeeping_at, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.store.patience import Patience
 from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import shown
@@ -114,7 +114,7 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     # LangChain sends Azure null for the model.
     model = deployed if deployed and body.get("model") is None else protocol.model(body, asked.path)
     provider = provider_at(asked.host) or asked.library.provider or protocol.provider
-    fields: Json = {"api": protocol.api}
+    fields: Json = {"api": protocol.api_at(asked.path)}
     base = address(asked.server)
     known = PROVIDERS.get(provider)
     if known is None or not known.is_at(base):
@@ -125,7 +125,7 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
         fields["headers"] = headers
     if query := query_that_counts(asked.query):
         fields["query_params"] = query
-    bookkeeping = frozenset[str]() if counts_bookkeeping else BOOKKEEPING.get(provider, frozenset())
+    bookkeeping = frozenset[str]() if counts_bookkeeping else bookkeeping_at(asked.host)
     parameters = {
         name: value for name, value in without_credentials(protocol.parameters(body)).items() if name not in bookkeeping
     }

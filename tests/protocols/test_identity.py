@@ -103,7 +103,7 @@ def test_whatever_differs_in_a_full_request_makes_another_key(name: str) -> None
     keys = {key_of(name, body_of(content)): ("as it is", content)}
     for what, each in variants(body):
         field = what.split(" ")[0].split(".")[0]
-        if field in SAME[name] or (field in EMPTY.get(name, ()) and not each.get(field)):
+        if field in ARRIVING or (field in EMPTY.get(name, ()) and not each.get(field)):
             continue
         content = orjson.dumps(each, option=orjson.OPT_SORT_KEYS)
         try:
@@ -131,16 +131,33 @@ def test_the_messages_of_a_request_tell_it_again(name: str) -> None:
         assert orjson.dumps(again, option=orjson.OPT_SORT_KEYS) == orjson.dumps(sent, option=orjson.OPT_SORT_KEYS), what
 
 
+OWN = {"anthropic-messages": "api.anthropic.com"}
+"""Hosts of the providers whose APIs have parameters for bookkeeping, but for OpenAI's."""
+ARRIVING = ("stream", "stream_options", "keep_alive")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_what_changes_no_answer_does_not_count(name: str) -> None:
+def test_what_changes_no_answer_does_not_count_where_its_provider_answers(name: str) -> None:
+    body, hosts = FULL[name], [OWN.get(name, "api.openai.com")]
+    if hosts == ["api.openai.com"]:
+        hosts += ["eu.api.openai.com", "mine.openai.azure.com"]
+    for host in hosts:
+        at = {"host": host, "server": f"https://{host}/v1"}
+        for parameter in SAME[name]:
+            for value in ("another", None, {"a": 1}):
+                assert key_of(name, {**body, parameter: value}, **at) == key_of(name, body, **at), parameter
+            assert key_of(name, put(body, (parameter,)), **at) == key_of(name, body, **at), parameter
+            counted = identify(asked(name, body, **at), counts_bookkeeping=True).key
+            other = identify(asked(name, {**body, parameter: "another"}, **at), counts_bookkeeping=True).key
+            assert (counted == other) == (parameter in ARRIVING)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_server_of_ones_own_may_act_on_counts(name: str) -> None:
     body = FULL[name]
     for parameter in SAME[name]:
-        for value in ("another", None, {"a": 1}):
-            assert key_of(name, {**body, parameter: value}) == key_of(name, body), parameter
-        assert key_of(name, put(body, (parameter,))) == key_of(name, body), parameter
-        counted = identify(asked(name, body), counts_bookkeeping=True).key
-        other = identify(asked(name, {**body, parameter: "another"}), counts_bookkeeping=True).key
-        assert (counted == other) == (parameter in ("stream", "stream_options", "keep_alive"))
+        same = key_of(name, {**body, parameter: "another"}) == key_of(name, body)
+        assert same == (parameter in ARRIVING), parameter
 
 
 def shuffled(value: Any, chance: random.Random, name: str = "") -> Any:
@@ -266,6 +283,18 @@ def test_models_of_one_name_in_two_places_are_two() -> None:
     assert len({key_of("gemini", body, path=path, server="https://example.com/v1beta") for path in paths}) == 3
     vertex = "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-flash:generateContent"
     assert PROTOCOLS["gemini"].model(body, vertex) == "gemini-2.5-flash"
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_a_version_of_geminis_counts_on_another_machine_too(version: str) -> None:
+    host, path = "generativelanguage.googleapis.com", "/models/gemini-2.5-flash:generateContent"
+    usual, other = (
+        identify(asked("gemini", FULL["gemini"], f"/{each}{path}", server=f"https://{host}/{each}", host=host))
+        for each in ("v1beta", version)
+    )
+    assert "base_url" not in usual.configuration.parameters
+    assert usual.key != other.key
+    assert usual.configuration.portable != other.configuration.portable
 
 
 def test_a_deployment_of_azures_counts_on_another_machine_too() -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import ollama
 import openai
 import orjson
@@ -19,6 +20,8 @@ from langchain_openai import OpenAIEmbeddings
 
 import gptcache_magics as gm
 from gptcache_magics.protocols.embeddings.vectors import dumps, pack, unpack
+from gptcache_magics.sdk.embeddings import read_embeddings
+from gptcache_magics.sdk.libraries import LIBRARIES
 from gptcache_magics.store.protocol import Period
 from tests.support.provider_server import KEY, ProviderServer
 
@@ -514,3 +517,34 @@ def test_googles_two_paths_share_their_texts(server: ProviderServer) -> None:
     image = {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}}
     client.post(f"{path}:unknown", json=image)
     assert gm.lookups().empty
+
+
+@pytest.mark.parametrize(
+    ("agent", "host", "paths", "body"),
+    [
+        ("cohere/7", "api.cohere.com", ["/v1/embed", "/v2/embed"], {"model": "m", "texts": ["a"]}),
+        (
+            "google-genai-sdk/2",
+            "generativelanguage.googleapis.com",
+            [f"/{each}/models/m:embedContent" for each in ("v1beta", "v1", "v1alpha")],
+            {"content": {"parts": [{"text": "a"}]}},
+        ),
+    ],
+)
+def test_the_versions_of_an_api_have_vectors_of_their_own(
+    agent: str, host: str, paths: list[str], body: dict[str, Any]
+) -> None:
+    models = []
+    for path in paths:
+        http = httpx2.Request("POST", f"https://{host}{path}", json=body)
+        models.append(read_embeddings(http, LIBRARIES[agent.partition("/")[0]]).model)
+    assert len({each.key for each in models}) == len({each.portable for each in models}) == len(paths)
+
+
+def test_a_parameter_that_is_bookkeeping_for_openai_counts_for_a_server_of_ones_own() -> None:
+    def key(url: str, user: str) -> str:
+        http = httpx2.Request("POST", f"{url}/embeddings", json={"model": "m", "input": "a", "user": user})
+        return read_embeddings(http, LIBRARIES["openai"]).keys[0]
+
+    assert key("https://api.openai.com/v1", "ann") == key("https://api.openai.com/v1", "bob")
+    assert key("http://gpu.example.com/v1", "ann") != key("http://gpu.example.com/v1", "bob")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.embeddings.base import EmbeddingAPI, Inputs, listed, numbered, tokens_at
+from gptcache_magics.protocols.gemini import USUAL, VERSION
 
 __all__ = ["CohereEmbeddings", "GoogleEmbeddings", "OllamaEmbedding", "OllamaEmbeddings", "OpenAIEmbeddings"]
 
@@ -68,6 +69,9 @@ class CohereEmbeddings(EmbeddingAPI):
     def fits(self, path: str) -> str | None:
         return next((path.removesuffix(end) for end in ("/v1/embed", "/v2/embed") if path.endswith(end)), None)
 
+    def version(self, path: str) -> str:
+        return path.split("/")[-2]
+
     def read(self, body: Json, path: str) -> Inputs:
         if body.get("images") or body.get("inputs"):
             raise NotRead("images")
@@ -124,6 +128,10 @@ class GoogleEmbeddings(EmbeddingAPI):
     def fits(self, path: str) -> str | None:
         found = _GOOGLE.fullmatch(path) or _VERTEX.fullmatch(path)
         return f"{found[1]}/{found[2].rpartition('models/')[0]}".rstrip("/") if found else None
+
+    def version(self, path: str) -> str:
+        found = VERSION.match(path)
+        return found[1] if found is not None and found[1] not in USUAL else ""
 
     def read(self, body: Json, path: str) -> Inputs:
         found = _GOOGLE.fullmatch(path) or _VERTEX.fullmatch(path)

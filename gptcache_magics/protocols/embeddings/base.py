@@ -37,6 +37,10 @@ class EmbeddingAPI(ABC):
     def fits(self, path: str) -> str | None:
         """Return the beginning of a path that names the server, such as ``/v1``; None if this is another API."""
 
+    def version(self, path: str) -> str:
+        """Return the version of the API that a path names, where its versions answer differently."""
+        return ""
+
     @abstractmethod
     def read(self, body: Json, path: str) -> Inputs:
         """Return what a request asks for. Raises ``NotRead`` with what it holds beside texts."""

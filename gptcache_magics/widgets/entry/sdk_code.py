@@ -165,6 +165,9 @@ def _asked(entry: Entry, asked: Configuration, protocol: Protocol) -> _Asked:
     provider, own = PROVIDERS.get(asked.provider, Provider()), PROVIDERS[SDKS[protocol.name].provider]
     if not url and provider is not own:
         url = next(iter(provider.urls), "")
+    version = str(fields.get("api", "")).removeprefix(protocol.api).strip()
+    if not url and version:
+        url = "/".join([*provider.urls[:1], version])
     variable = next(iter(asked.environment.split()), "")
     query: Json = {}
     for name, value in fields.get("query_params") or ():
