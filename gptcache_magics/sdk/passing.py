@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from contextvars import copy_context
 from functools import cache
 from types import ModuleType
 from typing import Any, Final, Literal, Protocol
@@ -57,6 +60,8 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             self._pieces: list[bytes] = []
             self._tail = b""
             self._taken = self._over = False
+            self._leaving: asyncio.Future[None] | None = None
+            """The thread that takes what a reader left."""
 
         def __iter__(self) -> Iterator[bytes]:
             try:
@@ -92,7 +97,7 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
                 await self._aend("broken")
                 raise
             except BaseException:  # a task that is cancelled, or a reader who leaves, may not wait
-                self._end("left")
+                self._leave()
                 raise
             await self._aend("whole")
 
@@ -124,7 +129,18 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
                 self._reader.over()
                 self._over = True  # last: whoever closes after an interrupt ends it
 
+        def _leave(self) -> None:
+            """End in a thread, or here where the loop has none: not even a locked store blocks the event loop."""
+            loop = asyncio._get_running_loop()
+            if loop is not None and not self._taken:
+                with suppress(RuntimeError):  # the loop is being closed
+                    self._leaving = loop.run_in_executor(None, copy_context().run, self._end, "left")
+                    return
+            self._end("left")
+
         async def _aend(self, ending: Ending) -> None:
+            if self._leaving is not None:
+                await asyncio.shield(self._leaving)  # what is whole is stored before its reader goes on
             if self._over:
                 return
             try:

@@ -3,10 +3,13 @@
 import asyncio
 import gc
 import gzip
+import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -368,3 +371,40 @@ def test_a_stream_that_a_task_leaves_by_break_keeps_nobody_waiting(server: Provi
     for _ in range(2):
         asyncio.run(left())
     assert server.calls == 2
+
+
+async def test_what_a_cancelled_task_has_read_is_stored_without_blocking_the_event_loop(tmp_path: Path) -> None:
+    gm.off()
+    gm.on(tmp_path)
+    whole = events("a whole answer").partition(b"data: [DONE]")[0]
+
+    class Endless(LIBRARY.AsyncByteStream):  # type: ignore[misc]
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield whole
+            await asyncio.sleep(60)
+
+    transport = LIBRARY.MockTransport(lambda _: LIBRARY.Response(200, headers=SSE, stream=Endless()))
+    client = openai.AsyncOpenAI(api_key=KEY, http_client=LIBRARY.AsyncClient(transport=transport), max_retries=0)
+    read = asyncio.Event()
+
+    async def call() -> None:
+        async for chunk in await client.chat.completions.create(model="gpt-4o-mini", messages=USER, stream=True):
+            if chunk.choices[0].finish_reason:
+                read.set()
+
+    task = asyncio.create_task(call())
+    await read.wait()
+    file = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    file.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    task.cancel()
+    longest = 0.0
+    while not task.done():
+        before = time.monotonic()
+        await asyncio.sleep(0)
+        longest = max(longest, time.monotonic() - before)
+    assert time.monotonic() - began > 0.3, "nothing was to be stored"
+    assert longest < 0.2
+    file.execute("COMMIT")
+    file.close()
+    assert len(gm.entries()) == 1
