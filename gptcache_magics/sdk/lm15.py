@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import suppress
 from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -24,10 +25,9 @@ def stream(wrap: Wrap) -> Callable[..., Any]:
     """Return ``StdlibTransport.stream``, which the cache answers."""
 
     def stream(transport: Any, request: Any) -> Any:
-        capture = wrap.capture
-        if capture is None:
+        capture, httpx = wrap.capture, _http_library()
+        if capture is None or httpx is None:
             return wrap.original(transport, request)
-        httpx = importlib.import_module("httpx")
         way = capture.way(httpx, CLIENT, _http(httpx, request), stream=True)
         if way is None:
             return wrap.original(transport, request)
@@ -42,8 +42,7 @@ def stream(wrap: Wrap) -> Callable[..., Any]:
 def astream(wrap: Wrap) -> Callable[..., Any]:
     """Return ``StdlibAsyncTransport.stream``, which the cache answers."""
 
-    async def answered(transport: Any, request: Any, capture: Any) -> Any:
-        httpx = importlib.import_module("httpx")
+    async def answered(transport: Any, request: Any, capture: Any, httpx: ModuleType) -> Any:
         way = capture.way(httpx, CLIENT, _http(httpx, request), stream=True)
         if way is None:
             return await wrap.original(transport, request)
@@ -59,10 +58,10 @@ def astream(wrap: Wrap) -> Callable[..., Any]:
         return wrap.library.AsyncTransportResponse(**_head(response), chunks=aiter(response.stream), release=release)
 
     def stream(transport: Any, request: Any) -> Any:
-        capture = wrap.capture
-        if capture is None:
+        capture, httpx = wrap.capture, _http_library()
+        if capture is None or httpx is None:
             return wrap.original(transport, request)
-        return _Opening(lambda: answered(transport, request, capture))
+        return _Opening(lambda: answered(transport, request, capture, httpx))
 
     return stream
 
@@ -85,6 +84,14 @@ class _Opening:
     async def __aexit__(self, *error: object) -> None:
         if self._response is not None:
             await self._response.aclose()
+
+
+def _http_library() -> ModuleType | None:
+    """Return httpx or httpx2, whichever is installed; None if neither is."""
+    for name in ("httpx", "httpx2"):
+        with suppress(ImportError):
+            return importlib.import_module(name)
+    return None
 
 
 def _http(httpx: ModuleType, request: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,13 @@ def test_an_error_of_the_provider_is_told_in_dspys_words(lm: Any, server: Provid
     assert gm.entries().empty
     assert lm("hi") == lm("hi")
     assert server.calls == 2
+
+
+@pytest.mark.parametrize("installed", [{"httpx2"}, set()])
+def test_a_kernel_may_lack_httpx(server: ProviderServer, monkeypatch: pytest.MonkeyPatch, installed: set[str]) -> None:
+    lm = dspy.LM("openai/gpt-4o", api_key=KEY, api_base=server.openai_url, num_retries=0, cache=True, engine="lm15")
+    for missing in {"httpx", "httpx2"} - installed:
+        monkeypatch.setitem(sys.modules, missing, None)
+    assert lm("hi") == lm("hi")
+    assert asyncio.run(lm.acall("hello")) == asyncio.run(lm.acall("hello"))
+    assert (server.calls, figures()[:2]) == (2, [4, 2] if installed else [0, 0])
