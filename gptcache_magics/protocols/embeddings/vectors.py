@@ -1,7 +1,7 @@
 """Pack the vectors of an embedding as small as they are, so that they come back equal to what was received.
 
-Base64 and numbers that are those of a float32 take 4 bytes a dimension, small whole numbers 1, and all others 8. What
-is beside the vectors stays JSON.
+Base64 and numbers that are those of a float32 take 4 bytes a dimension, small whole numbers 1, and all others 8. A
+vector with other whole numbers, such as a 0 that a server writes for 0.0, stays JSON, as does what is beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["dumps", "pack", "unpack"]
 
+JSON: Final = "json"
+"""Form of a vector that stays JSON."""
 MARK: Final = "$"
 """Name in packed JSON of the place of a vector."""
 _ENCODED: Final = frozenset({"embedding", "base64"})
@@ -86,6 +88,8 @@ def _numbers(values: list[Any]) -> tuple[str, bytes]:
         if low >= -128 and high < 256 and (low >= 0 or high < 128):
             form = "unsigned" if low >= 0 else "signed"
             return form, np.array(values, _TYPES[form]).tobytes()
+    if int in map(type, values):
+        return JSON, orjson.dumps(values)
     double = np.array(values, "<f8")
     if not np.isfinite(double).all() or double.tolist() != values:
         raise ValueError("a number is beyond those of a vector")
@@ -109,11 +113,16 @@ def _decoded(text: str) -> bytes:
     return data
 
 
-def _vector(form: str, data: bytes, length: int) -> str | np.ndarray:
+def _vector(form: str, data: bytes, length: int) -> str | list[float] | np.ndarray:
     import numpy as np
 
     if len(data) != length:
         raise ValueError("the vectors are cut off")
+    if form == JSON:
+        values: list[float] = orjson.loads(data)
+        if not isinstance(values, list) or {*map(type, values)} - {int, float}:
+            raise ValueError("a vector holds what is no number")
+        return values
     if form == "base64":
         return base64.b64encode(data).decode()
     found = np.frombuffer(data, _TYPES[form])
