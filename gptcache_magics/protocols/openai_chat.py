@@ -29,6 +29,7 @@ WORDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that hold words of the model."""
 NAMES: Final = frozenset({"role", "id", "type", "name", "channel", "status", "phase", "tool_call_id"})
 """Fields that a piece says again, and does not go on with."""
+TEXT: Final = frozenset({"type", "text"})
 CALLS: Final = ("function", "custom")
 """The kinds of calls, each with the field that its words are in."""
 
@@ -114,8 +115,11 @@ class OpenAIChat(OpenAIChoices):
             for place, call in enumerate(said.get("tool_calls") or ()):
                 say(choice, {"tool_calls": [{"index": place, **call}]})
             rest = {name: value for name, value in choice.items() if name not in ("index", "message")}
-            if isinstance(groq, dict) and choice is whole["choices"][-1] and isinstance(whole.get("usage"), dict):
-                beside["x_groq"] = {**head["x_groq"], "usage": whole["usage"]}
+            if choice is whole["choices"][-1] and isinstance(whole.get("usage"), dict):
+                if isinstance(groq, dict):
+                    beside["x_groq"] = {**head["x_groq"], "usage": whole["usage"]}
+                elif "stream_options" not in body:  # Mistral and DeepSeek say it there, unasked
+                    beside["usage"] = whole["usage"]
             say(choice, {}, **rest)
         return b"".join(parts) + self._ending(head, whole, body)
 
@@ -157,7 +161,19 @@ def _with_content(before: Any, piece: Any) -> Any:
         piece = [{"type": "text", "text": piece}] if piece else []
     if isinstance(before, str) and isinstance(piece, list):
         before = [{"type": "text", "text": before}] if before else []
+    if isinstance(before, list) and isinstance(piece, list) and before and piece:
+        return [*before[:-1], *_with_block(before[-1], piece[0]), *piece[1:]]
     return joined(before, piece)
+
+
+def _with_block(last: Any, block: Any) -> list[Any]:
+    """Return a block and the one that comes after it: one block if that goes on with the text or the thought."""
+    if isinstance(last, dict) and isinstance(block, dict):
+        if last.keys() == block.keys() == TEXT:
+            return [{**last, "text": joined(last["text"], block["text"])}]
+        if last.get("type") == block.get("type") == "thinking" and not last.get("signature"):
+            return [{**last, **block, "thinking": _with_content(last.get("thinking"), block.get("thinking"))}]
+    return [last, block]
 
 
 def _add_call(calls: dict[int, Json], piece: Json) -> None:

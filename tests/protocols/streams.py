@@ -74,6 +74,10 @@ def _likely(*tokens: str) -> Json:
     return {"content": found, "refusal": None}
 
 
+def _thought(text: str) -> Json:
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+
 _USED: Final = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 
 _CHAT: Final = {
@@ -272,6 +276,72 @@ _CHAT: Final = {
         ),
         done=True,
     ),
+    "thoughts in pieces, the last beside the first words, as Mistral's": Stream(
+        "openai-chat",
+        [
+            _chat([_delta({"role": "assistant", "content": ""})]),
+            _chat([_delta({"content": [_thought("It is ")]})]),
+            _chat([_delta({"content": [_thought("Tromsø."), {"type": "text", "text": "Ré"}]})]),
+            _chat([_delta({"content": "gn"})]),
+            _chat([_delta({"content": [{"type": "reference", "reference_ids": [1, 2]}]})]),
+            _chat([_delta({"content": " 🌧"})]),
+            _chat([_delta({"content": "."})]),
+            _chat([_delta({"content": ""}, 0, "stop")], usage=_USED),
+        ],
+        _completion(
+            [
+                _choice(
+                    {
+                        "content": [
+                            _thought("It is Tromsø."),
+                            {"type": "text", "text": "Régn"},
+                            {"type": "reference", "reference_ids": [1, 2]},
+                            {"type": "text", "text": " 🌧."},
+                        ]
+                    }
+                )
+            ],
+            usage=_USED,
+        ),
+        done=True,
+    ),
+    "two calls that come whole, as Mistral's": Stream(
+        "openai-chat",
+        [
+            _chat([_delta({"role": "assistant", "content": "I look."})]),
+            _chat(
+                [
+                    _delta(
+                        {
+                            "tool_calls": [
+                                {**_called("call_1", "weather", '{"city": "Tromsø"}'), "index": 0},
+                                {**_called("call_2", "weather", '{"city": "Oslo"}'), "index": 1},
+                            ]
+                        },
+                        0,
+                        "tool_calls",
+                    )
+                ],
+                usage=_USED,
+            ),
+        ],
+        _completion(
+            [
+                _choice(
+                    {
+                        "content": "I look.",
+                        "tool_calls": [
+                            _called("call_1", "weather", '{"city": "Tromsø"}'),
+                            _called("call_2", "weather", '{"city": "Oslo"}'),
+                        ],
+                    },
+                    "tool_calls",
+                )
+            ],
+            usage=_USED,
+        ),
+        done=True,
+    ),
 }
 
 
@@ -409,6 +479,25 @@ _GEMINI_USED: Final = {
     "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
 }
 _SIGNED: Final = {"functionCall": {"name": "weather", "args": {"city": "Tromsø"}}, "thoughtSignature": "c2ln"}
+_GEMINI_CITED: Final = [{"startIndex": at, "endIndex": at + 4, "uri": "https://yr.no"} for at in (0, 5)]
+_CODE: Final[list[Json]] = [
+    {"executableCode": {"language": "PYTHON", "code": "print(1)"}},
+    {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1\n"}},
+]
+
+
+def _grounds(*places: int) -> Json:
+    segments = [{"startIndex": 5 * each, "endIndex": 5 * each + 4, "text": "Régn"} for each in places]
+    return {
+        "groundingMetadata": {
+            "groundingChunks": [{"web": {"uri": f"https://yr.no/{each}", "title": "yr"}} for each in places],
+            "groundingSupports": [
+                {"segment": segment, "groundingChunkIndices": [each]}
+                for segment, each in zip(segments, places, strict=True)
+            ],
+        }
+    }
+
 
 _GEMINI: Final = {
     "thoughts, words and signed calls": Stream(
@@ -449,6 +538,37 @@ _GEMINI: Final = {
                 _gemini([{"text": "Rain."}], finishReason="STOP")["candidates"][0],
                 _gemini([{"text": "Snow."}], 1, finishReason="STOP")["candidates"][0],
             ],
+            "usageMetadata": _GEMINI_USED,
+        },
+    ),
+    "words with grounds and citations": Stream(
+        "gemini",
+        [
+            _gemini([{"text": "Régn"}], citationMetadata={"citationSources": _GEMINI_CITED[:1]}),
+            _gemini([{"text": " Régn"}], **_grounds(0), citationMetadata={"citationSources": _GEMINI_CITED[1:]}),
+            {**_gemini([{"text": "."}], **_grounds(1), finishReason="STOP"), "usageMetadata": _GEMINI_USED},
+        ],
+        {
+            **_gemini(
+                [{"text": "Régn Régn."}],
+                **_grounds(0, 1),
+                citationMetadata={"citationSources": _GEMINI_CITED},
+                finishReason="STOP",
+            ),
+            "usageMetadata": _GEMINI_USED,
+        },
+    ),
+    "code that is run": Stream(
+        "gemini",
+        [
+            _gemini([{"text": "I "}]),
+            _gemini([{"text": "count."}, _CODE[0]]),
+            _gemini([_CODE[1]]),
+            _gemini([{"text": "It is "}]),
+            {**_gemini([{"text": "1."}], finishReason="STOP"), "usageMetadata": _GEMINI_USED},
+        ],
+        {
+            **_gemini([{"text": "I count."}, *_CODE, {"text": "It is 1."}], finishReason="STOP"),
             "usageMetadata": _GEMINI_USED,
         },
     ),
@@ -626,6 +746,28 @@ _COHERE: Final = {
         {
             **{"id": "c1", "finish_reason": "TOOL_CALL", "usage": _COHERE_USED},
             "message": {"role": "assistant", "tool_plan": "I look up.", "tool_calls": _COHERE_CALLS},
+        },
+    ),
+    "thoughts and words": Stream(
+        "cohere-chat",
+        [
+            _cohere("message-start", _COHERE_START, id="c1"),
+            _cohere("content-start", {"content": {"type": "thinking", "thinking": ""}}, index=0),
+            _cohere("content-delta", {"content": {"thinking": "It is "}}, index=0),
+            _cohere("content-delta", {"content": {"thinking": "Tromsø."}}, index=0),
+            _cohere("content-end", index=0),
+            _cohere("content-start", {"content": {"type": "text", "text": ""}}, index=1),
+            _cohere("content-delta", {"content": {"text": "Régn"}}, index=1),
+            _cohere("content-delta", {"content": {"text": " 🌧"}}, index=1),
+            _cohere("content-end", index=1),
+            {**_cohere("message-end", id="c1"), "delta": {"finish_reason": "COMPLETE", "usage": _COHERE_USED}},
+        ],
+        {
+            **{"id": "c1", "finish_reason": "COMPLETE", "usage": _COHERE_USED},
+            "message": {
+                "role": "assistant",
+                "content": [{"type": "thinking", "thinking": "It is Tromsø."}, {"type": "text", "text": "Régn 🌧"}],
+            },
         },
     ),
 }
