@@ -23,6 +23,8 @@ __all__ = ["Wrap", "install", "installed", "release", "wrapped_over"]
 _lock = threading.RLock()
 _captures: list[Capture] = []
 _wraps: list[Wrap] = []
+_covered: list[Wrap] = []
+"""Wraps that another library had wrapped over when they were to be taken away: it may put them back later."""
 
 
 def _renew() -> None:
@@ -93,10 +95,11 @@ class Wrap:
 
     def __init__(self, library: ModuleType, kind: Any, method: str, make: Callable[[Wrap], Callable[..., Any]]) -> None:
         self.library, self.kind, self.method = library, kind, method
-        self.original: Callable[..., Any] = vars(kind)[method]
+        found: Callable[..., Any] = vars(kind)[method]
+        self.original: Callable[..., Any] = next((each.original for each in _covered if each.wrapper is found), found)
         self.active = True
         """Whether it acts: one over which another library has wrapped passes requests on later."""
-        self.wrapper = functools.wraps(self.original)(make(self))
+        self.wrapper: Callable[..., Any] = functools.wraps(self.original)(make(self))
 
     @property
     def capture(self) -> Capture | None:
@@ -129,6 +132,8 @@ class Wrap:
         self.active = False
         if self.in_place:
             setattr(self.kind, self.method, self.original)
+        else:
+            _covered.append(self)
 
 
 def _send(wrap: Wrap) -> Callable[..., Any]:
