@@ -7,14 +7,10 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from gptcache_magics.protocols.base import (
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
-    changed,
-    count,
-    loads,
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol
+from gptcache_magics.protocols.events import ends_with, event, events, pieces_of
+from gptcache_magics.protocols.json_values import changed, count, loads
+from gptcache_magics.protocols.messages import (
     message,
     place_of,
     role_of,
@@ -24,7 +20,6 @@ from gptcache_magics.protocols.base import (
     tool_call,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import ends_with, event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["AnthropicMessages"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from gptcache_magics.protocols.base import WHOLE_NUMBERS, Json, NotRead
+from gptcache_magics.protocols.base import Json, NotRead
+from gptcache_magics.protocols.json_values import WHOLE_NUMBERS
 
 __all__ = ["body_of"]
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from gptcache_magics.protocols.base import (
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
-    changed,
-    chat_message,
-    count,
-    function_call,
-    loads,
-    sent_message,
-    split_calls,
-    usage_metadata,
-)
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol
 from gptcache_magics.protocols.events import ends_with, event, events, pieces_of
+from gptcache_magics.protocols.json_values import changed, count, loads
+from gptcache_magics.protocols.messages import chat_message, function_call, sent_message, split_calls, usage_metadata
 from gptcache_magics.store.records import Usage
 
 __all__ = ["CohereChat"]

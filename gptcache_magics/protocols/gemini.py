@@ -6,15 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from gptcache_magics.protocols.base import (
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol
+from gptcache_magics.protocols.events import event, events
+from gptcache_magics.protocols.json_values import changed, count, loads
+from gptcache_magics.protocols.messages import (
     absent_from,
-    changed,
-    count,
-    loads,
     message,
     place_of,
     sent_with,
@@ -22,7 +18,6 @@ from gptcache_magics.protocols.base import (
     tool_call,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events
 from gptcache_magics.store.records import Usage
 
 __all__ = ["USUAL", "VERSION", "Gemini"]

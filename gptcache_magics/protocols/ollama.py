@@ -8,16 +8,12 @@ from typing import ClassVar, Final
 
 import orjson
 
-from gptcache_magics.protocols.base import (
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
-    changed,
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol
+from gptcache_magics.protocols.events import pieces_of
+from gptcache_magics.protocols.json_values import changed, count, loads
+from gptcache_magics.protocols.messages import (
     chat_message,
-    count,
     function_call,
-    loads,
     message,
     place_of,
     sent_message,
@@ -25,7 +21,6 @@ from gptcache_magics.protocols.base import (
     split_calls,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OllamaChat", "OllamaGenerate"]

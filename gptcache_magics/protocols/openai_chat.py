@@ -9,18 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from gptcache_magics.protocols.base import (
-    Json,
-    NotRead,
-    changed,
-    chat_message,
-    function_call,
-    joined,
-    sent_message,
-    split_calls,
-    usage_metadata,
-)
+from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.events import event, pieces_of
+from gptcache_magics.protocols.json_values import changed, joined
+from gptcache_magics.protocols.messages import chat_message, function_call, sent_message, split_calls, usage_metadata
 from gptcache_magics.protocols.openai_choices import OpenAIChoices, wants_usage, without_usage
 
 __all__ = ["OpenAIChat"]

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import orjson
 
-from gptcache_magics.protocols.base import Incomplete, Json, Protocol, count, loads
+from gptcache_magics.protocols.base import Incomplete, Json, Protocol
 from gptcache_magics.protocols.events import ends_done, event, events, is_done
+from gptcache_magics.protocols.json_values import count, loads
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OpenAIChoices", "wants_usage", "without_usage"]

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from gptcache_magics.protocols.base import Json, NotRead, joined, message, sent_with, usage_metadata
+from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.events import event, pieces_of
+from gptcache_magics.protocols.json_values import joined
+from gptcache_magics.protocols.messages import message, sent_with, usage_metadata
 from gptcache_magics.protocols.openai_choices import OpenAIChoices
 
 __all__ = ["OpenAICompletions"]

@@ -7,16 +7,12 @@ from itertools import count as numbers
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
-from gptcache_magics.protocols.base import (
+from gptcache_magics.protocols.base import Incomplete, Json, NotRead, Protocol
+from gptcache_magics.protocols.events import event, events, pieces_of
+from gptcache_magics.protocols.json_values import changed, count, loads
+from gptcache_magics.protocols.messages import (
     ROLES,
-    Incomplete,
-    Json,
-    NotRead,
-    Protocol,
     absent_from,
-    changed,
-    count,
-    loads,
     message,
     place_of,
     role_of,
@@ -25,7 +21,6 @@ from gptcache_magics.protocols.base import (
     tool_call,
     usage_metadata,
 )
-from gptcache_magics.protocols.events import event, events, pieces_of
 from gptcache_magics.store.records import Usage
 
 __all__ = ["OpenAIResponses"]

@@ -14,7 +14,8 @@ import orjson
 from gptcache_magics import finish, generations
 from gptcache_magics.generations import Ids
 from gptcache_magics.protocols import wire
-from gptcache_magics.protocols.base import Incomplete, Json, Protocol, loads
+from gptcache_magics.protocols.base import Incomplete, Json, Protocol
+from gptcache_magics.protocols.json_values import loads
 from gptcache_magics.sdk.credentials import without_credentials
 from gptcache_magics.sdk.passing import TAIL, Ending
 from gptcache_magics.store.protocol import Usage

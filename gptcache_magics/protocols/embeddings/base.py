@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from gptcache_magics.protocols.base import Json, NotRead, count
+from gptcache_magics.protocols.base import Json, NotRead
+from gptcache_magics.protocols.json_values import count
 
 __all__ = ["EmbeddingAPI", "Inputs", "listed", "numbered"]
 
