@@ -25,8 +25,12 @@ EXTENSION: Final = "gptcache_magics"
 _KINDS: Final[dict[str, type[CacheMiss | BudgetReached]]] = {
     each.__name__: each for each in (CacheMiss, EmbeddingMiss, BudgetReached)
 }
-_SAID: Final = re.compile(rf"\b({'|'.join(_KINDS)}): (.+?)(?:['\"]?[\]}}]+)?$", re.DOTALL)
-"""A refusal within the text of an SDK's error, which may end with the brackets of a body."""
+_SAID: Final = re.compile(
+    rf"\b({'|'.join(_KINDS)}): (.+?)"
+    r"(?:['\"], ?['\"](?:code|gptcache|id|status|type)['\"]: .+|['\"]?[\]}]+)?$",
+    re.DOTALL,
+)
+"""A refusal within the text of an SDK's error, which may end with the other fields and the brackets of a body."""
 _OURS: Final = re.compile(r"mode replay (does not call a model|serves recorded answers only)|the call was not sent")
 """Words of every sentence of a refusal: other libraries may have exceptions of these names."""
 _RESPONSES: Final = ("response", "raw_response")

@@ -14,11 +14,14 @@ from gptcache_magics.lookup.refusal import EXTENSION
 from gptcache_magics.protocols.base import Protocol
 from gptcache_magics.sdk.answers import Answer
 from gptcache_magics.sdk.request import Asked
+from gptcache_magics.text.word_diff import shown
 
 __all__ = ["HIT", "REFUSED", "Place", "hit", "made", "refusal"]
 
 HIT: Final = "x-gptcache"
 """Header of a hit; its value is the id of the entry."""
+FIELDS: Final = "gptcache"
+"""Field of the body of a refusal."""
 REFUSED: Final = 424
 """Status of a refusal: SDKs raise at once for it, and do not try again."""
 NO_RETRY: Final = {"x-should-retry": "false"}
@@ -49,10 +52,16 @@ def hit(place: Place, asked: Asked, answer: Answer) -> Any:
 
 
 def refusal(place: Place, protocol: Protocol, error: CacheMiss | BudgetReached) -> Any:
-    """Return a refusal as an error of the provider: the library raises its own exception with our sentence."""
+    """Return a refusal as an error of the provider: the library raises its own exception with our sentence.
+
+    The fields of ``error`` stand beside the sentence. Texts are short there and hide keys: a library's exception
+    prints the whole body.
+    """
     name = type(error).__name__
-    content = orjson.dumps(protocol.error(name, f"{name}: {error}", REFUSED))
-    response = made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, content)
+    body = protocol.error(name, f"{name}: {error}", REFUSED)
+    said = body["error"] if isinstance(body.get("error"), dict) else body
+    said[FIELDS] = {field: shown(value) if isinstance(value, str) else value for field, value in vars(error).items()}
+    response = made(place, REFUSED, {"content-type": "application/json", **NO_RETRY}, orjson.dumps(body))
     response.extensions[EXTENSION] = error
     return response
 

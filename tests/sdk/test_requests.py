@@ -14,6 +14,7 @@ import openai
 import pytest
 
 import gptcache_magics as gm
+from gptcache_magics.lookup.refusal import refusal_in
 from gptcache_magics.sdk.responses import HIT
 from tests.sdk.ask import ask
 from tests.support.provider_server import KEY, ProviderServer
@@ -226,6 +227,32 @@ def test_in_replay_nothing_is_sent_and_the_sdk_says_our_sentence(
         with pytest.raises(anthropic.APIStatusError, match=r"CacheMiss: nothing is recorded for “another question”"):
             claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=messages, stream=streams)
     assert server.calls == 1
+
+
+def test_the_body_of_a_refusal_has_its_fields_without_keys(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    ask(client, "How tall is Etna?")
+    (stored,) = gm.entries().index
+    question = f"How tall is Etna, {KEY}?"
+    with gm.using(mode="replay"), pytest.raises(openai.APIStatusError) as missed:
+        ask(client, question)
+    body: Any = missed.value.body
+    assert body["gptcache"] == {
+        "prompt": question.replace(KEY, "***"),
+        "model": "gpt-4o-mini",
+        "closest": stored,
+        "reason": "asked for the first time",
+    }
+    gm.on(budget="0.0000001usd")
+    with pytest.raises(anthropic.APIStatusError) as spent:
+        claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])
+    body = spent.value.body
+    fields = body["error"]["gptcache"]
+    assert (fields["prompt"], fields["model"], fields["limit"]) == ("Hi", "claude-haiku-4-5", 1e-7)
+    assert fields["spent"] > fields["limit"]
+    for error in (missed.value, spent.value):
+        assert KEY not in f"{error} {error.body}"
+        told = refusal_in(type(error)(str(error), response=httpx2.Response(424, request=error.request), body=None))
+        assert str(told) == str(refusal_in(error)), "from the text, too"
 
 
 def test_a_refusal_is_not_tried_again(server: ProviderServer) -> None:
