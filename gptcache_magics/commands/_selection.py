@@ -57,6 +57,8 @@ __all__ = [
 ]
 
 LAST: Final = "last"
+SHOWN: Final = 10
+"""Most numbers of cells that a sentence names."""
 SUGGESTED: Final = 50
 """Number of the newest ids that are completed."""
 TO_CHANGE: Final = 4
@@ -203,8 +205,10 @@ def selected(
     Raises
     ------
     CommandError
-        If an id, the model or the cell is unknown, or a time cannot be read.
+        If an id, the model, the tag or the cell is unknown, or a time cannot be read.
     """
+    if tag is not None and not everywhere:  # what is gone already is no error
+        _check_tag(source.store, tag)
     if grep is not None and not isinstance(grep, str | re.Pattern):
         raise CommandError(f"grep is a regular expression, such as 'capital of'. Got {repr(grep)[:40]}.")
     now = time.time()
@@ -222,6 +226,16 @@ def selected(
         expired_at=now if expired else None,
         pinned=pinned,
     )
+
+
+def _check_tag(store: Store, tag: str) -> None:
+    """Raise ``CommandError`` if no entry has a tag."""
+    if store.entries(Selection(tag=tag), limit=1):
+        return
+    newest = store.entries(Selection(), limit=TAGGED)
+    known = sorted({word for entry in newest for word in entry.tags.split()})
+    hint = f"Tags: {', '.join(known)}." if known else "Tag some: %gptcache tag lesson-1 a41f"
+    raise CommandError(f"No entry has the tag '{tag}'.{nearest(str(tag), known)} {hint}")
 
 
 def configurations_of(store: Store, model: str | None, *, everywhere: bool = False) -> list[str] | None:
@@ -292,8 +306,11 @@ def _named_key(store: Store, beginning: str, least: int) -> str:
     if not isinstance(beginning, str):
         raise CommandError(f"An id is a text, such as 'a41f'. Got {repr(beginning)[:40]}. All ids: %gptcache entries")
     keys = [each.key for each in store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)]
+    number = whole_number(beginning.lstrip("#"))
+    of_lookup = "" if number is None or len(beginning.lstrip("#")) >= TO_CHANGE else f"%gptcache why {number}"
     if not keys:
-        raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries")
+        meant = f" The lookup with that number: {of_lookup}" if of_lookup else ""
+        raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries{meant and f'.{meant}'}")
     if len(keys) > 1:
         fitting = ", ".join(sorted(key[: len(beginning) + 2] for key in keys[:5]))
         more = " and more" if len(keys) > 5 else ""
@@ -304,29 +321,43 @@ def _named_key(store: Store, beginning: str, least: int) -> str:
             f"Type at least {least} digits of the id of an entry to change: '{beginning}' stands for {keys[0][:8]} "
             "only by chance."
         )
+    if of_lookup:
+        raise CommandError(
+            f"'{beginning}' may be the number of a lookup, or the beginning of an id. "
+            f"The lookup: {of_lookup}. The entry: %gptcache show {keys[0][:8]}"
+        )
     return keys[0]
 
 
-def cell_number(source: Source, cell: int | str | None) -> int | None:
+def cell_number(source: Source, cell: int | str | None, since: str | None = None) -> int | None:
     """Return the number beside a cell; ``last`` is the cell of this run that made the newest lookup.
+
+    Parameters
+    ----------
+    since
+        The period that is asked for. Only in the default one must the cell have made a lookup.
 
     Raises
     ------
     CommandError
-        If ``cell`` is not such a number, or no cell of this run made a lookup.
+        If ``cell`` is not such a number, or the cell made no lookup in this run.
     """
     if cell is None:
         return None
-    if cell == LAST:
-        numbers = (count for _, _, count in _lookups(source) if count is not None)
-        newest = next(numbers, None)
-        if newest is None:
-            of = "of this run" if source.ledger is not None else "in this store"
-            raise CommandError(f"No cell {of} asked the cache yet. All lookups: %gptcache lookups --since all")
-        return newest
-    if not isinstance(cell, int) or cell < 1:
-        raise CommandError(f"cell is the number beside a cell, such as 12, or {LAST!r}. Got {cell!r}.")
-    return cell
+    if cell != LAST and (not isinstance(cell, int) or cell < 1):
+        raise CommandError(f"cell takes the number beside a cell, such as 12, or {LAST!r}. Got {cell!r}.")
+    if cell != LAST and since is not None:
+        return int(cell)
+    numbers = [*dict.fromkeys(count for _, _, count in _lookups(source) if count is not None)]
+    if cell in numbers:
+        return int(cell)
+    if cell == LAST and numbers:
+        return numbers[0]
+    of, every = "of this run" if source.ledger is not None else "in this store", "%gptcache lookups --since all"
+    if not numbers:
+        raise CommandError(f"No cell {of} asked the cache yet. All lookups: {every}")
+    cells = ", ".join(str(each) for each in numbers[:SHOWN]) + (" …" if len(numbers) > SHOWN else "")
+    raise CommandError(f"Cell {cell} {of} asked the cache nothing. Cells that did: {cells}. All lookups: {every}")
 
 
 def looked_up(source: Source, cell: int | str | None = None) -> list[str]:

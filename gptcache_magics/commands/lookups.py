@@ -51,7 +51,7 @@ def lookups(
         period=source.period(since),
         model=names,
         outcome=outcome,
-        execution_count=cell_number(source, cell),
+        execution_count=cell_number(source, cell, since),
         face=asked_by(source.store, face),
         limit=limit,
     )

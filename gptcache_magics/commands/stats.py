@@ -132,7 +132,7 @@ def stats(
         return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
     chosen: dict[str, Any] = {
         **{"period": source.period(since), "model": names},
-        **{"execution_count": cell_number(source, cell), "face": asked_by(source.store, face)},
+        **{"execution_count": cell_number(source, cell, since), "face": asked_by(source.store, face)},
     }
     if plot:
         from gptcache_magics.tables.chart_data import Series

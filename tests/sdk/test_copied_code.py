@@ -138,6 +138,14 @@ def test_a_call_of_anthropic(claude: anthropic.Anthropic, server: ProviderServer
         else:
             claude.messages.create(**given)
     assert "answer = client.messages.create(" in code[0]
+    assert "anthropic-version" not in code[0], "the SDK sends it"
+
+
+def test_another_version_of_the_api_is_written(claude: anthropic.Anthropic, server: ProviderServer) -> None:
+    older = {"anthropic-version": "2023-01-01"}
+    with a_hit(server) as code:
+        claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=HI, extra_headers=older)
+    assert "2023-01-01" in code[0]
 
 
 def test_a_call_of_ollama(server: ProviderServer) -> None:

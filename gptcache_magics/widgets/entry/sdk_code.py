@@ -8,6 +8,7 @@ makes has the digest of the stored one.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -176,11 +177,17 @@ def _asked(entry: Entry, asked: Configuration, protocol: Protocol) -> _Asked:
         model=asked.model,
         body=shown,
         url=url,
-        headers=fields.get("headers") or {},
+        headers={name: each for name, each in (fields.get("headers") or {}).items() if not _is_default(name, each)},
         query=query,
         variable="" if variable == own.key_variable else variable,
         remarks=remarks,
     )
+
+
+def _is_default(header: str, value: Any) -> bool:
+    """Return whether the SDK that is imported sends this header by itself; an SDK of another version may not."""
+    constants = sys.modules.get("anthropic._constants")
+    return header == "anthropic-version" and value == getattr(constants, "ANTHROPIC_API_VERSION", None)
 
 
 def _plain(sdk: _SDK, found: _Asked) -> tuple[Json, Json]:
