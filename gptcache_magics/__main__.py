@@ -119,7 +119,7 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     several, arguments = parser.parse([word for word in rest if word not in FORMATS])
     if "at" in arguments:
         arguments["at"] = arguments["at"] or _default_store()
-    result = commands.function(name)(*several, **arguments)
+    result = parser.call(several, arguments)
     if name in LOGGED and not given and at.endswith(BUNDLE) and getattr(result, "empty", False):
         return f"{at} is a bundle: it holds answers, and no lookups. Answers: {PROGRAM} entries --at {quote(at)}", 0
     return _shown(result, "".join(given), there), 0 if getattr(result, "ok", True) else 1

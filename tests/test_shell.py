@@ -122,6 +122,16 @@ def test_lines_of_the_user_stay_as_they_are(run: Shell, folder: Path) -> None:
         assert "Type %gptcache stats now" in run(line)[1]
 
 
+def test_a_save_of_nothing_fails(run: Shell, folder: Path) -> None:
+    gm.on(folder / "nothing")
+    gm.off()
+    code, out, err = run("save none.jsonl --at nothing")
+    assert (code, out) == (2, "")
+    assert err == ("Nothing to save: no entry fits. What is there: python -m gptcache_magics entries --at nothing\n")
+    assert not (folder / "none.jsonl").exists()
+    assert run("stats --since x")[2].endswith("Example: python -m gptcache_magics stats --since 1h\n")
+
+
 def test_a_table_without_rows_says_so(run: Shell) -> None:
     assert run("entries --grep nosuch") == (0, "No rows.\n", "")
     assert run("entries --grep nosuch --json") == (0, "[]\n", "")

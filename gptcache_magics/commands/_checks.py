@@ -189,7 +189,9 @@ def models(live: Sequence[Any], cache: GPTCache | None) -> Check:
     calls = sum(each.reason == Reason(Kind.CACHE_FALSE) for each in recent)
     findings += [f"{counted(calls, 'call')} of this run with cache=False"] * bool(calls)
     hint = "Their calls are paid for each time: leave cache= out" if findings else ""
-    return Check("models", not findings, ", ".join(findings) or f"{len(live)} in use, none bypasses the cache", hint)
+    used = f"{counted(len(live), 'model')} of LangChain's in use" if live else "none of LangChain's is in use"
+    well = f"{used}, none of which bypasses the cache" if live else used
+    return Check("models", not findings, ", ".join(findings) or well, hint)
 
 
 def replaced(cache: GPTCache, installed: object) -> Check:

@@ -33,6 +33,10 @@ SWITCH: Final[Mapping[str, bool]] = {
 """The words that may follow an option that is on, off or left as it is; without any of them the option is on."""
 BRACED: Final = re.compile(r"\{(\w+)\}|\$(\w+)")
 """Finds the name of a variable in braces or after a dollar sign."""
+ABOUT: Final = re.compile(r"(?:\w+: )?(--[a-z-]+) takes ")
+"""Finds the option at the beginning of an error about its value."""
+SUCH_AS: Final = re.compile(r"\bsuch as ([\w.*]+)")
+"""Finds an example of a value in the help of an option."""
 NAMED: Final = re.compile(r"\{|\$[^\W\d]")
 """Finds a text that may name a variable; a dollar sign before a digit is money."""
 NEGATIVE: Final = re.compile(r"-[\d.$]")
@@ -130,7 +134,8 @@ class Declared:
         return self.values or self.declaration.suggest()
 
     @property
-    def _counts(self) -> bool:
+    def counts(self) -> bool:
+        """Whether the value is a number of things."""
         return int in self.types and str not in self.types
 
     def check(self, value: Any, command: str) -> None:
@@ -140,7 +145,7 @@ class Declared:
         name = command if self.name == "name" else self.name  # as in gm.mode("replay")
         if self.values:
             check_choice(name, value, self.values)
-        if self._counts:
+        if self.counts:
             check_number(name, value)
 
     def reader(self, command: str) -> Callable[[str], Any]:
@@ -151,7 +156,7 @@ class Declared:
             if self.values and text not in self.values:
                 hint = nearest(text, self.values)
                 raise argparse.ArgumentTypeError(f"{name} takes {', '.join(self.values)}. Got '{text}'.{hint}")
-            if not self._counts:
+            if not self.counts:
                 return text
             number = whole_number(text)
             if not number:
@@ -228,7 +233,7 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             allow_abbrev=False,
         )
-        self.example = example
+        self.example, self._function = example, function
         self.declared = declared(function)
         self._line: list[str] = []
         self._variables: Mapping[str, Any] | None = None
@@ -308,6 +313,32 @@ class Parser(argparse.ArgumentParser):
         several = next((each.name for each in self.declared if each.several), "")
         return arguments.pop(several, []), self._with_variables(arguments, variables or {})
 
+    def call(self, several: Iterable[str], arguments: Mapping[str, Any]) -> Any:
+        """Return what the function returns for a parsed line. An error about an option ends with an example of it."""
+        try:
+            return self._function(*several, **arguments)
+        except CommandError as error:
+            about = ABOUT.match(str(error))
+            option = self._option(about[1]) if about is not None else None
+            if option is None or "Example" in str(error) or "%gptcache" in str(error):
+                raise
+            said = str(error).removeprefix(f"{self._name}: ")
+            raise CommandError(f"{self._name}: {said} Example: {self._example(option)}") from error
+
+    def _option(self, name: str) -> Declared | None:
+        return next((each for each in self.declared if name in each.names), None)
+
+    def _example(self, option: Declared | None) -> str:
+        """Return a line that gives an option a value that it takes; without one, the example of the command."""
+        if option is None or option.names[0] in self.example.split():
+            return self.example
+        line = self.prog if self.example.startswith(("df =", f"{self.prog} -")) else self.example
+        if option.flag:
+            return f"{line} {option.names[-1]}"
+        such = SUCH_AS.search(option.declaration.help)
+        value = "10" if option.counts else such[1] if such else next(iter(option.suggestions), "")
+        return f"{line} {option.names[0]} {value}" if value else self.example
+
     def _joined(self, line: Iterable[str]) -> Iterator[str]:
         """Yield the words of a line, an option and its value as one word where ``argparse`` would not see the value.
 
@@ -342,10 +373,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise ``CommandError`` with argparse's message, without its prefix."""
-        problem = message
+        problem, about = message, None
         if message.startswith("argument "):
             option, problem = message.removeprefix("argument ").split(": ", 1)
-            problem = f"{option.split('/')[-1]} needs a value" if problem.startswith("expected") else problem
+            option = option.split("/")[-1]
+            about = self._option(option)
+            problem = f"{option} needs a value" if problem.startswith("expected") else problem
+            problem = problem.replace("ignored explicit argument", f"{option} takes no value. Got")
         problem = problem.replace("the following arguments are required", "missing")
         if problem.startswith("unrecognized arguments"):
             problem = problem.replace("unrecognized arguments", "too many words")
@@ -354,7 +388,7 @@ class Parser(argparse.ArgumentParser):
             elif not all(action.option_strings for action in self._actions):
                 problem += ". Put quotes around a name with spaces."
         problem = problem if problem.startswith(f"{self._name} ") else f"{self._name}: {problem}"
-        raise CommandError(f"{problem if problem[-1:] in '.?' else problem + '.'} Example: {self.example}")
+        raise CommandError(f"{problem if problem[-1:] in '.?' else problem + '.'} Example: {self._example(about)}")
 
     @property
     def _name(self) -> str:

@@ -60,9 +60,10 @@ def load(
 
     if keep and replace:
         raise CommandError("load: --keep or --replace. Give one of them.")
-    store = controller.source().store
     cache = controller.cache
-    assert cache is not None
+    if cache is None:
+        raise CommandError(f"load: the cache is off, and load adds to the one that is on: %gptcache on, then {EXAMPLE}")
+    store = controller.source().store
     if init is not None or model is not None:
         return _of_stock(cache, path, init, model, replace=replace)
     if path is None:

@@ -10,6 +10,7 @@ from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.lookup.options import (
+    MATCHING,
     NONE,
     VARIABLE,
     State,
@@ -239,6 +240,7 @@ def on(
             controller.set_mode(mode)
         again = " again" if kept is cache and before is not cache else ""
         message += _set(given.typed, init, assumed, configured(cache.settings))
+        message += _kept(state, given.typed)
         aside = "" if kept is cache else _aside()
         over = "" if given.max_size is None else _over(cache.store, given.max_size)
         return f"Cache on{again}: {controller.described()}.{message}{controller.placed}{aside}{over}"
@@ -279,6 +281,12 @@ def _set(
     ]
     said_of = {"Set": words, "From the environment": found, "From %config": config}
     return "".join(f" {source}: {', '.join(options)}." for source, options in said_of.items() if options)
+
+
+def _kept(before: State, given: Mapping[str, str]) -> str:
+    """Return the options that an earlier ``on`` set and this one has not, in the words in which they were typed."""
+    kept = [f"{name} {words}".strip() for name, words in before.options.typed if name not in {*given, *MATCHING}]
+    return f" As before: {', '.join(kept)}." if kept else ""
 
 
 def _over(store: Store, limit: int) -> str:

@@ -117,7 +117,8 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
     if not number and not there:
         return "Nothing to remove."
     removed, sentence = editing.remove(source.store, selection)
-    return f"{sentence} Bring them back: %gptcache undo" if removed else sentence
+    back = "Bring it back" if removed == 1 else "Bring them back"
+    return f"{sentence} {back}: %gptcache undo" if removed else sentence
 
 
 def _there(team: WithTeam, selection: Selection) -> Sequence[str]:

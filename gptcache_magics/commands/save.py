@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from gptcache_magics.commands._selection import At, Cell, Model, Space, Tag, loo
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
+from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.text.amounts import byte_size, counted
 
 COMPRESSED: Final = (".bz2", ".gz", ".xz", ".zip", ".zst")
@@ -73,7 +75,10 @@ def save(
         damage.append(f"{texts} left out.")
     if not saved.entries and not saved.embeddings:
         hint = [] if every or damage else ["Save entries of other runs, too: --all"]
-        return " ".join(["Nothing to save: no entry fits.", *damage, *hint])
+        told = " ".join(["Nothing to save: no entry fits.", *damage, *hint])
+        if at is not None:  # a build goes on with the file
+            raise CommandError(f"{told} What is there: %gptcache entries --at {shlex.quote(without_password(str(at)))}")
+        return told
     number = counted(saved.entries, "entry")
     if embeddings:
         number += f" and {counted(saved.embeddings, 'embedding')}"

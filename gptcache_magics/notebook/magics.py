@@ -123,8 +123,8 @@ class GPTCacheMagics(Magics):
             raise CommandError(commands.unknown(name))
         if "--help" in rest or "-h" in rest:
             return commands.function("help")(name)
-        several, arguments = commands.parser(name).parse(rest, variables)
-        return commands.function(name)(*several, **arguments)
+        parser = commands.parser(name)
+        return parser.call(*parser.parse(rest, variables))
 
     @validate("ignore")
     def _valid_rules(self, proposal: Any) -> str:

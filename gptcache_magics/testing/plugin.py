@@ -6,9 +6,10 @@ test that replays or records.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,14 +39,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gptcache", "recorded answers of models (gptcache-magics)")
     group.addoption(
         "--gptcache",
-        choices=MODES,
+        type=_reader("--gptcache", MODES),
+        metavar="|".join(MODES),
         dest="gptcache_mode",
         help="for every test: replay recorded answers and call no model; update: ask what is not recorded, drop what "
         "is not used; off: leave the tests alone. Without it, tests with the marker or the fixture gptcache replay.",
     )
     group.addoption(
         "--gptcache-unused",
-        choices=UNUSED,
+        type=_reader("--gptcache-unused", UNUSED),
+        metavar="|".join(UNUSED),
         dest="gptcache_unused",
         help="what to do with recordings that no test used: name them (default), or error: fail the run, too",
     )
@@ -55,6 +58,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "gptcache_recordings", "name of the folder of recordings beside each test module", default="recordings"
     )
     parser.addini("gptcache_max_age", "age at which a recording makes its test fail, such as 90d", default="")
+
+
+def _reader(option: str, allowed: Sequence[str]) -> Callable[[str], str]:
+    """Return a converter of the value of an option, which refuses other words with a sentence."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise argparse.ArgumentTypeError(
+                f"takes {', '.join(allowed)}. Got '{text}'. Example: pytest {option}={allowed[0]}"
+            )
+        return text
+
+    return read
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,7 +88,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _ini(config: pytest.Config, name: str, allowed: Sequence[str]) -> str:
     value = str(config.getini(name))
     if value and value not in allowed:
-        raise pytest.UsageError(f"{name} in the configuration of pytest is {', '.join(allowed)}. Got '{value}'.")
+        raise pytest.UsageError(
+            f"{name} in the configuration of pytest takes {', '.join(allowed)}. Got '{value}'. "
+            f"Example: {name} = {allowed[0]}"
+        )
     return value
 
 

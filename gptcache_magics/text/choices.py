@@ -18,21 +18,21 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Raise ``CommandError`` unless the value is one of the choices."""
     if value not in (choices := tuple(choices)):
         hint = nearest(str(value), choices)
-        raise CommandError(f"{name} is one of {', '.join(choices)}. Got {value!r}.{hint}")
+        raise CommandError(f"{name} takes {', '.join(choices)}. Got {value!r}.{hint}")
 
 
 def check_flag(name: str, value: Any) -> None:
     """Raise ``CommandError`` unless the value is True or False: the text ``no`` would count as true."""
     if not isinstance(value, bool):
-        raise CommandError(f"{name} is True or False. Got {value!r}.")
+        raise CommandError(f"{name} takes True or False. Got {value!r}.")
 
 
 def check_number(name: str, value: Any) -> None:
     """Raise ``CommandError`` unless the value is a whole number above 0."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise CommandError(f"{name} is a whole number above 0. Got {value!r}.")
+        raise CommandError(f"{name} takes a whole number above 0. Got {value!r}.")
     if value > LARGEST:
-        raise CommandError(f"{name} is at most {LARGEST:,}. Got a number above that. Type a smaller {name}.")
+        raise CommandError(f"{name} takes at most {LARGEST:,}. Got a number above that. Type a smaller {name}.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

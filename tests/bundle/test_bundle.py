@@ -152,7 +152,6 @@ def test_a_run_is_saved_with_what_it_stored_and_what_it_hit(used: Typist, path: 
         ("-m large-model", "Saved 1 entry to lesson.jsonl (", {"What is the capital of Peru?"}),
         ("--tag lesson-1", "Saved 1 entry to lesson.jsonl (", {"How tall is Etna?"}),
         ("--tag lesson-1 -m large-model", "Nothing to save: no entry fits.", set()),
-        ("--all --tag nosuch", "Nothing to save: no entry fits.", set()),
         ("--at .gptcache", "Saved 3 entries to lesson.jsonl (", ...),
         ("--at .gptcache --model small-model", "Saved 2 entries to lesson.jsonl (", ...),
     ],
@@ -165,6 +164,7 @@ def test_options_say_which_entries_are_saved(
     assert used.told(f"save lesson.jsonl {options}").startswith(told)
     assert path.exists() == (expected != set())
     assert expected in (..., set()) or questions(path) == expected
+    assert "No entry has the tag 'nosuch'" in used.refused("save other.jsonl --all --tag nosuch")
 
 
 def test_a_cell_is_saved_by_its_number_or_as_the_last(magic: Typist, path: Path) -> None:
@@ -177,10 +177,7 @@ def test_a_cell_is_saved_by_its_number_or_as_the_last(magic: Typist, path: Path)
     for cell, expected in ((first, {"one", "two"}), ("last", {"two", "three"})):
         assert magic.told(f"save lesson.jsonl --cell {cell}").startswith("Saved 2 entries")
         assert questions(path) == expected
-    assert (
-        magic.told("save other.jsonl --cell 99")
-        == "Nothing to save: no entry fits. Save entries of other runs, too: --all"
-    )
+    assert magic.refused("save other.jsonl --cell 99").startswith("Cell 99 of this run asked the cache nothing.")
     assert not path.with_name("other.jsonl").exists()
     assert gm.save("lesson.jsonl", cell=first).startswith("Saved 2 entries")
     assert cell_number(controller.source(), "last") == first + 1

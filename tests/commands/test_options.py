@@ -45,7 +45,7 @@ def test_on_confirms_what_was_typed_and_status_repeats_it(magic: Typist, line: s
     assert f" Set: {', '.join(words)}." in magic.told(line)
     for each in words:
         assert each in magic().mode
-    magic.told("on")
+    assert f" As before: {', '.join(words)}." in magic.told("on")
     for each in words:
         assert each in magic().mode, "a later on keeps it"
     magic.told("off")
@@ -71,7 +71,7 @@ def test_an_option_that_is_taken_back_is_not_repeated(magic: Typist) -> None:
     assert " Set: ttl none, budget none." in magic.told("on --ttl none --budget none")
     assert magic().mode == "auto, max-size 500MB"
     magic.told("on --keep-cut-off")
-    assert gm.on(keep_cut_off=False).endswith(" Set: keep-cut-off no.")
+    assert gm.on(keep_cut_off=False).endswith(" Set: keep-cut-off no. As before: max-size 500MB.")
     assert magic().mode == "auto, max-size 500MB"
 
 
@@ -111,11 +111,11 @@ def test_a_line_takes_keep_cut_off_back(magic: Typist, no: str) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("on --ttl -1d", "--ttl takes a time such as 12h or 7d. Got '-1d'."),
-        ("on --max-size -5MB", "--max-size takes a size such as 500MB or 2GB. Got '-5MB'."),
-        ("on --budget -2usd", "--budget takes US dollars such as 2usd or 0.50usd. Got '-2usd'."),
-        ("on --budget -$2", "--budget takes US dollars such as 2usd or 0.50usd. Got '-$2'."),
-        ("remove --older -30d", "--older takes a time such as 30d. Got '-30d'."),
+        ("on --ttl -1d", "on: --ttl takes a time such as 12h or 7d. Got '-1d'."),
+        ("on --max-size -5MB", "on: --max-size takes a size such as 500MB or 2GB. Got '-5MB'."),
+        ("on --budget -2usd", "on: --budget takes US dollars such as 2usd or 0.50usd. Got '-2usd'."),
+        ("on --budget -$2", "on: --budget takes US dollars such as 2usd or 0.50usd. Got '-$2'."),
+        ("remove --older -30d", "remove: --older takes a time such as 30d. Got '-30d'."),
         ("lookups -n -5x", "lookups: -n takes a whole number above 0. Got '-5x'."),
         ("on -1d", "on: no option '-1d'."),
     ],
@@ -232,10 +232,10 @@ def test_typed_goes_before_config_and_config_before_the_environment(
         (
             "MODE",
             "reply",
-            "GPTCACHE_MAGICS_MODE is one of auto, replay, refresh, readonly, bypass. Got 'reply'.",
+            "GPTCACHE_MAGICS_MODE takes auto, replay, refresh, readonly, bypass. Got 'reply'.",
         ),
         ("MODE", "Replay", "Did you mean 'replay'"),
-        ("MATCH", "meaning", "GPTCACHE_MAGICS_MATCH is one of exact, semantic. Got 'meaning'."),
+        ("MATCH", "meaning", "GPTCACHE_MAGICS_MATCH takes exact, semantic. Got 'meaning'."),
     ],
 )
 def test_a_wrong_value_is_one_sentence_and_nothing_is_on(

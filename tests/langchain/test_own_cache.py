@@ -102,11 +102,11 @@ def test_a_bundle_is_replayed(made: Made) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "mode": ({"mode": "reply"}, "mode is one of auto, replay, refresh, readonly, bypass. Got 'reply'. Did you mean"),
-    "match": ({"match": "meaning"}, "match is one of exact, semantic. Got 'meaning'."),
+    "mode": ({"mode": "reply"}, "mode takes auto, replay, refresh, readonly, bypass. Got 'reply'. Did you mean"),
+    "match": ({"match": "meaning"}, "match takes exact, semantic. Got 'meaning'."),
     "ttl": ({"ttl": "soon"}, "GPTCache: ttl takes a time such as 12h or 7d. Got 'soon'."),
     "max_size": ({"max_size": "much"}, "GPTCache: max_size takes a size such as 500MB or 2GB. Got 'much'."),
-    "samples": ({"samples": 0}, "samples is a whole number above 0. Got 0."),
+    "samples": ({"samples": 0}, "samples takes a whole number above 0. Got 0."),
     "ttl of nothing": ({"ttl": "0h"}, "GPTCache: ttl is above 0, or none. Got 0."),
     "max_size of nothing": ({"max_size": "0MB"}, "GPTCache: max_size is above 0, or none. Got 0."),
     "ignore": ({"ignore": "uuid"}, "GPTCache: ignore takes id, date, time, address and order, with commas, or none."),
@@ -114,12 +114,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "ignore with none": ({"ignore": "id,none"}, "GPTCache: ignore takes rules or none. Got none and id."),
     "ignore with a number": ({"ignore": ["id", 3]}, "Got 3."),
     "template": ({"match": "semantic", "template": "no gap"}, "GPTCache: template needs a text with a {gap}"),
-    "keep_cut_off as text": ({"keep_cut_off": "no"}, "keep_cut_off is True or False. Got 'no'."),
-    "mark_hits as text": ({"mark_hits": "no"}, "mark_hits is True or False. Got 'no'."),
-    "any_temperature as text": ({"match": "semantic", "any_temperature": "no"}, "any_temperature is True or False."),
-    "samples as a flag": ({"samples": True}, "samples is a whole number above 0. Got True."),
+    "keep_cut_off as text": ({"keep_cut_off": "no"}, "keep_cut_off takes True or False. Got 'no'."),
+    "mark_hits as text": ({"mark_hits": "no"}, "mark_hits takes True or False. Got 'no'."),
+    "any_temperature as text": ({"match": "semantic", "any_temperature": "no"}, "any_temperature takes True or False."),
+    "samples as a flag": ({"samples": True}, "samples takes a whole number above 0. Got True."),
     "wrapped": ({"wrapped": "sqlite"}, "GPTCache: wrapped is another LangChain cache. Got 'sqlite'."),
-    "samples as text": ({"samples": "3"}, "samples is a whole number above 0. Got '3'."),
+    "samples as text": ({"samples": "3"}, "samples takes a whole number above 0. Got '3'."),
     "budget": ({"budget": "2eur"}, "GPTCache: budget takes US dollars such as 2usd or 0.50usd. Got '2eur'."),
     "threshold": ({"match": "semantic", "threshold": 92}, "GPTCache: threshold is strict, balanced, loose or a cosine"),
     "threshold alone": (
@@ -231,7 +231,7 @@ def test_stats_are_those_of_this_cache(made: Made) -> None:
     one.ledger.start_run()
     assert len(one.stats()) == 0
     assert one.stats(since="all")["hits"].tolist() == [1]
-    with pytest.raises(CommandError, match=r"by is one of model, .*Got 'modal'\. Did you mean 'model'"):
+    with pytest.raises(CommandError, match=r"by takes model, .*Got 'modal'\. Did you mean 'model'"):
         one.stats("modal")  # type: ignore[arg-type]
 
 

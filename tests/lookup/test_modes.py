@@ -114,7 +114,7 @@ def test_on_again_changes_what_is_given_and_keeps_everything_else(server: Provid
     gm.on(ttl="1h")
     line = gm.on(mode="readonly")
 
-    assert line.endswith("store, 1 entry, mode readonly.")
+    assert line.endswith("store, 1 entry, mode readonly. As before: ttl 1h.")
     assert gm.current().settings.options.ttl == 3600
     gm.on(ttl="none")
     assert gm.current().settings.options.ttl is None
@@ -193,10 +193,10 @@ def test_tags_of_blocks_within_each_other_add_up(server: ProviderServer) -> None
     [
         (
             {"mode": "reply"},
-            "mode is one of auto, replay, refresh, readonly, bypass. Got 'reply'. Did you mean 'replay' or 'readonly'?",
+            "mode takes auto, replay, refresh, readonly, bypass. Got 'reply'. Did you mean 'replay' or 'readonly'?",
         ),
         ({"tag": "two words"}, "A tag is one word, such as lesson-1. Got 'two words'."),
-        ({"samples": 0}, "samples is a whole number above 0. Got 0."),
+        ({"samples": 0}, "samples takes a whole number above 0. Got 0."),
     ],
 )
 def test_a_block_of_nonsense_is_refused_before_it_begins(wrong: dict[str, Any], told: str) -> None:

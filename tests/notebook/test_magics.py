@@ -350,8 +350,8 @@ WRONG_VALUES: dict[str, tuple[Callable[[], object], str]] = {
     "why": (lambda: gm.why(HUGE), f"No lookup has the number {HUGE}."),
     "why, thousands of digits": (lambda: gm.why("9" * 5_000), "No lookup has the number 9"),
     "label": (lambda: gm.label(HUGE, "wrong"), f"No lookup has the number {HUGE}."),
-    "entries": (lambda: gm.entries(limit=HUGE), "limit is at most 1,000,000,000,000."),
-    "lookups": (lambda: gm.lookups(limit=HUGE), "limit is at most 1,000,000,000,000."),
+    "entries": (lambda: gm.entries(limit=HUGE), "limit takes at most 1,000,000,000,000."),
+    "lookups": (lambda: gm.lookups(limit=HUGE), "limit takes at most 1,000,000,000,000."),
     "pin": (lambda: gm.pin(5), "An id is a text, such as 'a41f'. Got 5."),
     "pin in a list": (lambda: gm.pin([5]), "An id is a text, such as 'a41f'. Got 5."),
     "pin nothing": (lambda: gm.pin([]), "Name entries by their ids"),
@@ -398,7 +398,7 @@ def test_entries_are_pinned_and_tagged_and_freed_of_it(used: Typist) -> None:
     assert used.told(f"tag draft {etna}") == "1 entry tagged draft."
     assert used("entries")["tags"][[etna, peru]].tolist() == ["lesson-1 draft", "lesson-1"]
     assert asked(used("entries --tag draft")) == ["How tall is Etna?"]
-    assert len(used("entries --tag lesson")) == 0
+    assert "Did you mean 'lesson-1'? Tags: draft, lesson-1." in used.refused("entries --tag lesson")
     assert used.told(f"tag --clear {etna}") == "1 entry without tags now."
     assert used("entries --tag lesson-1").index.tolist() == [peru]
     assert "pinned" in repr(used(f"show {etna}"))
@@ -432,7 +432,8 @@ def test_remove_takes_what_fits_every_condition_and_undo_brings_it_back(
     assert asked(used("entries")) == left
     assert asked(listed) == [question for question in asked(before) if question not in left]
     number = f"{len(listed)} {'entry' if len(listed) == 1 else 'entries'}"
-    assert re.fullmatch(rf"{number} removed, \d+ B\. Bring them back: %gptcache undo", said)
+    assert re.fullmatch(rf"{number} removed, \d+ B\. Bring (it|them) back: %gptcache undo", said)
+    assert ("Bring it back" in said) == (len(listed) == 1)
     assert used.told("undo") == f"{number} came back."
     pd.testing.assert_frame_equal(used("entries"), before)
     assert used.told("undo") == "Nothing to bring back."
@@ -626,7 +627,7 @@ def test_a_wrong_line_is_answered_with_one_sentence(magic: Typist, tmp_path: Pat
 
 MODELS = "Models: large-model, small-model."
 BY = "model, configuration, face, cell, notebook, day, cause, author, total"
-SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
+SINCE = "--since takes run, today, all, or a time such as 1h or 7d. Got"
 
 
 @pytest.mark.parametrize(
@@ -640,12 +641,22 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ("stats --by", "stats: --by needs a value. Example: …"),
         ("lookups -n", "lookups: --limit needs a value. Example: …"),
         ("stats cell", "stats: too many words: cell. Example: …"),
-        ("stats --since yesterday", f"{SINCE} Got 'yesterday'."),
-        ("stats --since 1x", f"{SINCE} Got '1x'."),
-        ("stats --since ²h", f"{SINCE} Got '²h'."),
-        ("lookups --since 99999999999d", f"{SINCE} Got '99999999999d'."),
-        ("remove --older soon", "--older takes a time such as 30d. Got 'soon'."),
-        ("remove --unused 99999999999d", "--unused takes a time such as 90d. Got '99999999999d'."),
+        ("stats --since yesterday", f"stats: {SINCE} 'yesterday'. Example: %gptcache stats --since 1h"),
+        ("stats --since 1x", f"stats: {SINCE} '1x'. Example: %gptcache stats --since 1h"),
+        ("stats --since ²h", f"stats: {SINCE} '²h'. Example: %gptcache stats --since 1h"),
+        ("lookups --since 99999999999d", f"lookups: {SINCE} '99999999999d'. Example: %gptcache lookups --since 1h"),
+        ("remove --older soon", "remove: --older takes a time such as 30d. Got 'soon'. Example: …"),
+        ("remove --unused 99999999999d", "remove: --unused takes a time such as 90d. Got '99999999999d'. Example: …"),
+        ("on --ttl 7", "on: --ttl takes a time such as 12h or 7d. Got '7'. Example: %gptcache on --ttl 12h"),
+        ("on --budget abc", "on: --budget takes US dollars …. Got 'abc'. Example: %gptcache on --budget 2usd"),
+        ("on --only x", "on: --only takes langchain, none. Got 'x'. Example: %gptcache on --only langchain"),
+        ("on --ignore x", "on: --ignore takes id, …. Got 'x'. Example: %gptcache on --ignore id"),
+        ("on --embeddings=x", "on: --embeddings takes yes or no. Got 'x'. Example: %gptcache on --embeddings"),
+        ("stats --wide=3", "stats: --wide takes no value. Got '3'. Example: %gptcache stats --wide"),
+        ("load a.jsonl --from x", "load: --from takes …. Example: %gptcache load lesson.jsonl --from bundle"),
+        ("entries --tag leson", "No entry has the tag 'leson'. Tag some: %gptcache tag lesson-1 a41f"),
+        ("save a.jsonl --tag leson", "No entry has the tag 'leson'. Tag some: %gptcache tag lesson-1 a41f"),
+        ("tag lesson 7", "No entry has the id '7'. All …entries. The lookup with that number: %gptcache why 7"),
         ("lookups -n 0", "lookups: -n takes a whole number above 0. Got '0'. Example: …"),
         ("lookups -n -3", "lookups: -n takes a whole number above 0. Got '-3'. Example: …"),
         ("lookups -n ²", "lookups: -n takes a whole number above 0. Got '²'. Example: …"),
@@ -667,8 +678,8 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d."
         ("entries -m nosuch", f"No model 'nosuch' in this store. {MODELS}"),
         ("remove -m nosuch", f"No model 'nosuch' in this store. {MODELS}"),
         ("entries --sort hitz", "entries: no column 'hitz'. Did you mean 'hits'? Columns: …"),
-        ("entries --grep [", "--grep takes a regular expression. Got '[': unterminated character set at position 1."),
-        ("remove --grep (", "--grep takes a regular expression. Got '(': …"),
+        ("entries --grep [", "entries: --grep takes a regular expression. Got '[': …. Example: …"),
+        ("remove --grep (", "remove: --grep takes a regular expression. Got '(': …"),
         ("show", "show: missing: ID. Example: %gptcache show a41f"),
         ("pin", "pin: missing: ID. Example: %gptcache pin a41f"),
         ("unpin", "unpin: missing: ID. Example: %gptcache unpin a41f"),
@@ -725,6 +736,30 @@ def test_an_ambiguous_id_names_the_entries_it_fits(magic: Typist) -> None:
 
     assert [magic.refused(f"{name} {digit}") for name in ("show", "pin", "unpin", "remove")] == [sentence] * 4
     assert len(magic("entries")) == 17
+
+
+def test_a_digit_that_may_be_the_number_of_a_lookup_shows_no_entry(magic: Typist) -> None:
+    magic.told("on :memory:")
+    for number in range(40):
+        ask(f"question {number}")
+    counts = Counter(id[:digits] for id in magic("entries").index for digits in (1, 2, 3))
+    digits = next(digits for digits, times in counts.items() if digits.isdecimal() and digits[0] != "0" and times == 1)
+    (id,) = (id for id in magic("entries").index if id.startswith(digits))
+
+    assert magic.refused(f"show {digits}") == (
+        f"'{digits}' may be the number of a lookup, or the beginning of an id. "
+        f"The lookup: %gptcache why {digits}. The entry: %gptcache show {id}"
+    )
+
+
+def test_a_tag_in_the_place_of_an_id_is_told_apart(used: Typist) -> None:
+    first, second, _ = used("entries").index
+    assert used.refused(f"tag {first} lesson") == (
+        f"tag: '{first}' is the id of an entry, and the tag comes first. Example: %gptcache tag lesson {first}"
+    )
+    assert "the tag comes first" in used.refused(f"tag {first} {second}")
+    used.told(f"tag lesson {first}")
+    assert used.refused("entries --tag leson") == "No entry has the tag 'leson'. Did you mean 'lesson'? Tags: lesson."
 
 
 def made_database(folder: Path, version: int, owner: int) -> Path:
@@ -1189,7 +1224,11 @@ def test_a_lookup_belongs_to_the_cell_with_its_number_beside_it(magic: Typist) -
     count = numbers["ask('How tall is Etna?')"]
     assert magic(f"lookups --cell {count}")["question"].tolist() == ["How tall is Etna?"]
     assert f"[{count}] ask('How tall is Etna?')" in magic("stats --by cell").index
-    assert len(magic("lookups --cell 99")) == 0
+    for line in ("lookups", "entries", "stats", "save x.jsonl"):
+        told = magic.refused(f"{line} --cell 99")
+        assert told.startswith("Cell 99 of this run asked the cache nothing. Cells that did: ")
+        assert str(count) in told
+    assert len(magic("lookups --cell 99 --since all")) == 0
 
 
 def test_one_cell_may_load_turn_on_and_ask(

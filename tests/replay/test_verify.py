@@ -449,7 +449,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("gptcache_magics.replay.runner.NEEDED", ("nbclient", "no_such_package"))
     with pytest.raises(MissingDependencyError, match="needs no_such_package: %pip install nbclient ipykernel"):
         gm.verify(notebook(tmp_path, ON))
-    with pytest.raises(CommandError, match="timeout is a whole number above 0"):
+    with pytest.raises(CommandError, match="timeout takes a whole number above 0"):
         gm.verify(tmp_path / "lesson.ipynb", timeout=0)
 
 

@@ -867,7 +867,7 @@ def test_tune_takes_labels_from_a_file(on: Callable[..., SemanticSearch], tmp_pa
         ({}, "no lookup was similar to a stored question yet"),
         ({"target": 99}, "a share of right hits above 0 and below 1"),
         ({"target": "most"}, "Got most"),
-        ({"shadow": "maybe"}, "shadow is one of on, off"),
+        ({"shadow": "maybe"}, "shadow takes on, off"),
     ],
 )
 def test_tune_says_what_it_wants(similar: SemanticSearch, options: dict[str, Any], message: str) -> None:
