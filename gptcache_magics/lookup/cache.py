@@ -46,7 +46,8 @@ class RequestCache:
 
     def __init__(self, store: Store, answers: Answers, ledger: Ledger) -> None:
         self._store, self._answers, self._ledger = store, answers, ledger
-        self._flights = SingleFlight()
+        self.flights = SingleFlight()
+        """The calls under way; whoever asks a model beside lookups shares them."""
         self._team_flights = TeamFlights(store)
 
     def lookup(self, request: Request, codec: AnswerCodec) -> Result:
@@ -56,7 +57,7 @@ class RequestCache:
         before = message_ids.asked(request.identity.key)
         wait, pause = TeamWait(), None
         while True:
-            landings = self._flights.landings
+            landings = self.flights.landings
             looked = self._recall(request, codec, before) or self._search(request, codec, before)
             if isinstance(looked, Hit):
                 return looked if pause is None else self._land(request, looked)
@@ -76,7 +77,7 @@ class RequestCache:
         before = message_ids.asked(request.identity.key)  # here, not in a thread: tasks begin in a fixed order
         wait, pause = TeamWait(), None
         while True:
-            landings = self._flights.landings
+            landings = self.flights.landings
             looked: Hit | Search | None = self._recall(request, codec, before)
             if looked is None:
                 looked = await asyncio.to_thread(self._search, request, codec, before)
@@ -130,7 +131,7 @@ class RequestCache:
         finally:
             if request.call is not None:
                 self._team_flights.land(request.identity.key, request.call, answered=stored)
-                self._flights.land(request.identity.key, request.call, answered=stored)
+                self.flights.land(request.identity.key, request.call, answered=stored)
         if lookup is not None:
             ledger.paid(lookup, seconds or 0.0, used, reason)
 
@@ -146,7 +147,7 @@ class RequestCache:
     def call_ended(self, call: Caller) -> None:
         """Release those who wait for answers that a call will not give any more."""
         self._team_flights.land_all(call)
-        self._flights.land_all(call)
+        self.flights.land_all(call)
 
     def _recall(self, request: Request, codec: AnswerCodec, before: int) -> Hit | None:
         """Return the answer that is in memory; an error is left to the search."""
@@ -213,7 +214,7 @@ class RequestCache:
         """Return the identical request under way to wait for; None if this one is to ask the model."""
         if request.call is None or not self._waits(request, search):
             return None
-        return self._flights.join(request.identity.key, request.call, landings, blocking=blocking)
+        return self.flights.join(request.identity.key, request.call, landings, blocking=blocking)
 
     def _waits(self, request: Request, search: Search) -> bool:
         """Return whether a request that was not answered may wait for an identical one."""
@@ -228,7 +229,7 @@ class RequestCache:
         key, call = request.identity.key, request.call
         if call is None:
             return None
-        may_wait = self._flights.may_wait(key, call, blocking=blocking)
+        may_wait = self.flights.may_wait(key, call, blocking=blocking)
         with waiting(request.patience):
             return self._team_flights.pause(key, call, wait, may_wait=may_wait)
 
@@ -236,7 +237,7 @@ class RequestCache:
         """Let those go on that wait for this request: another kernel of the team has brought the answer."""
         if request.call is not None:
             self._team_flights.land(request.identity.key, request.call, answered=False)
-            self._flights.land(request.identity.key, request.call, answered=True)
+            self.flights.land(request.identity.key, request.call, answered=True)
         return hit
 
     def _leave_to_the_model(self, request: Request, search: Search) -> Miss | Failed | Refused:
@@ -256,7 +257,7 @@ class RequestCache:
         self._ledger.paid(lookup, 0.0, Usage(0, 0), None)
         if request.call is not None:
             self._team_flights.land(identity.key, request.call, answered=False)
-            self._flights.land(identity.key, request.call, answered=False)
+            self.flights.land(identity.key, request.call, answered=False)
         return Refused(refused)
 
     def _note(

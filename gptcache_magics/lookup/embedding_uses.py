@@ -8,10 +8,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from gptcache_magics import fork
-from gptcache_magics.errors import StoreError
 from gptcache_magics.settings import BUNDLE, CELL, Mode, Options
 from gptcache_magics.store import opens_all
 from gptcache_magics.store.protocol import Configuration, EmbeddingUse, Store
@@ -23,20 +23,18 @@ RECENT: Final = 10_000
 USED_KEPT: Final = 100_000
 """Most embeddings of which it waits to be written when they were used."""
 
+KEYS_KEPT: Final = 1_000_000
+"""Most embeddings of a run that ``save --embeddings`` puts in a bundle: the newest."""
+
 
 def serves_embeddings(store: Store, options: Options, mode: Mode) -> bool:
-    """Return whether embeddings are looked up: with the option, and in replay of a file that has some.
+    """Return whether embeddings are looked up: with the option, and in replay of a bundle, which may have some.
 
-    A notebook under verification is such a replay, wherever its answers are.
+    A notebook under verification is such a replay, wherever its answers are. The store is not asked: an event loop may
+    run here.
     """
-    if mode == "bypass":
-        return False
-    if options.embeddings or mode != "replay":
-        return options.embeddings
-    try:
-        return (store.where.endswith(BUNDLE) or opens_all()) and store.count_embeddings()[0] > 0
-    except StoreError:
-        return False
+    replayed = mode == "replay" and (store.where.endswith(BUNDLE) or opens_all())
+    return mode != "bypass" and (options.embeddings or replayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,9 @@ class EmbeddingUses:
         self._uses: dict[tuple[str, str, str], EmbeddingUse] = {}
         self._changed: set[tuple[str, str, str]] = set()
         self._used: dict[str, float] = {}
-        self._keys: dict[str, set[str]] = {}
-        """Keys of the embeddings that were served or received, by run."""
+        self._run = ""
+        self._keys: dict[str, None] = {}
+        """Keys of the embeddings that were served or received in the run."""
 
     def add(self, run: str, embedded: Embedded) -> Embedded:
         """Count a request of the running cell."""
@@ -110,7 +109,7 @@ class EmbeddingUses:
             self._changed.add(place)
             if len(self._used) < USED_KEPT:
                 self._used.update(dict.fromkeys(embedded.used, now))
-            self._keys.setdefault(run, set()).update(embedded.used, embedded.stored)
+            self._remember(run, dict.fromkeys([*embedded.used, *embedded.stored]))
             self.recent.append(embedded)
             self.noted += 1
         return embedded
@@ -136,8 +135,16 @@ class EmbeddingUses:
                 del self._used[key]
 
     def keys_of(self, run: str) -> Set[str]:
-        """Return the keys of the embeddings that were served or received in a run."""
-        return {*self._keys.get(run, ())}
+        """Return the keys of the newest embeddings that were served or received in a run, unless another has begun."""
+        with self._lock:
+            return {*self._keys} if run == self._run else set()
+
+    def _remember(self, run: str, keys: Mapping[str, None]) -> None:
+        if run != self._run:
+            self._run, self._keys = run, {}
+        self._keys.update(keys)
+        for key in [*islice(self._keys, max(len(self._keys) - KEYS_KEPT, 0))]:
+            del self._keys[key]
 
     def of_cell(self, execution_count: int | None, noted: int) -> Sequence[Embedded]:
         """Return the newest ``noted`` requests that a cell made."""

@@ -144,7 +144,7 @@ class Capture:
             return self._past(place, sender, reason, scope, str(not_read))
         except Exception as error:
             return self._past(place, sender, self._ledger.failed(error, "reading a request"), scope, "")
-        return EmbeddingExchange(self._store, self._ledger, scope, request, place)
+        return EmbeddingExchange(self._store, self._ledger, self._requests.flights, scope, request, place)
 
     def _past(self, place: Place, sender: Library, reason: Reason, scope: Scope, what: str) -> Way | None:
         """Note a request that goes past the cache; refuse it in ``replay``."""

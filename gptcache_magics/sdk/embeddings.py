@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from gptcache_magics.errors import BudgetReached, EmbeddingMiss, NotWrittenYetError
+from gptcache_magics.errors import BudgetReached, CacheMiss, EmbeddingMiss, NotWrittenYetError
 from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
@@ -23,6 +23,7 @@ from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.providers import PROVIDERS
 from gptcache_magics.lookup.embedding_uses import Embedded
 from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.single_flight import Flight, SingleFlight
 from gptcache_magics.protocols import PROTOCOLS
 from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.body import body_of
@@ -31,10 +32,10 @@ from gptcache_magics.protocols.embeddings.vectors import dumps as with_arrays
 from gptcache_magics.protocols.embeddings.vectors import pack, unpack
 from gptcache_magics.sdk.exchange import FREE
 from gptcache_magics.sdk.libraries import Library, bookkeeping_at, headers_that_count, provider_at, query_that_counts
-from gptcache_magics.sdk.request import ADDRESS
+from gptcache_magics.sdk.request import ADDRESS, SDKCall
 from gptcache_magics.sdk.responses import HIT, Place, made, refusal
 from gptcache_magics.settings import Scope
-from gptcache_magics.store.patience import Patience, waiting
+from gptcache_magics.store.patience import waiting
 from gptcache_magics.store.protocol import Configuration, Embedding, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
 from gptcache_magics.text.amounts import counted
@@ -131,8 +132,10 @@ def _configuration(
 class EmbeddingExchange:
     """One request for embeddings on its way."""
 
-    def __init__(self, store: Store, ledger: Ledger, scope: Scope, request: EmbeddingRequest, place: Place) -> None:
-        self._store, self._ledger, self._scope = store, ledger, scope
+    def __init__(
+        self, store: Store, ledger: Ledger, flights: SingleFlight, scope: Scope, request: EmbeddingRequest, place: Place
+    ) -> None:
+        self._store, self._ledger, self._flights, self._scope = store, ledger, flights, scope
         self._request, self._place = request, place
         self._known: Mapping[str, Embedding] = {}
         """The stored embeddings of the texts, by key."""
@@ -140,13 +143,51 @@ class EmbeddingExchange:
         """What is known of the texts, by key."""
         self._places: Mapping[str, int] = {}
         """The texts to send: the first place of each."""
-        self._patience = Patience()
+        self._call = SDKCall(streams=False)
 
     def send(self, ask: Callable[..., Any]) -> Any:
         """Return the response: of stored vectors, a refusal, or what ``ask`` brings for the others."""
-        given = self._look()
-        if given is not None:
-            return given
+        with self._call.running:  # an interrupt cannot keep it locked
+            try:
+                given = self._given()
+                return given if given is not None else self._asked(ask)
+            finally:
+                self._flights.land_all(self._call)
+
+    async def asend(self, ask: Callable[..., Awaitable[Any]]) -> Any:
+        """Return the response as ``send`` does, without blocking the event loop."""
+        with self._call.running:
+            try:
+                given = await self._agiven() if asyncio._get_running_loop() is not None else self._given()  # else trio
+                return given if given is not None else await self._aasked(ask)
+            finally:
+                self._flights.land_all(self._call)
+
+    # Steps
+
+    def _given(self) -> Any | None:
+        """Return the response without asking the provider; None to ask."""
+        while True:
+            landings = self._flights.landings
+            given = self._look()
+            if given is not None:
+                return given
+            flight = self._flight(landings, blocking=True)
+            if flight is None or not flight.wait():
+                return self._over_budget()
+
+    async def _agiven(self) -> Any | None:
+        while True:
+            landings = self._flights.landings
+            given = await asyncio.to_thread(self._look)
+            if given is not None:
+                return given
+            flight = self._flight(landings, blocking=False)
+            if flight is None or not await flight.wait_async():
+                return self._over_budget()
+
+    def _asked(self, ask: Callable[..., Any]) -> Any:
+        """Return the response of the provider, put together with what is known."""
         received = ask(*self._rewritten())
         if received.status_code != OK:
             return received
@@ -155,11 +196,7 @@ class EmbeddingExchange:
         given = self._taken(received)
         return given if given is not None else ask()
 
-    async def asend(self, ask: Callable[..., Awaitable[Any]]) -> Any:
-        """Return the response as ``send`` does, without blocking the event loop."""
-        given = await _in_thread(self._look)
-        if given is not None:
-            return given
+    async def _aasked(self, ask: Callable[..., Awaitable[Any]]) -> Any:
         received = await ask(*self._rewritten())
         if received.status_code != OK:
             return received
@@ -168,30 +205,44 @@ class EmbeddingExchange:
         given = await _in_thread(self._taken, received)
         return given if given is not None else await ask()
 
-    # Steps
-
     def _look(self) -> Any | None:
-        """Return the response without asking the provider; None to ask."""
-        request, failure = self._request, None
+        """Return the response of stored vectors, or a refusal in ``replay``; None to ask."""
+        failure = None
         if self._scope.mode != "refresh":
             try:
-                with waiting(self._patience):
+                with waiting(self._call.patience):
                     self._known = self._usable()
-                self._items = self._unpacked()
-                if self._items.keys() >= {*request.keys}:
+                self._items = {key: unpack(each.vector) for key, each in self._known.items()}
+                if self._items.keys() >= {*self._request.keys}:
                     return self._stored()
             except Exception as error:
                 self._known, self._items = {}, {}
                 failure = self._ledger.failed(error, "looking up embeddings")
         if self._scope.mode == "replay":
-            return self._refused(failure)
-        budget = self._ledger.budget
-        if budget is not None:
-            try:
-                budget.check(None, request.model, request.text(0))
-            except BudgetReached as reached:
-                return refusal(self._place, PROTOCOLS["openai-chat"], reached)
+            return self._not_recorded(failure)
         self._places = self._to_send()
+        return None
+
+    def _flight(self, landings: int, *, blocking: bool) -> Flight | None:
+        """Return a request for the same texts under way to wait for; None if this one is to ask."""
+        if self._scope.mode != "auto" or not self._ledger.settings.config.single_flight:
+            return None
+        return self._flights.join(self._texts_to_send, self._call, landings, blocking=blocking)
+
+    @property
+    def _texts_to_send(self) -> str:
+        """A key for all of the texts to send together."""
+        return key_of(self._request.model.key, " ".join(sorted(self._places)).encode())
+
+    def _over_budget(self) -> Any | None:
+        """Return a refusal if the money of the run is spent."""
+        request, budget = self._request, self._ledger.budget
+        if budget is None:
+            return None
+        try:
+            budget.check(None, request.model, request.text(0))
+        except BudgetReached as reached:
+            return self._refused(reached, Reason(Kind.BUDGET), request.text(0))
         return None
 
     def _usable(self) -> Mapping[str, Embedding]:
@@ -216,7 +267,7 @@ class EmbeddingExchange:
         self._known = {key: each for key, each in self._known.items() if key in items}
         return items
 
-    def _refused(self, failure: Reason | None) -> Any:
+    def _not_recorded(self, failure: Reason | None) -> Any:
         """Refuse to ask the provider, and note that."""
         request = self._request
         unknown = [place for place, key in enumerate(request.keys) if key not in self._known]
@@ -228,14 +279,17 @@ class EmbeddingExchange:
             model=request.model.model,
             reason="embeddings are not recorded",
         )
+        return self._refused(error, failure or Reason(Kind.NOT_CACHED, "embeddings"), error.prompt)
+
+    def _refused(self, error: CacheMiss | BudgetReached, reason: Reason, question: str) -> Any:
         note = self._ledger.note(
-            "bypass" if failure is None else "error",
-            failure or Reason(Kind.NOT_CACHED, "embeddings"),
+            "error" if reason.kind is Kind.ERROR else "bypass",
+            reason,
             0.0,
             scope=self._scope,
-            question=request.text(unknown[0]),
-            configuration=request.model,
-            face=request.face,
+            question=question,
+            configuration=self._request.model,
+            face=self._request.face,
         )
         note.refusal = str(error)
         self._ledger.charged(note, FREE)
@@ -274,7 +328,8 @@ class EmbeddingExchange:
             tokens, rest = api.tokens(whole), api.rest(whole)
         except Exception:  # whatever a server answers
             return self._passed(received) if self._is_whole else None
-        self._keep([*new.values()])
+        kept = self._keep([*new.values()])
+        self._flights.land(self._texts_to_send, self._call, answered=kept)
         self._count(tokens)
         if self._is_whole:
             return self._passed(received)
@@ -301,19 +356,21 @@ class EmbeddingExchange:
             for (key, place), item, tokens in zip(places.items(), items, shares, strict=True)
         }
 
-    def _keep(self, new: Sequence[Embedding]) -> None:
-        """Store embeddings, if the mode allows it."""
+    def _keep(self, new: Sequence[Embedding]) -> bool:
+        """Store embeddings, if the mode allows it. Returns whether the next request finds them."""
         if self._scope.mode not in ("auto", "refresh") or self._store.readonly:
-            return
+            return False
         ledger = self._ledger
         try:
-            with waiting(self._patience):
+            with waiting(self._call.patience):
                 self._store.put_embeddings(new, [self._request.model])
             ledger.stored = True
         except NotWrittenYetError:
             ledger.stored = ledger.locked = True
         except Exception as error:
             ledger.failed(error, "storing embeddings")
+            return False
+        return True
 
     def _stored(self) -> Any:
         """Return the response of stored vectors only."""

@@ -19,6 +19,7 @@ from langchain_ollama import OllamaEmbeddings
 from langchain_openai import OpenAIEmbeddings
 
 import gptcache_magics as gm
+from gptcache_magics.lookup import embedding_uses
 from gptcache_magics.protocols.embeddings.vectors import dumps, pack, unpack
 from gptcache_magics.sdk.embeddings import read_embeddings
 from gptcache_magics.sdk.libraries import LIBRARIES
@@ -556,3 +557,70 @@ def test_a_parameter_that_is_bookkeeping_for_openai_counts_for_a_server_of_ones_
 
     assert key("https://api.openai.com/v1", "ann") == key("https://api.openai.com/v1", "bob")
     assert key("http://gpu.example.com/v1", "ann") != key("http://gpu.example.com/v1", "bob")
+
+
+@pytest.mark.usefixtures("embeddings_on")
+def test_eight_threads_that_embed_the_same_pay_once(server: ProviderServer, client: openai.OpenAI) -> None:
+    server.delay = 0.3
+    answers: list[Any] = []
+
+    def embed() -> None:
+        answers.append(client.embeddings.create(model=MODEL, input=["a", "b"]))
+
+    threads = [threading.Thread(target=embed) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (server.calls, len(answers)) == (1, 8)
+    assert all(each == answers[0] for each in answers)
+
+
+@pytest.mark.usefixtures("embeddings_on")
+async def test_eight_tasks_that_embed_the_same_pay_once(server: ProviderServer, client: openai.OpenAI) -> None:
+    client.embeddings.create(model=MODEL, input="known")
+    later = openai.AsyncOpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
+    server.delay = 0.3
+    asked = [["known", "a", "b"], ["b", "a"]] * 4
+    answers = await asyncio.gather(*(later.embeddings.create(model=MODEL, input=texts) for texts in asked))
+    assert sent_texts(server)[1:] in ([["a", "b"]], [["b", "a"]])
+    assert answers[0].data[1].embedding == answers[1].data[1].embedding
+
+
+@pytest.mark.usefixtures("embeddings_on")
+async def test_who_waits_for_embeddings_asks_when_the_first_fails(server: ProviderServer) -> None:
+    later = openai.AsyncOpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
+    server.delay = 0.3
+    server.fail_next(1, 400)
+    asked = (later.embeddings.create(model=MODEL, input="a") for _ in range(3))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, openai.BadRequestError) for each in answers].count(True) == 1
+    assert server.calls == 3
+
+
+@pytest.mark.usefixtures("embeddings_on")
+def test_a_spent_budget_refuses_to_embed_and_that_is_noted(server: ProviderServer, client: openai.OpenAI) -> None:
+    gm.on(budget="0.000000001usd")
+    client.embeddings.create(model=MODEL, input="a")
+    with pytest.raises(openai.APIStatusError, match=r"BudgetReached: .* spent"):
+        client.embeddings.create(model=MODEL, input="b")
+    assert client.embeddings.create(model=MODEL, input="a")
+    noted = gm.lookups()
+    assert noted["outcome"].tolist() == ["bypass"]
+    assert "budget" in noted["reason"].iloc[0]
+    assert server.calls == 1
+
+
+@pytest.mark.usefixtures("embeddings_on")
+def test_the_keys_of_a_run_are_not_remembered_without_end(
+    client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_uses, "KEYS_KEPT", 3)
+    cache = gm.current()
+    assert cache is not None
+    for text in ("a", "b"):
+        client.embeddings.create(model=MODEL, input=text)
+    earlier = cache.ledger.embeddings.keys_of(cache.ledger.run)
+    client.embeddings.create(model=MODEL, input=["c", "d", "e"])
+    later = cache.ledger.embeddings.keys_of(cache.ledger.run)
+    assert (len(earlier), len(later), {*earlier} & {*later}) == (2, 3, set())
