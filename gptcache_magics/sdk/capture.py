@@ -94,14 +94,14 @@ class Capture:
         what = "" if api is not None else EMBEDDINGS if is_embedding(path) else unkept(path)
         known = api is not None or bool(what)
         sender = library_of(http.headers.get("user-agent", ""), self._ledger.settings.user_agents)
-        # Clients of many services are generated in the same way.
-        if sender is None and (known or provider_at(http.url.host) is not None):
+        may_be = known or provider_at(http.url.host) is not None
+        if sender is None and may_be:  # clients of many services are generated in the same way
             sender = library_behind(http.headers, api.provider if api is not None else "openai")
         if sender is None or client.is_closed or EMBEDDING.get():
             return None
         scope = self._scope()
         if not known:
-            if scope.mode != "replay" or runs_no_model(path):
+            if scope.mode != "replay" or runs_no_model(path) or not (sender.speaks_one_api or may_be):
                 return None
             what = f"a request of another kind ({http.method} {shown_path(http)})"
         if running() is not None and scope.mode != "replay":

@@ -36,6 +36,11 @@ class Library:
     key_variable: str = ""
     """Environment variable that it reads its key from, whoever's model it asks; empty for that of the provider."""
 
+    @property
+    def speaks_one_api(self) -> bool:
+        """Whether all that it sends goes to servers of models: one that speaks many sends its logs elsewhere, too."""
+        return bool(self.provider or self.key_variable)
+
 
 LIBRARIES: Final = {
     "openai": Library("openai", key_variable="OPENAI_API_KEY"),

@@ -17,6 +17,7 @@ from google import genai
 from mistralai.client import Mistral
 
 import gptcache_magics as gm
+from gptcache_magics.settings import NOTEBOOK, Config
 from tests.support.provider_server import KEY, ProviderServer
 
 pytestmark = [pytest.mark.usefixtures("sdks_on"), pytest.mark.filterwarnings("ignore")]
@@ -161,3 +162,21 @@ def test_the_generated_client_of_another_service_is_left_alone(server: ProviderS
     with gm.using(mode="replay"), library.Client(headers={"x-fern-language": "Python"}) as client, suppress(Exception):
         client.post(f"{server.url}/api/public/scores", json={"value": 1})
     assert server.paths == ["/api/public/scores"]
+
+
+@pytest.mark.parametrize("name", ["litellm/1.80", "my-client/1"])
+def test_the_logs_of_a_library_that_asks_many_providers_are_sent(
+    server: ProviderServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NOTEBOOK, "config", Config(user_agents="my-client"))
+    with gm.using(mode="replay"), httpx.Client(headers={"user-agent": name}) as client:
+        client.post(f"{server.url}/api/public/ingestion", json={"batch": []})
+    assert server.paths == ["/api/public/ingestion"]
+    assert gm.lookups().empty
+
+
+@pytest.mark.parametrize("name", ["litellm/1.80", "pydantic-ai/1"])
+def test_what_such_a_library_asks_of_a_provider_is_refused(name: str) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200))
+    with gm.using(mode="replay"), httpx.Client(headers={"user-agent": name}, transport=transport) as client:
+        assert client.post("https://api.openai.com/v1/videos/edits", json={"prompt": "hi"}).status_code == 424
