@@ -17,6 +17,7 @@ from gptcache_magics.langchain import hooks
 from gptcache_magics.store.sqlite import connections, database
 from tests.support.processes import output_of
 from tests.support.shell import ask
+from tests.support.unusable_stores import full_of_noise, replaced_by_a_file, replaced_by_folders
 
 pytestmark = pytest.mark.slow
 
@@ -28,26 +29,12 @@ def vanished(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replaced_by_a_file(folder: Path) -> Iterator[None]:
-    shutil.rmtree(folder)
-    folder.write_text("no folder")
-    yield
-
-
-@contextmanager
 def replaced_by_a_foreign_database(folder: Path) -> Iterator[None]:
     shutil.rmtree(folder)
     folder.mkdir()
     with sqlite3.connect(folder / "cache.db") as db:
         db.execute("CREATE TABLE theirs (a)")
     db.close()
-    yield
-
-
-@contextmanager
-def replaced_by_folders(folder: Path) -> Iterator[None]:
-    shutil.rmtree(folder)
-    (folder / "cache.db" / "x").mkdir(parents=True)
     yield
 
 
@@ -74,15 +61,6 @@ def locked_with_a_rollback_journal(folder: Path) -> Iterator[None]:
         other.execute("BEGIN EXCLUSIVE")
         yield
         other.close()
-
-
-@contextmanager
-def full_of_noise(folder: Path) -> Iterator[None]:
-    for name in ("cache.db", "cache.db-wal"):
-        path = folder / name
-        if path.exists():
-            path.write_bytes(b"noise" * 5000)
-    yield
 
 
 TROUBLES = (

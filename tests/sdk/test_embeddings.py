@@ -38,12 +38,6 @@ def embeddings_on() -> Iterator[None]:
         gm.off()
 
 
-@pytest.fixture
-def client(server: ProviderServer) -> openai.OpenAI:
-    """Return a client of OpenAI's that never tries again."""
-    return openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
-
-
 def sent_texts(server: ProviderServer) -> list[Any]:
     """Return the inputs of all requests."""
     return [each.get("input") or each.get("texts") for each in server.requests]

@@ -1,11 +1,8 @@
 """Embeddings while their store is locked, full, read-only or gone: each call passes, and what can be kept is kept."""
 
 import json
-import resource
-import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import openai
@@ -16,6 +13,7 @@ from gptcache_magics.store.sqlite import connections
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from tests.support.processes import output_of
 from tests.support.provider_server import KEY, ProviderServer
+from tests.support.unusable_stores import full, locked, replaced_by_a_file
 
 MODEL = "text-embedding-3-small"
 READ_ONLY = """
@@ -35,41 +33,11 @@ print(json.dumps([[len(each.data) for each in answers], repr(gm.doctor())]))
 """
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
-
-
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-@contextmanager
-def gone(folder: Path) -> Iterator[None]:
-    shutil.rmtree(folder)
-    folder.write_text("no folder")
-    yield
-
-
-@pytest.fixture
-def client(server: ProviderServer) -> openai.OpenAI:
-    """Return a client of OpenAI's that never tries again."""
-    return openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
-
-
 def texts(client: openai.OpenAI, *given: str) -> list[list[float]]:
     return [each.embedding for each in client.embeddings.create(model=MODEL, input=[*given]).data]
 
 
-@pytest.mark.parametrize("trouble", [locked, full, gone])
+@pytest.mark.parametrize("trouble", [locked, full, replaced_by_a_file])
 def test_the_call_passes(
     on: Path, client: openai.OpenAI, trouble: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

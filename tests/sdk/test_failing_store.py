@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,50 +17,13 @@ import gptcache_magics as gm
 from gptcache_magics.store.sqlite import connections
 from tests.sdk.calls import messages, said, text_of
 from tests.support.provider_server import KEY, ProviderServer
+from tests.support.unusable_stores import full, full_of_noise, locked, replaced_by_a_file, replaced_by_folders
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("certificates_read_once"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.rollback()
-
-
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-@contextmanager
-def replaced_by_a_file(folder: Path) -> Iterator[None]:
-    shutil.rmtree(folder)
-    folder.write_text("no folder")
-    yield
-
-
-@contextmanager
-def replaced_by_folders(folder: Path) -> Iterator[None]:
-    shutil.rmtree(folder)
-    (folder / "cache.db" / "x").mkdir(parents=True)
-    yield
-
-
-@contextmanager
-def full_of_noise(folder: Path) -> Iterator[None]:
-    for path in folder.glob("cache.db*"):
-        path.write_bytes(b"noise" * 5_000)
-    yield
 
 
 @contextmanager
