@@ -32,6 +32,11 @@ _UNKEPT: Final = tuple(
         (r"/moderations|/classifications", "moderation"),
         (r"/rerank", "ranking"),
         (r"/ocr", "reading of documents"),
+        (
+            r"/predictions|/endpoints/[^/]+/invocations(-response-stream)?|/ai/run/.+|/cortex/inference:complete"
+            r"|/v1/inference/.+|/generation|/ml/v1/text/.+|/serving-endpoints/.+/invocations",
+            "a model of another API",
+        ),
     )
 )
 """What the paths of POST requests end with, and what such a call makes."""
@@ -50,7 +55,7 @@ _NO_MODEL: Final = re.compile(
     r"/messages/count_tokens|:(count|compute)Tokens|/responses/input_tokens|/(de)?tokenize"  # counts, free of charge
     r"|/files(:register)?|/uploads(/[^/]+/(parts|complete))?"  # a vector store embeds its files
     r"|[/:]cancel"
-    r"|/api/(show|pull)"  # what Ollama knows of a model, and the model itself
+    r"|/api/(show|pull|push|create|copy|blobs/[^/]+)"  # what Ollama keeps of models
     r"|/(check-api-key|(access_)?token|oauth)"  # signing in comes before a call whose answer is recorded
     r")"
 )

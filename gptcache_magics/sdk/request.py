@@ -157,9 +157,8 @@ def _constructor(message: Json) -> Json:
 
 def shown_path(http: Any) -> str:
     """Return the path of a request without credentials, which gateways have in their addresses."""
-    url = http.url
-    path = url.raw_path.decode("ascii").partition("?")[0]
-    return str(urlsplit(shown(f"{url.scheme}://{url.netloc.decode('ascii')}{path}")).path)
+    path = http.url.raw_path.decode("ascii").partition("?")[0]
+    return str(urlsplit(shown(f"http://server{path}")).path)  # some paths read otherwise behind an address of numbers
 
 
 def unread_configuration(http: Any, sender: Library) -> Configuration:

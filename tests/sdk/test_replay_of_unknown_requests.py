@@ -11,6 +11,7 @@ import anthropic
 import cohere
 import httpx
 import httpx2
+import ollama
 import openai
 import pytest
 from google import genai
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.usefixtures("sdks_on"), pytest.mark.filterwarnings("ig
 REFUSED = r"was not called: .*, and mode replay serves recorded answers only"
 Ask = Callable[[Any], Any]
 EMBEDDED: Any = {"inlined_requests": {"contents": [{"parts": [{"text": "hi"}]}]}}
+OK: Any = httpx.Response(200)
 USER: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -41,6 +43,10 @@ def _google(server: ProviderServer) -> Any:
 
 def _cohere(server: ProviderServer) -> Any:
     return cohere.Client(KEY, base_url=server.url)
+
+
+def _ollama(server: ProviderServer) -> Any:
+    return ollama.Client(host=server.url)
 
 
 def _mistral(server: ProviderServer) -> Any:
@@ -135,6 +141,8 @@ RUNS_NO_MODEL: list[tuple[Callable[[ProviderServer], Any], str, Ask]] = [
     (_anthropic, "counted tokens", lambda c: c.messages.count_tokens(model="m", messages=USER)),
     (_google, "Google's counted tokens", lambda c: c.models.count_tokens(model="gemini-3", contents="hi")),
     (_cohere, "tokens", lambda c: c.tokenize(text="hi", model="command", offline=False)),
+    (_ollama, "a model from another", lambda c: c.create(model="mine", from_="llama3")),
+    (_ollama, "a copied model", lambda c: c.copy("llama3", "mine")),
     (_mistral, "Mistral's file", lambda c: c.files.upload(file={"file_name": "f", "content": b"hi"})),
 ]
 
@@ -175,8 +183,24 @@ def test_the_logs_of_a_library_that_asks_many_providers_are_sent(
     assert gm.lookups().empty
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/models/a/b/predictions", "/endpoints/e/invocations", "/ai/run/@cf/m", "/v1/inference/m", "/ml/v1/text/chat"],
+)
+def test_a_model_of_another_api_is_refused(server: ProviderServer, path: str) -> None:
+    with gm.using(mode="replay"), httpx.Client(headers={"user-agent": "litellm/1.80"}) as client:
+        assert client.post(f"{server.url}{path}", json={"prompt": "hi"}).status_code == 424
+    assert server.paths == []
+
+
+def test_any_path_can_be_told(server: ProviderServer) -> None:
+    client = httpx.Client(headers={"user-agent": "OpenAI/Python 3"}, transport=httpx.MockTransport(lambda _: OK))
+    with gm.using(mode="replay"), client:
+        assert client.post("http://[::1]/$.c-c(K%]~_&/=-.%)=@:/@S[", json={}).status_code == 424
+
+
 @pytest.mark.parametrize("name", ["litellm/1.80", "pydantic-ai/1"])
 def test_what_such_a_library_asks_of_a_provider_is_refused(name: str) -> None:
-    transport = httpx.MockTransport(lambda request: httpx.Response(200))
+    transport = httpx.MockTransport(lambda _: OK)
     with gm.using(mode="replay"), httpx.Client(headers={"user-agent": name}, transport=transport) as client:
         assert client.post("https://api.openai.com/v1/videos/edits", json={"prompt": "hi"}).status_code == 424
