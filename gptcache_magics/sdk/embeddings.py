@@ -29,7 +29,7 @@ from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.body import body_of
 from gptcache_magics.protocols.embeddings import EmbeddingAPI, Inputs, embedding_api_of
 from gptcache_magics.protocols.embeddings.vectors import dumps as with_arrays
-from gptcache_magics.protocols.embeddings.vectors import pack, unpack
+from gptcache_magics.protocols.embeddings.vectors import is_vector, pack, unpack
 from gptcache_magics.sdk.exchange import FREE
 from gptcache_magics.sdk.libraries import Library, bookkeeping_at, headers_that_count, provider_at, query_that_counts
 from gptcache_magics.sdk.request import ADDRESS, SDKCall
@@ -212,7 +212,7 @@ class EmbeddingExchange:
             try:
                 with waiting(self._call.patience):
                     self._known = self._usable()
-                self._items = {key: unpack(each.vector) for key, each in self._known.items()}
+                self._items = self._unpacked()
                 if self._items.keys() >= {*self._request.keys}:
                     return self._stored()
             except Exception as error:
@@ -261,7 +261,10 @@ class EmbeddingExchange:
         items: dict[str, Any] = {}
         for key, each in self._known.items():
             try:
-                items[key] = unpack(each.vector)
+                item = unpack(each.vector)
+                vectors = self._request.api.vectors(item)
+                if vectors and all(map(is_vector, vectors)):
+                    items[key] = item
             except Exception:  # whatever somebody has written
                 continue
         self._known = {key: each for key, each in self._known.items() if key in items}
@@ -333,7 +336,11 @@ class EmbeddingExchange:
         self._count(tokens)
         if self._is_whole:
             return self._passed(received)
-        return self._put_together(items, rest, {**self._known, **new}, received)
+        try:
+            return self._put_together(items, rest, {**self._known, **new}, received)
+        except Exception as error:
+            self._ledger.failed(error, "putting stored and new embeddings together")
+            return None
 
     def _read(self, whole: Json) -> dict[str, Embedding]:
         """Return what an answer says of each text that was sent. Raises an error of any class."""

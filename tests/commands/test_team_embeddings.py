@@ -75,14 +75,26 @@ def test_a_colleague_sends_only_the_texts_that_nobody_had_embedded(
     )
 
 
+@pytest.mark.parametrize(
+    "vector",
+    [
+        '{"embedding":{"$":["unsigned",5]}}\nxx',
+        '[{"$":["unsigned",2]}]\nxx',
+        '{"$":["unsigned",2]}\nxx',
+        '{"object":"embedding","embedding":[{"$":["unsigned",2]}]}\nxx',
+        '{"object":"embedding","other":{"$":["unsigned",2]}}\nxx',
+        '{"object":"embedding","embedding":{"$":["json",4]}}\n[[1]',
+        '{"object":"embedding","embedding":"x","other":{"$":["unsigned",2]}}\nxx',
+    ],
+)
 def test_a_vector_that_somebody_has_broken_is_asked_for_again(
-    magic: Typist, team_database: Database, server: ProviderServer, client: openai.OpenAI
+    magic: Typist, team_database: Database, server: ProviderServer, client: openai.OpenAI, vector: str
 ) -> None:
     magic.told(f"on {team_database.url} --embeddings")
     first = client.embeddings.create(model=MODEL, input=["a", "b"])
     all_is_sent()
     bad, _ = sorted(store().each_embedding(), key=lambda each: each.sent)
-    broken = replace(bad, vector=b"[]\nnothing")
+    broken = replace(bad, vector=vector.encode())
     team_database.ask(
         f"UPDATE gptcache.embedding SET digest = {embedding_checksum(broken)}, vector = '{broken.vector.decode()}'"
         f" WHERE key = decode('{bad.key}', 'hex')"
@@ -91,7 +103,7 @@ def test_a_vector_that_somebody_has_broken_is_asked_for_again(
 
     again = client.embeddings.create(model=MODEL, input=["a", "b"])
 
-    assert server.requests[-1]["input"] == ["a"]
+    assert [each["input"] for each in server.requests] == [["a", "b"], ["a"]]
     assert [each.embedding for each in again.data] == [each.embedding for each in first.data]
 
 

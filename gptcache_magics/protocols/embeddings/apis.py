@@ -46,6 +46,9 @@ class OpenAIEmbeddings(EmbeddingAPI):
             raise ValueError("the places of its vectors are others than those of the texts")
         return [{name: value for name, value in item.items() if name != "index"} for item in items]
 
+    def vectors(self, item: Any) -> list[Any]:
+        return [item["embedding"]]
+
     def rest(self, whole: Json) -> Json:
         return {**whole, "data": []}
 
@@ -92,6 +95,10 @@ class CohereEmbeddings(EmbeddingAPI):
         if not isinstance(said, list) or len(said) != number:
             return [{"vectors": row} for row in rows]
         return [{"vectors": row, "text": text} for row, text in zip(rows, said, strict=True)]
+
+    def vectors(self, item: Any) -> list[Any]:
+        vectors = item["vectors"]
+        return [*vectors.values()] if isinstance(vectors, dict) else [vectors]
 
     def rest(self, whole: Json) -> Json:
         left = [] if not isinstance(whole["embeddings"], dict) else {name: [] for name in whole["embeddings"]}
@@ -157,6 +164,9 @@ class GoogleEmbeddings(EmbeddingAPI):
         found = numbered(whole["predictions" if "predictions" in whole else "embeddings"], number)
         return found
 
+    def vectors(self, item: Any) -> list[Any]:
+        return [item.get("embeddings", item)["values"]]
+
     def rest(self, whole: Json) -> Json:
         return {name: value for name, value in whole.items() if name not in ("embedding", "embeddings", "predictions")}
 
@@ -209,6 +219,9 @@ class OllamaEmbeddings(EmbeddingAPI):
 
     def items(self, whole: Json, number: int) -> list[Any]:
         return numbered(whole[self.answered], number)
+
+    def vectors(self, item: Any) -> list[Any]:
+        return [item]
 
     def rest(self, whole: Json) -> Json:
         return {name: value for name, value in whole.items() if name != self.answered}

@@ -55,6 +55,10 @@ class EmbeddingAPI(ABC):
         """Return what an answer says of each text. Raises an error of any class unless it has ``number`` of them."""
 
     @abstractmethod
+    def vectors(self, item: Any) -> list[Any]:
+        """Return the vectors in what was said of one text. Raises an error of any class if it has another shape."""
+
+    @abstractmethod
     def rest(self, whole: Json) -> Json:
         """Return an answer without what it says of the texts."""
 

@@ -14,7 +14,7 @@ import orjson
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["dumps", "pack", "unpack"]
+__all__ = ["dumps", "is_vector", "pack", "unpack"]
 
 JSON: Final = "json"
 """Form of a vector that stays JSON."""
@@ -53,6 +53,15 @@ def unpack(data: bytes) -> Any:
     if begins != len(vectors) or not made:
         raise ValueError("the vectors have another length")
     return _filled(found, made)
+
+
+def is_vector(value: Any) -> bool:
+    """Return whether ``unpack`` has put a vector here."""
+    if isinstance(value, str):
+        return bool(_decoded(value))
+    if isinstance(value, list):
+        return bool(value) and {*map(type, value)} <= {int, float}
+    return hasattr(value, "dtype")
 
 
 def dumps(value: Any) -> bytes:
