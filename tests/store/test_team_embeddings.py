@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from gptcache_magics import bundle
@@ -21,6 +22,8 @@ from gptcache_magics.store.postgres.schema import ADDED, ADDITIONS, MARK, STEPS,
 from gptcache_magics.store.postgres.script import script
 from gptcache_magics.store.postgres.tables import TeamTables
 from gptcache_magics.store.protocol import Embedding, Selection
+from gptcache_magics.store.sqlite import outbox
+from gptcache_magics.store.sqlite.statements import id_number
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.store.team import copies
 from gptcache_magics.store.team.store import TeamStore
@@ -200,6 +203,35 @@ def test_a_hostile_row_is_unknown_and_the_next_embedding_replaces_it(
     assert [each.vector for each in found(member("eve"), "a")] == [made[0].vector]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("key", [1]), ("key", "00" * 16), ("portable", 3), ("label", 3), ("temperature", "hot")]
+)
+def test_a_hostile_configuration_is_unknown(member: Member, team_database: Database, field: str, value: object) -> None:
+    ann, bob = member("ann"), member("bob")
+    put(ann, "a")
+    changed = orjson.dumps({field: value}).decode()
+    team_database.ask(
+        f"UPDATE gptcache.embedding_model SET configuration = (configuration::jsonb || '{changed}')::text"
+    )
+
+    assert len(found(bob, "a")) == 1
+    assert bob.embedding_models() == []
+    with closing(TeamTables(Address.parse(team_database.url))) as tables:
+        tables.open()
+        assert tables.embedding_models() == []
+
+
+def test_what_is_not_sent_yet_outlives_a_change_of_the_team_s(member: Member, team_database: Database) -> None:
+    ann = member("ann")
+    team_database.server.stop(at_once=True)
+    with waiting(Patience()):
+        ann.put_embeddings([make_embedding("a")], [GPT])
+    number = id_number(key("a"))
+    ann._write(lambda db: outbox.drop_some(db, ann.team(db).id, [(number, "replaced")]), patient=True)
+    assert len(found(ann, "a")) == 1
+    team_database.server.start()
+
+
 def test_a_role_that_may_only_read_finds_and_sends_nothing(member: Member, team_database: Database) -> None:
     put(member("ann"), "a")
     team_database.run(script("default"))
@@ -271,17 +303,25 @@ def test_a_store_of_an_earlier_version_gets_its_tables_with_the_rights_of_answer
 def test_a_rule_about_a_column_that_embeddings_lack_lets_nobody_in(earlier: Database, member: Member) -> None:
     earlier.ask("CREATE POLICY mine ON gptcache.entry AS RESTRICTIVE TO PUBLIC USING (NOT edited)")
     earlier.ask("CREATE POLICY also ON gptcache.entry TO PUBLIC USING (hits > 5)")
+    earlier.ask("CREATE FUNCTION may(gptcache.entry) RETURNS bool LANGUAGE sql AS 'SELECT true'")
+    earlier.ask("CREATE POLICY whole ON gptcache.entry TO PUBLIC USING (may(entry))")
+    in_another = "EXISTS (SELECT FROM gptcache.space s WHERE s.space = entry.space)"
+    earlier.ask(f"CREATE POLICY listed ON gptcache.entry TO PUBLIC USING ({in_another})")
+    earlier.ask("ALTER TABLE gptcache.entry FORCE ROW LEVEL SECURITY")
     put(member("owner"), "a")
     reader = member("reader", earlier.role("reader", role_of("default", "reader")))
 
     assert found(reader, "a") == []
+    forced = "SELECT relforcerowsecurity FROM pg_class WHERE oid = 'gptcache.embedding'::regclass"
+    assert earlier.ask(forced) == [(True,)]
 
 
 def test_a_role_without_rights_to_embeddings_learns_what_to_type(member: Member, team_database: Database) -> None:
     put(member("ann"), "a")
     team_database.run(script("default"))
     team_database.ask('REVOKE ALL ON gptcache.embedding FROM "gptcache_default_reader", "gptcache_default_writer"')
-    bob = member("bob", team_database.role("bob", role_of("default", "writer")))
+    writer = team_database.role("bob", role_of("default", "writer"))
+    bob = member("bob", writer)
 
     assert found(bob, "a") == []
     put(bob, "b")
@@ -289,6 +329,9 @@ def test_a_role_without_rights_to_embeddings_learns_what_to_type(member: Member,
     assert len(told) == 1
     assert re.search(r"Not shared .* permission denied .* team init postgresql://OWNER@.* --apply", told[0])
     assert len(found(bob, "b")) == 1
+    with closing(TeamTables(Address.parse(writer))) as tables:
+        tables.open()
+        assert tables.entries(Selection()) == []
 
 
 def test_what_is_too_large_is_kept_in_the_folder_only(member: Member, team_database: Database) -> None:

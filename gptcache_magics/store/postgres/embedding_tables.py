@@ -22,7 +22,7 @@ _FIND_PORTABLE: Final = f"""SELECT {EMBEDDING} FROM gptcache.embedding e
     WHERE e.space = %s AND m.portable = %s AND e.text_digest = ANY(%s::int8[])"""
 _PAGE: Final = f"""SELECT {EMBEDDING} FROM gptcache.embedding e WHERE e.space = %s AND (e.model, e.key) > (%s, %s)
     ORDER BY e.model, e.key LIMIT {PAGE}"""
-_MODELS: Final = "SELECT configuration FROM gptcache.embedding_model WHERE space = %s ORDER BY key"
+_MODELS: Final = "SELECT key, configuration FROM gptcache.embedding_model WHERE space = %s ORDER BY key"
 
 
 class EmbeddingTables:
@@ -56,8 +56,8 @@ class EmbeddingTables:
 
     def embedding_models(self) -> Sequence[Configuration]:
         """Return the configurations that embedded."""
-        found = [model_from(text) for (text,) in self._all(_MODELS, (self.address.space,))]
-        return [each for each in found if each is not None]
+        found = [(bytes(key).hex(), model_from(text)) for key, text in self._all(_MODELS, (self.address.space,))]
+        return [each for key, each in found if each is not None and each.key == key]
 
     def each_embedding(self) -> Iterator[Embedding]:
         """Yield all embeddings that are not expired, by configuration and key, but for damaged ones."""

@@ -36,7 +36,7 @@ EMBEDDING: Final = "e.key, e.model, e.text_digest, e.sent, e.vector, e.rest, e.c
 """Columns to read of ``embedding e``: what ``sound_embedding`` takes."""
 _FIND: Final = f"""SELECT coalesce((SELECT newest FROM gptcache.space WHERE space = %s), 0), {EMBEDDING}
     FROM gptcache.embedding e WHERE e.space = %s AND e.id = ANY(%s::int8[])"""
-_MODELS: Final = "SELECT configuration FROM gptcache.embedding_model WHERE space = %s AND key = ANY(%s::bytea[])"
+_MODELS: Final = "SELECT key, configuration FROM gptcache.embedding_model WHERE space = %s AND key = ANY(%s::bytea[])"
 _PUT_MODEL: Final = """INSERT INTO gptcache.embedding_model (space, key, portable, configuration)
     VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"""
 _PUT: Final = """INSERT INTO gptcache.embedding AS t (space, id, key, model, text_digest, sent, vector, rest, created,
@@ -116,9 +116,9 @@ class TeamEmbeddings:
         """Return configurations by their keys; those that were not met before are asked for."""
         identity = self._identity()
         new = [bytes.fromhex(key) for key in sorted(keys) if (identity, key) not in self._models]
-        for (text,) in line.execute(_MODELS, (self._space, new)).fetchall() if new else ():
+        for key, text in line.execute(_MODELS, (self._space, new)).fetchall() if new else ():
             model = model_from(text)
-            if model is not None:
+            if model is not None and model.key == bytes(key).hex():
                 self._models[identity, model.key] = model
         return {key: self._models[identity, key] for key in keys if (identity, key) in self._models}
 

@@ -397,6 +397,9 @@ _RIGHTS_OF_ENTRIES: Final = """DO $rights$
             IF (SELECT relrowsecurity FROM pg_class WHERE oid = entry) THEN
                 EXECUTE format('ALTER TABLE gptcache.%I ENABLE ROW LEVEL SECURITY', made);
             END IF;
+            IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = entry) THEN
+                EXECUTE format('ALTER TABLE gptcache.%I FORCE ROW LEVEL SECURITY', made);
+            END IF;
             FOR given IN SELECT policyname, permissive, cmd, qual, with_check,
                 (SELECT string_agg(CASE r WHEN 'public' THEN 'PUBLIC' ELSE quote_ident(r) END, ', ')
                     FROM unnest(roles) r) AS roles
@@ -406,7 +409,7 @@ _RIGHTS_OF_ENTRIES: Final = """DO $rights$
                     EXECUTE format('CREATE POLICY %I ON gptcache.%I AS %s FOR %s TO %s', given.policyname, made,
                         given.permissive, given.cmd, given.roles) || coalesce(' USING (' || given.qual || ')', '')
                         || coalesce(' WITH CHECK (' || given.with_check || ')', '');
-                EXCEPTION WHEN undefined_column THEN
+                EXCEPTION WHEN syntax_error_or_access_rule_violation THEN -- it is about answers
                     IF given.permissive = 'RESTRICTIVE' THEN
                         EXECUTE format('CREATE POLICY %I ON gptcache.%I AS RESTRICTIVE TO %s USING (false)',
                             given.policyname, made, given.roles);

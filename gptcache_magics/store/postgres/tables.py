@@ -80,8 +80,10 @@ _NEWEST: Final = """SELECT (SELECT newest FROM gptcache.space WHERE space = %s),
     (SELECT max(number) FROM gptcache.lookup WHERE space = %s), (SELECT max(created) FROM gptcache.entry
     WHERE space = %s)"""
 _FILLED: Final = """SELECT EXISTS (SELECT FROM gptcache.entry WHERE space = %s)
-    OR EXISTS (SELECT FROM gptcache.lookup WHERE space = %s)
-    OR EXISTS (SELECT FROM gptcache.embedding WHERE space = %s)"""
+    OR EXISTS (SELECT FROM gptcache.lookup WHERE space = %s)"""
+_READS_EMBEDDINGS: Final = "SELECT coalesce(has_table_privilege(to_regclass('gptcache.embedding'), 'SELECT'), false)"
+"""Roles that were given their rights for an earlier version may lack these."""
+_HAS_EMBEDDINGS: Final = "SELECT EXISTS (SELECT FROM gptcache.embedding WHERE space = %s)"
 _SPACES: Final = f"""WITH RECURSIVE found AS (SELECT min(space) AS space FROM gptcache.entry UNION ALL
     SELECT (SELECT min(e.space) FROM gptcache.entry e WHERE e.space > f.space) FROM found f WHERE f.space IS NOT NULL)
     SELECT space FROM found WHERE space IS NOT NULL LIMIT {NAMED}"""
@@ -120,7 +122,9 @@ class TeamTables(EmbeddingTables):
         space = self.address.space
 
         def look(line: Line) -> str:
-            if line.one(_FILLED, *[space] * 3)[0]:
+            if line.one(_FILLED, space, space)[0]:
+                return ""
+            if line.one(_READS_EMBEDDINGS)[0] and line.one(_HAS_EMBEDDINGS, space)[0]:
                 return ""
             others = [name for (name,) in line.execute(_SPACES)]
             named = f" Others: {', '.join(others)}." if others else ""

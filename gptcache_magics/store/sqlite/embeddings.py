@@ -204,9 +204,13 @@ def embedding_checksum(each: Embedding) -> int:
 def model_from(text: Any) -> Configuration | None:
     """Return a configuration that was stored as JSON; None if it is damaged."""
     try:
-        return Configuration(**json.loads(text))
+        found = Configuration(**json.loads(text))
+        bytes.fromhex(found.key + found.portable)
+        texts = (found.provider, found.model, found.label, found.parameters, found.environment)
     except (TypeError, ValueError):
         return None
+    sound = all(isinstance(each, str) for each in (*texts, found.call_parameters or ""))
+    return found if sound and isinstance(found.temperature, int | float | None) else None
 
 
 def _fetched(sql: str, values: Mapping[str, Any], db: sqlite3.Connection) -> list[Any]:

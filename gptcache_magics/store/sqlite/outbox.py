@@ -226,7 +226,9 @@ def drop_some(db: sqlite3.Connection, team: int, gone: Iterable[tuple[int, str]]
         if number == id_number(EVERY_EMBEDDING):
             _drop_embeddings(db, team)
         else:
-            db.execute(f"DELETE FROM embedding WHERE id=? AND team=? AND id NOT IN ({_KEPT_EMBEDDINGS})", values[:3])
+            db.execute(
+                f"DELETE FROM embedding WHERE id=? AND team=? AND id NOT IN ({_KEPT_EMBEDDINGS})", (number, team, team)
+            )
 
 
 def _drop_embeddings(db: sqlite3.Connection, team: int) -> None:
