@@ -914,7 +914,9 @@ def test_load_keeps_stored_answers_unless_replace_is_given(used: Typist, path: P
 
 def test_load_needs_a_cache_of_ours_that_is_on(magic: Typist, path: Path) -> None:
     written(path, CONFIGURATION, ENTRY)
-    assert magic.refused("load lesson.jsonl").startswith("The cache is off. Turn it on: %gptcache on")
+    assert magic.refused("load lesson.jsonl").startswith(
+        "load: the cache is off, and load adds to the one that is on: %gptcache on, then"
+    )
 
     magic.ip.user_ns["set_up"] = lambda cache: None
     magic.told("on --init set_up")

@@ -182,7 +182,7 @@ def test_remove_with_a_selection_reaches_what_only_the_team_has(
     assert "At the team, for everybody: 2 entries, 2 of them not here" in said
     assert left(team_database) == 2, "the pinned one and that of another model stay"
     assert magic.told("remove --grep nothing --yes") == "Nothing to remove."
-    assert "1 entry. Bring them back" in magic.told(f"remove {id}")
+    assert "1 entry. Bring it back" in magic.told(f"remove {id}")
     team_database.server.stop(at_once=True)
     assert "Nothing was removed" in magic.refused("remove --grep river --yes")
     assert len(magic("entries")) == 1

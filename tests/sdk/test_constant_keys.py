@@ -14,7 +14,7 @@ KEYS = {
     "anthropic": {"162e675e68b7329536027e6a23b681fa", "99559b8dba07ae6909092294e38421aa"},
     "azure": {"fff4de8ea68bd9d5fc0b820375ee18ad"},
     "cohere": {"77783c83d35fd915ff043a8640f22c7c"},
-    "google-genai": {"940c89e78b100f28e58cde18f5a87f30", "934a6bb7cc2d4368e6ab72f3ed56ee05"},
+    "google-genai": {"940c89e78b100f28e58cde18f5a87f30", "e05603f925395decdda7ca913c50de9b"},
     "groq": {"dd7c5d0581fcef6702125cbb038bc6db"},
     "mistralai": {"6abd289d7412a1b200db024e84c2e114"},
     "ollama": {"e45f8c2084a33c4b64410be16cd3f8b7"},
