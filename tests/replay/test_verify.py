@@ -287,7 +287,7 @@ def test_each_reason_for_not_replaying_is_told_apart_and_all_cells_run(tmp_path:
     assert "mode replay" in frame.loc[3, "message"]
     assert frame.loc[4, "times"] == 2
     assert frame.loc[6, "message"].startswith("text-embedding-ada-002 was not called: 1 text of 1 not recorded")
-    assert frame.loc[7, "message"].startswith("OpenAIEmbeddings.aembed_documents: ")
+    assert frame.loc[7, "message"].startswith("text-embedding-ada-002 was not called: 1 text of 1 not recorded")
     assert "127.0.0.1 was not reached" in frame.loc[8, "message"]
     assert "ended the kernel" in frame.loc[15, "message"]
     assert ".gptcache" not in [path.name for path in tmp_path.iterdir()]

@@ -33,6 +33,8 @@ VERTEX: Final = re.compile(
     r"https://(?:[\w-]+-)?aiplatform\.googleapis\.com/(v\w+)/projects/([^/]+)/locations/([^/]+)/publishers/google"
 )
 VERSION: Final = re.compile(r"(.*)/(v\d\w*)")
+EARLIER: Final = "2023-06-01"
+"""The ``anthropic-version`` of each anthropic that has no constant for it."""
 CAPITAL: Final = re.compile(r"(?<!^)([A-Z])")
 CHAT: Final = (
     "messages model audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens "
@@ -187,7 +189,8 @@ def _asked(entry: Entry, asked: Configuration, protocol: Protocol) -> _Asked:
 def _is_default(header: str, value: Any) -> bool:
     """Return whether the SDK that is imported sends this header by itself; an SDK of another version may not."""
     constants = sys.modules.get("anthropic._constants")
-    return header == "anthropic-version" and value == getattr(constants, "ANTHROPIC_API_VERSION", None)
+    version = getattr(constants, "ANTHROPIC_API_VERSION", EARLIER) if constants is not None else None
+    return header == "anthropic-version" and value == version
 
 
 def _plain(sdk: _SDK, found: _Asked) -> tuple[Json, Json]:
