@@ -92,10 +92,13 @@ def test_a_program_is_answered_whole_and_streamed(lm: Any, server: ProviderServe
         # An answer that comes in one piece is announced by DSPy as one of its own cache is: by its prediction alone.
         assert asyncio.run(stream("Where?")) == ("", "Paris is the one")
         assert city(question="Where?").city == "Paris is the one"
-        assert (server.calls, figures()) == (1, [3, 2, 0])
+        # Over litellm a stream is not asked for its usage, which a whole call is told.
+        sent = 2 if lm.engine == "litellm" else 1
+        assert (server.calls, figures()) == (sent, [3, 3 - sent, 0])
+        assert city(question="Where?").city == "Paris is the one"
         with gm.using(mode="replay"), pytest.raises(Exception, match="CacheMiss: "):
             asyncio.run(stream("Where else?"))
-    assert server.calls == 1
+    assert server.calls == sent
 
 
 def test_replay_serves_a_bundle_and_refuses_all_else(lm: Any, server: ProviderServer, tmp_path: Path) -> None:
