@@ -9,7 +9,7 @@ from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.postgres.embeddings import COUNT, EMBEDDING, is_expired, sound_embedding
 from gptcache_magics.store.protocol import Configuration, Embedding, EmbeddingUse, Period
 from gptcache_magics.store.sqlite.damage import Damage
-from gptcache_magics.store.sqlite.embeddings import model_from
+from gptcache_magics.store.sqlite.embeddings import by_digest, model_from
 from gptcache_magics.store.sqlite.statements import id_number
 
 __all__ = ["EmbeddingTables"]
@@ -43,12 +43,8 @@ class EmbeddingTables:
     def find_embeddings(self, portable: str, digests: Sequence[str]) -> Mapping[str, Embedding]:
         """Return embeddings by their digests, of all configurations with this portable key."""
         numbers = [*map(id_number, digests)]
-        found: dict[str, Embedding] = {}
-        two = set[str]()
-        for each in self._alive(self._all(_FIND_PORTABLE, (self.address.space, bytes.fromhex(portable), numbers))):
-            if found.setdefault(each.digest, each).vector != each.vector:
-                two.add(each.digest)
-        return {digest: each for digest, each in found.items() if digest not in two}
+        rows = self._all(_FIND_PORTABLE, (self.address.space, bytes.fromhex(portable), numbers))
+        return by_digest(self._alive(rows))
 
     def embedding_uses(self, period: Period) -> Sequence[EmbeddingUse]:
         """Return nothing: each member's folder counts what it was asked."""

@@ -16,7 +16,7 @@ from gptcache_magics.store.records import Configuration, Embedding, EmbeddingUse
 from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import hex_of, id_number
 
-__all__ = ["ROW_BYTES", "SQLiteEmbeddings", "embedding_checksum", "model_from"]
+__all__ = ["ROW_BYTES", "SQLiteEmbeddings", "by_digest", "embedding_checksum", "model_from"]
 
 LATE_KEPT: Final = 10_000
 """Most embeddings to hold while another process keeps the file locked."""
@@ -62,15 +62,12 @@ class SQLiteEmbeddings(SQLitePart):
 
     def find_embeddings(self, portable: str, digests: Sequence[str]) -> Mapping[str, Embedding]:
         """Return embeddings by their digests, of all configurations with this portable key."""
-        found: dict[str, Embedding] = {}
-        two = set[str]()
+        rows: list[Sequence[Any]] = []
         for at in range(0, len(digests), PAGE):
             numbers = json.dumps([id_number(each) for each in digests[at : at + PAGE]])
             values = {"portable": bytes.fromhex(portable), "digests": numbers}
-            for each in self._sound(self._connections.read(partial(_fetched, _FIND_PORTABLE, values))):
-                if found.setdefault(each.digest, each).vector != each.vector:
-                    two.add(each.digest)
-        return {digest: each for digest, each in found.items() if digest not in two}
+            rows += self._connections.read(partial(_fetched, _FIND_PORTABLE, values))
+        return by_digest(self._sound(rows))
 
     def put_embeddings(self, embeddings: Iterable[Embedding], models: Iterable[Configuration]) -> int:
         """Store embeddings durably, in place of those under their keys.
@@ -192,6 +189,16 @@ def _values(each: Embedding) -> tuple[Any, ...]:
         *(id_number(each.key), bytes.fromhex(each.key), bytes.fromhex(each.model), id_number(each.digest)),
         *(each.sent, each.vector, each.rest, each.created, each.tokens, each.expires, size, embedding_checksum(each)),
     )
+
+
+def by_digest(embeddings: Iterable[Embedding]) -> Mapping[str, Embedding]:
+    """Return embeddings by their digests, without those that differ from another of the digest."""
+    found: dict[str, Embedding] = {}
+    two = set[str]()
+    for each in embeddings:
+        if found.setdefault(each.digest, each).vector != each.vector:
+            two.add(each.digest)
+    return {digest: each for digest, each in found.items() if digest not in two}
 
 
 def embedding_checksum(each: Embedding) -> int:
