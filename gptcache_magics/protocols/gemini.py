@@ -20,11 +20,11 @@ from gptcache_magics.protocols.messages import (
 )
 from gptcache_magics.store.records import Usage
 
-__all__ = ["USUAL", "VERSION", "Gemini"]
+__all__ = ["Gemini", "unusual_version"]
 
 _PATH: Final = re.compile(r"(.*?)/?(?:models/|((?:tunedModels|endpoints)/))([^/:]+):(?:streamG|g)enerateContent")
-VERSION: Final = re.compile(r".*/(v\d\w*)/")
-USUAL: Final = frozenset({"v1beta", "v1beta1"})
+_VERSION: Final = re.compile(r".*/(v\d\w*)/")
+_USUAL: Final = frozenset({"v1beta", "v1beta1"})
 """The versions that Google's client asks by default: of the Gemini API, and of Vertex AI."""
 ROLES: Final = {"user": "human", "model": "ai"}
 SYSTEM: Final = ("systemInstruction", "system_instruction")
@@ -38,6 +38,12 @@ LIKELY: Final = frozenset({"topCandidates", "chosenCandidates"})
 """Lists with an item for each word, which may come twice."""
 OF_BLOCKS: Final = frozenset({"type", "thinking", "base64", "mime_type", "part"})
 """Names that blocks of content have beside what is sent."""
+
+
+def unusual_version(path: str) -> str:
+    """Return the version of Google's API that a path names; empty for one that its client asks by default."""
+    found = _VERSION.match(path)
+    return found[1] if found is not None and found[1] not in _USUAL else ""
 
 
 class Gemini(Protocol):
@@ -59,8 +65,7 @@ class Gemini(Protocol):
         return f"{found[2] or ''}{found[3]}"
 
     def api_at(self, path: str) -> str:
-        version = VERSION.match(path)
-        return self.api if version is None or version[1] in USUAL else f"{self.api} {version[1]}"
+        return f"{self.api} {unusual_version(path)}".rstrip()
 
     def streams(self, body: Json, path: str) -> bool:
         return path.endswith(":streamGenerateContent")

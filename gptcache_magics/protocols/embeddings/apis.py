@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from gptcache_magics.protocols.base import Json, NotRead
 from gptcache_magics.protocols.embeddings.base import EmbeddingAPI, Inputs, listed, numbered, tokens_at
-from gptcache_magics.protocols.gemini import USUAL, VERSION
+from gptcache_magics.protocols.gemini import unusual_version
 
 __all__ = ["CohereEmbeddings", "GoogleEmbeddings", "OllamaEmbedding", "OllamaEmbeddings", "OpenAIEmbeddings"]
 
@@ -137,8 +137,7 @@ class GoogleEmbeddings(EmbeddingAPI):
         return f"{found[1]}/{found[2].rpartition('models/')[0]}".rstrip("/") if found else None
 
     def version(self, path: str) -> str:
-        found = VERSION.match(path)
-        return found[1] if found is not None and found[1] not in USUAL else ""
+        return unusual_version(path)
 
     def read(self, body: Json, path: str) -> Inputs:
         found = _GOOGLE.fullmatch(path) or _VERTEX.fullmatch(path)
