@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, Final
@@ -68,8 +69,9 @@ class _Ollama(Protocol):
             raise Incomplete("no end of the answer")
         return whole
 
+    @abstractmethod
     def _added(self, whole: Json, piece: Json) -> Json:
-        raise NotImplementedError
+        """Return what a stream has said with one more line of it."""
 
     def unfold(self, whole: Json, body: Json) -> bytes:
         head = {name: whole[name] for name in ("model", "created_at") if name in whole}
@@ -77,9 +79,9 @@ class _Ollama(Protocol):
         lines = [orjson.dumps({**head, **piece, "done": False}) for piece in said]
         return b"\n".join([*lines, orjson.dumps(rest), b""])
 
+    @abstractmethod
     def _parted(self, whole: Json) -> tuple[list[Json], Json]:
         """Return what the lines of a stream say before the last, and the last line: readers look for no words there."""
-        raise NotImplementedError
 
     def ended(self, tail: bytes) -> bool:
         return any(b'"done"' in line and _is_last(line) for line in tail.split(b"\n")[:-1])
