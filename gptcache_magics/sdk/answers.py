@@ -39,40 +39,6 @@ class Answer:
     """The JSON of a stored answer as it is kept."""
 
 
-class AnswerTo:
-    """The ``AnswerCodec`` of the answers to one request.
-
-    A stored answer that lacks the tokens is none to a request that asks for them; its own answer then takes the place.
-    In ``replay``, which asks no provider, it is given as it is: SDKs read a ``usage`` of None as unknown.
-    """
-
-    def __init__(self, body: Json, *, replays: bool) -> None:
-        self._body, self._replays = body, replays
-
-    def decode(self, data: bytes, /, **how: Any) -> Answer:
-        """Decode an answer as :func:`decode`. Raises ``Unusable`` for one that lacks what is asked for."""
-        answer = decode(data, **how)
-        if answer.whole is not None and not self._replays and answer.protocol.lacks(answer.whole, self._body):
-            raise Unusable(Reason(Kind.NO_USAGE))
-        return answer
-
-    def check_storable(self, answer: Answer, call: Any, /, *, keep: bool = False) -> str:
-        """Raise ``NotStorable`` as :func:`check_storable`."""
-        return check_storable(answer, call, keep=keep)
-
-    def encode(self, answer: Answer, /) -> bytes:
-        """Encode an answer as :func:`encode`."""
-        return encode(answer)
-
-    def usage(self, answer: Answer, /) -> Usage:
-        """Return the tokens of an answer."""
-        return usage(answer)
-
-    def finish_reason(self, answer: Answer, /) -> str:
-        """Return why the model stopped, in the provider's word."""
-        return finish_reason(answer)
-
-
 def read(protocol: Protocol, content: bytes, body: Json | None = None, *, in_pieces: bool) -> Answer:
     """Return the answer that a provider has sent to a request."""
     try:
@@ -145,3 +111,26 @@ def finish_reason(answer: Answer, /) -> str:
         return ""
     made = generations.of_fields(answer.protocol.answers(answer.whole))
     return finish.finish_reason(made) if made else ""
+
+
+class AnswerTo:
+    """The ``AnswerCodec`` of the answers to one request.
+
+    A stored answer that lacks the tokens is none to a request that asks for them; its own answer then takes the place.
+    In ``replay``, which asks no provider, it is given as it is: SDKs read a ``usage`` of None as unknown.
+    """
+
+    check_storable = staticmethod(check_storable)
+    encode = staticmethod(encode)
+    usage = staticmethod(usage)
+    finish_reason = staticmethod(finish_reason)
+
+    def __init__(self, body: Json, *, replays: bool) -> None:
+        self._body, self._replays = body, replays
+
+    def decode(self, data: bytes, /, **how: Any) -> Answer:
+        """Decode an answer as :func:`decode`. Raises ``Unusable`` for one that lacks what is asked for."""
+        answer = decode(data, **how)
+        if answer.whole is not None and not self._replays and answer.protocol.lacks(answer.whole, self._body):
+            raise Unusable(Reason(Kind.NO_USAGE))
+        return answer
