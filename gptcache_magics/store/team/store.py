@@ -229,8 +229,7 @@ class TeamStore(TeamEmbeddingCopies):
         StoreError
             If the team cannot be asked.
         """
-        if self.refused:
-            raise StoreError(self.refused)
+        self._check_not_refused()
         return self.database.embeddings.count()
 
     def selected_there(self, selection: Selection) -> Sequence[str]:
@@ -241,14 +240,17 @@ class TeamStore(TeamEmbeddingCopies):
         StoreError
             If the team cannot be asked.
         """
-        if self.refused:
-            raise StoreError(self.refused)
+        self._check_not_refused()
         with closing(self.tables()) as tables:
             found = tables.ids(selection)
         if selection.pinned is None:
             return found
         pinned = {*self._ids("e.pinned", Selection())}
         return [id for id in found if id not in pinned]
+
+    def _check_not_refused(self) -> None:
+        if self.refused:
+            raise StoreError(self.refused)
 
     def tables(self) -> TeamTables:
         """Return the tables of the team, to be read and closed."""
