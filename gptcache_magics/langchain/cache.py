@@ -272,7 +272,7 @@ class GPTCache(BaseCache):
 
     @property
     def requests(self) -> RequestCache:
-        """What answers requests from our store, also where another place keeps LangChain's answers."""
+        """The cache that answers requests from our store, also where another place keeps LangChain's answers."""
         if self._answers.ours:
             return self._requests
         return RequestCache(self.store, Answers(self.store, None, None, self.ledger.failed), self.ledger)

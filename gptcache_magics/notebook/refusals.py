@@ -35,7 +35,7 @@ class Refusals:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._before: Any = None
-        """What somebody had put on the shell in place of its class's method."""
+        """The function that somebody had put on the shell in place of its class's method."""
         self._wrapper: Any = None
         self._shown: BaseException | None = None
         """The error whose sentence has been shown."""

@@ -1,4 +1,4 @@
-"""What the APIs of providers say over HTTP, one file each: requests and answers as plain JSON.
+"""The APIs of providers over HTTP, one file each: requests and answers as plain JSON.
 
 Nothing here knows a cache, an HTTP client or a class of LangChain's. To add an API, add a file and a line here.
 """

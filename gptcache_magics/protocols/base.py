@@ -27,7 +27,7 @@ class Incomplete(Exception):
 
 
 class Protocol(ABC):
-    """What one API says over HTTP."""
+    """One API over HTTP: how it writes what is asked, and what is answered."""
 
     name: ClassVar[str]
     """Kept with each answer, so it never changes: ``openai-chat``."""

@@ -1,4 +1,4 @@
-"""What the APIs of embeddings say over HTTP: the texts of requests, and the vectors of answers."""
+"""The APIs of embeddings over HTTP: the texts of requests, and the vectors of answers."""
 
 from __future__ import annotations
 
