@@ -16,6 +16,8 @@ Subclass one, and override ``store`` with an empty store of your kind::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from gptcache_magics.testing.answers import AnswerStoreContract as AnswerStoreContract
     from gptcache_magics.testing.embeddings import EmbeddingStoreContract as EmbeddingStoreContract
@@ -47,13 +49,12 @@ __all__ = [
     "VectorStoreContract",
 ]
 
+# A broken promise shows the values that broke it. Said before any of them is imported: pytest refuses it later.
+pytest.register_assert_rewrite(*(f"{__name__}.{place}" for place in _PLACES.values() if place != "plugin"))
+
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for: pytest loads the plugin at its start, which needs nothing of the contracts."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest
-
-    for place in ("answers", "entries", "lookups", "vectors", "labels", "embeddings", "stores"):
-        pytest.register_assert_rewrite(f"{__name__}.{place}")  # so that a broken promise shows the values that broke it
     return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
