@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from anthropic.resources import Messages
 
 from tests.patterns.minds import MINDS
 from tests.patterns.runs import Run, three_runs
@@ -57,6 +58,8 @@ BARS = [
 
 @pytest.mark.parametrize("pattern", MINDS)
 def test_later_runs_pay_only_for_what_differs_and_say_so(pattern: str, tmp_path: Path) -> None:
+    if pattern == "structured_claude" and not hasattr(Messages, "parse"):
+        pytest.skip("anthropic has messages.parse since 0.77")
     bars = [bar for bar in BARS if bar.pattern == pattern]
     assert bars
     ran = three_runs(pattern, tmp_path, *(bar.options for bar in bars))
