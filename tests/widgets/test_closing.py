@@ -1,9 +1,9 @@
 """A closed panel leaves nothing: no comm, no thread, no open file, no table, no object of its own."""
 
 import gc
-import os
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -17,16 +17,24 @@ from tests.widgets.test_panel import ask, look_at, source
 __all__ = ["source"]
 
 
-def held():
-    """Return how many things of each kind that a panel makes are held, with a comm or without."""
+def held(folder):
+    """Return how many things of each kind that a panel makes are held, with a comm or without.
+
+    Files are those of a folder alone: threads of other tests open and close some of their own meanwhile.
+    """
     gc.collect()
     live = widget._instances if hasattr(widget, "_instances") else widget.Widget.widgets  # ipywidgets 7
     found = Counter(f"comm of {type(each).__name__}" for each in live.values())
     found += Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, pd.DataFrame | widget.Widget))
     found["thread"] = threading.active_count()
-    if Path("/proc/self/fd").exists():
-        found["file"] = len(os.listdir("/proc/self/fd"))
+    found["file"] = sum(path.is_relative_to(folder) for path in opened_files())
     return found
+
+
+def opened_files():
+    for descriptor in Path("/proc/self/fd").glob("*"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield descriptor.readlink()
 
 
 def used_panel(source):
@@ -41,21 +49,21 @@ def used_panel(source):
     return panel
 
 
-def test_a_closed_panel_leaves_nothing(source):
+def test_a_closed_panel_leaves_nothing(source, tmp_path):
     ask("another question")
     used_panel(source).close()
-    before = held()
+    before = held(tmp_path)
     for _ in range(3):
         used_panel(source).close()
 
-    assert not held() - before  # a thread that writes may have ended
+    assert not held(tmp_path) - before  # a thread that writes may have ended
 
 
-def test_a_cell_that_is_run_again_leaves_one_panel(source):
+def test_a_cell_that_is_run_again_leaves_one_panel(source, tmp_path):
     history = [used_panel(source)]  # as IPython's Out keeps them
-    before = held()
+    before = held(tmp_path)
     history += [used_panel(source) for _ in range(3)]
-    after = held()
+    after = held(tmp_path)
 
     assert {name: number for name, number in after.items() if name.startswith("comm of ")} == {
         name: number for name, number in before.items() if name.startswith("comm of ")
@@ -64,4 +72,4 @@ def test_a_cell_that_is_run_again_leaves_one_panel(source):
     assert after["file"] <= before["file"]
     widgets.close_live()
     history.clear()
-    assert held()["Panel"] == 0
+    assert held(tmp_path)["Panel"] == 0
