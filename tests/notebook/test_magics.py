@@ -656,7 +656,7 @@ SINCE = "--since takes run, today, all, or a time such as 1h or 7d. Got"
         ("load a.jsonl --from x", "load: --from takes …. Example: %gptcache load lesson.jsonl --from bundle"),
         ("entries --tag leson", "No entry has the tag 'leson'. Tag some: %gptcache tag lesson-1 a41f"),
         ("save a.jsonl --tag leson", "No entry has the tag 'leson'. Tag some: %gptcache tag lesson-1 a41f"),
-        ("tag lesson 7", "No entry has the id '7'. All …entries. The lookup with that number: %gptcache why 7"),
+        ("tag lesson 777", "No entry has the id '777'. All …entries. The lookup with that number: %gptcache why 777"),
         ("lookups -n 0", "lookups: -n takes a whole number above 0. Got '0'. Example: …"),
         ("lookups -n -3", "lookups: -n takes a whole number above 0. Got '-3'. Example: …"),
         ("lookups -n ²", "lookups: -n takes a whole number above 0. Got '²'. Example: …"),
