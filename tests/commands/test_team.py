@@ -11,10 +11,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import gptcache_magics as gm
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team.store import TeamStore
 from gptcache_magics.testing.samples import key
 from tests.support.postgres import PASSWORD, Database
 from tests.support.shell import Typist, ask
+from tests.support.team import all_is_sent, team_store
 from tests.support.waiting import wait_until
 
 
@@ -26,20 +26,6 @@ def shown_nowhere(ip: InteractiveShell, tmp_path: Path) -> Iterator[None]:
         gm.off()
     for file in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert PASSWORD.encode() not in file.read_bytes(), file
-
-
-def store() -> TeamStore:
-    cache = gm.current()
-    assert cache is not None
-    assert isinstance(cache.store, TeamStore)
-    return cache.store
-
-
-def all_is_sent() -> None:
-    cache = gm.current()
-    assert cache is not None
-    cache.ledger.flush()
-    wait_until(lambda: not store().waiting())
 
 
 def test_a_colleague_pays_nothing_for_what_was_asked(magic: Typist, team_database: Database, tmp_path: Path) -> None:
@@ -210,14 +196,14 @@ def test_a_lost_team_is_said_and_replay_names_it(magic: Typist, team_database: D
 
     ask("What is the capital of Chile?")
     assert "the team's store is away" in gm.lookups()["reason"].iloc[0]
-    wait_until(lambda: bool(store().trouble))
+    wait_until(lambda: bool(team_store().trouble))
     assert re.search(r"away since \d\d:\d\d: 1 answer waits to be sent", gm.status().team)
     with gm.using(mode="replay"), pytest.raises(gm.CacheMiss, match="the team's store is away"):
         ask("What is the capital of Cuba?")
     assert ask("What is the capital of Peru?")
 
     team_database.server.start()
-    wait_until(lambda: not store().waiting())
+    wait_until(lambda: not team_store().waiting())
     assert "waits" not in gm.status().team
 
 
@@ -229,7 +215,7 @@ def test_the_place_of_config_and_environment_may_be_a_team(
 
     assert "space class" in line
     assert PASSWORD not in line
-    assert store().where.endswith(".gptcache")
+    assert team_store().where.endswith(".gptcache")
 
 
 def test_a_line_that_names_the_password_is_kept_without_it(

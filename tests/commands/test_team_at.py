@@ -10,10 +10,9 @@ import pytest
 
 import gptcache_magics as gm
 from gptcache_magics.store.postgres.address import Address
-from gptcache_magics.store.team.store import TeamStore
 from tests.support.postgres import PASSWORD, Database
 from tests.support.shell import Typist, ask
-from tests.support.waiting import wait_until
+from tests.support.team import all_is_sent
 
 COMMANDS = [
     "stats",
@@ -27,15 +26,6 @@ COMMANDS = [
     "tune",
     "doctor",
 ]
-
-
-def all_is_sent() -> None:
-    cache = gm.current()
-    assert cache is not None
-    store = cache.store
-    assert isinstance(store, TeamStore)
-    cache.ledger.flush()
-    wait_until(lambda: not store.waiting())
 
 
 @pytest.fixture

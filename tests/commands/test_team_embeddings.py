@@ -13,10 +13,10 @@ from IPython.core.interactiveshell import InteractiveShell
 import gptcache_magics as gm
 from gptcache_magics import __main__ as shell
 from gptcache_magics.store.sqlite.embeddings import embedding_checksum
-from gptcache_magics.store.team.store import TeamStore
 from tests.support.postgres import Database
 from tests.support.provider_server import KEY, ProviderServer
 from tests.support.shell import Typist
+from tests.support.team import team_store
 from tests.support.waiting import wait_until
 
 MODEL = "text-embedding-3-small"
@@ -34,15 +34,8 @@ def client(server: ProviderServer) -> openai.OpenAI:
     return openai.OpenAI(api_key=KEY, base_url=server.openai_url, max_retries=0)
 
 
-def store() -> TeamStore:
-    cache = gm.current()
-    assert cache is not None
-    assert isinstance(cache.store, TeamStore)
-    return cache.store
-
-
 def all_is_sent() -> None:
-    wait_until(lambda: not store().waiting())
+    wait_until(lambda: not team_store().waiting())
 
 
 def embeddings_check() -> str:
@@ -93,7 +86,7 @@ def test_a_vector_that_somebody_has_broken_is_asked_for_again(
     magic.told(f"on {team_database.url} --embeddings")
     first = client.embeddings.create(model=MODEL, input=["a", "b"])
     all_is_sent()
-    bad, _ = sorted(store().each_embedding(), key=lambda each: each.sent)
+    bad, _ = sorted(team_store().each_embedding(), key=lambda each: each.sent)
     broken = replace(bad, vector=vector.encode())
     team_database.ask(
         f"UPDATE gptcache.embedding SET digest = {embedding_checksum(broken)}, vector = '{broken.vector.decode()}'"
@@ -115,11 +108,11 @@ def test_clear_asks_and_clears_for_everybody(magic: Typist, team_database: Datab
     told = magic.told("clear --embeddings --dry-run")
     assert told == "2 embeddings, 716 B in this folder; 2 embeddings, 716 B at the team."
     assert "removes the embeddings of everybody" in magic.refused("clear --embeddings")
-    assert store().embeddings_there()[0] == 2
+    assert team_store().embeddings_there()[0] == 2
     assert magic.told("clear --embeddings --yes").startswith(
         "2 embeddings removed here, and those of the team for everybody (2 embeddings, "
     )
-    assert store().embeddings_there() == store().count_embeddings() == (0, 0)
+    assert team_store().embeddings_there() == team_store().count_embeddings() == (0, 0)
 
 
 def test_a_team_that_is_away_leaves_embeddings_in_the_folder(
