@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from gptcache_magics.errors import BudgetReached, CacheMiss, EmbeddingMiss, NotWrittenYetError
-from gptcache_magics.identity.addresses import address
 from gptcache_magics.identity.canonical import dumps
 from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import key_of
@@ -31,8 +30,8 @@ from gptcache_magics.protocols.embeddings import EmbeddingAPI, Inputs, embedding
 from gptcache_magics.protocols.embeddings.vectors import dumps as with_arrays
 from gptcache_magics.protocols.embeddings.vectors import is_vector, pack, unpack
 from gptcache_magics.sdk.exchange import FREE
-from gptcache_magics.sdk.libraries import Library, bookkeeping_at, headers_that_count, provider_at, query_that_counts
-from gptcache_magics.sdk.request import ADDRESS, SDKCall
+from gptcache_magics.sdk.libraries import Library, bookkeeping_at, provider_at
+from gptcache_magics.sdk.request import ADDRESS, SDKCall, address_headers_query, key_variables
 from gptcache_magics.sdk.responses import HIT, Place, made, refusal
 from gptcache_magics.settings import Scope
 from gptcache_magics.store.patience import waiting
@@ -108,14 +107,8 @@ def _configuration(
     url = http.url
     provider = provider_at(url.host) or sender.provider or api.provider
     known = PROVIDERS.get(provider)
-    fields: Json = {}
-    base = address(f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}")
-    if known is None or not known.is_at(base):
-        fields["base_url"] = base
-    if headers := headers_that_count(http.headers.multi_items()):
-        fields["headers"] = headers
-    if query := query_that_counts(url.params.multi_items()):
-        fields["query_params"] = query
+    server = f"{url.scheme}://{url.netloc.decode('ascii')}{api.fits(url.path) or ''}"
+    fields = address_headers_query(known, server, http.headers.multi_items(), url.params.multi_items())
     if version := api.version(url.path):
         fields["version"] = version
     bookkeeping = frozenset[str]() if counts_bookkeeping else bookkeeping_at(url.host)
@@ -125,8 +118,7 @@ def _configuration(
         if name not in bookkeeping and not is_credential(name, value)
     }
     content = dumps([f"http.{api.name}", inputs.model, fields, parameters])
-    variables = dict.fromkeys(filter(None, (sender.key_variable, known.key_variable if known is not None else "")))
-    return configuration_from_json(content, provider, inputs.model, " ".join(variables), ADDRESS)
+    return configuration_from_json(content, provider, inputs.model, key_variables(sender, known), ADDRESS)
 
 
 class EmbeddingExchange:

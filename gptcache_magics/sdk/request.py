@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -28,7 +29,10 @@ from gptcache_magics.store.protocol import Configuration
 from gptcache_magics.text.masking import shown
 from gptcache_magics.text.messages import CLASSES, content_text, serialised
 
-__all__ = ["Asked", "SDKCall", "SDKRequest", "identify", "shown_path", "unread_configuration"]
+__all__ = [
+    *("Asked", "SDKCall", "SDKRequest"),
+    *("address_headers_query", "identify", "key_variables", "shown_path", "unread_configuration"),
+]
 
 ADDRESS: Final = frozenset({"base_url"})
 """The part of a configuration that another machine may have another of."""
@@ -114,17 +118,11 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     # LangChain sends Azure null for the model.
     model = deployed if deployed and body.get("model") is None else protocol.model(body, asked.path)
     provider = provider_at(asked.host) or asked.library.provider or protocol.provider
-    fields: Json = {"api": protocol.api_at(asked.path)}
-    base = address(asked.server)
     known = PROVIDERS.get(provider)
-    if known is None or not known.is_at(base):
-        fields["base_url"] = base
+    fields = address_headers_query(known, asked.server, asked.headers, asked.query)
+    fields["api"] = protocol.api_at(asked.path)
     if deployed:
         fields["deployment"] = deployed
-    if headers := headers_that_count(asked.headers):
-        fields["headers"] = headers
-    if query := query_that_counts(asked.query):
-        fields["query_params"] = query
     bookkeeping = frozenset[str]() if counts_bookkeeping else bookkeeping_at(asked.host)
     parameters = {
         name: value for name, value in without_credentials(protocol.parameters(body)).items() if name not in bookkeeping
@@ -135,7 +133,7 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     if b'"properties":{' in content:
         content = dumps([f"http.{protocol.name}", model, fields, ordered(parameters)])
     read = configuration_from_json if len(content) <= REMEMBERED else configuration_from_json.__wrapped__
-    configuration = read(content, provider, model, _key_variables(asked.library, known), ADDRESS)
+    configuration = read(content, provider, model, key_variables(asked.library, known), ADDRESS)
     messages = protocol.messages(body)
     seen = dumps([_constructor(each) for each in messages])
     asked_last = next((each for each in reversed(messages) if each["type"] == "human"), messages[0])
@@ -143,7 +141,28 @@ def identify(asked: Asked, *, counts_bookkeeping: bool = False) -> Identity:
     return Identity(key_of(configuration.key, seen), configuration, partial(serialised, messages), question, seen)
 
 
-def _key_variables(library: Library, provider: Provider | None) -> str:
+def address_headers_query(
+    provider: Provider | None, server: str, headers: Iterable[tuple[str, str]], query: Collection[tuple[str, str]]
+) -> Json:
+    """Return what counts of a request beside its body: address, headers and query, as far as they may change an answer.
+
+    Parameters
+    ----------
+    provider
+        The provider that answers, whose own address does not count; None if it is not known.
+    """
+    fields: Json = {}
+    base = address(server)
+    if provider is None or not provider.is_at(base):
+        fields["base_url"] = base
+    if kept := headers_that_count(headers):
+        fields["headers"] = kept
+    if values := query_that_counts(query):
+        fields["query_params"] = values
+    return fields
+
+
+def key_variables(library: Library, provider: Provider | None) -> str:
     """Return the environment variables without which the client of a request cannot be made."""
     names = (library.key_variable, provider.key_variable if provider is not None else "")
     return " ".join(dict.fromkeys(filter(None, names)))
