@@ -6,11 +6,10 @@ counts what it was asked.
 
 from __future__ import annotations
 
-import json
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +22,7 @@ from gptcache_magics.store.postgres.schema import LARGEST_BYTES
 from gptcache_magics.store.postgres.statements import SHORT, bounded, plain, unpacked
 from gptcache_magics.store.postgres.writing import keep, write
 from gptcache_magics.store.protocol import Configuration, Embedding
-from gptcache_magics.store.sqlite.embeddings import ROW_BYTES, embedding_checksum, model_from
+from gptcache_magics.store.sqlite.embeddings import embedding_checksum, embedding_size, model_from, model_values
 from gptcache_magics.store.sqlite.outbox import EVERY_EMBEDDING
 from gptcache_magics.store.sqlite.statements import id_number, id_text
 
@@ -134,7 +133,7 @@ class TeamEmbeddings:
         rows = [self._values(each, damaged=each.key[:16] in distrusted) for each in ordered]
 
         def work(line: Line) -> None:
-            keep(line, _PUT_MODEL, [_model_values(self._space, each) for each in new])
+            keep(line, _PUT_MODEL, [(self._space, *model_values(each)) for each in new])
             keep(line, _PUT, rows)
 
         write(self._connections, work)
@@ -143,7 +142,6 @@ class TeamEmbeddings:
 
     def _values(self, embedding: Embedding, *, damaged: bool) -> tuple[Any, ...]:
         each = replace(embedding, tokens=bounded(embedding.tokens), expires=bounded(embedding.expires))
-        size = len(each.vector) + len(each.sent) + len(each.rest) + ROW_BYTES
         return (
             *(self._space, id_number(each.key), bytes.fromhex(each.key), bytes.fromhex(each.model)),
             *(
@@ -152,7 +150,7 @@ class TeamEmbeddings:
                 each.vector,
                 zlib.compress(each.rest.encode()),
             ),
-            *(each.created, each.tokens, each.expires, size, embedding_checksum(each)),
+            *(each.created, each.tokens, each.expires, embedding_size(each), embedding_checksum(each)),
             *(plain(self._origin, SHORT), damaged),
         )
 
@@ -184,10 +182,6 @@ def _is_shared(each: Embedding) -> bool:
 
 def _created(each: Embedding) -> float:
     return each.created
-
-
-def _model_values(space: str, each: Configuration) -> tuple[Any, ...]:
-    return space, bytes.fromhex(each.key), bytes.fromhex(each.portable), json.dumps(asdict(each))
 
 
 def sound_embedding(row: Sequence[Any]) -> Embedding | None:

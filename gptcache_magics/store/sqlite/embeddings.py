@@ -16,7 +16,7 @@ from gptcache_magics.store.records import Configuration, Embedding, EmbeddingUse
 from gptcache_magics.store.sqlite.part import SQLitePart
 from gptcache_magics.store.sqlite.statements import hex_of, id_number
 
-__all__ = ["ROW_BYTES", "SQLiteEmbeddings", "by_digest", "embedding_checksum", "model_from"]
+__all__ = ["SQLiteEmbeddings", "by_digest", "embedding_checksum", "embedding_size", "model_from", "model_values"]
 
 LATE_KEPT: Final = 10_000
 """Most embeddings to hold while another process keeps the file locked."""
@@ -150,7 +150,7 @@ class SQLiteEmbeddings(SQLitePart):
         """Store embeddings in a transaction. Return how many are new or changed."""
         db.executemany(
             "INSERT OR IGNORE INTO embedding_model VALUES (?,?,?)",
-            [(bytes.fromhex(each.key), bytes.fromhex(each.portable), json.dumps(asdict(each))) for each in models],
+            [*map(model_values, models)],
         )
         changed = 0
         for each in embeddings:
@@ -184,10 +184,10 @@ class SQLiteEmbeddings(SQLitePart):
 
 
 def _values(each: Embedding) -> tuple[Any, ...]:
-    size = len(each.vector) + len(each.sent) + len(each.rest) + ROW_BYTES
     return (
         *(id_number(each.key), bytes.fromhex(each.key), bytes.fromhex(each.model), id_number(each.digest)),
-        *(each.sent, each.vector, each.rest, each.created, each.tokens, each.expires, size, embedding_checksum(each)),
+        *(each.sent, each.vector, each.rest, each.created, each.tokens, each.expires),
+        *(embedding_size(each), embedding_checksum(each)),
     )
 
 
@@ -206,6 +206,16 @@ def embedding_checksum(each: Embedding) -> int:
     facts = f"{each.key} {each.model} {each.digest} {each.tokens} {each.expires} {len(each.sent)} {len(each.rest)} "
     data = b"".join((facts.encode(), each.sent.encode(), each.rest.encode(), each.vector))
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "big", signed=True)
+
+
+def embedding_size(each: Embedding) -> int:
+    """Return the bytes that an embedding counts for."""
+    return len(each.vector) + len(each.sent) + len(each.rest) + ROW_BYTES
+
+
+def model_values(each: Configuration) -> tuple[bytes, bytes, str]:
+    """Return a configuration as it is stored: its key, its portable key, and JSON."""
+    return bytes.fromhex(each.key), bytes.fromhex(each.portable), json.dumps(asdict(each))
 
 
 def model_from(text: Any) -> Configuration | None:
