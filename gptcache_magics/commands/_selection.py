@@ -80,11 +80,16 @@ def known_tags() -> list[str]:
     """Return the tags that lookups of this run asked for, and those of the newest entries."""
     try:
         source = controller.source()
-        tagged = {entry.tags for entry in source.store.entries(Selection(), limit=TAGGED)}
+        tags = _tags_of_entries(source.store)
     except GPTCacheMagicsError:
         return []
-    asked = {lookup.tag for lookup in [*source.ledger.recent]} if source.ledger is not None else set()
-    return sorted({tag for tags in tagged | asked for tag in tags.split()})
+    asked = [lookup.tag for lookup in [*source.ledger.recent]] if source.ledger is not None else []
+    return sorted(tags.union(*map(str.split, asked)))
+
+
+def _tags_of_entries(store: Store) -> set[str]:
+    """Return the tags of the newest entries."""
+    return {tag for entry in store.entries(Selection(), limit=TAGGED) for tag in entry.tags.split()}
 
 
 def _models() -> list[str]:
@@ -232,8 +237,7 @@ def _check_tag(store: Store, tag: str) -> None:
     """Raise ``CommandError`` if no entry has a tag."""
     if store.entries(Selection(tag=tag), limit=1):
         return
-    newest = store.entries(Selection(), limit=TAGGED)
-    known = sorted({word for entry in newest for word in entry.tags.split()})
+    known = sorted(_tags_of_entries(store))
     hint = f"Tags: {', '.join(known)}." if known else "Tag some: %gptcache tag lesson-1 a41f"
     raise CommandError(f"No entry has the tag '{tag}'.{nearest(str(tag), known)} {hint}")
 
@@ -305,9 +309,10 @@ def named_keys(store: Store, ids: Sequence[str | Iterable[str]], *, least: int =
 def _named_key(store: Store, beginning: str, least: int) -> str:
     if not isinstance(beginning, str):
         raise CommandError(f"An id is a text, such as 'a41f'. Got {repr(beginning)[:40]}. All ids: %gptcache entries")
-    keys = [each.key for each in store.entries(Selection(ids=[beginning.lstrip("#")]), limit=6)]
-    number = whole_number(beginning.lstrip("#"))
-    of_lookup = "" if number is None or len(beginning.lstrip("#")) >= TO_CHANGE else f"%gptcache why {number}"
+    digits = beginning.lstrip("#")
+    keys = [each.key for each in store.entries(Selection(ids=[digits]), limit=6)]
+    number = whole_number(digits)
+    of_lookup = "" if number is None or len(digits) >= TO_CHANGE else f"%gptcache why {number}"
     if not keys:
         meant = f" The lookup with that number: {of_lookup}" if of_lookup else ""
         raise CommandError(f"No entry has the id '{beginning}'. All ids: %gptcache entries{meant and f'.{meant}'}")
@@ -316,7 +321,7 @@ def _named_key(store: Store, beginning: str, least: int) -> str:
         more = " and more" if len(keys) > 5 else ""
         count = f"{len(keys)} entries" if len(keys) < 6 else "many entries"
         raise CommandError(f"Id '{beginning}' fits {count}: {fitting}{more}. Type more.")
-    if len(beginning.lstrip("#")) < least:
+    if len(digits) < least:
         raise CommandError(
             f"Type at least {least} digits of the id of an entry to change: '{beginning}' stands for {keys[0][:8]} "
             "only by chance."

@@ -1,4 +1,4 @@
-"""What OpenAI's chats and completions have in common: an answer of choices, and a stream that ends with ``[DONE]``."""
+"""The part that OpenAI's chats and completions share: an answer of choices, a stream that ends with ``[DONE]``."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ class OpenAIChoices(Protocol):
         return Usage(sent, said, count(read) or None, written or None)
 
     def kept(self, whole: Json, body: Json) -> Json:
-        untold = _asks_for_usage(body) and whole.get("usage", "") is None
-        return without_usage(whole) if untold else whole
+        return without_usage(whole) if self.lacks(whole, body) else whole
 
     def lacks(self, whole: Json, body: Json) -> bool:
         return _asks_for_usage(body) and whole.get("usage", "") is None

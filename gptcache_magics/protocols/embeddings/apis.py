@@ -160,8 +160,7 @@ class GoogleEmbeddings(EmbeddingAPI):
     def items(self, whole: Json, number: int) -> list[Any]:
         if "embedding" in whole:
             return numbered([whole["embedding"]], number)
-        found = numbered(whole["predictions" if "predictions" in whole else "embeddings"], number)
-        return found
+        return numbered(whole["predictions" if "predictions" in whole else "embeddings"], number)
 
     def vectors(self, item: Any) -> list[Any]:
         return [item.get("embeddings", item)["values"]]
