@@ -33,7 +33,7 @@ ADDED: Final = {"thinking": ("thinking",), "image": ("base64", "mime_type")}
 CONFIG: Final = ("generationConfig", "generation_config")
 TEXT: Final = frozenset({"text"})
 GROWING: Final = frozenset({"citationMetadata", "groundingMetadata", "logprobsResult", "urlContextMetadata"})
-"""What is said beside the text of a candidate, of which each piece may say a part."""
+"""Fields beside the text of a candidate, of which each piece may say a part."""
 LIKELY: Final = frozenset({"topCandidates", "chosenCandidates"})
 """Lists with an item for each word, which may come twice."""
 OF_BLOCKS: Final = frozenset({"type", "thinking", "base64", "mime_type", "part"})

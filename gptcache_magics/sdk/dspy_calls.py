@@ -1,4 +1,4 @@
-"""What DSPy says of a call beside its requests: whether it may be cached, and which of several answers it wants.
+"""Facts that DSPy tells of a call beside its requests: whether it may be cached, which of several answers it wants.
 
 DSPy sends equal requests where it wants different answers: for each rollout of a program, and for each of the ``n``
 candidates of a call. It keeps answers in a cache of its own, which stands before every request.

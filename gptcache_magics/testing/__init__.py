@@ -49,7 +49,7 @@ __all__ = [
     "VectorStoreContract",
 ]
 
-# A broken promise shows the values that broke it. Said before any of them is imported: pytest refuses it later.
+# So that a broken promise shows the values that broke it. pytest refuses this for modules that are imported already.
 pytest.register_assert_rewrite(*(f"{__name__}.{place}" for place in _PLACES.values() if place != "plugin"))
 
 

@@ -15,7 +15,7 @@ __all__ = ["EmbeddingAPI", "Inputs", "listed", "numbered"]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a request asks for."""
+    """The texts of a request, and its parameters."""
 
     model: str
     texts: list[Any]
@@ -25,7 +25,7 @@ class Inputs:
 
 
 class EmbeddingAPI(ABC):
-    """What one API of embeddings says over HTTP."""
+    """One API of embeddings over HTTP."""
 
     name: ClassVar[str]
     """Kept with each embedding, so it never changes: ``openai-embeddings``."""
