@@ -1,4 +1,4 @@
-"""Type what ``docs/team.md`` tells whoever starts, uses and runs a team's store to type."""
+"""Type what ``docs/how-to/team.md`` tells whoever starts, uses and runs a team's store to type."""
 
 import atexit
 import json
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "team.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "how-to" / "team.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 PROGRAM = "python -m gptcache_magics "
 HOST = "db.example.org"

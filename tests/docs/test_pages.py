@@ -1,0 +1,120 @@
+"""The documentation says everything, and its code runs as it stands there."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import fields
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import gptcache_magics as gm
+from gptcache_magics import __main__ as command_line
+from gptcache_magics import errors
+from gptcache_magics.commands import COMMANDS, parser
+from gptcache_magics.settings import Config
+from gptcache_magics.tables import columns
+from tests.support.shell import ask, fresh_shell
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+PROGRAM = "python -m gptcache_magics "
+TESTED_ELSEWHERE = {
+    "how-to/team.md": "tests/team types it to a PostgreSQL",
+    "how-to/testing.md": "tests/testing runs such tests",
+}
+ELSEWHERE_ON = re.compile(r"%gptcache on (?!-)")
+"""Finds lines that are typed in another kernel: they turn the cache on at another place."""
+OF_NO_PAGE = re.compile(r"%pip|make |git |pytest |python -m (build|twine)")
+"""Finds lines that a test cannot type: they install, upload, or run the tests."""
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```([^\n]*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Return a shell in a folder with a lesson and a script, where the cache is on and knows an answer."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for file in ("lesson.ipynb", "lesson.jsonl"):
+        shutil.copy(ROOT / "notebooks" / file, tmp_path)
+    shutil.copy(ROOT / "notebooks" / "lesson.ipynb", tmp_path / "notebook.ipynb")
+    Path("script.py").write_text("print('nothing asked')\n")
+    with fresh_shell(tmp_path / ".ipython") as shell:
+        shell.run_line_magic("load_ext", "gptcache_magics")
+        shell.run_line_magic("gptcache", "on")
+        ask("Why is the sky blue?")
+        ask("Why is the sky blue?")
+        shell.user_ns["ask"] = ask
+        yield shell
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [each for each in PAGES if each not in TESTED_ELSEWHERE])
+def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: InteractiveShell) -> None:
+    for language, block in blocks(page(name)):
+        match language:
+            case "" | "python":
+                for cell in cells(block):
+                    if ELSEWHERE_ON.match(cell):
+                        gm.off()
+                    newest = next(iter(gm.lookups(limit=1).index), 0) if "128" in cell else 0
+                    shell.run_cell(cell.replace("128", str(newest)), store_history=True).raise_error()
+            case "sh":
+                for line in block.splitlines():
+                    if not OF_NO_PAGE.match(line):
+                        assert line.startswith(PROGRAM), line
+                        typed(shlex.split(line.removeprefix(PROGRAM), comments=True))
+            case _:
+                assert language in ("py", "json"), language  # what is part of a file
+
+
+def cells(block: str) -> list[str]:
+    """Return the cells of a block; a line for a cell is given one."""
+    lines = [line for line in block.splitlines() if not OF_NO_PAGE.match(line)]
+    if lines and lines[0].startswith("%%"):
+        return [f"{lines[0]}\nask('Which colour has the sea?')"]
+    return ["\n".join(lines)]
+
+
+def typed(words: list[str]) -> None:
+    with redirect_stdout(StringIO()):
+        assert command_line.main(words) in (0, 1)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_of_a_command_says_what_it_does(name: str) -> None:
+    assert all(each.declaration.help for each in parser(name).declared)
+
+
+@pytest.mark.parametrize("table", ["STATS", "WIDE", "MODELS", "ENTRIES", "LOOKUPS"])
+def test_each_column_of_a_table_is_explained(table: str) -> None:
+    section = {"STATS": "stats", "WIDE": "stats"}.get(table, table.lower())
+    text = page("reference/columns.md").partition(f"## {section}\n")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) >= set(getattr(columns, table))
+
+
+def test_no_column_is_explained_that_no_table_has() -> None:
+    every = {name for table in ("STATS", "WIDE", "MODELS", "ENTRIES", "LOOKUPS") for name in getattr(columns, table)}
+
+    assert set(re.findall(r"^\| `(\w+)` \|", page("reference/columns.md"), re.MULTILINE)) <= every
+
+
+def test_each_public_name_is_a_command_or_has_a_docstring() -> None:
+    for name in gm.__all__:
+        assert (getattr(gm, name).__doc__ or "").strip(), name
+    for name in errors.__all__:
+        assert (getattr(errors, name).__doc__ or "").strip(), name
+    assert all(each.metadata["help"] for each in fields(Config))
