@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gptcache_magics.clock import frozen_date as frozen_date
     from gptcache_magics.commands._block import using as using
     from gptcache_magics.commands.clear import clear as clear
+    from gptcache_magics.commands.compare import compare as compare
     from gptcache_magics.commands.doctor import doctor as doctor
     from gptcache_magics.commands.edit import edit as edit
     from gptcache_magics.commands.entries import entries as entries
@@ -54,6 +55,7 @@ __all__ = [  # no "*" in it: mypy would not read it
     "GPTCache",
     "GPTCacheMagicsError",
     "clear",
+    "compare",
     "current",
     "doctor",
     "edit",

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 COMMANDS: Final = (
-    *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "panel"),
+    *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "compare", "panel"),
     *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load"),
     *("tune", "label", "verify", "doctor", "help"),
 )

@@ -47,6 +47,7 @@ __all__ = [
         "cell_number",
         "configurations_of",
         "entry_ids",
+        "known_models",
         "known_tags",
         "looked_up",
         "models_of",
@@ -92,7 +93,7 @@ def _tags_of_entries(store: Store) -> set[str]:
     return {tag for entry in store.entries(Selection(), limit=TAGGED) for tag in entry.tags.split()}
 
 
-def _models() -> list[str]:
+def known_models() -> list[str]:
     """Return the models in the store of the cache that is on."""
     try:
         known = controller.source().store.configurations()
@@ -144,7 +145,8 @@ Ids = Annotated[
     str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)
 ]
 Model = Annotated[
-    str | None, Option("-m", help="only this model: its name, a part of it, or a glob such as gpt-4*", suggest=_models)
+    str | None,
+    Option("-m", help="only this model: its name, a part of it, or a glob such as gpt-4*", suggest=known_models),
 ]
 Face = Annotated[
     str | None,

@@ -10,7 +10,11 @@ import pandas as pd
 
 from gptcache_magics.store.protocol import Match, Outcome
 
-__all__ = ["ENTRIES", "LOOKUPS", "MATCH", "MODELS", "OUTCOME", "STATS", "WIDE", "typed"]
+__all__ = [
+    *("COUNT", "NUMBER", "TEXT"),
+    *("ENTRIES", "LOOKUPS", "MATCH", "MODELS", "OUTCOME", "STATS", "WIDE"),
+    "typed",
+]
 
 TIME, TEXT, COUNT, NUMBER = "datetime64[us, UTC]", "string", "Int64", "float64"
 OUTCOME = pd.CategoricalDtype(list(get_args(Outcome)))

@@ -18,12 +18,20 @@ from gptcache_magics import errors
 from gptcache_magics.commands import COMMANDS, parser
 from gptcache_magics.settings import Config
 from gptcache_magics.tables import columns
+from gptcache_magics.tables.comparison import COMPARED
 from tests.support.shell import ask, fresh_shell
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 PROGRAM = "python -m gptcache_magics "
+TABLES = {
+    "stats": {**columns.STATS, **columns.WIDE},
+    "models": columns.MODELS,
+    "entries": columns.ENTRIES,
+    "lookups": columns.LOOKUPS,
+    "compare": COMPARED,
+}
 TESTED_ELSEWHERE = {
     "how-to/team.md": "tests/team types it to a PostgreSQL",
     "how-to/testing.md": "tests/testing runs such tests",
@@ -98,18 +106,14 @@ def test_each_option_of_a_command_says_what_it_does(name: str) -> None:
     assert all(each.declaration.help for each in parser(name).declared)
 
 
-@pytest.mark.parametrize("table", ["STATS", "WIDE", "MODELS", "ENTRIES", "LOOKUPS"])
-def test_each_column_of_a_table_is_explained(table: str) -> None:
-    section = {"STATS": "stats", "WIDE": "stats"}.get(table, table.lower())
-    text = page("reference/columns.md").partition(f"## {section}\n")[2].partition("\n## ")[0]
+@pytest.mark.parametrize("table", TABLES)
+def test_each_column_of_a_table_is_explained_and_no_other(table: str) -> None:
+    text = page("reference/columns.md").partition(f"## {table}\n")[2].partition("\n## ")[0]
+    explained = [
+        name for cell in re.findall(r"^\| (`[^|]+`) \|", text, re.MULTILINE) for name in re.findall(r"\w+", cell)
+    ]
 
-    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) >= set(getattr(columns, table))
-
-
-def test_no_column_is_explained_that_no_table_has() -> None:
-    every = {name for table in ("STATS", "WIDE", "MODELS", "ENTRIES", "LOOKUPS") for name in getattr(columns, table)}
-
-    assert set(re.findall(r"^\| `(\w+)` \|", page("reference/columns.md"), re.MULTILINE)) <= every
+    assert sorted(explained) == sorted(TABLES[table])
 
 
 def test_each_public_name_is_a_command_or_has_a_docstring() -> None:
