@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.label import label as label
     from gptcache_magics.commands.load import load as load
     from gptcache_magics.commands.lookups import lookups as lookups
+    from gptcache_magics.commands.map import map as map
     from gptcache_magics.commands.mode import mode as mode
     from gptcache_magics.commands.models import models as models
     from gptcache_magics.commands.off import off as off
@@ -66,6 +67,7 @@ __all__ = [  # no "*" in it: mypy would not read it
     "load",
     "local_model",
     "lookups",
+    "map",
     "mode",
     "models",
     "off",

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar, get_args
 
 from gptcache_magics.errors import CommandError
+from gptcache_magics.store.records import Lookup
 from gptcache_magics.text.choices import nearest
 
 __all__ = [
-    *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "THRESHOLD"),
+    *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "NOTED", "THRESHOLD"),
     *("Block", "Cell", "Config", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
     *("rules_of", "strictest"),
 ]
@@ -284,5 +285,7 @@ class Settings:
         return next(asked.setdefault(key, itertools.count())) % samples
 
 
+NOTED: ContextVar[list[Lookup] | None] = ContextVar("gptcache_magics_noted", default=None)
+"""The lookups of the code that runs, as they are noted; None unless somebody wants them."""
 BLOCK: ContextVar[Block | None] = ContextVar("gptcache_magics_block", default=None)
 CELL: ContextVar[Cell | None] = ContextVar("gptcache_magics_cell", default=None)

@@ -31,7 +31,7 @@ __all__ = [
 COMMANDS: Final = (
     *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "compare", "panel"),
     *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load"),
-    *("tune", "label", "verify", "doctor", "help"),
+    *("map", "tune", "label", "verify", "doctor", "help"),
 )
 """Every sub-command, in the order of the help."""
 VERSION: Final = "--version"

@@ -84,9 +84,10 @@ class Word:
     required: bool = False
     """Whether at least one word of ``*names`` must be given."""
     place: bool = False
-    """As in ``Option``, and so are ``free`` and ``ending``."""
+    """As in ``Option``, and so are ``free``, ``ending`` and ``variable``."""
     free: bool = False
     ending: str = ""
+    variable: Literal["", "variable", "function"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ class Parser(argparse.ArgumentParser):
         takes the name of a variable is given that name.
         """
         kind = each.declaration
-        if self._variables is None or (isinstance(kind, Option) and kind.variable):
+        if self._variables is None or kind.variable:
             return text
         if kind.free:
             name = BRACED.fullmatch(text)
@@ -363,11 +364,10 @@ class Parser(argparse.ArgumentParser):
         found = dict(arguments)
         for each in self.declared:
             kind, name = each.declaration, arguments.get(each.name)
-            if isinstance(kind, Option) and kind.variable and name is not None:
-                if name not in variables and not kind.may_be_variable:
-                    raise CommandError(
-                        f"{each.names[-1]} names a {kind.variable} of this notebook. There is no '{name}'."
-                    )
+            if kind.variable and name is not None:
+                if name not in variables and not (isinstance(kind, Option) and kind.may_be_variable):
+                    option = each.names[-1] if each.names else kind.metavar
+                    raise CommandError(f"{option} names a {kind.variable} of this notebook. There is no '{name}'.")
                 found[each.name] = variables.get(name, name)
         return found
 

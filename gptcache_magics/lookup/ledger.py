@@ -26,7 +26,7 @@ from gptcache_magics.log import tell
 from gptcache_magics.lookup.budget import Budget
 from gptcache_magics.lookup.causes import Causes
 from gptcache_magics.lookup.embedding_uses import Embedded, EmbeddingUses
-from gptcache_magics.settings import CELL, Scope, Settings
+from gptcache_magics.settings import CELL, NOTED, Scope, Settings
 from gptcache_magics.store.patience import Patience, waiting
 from gptcache_magics.store.protocol import Configuration, Found, Lookup, Near, Outcome, Store, Usage
 from gptcache_magics.store.reasons import Kind, Reason
@@ -148,6 +148,9 @@ class Ledger:
             lookup.notebook, lookup.cell_id, lookup.cell_line = cell.notebook, cell.cell_id, cell.first_line
             lookup.execution_count = cell.execution_count
         self.recent.append(lookup)
+        noted = NOTED.get()
+        if noted is not None:
+            noted.append(lookup)
         if self.journal is not None:
             self.journal.append(lookup)
         self.noted += 1

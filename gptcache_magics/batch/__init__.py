@@ -1,0 +1,1 @@
+"""Ask a model about each row of a table, some rows at a time."""
