@@ -53,7 +53,13 @@ def ask_rows(
         _wait_for(_begun(pool, loop, ask, inputs), done)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        loop.call_soon_threadsafe(loop.stop)
+        Thread(target=_end, args=(pool, loop), name="gptcache-map-end", daemon=True).start()
+
+
+def _end(pool: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop) -> None:
+    """End the loop after the calls that are under way."""
+    pool.shutdown()
+    loop.call_soon_threadsafe(loop.stop)
 
 
 def _begun(
