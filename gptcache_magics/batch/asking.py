@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 from typing import Any
 
+from gptcache_magics.batch.loop import waited_for
+from gptcache_magics.batch.said import said
 from gptcache_magics.settings import NOTED
 from gptcache_magics.store.protocol import Lookup
+from gptcache_magics.text.amounts import duration
+from gptcache_magics.text.masking import scrubbed
 
 __all__ = ["Row", "ask_rows"]
 
@@ -28,6 +31,7 @@ class Row:
     seconds: float = 0.0
     lookups: list[Lookup] = field(default_factory=list)
     """The lookups that the row made: one, or several of a chain or an agent."""
+    began: float = field(default_factory=monotonic)
 
     @property
     def outcome(self) -> str:
@@ -39,57 +43,103 @@ class Row:
 
 
 def ask_rows(
-    ask: Callable[[Any], Any], inputs: Sequence[Any], concurrency: int, done: Callable[[int, Row], None]
-) -> None:
-    """Ask about each input, and call ``done`` with its place and its row as rows are done, in this thread.
+    ask: Callable[[Any], Any], inputs: Sequence[Mapping[int, Any]], concurrency: int, timeout: float | None
+) -> Generator[tuple[int, Row]]:
+    """Yield the place and the row of each input as rows are done; those of a mapping after those of the one before.
 
-    An error of a row becomes its ``error``. An interrupt ends the waiting: calls under way go on and are stored, and
-    no further row begins.
+    An error of a row becomes its ``error``. When the caller leaves, as by an interrupt, no further row begins; calls
+    under way go on in their threads and are stored.
+
+    Parameters
+    ----------
+    timeout
+        Seconds after which a row counts as failed. Its call goes on, and another row takes its place.
     """
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="gptcache-map")
-    loop = asyncio.new_event_loop()  # one for all rows: an SDK's client keeps its connections by the loop
-    Thread(target=loop.run_forever, name="gptcache-map-loop", daemon=True).start()
-    try:
-        _wait_for(_begun(pool, loop, ask, inputs), done)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        Thread(target=_end, args=(pool, loop), name="gptcache-map-end", daemon=True).start()
+    for each in inputs:
+        rows = _Rows(ask, each.items(), timeout)
+        try:
+            yield from rows.done(min(concurrency, len(each)), len(each))
+        finally:
+            rows.leave()
 
 
-def _end(pool: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop) -> None:
-    """End the loop after the calls that are under way."""
-    pool.shutdown()
-    loop.call_soon_threadsafe(loop.stop)
+class _Rows:
+    """Rows to ask about, and the threads that do. They are daemons: a call that hangs does not keep Python from ending.
+
+    A ``SimpleQueue`` holds no lock of Python that an interrupt could leave locked.
+    """
+
+    def __init__(self, ask: Callable[[Any], Any], inputs: Iterable[tuple[int, Any]], timeout: float | None) -> None:
+        self._ask, self._timeout = ask, timeout
+        self._context = copy_context()  # the cell, its tag and its mode
+        self._waiting = SimpleQueue[tuple[int, Any]]()
+        for each in inputs:
+            self._waiting.put(each)
+        self._under_way: dict[int, Row] = {}
+        self._ended = SimpleQueue[tuple[int, Row]]()
+
+    def done(self, concurrency: int, number: int) -> Iterator[tuple[int, Row]]:
+        """Yield ``number`` rows with their places."""
+        self._start(concurrency)
+        while number:
+            for each in [*self._next()]:
+                number -= 1
+                yield each
+
+    def leave(self) -> None:
+        """Let no further row begin."""
+        try:
+            while True:
+                self._waiting.get_nowait()
+        except Empty:
+            pass
+
+    def _start(self, threads: int) -> None:
+        for _ in range(threads):
+            Thread(target=self._work, name="gptcache-map", daemon=True).start()
+
+    def _work(self) -> None:
+        """Ask about rows until none waits, or the row of this thread counts as failed."""
+        while True:
+            try:
+                place, asked = self._waiting.get_nowait()
+            except Empty:
+                return
+            self._under_way[place] = row = Row()
+            self._context.copy().run(_fill, row, self._ask, asked)
+            if self._under_way.pop(place, None) is None:  # whoever takes it out speaks for the row
+                return
+            self._ended.put((place, row))
+
+    def _next(self) -> Iterator[tuple[int, Row]]:
+        """Yield the next row that ended, or those that take too long."""
+        if self._timeout is None:
+            yield self._ended.get()
+            return
+        ends = [row.began + self._timeout for row in [*self._under_way.values()]]
+        wait = min(ends, default=monotonic() + self._timeout) - monotonic()
+        try:
+            yield self._ended.get(timeout=max(0.0, wait))
+        except Empty:
+            yield from self._late(self._timeout)
+
+    def _late(self, timeout: float) -> Iterator[tuple[int, Row]]:
+        for place, row in [*self._under_way.items()]:
+            if row.began + timeout <= monotonic() and self._under_way.pop(place, None) is not None:
+                self._start(1)
+                late = f"TimeoutError: no answer within {duration(timeout)}"
+                yield place, Row(error=late, seconds=monotonic() - row.began, lookups=[*row.lookups])
 
 
-def _begun(
-    pool: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop, ask: Callable[[Any], Any], inputs: Sequence[Any]
-) -> dict[Future[Row], int]:
-    return {pool.submit(copy_context().run, _asked, loop, ask, each): place for place, each in enumerate(inputs)}
-
-
-def _wait_for(begun: dict[Future[Row], int], done: Callable[[int, Row], None]) -> None:
-    pending = set(begun)
-    while pending:
-        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for each in finished:
-            done(begun[each], each.result())
-
-
-def _asked(loop: asyncio.AbstractEventLoop, ask: Callable[[Any], Any], asked: Any) -> Row:
-    row = Row()
+def _fill(row: Row, ask: Callable[[Any], Any], asked: Any) -> None:
     NOTED.set(row.lookups)
-    began = monotonic()
     try:
         answer = ask(asked)
-        if inspect.isawaitable(answer):
-            answer = asyncio.run_coroutine_threadsafe(_awaited(answer), loop).result()
-        row.answer = answer
-    except Exception as error:
-        row.error = f"{type(error).__name__}: {error}"
-    row.seconds = monotonic() - began
-    return row
+        row.answer = said(waited_for(answer) if inspect.isawaitable(answer) else answer)
+    except BaseException as error:  # of this row only, also where a function calls sys.exit
+        row.error = _line(error)
+    row.seconds = monotonic() - row.began
 
 
-async def _awaited(answer: Any) -> Any:
-    return await answer
+def _line(error: BaseException) -> str:
+    return scrubbed(" ".join(f"{type(error).__name__}: {error}".split())).removesuffix(":")

@@ -45,15 +45,16 @@ class Costs:
     """
 
     total: int
-    """Number of all rows."""
+    """Number of rows with a question that no earlier row has."""
     done: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """Number of rows with each outcome; empty for rows that did not ask the cache."""
     paid: float = 0.0
     unpriced: int = 0
     """Number of rows whose price is unknown."""
-    prices: list[float] = field(default_factory=list)
-    """What each row that was done would have cost without the cache, if that is known."""
+    priced: int = 0
+    full: float = 0.0
+    """What the rows whose price is known would have cost without the cache; ``priced`` is their number."""
 
     def add(self, row: Row, paid: float, saved: float) -> None:
         """Count a row."""
@@ -62,12 +63,13 @@ class Costs:
         self.paid += 0.0 if isnan(paid) else paid
         self.unpriced += isnan(paid)
         if row.lookups and not isnan(paid + saved) and not row.error:
-            self.prices.append(paid + saved)
+            self.priced += 1
+            self.full += paid + saved
 
     @property
     def expected(self) -> float:
         """US dollars that the other rows cost if nothing of them is stored; NaN if no price is known yet."""
-        return sum(self.prices) / len(self.prices) * (self.total - self.done) if self.prices else nan
+        return self.full / self.priced * max(0, self.total - self.done) if self.priced else nan
 
     def __str__(self) -> str:
         parts = [counted(self.outcomes[each], noun) for each, noun in NOUNS.items() if self.outcomes[each]]

@@ -1,29 +1,64 @@
-"""Make what a model or chain is asked about each row of a table."""
+"""Make what a model, chain or function is asked about each row of a table."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.choices import nearest
 
-__all__ = ["answer_of", "asking", "inputs_of"]
+__all__ = ["Inputs", "function_of", "inputs_of"]
+
+WRAPPED: Final = ("first", "bound", "runnable")
+"""Attributes of LangChain's chains that hold the part which is given the input."""
+
+
+@dataclass(slots=True)
+class Inputs:
+    """The inputs of the rows, by their places in the table."""
+
+    asked: dict[int, Any] = field(default_factory=dict)
+    """Each input that repeats no earlier one."""
+    repeated: dict[int, Any] = field(default_factory=dict)
+    """The others, to be asked later: by then their answers are stored."""
+    lacking: dict[int, str] = field(default_factory=dict)
+    """Why a row is not asked about."""
+    names: Sequence[Hashable] = ()
+    """The columns that the inputs are made of."""
+
+
+class _Part(NamedTuple):
+    """A text of a template, and the column that follows it."""
+
+    before: str
+    name: str | None
+    form: str | None
+    conversion: str | None
+
+    def filled(self, row: Mapping[str, Any]) -> str:
+        if self.name is None:
+            return self.before
+        value = string.Formatter().convert_field(row[self.name], self.conversion)
+        return self.before + format(value, self.form or "")
 
 
 def inputs_of(
-    data: pd.DataFrame | pd.Series[Any], chain: Any, columns: str | Sequence[str] | None, template: str | None
-) -> list[Any]:
-    """Return an input for each row: a text, or a dict of columns.
+    data: pd.DataFrame | pd.Series[Any], chain: Any, columns: Hashable | Sequence[Hashable] | None, template: str | None
+) -> Inputs:
+    """Return the inputs of all rows. A row that lacks a value of its columns has none.
 
     Parameters
     ----------
     columns
-        One column gives its values as texts, or as a dict where the chain begins with a prompt that has variables;
-        several give dicts. Without it, all columns that the prompt or the template has variables for.
+        One column gives its values, or a dict where the chain begins with a prompt that has variables; several give
+        dicts. Without it, all columns that the prompt has variables for, or the only column.
     template
         A text with columns in braces, such as ``Review: {review}``.
 
@@ -32,27 +67,22 @@ def inputs_of(
     CommandError
         If a column does not exist, or nothing says which columns are meant.
     """
-    df = data.to_frame(_name(data)) if isinstance(data, pd.Series) else data
+    df = data.to_frame("question" if data.name is None else data.name) if isinstance(data, pd.Series) else data
     variables = _variables(chain)
-    if template is not None:
-        names = _fields(template)
-        _check(df, names)
-        return [template.format(**row) for row in _rows(df, names)]
-    if columns is None:
-        columns = variables or (str(df.columns[0]) if len(df.columns) == 1 else None)
-    if columns is None:
-        known = ", ".join(map(str, df.columns))
-        raise CommandError(f"map: columns says what is asked, such as columns='review'. Columns: {known}.")
-    names = [columns] if isinstance(columns, str) else [*columns]
-    _check(df, names)
-    if isinstance(columns, str) and not variables:
-        return [str(value) for value in df[columns]]
-    if isinstance(columns, str) and len(variables) == 1:
-        return [{variables[0]: value} for value in df[columns]]
-    return _rows(df, names)
+    if template is None:
+        names = _checked(df, _named(df, columns, variables))
+        return _inputs(df, names, _maker(chain, names, variables, one=not isinstance(columns, list | tuple)))
+    if columns is not None:
+        raise CommandError("map: the template names its columns itself. Leave out columns.")
+    if len(variables) > 1:
+        raise CommandError(
+            f"map: the chain begins with a prompt of its own, about {', '.join(variables)}: no template."
+        )
+    parts = _parts(template)
+    return _inputs(df, _checked(df, [each.name for each in parts if each.name is not None]), partial(_text, parts))
 
 
-def asking(chain: Any) -> Callable[[Any], Any]:
+def function_of(chain: Any) -> Callable[[Any], Any]:
     """Return a function that asks a model, chain or function.
 
     Raises
@@ -60,7 +90,10 @@ def asking(chain: Any) -> Callable[[Any], Any]:
     CommandError
         If it is none of these.
     """
-    if hasattr(chain, "invoke"):
+    if callable(getattr(chain, "invoke", None)) and not isinstance(chain, type):
+        for each in (chain, *getattr(chain, "steps", ())):
+            # LangChain computes it at the first call, where threads that do so at once may fail.
+            getattr(getattr(each, "bound", each), "_serialized", None)
         invoke: Callable[[Any], Any] = chain.invoke
         return invoke
     if callable(chain) and not isinstance(chain, type):
@@ -69,39 +102,111 @@ def asking(chain: Any) -> Callable[[Any], Any]:
     raise CommandError(f"map: a model, a chain or a function answers the rows. Got {chain!r:.60}.")
 
 
-def answer_of(answer: Any) -> Any:
-    """Return the text of a message or of an SDK's answer; anything else as it is."""
-    content = getattr(answer, "content", None)
-    if isinstance(content, str):
-        return content
-    text = getattr(answer, "text", None)
-    if callable(text):  # LangChain's message of blocks
-        text = text()
-    output = getattr(answer, "output_text", text)
-    return str(output) if isinstance(output, str) else answer
+def _inputs(df: pd.DataFrame, names: Sequence[Hashable], make: Callable[[dict[str, Any]], Any]) -> Inputs:
+    found, known = Inputs(names=names), set[str]()
+    for place, values in enumerate(_rows(df, names)):
+        lacking = [f"no value in '{name}'" for name, value in values.items() if _is_missing(value)]
+        try:
+            asked = None if lacking else make(values)
+        except (TypeError, ValueError) as error:  # of a format such as {n:.2f}
+            lacking = [f"{type(error).__name__}: {error}"]
+        if not lacking and isinstance(asked, str) and not asked.strip():
+            lacking = ["the question is empty"]
+        if lacking:
+            found.lacking[place] = ", ".join(lacking)
+            continue
+        text = repr(asked)
+        (found.repeated if text in known else found.asked)[place] = asked
+        known.add(text)
+    return found
+
+
+def _maker(
+    chain: Any, names: Sequence[Hashable], variables: Sequence[str], *, one: bool
+) -> Callable[[dict[str, Any]], Any]:
+    """Return a function that makes the input of a row of its values."""
+    name = str(names[0])
+    if len(variables) == len(names) == 1:
+        return lambda row: {variables[0]: row[name]}
+    missing = [each for each in variables if each not in names]
+    if missing:
+        raise CommandError(f"map: the prompt needs {', '.join(map(repr, missing))}. Name those columns, too.")
+    if not hasattr(_first(chain), "generate_prompt"):
+        return (lambda row: row[name]) if one and len(names) == 1 else dict
+    if len(names) > 1:
+        raise CommandError(
+            f"map: a model is asked one text. Join the columns: template='{{{names[0]}}} {{{names[1]}}}'"
+        )
+    return lambda row: row[name] if isinstance(row[name], str | list | tuple) else str(row[name])
+
+
+def _named(
+    df: pd.DataFrame, columns: Hashable | Sequence[Hashable] | None, variables: Sequence[str]
+) -> Sequence[Hashable]:
+    if isinstance(columns, list | tuple) and not (isinstance(columns, tuple) and columns in df.columns):
+        if not columns:
+            raise CommandError("map: columns names no column.")
+        return columns
+    if columns is not None:
+        return [columns]
+    if len(df.columns) == 1 and len(variables) < 2:
+        return [*df.columns]
+    if variables:
+        return variables
+    raise CommandError(f"map: columns says what is asked, such as columns='review'. {_known(df)}")
+
+
+def _checked(df: pd.DataFrame, names: Sequence[Hashable]) -> list[Hashable]:
+    """Return the names without repetitions, if each is the name of one column."""
+    several: Counter[Hashable] = Counter(df.columns)
+    for name in names:
+        if not isinstance(name, Hashable) or name not in several:
+            raise CommandError(f"map: no column '{name}'.{nearest(str(name), map(str, df.columns))} {_known(df)}")
+        if several[name] > 1:
+            raise CommandError(f"map: the table has {several[name]} columns '{name}'. Rename them.")
+    return [*dict.fromkeys(names)]
+
+
+def _known(df: pd.DataFrame) -> str:
+    return f"Columns: {', '.join(map(str, df.columns))}."
+
+
+def _rows(df: pd.DataFrame, names: Sequence[Hashable]) -> Iterator[dict[str, Any]]:
+    """Yield the values of each row, by name."""
+    texts = [str(name) for name in names]
+    for values in zip(*(df[name] for name in names), strict=True):
+        yield dict(zip(texts, values, strict=True))
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _first(chain: Any) -> Any:
+    """Return the part of a chain that is given the input."""
+    for name in WRAPPED:
+        inner = getattr(chain, name, None)
+        if inner is not None and hasattr(inner, "invoke"):
+            return _first(inner)
+    return chain
 
 
 def _variables(chain: Any) -> list[str]:
     """Return the variables of the prompt with which a chain begins."""
-    first = getattr(chain, "first", chain)
-    names = getattr(first, "input_variables", None)
+    names = getattr(_first(chain), "input_variables", None)
     return [str(each) for each in names] if isinstance(names, list | tuple) else []
 
 
-def _fields(template: str) -> list[str]:
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+def _parts(template: str) -> list[_Part]:
+    """Return the parts of a template. ``str.format`` would read a column ``a.b`` as an attribute of ``a``."""
+    try:
+        parts = [_Part(*each) for each in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise CommandError(f"map: a brace of the template has no partner, or is one too many: {error}.") from error
+    if not any(each.name for each in parts):
+        raise CommandError('map: the template names no column. Put one in braces, such as "Review: {review}".')
+    return parts
 
 
-def _rows(df: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in df[list(names)].to_dict("records")]
-
-
-def _name(series: pd.Series[Any]) -> str:
-    return "question" if series.name is None else str(series.name)
-
-
-def _check(df: pd.DataFrame, names: Sequence[str]) -> None:
-    for name in names:
-        if name not in df.columns:
-            known = [str(each) for each in df.columns]
-            raise CommandError(f"map: no column '{name}'.{nearest(str(name), known)} Columns: {', '.join(known)}.")
+def _text(parts: Sequence[_Part], row: Mapping[str, Any]) -> str:
+    return "".join(each.filled(row) for each in parts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
 from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gptcache_magics.batch.asking import Row
+    from gptcache_magics.batch.inputs import Inputs
     from gptcache_magics.lookup.ledger import Ledger
 
 EXAMPLE = "df = %gptcache map df llm --columns review"
@@ -36,40 +39,61 @@ def map(
     ] = None,
     name: Annotated[str, Option(metavar="NAME", help="name of the column of answers (default: answer)")] = "answer",
     concurrency: Annotated[int, Option(metavar="N", help="rows that are asked at a time (default: 8)")] = 8,
+    timeout: Annotated[
+        int | None, Option(metavar="SECONDS", help="after it a row has an error, and the next one begins")
+    ] = None,
     forecast: Annotated[bool, Option(help=f"ask about {FIRST} rows only, and say what all would cost")] = False,
 ) -> pd.DataFrame | str:
-    """Ask a model about each row of a DataFrame, and return the DataFrame with the answers.
+    """Ask a model about each row of a DataFrame, and return a copy with the answers.
 
     Rows with the same question are asked once, and after an interrupt or an error the next call goes on where it was:
     what is stored costs nothing. A bar shows what was paid, and what the other rows cost at most. A row that fails has
-    its error in place of an answer; a budget of ``on`` holds.
+    its error in place of an answer, and so has a row without a value to ask about; a budget of ``on`` holds.
 
     Beside ``answer`` (or ``name``) the result has ``answer_outcome`` (hit, miss, bypass or error), ``answer_paid_usd``
     and ``answer_saved_usd`` (NaN if the price is unknown), ``answer_seconds`` and ``answer_error``.
     """
     import pandas as pd
 
-    from gptcache_magics.batch.asking import ask_rows
-    from gptcache_magics.batch.inputs import asking, inputs_of
+    from gptcache_magics.batch.inputs import function_of, inputs_of
     from gptcache_magics.tables.batch import check_names, with_answers
 
     if not isinstance(data, pd.DataFrame | pd.Series):
         raise CommandError(f"map: a DataFrame or a Series holds the rows. Got {data!r:.60}.")
     if controller.cache is None:
         raise CommandError("The cache is off, so an answer would be paid again. Turn it on: %gptcache on")
-    check_names(data, name)
-    ask, inputs = asking(chain), inputs_of(data, chain, _listed(columns), template)
-    done = _Done(len(data), controller.cache.ledger)
-    with done:
-        ask_rows(ask, inputs[:FIRST] if forecast else inputs, concurrency, done)
+    ask, inputs = function_of(chain), inputs_of(data, chain, _listed(columns, data), template)
+    check_names(data, name, inputs.names)
     if forecast:
-        return done.forecast
-    return with_answers(data, name, done.rows)
+        first = dict(islice(inputs.asked.items(), FIRST))
+        return _asked(
+            ask, [first], {}, _Done(len(first), inputs, controller.cache.ledger), concurrency, timeout
+        ).forecast
+    done = _Done(len(data), inputs, controller.cache.ledger)
+    asked = [inputs.asked, inputs.repeated]
+    return with_answers(data, name, _asked(ask, asked, inputs.lacking, done, concurrency, timeout).rows)
 
 
-def _listed(columns: str | Sequence[str] | None) -> str | Sequence[str] | None:
+def _asked(
+    ask: Callable[[Any], Any],
+    asked: Sequence[Mapping[int, Any]],
+    lacking: Mapping[int, str],
+    done: _Done,
+    concurrency: int,
+    timeout: int | None,
+) -> _Done:
+    from gptcache_magics.batch.asking import Row, ask_rows
+
+    # Closed by hand: IPython keeps the traceback of an interrupt, and with it a generator that waits.
+    with done, closing(ask_rows(ask, asked, concurrency, timeout)) as rows:
+        done.add_all((place, Row(error=why)) for place, why in lacking.items())
+        done.add_all(rows)
+    return done
+
+
+def _listed(columns: str | Sequence[str] | None, data: pd.DataFrame | pd.Series[Any]) -> str | Sequence[str] | None:
     """Return one column as its name, and several that were typed with commas as a list."""
-    if not isinstance(columns, str) or "," not in columns:
+    if not isinstance(columns, str) or "," not in columns or columns in getattr(data, "columns", ()):
         return columns
     return [each.strip() for each in columns.split(",")]
 
@@ -77,13 +101,13 @@ def _listed(columns: str | Sequence[str] | None) -> str | Sequence[str] | None:
 class _Done:
     """The rows that are done, and the bar that says so."""
 
-    def __init__(self, total: int, ledger: Ledger) -> None:
+    def __init__(self, total: int, inputs: Inputs, ledger: Ledger) -> None:
         from tqdm.auto import tqdm
 
         from gptcache_magics.batch.costs import Costs
 
-        self.costs = Costs(total)
-        self._ledger = ledger
+        self.costs = Costs(len(inputs.asked))
+        self._inputs, self._ledger = inputs, ledger
         self._found: dict[int, dict[str, Any]] = {}
         self._bar = tqdm(total=total, desc="map", unit="row")
 
@@ -94,16 +118,19 @@ class _Done:
         """Leave the bar as it is."""
         self._bar.close()
 
-    def __call__(self, place: int, row: Row) -> None:
-        """Add a row."""
+    def add_all(self, rows: Iterable[tuple[int, Row]]) -> None:
+        """Add rows as they come."""
+        for place, row in rows:
+            self._add(place, row)
+
+    def _add(self, place: int, row: Row) -> None:
         from gptcache_magics.batch.costs import paid_usd, saved_usd
-        from gptcache_magics.batch.inputs import answer_of
 
         paid = paid_usd(row, self._ledger.configuration_of)
         saved = saved_usd(row, self._ledger.configuration_of)
         self.costs.add(row, paid, saved)
         self._found[place] = {
-            "answer": answer_of(row.answer),
+            "answer": row.answer,
             "outcome": row.outcome or None,
             "paid_usd": paid,
             "saved_usd": saved,
@@ -121,11 +148,16 @@ class _Done:
     @property
     def forecast(self) -> str:
         """A sentence about what all rows would cost."""
-        costs = self.costs
+        costs, different = self.costs, len(self._inputs.asked)
+        number = different + len(self._inputs.repeated) + len(self._inputs.lacking)
+        rows = counted(number, "row")
+        if different < number:
+            rows += f" with {counted(different, 'different question')}"
         if isnan(costs.expected):
-            return f"{counted(costs.total, 'row')}: the price is unknown: no answer told tokens of a known price."
+            error = next((row["error"] for row in self.rows if row["error"]), "no answer told tokens of a known price")
+            return f"{rows}: the price is unknown: {error}."
         return (
-            f"{counted(costs.total, 'row')}: about {money(costs.expected + costs.paid)} at most, by the first "
+            f"{rows}: about {money(costs.expected + costs.paid)} at most, by the first "
             f"{costs.done:,}, which cost {money(costs.paid)}. What is stored costs nothing.{self._budget}"
         )
 

@@ -18,6 +18,7 @@ from gptcache_magics import errors
 from gptcache_magics.commands import COMMANDS, parser
 from gptcache_magics.settings import Config
 from gptcache_magics.tables import columns
+from gptcache_magics.tables.batch import ANSWERED
 from gptcache_magics.tables.comparison import COMPARED
 from tests.support.shell import ask, fresh_shell
 
@@ -31,6 +32,7 @@ TABLES = {
     "entries": columns.ENTRIES,
     "lookups": columns.LOOKUPS,
     "compare": COMPARED,
+    "map": {"answer", *(f"answer_{name}" for name in ANSWERED)},
 }
 TESTED_ELSEWHERE = {
     "how-to/team.md": "tests/team types it to a PostgreSQL",
