@@ -73,6 +73,7 @@ class Closest:
     """The recorded entry that is closest to a question. Its texts are masked."""
 
     id: str
+    key: str
     configuration: Configuration
     question: str
     similarity: float
@@ -286,6 +287,7 @@ def _compared(asked: Question, row: EntryRow, known: Mapping[str, Configuration]
     volatile, rules = ("", ()) if same_prompt else volatile_difference(*_prompts(asked, row))
     return Closest(
         id=row.key[:8],
+        key=row.key,
         configuration=configuration,
         question=cut(masked(row.question)),
         similarity=similarity,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gptcache_magics import pricing
 from gptcache_magics.explain.causes import Explanation
+from gptcache_magics.explain.headline import headline
 from gptcache_magics.explain.tips import Running, next_command
 from gptcache_magics.text.amounts import duration, money, tokens
 from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text
@@ -40,10 +41,18 @@ class Why:
         printer.text(self._plain(as_ansi if coloured else as_text))
 
     def _repr_html_(self) -> str:
-        message = f"<b>{escape(self._title)}</b> {escape(self.explanation.sentence)}"
+        message = "<br>".join(f"<b>{escape(first)}</b> {escape(rest)}".strip() for first, rest in self._lines)
         style = "color:var(--jp-content-font-color1,inherit)"
         table = table_html(self.explanation, self.on, self.at)
         return f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{message}{table}</div>'
+
+    @property
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what differs, and below it the lookup with its cause in full; each with the words that stand out."""
+        short = headline(self.explanation)
+        if short != self.explanation.sentence.removesuffix("."):
+            yield short, ""
+        yield self._title, self.explanation.sentence
 
     @property
     def _title(self) -> str:
@@ -54,7 +63,7 @@ class Why:
         return f"Lookup {explanation.number}{printable(label)}, {explanation.outcome}."
 
     def _plain(self, worded: Callable[[Words], str]) -> str:
-        lines = [f"{self._title} {self.explanation.sentence}".strip()]
+        lines = [" ".join(filter(None, parts)) for parts in self._lines]
         for name, value in _rows(self.explanation, self.on, self.at):
             text = printable(value) if isinstance(value, str) else worded(value)
             lines.append(f"  {name:<8} " + text.replace("\n", f"\n{'':11}"))

@@ -345,6 +345,7 @@ def test_the_plain_form_reads_from_top_to_bottom() -> None:
     first, second = gm.entries().index[::-1]
     assert first != second
     assert repr(gm.why()).splitlines() == [
+        "Other words: 2023 → 2024",
         "Lookup 2 (small-model), miss. Asked in other words: the closest question is 98% the same.",
         f"  asked    {NEWER}",
         f"  stored   {REPORT}",
