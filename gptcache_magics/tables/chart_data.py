@@ -71,11 +71,12 @@ class Series:
         execution_count: int | None = None,
         cause: str | None = None,
         face: str | None = None,
+        entry: str | None = None,
     ) -> Series:
         """Read the lookups and their sums once."""
         chosen: dict[str, Any] = {
             **{"period": period, "model": model, "execution_count": execution_count},
-            **{"cause": cause, "face": face},
+            **{"cause": cause, "face": face, "entry": entry},
         }
         return cls.of(frames.outcomes(store, **chosen), frames.sums(store, "model", **chosen))
 

@@ -70,6 +70,7 @@ def stats(
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    entry: str | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
     """Return hits, misses, money and time by ``by``: days and cells newest first, others with most lookups first.
@@ -80,7 +81,7 @@ def stats(
     """
     chosen: dict[str, Any] = {
         **{"period": period, "model": model, "execution_count": execution_count},
-        **{"cause": cause, "face": face},
+        **{"cause": cause, "face": face, "entry": entry},
     }
     table = tally(sums(store, by, **chosen), by, wide=wide)
     if wide:
@@ -227,13 +228,16 @@ def lookups(
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    entry: str | None = None,
     limit: int | None = None,
     words: bool = True,
 ) -> pd.DataFrame:
     """Return every lookup, newest first; unless ``words``, a ``reason`` does not quote words of the questions.
 
-    ``cause`` is the reason in a word, without what differs: the word by which ``stats`` counts causes.
+    ``cause`` is the reason in a word, without what differs: the word by which ``stats`` counts causes. ``entry`` is the
+    key of an entry: only its lookups are meant.
     """
+    period = _of_entry(period, entry)
     filtered = any(each is not None for each in (model, outcome, execution_count, cause, face))
     rows = store.lookups(period, None if filtered else limit)
     df = pd.DataFrame(rows, columns=list(LookupRow._fields), dtype="object")  # typed below, not guessed here
@@ -272,8 +276,10 @@ def outcomes(
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    entry: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts of the ``NEWEST`` lookups that are kept, one row for each, newest first."""
+    period = _of_entry(period, entry)
     df = _read_once(store, period, "", lambda: _outcomes(store, period))
     return _chosen(df, model, execution_count, cause, face)
 
@@ -287,11 +293,12 @@ def sums(
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    entry: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts that figures are made of, of all lookups whether they are kept or not.
 
     A row is ``lookups`` of them that no figure tells apart, by cell if ``by`` or ``execution_count`` needs that. Only
-    the days of a cell, and who asked in it, are those of the lookups that are kept.
+    the days of a cell, who asked in it, and the lookups of an ``entry`` are those of the lookups that are kept.
 
     Raises
     ------
@@ -304,8 +311,8 @@ def sums(
         raise CommandError(
             "Only a team's store knows who asked: %gptcache stats --by author --at postgresql://USER@HOST/DATABASE"
         )
-    if cells and by in ("day", "author"):
-        df = outcomes(store, period=period)
+    if entry is not None or (cells and by in ("day", "author")):
+        df = outcomes(store, period=period, entry=entry)
     else:
         if by == "author" and log is not None:
             df = _read_once(store, period, "authors", lambda: _sums_of_authors(log, period))
@@ -315,6 +322,10 @@ def sums(
         if number <= FEW and len(kept := outcomes(store, period=period)) == number:
             df = kept
     return _chosen(df, model, execution_count, cause, face)
+
+
+def _of_entry(period: Period, entry: str | None) -> Period:
+    return period if entry is None else replace(period, key=entry)
 
 
 def _chosen(

@@ -14,7 +14,9 @@ from gptcache_magics.widgets.view import Filter, View
 
 __all__ = ["Chips"]
 
-NAMES: Mapping[Filter, str] = {"model": "model", "since": "time", "cell": "cell", "cause": "cause", "face": "library"}
+NAMES: Mapping[Filter, str] = {
+    **{"model": "model", "since": "time", "cell": "cell", "cause": "cause", "face": "library", "entry": "entry"}
+}
 
 
 class Chips(anywidget.AnyWidget):
@@ -47,6 +49,8 @@ class Chips(anywidget.AnyWidget):
             texts["cause"] = one_line(view.cause)
         if view.face is not None:
             texts["face"] = one_line(view.face)
+        if view.entry is not None:
+            texts["entry"] = view.entry[:8]
         self.chips = [_chip(name, text) for name, text in texts.items()]
 
 

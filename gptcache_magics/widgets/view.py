@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "PanelSource", "Tab", "View"]
 
-Filter = Literal["model", "since", "cell", "cause", "face"]
+Filter = Literal["model", "since", "cell", "cause", "face", "entry"]
 """The fields of a view that a person can set and take away, in the order of their chips."""
 
 
@@ -30,13 +30,15 @@ class View:
     """A word of ``stats --by cause``."""
     face: str | None = None
     """The library that asked."""
+    entry: str | None = None
+    """Key of an entry."""
     redact: bool = False
     """Whether prompts and answers are hidden: :mod:`gptcache_magics.widgets.redaction` has the signs for them."""
 
     @property
     def of_lookups(self) -> dict[str, Any]:
         """The filters of the lookups of a model, as the tables of ``frames`` take them."""
-        return {"execution_count": self.cell, "cause": self.cause, "face": self.face}
+        return {"execution_count": self.cell, "cause": self.cause, "face": self.face, "entry": self.entry}
 
 
 class PanelSource(Protocol):

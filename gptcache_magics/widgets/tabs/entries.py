@@ -69,9 +69,11 @@ class EntriesTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest entries of any time; for a cell, a cause or a library only those of its lookups."""
+        """Return the newest entries of any time; filtered by entry, cell, cause or library only those."""
         ids = None
-        if any(each is not None for each in view.of_lookups.values()):
+        if view.entry is not None:  # it may have no lookups
+            ids = [view.entry]
+        elif any(each is not None for each in view.of_lookups.values()):
             asked = frames.lookups(source.store, period=source.period(view.since), **view.of_lookups)
             ids = asked["entry"].dropna().unique().tolist()
         frame = frames.entries(source.store, Selection(ids=ids), model=view.model, limit=MOST_ROWS)
