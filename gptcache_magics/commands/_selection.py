@@ -16,6 +16,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.protocol import Lookup, LookupLog, LookupRow, Period, Selection, Store, team_behind
+from gptcache_magics.tables.tags import tags_of
 from gptcache_magics.text.amounts import seconds_of
 from gptcache_magics.text.choices import nearest
 
@@ -64,8 +65,6 @@ SUGGESTED: Final = 50
 """Number of the newest ids that are completed."""
 TO_CHANGE: Final = 4
 """Least number of digits of the id of an entry that a command changes: one digit may be a slip, and fits something."""
-TAGGED: Final = 500
-"""Number of the newest entries whose tags are completed."""
 
 
 def entry_ids() -> list[str]:
@@ -81,16 +80,11 @@ def known_tags() -> list[str]:
     """Return the tags that lookups of this run asked for, and those of the newest entries."""
     try:
         source = controller.source()
-        tags = _tags_of_entries(source.store)
+        tags = tags_of(source.store)
     except GPTCacheMagicsError:
         return []
     asked = [lookup.tag for lookup in [*source.ledger.recent]] if source.ledger is not None else []
     return sorted(tags.union(*map(str.split, asked)))
-
-
-def _tags_of_entries(store: Store) -> set[str]:
-    """Return the tags of the newest entries."""
-    return {tag for entry in store.entries(Selection(), limit=TAGGED) for tag in entry.tags.split()}
 
 
 def known_models() -> list[str]:
@@ -239,7 +233,7 @@ def _check_tag(store: Store, tag: str) -> None:
     """Raise ``CommandError`` if no entry has a tag."""
     if store.entries(Selection(tag=tag), limit=1):
         return
-    known = sorted(_tags_of_entries(store))
+    known = sorted(tags_of(store))
     hint = f"Tags: {', '.join(known)}." if known else "Tag some: %gptcache tag lesson-1 a41f"
     raise CommandError(f"No entry has the tag '{tag}'.{nearest(str(tag), known)} {hint}")
 

@@ -68,15 +68,17 @@ class Series:
         *,
         period: Period = Period(),
         model: str | Collection[str] | None = None,
+        outcome: str | None = None,
         execution_count: int | None = None,
         cause: str | None = None,
         face: str | None = None,
+        tag: str | None = None,
         entry: str | None = None,
     ) -> Series:
         """Read the lookups and their sums once."""
         chosen: dict[str, Any] = {
-            **{"period": period, "model": model, "execution_count": execution_count},
-            **{"cause": cause, "face": face, "entry": entry},
+            **{"period": period, "model": model, "outcome": outcome, "execution_count": execution_count},
+            **{"cause": cause, "face": face, "tag": tag, "entry": entry},
         }
         return cls.of(frames.outcomes(store, **chosen), frames.sums(store, "model", **chosen))
 

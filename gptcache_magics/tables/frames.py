@@ -67,9 +67,11 @@ def stats(
     *,
     period: Period = Period(),
     model: str | Collection[str] | None = None,
+    outcome: str | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    tag: str | None = None,
     entry: str | None = None,
     wide: bool = False,
 ) -> pd.DataFrame:
@@ -80,8 +82,8 @@ def stats(
     answers cost when they were bought.
     """
     chosen: dict[str, Any] = {
-        **{"period": period, "model": model, "execution_count": execution_count},
-        **{"cause": cause, "face": face, "entry": entry},
+        **{"period": period, "model": model, "outcome": outcome, "execution_count": execution_count},
+        **{"cause": cause, "face": face, "tag": tag, "entry": entry},
     }
     table = tally(sums(store, by, **chosen), by, wide=wide)
     if wide:
@@ -228,6 +230,7 @@ def lookups(
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    tag: str | None = None,
     entry: str | None = None,
     limit: int | None = None,
     words: bool = True,
@@ -238,7 +241,7 @@ def lookups(
     key of an entry: only its lookups are meant.
     """
     period = _of_entry(period, entry)
-    filtered = any(each is not None for each in (model, outcome, execution_count, cause, face))
+    filtered = any(each is not None for each in (model, outcome, execution_count, cause, face, tag))
     rows = store.lookups(period, None if filtered else limit)
     df = pd.DataFrame(rows, columns=list(LookupRow._fields), dtype="object")  # typed below, not guessed here
     df = df.assign(**_model_columns(store, df))
@@ -265,6 +268,8 @@ def lookups(
         df = df[df["cause"] == cause]
     if face is not None:
         df = df[df["face"] == face]
+    if tag is not None:
+        df = df[df.index.isin(_tagged(store, period, tag))]
     return marked(df if limit is None else df.head(limit))
 
 
@@ -273,15 +278,19 @@ def outcomes(
     *,
     period: Period = Period(),
     model: str | Collection[str] | None = None,
+    outcome: str | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    tag: str | None = None,
     entry: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts of the ``NEWEST`` lookups that are kept, one row for each, newest first."""
     period = _of_entry(period, entry)
     df = _read_once(store, period, "", lambda: _outcomes(store, period))
-    return _chosen(df, model, execution_count, cause, face)
+    if tag is not None:
+        df = df[df["number"].isin(_tagged(store, period, tag))]
+    return _chosen(df, model, outcome, execution_count, cause, face)
 
 
 def sums(
@@ -290,15 +299,17 @@ def sums(
     *,
     period: Period = Period(),
     model: str | Collection[str] | None = None,
+    outcome: str | None = None,
     execution_count: int | None = None,
     cause: str | None = None,
     face: str | None = None,
+    tag: str | None = None,
     entry: str | None = None,
 ) -> pd.DataFrame:
     """Return the facts that figures are made of, of all lookups whether they are kept or not.
 
     A row is ``lookups`` of them that no figure tells apart, by cell if ``by`` or ``execution_count`` needs that. Only
-    the days of a cell, who asked in it, and the lookups of an ``entry`` are those of the lookups that are kept.
+    the days of a cell, who asked in it, and the figures of a tag or an entry are those of the lookups that are kept.
 
     Raises
     ------
@@ -311,8 +322,8 @@ def sums(
         raise CommandError(
             "Only a team's store knows who asked: %gptcache stats --by author --at postgresql://USER@HOST/DATABASE"
         )
-    if entry is not None or (cells and by in ("day", "author")):
-        df = outcomes(store, period=period, entry=entry)
+    if tag is not None or entry is not None or (cells and by in ("day", "author")):
+        df = outcomes(store, period=period, tag=tag, entry=entry)
     else:
         if by == "author" and log is not None:
             df = _read_once(store, period, "authors", lambda: _sums_of_authors(log, period))
@@ -321,7 +332,7 @@ def sums(
         number = df["lookups"].sum()
         if number <= FEW and len(kept := outcomes(store, period=period)) == number:
             df = kept
-    return _chosen(df, model, execution_count, cause, face)
+    return _chosen(df, model, outcome, execution_count, cause, face)
 
 
 def _of_entry(period: Period, entry: str | None) -> Period:
@@ -331,17 +342,31 @@ def _of_entry(period: Period, entry: str | None) -> Period:
 def _chosen(
     df: pd.DataFrame,
     model: str | Collection[str] | None,
+    outcome: str | None,
     execution_count: int | None,
     cause: str | None,
     face: str | None,
 ) -> pd.DataFrame:
     if model is not None:
         df = df[named(df, model)]
+    if outcome is not None:
+        df = df[df["outcome"] == outcome]
     if execution_count is not None:
         df = df[df["execution_count"] == execution_count]
     if face is not None:
         df = df[df["face"] == face]
     return df if cause is None else df[_keys(df, "cause") == cause]
+
+
+def _tagged(store: LookupLog, period: Period, tag: str) -> pd.Series[int]:
+    """Return the numbers of the ``NEWEST`` lookups whose entry has a tag: a lookup leaves its own on the entry."""
+    return _read_once(store, period, f"tag {tag}", lambda: _numbers_tagged(store, period, tag))["number"]
+
+
+def _numbers_tagged(store: LookupLog, period: Period, tag: str) -> pd.DataFrame:
+    entries = {row.key[:16] for row in cast(Store, store).entries(Selection(tag=tag))}
+    numbers = [row.number for row in store.lookups(period, NEWEST) if row.entry in entries] if entries else []
+    return pd.DataFrame({"number": pd.Series(numbers, dtype="int64")})
 
 
 def _read_once(store: LookupLog, period: Period, what: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -24,8 +24,9 @@ from gptcache_magics.settings import Settings
 from gptcache_magics.store.protocol import Period
 from gptcache_magics.tables import frames
 from gptcache_magics.text.masking import scrubbed
-from gptcache_magics.widgets.chips import Chips
+from gptcache_magics.widgets.choices import choices
 from gptcache_magics.widgets.figures import figures, periods
+from gptcache_magics.widgets.filters import Filters
 from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.saved import saved_html, view_of
@@ -63,9 +64,13 @@ class Panel(ipywidgets.VBox):
         Title of the tab that is open at first.
     settings
         Their ``redact`` hides prompts and answers.
+    view
+        The filters at first; None for the period of the source without any other.
     """
 
-    def __init__(self, source: PanelSource, tab: str = "Models", settings: Settings | None = None) -> None:
+    def __init__(
+        self, source: PanelSource, tab: str = "Models", settings: Settings | None = None, view: View | None = None
+    ) -> None:
         for panel in list(open_panels):
             panel.close()
         self._source, self._settings = source, settings or Settings()
@@ -78,21 +83,24 @@ class Panel(ipywidgets.VBox):
         self._painting = threading.Lock()
         self._noticed = len(source.store.notices)  # earlier notices of the store are not this panel's
         self._periods = periods(source)
-        self._view = View(next(iter(self._periods)))
+        self._view = view or View(next(iter(self._periods)))
         self._head, self._figures, self._line = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._since = ipywidgets.ToggleButtons(options=[(label, since) for since, label in self._periods.items()])
+        self._since = ipywidgets.ToggleButtons(
+            options=[(label, since) for since, label in self._periods.items()], value=self._view.since
+        )
         narrow = _weakly(self.narrow)
-        self._chips = Chips(lambda name: narrow(name, None))
+        self._filters = Filters(narrow, _weakly(self._choices))
+        self._filters.show(self._view, self._periods)
         self._tabs = tuple(tab() for tab in TABS)
         titles = tuple(tab.title for tab in TABS)
         self._tab = ipywidgets.Tab(self._tabs, selected_index=titles.index(tab))
         for position, title in enumerate(titles):
             self._tab.set_title(position, title)
-        top = ipywidgets.HBox([self._head, self._since])
+        top = ipywidgets.HBox([self._head, self._since, self._filters])
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
         self._mark = f"gptcache-saved-{uuid4().hex[:12]}"
-        super().__init__([top, self._chips, self._figures, self._line, self._tab, _Guard(saved=self._mark)])
+        super().__init__([top, self._figures, self._line, self._tab, _Guard(saved=self._mark)])
         self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
         self._painter = Painter(self._paint_in_sight, self._outdated)
@@ -133,7 +141,7 @@ class Panel(ipywidgets.VBox):
         return self._source.state != "off"
 
     def narrow(self, name: Filter, value: Any) -> None:
-        """Filter the figures and every tab by one model, time, cell, cause or library; ``None`` removes that filter."""
+        """Filter the figures and every tab by one value of a filter; ``None`` takes that filter away."""
         if name == "since" and value is None:
             value = next(iter(self._periods))
         view = replace(self._view, **{name: value})
@@ -141,11 +149,20 @@ class Panel(ipywidgets.VBox):
             return
         self._view = view
         self._since.value = view.since
-        self._chips.show(view, self._periods)
+        self._filters.show(view, self._periods)
         for tab in self._tabs:
             if isinstance(tab, TableTab):
                 tab.narrowed(view)
         self._painter.hurry()
+
+    def _choices(self) -> dict[Filter, dict[str, Any]]:
+        """Return the values of the menu of filters; none if the store fails, which the panel says by itself."""
+        view = replace(self._view, redact=self._settings.config.redact)
+        try:
+            self._source.flush()
+            return choices(self._source, view)
+        except Exception:
+            return {}
 
     def repaint(self) -> None:
         """Show everything again, hidden tabs too, after a change of what may be shown."""
@@ -269,14 +286,13 @@ def _parts(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
             yield part
 
 
-def _weakly(method: Callable[[Filter, Any], None]) -> Callable[[Filter, Any], None]:
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls a method while its object exists: what is inside a panel does not keep it."""
     found = weakref.WeakMethod(method)
 
-    def call(name: Filter, value: Any) -> None:
+    def call(*args: Any) -> Any:
         bound = found()
-        if bound is not None:
-            bound(name, value)
+        return None if bound is None else bound(*args)
 
     return call
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.tips import Running
     from gptcache_magics.store.protocol import Period, Store
 
-__all__ = ["Filter", "PanelSource", "Tab", "View"]
+__all__ = ["CHOSEN", "NAMES", "Filter", "PanelSource", "Tab", "View"]
 
-Filter = Literal["model", "since", "cell", "cause", "face", "entry"]
-"""The fields of a view that a person can set and take away, in the order of their chips."""
+Filter = Literal["model", "since", "tag", "cell", "outcome", "face", "cause", "entry"]
+"""The fields of a view that a person can set and take away."""
+NAMES: Final[Mapping[Filter, str]] = {
+    **{"model": "model", "since": "time", "tag": "tag", "cell": "cell"},
+    **{"outcome": "outcome", "face": "library", "cause": "cause", "entry": "entry"},
+}
+"""The names of the filters as a person reads them, in the order of their chips."""
+CHOSEN: Final[tuple[Filter, ...]] = ("model", "tag", "cell", "outcome", "face", "cause")
+"""The filters in the order of the menu, which has no times."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,14 @@ class View:
     """Name of a row of the models table."""
     cell: int | None = None
     """The number in brackets beside a cell."""
+    outcome: str | None = None
+    """``hit``, ``miss``, ``bypass`` or ``error``."""
     cause: str | None = None
     """A word of ``stats --by cause``."""
     face: str | None = None
     """The library that asked."""
+    tag: str | None = None
+    """A tag of entries: a lookup has the tags of its entry, while that is stored."""
     entry: str | None = None
     """Key of an entry."""
     redact: bool = False
@@ -38,7 +49,10 @@ class View:
     @property
     def of_lookups(self) -> dict[str, Any]:
         """The filters of the lookups of a model, as the tables of ``frames`` take them."""
-        return {"execution_count": self.cell, "cause": self.cause, "face": self.face, "entry": self.entry}
+        return {
+            **{"execution_count": self.cell, "outcome": self.outcome, "cause": self.cause},
+            **{"face": self.face, "tag": self.tag, "entry": self.entry},
+        }
 
 
 class PanelSource(Protocol):

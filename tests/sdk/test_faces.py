@@ -67,7 +67,7 @@ def test_the_panel_is_narrowed_to_a_library(
     assert lookups.only_face.description == "Only this library"
     lookups.only_face.click()
     wait_until(lambda: rows() == ["2", "1"])
-    assert [chip["label"] for chip in panel._chips.chips] == ["Remove filter library openai"]
+    assert [chip["label"] for chip in panel._filters.chips] == ["Remove filter library openai"]
     assert lookups.only_face.layout.display == "none"
     wait_until(lambda: "1 of 2 lookups" in panel._figures.value)
     panel.narrow("face", None)

@@ -256,12 +256,12 @@ def test_a_selected_model_filters_figures_and_tabs(panel):
     models.grid.selection = ["large-model"]
     wait_until(lambda: "0 of 1 lookup" in figures_of(panel))
     assert len(rows_of(models)) == 2
-    assert [chip["label"] for chip in panel._chips.chips] == ["Remove filter model large-model"]
+    assert [chip["label"] for chip in panel._filters.chips] == ["Remove filter model large-model"]
     assert rows_of(open_tab(panel, "Lookups")) == ["4"]
     assert len(rows_of(open_tab(panel, "Entries"))) == 1
-    panel._chips._handle_custom_msg({"remove": "model"}, [])
+    panel._filters._handle_custom_msg({"remove": "model"}, [])
     assert models.grid.selection == []
-    assert panel._chips.chips == []
+    assert panel._filters.chips == []
     wait_until(lambda: "1 of 4 lookups" in figures_of(panel))
 
 
@@ -289,10 +289,10 @@ def test_the_time_and_the_cell_are_chips_too(panel):
         ask("third")
     panel._since.value = "all"
     panel.narrow("cell", 12)
-    assert [(chip["kind"], chip["text"]) for chip in panel._chips.chips] == [("time", "All"), ("cell", "[12]")]
+    assert [(chip["kind"], chip["text"]) for chip in panel._filters.chips] == [("time", "All"), ("cell", "[12]")]
     look_at(panel)
     wait_until(lambda: "0 of 1 lookup" in figures_of(panel))
-    panel._chips._handle_custom_msg({"remove": "since"}, [])
+    panel._filters._handle_custom_msg({"remove": "since"}, [])
     assert panel._since.value == "run"
     assert len(rows_of(open_tab(panel, "Entries"))) == 1
 
@@ -333,7 +333,7 @@ def test_a_cause_narrows_the_panel_in_the_words_of_the_tables(panel):
     lookups.grid.selection = ["4"]
     lookups.only_cause.click()
     wait_until(lambda: rows_of(lookups) == ["4"])
-    assert [chip["label"] for chip in panel._chips.chips] == ["Remove filter cause another model"]
+    assert [chip["label"] for chip in panel._filters.chips] == ["Remove filter cause another model"]
     assert lookups.only_cause.layout.display == "none"
     wait_until(lambda: "0 of 1 lookup" in figures_of(panel))
     assert rows_of(open_tab(panel, "Entries")) == [gm.entries(model="other-model").index[0]]

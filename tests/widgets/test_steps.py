@@ -34,8 +34,8 @@ def test_the_panel_is_filtered_by_an_entry(panel, source):
     panel.narrow("entry", key := key_of(source.store, "first"))
     look_at(panel)
     wait_until(lambda: "1 of 2 lookups" in figures_of(panel))
-    assert [(chip["kind"], chip["text"]) for chip in panel._chips.chips] == [("entry", key[:8])]
+    assert [(chip["kind"], chip["text"]) for chip in panel._filters.chips] == [("entry", key[:8])]
     assert rows_of(open_tab(panel, "Lookups")) == ["3", "1"]
     assert rows_of(open_tab(panel, "Entries")) == [key[:8]]
-    panel._chips._handle_custom_msg({"remove": "entry"}, [])
+    panel._filters._handle_custom_msg({"remove": "entry"}, [])
     wait_until(lambda: "1 of 3 lookups" in figures_of(panel))

@@ -69,15 +69,15 @@ class EntriesTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest entries of any time; filtered by entry, cell, cause or library only those."""
-        ids = None
+        """Return the newest entries of any time; filtered by entry, tag, cell or the like only those."""
+        ids, filters = None, view.of_lookups | {"tag": None}
         if view.entry is not None:  # it may have no lookups
             ids = [view.entry]
-        elif any(each is not None for each in view.of_lookups.values()):
-            asked = frames.lookups(source.store, period=source.period(view.since), **view.of_lookups)
+        elif any(each is not None for each in filters.values()):
+            asked = frames.lookups(source.store, period=source.period(view.since), **filters)
             ids = asked["entry"].dropna().unique().tolist()
-        frame = frames.entries(source.store, Selection(ids=ids), model=view.model, limit=MOST_ROWS)
-        if isinstance(view, _Search) and ids is None and len(frame) == MOST_ROWS:
+        frame = frames.entries(source.store, Selection(ids=ids, tag=view.tag), model=view.model, limit=MOST_ROWS)
+        if isinstance(view, _Search) and ids is None and view.tag is None and len(frame) == MOST_ROWS:
             older = view.older.of(source.store, view.query, frame, view.model, MOST_ROWS)
             frame = pd.concat([frame, older[~older.index.isin(frame.index)]])
         marks = frame[["pinned", "edited", "tags"]].to_dict("records")

@@ -15,13 +15,13 @@ from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
 from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.tables import frames
-from gptcache_magics.widgets.chips import NAMES
 from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown, tokens_of
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
 from gptcache_magics.widgets.tabs.headings import headings
 from gptcache_magics.widgets.tabs.pair import pair_html, pair_of, verdict
 from gptcache_magics.widgets.tabs.verdicts import Verdicts
+from gptcache_magics.widgets.view import NAMES
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.grid.groups import Groups

@@ -42,12 +42,16 @@ class ModelsTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the statistics of the period joined with what is stored, for models that have either."""
+        """Return the statistics of the period joined with what is stored, for models that have either.
+
+        Any filter but a model leaves only models with such lookups. What is stored is not filtered.
+        """
         stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
-        stats = frames.stats(source.store, by="model", period=source.period(view.since))
+        stats = frames.stats(source.store, by="model", period=source.period(view.since), **view.of_lookups)
+        filtered = any(each is not None for each in view.of_lookups.values())
         asked = frames.faces(source.store, source.period(view.since), by="model")
         asked = asked if asked.nunique() > 1 or asked.str.contains(",").any() else asked.iloc[:0]  # else all are alike
-        table = stats.join(stored, how="outer").join(asked).rename_axis("model")
+        table = stats.join(stored, how="left" if filtered else "outer").join(asked).rename_axis("model")
         if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
         counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
