@@ -9,7 +9,6 @@ import gc
 import logging
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import sys
@@ -31,6 +30,7 @@ from gptcache_magics.semantic.options import searchable
 from gptcache_magics.store.postgres.records import KEPT_OF_A_CONTEXT, LargeContext
 from gptcache_magics.store.protocol import Selection, Store, WithTeam
 from gptcache_magics.store.reasons import Kind, Reason
+from gptcache_magics.store.sqlite.file_system import is_remote, kind_of
 from gptcache_magics.store.sqlite.snapshot import damage
 from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.text.masking import masked
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("Check", "Checkup", "alive", "contexts"),
-    *("damaged_files", "disk_space", "errors", "gptcache_leaks", "hooks", "import_order", "integrity", "matches"),
-    *("models", "network_mount", "overriding", "replaced", "secrets", "tables", "versions", "writable"),
+    *("damaged_files", "disk_space", "errors", "file_system", "gptcache_leaks", "hooks", "import_order"),
+    *("integrity", "matches", "models", "overriding", "replaced", "secrets", "tables", "versions", "writable"),
 ]
 
 SHOWN: Final = ("ipython", "ipywidgets", "gptcache", "langchain-core", "langchain-community", "pandas")
@@ -53,9 +53,6 @@ SAMPLE: Final = 200
 SAMPLE_CHARACTERS: Final = 20_000
 CHECK_SECONDS: Final = 0.3
 LITTLE_BYTES: Final = 200e6
-NETWORK_TYPES: Final = re.compile(
-    r"nfs\d?|cifs|smbfs|smb3|ceph|lustre|afs|9p|glusterfs|fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,22 +275,13 @@ def integrity(path: Path, seconds: float = CHECK_SECONDS) -> Check:
     return Check("the file", not found, found or f"no damage in {byte_size(path.stat().st_size)}", hint)
 
 
-def network_mount(path: Path, mounts: str) -> Check | None:
-    """Check whether the store is on a network file system; ``mounts`` is the text of ``/proc/mounts``."""
-    real = os.path.realpath(path)
-    kinds = {}
-    for line in mounts.splitlines():
-        _, point, kind, *_ = line.split(" ")
-        point = point.replace("\\040", " ")
-        if Path(real).is_relative_to(point):
-            kinds[point] = kind
-    if not kinds:
-        return None
-    kind = kinds[max(kinds, key=len)]
-    if not NETWORK_TYPES.fullmatch(kind):
-        return Check("file system", True, kind)
-    hint = "SQLite needs a disk of this machine for its locks: %gptcache on FOLDER"
-    return Check("file system", False, f"{kind}, over a network", hint)
+def file_system(path: Path, mounts: str | None = None) -> Check | None:
+    """Check whether the store is on a disk of this machine; ``mounts`` is the text of ``/proc/mounts``."""
+    kind = kind_of(path, mounts)
+    if kind is None or not is_remote(kind):
+        return None if kind is None else Check("file system", True, kind)
+    hint = "A store is faster on a disk of this machine: %gptcache on FOLDER. Machines share a team's store"
+    return Check("file system", False, f"{kind}, open to other machines", hint)
 
 
 def writable(path: Path) -> Check:

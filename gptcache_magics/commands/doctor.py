@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import At, Space
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from gptcache_magics.commands._checks import Check, Checkup
 
 EXAMPLE = "%gptcache doctor"
-MOUNTS: Final = Path("/proc/mounts")
 
 
 @checked
@@ -116,7 +114,5 @@ def _of_the_file(path: Path) -> Iterator[Check]:
     yield _tried("the file", _checks.integrity, path)
     yield _tried("writing", _checks.writable, path)
     yield _tried("disk space", _checks.disk_space, path)
-    with suppress(OSError):  # only Linux has the file
-        mounted = _checks.network_mount(path, MOUNTS.read_text("utf-8"))
-        if mounted is not None:
-            yield mounted
+    if (found := _checks.file_system(path)) is not None:
+        yield found

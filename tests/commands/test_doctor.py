@@ -218,16 +218,26 @@ def test_little_disk_space_is_found(file: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("kind", "ok"),
-    [("ext4", True), ("nfs4", False), ("nfs", False), ("cifs", False), ("fuse.sshfs", False), ("overlay", True)],
+    [
+        *(("ext4", True), ("overlay", True), ("fuse.fuse-overlayfs", True), ("fuseblk", True)),
+        *(
+            ("nfs4", False),
+            ("nfs", False),
+            ("cifs", False),
+            ("fuse.sshfs", False),
+            ("fuse.drive", False),
+            ("fuse", False),
+        ),
+    ],
 )
 def test_a_network_file_system_is_found(tmp_path: Path, kind: str, ok: bool) -> None:
     folder = tmp_path / "a folder"
     mounts = f"/dev/sda / ext4 rw 0 0\nhost:/share {str(folder).replace(' ', chr(92) + '040')} {kind} rw 0 0\n"
-    found = _checks.network_mount(folder / "store" / "cache.db", mounts)
-    beside = _checks.network_mount(tmp_path / "cache.db", mounts)
+    found = _checks.file_system(folder / "store" / "cache.db", mounts)
+    beside = _checks.file_system(tmp_path / "cache.db", mounts)
 
     assert found is not None
     assert beside is not None
     assert (found.ok, beside.ok) == (ok, True)
     assert kind in found.finding
-    assert _checks.network_mount(folder, "") is None
+    assert _checks.file_system(folder, "") is None

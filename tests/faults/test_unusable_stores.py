@@ -14,7 +14,7 @@ from langchain_core.globals import get_llm_cache
 import gptcache_magics as gm
 from gptcache_magics.controller import Controller
 from gptcache_magics.langchain import hooks
-from gptcache_magics.store.sqlite import connections, database
+from gptcache_magics.store.sqlite import connections, database, file_system
 from tests.support.processes import output_of
 from tests.support.shell import ask
 from tests.support.unusable_stores import full_of_noise, replaced_by_a_file, replaced_by_folders
@@ -272,3 +272,23 @@ def test_a_second_process_shares_a_file_without_shared_memory(tmp_path: Path) ->
     output_of(NO_SHARED_MEMORY, "unix-none", folder=tmp_path)
     assert output_of(WITH_WAL, folder=tmp_path) == ""
     assert output_of("import gptcache_magics as gm; gm.on('store'); print(len(gm.entries()))", folder=tmp_path) == "1"
+
+
+@pytest.mark.parametrize("left_in_wal", [False, True])
+def test_a_network_file_system_gets_a_rollback_journal(
+    left_in_wal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if left_in_wal:  # by another version, or before the folder was mounted from there
+        output_of(WITH_WAL, folder=tmp_path)
+        assert (tmp_path / "store" / "cache.db-wal").stat().st_size
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/home {tmp_path} nfs4 rw 0 0\n")
+    monkeypatch.setattr(file_system, "MOUNTS", mounts)
+    said = gm.on(tmp_path / "store")
+    ask("q")
+
+    assert said.count("(nfs4) is open to other machines") == 1
+    assert len(gm.entries()) == 1
+    with closing(sqlite3.connect(tmp_path / "store" / "cache.db")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert gm.off().startswith("Cache off")

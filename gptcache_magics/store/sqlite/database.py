@@ -1,7 +1,7 @@
 """Open the SQLite file of a store, or a database in memory, and bring it to this version.
 
-A folder that cannot be written is opened read-only. A file system without shared memory gets a rollback journal in
-place of WAL. A damaged file is renamed, never deleted.
+A folder that cannot be written is opened read-only. A network file system, and one without shared memory, gets a
+rollback journal in place of WAL. A damaged file is renamed, never deleted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.patience import Wait
+from gptcache_magics.store.sqlite.file_system import is_remote, kind_of
 from gptcache_magics.store.sqlite.foreign import ForeignSchemaError
 from gptcache_magics.store.sqlite.guarded import guarded, is_interrupt
 from gptcache_magics.store.sqlite.owner import check_files, check_owner
@@ -234,10 +235,10 @@ class Database:
             if _is_empty(path):  # the larger the pages, the fewer of their bytes an entry of 2 kB leaves unused
                 db.execute("PRAGMA page_size=16384")
                 db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            if self._uses_wal and not _use_wal(db, str(path)):
+            if self._uses_wal and (is_remote(kind := kind_of(path)) or not _use_wal(db, str(path))):
                 self._uses_wal = False
                 db.close()
-                db = self._with_rollback_journal(path, wait.left)
+                db = self._with_rollback_journal(path, wait.left, kind)
             db.wait_at_most(wait.left)
             # NORMAL survives a killed process; with WAL, only a power cut may cost the newest transactions.
             db.execute("PRAGMA synchronous=NORMAL")
@@ -254,15 +255,16 @@ class Database:
             raise
         return db
 
-    def _with_rollback_journal(self, path: Path, seconds: float) -> Connection:
-        """Open a file on a file system without shared memory, such as a network drive."""
+    def _with_rollback_journal(self, path: Path, seconds: float, kind: str | None) -> Connection:
+        """Open a file on a file system, of this ``kind``, where WAL cannot be used."""
         with closing(_connect(str(path), seconds)) as db:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")  # reads a file in WAL without shared memory
             is_current(db, str(path))
             db.execute("PRAGMA journal_mode=DELETE")
+        what = f"({kind}) is open to other machines" if is_remote(kind) else "has no shared memory"
         self.notices.append(
-            f"The file system of {path.parent} has no shared memory: the store works there, but more slowly, and "
-            "kernels wait for each other."
+            f"The file system of {path.parent} {what}: the store works there, but more slowly, and kernels wait for "
+            "each other."
         )
         return _connect(str(path), seconds)
 
