@@ -25,7 +25,7 @@ from gptcache_magics.errors import CommandError
 
 __all__ = [
     "UNKNOWN",
-    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "tokens"),
+    *("byte_size", "cosine", "counted", "duration", "figure", "money", "percent", "short", "tokens"),
     *("bytes_of", "dollars_of", "seconds_of", "typed_money", "typed_size"),
 ]
 
@@ -98,6 +98,16 @@ def counted(number: int, one: str, many: str = "") -> str:
     if not many:
         many = f"{one[:-1]}ies" if one.endswith("ry") else f"{one}es" if one.endswith("s") else f"{one}s"
     return f"{number:,} {many}"
+
+
+def short(number: int) -> str:
+    """Write a count in little room: ``999``, ``12.3k``, ``4.1M``, ``2B``."""
+    size, unit = 1.0, ""
+    for unit in ("", "k", "M", "B"):
+        if number / size < 999.95 or unit == "B":
+            break
+        size *= 1000
+    return f"{number:,}" if not unit else f"{number / size:,.1f}".removesuffix(".0") + unit
 
 
 def tokens(sent: int, received: int) -> str:

@@ -34,11 +34,13 @@ def head_html(source: PanelSource, state: str, mode: str) -> str:
 
 def figures_html(shown_figures: Sequence[Figure]) -> str:
     """Return the figures as tiles."""
-    tiles = "".join(
-        f"<div><span>{figure.label}</span><b>{escape(figure.value)}</b><span>{figure.remark}</span></div>"
-        for figure in shown_figures
-    )
-    return f'<div class="gptcache-figures" role="group" aria-label="Figures">{tiles}</div>'
+    return f'<div class="gptcache-figures" role="group" aria-label="Figures">{"".join(map(_tile, shown_figures))}</div>'
+
+
+def _tile(figure: Figure) -> str:
+    remarks = "".join(f"<span>{escape(words)}</span>" for words in (figure.remark, figure.of_all) if words)
+    hover = f' title="{escape(figure.detail)}"' if figure.detail else ""
+    return f"<div{hover}><span>{figure.label}</span><b>{escape(figure.value)}</b>{remarks}</div>"
 
 
 def notices_of(source: PanelSource) -> list[str]:

@@ -89,7 +89,10 @@ class Snapshot:
     def text(self) -> str:
         """Return the figures and the models table as text."""
         lines = [f"GPTCache, {self.mode}, at {self.where}, {self.period}", ""]
-        lines += [f"{figure.label:<12}{figure.value:>12}  {figure.remark}" for figure in self.figures]
+        lines += [
+            f"{each.label:<12}{each.value:>14}  {', '.join(filter(None, (each.remark, each.of_all)))}"
+            for each in self.figures
+        ]
         return "\n".join([*lines, "", *_table_text(ModelsTab, self.tables[ModelsTab])])
 
 
@@ -149,7 +152,8 @@ def _figures_html(shown_figures: Sequence[Figure]) -> str:
         '<td style="text-align:left;padding:6px 24px 6px 0;vertical-align:top">'
         f'<div style="{_SMALL}">{figure.label}</div>'
         f'<div style="font-size:1.5em;font-weight:600">{escape(figure.value)}</div>'
-        f'<div style="{_SMALL}">{figure.remark}</div></td>'
+        + "".join(f'<div style="{_SMALL}">{escape(words)}</div>' for words in (figure.remark, figure.of_all) if words)
+        + "</td>"
         for figure in shown_figures
     )
     return f'<table style="border:0;margin:0 0 8px"><tbody><tr style="background:none">{cells}</tr></tbody></table>'
