@@ -15,7 +15,7 @@ from gptcache_magics import commands, run
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.lookup.options import local_folder
-from gptcache_magics.settings import BUNDLE
+from gptcache_magics.settings import names_bundle
 from gptcache_magics.store.postgres.address import is_address, without_password
 from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
@@ -120,7 +120,7 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     if "at" in arguments:
         arguments["at"] = arguments["at"] or _default_store()
     result = parser.call(several, arguments)
-    if name in LOGGED and not given and at.endswith(BUNDLE) and getattr(result, "empty", False):
+    if name in LOGGED and not given and names_bundle(at) and getattr(result, "empty", False):
         return f"{at} is a bundle: it holds answers, and no lookups. Answers: {PROGRAM} entries --at {quote(at)}", 0
     return _shown(result, "".join(given), there), 0 if getattr(result, "ok", True) else 1
 

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from gptcache_magics import clock, fork
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import BUNDLE, Mode, Settings
+from gptcache_magics.settings import Mode, Settings, names_bundle
 from gptcache_magics.store.postgres.address import Address, is_address, without_password
 from gptcache_magics.store.protocol import Store, team_behind
-from gptcache_magics.tables.source import Source, place, shared_place
+from gptcache_magics.tables.source import Source, shared_place
 from gptcache_magics.tables.totals import run_totals
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.enumeration import enumerated
+from gptcache_magics.text.web_address import is_web_address, place_of_address
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -131,7 +132,7 @@ class Controller:
             if cache is not None and self.turned_on is None:
                 cache.unhook()
             raise
-        if place(store).endswith(BUNDLE):
+        if names_bundle(store.where):
             self.set_mode("replay")
 
     def place_for(self, where: str | Path | Address | None) -> str | Path | Address:
@@ -295,7 +296,7 @@ class Controller:
         self._use(store)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
-        if not str(at).endswith(BUNDLE) and not os.path.exists(os.path.join(store.where, "cache.db")):
+        if not names_bundle(at) and not os.path.exists(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         from gptcache_magics.store.sqlite.store import SQLiteStore  # opened by now
 
@@ -382,6 +383,8 @@ def _is_at(cache: GPTCache, where: str | Path | Address | None) -> bool:
         return now is not None and (now.shown, now.space, now.pooled) == (where.shown, where.space, where.pooled)
     if where is not None and team is not None:
         return False
+    if is_web_address(where):
+        return cache.store.where == place_of_address(str(where))
     return where is None or cache.store.where in (os.path.abspath(os.path.expanduser(str(where))), str(where))
 
 

@@ -16,7 +16,7 @@ from gptcache_magics.commands._parser import Parser
 from gptcache_magics.controller import Controller, controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.replay.program import Program, within
-from gptcache_magics.settings import BUNDLE, Mode
+from gptcache_magics.settings import BUNDLE, Mode, names_bundle
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.tables.totals import run_totals
 
@@ -87,7 +87,7 @@ def _turn_on(line: _Line) -> None:
     parser = _parser()
     _, arguments = parser.parse(list(line.options))
     arguments.pop("where")
-    if line.bundle is not None and not line.bundle.endswith(BUNDLE):
+    if line.bundle is not None and not names_bundle(line.bundle):
         raise CommandError(f"run: --bundle names a file that ends with {BUNDLE}. Got '{line.bundle}'.")
     if line.bundle is not None and arguments["mode"] not in (None, "replay"):
         raise CommandError(f"run: --bundle replays, so --mode {arguments['mode']} does not fit. Leave one out.")

@@ -17,11 +17,12 @@ from typing import Final, Literal, TypeVar, get_args
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.records import Lookup
 from gptcache_magics.text.choices import nearest
+from gptcache_magics.text.web_address import is_web_address
 
 __all__ = [
     *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "NOTED", "THRESHOLD"),
     *("Block", "Cell", "Config", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
-    *("rules_of", "strictest"),
+    *("names_bundle", "rules_of", "strictest"),
 ]
 
 T = TypeVar("T")
@@ -42,6 +43,11 @@ _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass",
 def strictest(*modes: Mode) -> Mode:
     """Return the strictest mode: ``auto``, ``refresh``, ``readonly``, ``bypass``, ``replay`` from lax to strict."""
     return max(modes, key=_STRICTNESS.index)
+
+
+def names_bundle(place: object) -> bool:
+    """Return whether a place is a bundle, which is replayed: a file of that ending, or an address of the web."""
+    return str(place).endswith(BUNDLE) or is_web_address(str(place))
 
 
 def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:

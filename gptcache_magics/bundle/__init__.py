@@ -7,8 +7,8 @@ leaves out hits, pins, expiry, history and the time of saving. Text that looks l
 LangChain's ``SQLiteCache`` is read into the same contents.
 """
 
-from gptcache_magics.bundle.files import Contents, Saved, is_bundle, opened, read, save
+from gptcache_magics.bundle.files import Contents, Saved, as_file, is_bundle, opened, read, save
 from gptcache_magics.bundle.langchain import read_langchain
 from gptcache_magics.bundle.lines import MASKED_PROMPT
 
-__all__ = ["MASKED_PROMPT", "Contents", "Saved", "is_bundle", "opened", "read", "read_langchain", "save"]
+__all__ = ["MASKED_PROMPT", "Contents", "Saved", "as_file", "is_bundle", "opened", "read", "read_langchain", "save"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from errno import EACCES
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
-
-import orjson
 
 from gptcache_magics import generations
 from gptcache_magics.bundle.embeddings import (
@@ -21,6 +21,14 @@ from gptcache_magics.bundle.embeddings import (
     embedder_line,
     embedding_from,
     embedding_line,
+)
+from gptcache_magics.bundle.header import (
+    HEADER,
+    HEADER_BYTES,
+    check_header,
+    is_pickle_name,
+    pickle_refused,
+    schema_of,
 )
 from gptcache_magics.bundle.lines import (
     MASKED_PROMPT,
@@ -37,12 +45,10 @@ from gptcache_magics.bundle.whole import begin_to_store, whole_file
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.store.protocol import Configuration, Embedding, Entry, EntryRow, Selection, Store
 from gptcache_magics.store.sqlite.store import SQLiteStore
+from gptcache_magics.text.web_address import is_web_address, place_of_address
 
-__all__ = ["Contents", "Saved", "is_bundle", "opened", "read", "save"]
+__all__ = ["Contents", "Saved", "as_file", "is_bundle", "opened", "read", "save"]
 
-SCHEMA: Final = 1
-HEADER: Final = b'{"gptcache_magics":"bundle","schema":%d}' % SCHEMA
-HEADER_BYTES: Final = 1_000
 LINE_BYTES: Final = 500_000_000
 STEP: Final = 1_000
 """Entries between two words about progress."""
@@ -77,6 +83,8 @@ class Contents:
     embedders: list[Configuration] = field(default_factory=list)
     """The configurations of the embeddings."""
     unit: str = "line"
+    notice: str = ""
+    """A sentence for the user about the place that they were read from."""
 
     @property
     def summary(self) -> str:
@@ -203,8 +211,13 @@ def _tell_nobody(done: str, number: int, total: int) -> None:
     """Do nothing: the default ``progress``."""
 
 
-def read(path: str | Path) -> Contents:
-    """Read a bundle. Wrong lines are refused, and the others are taken.
+def read(path: str | Path, *, ask: bool = True) -> Contents:
+    """Read a bundle: a file, or one that is fetched. Wrong lines are refused, and the others are taken.
+
+    Parameters
+    ----------
+    ask
+        Whether a server is asked for the bundle at an address; else only the copy on this machine is read.
 
     Raises
     ------
@@ -213,35 +226,58 @@ def read(path: str | Path) -> Contents:
     StoreError
         If the file cannot be read, or was written by a newer version.
     """
+    if is_web_address(path):
+        from gptcache_magics.bundle import web  # imports http.client
+
+        lesson = web.fetched(str(path)) if ask else web.copy_of(str(path))
+        with lesson.file as file, _store_errors(lesson.name, "read"):
+            return replace(_read(file, lesson.name), notice=lesson.notice)
+    with _store_errors(path, "read"), _open(path) as file:
+        return _read(file, path)
+
+
+@contextmanager
+def as_file(address: str) -> Iterator[str]:
+    """Yield a file with the bundle at an address, for other processes, which so need not fetch it."""
+    from gptcache_magics.bundle import web
+
+    lesson = web.fetched(address)
+    with lesson.file as fetched, TemporaryDirectory() as folder:
+        target = os.path.join(folder, "lesson.jsonl")
+        with open(target, "wb") as copy:
+            shutil.copyfileobj(fetched, copy)
+        yield target
+
+
+def _read(file: BinaryIO, name: str | Path) -> Contents:
     contents = Contents()
     configurations: dict[str, Configuration] = {}
     embedders: dict[str, Configuration] = {}
     found: list[tuple[int, Entry, bool]] = []
     vectors: list[tuple[int, Embedding]] = []
-    with _store_errors(path, "read"), _open(path) as file:
-        _check_header(file.readline(HEADER_BYTES), path)
-        for number, line in enumerate(_long_lines(file), 2):
-            if not line.strip():
+    check_header(file.readline(HEADER_BYTES), name)
+    for number, line in enumerate(_long_lines(file), 2):
+        if not line.strip():
+            continue
+        try:
+            fields = fields_of(line)
+            if EMBEDDING in fields:
+                vectors.append((number, embedding_from(fields)))
                 continue
-            try:
-                fields = fields_of(line)
-                if EMBEDDING in fields:
-                    vectors.append((number, embedding_from(fields)))
-                    continue
-                if EMBEDDER in fields:
-                    embedder = embedder_from(fields)
-                    embedders.setdefault(embedder.key, embedder)
-                    continue
-                if "entry" in fields:
-                    found.append((number, *entry_from(fields)))
-                    continue
-                configuration = configuration_from(fields)
-                if astuple(configurations.setdefault(configuration.key, configuration)) != astuple(configuration):
-                    raise ValueError("another configuration has its key")
-            except ValueError as error:
-                contents.refused.append((number, str(error)))
-            except Exception:  # such as a number beyond every limit, or nested too deep
-                contents.refused.append((number, "cannot be read"))
+            if EMBEDDER in fields:
+                embedder = embedder_from(fields)
+                embedders.setdefault(embedder.key, embedder)
+                continue
+            if "entry" in fields:
+                found.append((number, *entry_from(fields)))
+                continue
+            configuration = configuration_from(fields)
+            if astuple(configurations.setdefault(configuration.key, configuration)) != astuple(configuration):
+                raise ValueError("another configuration has its key")
+        except ValueError as error:
+            contents.refused.append((number, str(error)))
+        except Exception:  # such as a number beyond every limit, or nested too deep
+            contents.refused.append((number, "cannot be read"))
     answers: dict[str, bytes] = {}
     for number, entry, fits in found:
         if entry.configuration not in configurations:
@@ -281,10 +317,13 @@ def _long_lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(LINE_BYTES)
 
 
-def opened(path: str | Path) -> SQLiteStore:
-    """Return a store in memory with the entries of a bundle. Raises what ``read`` raises."""
-    contents = read(path)
-    store = _BundleStore(path, [f"{path}: {contents.summary}."] if contents.refused else [])
+def opened(path: str | Path, *, ask: bool = True) -> SQLiteStore:
+    """Return a store in memory with the entries of a bundle. Takes the parameters of ``read``, and raises the same."""
+    contents = read(path, ask=ask)
+    fetched = is_web_address(path)
+    where = place_of_address(str(path)) if fetched else os.path.abspath(os.path.expanduser(path))
+    refused = f"{where if fetched else path}: {contents.summary}." if contents.refused else ""
+    store = _BundleStore(where, [*filter(None, [refused, contents.notice])])
     store.put_all(contents.entries, contents.configurations, replace=False)
     if contents.embeddings:
         store.put_embeddings(contents.embeddings, contents.embedders)
@@ -294,22 +333,22 @@ def opened(path: str | Path) -> SQLiteStore:
 class _BundleStore(SQLiteStore):
     """A store in memory, filled from a file. Writes to it are lost when it is closed."""
 
-    def __init__(self, path: str | Path, refused: Sequence[str]) -> None:
+    def __init__(self, where: str, read: Sequence[str]) -> None:
         super().__init__(":memory:")
-        self.where = os.path.abspath(os.path.expanduser(path))
-        self._refused = refused
+        self.where = where
+        self._read = read
 
     @property
     def notices(self) -> Sequence[str]:
         """Sentences that the user must see about this store."""
-        return [*self._refused, *super().notices]
+        return [*self._read, *super().notices]
 
 
 def is_bundle(path: str | Path) -> bool:
     """Return whether a file begins like a bundle of any version."""
     try:
         with _store_errors(path, "read"), _open(path) as file:
-            return _schema(file.readline(HEADER_BYTES)) is not None
+            return schema_of(file.readline(HEADER_BYTES)) is not None
     except (CommandError, StoreError):
         return False
 
@@ -323,7 +362,7 @@ def _target(path: str | Path) -> Path:
     target = Path(os.path.realpath(os.path.expanduser(path)))  # a link stays a link
     if os.path.isdir(target):
         raise CommandError(f"{path} is a folder. Name a file: %gptcache save {Path(path) / 'lesson.jsonl'}")
-    if _is_pickle_name(target):
+    if is_pickle_name(target):
         raise CommandError(f"A bundle is text, not a pickle. Type: %gptcache save {Path(path).with_suffix('.jsonl')}")
     if not os.path.isdir(target.parent):
         raise CommandError(f"There is no folder {Path(path).parent}. Make it, or name another file.")
@@ -345,45 +384,9 @@ def _open(path: str | Path) -> BinaryIO:
         raise CommandError(f"{path} is a pipe or a device. A bundle is a file: cat {path} > lesson.jsonl")
     if not os.path.isfile(file):
         raise CommandError(f"There is no file {path}. A bundle is made by %gptcache save lesson.jsonl")
-    if _is_pickle_name(file):
-        raise _pickle(path)
+    if is_pickle_name(file):
+        raise pickle_refused(path)
     return open(file, "rb")
-
-
-def _check_header(line: bytes, path: str | Path) -> None:
-    if line[:1] == b"\x80":
-        raise _pickle(path)
-    schema = _schema(line)
-    if schema is None:
-        raise CommandError(f"{path} is not a bundle. A bundle is made by %gptcache save lesson.jsonl")
-    if schema > SCHEMA:
-        raise StoreError(
-            f"{path} was written by a newer gptcache-magics (bundle schema {schema}, this one reads {SCHEMA}). "
-            "Update: %pip install -U gptcache-magics"
-        )
-
-
-def _schema(line: bytes) -> int | None:
-    """Return the schema that a header names; None if the line is not a header."""
-    try:
-        header = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
-    except ValueError:
-        return None
-    if not isinstance(header, dict) or header.get("gptcache_magics") != "bundle":
-        return None
-    schema = header.get("schema")
-    return schema if type(schema) is int and schema > 0 else None
-
-
-def _is_pickle_name(path: Path) -> bool:
-    return path.suffix.lower() in (".pkl", ".pickle")
-
-
-def _pickle(path: str | Path) -> CommandError:
-    return CommandError(
-        f"{path} is a Python pickle and was not opened: loading one can run code. "
-        "Ask for a bundle (%gptcache save lesson.jsonl)."
-    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from gptcache_magics.commands._selection import At, Space
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import StoreError
 from gptcache_magics.lookup.options import default_store, local_folder
-from gptcache_magics.settings import BUNDLE
+from gptcache_magics.settings import names_bundle
 from gptcache_magics.store.postgres.address import is_address
 from gptcache_magics.store.protocol import team_behind
 
@@ -56,7 +56,7 @@ def _of_a_store(at: str | Path | None, space: str | None) -> Iterator[Check]:
         return
     yield _checks.versions()
     yield _tried("keys in entries", _checks.secrets, store)
-    if not store.where.endswith(BUNDLE):
+    if not names_bundle(store.where):
         yield from _of_the_file(Path(store.where) / "cache.db")
 
 

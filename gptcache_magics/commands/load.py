@@ -13,6 +13,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.semantic.options import resume
 from gptcache_magics.text.amounts import counted
+from gptcache_magics.text.web_address import is_web_address, shown_address
 
 if TYPE_CHECKING:
     from gptcache_magics.langchain.cache import GPTCache
@@ -25,7 +26,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 @checked
 def load(
     path: Annotated[
-        str | Path | None, Word("FILE", help="a bundle, or the file of a SQLiteCache such as .langchain.db", place=True)
+        str | Path | None,
+        Word("FILE", help="a bundle, on the web too, or the file of a SQLiteCache such as .langchain.db", place=True),
     ] = None,
     *,
     init: Annotated[
@@ -89,7 +91,8 @@ def load(
         parts.append(contents.summary)
     masked = sum(bundle.MASKED_PROMPT in entry.tags.split() for entry in contents.entries)
     note = f" {counted(masked, 'prompt')} held what looked like a key and cannot match." if masked else ""
-    return f"{path}: {', '.join(parts)}.{note}"
+    name = shown_address(str(path)) if is_web_address(path) else path
+    return " ".join(filter(None, [f"{name}: {', '.join(parts)}.{note}", contents.notice]))
 
 
 def _of_stock(cache: GPTCache, path: object, init: Callable[..., Any] | None, model: Any, *, replace: bool) -> str:

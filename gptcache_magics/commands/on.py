@@ -21,7 +21,7 @@ from gptcache_magics.lookup.options import (
     read,
 )
 from gptcache_magics.semantic.options import PRESETS, Match
-from gptcache_magics.settings import BUNDLE, IGNORE, Mode, Only
+from gptcache_magics.settings import BUNDLE, IGNORE, Mode, Only, names_bundle
 from gptcache_magics.store.postgres.address import Address, without_password
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
@@ -42,8 +42,8 @@ def on(
         str | Path | None,
         Word(
             "WHERE",
-            help="a folder (default .gptcache), :memory: to keep nothing, a bundle to replay, or a team's postgresql://…",
-            suggest=lambda: [":memory:", "postgresql://"],
+            help="a folder (default .gptcache), :memory:, a bundle to replay or its https:// address, or a team's postgresql://…",
+            suggest=lambda: [":memory:", "https://", "postgresql://"],
             place=True,
             ending=BUNDLE,
         ),
@@ -131,7 +131,8 @@ def on(
     Parameters
     ----------
     where
-        A folder for the store (default ``.gptcache``), ``:memory:``, a bundle to replay, or the address of a team's
+        A folder for the store (default ``.gptcache``), ``:memory:``, a bundle to replay (a file, or the address of one,
+        ``https://…/lesson.jsonl``, of which a copy is kept for when there is no network), or the address of a team's
         store, ``postgresql://USER@HOST/DATABASE``: what is asked from then on is shared, behind the default folder.
     mode
         ``auto``, ``replay``, ``refresh``, ``readonly`` or ``bypass``.
@@ -263,7 +264,7 @@ def _accept(place: str | Path | Address) -> None:
 
     if isinstance(place, Address):
         place = local_folder()
-    if str(place) == ":memory:" or str(place).endswith(BUNDLE):
+    if str(place) == ":memory:" or names_bundle(place):
         raise CommandError("on: --shared is about a folder. Example: %gptcache on /srv/class/.gptcache --shared")
     accept_shared(store_folder(place))
 

@@ -16,6 +16,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.text.amounts import byte_size, counted
+from gptcache_magics.text.web_address import is_web_address
 
 COMPRESSED: Final = (".bz2", ".gz", ".xz", ".zip", ".zst")
 EXAMPLE = "%gptcache save lesson.jsonl"
@@ -47,6 +48,8 @@ def save(
 
     if controller.verifying:
         return f"{path} was not written: this notebook is being verified."
+    if is_web_address(path):
+        raise CommandError(f"save writes a file, and an address names none. Example: {EXAMPLE}")
     name = Path(path)
     if name.suffix.lower() in COMPRESSED:
         raise CommandError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.controller import controller
 from gptcache_magics.settings import BUNDLE
+from gptcache_magics.text.web_address import is_web_address, shown_address
 
 if TYPE_CHECKING:
     from gptcache_magics.replay.report import Report
@@ -66,18 +68,27 @@ def verify(
     path
         The notebook, whose copy runs in the folder of it, or a script that ends with ``.py``.
     bundle
-        Replay from this bundle, whatever place the notebook names. A notebook that does not use gptcache is replayed
-        from it, too.
+        Replay from this bundle, whatever place the notebook names; one with an https://… address is fetched before. A
+        notebook that does not use gptcache is replayed from it, too.
     timeout
         Seconds that one cell may take.
     env
         Names of further variables of the environment that the notebook gets.
     """
-    from gptcache_magics.replay.runner import verify_notebook
-
     if controller.verifying:
         return _not_within(str(path))
     passed = [name.strip() for name in (env.split(",") if isinstance(env, str) else env)]
+    if not is_web_address(bundle):
+        return _verified(path, bundle, timeout, passed)
+    from gptcache_magics.bundle import as_file
+
+    with as_file(bundle) as file:
+        return replace(_verified(path, file, timeout, passed), bundle=shown_address(bundle))
+
+
+def _verified(path: str | Path, bundle: str | Path | None, timeout: int, passed: Sequence[str]) -> Report:
+    from gptcache_magics.replay.runner import verify_notebook
+
     if str(path).endswith(".py"):
         from gptcache_magics.replay.script import verify_script
 

@@ -11,7 +11,7 @@ from gptcache_magics.commands._parser import Option, Word, checked, whole_number
 from gptcache_magics.commands._selection import At, Model, Space, configurations_of
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import BUNDLE
+from gptcache_magics.settings import names_bundle
 from gptcache_magics.store.protocol import LookupLog, LookupRow, Period
 from gptcache_magics.text.choices import LARGEST
 
@@ -63,7 +63,7 @@ def why(
 
     source = controller.source(at, space).settled()
     store, elsewhere = source.store, source.where if source.ledger is None else ""
-    if at is not None and str(at).endswith(BUNDLE):
+    if at is not None and names_bundle(at):
         raise CommandError(
             f"{at} is a bundle: it holds answers, and no lookups to explain. "
             f"Answers: %gptcache entries --at {shlex.quote(str(at))}"

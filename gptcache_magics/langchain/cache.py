@@ -44,12 +44,13 @@ from gptcache_magics.lookup.options import (
 )
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.semantic.options import Match
-from gptcache_magics.settings import BUNDLE, Mode, Options, Scope, Settings, strictest
+from gptcache_magics.settings import Mode, Options, Scope, Settings, names_bundle, strictest
 from gptcache_magics.store.protocol import AnswerStore, Store, team_behind
 from gptcache_magics.store.sqlite.store import SQLiteStore
 from gptcache_magics.tables.source import By, Source, shared_place
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.choices import check_choice
+from gptcache_magics.text.web_address import is_web_address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ class GPTCache(BaseCache):
         self.store = store_at(place if named is None else named)
         if external and team_behind(self.store) is not None:
             raise CommandError("GPTCache: init_func and wrapped keep the answers elsewhere, where no team finds them.")
-        replays = mode is None and self.store.where.endswith(BUNDLE)
+        replays = mode is None and names_bundle(self.store.where)
         kernel = Scope("replay") if replays else Scope()
         self.ledger = Ledger(self.store, Settings(Options(kernel, mark_hits=mark_hits)))
         self.replaced: list[BaseCache | None] = []
@@ -198,7 +199,8 @@ class GPTCache(BaseCache):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the place, ``init_func`` and options. Raises ``TypeError`` if another process cannot reach it."""
-        reason = "another process cannot reach its answers" if self.store.where == ":memory:" else ""
+        unreachable = self.store.where == ":memory:" or (is_web_address(self.store.where) and "?" in self.store.where)
+        reason = "another process cannot reach its answers" if unreachable else ""
         if self.wraps or not isinstance(self.store, SQLiteStore):
             reason = f"{self.external_cache if self.wraps else type(self.store).__name__} keeps its answers"
         if reason:

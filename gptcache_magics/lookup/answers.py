@@ -22,7 +22,7 @@ from gptcache_magics.identity.key import Identity
 from gptcache_magics.identity.volatile import named, shape_of
 from gptcache_magics.lookup.request import AnswerCodec, Request, Search
 from gptcache_magics.lookup.same_but import SameBut
-from gptcache_magics.settings import BUNDLE
+from gptcache_magics.settings import names_bundle
 from gptcache_magics.store.protocol import Entry, Found, Selection, Store, Usage
 from gptcache_magics.store.reasons import ExactOnly, Kind, Reason, not_stored
 
@@ -208,7 +208,7 @@ class Answers:
         Where there is none because that is in doubt, the reason comes with it.
         """
         replays = self._recorded_elsewhere(request)
-        as_recorded = as_recorded and replays and self._store.where.endswith(BUNDLE)
+        as_recorded = as_recorded and replays and names_bundle(self._store.where)
         if not (ignored or as_recorded) or not self.ours or request.call is None or request.scope.several:
             return None, None
         doubt: Reason | None = None
@@ -288,7 +288,7 @@ class Answers:
 
     def _recorded_elsewhere(self, request: Request) -> bool:
         """Return whether answers of other machines count: in replay, and while a bundle is brought up to date."""
-        return request.scope.mode == "replay" or self._store.where.endswith(BUNDLE)
+        return request.scope.mode == "replay" or names_bundle(self._store.where)
 
     def _elsewhere(self, identity: Identity) -> list[str]:
         """Return the keys of the same configuration on other machines."""

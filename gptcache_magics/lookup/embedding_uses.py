@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from gptcache_magics import fork
-from gptcache_magics.settings import BUNDLE, CELL, Mode, Options
+from gptcache_magics.settings import CELL, Mode, Options, names_bundle
 from gptcache_magics.store import opens_all
 from gptcache_magics.store.protocol import Configuration, EmbeddingUse, Store
 from gptcache_magics.text.amounts import counted
@@ -33,7 +33,7 @@ def serves_embeddings(store: Store, options: Options, mode: Mode) -> bool:
     A notebook under verification is such a replay, wherever its answers are. The store is not asked: an event loop may
     run here.
     """
-    replayed = mode == "replay" and (store.where.endswith(BUNDLE) or opens_all())
+    replayed = mode == "replay" and (names_bundle(store.where) or opens_all())
     return mode != "bypass" and (options.embeddings or replayed)
 
 

@@ -18,7 +18,6 @@ from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.semantic.options import TEMPLATE_SHOWN, Match, Matching, MatchOptions, apply, threshold_of
 from gptcache_magics.semantic.template import Template, template_text
 from gptcache_magics.settings import (
-    BUNDLE,
     DEFAULT_STORE,
     MODES,
     NOTEBOOK,
@@ -27,6 +26,7 @@ from gptcache_magics.settings import (
     Only,
     Options,
     Settings,
+    names_bundle,
     rules_of,
 )
 from gptcache_magics.store import open_store, opens_all
@@ -290,7 +290,7 @@ def in_environment(where: object, *, external: bool) -> dict[str, Any]:
             check_choice(VARIABLE.format(name.upper()), found[name], CHOICES[name])
     if where is not None or NOTEBOOK.config.store:
         del found["store"]
-    if str(where or NOTEBOOK.config.store or found.get("store")).endswith(BUNDLE):
+    if names_bundle(where or NOTEBOOK.config.store or found.get("store")):
         del found["mode"]
     if external:
         del found["match"]
@@ -351,7 +351,7 @@ def check_init_func(init_func: object) -> None:
 def local_folder() -> str:
     """Return the folder before a team's store: that of ``%config`` or of the environment, or the default."""
     named = (NOTEBOOK.config.store, os.environ.get(VARIABLE.format("STORE"), "").strip())
-    return next((each for each in named if each and not is_address(each) and not each.endswith(BUNDLE)), DEFAULT_STORE)
+    return next((each for each in named if each and not is_address(each) and not names_bundle(each)), DEFAULT_STORE)
 
 
 def place_of(where: Place | None, space: str | None, pooled: bool, now: object = None) -> Place | None:
@@ -431,7 +431,7 @@ def store_at(where: Place | AnswerStore) -> Store:
         from gptcache_magics.store.team.store import TeamStore  # imports psycopg
 
         return TeamStore(local_folder(), address, _is_sound)
-    if not isinstance(where, str | Path) or not str(where).endswith(BUNDLE):
+    if not isinstance(where, str | Path) or not names_bundle(where):
         return open_store(where)
     from gptcache_magics import bundle
 

@@ -35,13 +35,14 @@ from gptcache_magics.lookup.refusal import refusal_in
 from gptcache_magics.replay import closed, placeholders
 from gptcache_magics.replay.closed import NetworkClosed
 from gptcache_magics.replay.report import MIME
-from gptcache_magics.settings import BUNDLE, Mode, Options, Scope
+from gptcache_magics.settings import Mode, Options, Scope, names_bundle
 from gptcache_magics.store import open_with
 from gptcache_magics.store.postgres.address import Address
 from gptcache_magics.store.protocol import Lookup, Store
 from gptcache_magics.store.reasons import sentence
 from gptcache_magics.store.sqlite.snapshot import snapshot
 from gptcache_magics.text.day import spelling_of
+from gptcache_magics.text.web_address import is_web_address
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -89,7 +90,8 @@ def lock(bundle: str) -> LockedController:
 
     def read(where: str | Path) -> Store:
         where = bundle or where
-        place = str(where) if str(where) == ":memory:" else os.path.abspath(os.path.expanduser(where))
+        named = str(where) == ":memory:" or is_web_address(where)
+        place = str(where) if named else os.path.abspath(os.path.expanduser(where))
         if place not in opened:
             opened[place] = _opened(place)
         return opened[place]
@@ -105,11 +107,11 @@ def lock(bundle: str) -> LockedController:
 
 
 def _opened(place: str) -> Store:
-    if not place.endswith(BUNDLE):
+    if not names_bundle(place):
         return snapshot(place)
     from gptcache_magics import bundle
 
-    return bundle.opened(place)
+    return bundle.opened(place, ask=False)
 
 
 def _by_hand(locked: LockedController) -> type:
@@ -197,7 +199,7 @@ class LockedController(Controller):
         """Read the store that the notebook names. The cache of another store makes room and is not closed."""
         place = where or self._place or self.place_for(None)
         store = self._store(place)
-        if (wrap or init is not None) and not store.where.endswith(BUNDLE):
+        if (wrap or init is not None) and not names_bundle(store.where):
             raise CommandError(
                 "on: --init and --wrap keep the answers where they cannot be read without a trace. "
                 "Verify such a notebook with a bundle: %gptcache verify NOTEBOOK --bundle FILE"

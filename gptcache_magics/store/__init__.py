@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from gptcache_magics.errors import StoreError
 from gptcache_magics.store.protocol import AnswerStore, Store
+from gptcache_magics.text.web_address import is_web_address
 
 __all__ = ["open_store", "open_with", "opens_all"]
 
@@ -62,8 +63,10 @@ def open_store(where: str | Path | AnswerStore, opened: Callable[[str | Path], S
 
         return completed(where)
     scheme, slashes, _ = str(where).partition("://")
-    if slashes:
+    if slashes and not is_web_address(str(where)):
         meant = scheme.lower().startswith(("p", "sql"))
         team = ". A team's store is postgresql://USER@HOST/DATABASE" if meant else ""
-        raise StoreError(f"No store for {scheme}:// addresses. A store is a folder, or :memory:{team}")
+        raise StoreError(
+            f"No store for {scheme}:// addresses. A store is a folder, :memory: or https://…/lesson.jsonl{team}"
+        )
     return (_opened or opened)(where)

@@ -21,6 +21,7 @@ from gptcache_magics.tables import columns
 from gptcache_magics.tables.batch import ANSWERED
 from gptcache_magics.tables.comparison import COMPARED
 from tests.support.shell import ask, fresh_shell
+from tests.support.site import Site
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -38,6 +39,8 @@ TESTED_ELSEWHERE = {
     "how-to/team.md": "tests/team types it to a PostgreSQL",
     "how-to/testing.md": "tests/testing runs such tests",
 }
+LESSON = "https://example.org/lesson.jsonl"
+"""The address of a lesson in the pages; the tests have one on this machine."""
 ELSEWHERE_ON = re.compile(r"%gptcache on (?!-)")
 """Finds lines that are typed in another kernel: they turn the cache on at another place."""
 OF_NO_PAGE = re.compile(r"%pip|make |git |pytest |python -m (build|twine)")
@@ -70,9 +73,17 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
         yield shell
 
 
+@pytest.fixture
+def lesson() -> Iterator[str]:
+    """Return the address of the lesson."""
+    site = Site()
+    yield site.gives("/lesson.jsonl", (ROOT / "notebooks" / "lesson.jsonl").read_bytes())
+    site.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [each for each in PAGES if each not in TESTED_ELSEWHERE])
-def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: InteractiveShell) -> None:
+def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: InteractiveShell, lesson: str) -> None:
     for language, block in blocks(page(name)):
         match language:
             case "" | "python":
@@ -80,7 +91,8 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: Interactiv
                     if ELSEWHERE_ON.match(cell):
                         gm.off()
                     newest = next(iter(gm.lookups(limit=1).index), 0) if "128" in cell else 0
-                    shell.run_cell(cell.replace("128", str(newest)), store_history=True).raise_error()
+                    cell = cell.replace("128", str(newest)).replace(LESSON, lesson)
+                    shell.run_cell(cell, store_history=True).raise_error()
             case "sh":
                 for line in block.splitlines():
                     if not OF_NO_PAGE.match(line):

@@ -28,7 +28,7 @@ def folder(magic: Typist, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("on ", [":memory:", "postgresql://", ".gptcache/", "class/", "'lesson 2.jsonl'", "lesson.jsonl"]),
+        ("on ", [":memory:", "https://", "postgresql://", ".gptcache/", "class/", "'lesson 2.jsonl'", "lesson.jsonl"]),
         ("on :m", [":memory:"]),
         ("on class/", ["class/quiz.jsonl", "class/week/"]),
         ("save le", ["'lesson 2.jsonl'", "lesson.jsonl"]),

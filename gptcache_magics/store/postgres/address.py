@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from gptcache_magics.errors import CommandError, MissingDependencyError
+from gptcache_magics.text.web_address import without_secrets
 
 __all__ = ["DEFAULT_SPACE", "Address", "check_form", "is_address", "without_password"]
 
@@ -43,7 +44,7 @@ def is_address(text: object) -> bool:
 
 def without_password(text: str) -> str:
     """Return a text, such as a line that somebody typed, with the passwords of addresses in it hidden."""
-    text = _PARAMETER.sub(_hidden, _USERINFO.sub(r"\1:***@", text))
+    text = _PARAMETER.sub(_hidden, _USERINFO.sub(r"\1:***@", without_secrets(text)))
     return _FACT_SECRET.sub(r"\1\2***", text) if _FACT.search(text) else text
 
 
