@@ -30,12 +30,13 @@ from gptcache_magics.identity.providers import INPUT_TOKENS, OUTPUT_TOKENS
 from gptcache_magics.marks import set_mark
 from gptcache_magics.protocols import wire
 from gptcache_magics.protocols.wire import WIRE
-from gptcache_magics.store.protocol import Usage
+from gptcache_magics.store.protocol import AnswerText, Usage
 from gptcache_magics.store.reasons import not_stored
 from gptcache_magics.text.messages import call_text
 from gptcache_magics.text.unicode import readable
 
 __all__ = [
+    "ANSWERS",
     "Ids",
     "check_storable",
     "decode",
@@ -295,6 +296,15 @@ def text_if_readable(data: bytes) -> str | None:
         return readable(text_of(data))
     except Exception:  # whatever the bytes make a class of LangChain raise
         return None
+
+
+_IN_PIECES: Final = (
+    *((b"tool",), (b'"function',)),  # a call is shown in a form of its own
+    *((b'"text":', b'"text":'), (b'"content":["',)),  # blocks, which are put together
+    (rb"\"lc\":",),  # JSON within JSON: the slow form
+)
+ANSWERS: Final = AnswerText(text_if_readable, _IN_PIECES)
+"""Reads encoded generations for a search."""
 
 
 def surely_readable(rows: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gptcache_magics.store.reasons import Near, Reason
 from gptcache_magics.store.records import (
+    AnswerText,
     Configuration,
     Embedding,
     EmbeddingUse,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerStore",
+    "AnswerText",
     "AuthorLog",
     "Configuration",
     "Content",

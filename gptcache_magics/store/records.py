@@ -9,14 +9,25 @@ Every key is lower-case hexadecimal text: 32 digits, and the first 16 of an entr
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptcache_magics.store.reasons import Near, Reason
 
 __all__ = [
-    *("Configuration", "Embedding", "EmbeddingUse", "Entry", "Found", "Lookup", "Match", "Outcome", "Period"),
+    *(
+        "AnswerText",
+        "Configuration",
+        "Embedding",
+        "EmbeddingUse",
+        "Entry",
+        "Found",
+        "Lookup",
+        "Match",
+        "Outcome",
+        "Period",
+    ),
     *("Selection", "Usage"),
     "parameters_of",
 ]
@@ -214,6 +225,17 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerText:
+    """Says how a search reads stored answers."""
+
+    read: Callable[[bytes], str | None]
+    """Returns the text of an answer as tables show it; None if it cannot be read."""
+    in_pieces: Sequence[tuple[bytes] | tuple[bytes, bytes]] = ()
+    """Bytes that stand, one after the other, in answers that spell their text in pieces or in escapes. In every other
+    answer its ASCII letters stand as they are, so that a store need not read one that lacks those of the search."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The entries of a command. Every given condition must hold; without conditions every entry is meant."""
 
@@ -222,6 +244,10 @@ class Selection:
     configurations: Sequence[str] | None = None
     grep: str | None = None
     """Regular expression searched in question and prompt, ignoring case."""
+    answers: AnswerText | None = None
+    """Reads the answers, which ``grep`` searches then, too."""
+    only_answers: bool = False
+    """Whether ``grep`` searches the answers and nothing else."""
     tag: str | None = None
     pinned: bool | None = None
     older_than: float | None = None

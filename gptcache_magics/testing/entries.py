@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import AnswerText, Selection, Store
 from gptcache_magics.testing.contract import Contract
 from gptcache_magics.testing.samples import (
     CLAUDE,
@@ -33,6 +33,9 @@ from gptcache_magics.testing.samples import (
 )
 
 __all__ = ["EntryCatalogContract"]
+
+PLAIN = AnswerText(bytes.decode)
+"""Reads answers that are nothing but text."""
 
 
 class EntryCatalogContract(Contract):
@@ -256,6 +259,12 @@ class EntryCatalogContract(Contract):
             (Selection(grep="zürich"), "b"),
             (Selection(grep="SYSTEM"), "c"),
             (Selection(grep=r"question [ad]$"), "ad"),
+            (Selection(grep="3333"), ""),
+            (Selection(grep="3333", answers=PLAIN), "c"),
+            (Selection(grep="question a|2{20}|4444", answers=PLAIN), "abd"),
+            (Selection(grep="question a|4444", answers=PLAIN, only_answers=True), "d"),
+            (Selection(grep="3333|4444", answers=PLAIN, configurations=[CLAUDE.key], older_than=NOON + 25), "c"),
+            (Selection(grep="4444", answers=AnswerText(lambda _: None, [(b"4",)])), ""),
             (Selection(tag="lesson-1"), "b"),
             (Selection(tag="draft"), "b"),
             (Selection(tag="lesson"), ""),

@@ -47,10 +47,10 @@ from gptcache_magics.store.protocol import (
     UnshapedEntry,
 )
 from gptcache_magics.store.reasons import Reason
+from gptcache_magics.store.search import Search
 from gptcache_magics.store.sqlite.damage import Damage, fits
 from gptcache_magics.store.sqlite.statements import id_number, id_text
 from gptcache_magics.store.sqlite.tables import FIRST_ID, LAST_ID
-from gptcache_magics.text.grep import Grep
 
 __all__ = ["TeamTables"]
 
@@ -193,23 +193,23 @@ class TeamTables(EmbeddingTables):
     def _entries_in(self, line: Line, selection: Selection, limit: int | None) -> list[EntryRow]:
         where, values = where_entries(self.address.space, selection)
         sql = f"SELECT {reading.ENTRY} FROM gptcache.entry e WHERE {where} ORDER BY e.created DESC, e.id"
-        grep = Grep(selection.grep) if selection.grep is not None else None
-        if grep is None and limit is not None:
+        search = Search(selection) if selection.grep is not None else None
+        if search is None and limit is not None:
             sql, values = f"{sql} LIMIT %s", [*values, limit]
         with closing(_each(line, sql, values)) as found:
             rows: Iterable[EntryRow] = filter(None, map(self._sound, found))
-            if grep is not None:
-                rows = filter(lambda row: grep.matches(row.question, row.prompt), rows)
+            if search is not None:
+                rows = filter(lambda row: search.finds(row.question, row.prompt, row.answer), rows)
             return list(islice(rows, limit))
 
     def each_entry(self, selection: Selection) -> Iterator[EntryRow | None]:
         """Yield entries in no order, and None for each damaged one."""
-        grep = Grep(selection.grep) if selection.grep is not None else None
+        search = Search(selection) if selection.grep is not None else None
         after: int | None = FIRST_ID - 1
         while after is not None and after < LAST_ID:
             page, after = self._ask(partial(self._page, selection, after))
             for row in page:
-                if row is None or grep is None or grep.matches(row.question, row.prompt):
+                if row is None or search is None or search.finds(row.question, row.prompt, row.answer):
                     yield row
 
     def _page(self, selection: Selection, after: int, line: Line) -> tuple[list[EntryRow | None], int | None]:

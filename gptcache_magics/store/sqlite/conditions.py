@@ -9,18 +9,22 @@ from typing import Any, Final
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Period, Selection
+from gptcache_magics.store.search import Search
 from gptcache_magics.store.sqlite.live import LIVE
 from gptcache_magics.store.sqlite.statements import id_number, moment
-from gptcache_magics.text.grep import Grep
 from gptcache_magics.text.messages import CHAT_PROMPT
 from gptcache_magics.text.unicode import readable
 
 __all__ = ["chosen", "id_range", "in_order", "names_few", "where_entries", "where_lookups"]
 
-_LIKE: Final = "e.question LIKE ? OR e.prompt LIKE ?"
+_LIKE: Final = ("e.question LIKE ?", "e.prompt LIKE ?")
 _UNLIKE: Final = f"""typeof(e.prompt)='blob'
     OR (e.prompt NOT BETWEEN '{CHAT_PROMPT}' AND '{CHAT_PROMPT}~' AND instr(e.prompt, char(0)))"""
 """``LIKE`` reads a text up to the character NUL, which JSON does not hold. A chat goes on with a colon."""
+_ANSWER: Final = "CAST(substr(e.answer, instr(e.answer, x'00') + 1) AS TEXT) LIKE ?"
+"""A NUL may end the name of a protocol before the JSON of an answer."""
+_PIECE: Final = "instr(e.answer, ?)"
+_PIECES: Final = f"instr(substr(e.answer, nullif({_PIECE}, 0) + 1), ?)"
 EARLIER: Final = 200_000
 """Most lookups before another one that are looked through for the same question, in 0.05 s."""
 _RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET 2000"
@@ -74,31 +78,47 @@ def chosen(db: sqlite3.Connection, selection: Selection, limit: int | None = Non
     where, values = where_entries(selection)
     if selection.grep is None:
         return where, values
-    grep = Grep(selection.grep)
-    if grep.likes:
+    search = Search(selection)
+    if search.grep.likes:
         # First, for it holds for few entries.
-        where = f"({' OR '.join([_LIKE] * len(grep.likes))} OR {_UNLIKE}) AND {where}"
-        values = (*(like for like in grep.likes for _ in range(2)), *values)
+        likely, likes = _likely(search)
+        where, values = f"({likely}) AND {where}", (*likes, *values)
     ids = list[int]()
     if limit is not None:
-        ids = _found(db, grep, f"{where} AND e.created >= ({_RECENT})", values, limit)
+        ids = _found(db, search, f"{where} AND e.created >= ({_RECENT})", values, limit)
     if limit is None or len(ids) < limit:
-        ids = _found(db, grep, where, values, limit)
+        ids = _found(db, search, where, values, limit)
     return "e.id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
 
 
-def _found(db: sqlite3.Connection, grep: Grep, where: str, values: Sequence[Any], limit: int | None) -> list[int]:
-    """Return the ids of the entries in which a regular expression is found, newest first."""
-    sql = f"SELECT {moment('e.created')}, e.id, e.question, e.prompt FROM entry e WHERE {where}"
-    found = sorted(_matching(grep, db.execute(sql, values)), reverse=True)
+def _likely(search: Search) -> tuple[str, list[str | bytes]]:
+    """Return a condition on ``entry e`` that holds wherever the search finds something, and its values."""
+    conditions, values = list[str](), list[str | bytes]()
+    if search.questions:
+        conditions += [*_LIKE * len(search.grep.likes), _UNLIKE]
+        values += [like for like in search.grep.likes for _ in _LIKE]
+    if search.answers is not None:
+        conditions += [_ANSWER] * len(search.grep.likes)
+        values += search.grep.likes
+        for pieces in search.answers.in_pieces:
+            conditions.append(_PIECE if len(pieces) == 1 else _PIECES)
+            values += pieces
+    return " OR ".join(conditions), values
+
+
+def _found(db: sqlite3.Connection, search: Search, where: str, values: Sequence[Any], limit: int | None) -> list[int]:
+    """Return the ids of the entries in which a search finds something, newest first."""
+    answer = "e.answer" if search.answers is not None else "x''"
+    sql = f"SELECT {moment('e.created')}, e.id, e.question, e.prompt, {answer} FROM entry e WHERE {where}"
+    found = sorted(_matching(search, db.execute(sql, values)), reverse=True)
     return [id for _, id in found[:limit]]
 
 
-def _matching(grep: Grep, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[float, int]]:
+def _matching(search: Search, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[float, int]]:
     # In Python and not as a function of SQLite's, which would turn an interrupt into an error of its own.
-    for created, id, question, prompt in rows:
-        sound = isinstance(question, str) and isinstance(prompt, str | bytes)
-        if sound and grep.matches(question, prompt):
+    for created, id, question, prompt, answer in rows:
+        sound = isinstance(question, str) and isinstance(prompt, str | bytes) and isinstance(answer, bytes)
+        if sound and search.finds(question, prompt, answer):
             yield created or 0.0, id
 
 
