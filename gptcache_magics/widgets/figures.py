@@ -16,6 +16,7 @@ from gptcache_magics.store.protocol import Period
 from gptcache_magics.tables import frames
 from gptcache_magics.text.amounts import counted, short, tokens
 from gptcache_magics.widgets.formats import shown
+from gptcache_magics.widgets.view import ALL
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource, View
@@ -58,7 +59,7 @@ def figures(source: PanelSource, view: View) -> tuple[Figure, ...]:
                     paid.remark("for model calls", _without_cache(saved, paid), explain=saved.priced),
                     detail=paid.tokens_by_direction,
                 ),
-                Figure("Hit rate", shown("percent", total.get("hit_rate")), _counted(total)),
+                Figure("Hit rate", shown("percent", total.get("hit_rate")), _counted(total) or _none(view)),
                 Figure("Time saved", shown("duration", total.get("saved_seconds")), "of waiting"),
             ),
             _of_all(source, view, total),
@@ -147,6 +148,11 @@ def _without_cache(saved: _Cost, paid: _Cost) -> str:
     return f"without the cache {shown('money', saved.usd + paid.usd)}" if known else ""
 
 
+def _none(view: View) -> str:
+    filtered = any(getattr(view, name) is not None for name in ALL)
+    return "no lookups with these filters" if filtered else "no lookups yet"
+
+
 def _counted(total: Mapping[Any, Any]) -> str:
     """Return what the hit rate counts and leaves out: ``2 of 5, 4 bypassed, 1 error``."""
     hits, misses, bypassed, errors = (int(total.get(name, 0)) for name in ("hits", "misses", "bypassed", "errors"))
@@ -154,5 +160,5 @@ def _counted(total: Mapping[Any, Any]) -> str:
     left_out = [f"{bypassed:,} bypassed"] * bool(bypassed)
     left_out += [counted(errors, "error")] * bool(errors)
     if not left_out:
-        return f"{hits:,} of {counted(decided, 'lookup')}" if decided else "no lookups yet"
+        return f"{hits:,} of {counted(decided, 'lookup')}" if decided else ""
     return ", ".join([f"{hits:,} of {decided:,}"] * bool(decided) + left_out)

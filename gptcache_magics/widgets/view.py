@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gptcache_magics.explain.tips import Running
     from gptcache_magics.store.protocol import Period, Store
 
-__all__ = ["CHOSEN", "NAMES", "Filter", "PanelSource", "Tab", "View"]
+__all__ = ["ALL", "CHOSEN", "NAMES", "Filter", "PanelSource", "Tab", "View"]
 
 Filter = Literal["model", "since", "tag", "cell", "outcome", "face", "cause", "entry"]
 """The fields of a view that a person can set and take away."""
@@ -21,6 +21,8 @@ NAMES: Final[Mapping[Filter, str]] = {
 """The names of the filters as a person reads them, in the order of their chips."""
 CHOSEN: Final[tuple[Filter, ...]] = ("model", "tag", "cell", "outcome", "face", "cause")
 """The filters in the order of the menu, which has no times."""
+ALL: Final[tuple[Filter, ...]] = (*CHOSEN, "entry")
+"""Every filter but the time."""
 
 
 @dataclass(frozen=True)

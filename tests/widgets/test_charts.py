@@ -348,7 +348,7 @@ def test_the_tab_says_something_to_the_browser_only_if_a_figure_changed(used: Pa
     tab.paint(source, View("run", model="large-model"))
     assert "0 hits, 1 miss" in charts.value
     tab.paint(source, View("run", cell=7))
-    assert words.EMPTY in charts.value
+    assert "No lookups with cell [7] in this run. To remove the filter, press its chip above." in charts.value
 
 
 def test_a_drawing_does_not_depend_on_the_time(filled: FilledStore) -> None:

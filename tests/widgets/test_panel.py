@@ -189,6 +189,26 @@ def test_an_empty_cache_says_what_to_do(tmp_path, source):
     assert "Run a cell" in Snapshot.take(controller.source()).text()
 
 
+def test_an_empty_table_names_the_filter_and_the_next_step(panel, source):
+    gm.stats(reset=True)
+    lookups = open_tab(panel, "Lookups")
+    wait_until(lambda: "No lookups in this run. The store has 2 entries: run a cell" in lookups.grid.page["note"])
+    panel.narrow("tag", "lesson-1")
+    panel.narrow("outcome", "bypass")
+    panel._paint()
+    said = "with tag lesson-1 and outcome bypassed{}. To remove a filter, press its chip above."
+    assert lookups.grid.page["note"] == f"No lookups {said.format(' in this run')}"
+    assert "no lookups with these filters" in figures_of(panel)
+    for title, note in {"Models": f"No models {said}", "Entries": f"No entries {said}"}.items():
+        tab = open_tab(panel, title)
+        panel._paint()
+        assert tab.grid.page["note"] == note.format(" in this run" if title == "Models" else "")
+    tuning = open_tab(panel, "Tuning")
+    panel._paint()
+    assert "Not filtered by tag and outcome." in tuning.drawing.value
+    assert "%gptcache on --match semantic" in tuning.grid.page["note"]
+
+
 def test_the_saved_form_has_models_and_figures_but_no_prompts(panel, source):
     ask(HOSTILE_QUESTION, HOSTILE_ANSWER, name="<b>bold</b>")
     data = panel._repr_mimebundle_()

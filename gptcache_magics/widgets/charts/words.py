@@ -19,10 +19,7 @@ __all__ = [
     *("amount", "bucket", "figures", "fitted", "latency", "quantiles_of", "rates", "wide"),
 ]
 
-EMPTY: Final = (
-    "Nothing to draw yet: no model was asked here. Run a cell that calls one, or look at a longer time, "
-    "every model and every cell."
-)
+EMPTY: Final = "Nothing to draw yet: no model was asked here. Run a cell that calls one, or look at a longer time."
 NO_RATES: Final = "No hit and no miss here, so there is no hit rate to draw."
 NO_LATENCIES: Final = "No hit and no miss here, so there is no latency to draw."
 NO_COSTS: Final = "Neither the cost nor the duration of these answers is known, so there is nothing to compare."

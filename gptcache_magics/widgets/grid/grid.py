@@ -122,13 +122,16 @@ class Grid(UnsavedWidget):
         self._keys = self._keys.iloc[:0]
         self._groups, self._positions, self._position_keys = None, [], []
 
-    def update(self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None) -> None:
+    def update(
+        self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None, empty: str = ""
+    ) -> None:
         """Show the rows of `frame` instead; keep the selection and the scroll positions.
 
-        `newest` says that these are only the newest rows; `groups` holds the headings.
+        `newest` says that these are only the newest rows; `groups` holds the headings; `empty` is the new sentence for
+        a table without rows.
         """
         with self._lock:
-            self._newest, self._groups = newest, groups
+            self._newest, self._groups, self._empty = newest, groups, empty or self._empty
             self._take(frame if self._key in frame.columns else frame.reset_index())
             there = set(self._keys)
             self._reorder()

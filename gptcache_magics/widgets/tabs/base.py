@@ -18,10 +18,12 @@ from gptcache_magics.widgets.formats import Column, one_line, plain
 from gptcache_magics.widgets.grid.grid import Grid
 from gptcache_magics.widgets.grid.groups import Groups
 from gptcache_magics.widgets.redaction import redacted
+from gptcache_magics.widgets.tabs.nothing import nothing
 from gptcache_magics.widgets.unsaved import UnsavedHTML
+from gptcache_magics.widgets.view import ALL, Filter
 
 if TYPE_CHECKING:
-    from gptcache_magics.widgets.view import Filter, PanelSource, View
+    from gptcache_magics.widgets.view import PanelSource, View
 
 # The newest rows that a tab reads: few enough to be read again while calls go on.
 MOST_ROWS = 5_000
@@ -32,7 +34,12 @@ class TableTab(ipywidgets.VBox):
     """A tab of the panel. A new one is a subclass in a separate file, and a line in ``panel.TABS``."""
 
     title: ClassVar[str]
+    rows: ClassVar[str]
+    """What the rows are, such as ``lookups``."""
+    filters: ClassVar[Sequence[Filter]] = ALL
+    """The filters that the table follows, besides the time."""
     empty: ClassVar[str]
+    """Sentence for a store without any rows."""
     key: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
     sort: ClassVar[tuple[str, bool]] = ("", True)
@@ -100,7 +107,8 @@ class TableTab(ipywidgets.VBox):
         frame = self.read(source, view)
         self.table = frame = redacted(frame) if view.redact else frame
         groups = self.groups(source, view, frame, self.grid.grouped) if self.grid.grouped else None
-        self.grid.update(frame, newest=len(frame) == MOST_ROWS, groups=groups)
+        empty = nothing(source, view, self.rows, self.filters, self.empty) if frame.empty else ""
+        self.grid.update(frame, newest=len(frame) == MOST_ROWS, groups=groups, empty=empty)
         self._show_detail()
         if not self.opened:
             self.children = self.parts()

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from gptcache_magics.tables.chart_data import Series
-from gptcache_magics.widgets.charts import charts_html
+from gptcache_magics.widgets.charts import charts_html, words
+from gptcache_magics.widgets.charts.drawing import note
+from gptcache_magics.widgets.tabs.nothing import nothing
+from gptcache_magics.widgets.view import ALL
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource, View
@@ -35,6 +38,8 @@ class ChartsTab(ipywidgets.VBox):
         """Return the charts as HTML, for the tab and for places without widgets."""
         period = source.period(view.since)
         series = Series.read(source.store, period=period, model=view.model, **view.of_lookups)
+        if series.costs.empty:
+            return note(nothing(source, view, "lookups", ALL, words.EMPTY))
         return charts_html(series)
 
     def paint(self, source: PanelSource, view: View) -> str:

@@ -36,6 +36,7 @@ class EntriesTab(TableTab):
     """One row for each stored answer; one selected row is shown in full, and selected rows can be changed."""
 
     title = "Entries"
+    rows = "entries"
     empty = "Nothing is stored yet. Run a cell that calls a model, then run it again."
     key = "id"
     sort = ("created", False)

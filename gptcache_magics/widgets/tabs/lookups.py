@@ -35,6 +35,7 @@ class LookupsTab(TableTab):
     """One row for each lookup; below the table, why the selected lookup hit or missed."""
 
     title = "Lookups"
+    rows = "lookups"
     empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
     key = "number"
     sort = ("at", False)

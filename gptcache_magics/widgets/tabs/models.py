@@ -18,6 +18,7 @@ class ModelsTab(TableTab):
     """One row for each model: the figures of the period, and the entries stored at any time."""
 
     title = "Models"
+    rows = "models"
     empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
     key = "model"
     sort = ("saved_usd", False)

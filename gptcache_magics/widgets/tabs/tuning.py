@@ -17,8 +17,10 @@ from gptcache_magics.store.reasons import Objection, ObjectionKind
 from gptcache_magics.tables import frames
 from gptcache_magics.tables.model_names import named
 from gptcache_magics.text.amounts import cosine, counted
+from gptcache_magics.widgets.charts.drawing import note
 from gptcache_magics.widgets.formats import Column, shown
 from gptcache_magics.widgets.tabs.base import TableTab, detail_html
+from gptcache_magics.widgets.tabs.nothing import unused
 from gptcache_magics.widgets.tabs.pair import pair_html, verdict
 from gptcache_magics.widgets.tabs.verdicts import Verdicts
 from gptcache_magics.widgets.threshold_report import Tuned
@@ -34,6 +36,8 @@ class TuningTab(TableTab):
     """One row for each pair of questions, the nearest to the threshold first; selected pairs can be labelled."""
 
     title = "Tuning"
+    rows = "pairs of questions"
+    filters = ("model", "cell")
     empty = (
         "No lookup was near another question here. To match by meaning: `%gptcache on --match semantic`. To serve "
         "nothing that way yet, and compare both answers: `%gptcache tune --shadow on`. Or look at a longer time."
@@ -83,7 +87,9 @@ class TuningTab(TableTab):
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
         """Read the pairs again, show what changed, and return them."""
         frame = super().paint(source, view)
-        self.drawing.value = _report(Tuned(frame, source.threshold), source) if len(frame) else ""
+        ignored = unused(view, self.filters)  # a pair is no lookup, but the nearest questions of some
+        report = _report(Tuned(frame, source.threshold), source) if len(frame) else ""
+        self.drawing.value = (note(ignored) if ignored else "") + report
         self.verdicts.shown = len(frame) > 0
         self.verdicts.writable = not source.store.readonly
         return frame
