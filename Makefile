@@ -39,7 +39,7 @@ lab: .venv/notebook.stamp local-model ## open the quickstart in JupyterLab
 
 test: .venv/all.stamp local-model chromium pgbouncer ## every test, the browser's too, on the newest dependencies
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not browser" --ignore=tests/sdks
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m browser tests/browser
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "browser and not site" tests/browser
 
 quick: .venv/all.stamp ## every quick test without a browser or a kernel: some minutes on two cores
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or kernel or slow)" --ignore=tests/sdks
@@ -85,12 +85,13 @@ types: .venv/all.stamp npm ## mypy, strict, and pyright on code as users write i
 contract: .venv/all.stamp ## import-linter: which module may import which
 	@$(BIN)/lint-imports --no-logo
 
-docs: .venv/docs.stamp ## build the documentation into build/site, strictly and without a network
-	@$(BIN)/mkdocs build --quiet --strict
+docs: .venv/docs.stamp chromium ## build the documentation into build/site, strictly, and open each page in Chromium
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/python -m pytest -m site tests/browser/test_site_browser.py
 
 pictures: .venv/all.stamp chromium ## take new pictures of the panel, also those of the README
 	@mkdir -p $(PICTURES) docs/pictures
-	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m browser tests/browser
+	@PICTURES=$(PICTURES) $(BIN)/python -m pytest -m "browser and not site" tests/browser
 	@cp $(PICTURES)/panel-models-light-1280.png docs/pictures/panel.png
 	@cp $(PICTURES)/panel-lookups-light-1280.png docs/pictures/lookups.png
 	@cp $(PICTURES)/entry-light-1280.png docs/pictures/entry.png

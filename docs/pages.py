@@ -46,6 +46,8 @@ ROLE: Final = re.compile(r":(?:mod|class|func|meth):(?=<code>|`)")
 CACHE: Final = ("lookup", "alookup", "update", "aupdate", "clear", "aclear", "stats", "close")
 """The methods of ``GPTCache`` that users call; the others are LangChain's and ours."""
 MEMBERS: Final = {"GPTCache": ("    options:", f"      members: [{', '.join(CACHE)}]")}
+SELDOM_FOUND: Final = "---\nsearch:\n  boost: 0.3\n---\n"
+"""Puts a page behind others in the search: the changelog has every word."""
 LINE: Final = 80
 """Most characters of a signature on one line."""
 
@@ -98,7 +100,7 @@ def pages(written: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield f"{COMMANDS}{name}.md", "\n".join(_command(name, written))
     yield f"{COMMANDS}{CELL}.md", "\n".join(_cell_magic())
     yield "reference/python.md", "\n".join(_python())
-    yield "changelog.md", (ROOT / "CHANGELOG.md").read_text("utf-8")
+    yield "changelog.md", SELDOM_FOUND + (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def _executed_notebooks() -> Iterator[str]:
@@ -109,7 +111,8 @@ def _executed_notebooks() -> Iterator[str]:
         notebook = nbformat.read(path, as_version=4)
         with TemporaryDirectory() as folder:
             shutil.copytree(path.parent, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-            NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+            told = {"extra_arguments": ["--log-level=ERROR"], "resources": {"metadata": {"path": folder}}}
+            NotebookClient(notebook, timeout=300, **told).execute()
         for cell in notebook.cells:
             for output in cell.get("outputs", ()):
                 output.get("data", {}).pop(WIDGET, None)

@@ -4,7 +4,9 @@ import atexit
 import itertools
 import re
 import shutil
+import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,7 +17,12 @@ from tests.support.shell import ask
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PUBLISHED = "https://raw.githubusercontent.com/gptcache-magics/gptcache-magics/main/"
+PUBLISHED = (
+    "https://raw.githubusercontent.com/gptcache-magics/gptcache-magics/main/",
+    "https://github.com/gptcache-magics/gptcache-magics/blob/main/",
+)
+BADGE = "https://img.shields.io/badge/"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -64,6 +71,16 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
 
 
-def test_every_picture_and_link_of_the_readme_leads_somewhere() -> None:
-    for target in re.findall(r"]\(([^)]+)\)", README):
-        assert (ROOT / target.removeprefix(PUBLISHED)).is_file(), target
+def test_every_picture_and_link_leads_somewhere_also_on_pypi() -> None:
+    targets = [target for target in re.findall(r"]\(([^)]+)\)", README) if not target.startswith(BADGE)]
+
+    for target in [*targets, PROJECT["urls"]["Changelog"], PROJECT["urls"]["Documentation"]]:
+        place = next(each for each in PUBLISHED if target.startswith(each))
+        assert (ROOT / target.removeprefix(place)).is_file(), target
+
+
+def test_the_badges_are_true() -> None:
+    badges = [unquote(each) for each in re.findall(rf"{BADGE}([^)]+)-blue", README)]
+    versions = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+
+    assert badges == [f"python-{' | '.join(versions)}", f"licence-{PROJECT['license']}"]
