@@ -31,9 +31,11 @@ QUESTIONS = {
 }
 FIRST = 3
 """The results that a person looks at."""
-SEARCHED = """(words) => {
-  const first = document.querySelector(".md-search-result__item > a")?.href ?? "";
-  return new URL(first || location).searchParams.get("h")?.split(" ").every((word) => words.includes(word));
+SEARCHED = """([words, wanted]) => {
+  const results = document.querySelectorAll(".md-search-result__item > a");
+  const number = parseInt(document.querySelector(".md-search-result__meta").textContent);
+  const found = results[0] && new URL(results[0].href).searchParams.get("h");
+  return results.length >= Math.min(number, wanted) && found?.split(" ").every((word) => words.includes(word));
 }"""
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
@@ -98,7 +100,7 @@ def test_the_search_answers_what_newcomers_ask(page) -> None:
         box.click()
         box.fill(question)
         box.press("End")  # the site listens to keys
-        page.wait_for_function(SEARCHED, arg=question.split())
+        page.wait_for_function(SEARCHED, arg=[question.split(), FIRST])
         first = [urlsplit(each.get_attribute("href")).path.strip("/") for each in results.all()[:FIRST]]
         if f"{answer}.html" not in first:
             missed[question] = first
