@@ -28,6 +28,7 @@ from gptcache_magics.widgets.choices import choices
 from gptcache_magics.widgets.figures import figures, periods
 from gptcache_magics.widgets.filters import Filters
 from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
+from gptcache_magics.widgets.links import Links
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.saved import saved_html, view_of
 from gptcache_magics.widgets.static import Snapshot
@@ -100,7 +101,8 @@ class Panel(ipywidgets.VBox):
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
         self._mark = f"gptcache-saved-{uuid4().hex[:12]}"
-        super().__init__([top, self._figures, self._line, self._tab, _Guard(saved=self._mark)])
+        unseen = [Links(_weakly(self.follow)), _Guard(saved=self._mark)]
+        super().__init__([top, self._figures, self._line, self._tab, *unseen])
         self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
         self._painter = Painter(self._paint_in_sight, self._outdated)
@@ -144,7 +146,26 @@ class Panel(ipywidgets.VBox):
         """Filter the figures and every tab by one value of a filter; ``None`` takes that filter away."""
         if name == "since" and value is None:
             value = next(iter(self._periods))
-        view = replace(self._view, **{name: value})
+        self._filter(replace(self._view, **{name: value}))
+
+    def follow(self, to: str, key: str) -> None:
+        """Open an entry, or the lookups of an entry: ``to`` is ``entry`` or ``lookups``."""
+        if to == "lookups":
+            store, since = self._source.store, self._view.since
+            of_entry = store.lookups(Period(key=key))
+            in_period = store.lookups(replace(self._source.period(since), key=key))
+            self._filter(View(since if len(in_period) == len(of_entry) else "all", entry=key))
+            self._open(LookupsTab, str(of_entry[0].number) if of_entry else "")
+        elif to == "entry":
+            self._open(EntriesTab, key)
+
+    def _open(self, kind: type[TableTab], row: str) -> None:
+        position, tab = next((at, each) for at, each in enumerate(self._tabs) if isinstance(each, kind))
+        tab.wanted = row
+        self._tab.selected_index = position
+        self._painter.hurry()
+
+    def _filter(self, view: View) -> None:
         if view == self._view:
             return
         self._view = view

@@ -261,7 +261,15 @@ def test_the_known_facts_of_an_entry_are_shown(store):
     store.record(lookups, [], 10)
     store.change(Selection(), pinned=True)
     told = words(facts_html(stored_entry(store, "6b" * 8)))
-    for text in ("openai · gpt-4o-mini · T 0.2", "$0.0003", "2.0 s", "1,000 in, 200 out", "stop", "lesson.ipynb [3]"):
+    for text in (
+        "openai · gpt-4o-mini · T 0.2",
+        "$0.0003",
+        "2.0 s",
+        "1,000 in, 200 out",
+        "stop",
+        "lesson.ipynb",
+        "[3]",
+    ):
         assert text in told
     for mark in ("pinned", "edited", "#draft"):
         assert mark in told

@@ -1,13 +1,16 @@
 """From one thing in the panel to the next: an entry and its lookups, a miss and the entry that it nearly was."""
 
+import re
+
 import pytest
 
 import gptcache_magics as gm
 from gptcache_magics.controller import controller
+from gptcache_magics.settings import Config
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.widgets.panel import open_panels
 from tests.support.waiting import wait_until
-from tests.widgets.test_panel import ask, figures_of, look_at, open_tab, rows_of
+from tests.widgets.test_panel import ask, cell, figures_of, look_at, open_tab, rows_of
 
 
 @pytest.fixture
@@ -26,8 +29,8 @@ def panel(source):
 
 
 def key_of(store, question):
-    """Return the whole key of the entry of a question."""
-    return next(row.key for row in store.entries(Selection()) if row.question == question)
+    """Return the key of the entry of a question."""
+    return next(row.key[:16] for row in store.entries(Selection()) if row.question == question)
 
 
 def test_the_panel_is_filtered_by_an_entry(panel, source):
@@ -39,3 +42,119 @@ def test_the_panel_is_filtered_by_an_entry(panel, source):
     assert rows_of(open_tab(panel, "Entries")) == [key[:8]]
     panel._filters._handle_custom_msg({"remove": "entry"}, [])
     wait_until(lambda: "1 of 3 lookups" in figures_of(panel))
+
+
+def links_of(html, to):
+    """Return the keys to which the buttons of HTML lead."""
+    return re.findall(rf'data-to="{to}" data-key="(\w+)"', html)
+
+
+def follow(panel, to, key):
+    """Press a button that leads on."""
+    links = next(each for each in panel.children if type(each).__name__ == "Links")
+    links._handle_custom_msg({"to": to, "key": key}, [])
+
+
+def test_a_miss_leads_to_the_entry_that_it_nearly_was(panel, source):
+    ask("Summarise the 2023 report in three sentences.")
+    ask("Summarise the 2024 report in three sentences.")
+    lookups = open_tab(panel, "Lookups")
+    wait_until(lambda: len(rows_of(lookups)) == 5)
+    lookups.grid.select([5])
+    html = lookups.detail.value
+    assert re.findall(r"<p.*?>(?:<.*?>)*(.*?)<", html)[0] == "Other words: 2023 → 2024"
+    assert html.index("Other words: 2023") < html.index(">2023</del>") < html.index("Closest: ")
+    key = key_of(source.store, "Summarise the 2023 report in three sentences.")
+    assert links_of(html, "entry")[0].startswith(key)
+    follow(panel, "entry", key)
+    entries = panel._tabs[2]
+    wait_until(lambda: entries.opened and entries.detail.key == key[:8])
+    assert panel._tab.selected_index == 2
+    assert entries.grid.selection == [key[:8]]
+    assert entries.grid._unsaved["reveal"] == {"number": 1, "at": rows_of(entries).index(key[:8])}
+    entries.grid.selection = []
+    assert "reveal" not in entries.grid._unsaved
+
+
+def test_an_entry_that_the_filters_leave_out_is_shown_while_it_is_selected(panel, source):
+    ask("third", name="other-model")
+    key = key_of(source.store, "third")
+    panel.narrow("model", "plain-model")
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 2)
+    entries.grid.order = {**entries.grid.order, "query": "second"}
+    entries.grid.selection = rows_of(entries)[:1]
+    follow(panel, "entry", key)
+    wait_until(lambda: entries.grid.selection == [key[:8]])
+    assert len(rows_of(entries)) == 3
+    ask("fourth")
+    wait_until(lambda: len(rows_of(entries)) == 4)
+    entries.grid.selection = []
+    ask("fifth")
+    wait_until(lambda: key[:8] not in rows_of(entries))
+    assert len(rows_of(entries)) == 4
+
+
+def test_an_entry_that_is_gone_is_said(panel, source):
+    key = key_of(source.store, "first")
+    gm.remove(key[:8])
+    look_at(panel)
+    follow(panel, "entry", key)
+    entries = panel._tabs[2]
+    wait_until(lambda: entries.opened and entries.actions.failed)
+    assert entries.actions.said == "This entry is not stored any more."
+
+
+def test_an_entry_leads_to_its_lookups_of_all_times_and_they_lead_back(panel, source):
+    with cell(12):
+        ask("first")
+    key = key_of(source.store, "first")
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 2)
+    entries.grid.select([key[:8]])
+    assert "3 times in analysis.ipynb" in entries.detail.facts
+    assert 'data-cell="12" data-notebook="analysis.ipynb" data-line="answer_all()"' in entries.detail.facts
+    assert links_of(entries.detail.ways, "lookups") == [key]
+    panel.narrow("model", "plain-model")
+    gm.stats(reset=True)
+    follow(panel, "lookups", key)
+    lookups = panel._tabs[1]
+    wait_until(lambda: lookups.opened and lookups.grid.selection == ["4"])
+    assert rows_of(lookups) == ["4", "3", "1"]
+    assert [(chip["kind"], chip["text"]) for chip in panel._filters.chips] == [("time", "All"), ("entry", key[:8])]
+    wait_until(lambda: links_of(lookups.detail.value, "entry") == [key])
+
+
+def test_redaction_leaves_out_words_and_lines_and_copies_nothing(panel, source):
+    with cell(12, 'ask("Summarise the 2024 report in three sentences.")'):
+        ask("Summarise the 2023 report in three sentences.")
+        ask("Summarise the 2024 report in three sentences.")
+    panel._settings.config = Config(redact=True)
+    lookups, entries = open_tab(panel, "Lookups"), panel._tabs[2]
+    wait_until(lambda: len(rows_of(lookups)) == 5)
+    lookups.grid.select([5])
+    assert "Other words" in lookups.detail.value
+    assert 'data-cell="12"' in lookups.detail.value
+    assert links_of(lookups.detail.value, "entry")
+    assert "2024 report" not in lookups.detail.value
+    follow(panel, "entry", links_of(lookups.detail.value, "entry")[0])
+    wait_until(lambda: entries.opened and entries.detail.key)
+    assert "report" not in str(entries.detail._unsaved)
+    sent = []
+    entries.detail.send = lambda content, buffers=None: sent.append(content)
+    entries.detail._asked(None, {"want": "answer", "key": entries.detail.key, "view": "v"}, None)
+    assert sent == []
+
+
+def test_the_whole_text_is_copied_without_keys(panel, source):
+    ask("q " + "long " * 30_000, "the key is sk-proj-" + "a1b2" * 12)
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 3)
+    entries.grid.select([key_of(source.store, "q " + "long " * 30_000)[:8]])
+    sent = []
+    entries.detail.send = lambda content, buffers=None: sent.append(content["text"])
+    for part in ("question", "answer"):
+        entries.detail._asked(None, {"want": part, "key": entries.detail.key, "view": "v"}, None)
+    assert len(sent[0]) == 150_002
+    assert sent[1].startswith("the key is ")
+    assert "a1b2" not in sent[1]

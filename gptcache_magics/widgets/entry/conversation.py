@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -16,13 +16,14 @@ from gptcache_magics.identity.label import provider_shown
 from gptcache_magics.tables.answers import said_in_answer
 from gptcache_magics.text.amounts import counted, duration
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.said import Call, Image, Part, Said, Text, said_in_prompt
+from gptcache_magics.text.said import Call, Image, Part, Said, Text, in_words, said_in_prompt
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
 from gptcache_magics.widgets.formats import BLANK, shown, tokens_of
+from gptcache_magics.widgets.links import cell_link, link
 from gptcache_magics.widgets.redaction import hidden
 
-__all__ = ["chat_html", "facts_html", "images_of"]
+__all__ = ["chat_html", "facts_html", "images_of", "text_of", "ways_html"]
 
 CHARACTERS: Final = 20_000
 """Most characters of one text; the rest is counted."""
@@ -30,13 +31,15 @@ ALL_CHARACTERS: Final = 200_000
 """Most characters of all texts of one entry, divided among them."""
 FIRST, LAST = 20, 80
 """Numbers of messages shown of a longer conversation, from its beginning and its end."""
+CELLS: Final = 8
+"""Most cells that are named of those that asked for an entry."""
 _MARGIN: Final = 1_000
 """Characters to read beyond the cut, so that a key across it is recognised."""
 
 _ROLES: Final = {"human": "Human", "user": "Human", "ai": "AI", "assistant": "AI", "system": "System", "tool": "Tool"}
 
 
-def facts_html(stored: StoredEntry) -> str:
+def facts_html(stored: StoredEntry, *, redact: bool = False) -> str:
     """Return the heading of an entry with its marks, and its facts in short."""
     row, asked = stored.row, stored.asked
     facts = [
@@ -49,9 +52,10 @@ def facts_html(stored: StoredEntry) -> str:
         ("Stored", _moment(row["created"])),
         ("Last used", _moment(row["accessed"])),
         ("Expires", _moment(row["expires"])),
-        ("Asked in", stored.cell),
     ]
     shown_facts = "".join(f"<div><dt>{name}</dt><dd>{_safe(text)}</dd></div>" for name, text in facts if text)
+    if stored.asked_in:
+        shown_facts += f"<div><dt>Asked</dt><dd>{_asked(stored, redact=redact)}</dd></div>"
     marks = "".join(f' <span class="gptcache-mark">{_safe(mark)}</span>' for mark in marks_of(row))
     return f"<h4>Entry {_safe(stored.id)}{marks}</h4><dl>{shown_facts}</dl>"
 
@@ -69,6 +73,22 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
     for number, each in enumerate(answered, 1):
         said.append(write.message(each, head if len(answered) == 1 else f"{head} {number}", "is-answer"))
     return f'<ol class="gptcache-chat">{"".join(said)}</ol>{_history(stored, write)}'
+
+
+def ways_html(stored: StoredEntry) -> str:
+    """Return the buttons that lead on from an entry."""
+    times = sum(each.times for each in stored.asked_in)
+    if not times:
+        return ""
+    words = "Its lookup" if times == 1 else f"Its {times:,} lookups"
+    return link("lookups", stored.entry.key[:16], words, style="gptcache-button")
+
+
+def text_of(stored: StoredEntry, part: Literal["question", "answer"]) -> str:
+    """Return the whole question or answer of an entry as text, without keys, to be copied."""
+    if part == "answer":
+        return masked("\n".join(map(in_words, said_in_answer(stored.entry.answer))))
+    return masked(stored.entry.question)
 
 
 def images_of(stored: StoredEntry) -> list[Image]:
@@ -130,6 +150,20 @@ def _history(stored: StoredEntry, write: _Writer) -> str:
         for replaced, answer in stored.history
     )
     return f'<div class="gptcache-history"><h5>Earlier answers</h5>{folded}</div>'
+
+
+def _asked(stored: StoredEntry, *, redact: bool) -> str:
+    """Return how often an entry was asked and by which cells, with the ways to them; a line may hold a prompt."""
+    known = [each for each in stored.asked_in if each.notebook or each.execution_count is not None]
+    cells = [
+        cell_link(each.notebook, each.execution_count, "" if redact else each.line)
+        + (f" {counted(each.times, 'time')}" if each.times > 1 else "")
+        + (", which paid" if each.paid and len(stored.asked_in) > 1 else "")
+        for each in known[:CELLS]
+    ]
+    more = [f"{counted(len(known) - CELLS, 'more cell')}"] if len(known) > CELLS else []
+    times = counted(sum(each.times for each in stored.asked_in), "time")
+    return f"{times}{' in ' if cells else ''}{'; '.join([*cells, *more])}"
 
 
 def _text(value: Any) -> str:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from gptcache_magics.store.protocol import Configuration, Entry, Period, Selection, Store
+from gptcache_magics.store.protocol import Configuration, Entry, LookupRow, Period, Selection, Store
 from gptcache_magics.tables import frames
 
-__all__ = ["StoredEntry", "marks_of", "stored_entry"]
+__all__ = ["AskedIn", "StoredEntry", "marks_of", "stored_entry"]
+
+
+class AskedIn(NamedTuple):
+    """A cell that asked for an entry."""
+
+    notebook: str
+    execution_count: int | None
+    line: str
+    """The line that names the cell."""
+    times: int
+    paid: bool
+    """Whether it paid for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +35,8 @@ class StoredEntry:
     asked: Configuration
     row: dict[str, Any]
     """Its row of ``frames.entries``."""
-    cell: str
-    """``lesson.ipynb [12]``: the cell that paid for the answer, if it is known."""
+    asked_in: Sequence[AskedIn]
+    """The cells that asked for it, the newest first."""
     history: Sequence[tuple[float, bytes]]
     """Earlier answers, newest first: when each was replaced, and its encoded generations."""
 
@@ -42,7 +54,7 @@ def stored_entry(store: Store, id: str) -> StoredEntry | None:
         entry=entry,
         asked=_configuration(store, entry.configuration),
         row={str(name): value for name, value in table.iloc[0].to_dict().items()},
-        cell=_cell(store, entry.key),
+        asked_in=_cells(store, entry.key),
         history=store.history(entry.key),
     )
 
@@ -58,9 +70,14 @@ def _configuration(store: Store, key: str) -> Configuration:
     return next(known, Configuration(key, "", "unknown", "unknown", None, "{}"))
 
 
-def _cell(store: Store, key: str) -> str:
-    """Return the cell of the newest lookup that missed: it paid for the answer."""
-    bought = next((each for each in store.lookups(Period(key=key)) if each.outcome != "hit"), None)
-    if bought is None:
-        return ""
-    return f"{bought.notebook} {'' if bought.execution_count is None else f'[{bought.execution_count}]'}".strip()
+def _cells(store: Store, key: str) -> list[AskedIn]:
+    """Return the cells of the lookups of an entry. The newest lookup that missed paid for the answer."""
+    rows = store.lookups(Period(key=key))
+    bought = next((row for row in rows if row.outcome != "hit"), None)
+    cells: dict[tuple[object, ...], list[LookupRow]] = {}
+    for row in rows:
+        cells.setdefault((row.run, row.notebook, row.execution_count), []).append(row)
+    return [
+        AskedIn(each[0].notebook, each[0].execution_count, each[0].cell_line, len(each), bought in each)
+        for each in cells.values()
+    ]

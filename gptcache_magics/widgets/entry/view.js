@@ -1,8 +1,9 @@
 // One entry in full. Python writes the conversation as HTML with all foreign text escaped, and this file shows it. It
 // requests an image or the code when the user presses a button. All of it comes in messages and is not saved.
 
-/** @typedef {{key: string, facts: string, value: string, redact: boolean}} Entry */
-/** @typedef {{unsaved?: Entry, view: string, key: string, code?: string, image?: number, mime?: string}} Answer */
+/** @typedef {{key: string, facts: string, ways: string, value: string, redact: boolean}} Entry */
+/** @typedef {{unsaved?: Entry, view: string, key: string, code?: string, text?: string, image?: number,
+ *   mime?: string}} Answer */
 
 const LINES = 24;
 
@@ -23,17 +24,23 @@ function make(tag, attributes = {}, ...children) {
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2, 8);
   const facts = make("div");
-  const copy = make("button", { type: "button", class: "gptcache-button gptcache-copy" }, "Copy as Python");
+  const ways = make("span", { class: "gptcache-ways" });
+  const wants = { question: "Copy question", answer: "Copy answer", python: "Copy as Python" };
+  const copies = Object.entries(wants).map(([want, text]) => {
+    const button = make("button", { type: "button", class: "gptcache-button" }, text);
+    button.onclick = () => ask({ want });
+    return button;
+  });
+  const bar = make("div", { class: "gptcache-bar", role: "group", "aria-label": "This entry" }, ways, ...copies);
   const said = make("div", { class: "gptcache-soft", role: "status" });
   const code = make("textarea", { class: "gptcache-code", readonly: "", spellcheck: "false", wrap: "off" });
   const chat = make("div");
   const root = make("div", { class: "gptcache-detail gptcache-entry", role: "region" });
-  root.append(copy, facts, said, code, chat);
-  code.setAttribute("aria-label", "Code that makes the same call again");
+  root.append(facts, bar, said, code, chat);
   el.append(root);
   /** @type {string[]} */
   let urls = [];
-  let entry = /** @type {Entry} */ ({ key: "", facts: "", value: "", redact: false });
+  let entry = /** @type {Entry} */ ({ key: "", facts: "", value: "", ways: "", redact: false });
 
   function forgetImages() {
     for (const url of urls) URL.revokeObjectURL(url);
@@ -43,8 +50,11 @@ function render({ model, el }) {
     root.hidden = !entry.key;
     root.setAttribute("aria-label", `Entry ${entry.key}`);
     facts.innerHTML = entry.facts;
-    copy.disabled = entry.redact;
-    copy.title = copy.disabled ? "Prompts and answers are hidden" : "";
+    ways.innerHTML = entry.ways;
+    for (const each of copies) {
+      each.disabled = entry.redact;
+      each.title = entry.redact ? "Prompts and answers are hidden" : "";
+    }
   }
   function drawChat() {
     forgetImages();
@@ -54,18 +64,35 @@ function render({ model, el }) {
     code.value = said.textContent = "";
     code.hidden = true;
   }
-  /** @param {string} text */
-  function offer(text) {
+  /** Show a text selected, to be copied by hand. @param {string} text @param {string} label */
+  function offer(text, label) {
     code.hidden = false;
     code.value = text;
     code.rows = Math.min(LINES, text.trimEnd().split("\n").length);
+    code.setAttribute("aria-label", label);
     code.focus({ preventScroll: true });
     code.select();
     said.textContent = "Selected: press Ctrl+C to copy";
-    const copied = () => {
+  }
+  /** Copy a text; where the browser does not allow it, show it to be copied by hand. @param {string} text */
+  async function copy(text) {
+    forgetCode();
+    try {
+      await navigator.clipboard.writeText(text);
       said.textContent = "Copied";
-    };
-    navigator.clipboard?.writeText(text).then(copied, () => {});
+    } catch {
+      offer(text, "Text to copy");
+    }
+  }
+  /** Show code, and copy it where the browser allows it. @param {string} text */
+  async function copyCode(text) {
+    offer(text, "Code that makes the same call again");
+    await navigator.clipboard?.writeText(text).then(
+      () => {
+        said.textContent = "Copied";
+      },
+      () => {},
+    );
   }
   /** @param {number} image @param {string} mime @param {BlobPart} [bytes] */
   function unfold(image, mime, bytes) {
@@ -82,7 +109,6 @@ function render({ model, el }) {
   }
 
   const ask = (/** @type {object} */ wanted) => model.send({ ...wanted, view, key: entry.key });
-  copy.onclick = () => ask({ want: "python" });
   chat.onclick = (/** @type {any} */ { target }) => {
     const button = target.closest("button[data-image]");
     if (!button) return;
@@ -102,7 +128,8 @@ function render({ model, el }) {
   const answered = (/** @type {Answer} */ answer, /** @type {any[]} */ buffers) => {
     if (answer.unsaved) return show(answer.unsaved);
     if (answer.view !== view || answer.key !== entry.key) return;
-    if (answer.code !== undefined) offer(answer.code);
+    if (answer.code !== undefined) copyCode(answer.code);
+    if (answer.text !== undefined) copy(answer.text);
     if (answer.image !== undefined) unfold(answer.image, answer.mime ?? "", buffers?.[0]);
   };
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gptcache_magics.widgets.entry.as_python import as_python
-from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of
+from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of, text_of, ways_html
 from gptcache_magics.widgets.entry.stored import StoredEntry
 from gptcache_magics.widgets.unsaved import UnsavedWidget
 
@@ -43,6 +43,11 @@ class EntryView(UnsavedWidget):
         return str(self._unsaved["facts"])
 
     @property
+    def ways(self) -> str:
+        """The buttons that lead on from the entry, as such HTML."""
+        return str(self._unsaved["ways"])
+
+    @property
     def value(self) -> str:
         """The conversation, as such HTML."""
         return str(self._unsaved["value"])
@@ -58,7 +63,8 @@ class EntryView(UnsavedWidget):
         self.send_values(  # in one message, so that facts and conversation always belong to the same entry
             redact=redact,
             key=stored.id if stored else "",
-            facts=facts_html(stored) if stored else "",
+            facts=facts_html(stored, redact=redact) if stored else "",
+            ways=ways_html(stored) if stored else "",
             value=chat_html(stored, redact=redact) if stored else "",
         )
 
@@ -70,6 +76,8 @@ class EntryView(UnsavedWidget):
         reply = {"view": content.get("view"), "key": self.key}
         if content.get("want") == "python":
             self.send({**reply, "code": as_python(self._stored.entry, self._stored.asked)})
+        elif content.get("want") in ("question", "answer"):
+            self.send({**reply, "text": text_of(self._stored, content["want"])})
         elif content.get("want") == "image":
             mime, data = _image(self._stored, content.get("image"))
             self.send({**reply, "image": content.get("image"), "mime": mime}, buffers=data)

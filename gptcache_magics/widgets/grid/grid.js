@@ -73,6 +73,7 @@ function render({ model, el }) {
   let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
   let [wanted, ranging] = [-1, false]; // row that gets the focus once it is here; whether it ends a range
   let [typing, scrolling, late] = [0, 0, 0];
+  let revealed = /** @type {{at: number} | undefined} */ (undefined);
   let pressed = { key: "", y: 0 }; // where the mouse button went down
   let page = /** @type {Page} */ ({
     total: 0,
@@ -347,14 +348,31 @@ function render({ model, el }) {
     event.preventDefault();
   };
 
-  const receive = (/** @type {{unsaved?: {page: Page}}} */ { unsaved }) => {
-    if (!unsaved?.page) return;
-    page = unsaved.page;
-    draw();
+  /** Scroll to the row that Python wants to be seen, once the table has a place on the page. */
+  function show() {
+    if (!revealed || !scroller.clientHeight) return;
+    const { at } = revealed;
+    revealed = undefined;
+    root.scrollIntoView({ block: "nearest" });
+    focusRow(at);
+  }
+
+  const receive = (/** @type {{unsaved?: {page?: Page, reveal?: {at: number}}}} */ { unsaved }) => {
+    if (unsaved?.page) {
+      page = unsaved.page;
+      draw();
+    }
+    if (unsaved?.reveal) {
+      revealed = unsaved.reveal;
+      show();
+    }
   };
   const events = { "msg:custom": receive, "change:selection": draw, "change:order": mark };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
-  const resized = new ResizeObserver(fit);
+  const resized = new ResizeObserver(() => {
+    fit();
+    show();
+  });
   resized.observe(root);
   mark();
   draw();

@@ -92,6 +92,7 @@ class Grid(UnsavedWidget):
         self._positions: list[int] = []  # rows of the frame in the order shown; a heading is a negative number
         self._position_keys: list[str] = []
         self._matches: Callable[[str], bool] | None = None
+        self._revealed = 0
         self._query, self._note = "", ""
         """The query that was understood last, and what is wrong with it."""
         # Updates come from a thread, scrolling and searching from the kernel's message loop.
@@ -108,6 +109,7 @@ class Grid(UnsavedWidget):
         self._reorder()
         self.observe(lambda _: self._reorder(), "order")
         self.observe(lambda _: self._turn(), "windows")
+        self.observe(self._forget_revealed, "selection")
 
     @property
     def page(self) -> dict[str, Any]:
@@ -155,6 +157,25 @@ class Grid(UnsavedWidget):
     def select(self, keys: Iterable[object]) -> None:
         """Select the rows of these keys, as the key column has them."""
         self.selection = [_key_text(key) for key in keys]
+
+    def reveal(self, key: object) -> None:
+        """Select a row, scroll to it and give it the focus; a search that hides it ends. Ignore an unknown key."""
+        text = _key_text(key)
+        with self._lock:
+            if text not in set(self._keys):
+                return
+            if text not in self._position_keys:
+                self.order = {**self.order, "query": ""}
+            if text not in self._position_keys:
+                return
+            at = self._position_keys.index(text)
+        self.selection = [text]
+        self._revealed += 1
+        self.send_values(reveal={"number": self._revealed, "at": at})
+
+    def _forget_revealed(self, change: Any) -> None:
+        """Let no later view scroll to a row that was revealed before."""
+        self._unsaved.pop("reveal", None)
 
     @property
     def grouped(self) -> str:

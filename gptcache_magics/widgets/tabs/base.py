@@ -17,6 +17,7 @@ from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.formats import Column, one_line, plain
 from gptcache_magics.widgets.grid.grid import Grid
 from gptcache_magics.widgets.grid.groups import Groups
+from gptcache_magics.widgets.links import Html
 from gptcache_magics.widgets.redaction import redacted
 from gptcache_magics.widgets.tabs.nothing import nothing
 from gptcache_magics.widgets.unsaved import UnsavedHTML
@@ -52,6 +53,8 @@ class TableTab(ipywidgets.VBox):
     def __init__(self) -> None:
         super().__init__()
         self.opened = False
+        self.wanted = ""
+        """The key of a row to select and to scroll to at the next painting."""
         self._described = ""
         self.table = pd.DataFrame()
         self._source: PanelSource | None = None
@@ -113,7 +116,14 @@ class TableTab(ipywidgets.VBox):
         if not self.opened:
             self.children = self.parts()
             self.opened = True
+        wanted, self.wanted = self.wanted, ""
+        if wanted:
+            self.grid.reveal(self.row_of(frame, wanted))
         return frame
+
+    def row_of(self, frame: pd.DataFrame, wanted: str) -> str:
+        """Return the key of the row that is `wanted`."""
+        return wanted
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
         """Return the widgets of the tab from top to bottom."""
@@ -153,16 +163,17 @@ def detail_html(
     facts: Sequence[tuple[str, str]],
     texts: Sequence[tuple[str, str]],
     *,
+    first: str = "",
     sentence: str = "",
     table: str = "",
     after: str = "",
 ) -> str:
     """Return a selected row as HTML: a heading, short facts on a line, then long texts, each under its name.
 
-    `sentence` sums the row up. `table` and `after` are HTML already; `after` comes last.
+    `sentence` sums the row up, after `first`. `first`, `table` and `after` are HTML already, and a fact may be.
     """
     heading = _escaped(heading)
-    parts = [f'<div class="gptcache-detail" role="region" aria-label="{heading}"><h4>{heading}</h4>']
+    parts = [f'<div class="gptcache-detail" role="region" aria-label="{heading}"><h4>{heading}</h4>{first}']
     if sentence:
         parts.append(f"<p>{_escaped(sentence)}</p>")
     parts.append(table)
@@ -182,4 +193,4 @@ def error_html(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(plain(text))
+    return text if isinstance(text, Html) else escape(plain(text))

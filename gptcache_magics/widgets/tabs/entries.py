@@ -30,6 +30,8 @@ class _Search(View):
 
     query: str
     older: OlderEntries
+    also: str
+    """Key of an entry to show whatever the filters; empty for none."""
 
 
 class EntriesTab(TableTab):
@@ -57,6 +59,7 @@ class EntriesTab(TableTab):
     def __init__(self) -> None:
         super().__init__()
         self._older = OlderEntries()
+        self._also = ""
 
     @cached_property
     def detail(self) -> EntryView:
@@ -81,13 +84,31 @@ class EntriesTab(TableTab):
         if isinstance(view, _Search) and ids is None and view.tag is None and len(frame) == MOST_ROWS:
             older = view.older.of(source.store, view.query, frame, view.model, MOST_ROWS)
             frame = pd.concat([frame, older[~older.index.isin(frame.index)]])
+        if isinstance(view, _Search) and view.also and not _is_in(frame, view.also):
+            also = frames.entries(source.store, Selection(ids=[view.also]), limit=1)
+            frame = pd.concat([also, frame]) if len(also) else frame
         marks = frame[["pinned", "edited", "tags"]].to_dict("records")
         return frame.assign(marks=[" ".join(marks_of(row)) for row in marks])
 
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
         """Read the table again, show what changed, and return it. A search includes the older entries."""
+        self._also = self.wanted or self._also
         about: dict[str, Any] = {each.name: getattr(view, each.name) for each in fields(view)}
-        return super().paint(source, _Search(**about, query=str(self.grid.order.get("query", "")), older=self._older))
+        query = str(self.grid.order.get("query", ""))
+        return super().paint(source, _Search(**about, query=query, older=self._older, also=self._also))
+
+    def row_of(self, frame: pd.DataFrame, wanted: str) -> str:
+        """Return the id of the entry with the key `wanted`, as the table has it."""
+        found = next((str(id) for id in frame.index if wanted.startswith(id)), "")
+        if not found:
+            self.actions.say("This entry is not stored any more.", failed=True)
+        return found
+
+    def selected(self) -> None:
+        """Show the selected entry; one that the filters leave out stays in the table while it is selected."""
+        if not self.wanted and not any(self._also.startswith(id) for id in self.grid.selection):
+            self._also = ""
+        super().selected()
 
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
         """Return the table, the buttons for its selected rows, and the selected entry."""
@@ -116,3 +137,7 @@ class EntriesTab(TableTab):
                 self.actions.say(scrubbed(f"This entry cannot be shown: {type(error).__name__}: {error}"), failed=True)
             else:
                 self._described = described
+
+
+def _is_in(frame: pd.DataFrame, key: str) -> bool:
+    return any(key.startswith(id) for id in frame.index)

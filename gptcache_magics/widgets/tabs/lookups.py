@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import ipywidgets
@@ -11,11 +12,16 @@ import pandas as pd
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.explain.causes import explain
+from gptcache_magics.explain.closest import Closest
+from gptcache_magics.explain.headline import headline
 from gptcache_magics.explain.view import table_html
 from gptcache_magics.semantic.labels import label
 from gptcache_magics.store.protocol import LookupRow, Period, Selection
 from gptcache_magics.tables import frames
-from gptcache_magics.widgets.formats import BLANK, Column, Kind, shown, tokens_of
+from gptcache_magics.text.word_diff import Words, as_html
+from gptcache_magics.unprintable import printable
+from gptcache_magics.widgets.formats import BLANK, Column, Kind, one_line, shown, tokens_of
+from gptcache_magics.widgets.links import cell_link, link
 from gptcache_magics.widgets.redaction import hidden
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab, detail_html
 from gptcache_magics.widgets.tabs.headings import headings
@@ -99,34 +105,35 @@ class LookupsTab(TableTab):
 
     def describe(self, row: dict[str, Any]) -> str:
         """Return the reason of the lookup's outcome, the question, the cell and the cost."""
-        facts = [
+        assert self._source is not None
+        assert self._view is not None
+        store, lookup = self._source.store, self._lookup(row["number"])
+        facts: list[tuple[str, str]] = [
             ("Match", _text(row["match"])),
             ("Similarity", _text(row["similarity"], "similarity")),
             ("Model", _text(row["configuration"]) or _text(row["model"])),
             ("Asked by", _text(row["face"])),
-            ("Cell", f"[{count}]" if (count := _text(row["execution_count"])) else ""),
-            ("Notebook", _text(row["notebook"])),
+            ("Asked in", _cell(lookup, redact=self._view.redact)),
             ("Lookup", shown("duration", row["lookup_ms"] / 1000)),
             ("Tokens", tokens_of(row)),
             ("Saved" if row["outcome"] == "hit" else "Paid", _cost(row)),
-            ("Entry", _text(row["entry"])),
         ]
         heading = f"Lookup {row['number']}: {row['outcome']}, {shown('time', row['at'])}"
-        assert self._source is not None
-        assert self._view is not None
-        store = self._source.store
-        lookup = self._lookup(row["number"])
         pair = pair_of(store, lookup) if lookup is not None else None
-        sentence, table = self._why(lookup)
+        answer = self._answer(_text(row["entry"]))
+        if lookup is not None and lookup.entry and answer:
+            facts.append(("Its entry", link("entry", lookup.entry, lookup.entry[:8])))
+        first, sentence, table = self._why(lookup)
         if pair is None:
             asked = "" if pd.isna(row["question"]) else str(row["question"])
-            texts = [("Question", BLANK if asked.isspace() else asked), ("Answer", self._answer(_text(row["entry"])))]
-            return detail_html(heading, facts, [each for each in texts if each[1]], sentence=sentence, table=table)
+            texts = [("Question", BLANK if asked.isspace() else asked), ("Answer", answer)]
+            texts = [each for each in texts if each[1]]
+            return detail_html(heading, facts, texts, first=first, sentence=sentence, table=table)
         facts.append(("Verdict", verdict(pair["right"])))
         if self._view.redact:
             pair |= {name: hidden(pair[name]) for name in ("asked", "stored")}
         beside = pair_html(store, pair, redact=self._view.redact)
-        return detail_html(heading, facts, [], sentence=sentence, table=table, after=beside)
+        return detail_html(heading, facts, [], first=first, sentence=sentence, table=table, after=beside)
 
     def judge(self, keys: Sequence[str], right: bool) -> str:
         """Label the match of the selected lookup and return a sentence about it."""
@@ -185,21 +192,27 @@ class LookupsTab(TableTab):
         assert self._source is not None
         return next(iter(self._source.store.lookups(Period(number=int(str(number))), 1)), None)
 
-    def _why(self, lookup: LookupRow | None) -> tuple[str, str]:
-        """Return the cause of a lookup's outcome, and a table that shows it."""
+    def _why(self, lookup: LookupRow | None) -> tuple[str, str, str]:
+        """Return what differs with the way to the closest entry, the cause in full, and a table that shows it."""
         assert self._source is not None
         assert self._view is not None
         if lookup is None:
-            return GONE, ""
+            return "", GONE, ""
+        redact = self._view.redact
         explanation = explain(self._source.store, lookup)
         sentence, closest = explanation.sentence, explanation.nearest
         # The pair below shows these words, unless something else is closest.
         is_pair = closest is not None and lookup.near is not None and lookup.near.key[:8] == closest.id
-        if self._view.redact and explanation.cause == "guard":
+        if redact and explanation.cause == "guard":
             sentence = f"A stored question is near, but blocked by the guard “{lookup.objection_guard}”."
-        texts = ("asked", "saved", *(("stored", "words") if self._view.redact or is_pair else ()))
+        line = "" if explanation.cause == "guard" else headline(explanation, words=not redact)
+        words = () if closest is None or redact or is_pair else closest.words
+        without = ["asked", "saved", "words", "closest", *(["stored"] if redact or is_pair or words else [])]
         on = self._source.ledger
-        return sentence, table_html(explanation, on, self._source.where if on is None else "", without=texts)
+        table = table_html(explanation, on, self._source.where if on is None else "", without=without)
+        if line in ("", sentence.removesuffix(".")):
+            line, sentence = sentence, ""
+        return _first(line, words, closest), sentence, table
 
     def _answer(self, entry: str) -> str:
         """Return the present answer of an entry, if there is one."""
@@ -223,3 +236,21 @@ def _cost(row: dict[str, Any]) -> str:
     """Return what a hit saved or a miss cost, in known money and time."""
     name = "saved" if row["outcome"] == "hit" else "paid"
     return ", ".join(filter(None, (_text(row[f"{name}_usd"], "money"), _text(row[f"{name}_seconds"], "duration"))))
+
+
+def _cell(lookup: LookupRow | None, *, redact: bool) -> str:
+    """Return the cell that asked, with the way to it; its line may hold a prompt."""
+    if lookup is None:
+        return ""
+    return cell_link(lookup.notebook, lookup.execution_count, "" if redact else lookup.cell_line)
+
+
+def _first(line: str, words: Words, closest: Closest | None) -> str:
+    """Return what differs as HTML: in a line, in the words, and the entry from which it differs."""
+    parts = [f'<p class="gptcache-headline">{escape(printable(line))}</p>']
+    if words:
+        parts.append(f'<p class="gptcache-words">{as_html(words)}</p>')
+    if closest is not None:
+        label = escape(one_line(closest.configuration.label))
+        parts.append(f"<p>Closest: {link('entry', closest.key, closest.id)} {label}</p>")
+    return "".join(parts)
