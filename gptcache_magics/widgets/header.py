@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.widgets.figures import Figure
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["figures_html", "head_html", "notice_html", "notices_of"]
 
 
+GONE: Final = "kernel gone: run the cell again"
+
+
 def head_html(source: PanelSource, state: str, mode: str) -> str:
     """Return title, state, mode, place and size."""
     entries, size = source.store.count()
@@ -23,6 +26,7 @@ def head_html(source: PanelSource, state: str, mode: str) -> str:
     parts = [
         '<div class="gptcache-title">GPTCache</div>',
         f'<div class="gptcache-state" data-state="{state}">{state}</div>',
+        f'<div class="gptcache-gone" role="status">{GONE}</div>',  # the browser shows one of the two
     ]
     if mode not in ("auto", "off"):
         parts.append(f'<div class="gptcache-mode">{escape(one_line(mode, 40))}</div>')

@@ -371,6 +371,23 @@ def test_off_leaves_what_is_saved_of_the_panel(notebook, page):
     assert "small-model" in notebook.cell(1).locator("[class^=gptcache-saved]").inner_text()
 
 
+def test_a_panel_says_that_its_kernel_is_gone_until_its_cell_is_run_again(notebook, page):
+    state, gone = page.locator(".gptcache-state:visible"), page.locator(".gptcache-gone:visible")
+    kernel = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel"
+    for end in ("restart", "shutdown"):
+        notebook.run(0)
+        notebook.run(1)
+        page.locator(ROWS).first.wait_for()
+        assert state.all_inner_texts() == ["on"]
+        assert gone.count() == 0
+        page.evaluate(f"() => {kernel}.{end}().then(() => null)")
+        gone.wait_for()
+        assert gone.all_inner_texts() == ["kernel gone: run the cell again"]
+        assert state.count() == 0
+        if end == "restart":
+            page.wait_for_function(f"() => {kernel}.status === 'idle'")
+
+
 def test_commands_and_other_kernels_reach_an_open_panel(open_notebook, jupyter):
     notebook = open_notebook([SETUP.replace(":memory:", ".gptcache-live"), PANEL])
     page = notebook.page
