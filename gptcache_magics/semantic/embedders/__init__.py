@@ -49,7 +49,7 @@ def embedder_maker(embedder: Any) -> Maker:
                 f"--embedder takes {', '.join(EMBEDDERS)}, or a notebook variable that holds a LangChain Embeddings. "
                 f"Got '{embedder}'."
             )
-        message = minilm.missing()
+        message = minilm.missing() if embedder == DEFAULT else ""
         if message:
             raise MissingDependencyError(message)
         return Maker(embedder, EMBEDDERS[embedder], embedder)
