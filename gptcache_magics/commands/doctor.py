@@ -93,7 +93,7 @@ def _of_this_kernel() -> Iterator[Check]:
     path = Path(os.path.abspath(os.path.expanduser(where))) / "cache.db"
     if os.path.exists(path):  # False, too, in a folder that may not be read
         yield from _of_the_file(path)
-    elif cache is not None and where != ":memory:":
+    elif cache is not None and where != ":memory:" and not names_bundle(where):
         yield _checks.Check("the file", False, f"{path} is not there", "The next answer makes another, where it can")
 
 

@@ -21,26 +21,27 @@ __all__ = ["complete", "completions", "stop_completing"]
 READ, SHOWN = 10_000, 200
 """Most names of a folder that are read, and most that are completed."""
 STORE: Final = "cache.db"
+LINE_IN_7: Final = r".*%gptcache\s"
+"""Begins the lines for which IPython 7 asks us."""
 _SPLITS: Final = re.compile(r"[\s'\"\\]")
 """A character for which a word needs quotes."""
 
 
 def complete(shell: InteractiveShell) -> None:
-    """Complete ``%gptcache`` lines in a shell, unless its IPython is too old for that."""
+    """Complete ``%gptcache`` lines in a shell."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher
-    except ImportError:
+    except ImportError:  # IPython 7, which Colab and Kaggle have
+        shell.set_hook("complete_command", _complete_in_7, re_key=LINE_IN_7)  # type: ignore[no-untyped-call]
         return
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def gptcache_matcher(context: Any) -> dict[str, Any]:
-        line = re.split(r"=\s*%", context.line_with_cursor[: context.cursor_position])[-1]
-        words = line.lstrip(" %").split(" ")
-        if words[0] != "gptcache" or len(words) < 2 or "%gptcache" not in context.full_text:
+        words = _words(context.line_with_cursor[: context.cursor_position])
+        if not words or "%gptcache" not in context.full_text:
             return {"completions": []}
-        found = completions([CELL_LINE, *words[1:]] if line.lstrip().startswith("%%") else words[1:])
         return {
-            "completions": [SimpleCompletion(each, type="magic") for each in found],
+            "completions": [SimpleCompletion(each, type="magic") for each in completions(words)],
             "matched_fragment": words[-1],
             "suppress": True,
             "ordered": True,
@@ -54,6 +55,26 @@ def stop_completing(shell: InteractiveShell) -> None:
     """Undo ``complete``."""
     matchers = getattr(shell.Completer, "custom_matchers", [])
     matchers[:] = [each for each in matchers if getattr(each, "__module__", "") != __name__]
+    if "complete_command" in shell.strdispatchers:
+        shell.strdispatchers["complete_command"].regexs.pop(re.compile(LINE_IN_7), None)
+
+
+def _complete_in_7(_: InteractiveShell, event: Any) -> list[str]:
+    """Return what may follow in place of ``event.symbol``, which begins after a dash, a comma or a colon."""
+    words = _words(event.text_until_cursor)
+    if not words:
+        return []
+    before = len(words[-1]) - len(event.symbol)
+    return [each[before:] for each in completions(words)]
+
+
+def _words(line: str) -> list[str]:
+    """Return the words after ``%gptcache`` at the end of a line; none if it is not there."""
+    line = re.split(r"=\s*%", line)[-1]
+    command, *words = line.lstrip(" %").split(" ")
+    if command != "gptcache" or not words:
+        return []
+    return [CELL_LINE, *words] if line.lstrip().startswith("%%") else words
 
 
 def completions(words: Sequence[str]) -> list[str]:

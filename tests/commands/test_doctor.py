@@ -69,6 +69,18 @@ def test_it_works_while_the_cache_is_off(tmp_path: Path, monkeypatch: pytest.Mon
     assert list((tmp_path / ".gptcache").glob("*-wal")) == []
 
 
+def test_a_bundle_is_no_store_whose_file_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    gm.on("store")
+    NumberedModel().invoke("q")
+    gm.save("lesson.jsonl")
+    gm.off()
+    gm.on("lesson.jsonl")
+
+    assert names() == ON
+    gm.off()
+
+
 def test_the_magic_returns_what_it_prints(tmp_path: Path) -> None:
     with fresh_shell(tmp_path) as shell:
         shell.run_line_magic("load_ext", "gptcache_magics")

@@ -105,6 +105,23 @@ def test_a_frontend_that_sends_no_cell_id_gets_no_badge(kernel: Kernel) -> None:
     assert kernel.lookups("nbconvert")["outcome"].tolist() == ["miss"]
 
 
+def test_a_frontend_that_can_ask_for_input_gets_a_badge_without_cell_ids(kernel: Kernel) -> None:
+    """As ``jupyter console`` does, and nbclassic."""
+    assert len(badges(kernel.run("_ = ask('no ids')", allow_stdin=True))) == 1
+
+
+def test_a_frontend_that_answers_no_widget_shows_the_panel_as_a_table(kernel: Kernel) -> None:
+    kernel.run("_ = ask('no widgets')")
+    ran = kernel.run("%gptcache panel")
+
+    saved, live = ran.shown
+    assert (ran.status, ran.tracebacks, live["text/html"]) == ("ok", [], "")
+    assert "small-model" in saved["text/html"]
+    assert "small-model" in saved["text/plain"]
+    assert "<script" not in saved["text/html"]
+    assert kernel.run("1 + 1").text == "2"  # nothing waits for an answer
+
+
 def test_the_badge_can_be_turned_off(kernel: Kernel) -> None:
     kernel.run("%config GPTCacheMagics.badge = False")
     off = kernel.run("_ = ask('turned off')", cell_id="a")

@@ -27,7 +27,7 @@ def failure(error: Exception, where: str, verb: str) -> StoreError:
         return unlockable(where)
     hint = ""
     if code in NO_SHARED_MEMORY:
-        hint = ". A store needs a disk whose files can be locked: %gptcache off, then %gptcache on FOLDER"
+        hint = ". A store needs a disk whose files can be locked and changed: %gptcache off, then %gptcache on FOLDER"
     if code == sqlite3.SQLITE_FULL:
         hint = ". Make room on its disk, or use another: %gptcache off, then %gptcache on FOLDER"
     return StoreError(f"The store {where} {verb}: {error}{hint}")
