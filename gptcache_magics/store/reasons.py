@@ -252,15 +252,15 @@ def sentence(reason: Reason | None, near: Near | None = None, *, words: bool = T
     Parameters
     ----------
     near
-        The similar question that the lookup found: ``similar 0.95 to a41f09cc, number: 2023 / 2024``.
+        The similar question that the lookup found: ``number: 2023 / 2024, similar 0.95 to a41f09cc``.
     words
         Whether words of the questions may be in it.
     """
     if reason is None:
         return ""
     if reason.kind is Kind.SIMILAR and near is not None:
-        objection = f", {near.objection.as_text(words=words)}" if near.objection is not None else ""
-        return f"similar {cosine(near.similarity)} to {near.key[:8]}{objection}"
+        objection = f"{near.objection.as_text(words=words)}, " if near.objection is not None else ""
+        return f"{objection}similar {cosine(near.similarity)} to {near.key[:8]}"
     if reason.kind is Kind.CONTEXT and reason.detail.endswith((" added", " removed")):
         return reason.detail
     return _SENTENCES[reason.kind].format(reason.detail)

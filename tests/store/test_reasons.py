@@ -36,10 +36,10 @@ def test_no_reason_is_no_sentence() -> None:
     ("objection", "told", "without_words"),
     [
         (None, "", ""),
-        (Objection(ObjectionKind.GUARD, "2023 / 2024", "number"), ", number: 2023 / 2024", ", number"),
-        (Objection(ObjectionKind.BELOW, "0.93"), ", below 0.93", ", below 0.93"),
-        (Objection(ObjectionKind.JUDGED_WRONG), ", called wrong before", ", called wrong before"),
-        (Objection(ObjectionKind.SHADOW), ", shadow mode", ", shadow mode"),
+        (Objection(ObjectionKind.GUARD, "2023 / 2024", "number"), "number: 2023 / 2024, ", "number, "),
+        (Objection(ObjectionKind.BELOW, "0.93"), "below 0.93, ", "below 0.93, "),
+        (Objection(ObjectionKind.JUDGED_WRONG), "called wrong before, ", "called wrong before, "),
+        (Objection(ObjectionKind.SHADOW), "shadow mode, ", "shadow mode, "),
     ],
 )
 def test_a_similar_question_is_shown_with_the_objection_to_it(
@@ -47,8 +47,8 @@ def test_a_similar_question_is_shown_with_the_objection_to_it(
 ) -> None:
     near = Near(KEY, 0.96, "e/2", objection)
 
-    assert sentence(Reason(Kind.SIMILAR), near) == f"similar 0.96 to 0011aabb{told}"
-    assert sentence(Reason(Kind.SIMILAR), near, words=False) == f"similar 0.96 to 0011aabb{without_words}"
+    assert sentence(Reason(Kind.SIMILAR), near) == f"{told}similar 0.96 to 0011aabb"
+    assert sentence(Reason(Kind.SIMILAR), near, words=False) == f"{without_words}similar 0.96 to 0011aabb"
 
 
 def test_words_of_questions_are_in_no_other_reason() -> None:
