@@ -252,6 +252,7 @@ def lookups(
         for row in rows
     ]
     df["cause"] = _keys(df, "cause")
+    df["cell"] = _keys(df, "cell").where(df["execution_count"].notna(), None)
     df["lookup_ms"] = df["lookup_seconds"].astype("float64") * 1000
     df["outcome"] = _coded([row.outcome for row in rows], OUTCOME)
     df["match"] = _coded([row.match for row in rows], MATCH)

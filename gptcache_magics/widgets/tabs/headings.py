@@ -13,6 +13,7 @@ from gptcache_magics.tables import frames
 from gptcache_magics.tables.totals import counts_and_money
 from gptcache_magics.widgets.formats import one_line
 from gptcache_magics.widgets.grid.groups import Groups
+from gptcache_magics.widgets.redaction import without_line
 
 if TYPE_CHECKING:
     from gptcache_magics.tables.source import By
@@ -44,4 +45,4 @@ def _name(group: str, by: By, redact: bool) -> str:
     """Return a cause, or notebook, number and first line of a cell; `redact` leaves out the line, for its prompts."""
     if group == frames.UNATTRIBUTED:
         return "Not from a cell" if by == "cell" else "Not counted yet"
-    return one_line(group.partition("]")[0] + "]" if redact and by == "cell" else group)
+    return one_line(without_line(group) if redact and by == "cell" else group)
