@@ -21,7 +21,7 @@ from gptcache_magics.text.web_address import is_web_address
 
 __all__ = [
     *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "NOTED", "THRESHOLD"),
-    *("Block", "Cell", "Config", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
+    *("Block", "Cell", "Config", "Delay", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
     *("names_bundle", "rules_of", "strictest"),
 ]
 
@@ -29,6 +29,8 @@ T = TypeVar("T")
 Mode = Literal["auto", "replay", "refresh", "readonly", "bypass"]
 Only = Literal["langchain", "none"]
 """The face whose calls alone use the cache; ``none`` for all of them."""
+Delay = Literal["recorded", "none"]
+"""How long a hit takes: as long as the recorded answer took, or no longer than the lookup."""
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 DEFAULT_STORE: Final = ".gptcache"
 BUNDLE: Final = ".jsonl"
@@ -154,6 +156,8 @@ class Options:
     """The face whose calls use the cache, ``langchain``; None for every face that ``%config`` lets use it."""
     embeddings: bool = False
     """Whether embeddings are stored and served, text by text."""
+    delay: bool = False
+    """Whether a hit takes as long as the recorded answer took."""
 
 
 def _option(default: T, help: str) -> T:

@@ -21,7 +21,7 @@ from gptcache_magics.lookup.options import (
     read,
 )
 from gptcache_magics.semantic.options import PRESETS, Match
-from gptcache_magics.settings import BUNDLE, IGNORE, Mode, Only, names_bundle
+from gptcache_magics.settings import BUNDLE, IGNORE, Delay, Mode, Only, names_bundle
 from gptcache_magics.store.postgres.address import Address, without_password
 from gptcache_magics.store.protocol import Store
 from gptcache_magics.text.amounts import byte_size
@@ -110,6 +110,9 @@ def on(
     embeddings: Annotated[
         bool | None, Option(help="store embeddings of openai, cohere, google and ollama, too, text by text; or no")
     ] = None,
+    delay: Annotated[
+        Delay | None, Option(help="recorded: a hit takes as long as the answer took when it was stored; or none")
+    ] = None,
     init: Annotated[
         Callable[..., Any] | None,
         Option(
@@ -176,6 +179,9 @@ def on(
         Whether embeddings are stored and served, too, text by text: those that go over HTTP through openai, cohere,
         google-genai, mistralai and ollama, also from LangChain's classes. They are no part of the hit rate. A bundle
         that holds embeddings serves them without this option.
+    delay
+        ``recorded`` lets a hit take as long as the model took, at most a minute, and a stream come piece by piece in
+        that time, as for a lesson at its real pace. Such a hit saves no time. ``none`` ends it.
     init
         Sets up the ``gptcache.Cache`` it is given, as ``init_func`` of LangChain's GPTCache.
     wrap
@@ -217,6 +223,7 @@ def on(
         ignore=ignore,
         only=only,
         embeddings=embeddings,
+        delay=delay,
     )
     if external:
         _check_kept(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ from gptcache_magics.lookup.options import (
     read_for_python,
     store_at,
 )
+from gptcache_magics.lookup.pace import pause
 from gptcache_magics.lookup.request import AnswerCodec, Hit, Pending, Refused, Result
 from gptcache_magics.semantic.options import Match
 from gptcache_magics.settings import Mode, Options, Scope, Settings, names_bundle, strictest
@@ -420,7 +422,12 @@ class GPTCache(BaseCache):
         self, call: ModelCall | None, prompt: str, llm_string: str, codec: AnswerCodec
     ) -> RETURN_VAL_TYPE | None:
         request = self._request(call, prompt, llm_string)
-        return None if request is None else self._answer(request, self._requests.lookup(request, codec))
+        if request is None:
+            return None
+        result = self._requests.lookup(request, codec)
+        if wait := _wait(request, result, codec):
+            time.sleep(wait)
+        return self._answer(request, result)
 
     async def _alookup(
         self, call: ModelCall | None, prompt: str, llm_string: str, codec: AnswerCodec
@@ -430,6 +437,8 @@ class GPTCache(BaseCache):
             return None
         with self._in_loop():
             result = await self._requests.alookup(request, codec)
+        if wait := _wait(request, result, codec):
+            await pause(wait)
         return self._answer(request, result)
 
     def _in_loop(self) -> AbstractContextManager[None]:
@@ -497,6 +506,16 @@ def _is_seen(call: ModelCall | None) -> bool:
                 return call is not None and values["self"] is call.model
         frame = frame.f_back
     return call is not None or not asked
+
+
+def _wait(request: ModelRequest, result: Result, codec: AnswerCodec) -> float:
+    """Return the seconds to let pass before an answer; those of one in pieces pass between them."""
+    if not isinstance(result, Hit) or not result.wait:
+        return 0.0
+    if codec is generations or not isinstance(request.call, ModelCall):
+        return result.wait
+    request.call.waits[request.prompt] = result.wait
+    return 0.0
 
 
 def _served(call: ModelCall | None, answer: RETURN_VAL_TYPE | None) -> RETURN_VAL_TYPE | None:

@@ -37,6 +37,8 @@ class ModelCall(Call):
     """The generations of hits, each with the usage that was stored, which LangChain replaces."""
     marks: dict[str | None, Mapping[str, Any]] = field(default_factory=dict)
     """The marks of the hits that are given in chunks, by the id of the message: LangChain drops them from chunks."""
+    waits: dict[str, float] = field(default_factory=dict)
+    """Seconds in which the pieces of a hit are to come, by prompt, if it is to take as long as its answer took."""
     failure: BaseException | None = None
     """The error that ended the call, while watchers hear of that."""
     running: Lock = field(default_factory=Lock)

@@ -6,6 +6,7 @@ such a class runs on a copy of the model, which asks the cache itself. LangChain
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from gptcache_magics.identity.prompt import prompt_of
 from gptcache_magics.identity.providers import finishing
 from gptcache_magics.langchain.call import ModelCall
 from gptcache_magics.langchain.completions import Heard, heard_by
+from gptcache_magics.lookup.pace import paced, pause
 
 __all__ = ["chat_with_pieces"]
 
@@ -38,7 +40,9 @@ def _from_cache(call: ModelCall, cache: Any, without: Any) -> Callable[..., Chat
     def generate(messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
         text = prompt_of(messages)
         pieces, whole = cache.lookup_pieces(text)
-        for piece in pieces:
+        for wait, piece in paced(pieces, call.waits.pop(text, 0.0)):
+            if wait:
+                time.sleep(wait)
             if run_manager:
                 run_manager.on_llm_new_token(piece.text, chunk=piece)
         if whole:
@@ -57,7 +61,9 @@ def _afrom_cache(call: ModelCall, cache: Any, without: Any) -> Callable[..., Cor
     async def generate(messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
         text = prompt_of(messages)
         pieces, whole = await cache.alookup_pieces(text)
-        for piece in pieces:
+        for wait, piece in paced(pieces, call.waits.pop(text, 0.0)):
+            if wait:
+                await pause(wait)
             if run_manager:
                 await run_manager.on_llm_new_token(piece.text, chunk=piece)
         if whole:

@@ -7,9 +7,9 @@ LangChain tells no handler of a hit of a completion. So ``generate`` of a model 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from copy import copy, deepcopy
-from itertools import chain
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -18,6 +18,7 @@ from langchain_core.outputs import ChatGenerationChunk, Generation, GenerationCh
 from gptcache_magics.chunks import Streamed
 from gptcache_magics.identity.providers import finishing
 from gptcache_magics.langchain.call import ModelCall
+from gptcache_magics.lookup.pace import paced, pause
 
 __all__ = ["Heard", "heard_by", "model_with_pieces"]
 
@@ -37,7 +38,9 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., LLMResult]:
     def _generate(prompts: list[str], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> LLMResult:
         found = [cache.lookup_chunks(prompt) for prompt in prompts]
         answers = [_whole(call, chunks) for chunks in found]
-        for chunk in chain(*filter(None, found)):
+        for wait, chunk in _paced(call, prompts, found):
+            if wait:
+                time.sleep(wait)
             if run_manager:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
         missing = [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None]
@@ -56,7 +59,9 @@ def _afrom_cache(call: ModelCall, cache: Any) -> Callable[..., Coroutine[Any, An
     async def _agenerate(prompts: list[str], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> LLMResult:
         found = [await cache.alookup_chunks(prompt) for prompt in prompts]
         answers = [_whole(call, chunks) for chunks in found]
-        for chunk in chain(*filter(None, found)):
+        for wait, chunk in _paced(call, prompts, found):
+            if wait:
+                await pause(wait)
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
         missing = [prompt for prompt, answer in zip(prompts, answers, strict=True) if answer is None]
@@ -92,6 +97,12 @@ def heard_by(heard: Heard, run_manager: Any) -> Any:
     manager = copy(run_manager)
     manager.handlers = [heard, *run_manager.handlers]
     return manager
+
+
+def _paced(call: ModelCall, prompts: Sequence[str], found: Sequence[Any]) -> Iterator[tuple[float, Any]]:
+    """Yield the chunks of all hits, each with the seconds to let pass before it."""
+    for prompt, chunks in zip(prompts, found, strict=True):
+        yield from paced(chunks or (), call.waits.pop(prompt, 0.0))
 
 
 def _whole(call: ModelCall, chunks: Sequence[Any] | None) -> list[Any] | None:

@@ -8,6 +8,7 @@ wants the pieces of an answer, as that of ``astream_events`` does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -28,6 +29,7 @@ from gptcache_magics.langchain.chat_pieces import chat_with_pieces
 from gptcache_magics.langchain.closing import Inner
 from gptcache_magics.langchain.completions import model_with_pieces
 from gptcache_magics.langchain.failure import charged
+from gptcache_magics.lookup.pace import paced, pause
 from gptcache_magics.lookup.running import within
 from gptcache_magics.marks import mark_of
 
@@ -125,7 +127,9 @@ def _from_cache(call: ModelCall, cache: Any) -> Callable[..., Iterator[Any]]:
         with within(call):
             found = cache.lookup_chunks(text)
         if found:
-            for chunk in _hit(call, found):
+            for wait, chunk in paced(_hit(call, found), call.waits.pop(text, 0.0)):
+                if wait:
+                    time.sleep(wait)
                 if run_manager and not call.chat:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -155,7 +159,9 @@ def _afrom_cache(call: ModelCall, cache: Any, opened: AsyncExitStack | None) -> 
         with within(call):
             found = await cache.alookup_chunks(text)
         if found:
-            for chunk in _hit(call, found):
+            for wait, chunk in paced(_hit(call, found), call.waits.pop(text, 0.0)):
+                if wait:
+                    await pause(wait)
                 if run_manager and not call.chat:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk

@@ -18,6 +18,7 @@ from gptcache_magics.finish import incomplete
 from gptcache_magics.lookup import message_ids
 from gptcache_magics.lookup.answers import Answers
 from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.pace import seconds_to_wait
 from gptcache_magics.lookup.refusal import refusal
 from gptcache_magics.lookup.request import (
     AnswerCodec,
@@ -55,14 +56,15 @@ class RequestCache:
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)
-        wait, pause = TeamWait(), None
+        wait, pause, delays = TeamWait(), None, self._ledger.settings.options.delay
         while True:
             landings = self.flights.landings
-            looked = self._recall(request, codec, before) or self._search(request, codec, before)
+            looked = self._recall(request, codec, before, delays) or self._search(request, codec, before, delays)
             if isinstance(looked, Hit):
                 return looked if pause is None else self._land(request, looked)
             flight = self._flight(request, looked, landings, blocking=True)
             if flight is not None and flight.wait():
+                delays = False  # it has waited for the model itself
                 continue
             ask = flight is not None or not self._waits_for_the_team(request, looked)
             pause = None if ask else self._team_pause(request, wait, blocking=True)
@@ -75,16 +77,17 @@ class RequestCache:
         if (skip := request.skip) is not None:
             return self._leave_to_the_model(request, Search(reason=skip))
         before = message_ids.asked(request.identity.key)  # here, not in a thread: tasks begin in a fixed order
-        wait, pause = TeamWait(), None
+        wait, pause, delays = TeamWait(), None, self._ledger.settings.options.delay
         while True:
             landings = self.flights.landings
-            looked: Hit | Search | None = self._recall(request, codec, before)
+            looked: Hit | Search | None = self._recall(request, codec, before, delays)
             if looked is None:
-                looked = await asyncio.to_thread(self._search, request, codec, before)
+                looked = await asyncio.to_thread(self._search, request, codec, before, delays)
             if isinstance(looked, Hit):
                 return looked if pause is None else self._land(request, looked)
             flight = self._flight(request, looked, landings, blocking=False)
             if flight is not None and await flight.wait_async():
+                delays = False
                 continue
             ask = flight is not None or not self._waits_for_the_team(request, looked)
             pause = None if ask else await asyncio.to_thread(self._team_pause, request, wait, blocking=False)
@@ -149,7 +152,7 @@ class RequestCache:
         self._team_flights.land_all(call)
         self.flights.land_all(call)
 
-    def _recall(self, request: Request, codec: AnswerCodec, before: int) -> Hit | None:
+    def _recall(self, request: Request, codec: AnswerCodec, before: int, delays: bool) -> Hit | None:
         """Return the answer that is in memory; an error is left to the search."""
         started = time.perf_counter()
         try:
@@ -158,11 +161,11 @@ class RequestCache:
                 return None
             ids = partial(message_ids.id_of, found.key, before)
             answer = codec.decode(found.answer, ids=ids, mark=self._mark(request, found), parse=request.parse)
-            return self._hit(request, answer, found, started)
+            return self._hit(request, answer, found, started, delays=delays)
         except Exception:
             return None
 
-    def _search(self, request: Request, codec: AnswerCodec, before: int) -> Hit | Search:
+    def _search(self, request: Request, codec: AnswerCodec, before: int, delays: bool) -> Hit | Search:
         started = time.perf_counter()
         try:
             with waiting(request.patience):
@@ -174,7 +177,7 @@ class RequestCache:
             elif search.found is not None:
                 answer = self._decoded(request, search.found, codec, before)
                 if answer is not None:
-                    return self._hit(request, answer, search.found, started, search)
+                    return self._hit(request, answer, search.found, started, search, delays=delays)
                 search = Search(reason=self._answers.unreadable(search.found))
         except Unusable as unusable:
             search = Search(reason=unusable.reason)
@@ -203,12 +206,24 @@ class RequestCache:
         except Exception:
             return None
 
-    def _hit(self, request: Request, answer: Any, found: Found, started: float, search: Search = Search()) -> Hit:
+    def _hit(
+        self,
+        request: Request,
+        answer: Any,
+        found: Found,
+        started: float,
+        search: Search = Search(),
+        *,
+        delays: bool = False,
+    ) -> Hit:
         reason = search.reason or request.identity.reason
         if reason is None and found.author:
             reason = Reason(Kind.TEAM, found.author)
-        self._note("hit", request, reason, time.perf_counter() - started, search.near, found)
-        return Hit(answer)
+        seconds, wait = time.perf_counter() - started, 0.0
+        if delays and found.seconds and (wait := seconds_to_wait(found.seconds, seconds)):
+            found = replace(found, seconds=found.seconds - wait)  # it saves no more of the model's time
+        self._note("hit", request, reason, seconds, search.near, found)
+        return Hit(answer, wait)
 
     def _flight(self, request: Request, search: Search, landings: int, *, blocking: bool) -> Flight | None:
         """Return the identical request under way to wait for; None if this one is to ask the model."""

@@ -22,6 +22,7 @@ from gptcache_magics.settings import (
     MODES,
     NOTEBOOK,
     Config,
+    Delay,
     Mode,
     Only,
     Options,
@@ -63,7 +64,12 @@ NO: Final = "no"
 VARIABLE: Final = "GPTCACHE_MAGICS_{}"
 OPTION: Final = re.compile(r"^(?:on: )?--([a-z-]+)")
 """Finds the option at the beginning of an error about it."""
-CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"mode": MODES, "match": get_args(Match), "only": get_args(Only)}
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "mode": MODES,
+    "match": get_args(Match),
+    "only": get_args(Only),
+    "delay": get_args(Delay),
+}
 IN_ENVIRONMENT: Final = ("mode", "match")
 """Options that the environment may name for a new cache."""
 IN_OUR_STORE: Final = ("ttl", "max-size", "samples", "keep-cut-off", "ignore", "embeddings")
@@ -98,6 +104,7 @@ class Given:
     only: Only | None
     matching: MatchOptions
     embeddings: bool | None = None
+    delay: Delay | None = None
 
     def set(self, cache: Adjustable) -> str:
         """Set the options of a cache. Returns a sentence about matching by meaning, empty if nothing is said of it."""
@@ -119,6 +126,9 @@ class Given:
             options = replace(options, only=None if self.only == NONE else self.only)
         if self.embeddings is not None:
             options = replace(options, embeddings=self.embeddings)
+        if self.delay is not None:
+            # A notebook under verification has no time to lose.
+            options = replace(options, delay=self.delay == "recorded" and not opens_all())
         cache.settings.options = options
         if self.ignore:
             cache.read_earlier()
@@ -201,6 +211,7 @@ def read(
     ignore: str | Sequence[str] | None = None,
     only: Only | None = None,
     embeddings: bool | None = None,
+    delay: Delay | None = None,
 ) -> Given:
     """Read the options of ``on``, which says what they mean; None and False are not given.
 
@@ -209,7 +220,7 @@ def read(
     CommandError
         If a value is none that its option takes.
     """
-    for name, value in (("mode", mode), ("match", match), ("only", only)):
+    for name, value in (("mode", mode), ("match", match), ("only", only), ("delay", delay)):
         if value is not None:
             check_choice(name, value, CHOICES[name])
     if samples is not None:
@@ -238,10 +249,11 @@ def read(
         "ignore": None if rules is None else ",".join(rules) or NONE,
         "only": only,
         "embeddings": NO if embeddings is False else embeddings,
+        "delay": delay,
     }
     matching = MatchOptions(match, cosine, embedder, any_temperature, reembed, wait, text)
     words = {name: _words(value) for name, value in typed.items() if value is not None and value is not False}
-    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, only, matching, embeddings)
+    return Given(words, mode, samples, seconds, size, dollars, keep_cut_off, rules, only, matching, embeddings, delay)
 
 
 def read_for_python(*, mark_hits: bool | None, external: bool, **options: Any) -> Given:

@@ -162,6 +162,8 @@ class Hit:
     """The stored answer, in new objects."""
 
     answer: Any
+    wait: float = 0.0
+    """Seconds in which the caller is to get it, if it is to take as long as the recorded answer took."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

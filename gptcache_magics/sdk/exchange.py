@@ -12,10 +12,12 @@ from typing import Any, Final
 from gptcache_magics.errors import CacheMiss
 from gptcache_magics.lookup.cache import RequestCache
 from gptcache_magics.lookup.ledger import Ledger
+from gptcache_magics.lookup.pace import pause
 from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
 from gptcache_magics.lookup.running import within
 from gptcache_magics.sdk import answers
 from gptcache_magics.sdk.answers import Answer, AnswerTo
+from gptcache_magics.sdk.paced import paced_stream
 from gptcache_magics.sdk.passing import Ending, passing
 from gptcache_magics.sdk.request import SDKCall, SDKRequest
 from gptcache_magics.sdk.responses import Place, hit, refusal
@@ -46,6 +48,8 @@ class Exchange:
         self._place = place
         self._pending: Pending | None = None
         self._headers: Any = None
+        self._wait = 0.0
+        """Seconds to let pass before the answer is given: a stream lets them pass between its pieces."""
         self._passes = False
         """Whether the answer passes as a stream, which a lock of its own tells while it does."""
 
@@ -62,6 +66,8 @@ class Exchange:
                 raise
             if not self._passes:  # else the call runs until its stream has ended
                 self.over()
+        if self._wait:
+            time.sleep(self._wait)
         return given
 
     async def asend(self, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -82,6 +88,8 @@ class Exchange:
                 raise
             if not self._passes:
                 self.over()
+        if self._wait:
+            await pause(self._wait)
         return given
 
     # What a stream says while it passes
@@ -120,15 +128,15 @@ class Exchange:
     def _given(self, result: Result) -> Any | None:
         """Return the response without asking the provider; None to ask."""
         match result:
-            case Hit(answer):
-                return self._of_hit(answer)
+            case Hit(answer, wait):
+                return self._of_hit(answer, wait)
             case Refused(error):
                 return refusal(self._place, self._asked.protocol, error)
             case Miss(pending) | Failed(pending):
                 self._pending = pending
                 return None
 
-    def _of_hit(self, answer: Answer) -> Any | None:
+    def _of_hit(self, answer: Answer, wait: float) -> Any | None:
         """Return the response that a stored answer is; None to ask, if it cannot be written as it is wanted."""
         try:
             given = hit(self._place, self._asked, answer)
@@ -139,6 +147,10 @@ class Exchange:
             told = f"the stored answer cannot be read ({sentence(reason)}), and mode replay does not call a model."
             return refusal(self._place, self._asked.protocol, CacheMiss(told, prompt=self._request.identity.question))
         self._answered()
+        if wait and self._asked.streams and self._place.stream:
+            given.stream = paced_stream(self._place.library)(b"".join(given.stream), wait)
+        else:
+            self._wait = wait
         return given
 
     def _taken(self, received: Any) -> Any:
