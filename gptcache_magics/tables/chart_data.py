@@ -93,14 +93,28 @@ def hit_rates(df: pd.DataFrame, buckets: int = BUCKETS) -> pd.DataFrame:
     at, hit = _decided(df, "at")
     if not len(at):
         return typed(pd.DataFrame(columns=list(HIT_RATES)), HIT_RATES)
-    step = next(step for step in _steps() if _span(at, step) <= buckets)
-    first, count = bucket_start(at.min(), step), _span(at, step)
-    number = ((bucket_start(at, step) - first) / step).round().astype("int64")
+    first, step, count = _buckets(at, buckets)
+    number = _bucket(at, first, step)
     hits, misses = (np.bincount(number[which], minlength=count) for which in (hit, ~hit))
     start, asked = first + step * np.arange(count), hits + misses
     rate = np.divide(hits, asked, out=np.full(count, np.nan), where=asked > 0)
     figures = {"start": start, "end": start + step, "hits": hits, "misses": misses, "hit_rate": rate}
     return typed(pd.DataFrame(figures), HIT_RATES)
+
+
+def hits_over_time(df: pd.DataFrame, buckets: int = FEW_BUCKETS) -> pd.Series[Any]:
+    """Return for each model its hit rates in the same buckets of time: a tuple, with None where it was not asked."""
+    every, _ = _decided(df, "at")
+    if not len(every):
+        return pd.Series(dtype="object")
+    first, step, count = _buckets(every, buckets)
+    found = {}
+    for model, asked in df.groupby("model", sort=False):
+        at, hit = _decided(asked, "at")
+        number = _bucket(at, first, step)
+        hits, decided = (np.bincount(each, minlength=count).tolist() for each in (number[hit], number))
+        found[model] = tuple(h / n if n else None for h, n in zip(hits, decided, strict=True))
+    return pd.Series(found, dtype="object")
 
 
 def costs(df: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +156,17 @@ def bucket_start(at: Any, step: float) -> Any:
     """Return the beginning of the bucket that contains a moment, by the local clock and week."""
     shift = _MONDAY - datetime.now().astimezone().utcoffset().total_seconds()  # type: ignore[union-attr]
     return np.floor((at - shift) / step) * step + shift
+
+
+def _buckets(at: Floats, most: int) -> tuple[float, int, int]:
+    """Return the beginning of the first bucket of some moments, the seconds of each bucket, and their number."""
+    step = next(step for step in _steps() if _span(at, step) <= most)
+    return bucket_start(at.min(), step), step, _span(at, step)
+
+
+def _bucket(at: Floats, first: float, step: int) -> npt.NDArray[np.int64]:
+    """Return the number of the bucket of each moment."""
+    return np.asarray(((bucket_start(at, step) - first) / step).round(), "int64")
 
 
 def _span(at: Floats, step: float) -> int:

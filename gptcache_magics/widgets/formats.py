@@ -18,6 +18,8 @@ from gptcache_magics.unprintable import printable
 
 Kind = Literal[
     "text",
+    "prompt",
+    "model",
     "outcome",
     "time",
     "count",
@@ -29,10 +31,12 @@ Kind = Literal[
     "cosine",
     "percent",
     "bytes",
+    "shares",
 ]
 
 CELL_CHARACTERS = 160
-TEXT_KINDS = frozenset({"text", "outcome"})
+FOREIGN_KINDS = frozenset({"text", "prompt", "model"})
+TEXT_KINDS = FOREIGN_KINDS | {"outcome"}
 BLANK = "(blank)"
 _DIGIT, _POINT = "\u2007", "\u2008"  # spaces as wide as a digit and a point
 
@@ -48,7 +52,9 @@ class Column:
     label
         Heading.
     kind
-        Decides the format and the side: texts and times stand left, numbers right.
+        Decides the format and the side: texts and times stand left, numbers right. What many a ``prompt`` begins
+        with is shortened, and a ``model`` whose name is a path shows its last part. ``shares`` are a tuple of numbers
+        from 0 to 1, the earliest first, which the panel draws; None stands where nothing happened.
     width
         Width in characters. The column marked ``grow`` takes the rest.
     level
@@ -69,6 +75,10 @@ class Column:
         """Return `value` as the text of a cell, padding money so that the points stand below each other."""
         text = shown(self.kind, value)
         return _aligned(text, digits) if self.kind == "money" else text or self.blank
+
+    def whole(self, value: Any) -> str:
+        """Return `value` without a cut."""
+        return plain(value) if isinstance(value, str) else shown(self.kind, value)
 
     @property
     def number(self) -> bool:
@@ -99,6 +109,8 @@ def shown(kind: Kind, value: Any) -> str:
             return byte_size(float(value))
         case "time":
             return _time(value)
+        case "shares":
+            return ", ".join(UNKNOWN if each is None else percent(each) for each in value)
         case _:
             return one_line(str(value))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gptcache_magics.widgets.figures import Figure, figures, periods
-from gptcache_magics.widgets.formats import Column, most_digits, one_line, shown
+from gptcache_magics.widgets.formats import FOREIGN_KINDS, Column, most_digits, one_line, shown
 from gptcache_magics.widgets.redaction import redacted
 from gptcache_magics.widgets.tabs.base import TableTab
 from gptcache_magics.widgets.tabs.charts import ChartsTab
@@ -132,13 +132,14 @@ def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
 
 
 def _columns(tab: type[TableTab], table: pd.DataFrame) -> list[Column]:
-    """Return the columns of a tab, without who asked where all lookups were asked by one library."""
-    return [each for each in tab.columns if each.name != "face" or table["face"].notna().any()]
+    """Return the columns of a tab without pictures, and without who asked where one library asked all."""
+    columns = [each for each in tab.columns if each.kind != "shares"]
+    return [each for each in columns if each.name != "face" or table["face"].notna().any()]
 
 
 def _cells(column: Column, table: pd.DataFrame, characters: int = 40) -> list[str]:
     values = table[column.name].astype(object)
-    if column.kind == "text":
+    if column.kind in FOREIGN_KINDS:
         return [
             one_line(str(value), characters) or column.blank if pd.notna(value) else shown("text", None)
             for value in values
@@ -167,7 +168,7 @@ def _table_html(tab: type[TableTab], table: pd.DataFrame) -> str:
     first = table.head(MOST_ROWS)
     caption = tab.title if len(first) == len(table) else f"{tab.title}, {len(first):,} of {len(table):,}"
     columns = _columns(tab, table)
-    styles = [_STYLE_OF_TEXT if column.kind == "text" else _STYLE_OF_FIGURE for column in columns]
+    styles = [_STYLE_OF_TEXT if column.kind in FOREIGN_KINDS else _STYLE_OF_FIGURE for column in columns]
     sides = [f"text-align:{'right' if column.number else 'left'};{_STYLE}" for column in columns]
     heads = "".join(
         f'<th style="{side};{_STYLE_OF_FIGURE}">{column.label}</th>'

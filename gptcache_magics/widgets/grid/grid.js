@@ -1,14 +1,22 @@
 // A table of any length, with elements only for the visible rows and those around them. Python sorts, searches and
 // formats; this file draws. Texts come from prompts and answers, so they are set as text and never as HTML.
 
+import { sparkline } from "./sparkline.js";
+import { copy, wholeTexts } from "./whole.js";
+import { resizable } from "./widths.js";
+
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
-/** @typedef {{start: number, rows: string[][]}} Span  A row is its key, then a text for each column. The key of a heading
- *   begins with a line break; its name and its figures follow. */
+/** @typedef {string | [string, string] | {text: string, shares: (number | null)[]}} Cell  A text; a short beginning that
+ *   many rows share, and the rest; or shares, 0 to 1, that are drawn. */
+/** @typedef {{start: number, rows: [string, ...Cell[]][]}} Span  A row is its key, then a cell for each column. The key of a
+ *   heading begins with a line break; its name and its figures follow. */
 /** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],
  *   bare: string[]}} Page  A column is bare if all its cells are empty. */
 /** @typedef {{sort: string, ascending: boolean, query: string, grouped: string}} Order */
 /** @typedef {{columns: Column[], label: string, hint: string, groupings: string[], height_rows: number, multiple: boolean,
- *   order: Order, windows: Record<string, object>, selection: string[]}} Traits */
+ *   order: Order, windows: Record<string, object>, widths: Record<string, number>, selection: string[]}} Traits */
+/** @typedef {{told?: string, whole?: {text: string, copy: boolean},
+ *   unsaved?: {page?: Page, reveal?: {at: number}}}} Message */
 
 const BARE = 6; // level of a column that shows nothing
 const LATE = 700; // milliseconds after which missing rows are reported
@@ -33,6 +41,16 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+const textOf = (/** @type {Cell} */ cell) =>
+  Array.isArray(cell) ? cell.join("") : typeof cell === "string" ? cell : cell.text;
+
+/** Return what a cell shows. @param {Cell} cell @returns {(Node | string)[]} */
+function partsOf(cell) {
+  if (typeof cell === "string") return [cell];
+  if (Array.isArray(cell)) return [make("span", { class: "gptcache-grid-shared" }, cell[0]), cell[1]];
+  return [sparkline(cell.shares, cell.text)];
+}
+
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   const view = `view-${Math.random().toString(36).slice(2, 8)}`;
@@ -47,7 +65,16 @@ function render({ model, el }) {
   const grouping = make("label", { class: "gptcache-grid-grouping" }, "Group by", choice);
   const count = make("span", { class: "gptcache-grid-count", role: "status" });
   const busy = make("span", { class: "gptcache-grid-busy", role: "status" });
+  const told = make("span", { class: "gptcache-grid-told", role: "status" });
+  const formats = ["CSV", "Parquet"].map((name) => make("button", { type: "button", tabindex: 0 }, name));
+  const summary = make(
+    "summary",
+    { tabindex: 0, title: "Write these rows to a file in the notebook's folder" },
+    "Export",
+  );
+  const exporting = make("details", { class: "gptcache-grid-export" }, summary, make("div", {}, ...formats));
   const headings = columns.map(({ label }) => make("th", { scope: "col", tabindex: -1 }, label));
+  resizable(headings, setWidth, needed);
   const head = make("tr", {}, ...headings);
   const pads = [0, 1].map(() => make("td", { class: "gptcache-grid-pad" })); // in place of the rows that are not drawn
   const [above, below] = pads.map((pad) => make("tr", { "aria-hidden": "true" }, pad));
@@ -56,13 +83,14 @@ function render({ model, el }) {
   const scroller = make("div", { class: "gptcache-grid-scroller", tabindex: -1 }, table);
   const note = make("div", { class: "gptcache-grid-note", role: "status" });
   const probe = make("div", { class: "gptcache-grid-probe", "aria-hidden": "true" });
-  const bar = make("div", { class: "gptcache-grid-bar" }, search, count, busy);
+  const bar = make("div", { class: "gptcache-grid-bar" }, search, count, exporting, told, busy);
   if (groupings.length > 1) search.after(grouping);
   bar.append(make("span", { class: "gptcache-grid-hint" }, model.get("hint")));
   const root = make("div", { class: "gptcache-grid" }, bar, scroller, note, probe);
   root.style.setProperty("--gptcache-rows", String(model.get("height_rows")));
   table.setAttribute("aria-multiselectable", String(model.get("multiple")));
   el.append(root);
+  const whole = wholeTexts(root, (td) => model.send({ whole: [...place(td), false] }));
 
   /** @type {Map<string, HTMLTableRowElement>} */
   const drawn = new Map();
@@ -71,6 +99,7 @@ function render({ model, el }) {
   let span = /** @type {Span} */ ({ start: 0, rows: [] });
   let asked = { first: -Infinity, key: "" };
   let [rowHeight, columnsShown, focusKey, anchorKey] = [28, columns.length, "", ""];
+  let focusColumn = -1; // the column of the cell that has the focus; -1 if the row itself has it
   let [wanted, ranging] = [-1, false]; // row that gets the focus once it is here; whether it ends a range
   let [typing, scrolling, late] = [0, 0, 0];
   let revealed = /** @type {{at: number} | undefined} */ (undefined);
@@ -138,26 +167,50 @@ function render({ model, el }) {
     if (!width) return; // the tab is not open
     const saved = 2 * (WIDEST_PADDING - parseFloat(getComputedStyle(headings[0]).paddingLeft));
     const wide = columns.map((column) => column.width * (width / 10) - saved);
+    const chosen = model.get("widths");
     const need = (/** @type {number} */ most) => wide.reduce((sum, x, i) => sum + (levels[i] <= most ? x : 0), 0);
     let level = Math.max(...levels);
     while (level && need(level) > scroller.clientWidth) level--;
     table.dataset.level = String(level);
-    for (const [i, th] of headings.entries()) th.style.width = columns[i].grow ? "" : `${wide[i]}px`;
-    const shown = levels.filter((each) => each <= level).length;
-    if (height === rowHeight && shown === columnsShown) return;
-    [rowHeight, columnsShown] = [height, shown];
+    const own = columns.map(({ name, grow }, i) => chosen[name] ?? (grow ? 0 : wide[i]));
+    for (const [i, th] of headings.entries()) th.style.width = own[i] ? `${own[i]}px` : "";
+    const visible = columns.filter((_, i) => levels[i] <= level);
+    const sum = columns.reduce((sum, _, i) => sum + (levels[i] <= level ? own[i] || wide[i] : 0), 0);
+    const resized = visible.some(({ name }) => name in chosen);
+    table.style.minWidth = resized ? `${sum}px` : "";
+    table.style.width = visible.some(({ name, grow }) => grow && !(name in chosen)) ? "" : `${sum}px`;
+    if (height === rowHeight && visible.length === columnsShown) return;
+    [rowHeight, columnsShown] = [height, visible.length];
     draw();
   }
 
+  function setWidth(/** @type {number} */ column, /** @type {number} */ pixels) {
+    send("widths", { ...model.get("widths"), [columns[column].name]: pixels });
+    fit();
+  }
+
+  /** Return the width at which nothing that is drawn of a column is cut. */
+  function needed(/** @type {number} */ column) {
+    const cells = [...drawn].flatMap(([key, tr]) => (isHeading(key) ? [] : [tr.cells[column]]));
+    return Math.max(headings[column].scrollWidth, ...cells.map((td) => td.scrollWidth));
+  }
+
+  /** Return the key of a cell's row, and the name of its column. */
+  const place = (/** @type {HTMLTableCellElement} */ td) => [
+    /** @type {HTMLTableRowElement} */ (td.parentElement).dataset.key ?? "",
+    columns[td.cellIndex].name,
+  ];
+
   /** @param {string} key @returns {HTMLTableRowElement} */
   function newRow(key) {
-    if (!isHeading(key)) return make("tr", { tabindex: -1 }, ...classes.map((name) => make("td", { class: name })));
+    if (!isHeading(key))
+      return make("tr", { tabindex: -1 }, ...classes.map((name) => make("td", { class: name, tabindex: -1 })));
     const texts = ["name", "figures"].map((part) => make("span", { class: `gptcache-grid-${part}` }));
     const cell = make("td", { role: "rowheader" }, make("div", {}, ...texts));
     return make("tr", { tabindex: -1, class: "gptcache-grid-heading" }, cell);
   }
 
-  /** @param {string} key @param {string[]} texts */
+  /** @param {string} key @param {Cell[]} texts */
   function row(key, texts) {
     let tr = drawn.get(key);
     if (!tr) {
@@ -167,15 +220,16 @@ function render({ model, el }) {
     }
     if (isHeading(key)) {
       tr.cells[0].colSpan = columnsShown; // a larger number would add a column
-      for (const [i, span] of tr.querySelectorAll("span").entries()) span.textContent = texts[i];
+      for (const [i, span] of tr.querySelectorAll("span").entries()) span.textContent = String(texts[i]);
       tr.title = texts.join("  ");
       return tr;
     }
     for (const [i, td] of [...tr.cells].entries()) {
-      if (td.textContent === texts[i]) continue;
-      td.textContent = texts[i];
-      if (columns[i].kind === "text") td.title = texts[i];
-      if (columns[i].kind === "outcome") td.dataset.value = texts[i];
+      const text = textOf(texts[i]);
+      if (td.dataset.text === text) continue;
+      td.dataset.text = text;
+      td.replaceChildren(...partsOf(texts[i]));
+      if (columns[i].kind === "outcome") td.dataset.value = text;
     }
     return tr;
   }
@@ -216,7 +270,7 @@ function render({ model, el }) {
     // New rows above must not move the rows that the user reads.
     if (anchor && keys.has(anchor)) scroller.scrollTop += (indexOf(anchor) - was) * rowHeight;
     if (wanted >= 0 && keyAt(wanted)) focusRow(wanted);
-    else if (hadFocus && !body.contains(document.activeElement)) drawn.get(focusKey)?.focus({ preventScroll: true });
+    else if (hadFocus && !body.contains(document.activeElement)) focusable(focusKey)?.focus({ preventScroll: true });
     look();
   }
 
@@ -250,6 +304,23 @@ function render({ model, el }) {
     send("windows", windows(asked));
   }
 
+  /** Return the element of a row that takes the focus: a cell, or the row. */
+  function focusable(/** @type {string} */ key) {
+    const tr = drawn.get(key);
+    return isHeading(key) ? tr : (tr?.cells[focusColumn] ?? tr);
+  }
+
+  /** Go to the next shown cell of the row to the right (1) or to the left (-1); left of the first one is the row. */
+  function focusBeside(/** @type {number} */ step) {
+    const cells = drawn.get(focusKey)?.cells;
+    if (!cells || isHeading(focusKey)) return;
+    let column = focusColumn + step;
+    while (cells[column] && !cells[column].offsetParent) column += step;
+    if (column >= cells.length) return;
+    focusColumn = Math.max(-1, column);
+    focusable(focusKey)?.focus();
+  }
+
   /** @param {number} index */
   function focusRow(index) {
     wanted = Math.max(0, Math.min(page.total - 1, index));
@@ -262,7 +333,7 @@ function render({ model, el }) {
     drawn.get(focusKey)?.setAttribute("tabindex", "-1");
     [focusKey, wanted] = [keyAt(wanted), -1];
     tr.tabIndex = 0;
-    tr.focus({ preventScroll: true });
+    focusable(focusKey)?.focus({ preventScroll: true });
     if (ranging) select(focusKey, "range");
     ranging = false;
   }
@@ -291,7 +362,24 @@ function render({ model, el }) {
     typing = setTimeout(() => order({ query: search.value }), 200);
   };
   choice.onchange = () => order({ grouped: choice.value });
+  for (const [i, button] of formats.entries()) {
+    button.onclick = () => {
+      exporting.open = false;
+      summary.focus();
+      told.textContent = "Writing …";
+      model.send({ export: ["csv", "parquet"][i] });
+    };
+  }
+  exporting.onkeydown = ({ key }) => {
+    if (key !== "Escape") return;
+    exporting.open = false;
+    summary.focus();
+  };
+  exporting.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !exporting.contains(/** @type {Node} */ (relatedTarget))) exporting.open = false;
+  });
   scroller.onscroll = () => {
+    whole.hide();
     scrolling ||= setTimeout(() => {
       scrolling = 0;
       draw();
@@ -301,6 +389,7 @@ function render({ model, el }) {
     const heading = headings.indexOf(/** @type {HTMLTableCellElement} */ (target));
     if (heading < 0) return;
     const { name, number, kind } = columns[heading];
+    if (kind === "shares") return; // these have no order
     const { sort, ascending } = model.get("order");
     order({ sort: name, ascending: name === sort ? !ascending : !number && kind !== "time" });
   };
@@ -323,11 +412,19 @@ function render({ model, el }) {
     const tr = event.target.closest("tr[data-key]") ?? (stayed && drawn.get(pressed.key));
     if (!tr || event.detail > 1) return; // a double click counts once
     ranging = false;
+    focusColumn = event.target.closest("td")?.cellIndex ?? -1;
     focusRow(indexOf(tr.dataset.key));
     select(tr.dataset.key, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "only");
   };
   body.onkeydown = (/** @type {any} */ event) => {
     const [at, screen, last] = [indexOf(focusKey), model.get("height_rows"), page.total - 1];
+    if ((event.ctrlKey || event.metaKey) && event.key === "c") {
+      if (!isHeading(focusKey) && document.getSelection()?.isCollapsed !== false) {
+        model.send({ whole: [focusKey, columns[focusColumn]?.name ?? "", true] });
+        event.preventDefault();
+      }
+      return;
+    }
     /** @type {Record<string, number>} */
     const goals = {
       ArrowDown: at + 1,
@@ -343,7 +440,11 @@ function render({ model, el }) {
       focusRow(goals[event.key]);
     } else if (event.key === "Enter") select(focusKey, "only");
     else if (event.key === " ") select(focusKey, "toggle");
-    else if (event.key === "Escape") send("selection", []);
+    else if (event.key === "Escape") {
+      if (whole.asked()) whole.hide();
+      else send("selection", []);
+    } else if (event.key === "ArrowRight") focusBeside(1);
+    else if (event.key === "ArrowLeft") focusBeside(-1);
     else return;
     event.preventDefault();
   };
@@ -357,7 +458,13 @@ function render({ model, el }) {
     focusRow(at);
   }
 
-  const receive = (/** @type {{unsaved?: {page?: Page, reveal?: {at: number}}}} */ { unsaved }) => {
+  const receive = (/** @type {Message} */ { told: sentence, whole: found, unsaved }) => {
+    if (sentence !== undefined) told.textContent = sentence;
+    if (found && !found.copy) whole.show(found.text);
+    if (found?.copy && body.contains(document.activeElement)) {
+      copy(found.text);
+      told.textContent = focusColumn < 0 ? "Copied the row." : `Copied: ${columns[focusColumn].label}`;
+    }
     if (unsaved?.page) {
       page = unsaved.page;
       draw();
@@ -367,7 +474,7 @@ function render({ model, el }) {
       show();
     }
   };
-  const events = { "msg:custom": receive, "change:selection": draw, "change:order": mark };
+  const events = { "msg:custom": receive, "change:selection": draw, "change:order": mark, "change:widths": fit };
   for (const [event, callback] of Object.entries(events)) model.on(event, callback);
   const resized = new ResizeObserver(() => {
     fit();
@@ -379,6 +486,7 @@ function render({ model, el }) {
   model.send({ want: "unsaved" }); // rows hold prompts, so they are in no state that a front end could save
   return () => {
     resized.disconnect();
+    whole.hide();
     for (const timer of [typing, scrolling, late]) clearTimeout(timer);
     for (const [event, callback] of Object.entries(events)) model.off(event, callback);
   };

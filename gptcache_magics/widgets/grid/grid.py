@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,19 @@ import traitlets
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.grep import Grep
-from gptcache_magics.widgets.formats import TEXT_KINDS, Column, most_digits
+from gptcache_magics.widgets.formats import TEXT_KINDS, Column, Kind, most_digits
+from gptcache_magics.widgets.grid.cells import COMPARED, from_place, last_parts, shared_beginnings
+from gptcache_magics.widgets.grid.export import export
 from gptcache_magics.widgets.grid.groups import Groups
+from gptcache_magics.widgets.scripts import one_module
 from gptcache_magics.widgets.unsaved import UnsavedWidget
 
 SCREENS_AROUND = 5
 HEADING = "\n"  # beginning of the key of a heading, and of no other key
 MOST_VIEWS = 4
 SEARCHED_CHARACTERS = 10_000
+WHOLE_CHARACTERS = 100_000
+"""Most characters of a cell or row that are shown or copied whole."""
 
 
 class Grid(UnsavedWidget):
@@ -55,13 +60,14 @@ class Grid(UnsavedWidget):
         Ways to group rows under headings, among which the user chooses.
     """
 
-    _esm = Path(__file__).with_name("grid.js").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "sparkline", "whole", "widths", "grid")
     _css = Path(__file__).with_name("grid.css").read_text("utf-8")
 
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}
     # The first visible row of each view of this model: {"first": its place, "key": its key, "" for the top}
     windows = traitlets.Dict().tag(sync=True)
+    widths = traitlets.Dict().tag(sync=True)  # pixels of the columns that were made wider or narrower, by name
     selection = traitlets.List(traitlets.Unicode()).tag(sync=True)
     height_rows = traitlets.Int(10).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
@@ -84,6 +90,8 @@ class Grid(UnsavedWidget):
     ) -> None:
         self._bare: list[str] = []
         self._digits: dict[str, int] = {}
+        self._places: dict[str, dict[str, int]] = {}  # by column: where texts of one beginning differ
+        self._last_parts: dict[str, dict[str, str]] = {}  # by column: names of models without their paths
         self._shown, self._key, self._empty, self._newest = tuple(columns), key, empty, False
         self._first_sort = sort
         self._groups: Groups | None = None
@@ -123,6 +131,7 @@ class Grid(UnsavedWidget):
         self._frame = self._frame.iloc[:0]
         self._keys = self._keys.iloc[:0]
         self._groups, self._positions, self._position_keys = None, [], []
+        self._places, self._last_parts = {}, {}
 
     def update(
         self, frame: pd.DataFrame, *, newest: bool = False, groups: Groups | None = None, empty: str = ""
@@ -148,6 +157,14 @@ class Grid(UnsavedWidget):
         self._digits = {
             column.name: most_digits(self._frame[column.name]) for column in self._shown if column.kind == "money"
         }
+        self._places = {name: shared_beginnings(texts) for name, texts in self._texts("prompt")}
+        self._last_parts = {name: last_parts(texts) for name, texts in self._texts("model")}
+
+    def _texts(self, kind: Kind) -> Iterator[tuple[str, list[str]]]:
+        """Yield the columns of a kind with their different texts."""
+        for column in self._shown:
+            if column.kind == kind:
+                yield column.name, self._frame[column.name].dropna().unique().tolist()
 
     def selected(self) -> pd.DataFrame:
         """Return the selected rows, in the order of the table's DataFrame."""
@@ -186,6 +203,10 @@ class Grid(UnsavedWidget):
     def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
         if "range" in content:
             self._select_range(*content["range"])
+        elif "whole" in content:
+            self._send_whole(*content["whole"])
+        elif "export" in content:
+            self.send({"told": self._export(content["export"])})
         else:
             super()._asked(_, content, __)
 
@@ -196,6 +217,22 @@ class Grid(UnsavedWidget):
         if one in keys and other in keys:
             low, high = sorted((keys.index(one), keys.index(other)))
             self.selection = [key for key in keys[low : high + 1] if not key.startswith(HEADING)]
+
+    def _send_whole(self, key: str, name: str, copy: bool) -> None:
+        """Send the whole text of a cell, or of all cells of a row if ``name`` is empty."""
+        with self._lock:
+            rows = self._frame[self._keys == key]
+        named = [column for column in self._shown if name in (column.name, "")]
+        if len(rows):
+            texts = [column.whole(rows[column.name].astype(object).iloc[0]) for column in named]
+            self.send({"whole": {"text": "\t".join(texts)[:WHOLE_CHARACTERS], "copy": copy}})
+
+    def _export(self, form: str) -> str:
+        """Write the rows that are shown to a file and return a sentence about it."""
+        with self._lock:
+            frame = self._frame.iloc[[at for at in self._positions if at >= 0]]
+            newest = self._newest
+        return export(frame, str(self.label), form, newest=newest)
 
     def _reorder(self) -> None:
         with self._lock:
@@ -278,19 +315,28 @@ class Grid(UnsavedWidget):
         """Return the present place of the first visible row of a view: rows may have come above it."""
         return self._position_keys.index(key) if key in self._position_keys else first
 
-    def _rows(self, low: int, high: int) -> list[list[str]]:
+    def _rows(self, low: int, high: int) -> list[list[Any]]:
+        """Return rows as their key and their cells: a text each, or its short beginning and the rest of it."""
         positions = self._positions[low:high]
         rows = self._frame.iloc[[at for at in positions if at >= 0]]
-        cells = [
-            [column.text(value, self._digits.get(column.name, 0)) for value in rows[column.name].astype(object)]
-            for column in self._shown
-        ]
+        cells = [[self._cell(column, value) for value in rows[column.name].astype(object)] for column in self._shown]
         texts = zip(*cells, strict=True)
         headings = self._groups.headings if self._groups is not None else ()
         return [
             [key, *(next(texts) if at >= 0 else headings[-1 - at])]
             for key, at in zip(self._position_keys[low:high], positions, strict=True)
         ]
+
+    def _cell(self, column: Column, value: Any) -> str | tuple[str, str] | dict[str, Any]:
+        """Return the text of a cell; or a short beginning and the rest of the text; or shares and their text."""
+        if column.kind == "shares" and isinstance(value, tuple):
+            return {"text": column.text(value), "shares": value}
+        if isinstance(value, str):
+            value = self._last_parts.get(column.name, {}).get(value, value)
+            place = self._places.get(column.name, {}).get(value[:COMPARED])
+            if place is not None:
+                return from_place(value, place)
+        return column.text(value, self._digits.get(column.name, 0))
 
 
 def _is_bare(values: pd.Series) -> bool:

@@ -45,8 +45,8 @@ class EntriesTab(TableTab):
     multiple = True
     columns = (
         Column("id", "Id", width=11, level=5),
-        Column("model", "Model", width=16, level=4),
-        Column("question", "Question", width=20, grow=True, blank=BLANK),
+        Column("model", "Model", "model", 16, level=4),
+        Column("question", "Question", "prompt", 20, grow=True, blank=BLANK),
         Column("answer", "Answer", width=18, level=1, blank=BLANK),
         Column("marks", "Marks", width=18, level=1),
         Column("hits", "Hits", "count", 8, level=2),

@@ -47,16 +47,16 @@ class LookupsTab(TableTab):
     sort = ("at", False)
     groupings = ("cell", "cause")
     columns = (
-        Column("number", "#", "count", 7, level=4),
-        Column("at", "At", "time", 10),
+        Column("number", "#", "count", 7),
+        Column("at", "At", "time", 10, level=1),
         Column("outcome", "Outcome", "outcome", 11),
-        Column("model", "Model", width=16, level=2),
+        Column("model", "Model", "model", 16, level=2),
         Column("face", "Asked by", width=10, level=4),
-        Column("question", "Question", width=23, grow=True, blank=BLANK),
-        Column("cause", "Cause", width=19, level=3),
-        Column("reason", "Reason", width=20, level=1),
+        Column("question", "Question", "prompt", 23, grow=True, blank=BLANK),
+        Column("reason", "Reason", width=26, level=1),
         Column("similarity", "Similar", "similarity", 10, level=4),
-        Column("lookup_ms", "Lookup, ms", "ms", 13, level=5),
+        Column("seconds", "Model, s", "seconds", 10, level=4),
+        Column("tokens", "Tokens", "count", 9, level=5),
         Column("saved_usd", "Saved", "money", 11, level=3),
         Column("paid_usd", "Paid", "money", 11, level=3),
     )
@@ -88,7 +88,10 @@ class LookupsTab(TableTab):
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
-        """Return the newest lookups within the filters of `view`; with who asked, unless all did."""
+        """Return the newest lookups within the filters of `view`; with who asked, unless all did.
+
+        ``seconds`` and ``tokens`` are the model's, saved by a hit or paid for anything else.
+        """
         frame = frames.lookups(
             source.store,
             period=source.period(view.since),
@@ -96,6 +99,10 @@ class LookupsTab(TableTab):
             **view.of_lookups,
             limit=MOST_ROWS,
             words=not view.redact,
+        )
+        frame = frame.assign(
+            seconds=frame["saved_seconds"].fillna(frame["paid_seconds"]),
+            tokens=frame["input_tokens"] + frame["output_tokens"],
         )
         return frame if frame["face"].nunique() > 1 or view.face is not None else frame.assign(face=None)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gptcache_magics.tables import frames
+from gptcache_magics.tables import chart_data, frames
 from gptcache_magics.widgets.formats import Column, shown
 from gptcache_magics.widgets.tabs.base import TableTab, detail_html
 
@@ -24,7 +24,7 @@ class ModelsTab(TableTab):
     sort = ("saved_usd", False)
     hint = "Select a model to filter every tab."
     columns = (
-        Column("model", "Model", width=11, grow=True),
+        Column("model", "Model", "model", 11, grow=True),
         Column("provider", "Provider", width=12, level=5),
         Column("face", "Asked by", width=14, level=2),
         Column("lookups", "Lookups", "count", 12, level=2),
@@ -33,6 +33,7 @@ class ModelsTab(TableTab):
         Column("bypassed", "Bypassed", "count", 11, level=3),
         Column("errors", "Errors", "count", 9, level=5),
         Column("hit_rate", "Hit rate", "percent", 11),
+        Column("over_time", "Over time", "shares", 12, level=3),
         Column("saved_usd", "Saved", "money", 11),
         Column("paid_usd", "Paid", "money", 11, level=1),
         Column("saved_seconds", "Saved, s", "seconds", 10, level=2),
@@ -55,6 +56,8 @@ class ModelsTab(TableTab):
         table = stats.join(stored, how="left" if filtered else "outer").join(asked).rename_axis("model")
         if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
+        outcomes = frames.outcomes(source.store, period=source.period(view.since), **view.of_lookups)
+        table["over_time"] = chart_data.hits_over_time(outcomes).reindex(table.index)
         counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
 
