@@ -6,8 +6,8 @@ import { copy, wholeTexts } from "./whole.js";
 import { resizable } from "./widths.js";
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
-/** @typedef {string | [string, string] | {text: string, shares: (number | null)[]}} Cell  A text; a short beginning that
- *   many rows share, and the rest; or shares, 0 to 1, that are drawn. */
+/** @typedef {string | [string, string] | {text: string, shares: (number | null)[]}} Cell  A text; a beginning, short
+ *   or left out, and the rest; or shares, 0 to 1, that are drawn. */
 /** @typedef {{start: number, rows: [string, ...Cell[]][]}} Span  A row is its key, then a cell for each column. The key of a
  *   heading begins with a line break; its name and its figures follow. */
 /** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],

@@ -328,11 +328,13 @@ class Grid(UnsavedWidget):
         ]
 
     def _cell(self, column: Column, value: Any) -> str | tuple[str, str] | dict[str, Any]:
-        """Return the text of a cell; or a short beginning and the rest of the text; or shares and their text."""
+        """Return the text of a cell; or its beginning, short or left out, and the rest; or shares and their text."""
         if column.kind == "shares" and isinstance(value, tuple):
             return {"text": column.text(value), "shares": value}
         if isinstance(value, str):
-            value = self._last_parts.get(column.name, {}).get(value, value)
+            last = self._last_parts.get(column.name, {}).get(value, value)
+            if last != value:
+                return "", column.text(last)
             place = self._places.get(column.name, {}).get(value[:COMPARED])
             if place is not None:
                 return from_place(value, place)

@@ -20,7 +20,9 @@ export function wholeTexts(root, ask) {
   let timer = 0;
 
   const isCut = (/** @type {HTMLTableCellElement} */ td) =>
-    td.scrollWidth > td.clientWidth || (td.textContent ?? "").includes("…") || "whole" in td.dataset;
+    td.scrollWidth > td.clientWidth ||
+    td.querySelector(".gptcache-grid-shared") !== null ||
+    (td.textContent ?? "").endsWith("…");
   const cell = (/** @type {EventTarget | null} */ target) =>
     /** @type {HTMLTableCellElement | null} */ (
       target instanceof Element ? target.closest("tr[data-key]:not(.gptcache-grid-heading) > td") : null
