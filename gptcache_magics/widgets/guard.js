@@ -7,7 +7,10 @@
 //
 // Front ends mark the views of a kernel that restarts or cannot be reached, but not of one that a person shuts down.
 
-/** @typedef {{saved: string}} Traits */
+//
+// It tells Python the width of the panel, so that charts use all of it. Letters keep their size.
+
+/** @typedef {{saved: string, room: number}} Traits */
 
 /** @typedef {{connect(slot: () => void): void, disconnect(slot: () => void): void}} Signal */
 
@@ -19,7 +22,7 @@ function mark({ target }) {
 
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
-  el.style.display = "none";
+  Object.assign(el.style, { height: "0", margin: "-8px 0 0", overflow: "hidden" }); // takes the gap back
   document.addEventListener("focusin", mark); // a second view adds the same listener, which has no effect
   const saved = `.${model.get("saved")}`;
   const style = document.createElement("style"); // removed with this view
@@ -29,7 +32,21 @@ function render({ model, el }) {
   const shutDown = /** @type {any} */ (model.widget_manager)?.kernel?.disposed;
   const note = () => el.closest(".gptcache-panel")?.classList.add("gptcache-is-gone");
   shutDown?.connect(note);
+  /** @type {number | undefined} */
+  let waiting;
+  const widths = new ResizeObserver(([{ contentRect }]) => {
+    const room = Math.floor(contentRect.width / 10) * 10;
+    clearTimeout(waiting);
+    if (!room || room === model.get("room")) return;
+    waiting = setTimeout(() => {
+      model.set("room", room);
+      model.save_changes();
+    }, 200);
+  });
+  widths.observe(el);
   return () => {
+    clearTimeout(waiting);
+    widths.disconnect();
     shutDown?.disconnect(note);
   };
 }

@@ -52,6 +52,8 @@ class _Guard(anywidget.AnyWidget):
     _css = Path(__file__).with_name("panel.css").read_text("utf-8")
 
     saved = traitlets.Unicode().tag(sync=True)
+    room = traitlets.Int(0).tag(sync=True)
+    """Width of the panel in pixels; 0 until the browser says it."""
 
 
 class Panel(ipywidgets.VBox):
@@ -101,8 +103,9 @@ class Panel(ipywidgets.VBox):
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
         self._mark = f"gptcache-saved-{uuid4().hex[:12]}"
-        unseen = [Links(_weakly(self.follow)), _Guard(saved=self._mark)]
-        super().__init__([top, self._figures, self._line, self._tab, *unseen])
+        guard = _Guard(saved=self._mark)
+        guard.observe(_weakly(self._resized), "room")
+        super().__init__([top, self._figures, self._line, self._tab, Links(_weakly(self.follow)), guard])
         self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
         self._painter = Painter(self._paint_in_sight, self._outdated)
@@ -175,6 +178,14 @@ class Panel(ipywidgets.VBox):
             if isinstance(tab, TableTab):
                 tab.narrowed(view)
         self._painter.hurry()
+
+    def _resized(self, change: Any) -> None:
+        """Draw the charts as wide as the panel."""
+        for tab in self._tabs:
+            if isinstance(tab, ChartsTab | TuningTab):
+                tab.room = change["new"]
+        if isinstance(self._tabs[self._tab.selected_index or 0], ChartsTab | TuningTab):
+            self._painter.hurry()
 
     def _choices(self) -> dict[Filter, dict[str, Any]]:
         """Return the values of the menu of filters; none if the store fails, which the panel says by itself."""

@@ -76,9 +76,9 @@ class Tuned:
         """Share of wrong hits at the present threshold."""
         return f"Threshold {named(self.threshold)}: {tuning.expected(self._table, self.threshold)}."
 
-    def charts(self) -> str:
-        """Return both charts as HTML."""
-        return tuning_html(self._table, self.threshold)
+    def charts(self, room: int = 0) -> str:
+        """Return both charts as HTML for a page of `room` pixels; 0 if that is not known."""
+        return tuning_html(self._table, self.threshold, room)
 
     def suggestion_html(self) -> str:
         """Return the suggestion, with its command as code."""

@@ -139,6 +139,27 @@ def test_a_time_that_was_chosen_is_a_chip(page):
     page.locator(".gptcache-chips button").first.wait_for(state="detached")
 
 
+def test_a_filter_is_chosen_from_a_menu_by_the_keyboard(page):
+    button = page.get_by_role("button", name="Filter", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    outcomes = page.get_by_label("Outcome", exact=True)
+    outcomes.locator("option", has_text="hit").wait_for(state="attached")
+    outcomes.select_option("hit")
+    chip = page.get_by_role("button", name="Remove filter outcome hit")
+    chip.wait_for()
+    open_tab(page, "Lookups")
+    page.locator(ROWS, has_text="miss").first.wait_for(state="detached")
+    assert set(texts(page, 3)) == {"hit"}
+    outcomes.focus()
+    page.keyboard.press("Escape")
+    outcomes.wait_for(state="hidden")
+    assert page.evaluate("() => document.activeElement.textContent") == "Filter"
+    chip.click()
+    chip.wait_for(state="detached")
+    page.locator(ROWS, has_text="miss").first.wait_for()
+
+
 def test_a_miss_shows_its_reason_and_the_words_that_differ(notebook, page):
     notebook.run(3)
     open_tab(page, "Lookups")
@@ -498,6 +519,10 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
             wait_for_lookups(page, 22)
             picture("filtered")
             open_tab(page, "Charts")
+            chart = page.locator(".gptcache-panel svg").first
+            page.wait_for_function(  # as wide as there is room, and its letters as large as elsewhere
+                "(svg) => Math.abs(svg.clientWidth / svg.viewBox.baseVal.width - 1) < 0.2", arg=chart.element_handle()
+            )
             picture("charts")
             page.get_by_role("button", name="Remove filter model").click()
             page.get_by_role("button", name="Remove filter model").wait_for(state="detached")

@@ -223,15 +223,27 @@ def test_more_models_than_there_is_room_for_are_counted(store: FilledStore) -> N
     assert "3 more models" in charts_text(series)
 
 
-def test_everything_drawn_is_inside_the_drawing(filled: FilledStore) -> None:
-    for chart in charts(Series.read(filled)):
-        height = float(chart.get("viewBox", "").split()[3])
+@pytest.mark.parametrize(
+    ("room", "widths"),
+    [
+        (0, [440.0, 440.0, 440.0]),
+        (1800, [576.0] * 3),
+        (800, [800.0, 382.0, 382.0]),
+        (500, [500.0] * 3),
+        (9, [330.0] * 3),
+    ],
+)
+def test_everything_drawn_is_inside_the_drawing(filled: FilledStore, room: int, widths: list[float]) -> None:
+    found = [*ElementTree.fromstring(charts_html(Series.read(filled), room)).iter(f"{SVG}svg")]
+    assert [float(chart.get("viewBox", "").split()[2]) for chart in found] == widths
+    for chart in found:
+        width, height = map(float, chart.get("viewBox", "").split()[2:])
         for element in chart.iter():
             if element.tag in (f"{SVG}text", f"{SVG}rect"):
-                assert 0 <= float(element.get("x", "")) <= 440
+                assert 0 <= float(element.get("x", "")) <= width
                 assert 0 <= float(element.get("y", "")) <= height
             starts = re.findall(r"M(-?[\d.]+) (-?[\d.]+)", element.get("d", ""))
-            assert all(0 <= float(x) <= 440 and 0 <= float(y) <= height for x, y in starts)
+            assert all(0 <= float(x) <= width and 0 <= float(y) <= height for x, y in starts)
             assert "nan" not in element.get("d", "")
 
 
@@ -347,6 +359,9 @@ def test_the_tab_says_something_to_the_browser_only_if_a_figure_changed(used: Pa
     assert "1 hit, 4 misses" in charts.value
     tab.paint(source, View("run", model="large-model"))
     assert "0 hits, 1 miss" in charts.value
+    tab.room = 800
+    tab.paint(source, View("run"))
+    assert 'viewBox="0 0 800 ' in charts.value
     tab.paint(source, View("run", cell=7))
     assert "No lookups with cell [7] in this run. To remove the filter, press its chip above." in charts.value
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from gptcache_magics.semantic.options import PRESETS
-from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, WIDTH, Field, rule, text
+from gptcache_magics.widgets.charts.drawing import LEFT, Field, right, rule, text
 
 __all__ = ["LOWEST", "MARKS", "axis", "marks", "named", "x"]
 
@@ -16,21 +16,23 @@ MARKS: Final = 34.0
 """Height of the names of the marks, above a field."""
 
 
-def x(cosine: float) -> float:
-    """Return the place of a cosine."""
-    return LEFT + (RIGHT - LEFT) * (cosine - LOWEST) / (1 - LOWEST)
+def x(cosine: float, width: float) -> float:
+    """Return the place of a cosine in a chart of this width."""
+    return LEFT + (right(width) - LEFT) * (cosine - LOWEST) / (1 - LOWEST)
 
 
 def axis(field: Field, caption: str = "") -> str:
     """Return the ticks below a field."""
-    return field.ticks({x(percent / 100): f"{percent / 100:.2f}" for percent in range(70, 101, 5)}, caption)
+    cosines = [percent / 100 for percent in range(70, 101, 5)]
+    return field.ticks({x(each, field.width): f"{each:.2f}" for each in cosines}, caption)
 
 
-def marks(threshold: float, top: float, base: float, *, labels: bool = True) -> Iterator[str]:
+def marks(threshold: float, field: Field, *, labels: bool = True) -> Iterator[str]:
     """Yield a dashed line for each preset and a solid one for the present threshold, with their names above."""
+    top, base, width = field.top, field.base, field.width
     names = sorted(PRESETS, key=lambda name: -PRESETS[name])
     for place, name in enumerate(names):
-        at, cosine = x(PRESETS[name]), PRESETS[name]
+        at, cosine = x(PRESETS[name], width), PRESETS[name]
         if cosine != threshold:
             yield rule(at, top, at, base, "soft")
         if labels:
@@ -38,9 +40,9 @@ def marks(threshold: float, top: float, base: float, *, labels: bool = True) -> 
             anchor: Literal["start", "middle", "end"] = "start" if place == 0 else "end" if place == 1 else "middle"
             yield text(at, top - 5, name, anchor=anchor, soft=True)
     if LOWEST <= threshold <= 1:
-        yield rule(x(threshold), top, x(threshold), base, "mark")
+        yield rule(x(threshold, width), top, x(threshold, width), base, "mark")
         if labels:
-            middle = min(max(x(threshold), _HALF), WIDTH - _HALF)
+            middle = min(max(x(threshold, width), _HALF), width - _HALF)
             yield text(middle, top - 20, f"threshold {threshold:g}", anchor="middle", weight=600)
 
 

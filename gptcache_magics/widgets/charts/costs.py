@@ -19,7 +19,8 @@ Unit = Literal["usd", "seconds"]
 
 UNITS: Final[tuple[Unit, ...]] = ("usd", "seconds")
 MOST_MODELS: Final = 8
-_LEFT, _RIGHT = 1.0, WIDTH - 120.0  # leaves room for the label of the longest bar
+_LEFT = 1.0
+_LABEL = 120.0  # room for the label of the longest bar
 _BAR, _MODEL = 11, 52
 _NAME = 50
 _TIMES = ((7_200.0, "hours", 3_600.0), (120.0, "minutes", 60.0), (0.1, "seconds", 1.0), (0.0, "milliseconds", 0.001))
@@ -41,7 +42,7 @@ def costs_of(costs: pd.DataFrame, unit: Unit) -> list[Cost]:
     return [row for row in rows if unit == "usd" or row.saved + row.paid > 0]
 
 
-def costs_chart(costs: pd.DataFrame) -> str:
+def costs_chart(costs: pd.DataFrame, width: float = WIDTH) -> str:
     """Return the chart of a frame ``series.costs``, or a sentence if nothing is known."""
     y, sentences = 34.0, []
     parts = [legend(y, ("good", "saved by hits"), ("bad", "paid for calls"))]
@@ -52,17 +53,19 @@ def costs_chart(costs: pd.DataFrame) -> str:
         if unit == "seconds":
             parts.append(text(0, y + 26, "No price is known for these: time instead", soft=True))
             y += 20
-        drawn, y = _compared(rows[:MOST_MODELS], unit, y + 14)
+        drawn, y = _compared(rows[:MOST_MODELS], unit, y + 14, width)
         parts += drawn
         sentences += [_sentence(row, unit) for row in rows[:MOST_MODELS]]
         if len(rows) > MOST_MODELS:
             sentences.append(f"{counted(len(rows) - MOST_MODELS, 'more model')}.")
             parts.append(text(0, y + 14, sentences[-1].removesuffix("."), soft=True))
             y += 20
-    return svg("Saved and paid, by model", " ".join(sentences), y + 2, parts) if sentences else note(words.NO_COSTS)
+    if not sentences:
+        return note(words.NO_COSTS)
+    return svg("Saved and paid, by model", " ".join(sentences), y + 2, parts, width)
 
 
-def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], float]:
+def _compared(rows: Sequence[Cost], unit: Unit, top: float, width: float) -> tuple[list[str], float]:
     """Return two bars for each model from `top` down, and their lower end."""
     most = max(value for row in rows for value in (row.saved, row.paid) if not math.isnan(value))
     size, name = 1.0, "US dollars"
@@ -71,9 +74,9 @@ def _compared(rows: Sequence[Cost], unit: Unit, top: float) -> tuple[list[str], 
     ticks, base = round_ticks(most / size), top + _MODEL * len(rows)
 
     def x(value: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * value / size / ticks[-1]
+        return _LEFT + (width - _LABEL - _LEFT) * value / size / ticks[-1]
 
-    parts = [text(WIDTH, base + 18, name, anchor="end", soft=True)]
+    parts = [text(width, base + 18, name, anchor="end", soft=True)]
     for tick in ticks:
         at, label = x(tick * size), (usd if unit == "usd" else number)(tick, ticks[1])
         parts.append(rule(at, top + 4, at, base + 4, "grid" if tick else "axis"))

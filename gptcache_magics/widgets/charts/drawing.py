@@ -14,15 +14,18 @@ from html import escape
 from typing import Literal
 
 __all__ = [
-    *("LEFT", "RIGHT", "WIDTH", "Box", "Field", "Kind"),
+    *("LEFT", "WIDTH", "Box", "Field", "Kind", "right"),
     *("bars", "curve", "hover", "legend", "line", "note", "rule", "svg", "swatch", "text"),
 ]
 
-WIDTH = 440
-"""Width of every chart in units of the drawing: about one pixel each, so that letters have their usual size."""
-_MOST_PIXELS = 500
-LEFT, RIGHT = 42.0, WIDTH - 6.0
-"""Edges of the drawing; the labels of the heights stand left of it."""
+WIDTH = 440.0
+"""Width of a chart where nobody says how much room there is, in units of the drawing.
+
+A unit is about a pixel, so that letters have their usual size: with more room a chart is drawn wider, and not larger.
+"""
+_LARGEST = 1.15
+LEFT = 42.0
+"""Left edge of the drawing; the labels of the heights stand left of it."""
 
 Kind = Literal["good", "bad", "open"]
 RuleKind = Literal["grid", "axis", "mark", "dashed", "soft"]
@@ -54,6 +57,8 @@ class Field:
     top: float
     height: float
     most: float
+    width: float = WIDTH
+    """Width of the chart."""
 
     @property
     def base(self) -> float:
@@ -71,7 +76,7 @@ class Field:
 
     def levels(self, labels: Mapping[float, str]) -> str:
         """Return a line at each of these values, with its label."""
-        lines = (rule(LEFT, self.y(at), RIGHT, self.y(at), "grid" if at else "axis") for at in labels)
+        lines = (rule(LEFT, self.y(at), right(self.width), self.y(at), "grid" if at else "axis") for at in labels)
         texts = (text(LEFT - 6, self.y(at) + 4, label, anchor="end", soft=True) for at, label in labels.items())
         return "".join([*lines, *texts])
 
@@ -79,21 +84,30 @@ class Field:
         """Return marks below the base, each with its label, and the caption of the axis."""
         marks = (rule(x, self.base, x, self.base + 4, "axis") for x in labels)
         texts = [
-            text(min(x, WIDTH), self.base + 17, label, anchor="end" if x > WIDTH - 16 else "middle", soft=True)
+            text(
+                *(min(x, self.width), self.base + 17, label),
+                anchor="end" if x > self.width - 16 else "middle",
+                soft=True,
+            )
             for x, label in labels.items()
         ]
         if caption:
-            texts.append(text((LEFT + RIGHT) / 2, self.base + 35, caption, anchor="middle", soft=True))
+            texts.append(text((LEFT + right(self.width)) / 2, self.base + 35, caption, anchor="middle", soft=True))
         return "".join([*marks, *texts])
 
 
-def svg(title: str, words: str, height: float, parts: Iterable[str]) -> str:
+def right(width: float) -> float:
+    """Return the right edge of the drawing in a chart of this width."""
+    return width - 6.0
+
+
+def svg(title: str, words: str, height: float, parts: Iterable[str], width: float = WIDTH) -> str:
     """Return a chart of a title and parts; `words` gives its figures to people who do not see it."""
     head = text(0, 15, title, size=15, weight=600)
     # A code host or a sanitizer may keep only the text, which then begins with these sentences.
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {_n(height)}" role="img" font-size="12" '
-        f'fill="currentColor" style="display:block;width:100%;max-width:{_MOST_PIXELS}px;height:auto;'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" role="img" font-size="12" '
+        f'fill="currentColor" style="display:block;width:100%;max-width:{_LARGEST * width:.0f}px;height:auto;'
         f'color:var(--jp-content-font-color1,currentColor)"><title>{_escaped(title)}</title>'
         f"<desc>{_escaped(words)}</desc>\n{head}{''.join(parts)}</svg>"
     )

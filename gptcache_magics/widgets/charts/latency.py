@@ -12,13 +12,14 @@ from gptcache_magics.widgets.charts import words
 from gptcache_magics.widgets.charts.axes import decades, number, round_ticks
 from gptcache_magics.widgets.charts.drawing import (
     LEFT,
-    RIGHT,
+    WIDTH,
     Field,
     Kind,
     bars,
     hover,
     legend,
     note,
+    right,
     rule,
     svg,
     swatch,
@@ -30,7 +31,7 @@ __all__ = ["latency_chart"]
 _OUTCOMES: tuple[tuple[str, str, Kind], ...] = (("hit", "hits", "good"), ("miss", "misses", "bad"))
 
 
-def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
+def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame, width: float = WIDTH) -> str:
     """Return the chart of the frames ``series.latencies`` and ``series.quantiles``, or a sentence if they are empty."""
     if latencies.empty:
         return note(words.NO_LATENCIES)
@@ -39,7 +40,7 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
 
     def x(value: float) -> float:
         share = math.log(min(max(value, low), high) / low) / math.log(high / low)
-        return LEFT + (RIGHT - LEFT) * share
+        return LEFT + (right(width) - LEFT) * share
 
     ticks = {x(tick): number(tick, tick) for tick in decades(low, high)}
     bins = [f"{duration(start / 1000)} to {duration(end / 1000)}" for start, end in zip(starts, ends, strict=True)]
@@ -54,7 +55,7 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
             continue
         shares = [100 * count / asked for count in counts]
         levels = round_ticks(max(shares), 2)
-        field = Field(top=y, height=58, most=levels[-1])
+        field = Field(y, 58, levels[-1], width)
         descriptions = [
             f"{of}: {counted(count, outcome)}" if count else "" for of, count in zip(bins, counts, strict=True)
         ]
@@ -67,9 +68,9 @@ def latency_chart(latencies: pd.DataFrame, quantiles: pd.DataFrame) -> str:
             hover(((at, y, wide, field.height), say) for (at, wide), say in zip(places, descriptions, strict=True)),
         ]
         y = field.base + 22
-    parts.append(text((LEFT + RIGHT) / 2, y + 13, "milliseconds, log scale", anchor="middle", soft=True))
+    parts.append(text((LEFT + right(width)) / 2, y + 13, "milliseconds, log scale", anchor="middle", soft=True))
     sentences = [f"{words.latency(outcome, quantiles)}." for outcome, _, _ in _OUTCOMES]
-    return svg("Lookup latency", " ".join(sentences), y + 18, parts)
+    return svg("Lookup latency", " ".join(sentences), y + 18, parts, width)
 
 
 def _decade(low: float, high: float) -> tuple[float, float]:

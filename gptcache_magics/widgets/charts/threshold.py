@@ -11,14 +11,14 @@ from gptcache_magics.semantic.options import PRESETS
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.charts import cosines
 from gptcache_magics.widgets.charts.axes import round_ticks
-from gptcache_magics.widgets.charts.drawing import LEFT, RIGHT, Field, hover, legend, line, svg, text
+from gptcache_magics.widgets.charts.drawing import LEFT, WIDTH, Field, hover, legend, line, right, svg, text
 
 __all__ = ["threshold_chart"]
 
 _COLUMNS = ("hits", "wrong", "unguarded_hits", "unguarded_wrong")
 
 
-def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
+def threshold_chart(table: pd.DataFrame, threshold: float, width: float = WIDTH) -> str:
     """Return the chart of a frame ``tuning.thresholds``: hits above, those labelled wrong below."""
     steps = table.index.tolist()
     counts = {name: table[name].astype("int64").tolist() for name in _COLUMNS}
@@ -26,8 +26,8 @@ def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
         round_ticks(max(counts[name]), most, whole=True)
         for name, most in (("unguarded_hits", 3), ("unguarded_wrong", 2))
     ]
-    hits = Field(top=54 + cosines.MARKS, height=74, most=tops[0][-1])
-    wrong = Field(top=hits.base + 26, height=50, most=tops[1][-1])
+    hits = Field(54 + cosines.MARKS, 74, tops[0][-1], width)
+    wrong = Field(hits.base + 26, 50, tops[1][-1], width)
     parts = [
         legend(34, ("mark", "with guards"), ("dashed", "without guards")),
         *(
@@ -39,15 +39,15 @@ def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
     ]
     for field, kind, name in ((hits, "good", "hits"), (wrong, "bad", "wrong")):
         for column, dashed in ((f"unguarded_{name}", True), (name, False)):
-            points = [(cosines.x(at), field.y(count)) for at, count in zip(steps, counts[column], strict=True)]
+            points = [(cosines.x(at, width), field.y(count)) for at, count in zip(steps, counts[column], strict=True)]
             parts.append(line(points, kind, dashed=dashed))  # type: ignore[arg-type]
     parts += [
-        *cosines.marks(threshold, hits.top, hits.base),
-        *cosines.marks(threshold, wrong.top, wrong.base, labels=False),
+        *cosines.marks(threshold, hits),
+        *cosines.marks(threshold, wrong, labels=False),
         cosines.axis(wrong, "threshold"),
     ]
-    wide = (RIGHT - LEFT) / (len(steps) - 1)
-    edges = [LEFT, *(cosines.x(at) + wide / 2 for at in steps[:-1]), RIGHT]
+    wide = (right(width) - LEFT) / (len(steps) - 1)
+    edges = [LEFT, *(cosines.x(at, width) + wide / 2 for at in steps[:-1]), right(width)]
     places = [(low, hits.top, high - low, wrong.base - hits.top) for low, high in itertools.pairwise(edges)]
     descriptions = [_description(*row) for row in zip(*counts.values(), strict=True)]
     parts.append(
@@ -57,7 +57,7 @@ def threshold_chart(table: pd.DataFrame, threshold: float) -> str:
     words = " ".join(
         f"At {cosines.named(at)}: {descriptions[steps.index(tuning.step_of(table, at))]}." for at in sorted(marked)
     )
-    return svg("What a threshold serves", words, wrong.base + 60, parts)
+    return svg("What a threshold serves", words, wrong.base + 60, parts, width)
 
 
 def _description(hits: int, wrong: int, unguarded_hits: int, unguarded_wrong: int) -> str:

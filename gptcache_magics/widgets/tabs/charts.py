@@ -23,6 +23,8 @@ class ChartsTab(ipywidgets.VBox):
     """All charts, side by side if there is room, drawn again when a figure changes."""
 
     title = "Charts"
+    room = 0
+    """Width of the panel in pixels; 0 until the browser says it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,17 +36,17 @@ class ChartsTab(ipywidgets.VBox):
         return ipywidgets.HTML()
 
     @staticmethod
-    def html(source: PanelSource, view: View) -> str:
-        """Return the charts as HTML, for the tab and for places without widgets."""
+    def html(source: PanelSource, view: View, room: int = 0) -> str:
+        """Return the charts as HTML, for the tab, which has `room`, and for places without widgets."""
         period = source.period(view.since)
         series = Series.read(source.store, period=period, model=view.model, **view.of_lookups)
         if series.costs.empty:
             return note(nothing(source, view, "lookups", ALL, words.EMPTY))
-        return charts_html(series)
+        return charts_html(series, room)
 
     def paint(self, source: PanelSource, view: View) -> str:
         """Read again, show what changed, and return the HTML."""
-        self.drawing.value = html = self.html(source, view)  # sent only if it differs
+        self.drawing.value = html = self.html(source, view, self.room)  # sent only if it differs
         if not self.opened:
             self.children = (self.drawing,)
             self.opened = True

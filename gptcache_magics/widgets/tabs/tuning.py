@@ -55,6 +55,9 @@ class TuningTab(TableTab):
         Column("served", "Served", width=10, level=3),
     )
 
+    room = 0
+    """Width of the panel in pixels; 0 until the browser says it."""
+
     @cached_property
     def drawing(self) -> UnsavedHTML:
         """The report on the labels, with the charts."""
@@ -88,7 +91,7 @@ class TuningTab(TableTab):
         """Read the pairs again, show what changed, and return them."""
         frame = super().paint(source, view)
         ignored = unused(view, self.filters)  # a pair is no lookup, but the nearest questions of some
-        report = _report(Tuned(frame, source.threshold), source) if len(frame) else ""
+        report = _report(Tuned(frame, source.threshold), source, self.room) if len(frame) else ""
         self.drawing.value = (note(ignored) if ignored else "") + report
         self.verdicts.shown = len(frame) > 0
         self.verdicts.writable = not source.store.readonly
@@ -144,12 +147,12 @@ def _pairs(source: PanelSource, view: View) -> pd.DataFrame:
     )
 
 
-def _report(tuned: Tuned, source: PanelSource) -> str:
+def _report(tuned: Tuned, source: PanelSource, room: int = 0) -> str:
     elsewhere = len(source.store.labels()) - int(tuned.pairs["right"].notna().sum())
     labels = counted(elsewhere, "more label is", "more labels are")
     more = f" {labels} about other times, models or cells." if elsewhere > 0 else ""
     return (
         f'<div style="padding-bottom:10px"><b>{escape(tuned.expected)}</b> {tuned.suggestion_html()}'
         f'<div style="opacity:.8">{escape(tuned.counts + more)}</div></div>'
-        f'<div style="padding-bottom:10px">{tuned.charts()}</div>'
+        f'<div style="padding-bottom:10px">{tuned.charts(room)}</div>'
     )
