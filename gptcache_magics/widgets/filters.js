@@ -41,6 +41,7 @@ function listOf({ name, kind, texts }, chosen, choose) {
   for (const text of texts) select.append(new Option(text, text, false, text === chosen || begins(text)));
   select.onchange = () => choose(name, select.value);
   const label = part("label", "menu-list", kind[0].toUpperCase() + kind.slice(1));
+  select.setAttribute("aria-label", label.textContent ?? ""); // else its name is its value, too
   label.append(select);
   return label;
 }

@@ -143,7 +143,7 @@ def test_a_filter_is_chosen_from_a_menu_by_the_keyboard(page):
     button = page.get_by_role("button", name="Filter", exact=True)
     button.focus()
     page.keyboard.press("Enter")
-    outcomes = page.get_by_label("Outcome", exact=True)
+    outcomes = page.get_by_role("combobox", name="Outcome", exact=True)
     outcomes.locator("option", has_text="hit").wait_for(state="attached")
     outcomes.select_option("hit")
     chip = page.get_by_role("button", name="Remove filter outcome hit")
