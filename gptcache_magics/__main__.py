@@ -12,6 +12,7 @@ from shlex import quote
 from typing import Any, Final
 
 from gptcache_magics import commands, run
+from gptcache_magics.commands import _load_at
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.lookup.options import local_folder
@@ -24,7 +25,8 @@ from gptcache_magics.widgets.formats import one_line
 
 PROGRAM: Final = "python -m gptcache_magics"
 TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
-COMMANDS: Final = (*TABLES, "show", "why", "save")
+LOAD: Final = "load"
+COMMANDS: Final = (*TABLES, "show", "why", "save", LOAD)
 TEAM: Final = "team"
 RUN: Final = "run"
 LOGGED: Final = ("stats", "lookups")
@@ -46,6 +48,8 @@ HELP: Final = f"""An LLM cache for notebooks you can see.
       Show a table of a store: a folder (default: .gptcache), a bundle, or postgresql://… (with --space NAME).
   {PROGRAM} show ID | why NUMBER | save FILE [--at WHERE]
       Show an entry, explain a lookup, or write all entries to a bundle.
+  {PROGRAM} load FILE [--at WHERE]
+      Add the entries of a bundle to a store, which is made if it is not there.
   {PROGRAM} doctor [--at WHERE]
       Check the installed packages and the store. Exit code 0: all is well; 1: something is not.
   {PROGRAM} team init | status | prune URL
@@ -107,7 +111,7 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
         raise CommandError(
             f"No command '{name}'.{nearest(name, (*COMMANDS, RUN, TEAM, '--help', commands.VERSION))} {PROGRAM} --help"
         )
-    parser = commands.parser(name)
+    parser = _load_at.parser() if name == LOAD else commands.parser(name)
     if "--help" in rest or "-h" in rest:
         formats = "\n\nAs a file: --csv or --json" if name in TABLES else ""
         return _here(parser.format_help().strip()) + formats, 0
@@ -117,7 +121,7 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     if len(given) > 1:
         raise CommandError(f"{name}: --csv or --json. Give one of them, once.")
     several, arguments = parser.parse([word for word in rest if word not in FORMATS])
-    if "at" in arguments:
+    if "at" in arguments and name != LOAD:
         arguments["at"] = arguments["at"] or _default_store()
     result = parser.call(several, arguments)
     if name in LOGGED and not given and names_bundle(at) and getattr(result, "empty", False):

@@ -229,3 +229,45 @@ def test_a_pipe_that_closes_early_is_not_an_error(folder: Path) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("number,at,")
+
+
+def test_a_bundle_is_loaded_into_a_store_that_is_made_for_it(run: Shell, tmp_path: Path) -> None:
+    place = str(tmp_path / "made")
+
+    assert run("load lesson.jsonl --at", place) == (0, "lesson.jsonl: 3 entries added.\n", "")
+    assert run("load lesson.jsonl --keep --at", place)[:2] == (
+        0,
+        "lesson.jsonl: 0 entries added, 3 kept as in the store.\n",
+    )
+    assert len(pd.read_json(io.StringIO(run("entries --json --at", place)[1]))) == 3
+    assert gm.current() is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("load", "load: missing: FILE"),
+        ("load nothing.jsonl", "nothing.jsonl"),
+        ("load lesson.jsonl --keep --replace", "load: --keep or --replace"),
+        ("load lesson.jsonl --init set_up", "load: no option '--init'"),
+        ("load lesson.jsonl --csv", "load: --csv is for tables"),
+        ("load lesson.jsonl --at lesson.jsonl", "lesson.jsonl"),
+    ],
+)
+def test_a_wrong_load_is_explained_and_leaves_the_cache_off(run: Shell, line: str, told: str) -> None:
+    code, shown, said = run(line)
+
+    assert (code, shown) == (2, "")
+    assert told in said
+    assert gm.current() is None
+
+
+def test_the_options_that_select_entries_hold_in_a_shell(run: Shell, tmp_path: Path) -> None:
+    shown = run("entries --grep etna --in question --json")[1]
+    assert [each["question"] for each in json.loads(shown)] == ["How tall is Etna?"]
+    assert run("entries --grep answer --in question")[:2] == (0, "No rows.\n")
+    assert run("show --grep Etna")[1].count("human:") == 1
+    assert run("save --grep Etna", str(tmp_path / "etna.jsonl"))[1].startswith("Saved 1 entry")
+    code, shown, said = run("entries --in answer")
+    assert (code, shown) == (2, "")
+    assert "--in says where --grep looks" in said

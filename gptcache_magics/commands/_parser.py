@@ -4,6 +4,8 @@ A parameter is declared once, in its annotation: ``limit: Annotated[int | None, 
 option ``-n/--limit``, and ``path: Annotated[str, Word("FILE", help="…")]`` is a positional word. The type says which
 values are allowed: one of the words of a ``Literal``, no value for ``bool``, a whole number above 0 for ``int``, and
 any text for another type. The parser, the help, the completion and ``checked`` read this declaration.
+
+Options that several commands share are the fields of a ``TypedDict``: ``**selectors: Unpack[Selectors]`` declares them.
 """
 
 from __future__ import annotations
@@ -14,15 +16,29 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from itertools import takewhile
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, NoReturn, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    TypeVar,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.postgres.address import is_address
-from gptcache_magics.text.choices import LARGEST, check_choice, check_number, nearest
+from gptcache_magics.text.choices import LARGEST, check_choice, check_flag, check_number, nearest
 
 __all__ = ["Declared", "Option", "Parser", "Word", "checked", "summary", "whole_number", "words"]
 
@@ -81,8 +97,6 @@ class Word:
     metavar: str
     help: str = ""
     suggest: Callable[[], Iterable[str]] = tuple
-    required: bool = False
-    """Whether at least one word of ``*names`` must be given."""
     place: bool = False
     """As in ``Option``, and so are ``free``, ``ending`` and ``variable``."""
     free: bool = False
@@ -100,6 +114,8 @@ class Declared:
     default: Any
     several: bool
     """Whether the parameter is ``*names``."""
+    shared: bool = False
+    """Whether the parameter is a field of ``**names``."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,6 +164,8 @@ class Declared:
             check_choice(name, value, self.values)
         if self.counts:
             check_number(name, value)
+        if self.types == (bool,):
+            check_flag(name, value)
 
     def reader(self, command: str) -> Callable[[str], Any]:
         """Return a converter of typed texts. Its errors name the option or, for a word, ``command``."""
@@ -171,8 +189,8 @@ class Declared:
 
 @lru_cache
 def declared(function: Callable[..., Any]) -> tuple[Declared, ...]:
-    """Return the declared parameters of a function or class, in their order."""
-    return tuple(_declared(function))
+    """Return the declared parameters of a function or class: its words, the options that it shares, its own."""
+    return tuple(sorted(_declared(function), key=lambda each: (bool(each.names), not each.shared)))
 
 
 def _declared(function: Callable[..., Any]) -> Iterator[Declared]:
@@ -184,28 +202,50 @@ def _declared(function: Callable[..., Any]) -> Iterator[Declared]:
         if get_origin(hint) is Annotated:
             several = each.kind is inspect.Parameter.VAR_POSITIONAL
             yield Declared(each.name, hint.__metadata__[0], hint.__origin__, each.default, several)
+        elif get_origin(hint) is Unpack:
+            for name, field in get_type_hints(get_args(hint)[0], include_extras=True).items():
+                default = False if field.__origin__ is bool else None
+                yield Declared(name, field.__metadata__[0], field.__origin__, default, several=False, shared=True)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function so that each call checks its arguments by their declarations.
 
-    The signature that ``help`` and IPython show has plain types in place of the declarations.
+    The signature that ``help`` and IPython show has plain types in place of the declarations, and each shared option.
     """
-    signature, by_name = inspect.signature(function), {each.name: each for each in declared(function)}
+    by_name = {each.name: each for each in declared(function)}
+    signature = _plain(inspect.signature(function), by_name)
 
     @wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name, value in {**dict(zip(signature.parameters, args, strict=False)), **kwargs}.items():
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:  # ``**names`` would take any name
+            raise TypeError(f"{function.__name__}() {error}") from None
+        for name, value in given.items():
             if name in by_name and not by_name[name].several:
                 by_name[name].check(value, function.__name__)
         return function(*args, **kwargs)
 
-    plain = [
+    vars(checking)["__signature__"] = signature
+    return checking
+
+
+def _plain(signature: inspect.Signature, by_name: Mapping[str, Declared]) -> inspect.Signature:
+    """Return a signature with plain types, and with the shared options before those of the function itself."""
+    parameters = [
         each.replace(annotation=by_name[each.name].type) if each.name in by_name else each
         for each in signature.parameters.values()
+        if each.kind is not each.VAR_KEYWORD
     ]
-    vars(checking)["__signature__"] = signature.replace(parameters=plain)
-    return checking
+    shared = [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.type)
+        for each in by_name.values()
+        if each.shared
+    ]
+    # Sorting keeps the order of equals: the words stay where they are.
+    both = sorted([*shared, *parameters], key=lambda each: each.kind)
+    return signature.replace(parameters=both)
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -259,7 +299,7 @@ class Parser(argparse.ArgumentParser):
                 arguments |= {"nargs": len(metavars), "metavar": metavars}
             self.add_argument(*each.names, dest=each.name, default=each.default, **arguments)
         elif each.several:
-            self.add_argument(each.name, nargs="+" if kind.required else "*", **arguments)
+            self.add_argument(each.name, nargs="*", default=[], **arguments)
         elif each.default is inspect.Parameter.empty:
             self.add_argument(each.name, **arguments)
         else:
@@ -310,14 +350,17 @@ class Parser(argparse.ArgumentParser):
             times = sum(option in each.names for option in given)
             if times > 1:
                 raise CommandError(f"{self._name}: {each.names[-1]} is given {times} times. Give it once.")
-        arguments = vars(self.parse_args(line))
+        arguments = vars(self.parse_intermixed_args(line))  # "pin a41f --yes 77c2", too
         several = next((each.name for each in self.declared if each.several), "")
         return arguments.pop(several, []), self._with_variables(arguments, variables or {})
 
-    def call(self, several: Iterable[str], arguments: Mapping[str, Any]) -> Any:
+    def call(self, several: Sequence[str], arguments: Mapping[str, Any]) -> Any:
         """Return what the function returns for a parsed line. An error about an option ends with an example of it."""
+        words = takewhile(lambda each: not each.several, self.declared) if several else ()
+        before = [each.name for each in words]
+        named = {name: value for name, value in arguments.items() if name not in before}
         try:
-            return self._function(*several, **arguments)
+            return self._function(*(arguments[name] for name in before), *several, **named)
         except CommandError as error:
             about = ABOUT.match(str(error))
             option = self._option(about[1]) if about is not None else None

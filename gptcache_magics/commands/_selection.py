@@ -1,11 +1,10 @@
-"""Options that several commands share: they name entries, models, cells, times and stores."""
+"""Options that several commands share: they name models, cells, tags, times and stores."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import shlex
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,6 @@ from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.protocol import Lookup, LookupLog, LookupRow, Period, Selection, Store, team_behind
 from gptcache_magics.tables.tags import tags_of
-from gptcache_magics.text.amounts import seconds_of
 from gptcache_magics.text.choices import nearest
 
 if TYPE_CHECKING:
@@ -29,32 +27,28 @@ __all__ = [
     *(
         "At",
         "Cell",
-        "Expired",
         "Face",
-        "Grep",
         "Id",
         "Ids",
         "Limit",
         "Model",
-        "Older",
-        "Pinned",
         "Since",
         "Space",
         "Tag",
     ),
-    *("TO_CHANGE", "Unused"),
+    "TO_CHANGE",
     *(
         "asked_by",
         "cell_number",
+        "check_tag",
         "configurations_of",
         "entry_ids",
+        "is_id",
         "known_models",
         "known_tags",
         "looked_up",
         "models_of",
-        "named",
         "named_keys",
-        "selected",
     ),
 ]
 
@@ -74,6 +68,13 @@ def entry_ids() -> list[str]:
     except GPTCacheMagicsError:
         return []
     return [each.key[:8] for each in newest]
+
+
+def is_id(word: str, *, least: int) -> bool:
+    """Return whether a word of at least so many digits is the beginning of an entry's id."""
+    if not re.fullmatch(rf"[0-9a-f]{{{least},32}}", word):
+        return False
+    return bool(controller.source().store.entries(Selection(ids=[word]), limit=1))
 
 
 def known_tags() -> list[str]:
@@ -135,9 +136,7 @@ def _cell(text: str) -> int | str:
 
 
 Id = Annotated[str, Word("ID", help="the id of an entry, or its first digits", suggest=entry_ids)]
-Ids = Annotated[
-    str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids, required=True)
-]
+Ids = Annotated[str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids)]
 Model = Annotated[
     str | None,
     Option("-m", help="only this model: its name, a part of it, or a glob such as gpt-4*", suggest=known_models),
@@ -146,18 +145,11 @@ Face = Annotated[
     str | None,
     Option(metavar="NAME", help="only what this library asked: langchain, openai, litellm …", suggest=lambda: _faces()),
 ]
-Grep = Annotated[
-    str | None, Option(metavar="RE", help="only where prompt or question match this regular expression", free=True)
-]
 Tag = Annotated[str | None, Option(help="only entries with this tag", suggest=known_tags)]
 Cell = Annotated[
     int | str | None,
     Option(metavar=f"N|{LAST}", help="only of the cell with [N] beside it", suggest=lambda: [LAST], read=_cell),
 ]
-Older = Annotated[str | None, Option(metavar="TIME", help="only entries stored before this time, such as 30d")]
-Unused = Annotated[str | None, Option(metavar="TIME", help="only entries not stored or hit for this time, such as 90d")]
-Expired = Annotated[bool, Option(help="only entries that are not served any more")]
-Pinned = Annotated[bool, Option(help="only pinned entries")]
 Limit = Annotated[int | None, Option("-n", help="at most N rows", metavar="N")]
 Since = Annotated[
     str | None,
@@ -181,55 +173,7 @@ Space = Annotated[
 ]
 
 
-def selected(
-    source: Source,
-    ids: Sequence[str | Iterable[str]] = (),
-    *,
-    model: str | None = None,
-    grep: str | None = None,
-    tag: str | None = None,
-    cell: int | str | None = None,
-    older: str | None = None,
-    unused: str | None = None,
-    expired: bool = False,
-    pinned: bool | None = None,
-    least: int = 1,
-    everywhere: bool = False,
-) -> Selection:
-    """Return a selection of the entries that fit every given condition; ``least`` is as in ``named_keys``.
-
-    Parameters
-    ----------
-    everywhere
-        Whether the models of the team behind the store count, too: what is selected is to be removed there as well.
-
-    Raises
-    ------
-    CommandError
-        If an id, the model, the tag or the cell is unknown, or a time cannot be read.
-    """
-    if tag is not None and not everywhere:  # what is gone already is no error
-        _check_tag(source.store, tag)
-    if grep is not None and not isinstance(grep, str | re.Pattern):
-        raise CommandError(f"grep is a regular expression, such as 'capital of'. Got {repr(grep)[:40]}.")
-    now = time.time()
-    return Selection(
-        ids=named_keys(source.store, ids, least=least)
-        if ids
-        else looked_up(source, cell)
-        if cell is not None
-        else None,
-        configurations=configurations_of(source.store, model, everywhere=everywhere),
-        grep=grep.pattern if isinstance(grep, re.Pattern) else grep,
-        tag=tag,
-        older_than=now - seconds_of(str(older), "--older takes a time such as 30d") if older else None,
-        unused_since=now - seconds_of(str(unused), "--unused takes a time such as 90d") if unused else None,
-        expired_at=now if expired else None,
-        pinned=pinned,
-    )
-
-
-def _check_tag(store: Store, tag: str) -> None:
+def check_tag(store: Store, tag: str) -> None:
     """Raise ``CommandError`` if no entry has a tag."""
     if store.entries(Selection(tag=tag), limit=1):
         return
@@ -273,21 +217,6 @@ def _known(store: Store, everywhere: bool) -> pd.DataFrame:
         return frames.configurations(store)
     with closing(team.tables()) as tables:
         return frames.configurations(store, tables.configurations())
-
-
-def named(ids: Sequence[str | Iterable[str]]) -> tuple[Store, Selection]:
-    """Return the store of the cache that is on, and a selection of its entries. ``ids`` may hold an index of ids, too.
-
-    Raises
-    ------
-    CommandError
-        If there is no id, or an id does not fit exactly one entry.
-    """
-    store = controller.source().store
-    keys = named_keys(store, ids, least=TO_CHANGE)
-    if not keys:
-        raise CommandError("Name entries by their ids, as in %gptcache pin a41f. All ids: %gptcache entries")
-    return store, Selection(ids=keys)
 
 
 def named_keys(store: Store, ids: Sequence[str | Iterable[str]], *, least: int = 1) -> list[str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands.remove import DryRun, Yes, removed
+from gptcache_magics.commands._selectors import DryRun, Yes
+from gptcache_magics.commands.remove import removed
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, WithTeam, team_behind

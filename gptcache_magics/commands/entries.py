@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Cell, Expired, Grep, Limit, Model, Pinned, Space, Tag, selected
+from gptcache_magics.commands._selection import At, Ids, Limit, Space
+from gptcache_magics.commands._selectors import Selectors, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.choices import nearest
@@ -25,19 +26,14 @@ def _columns() -> Iterable[str]:
 
 @checked
 def entries(
-    *,
-    model: Model = None,
-    grep: Grep = None,
-    tag: Tag = None,
-    pinned: Pinned = False,
-    expired: Expired = False,
-    cell: Cell = None,
+    *ids: Ids,
     sort: Annotated[
         str | None, Option(metavar="COLUMN", help="sort by this column, largest first", suggest=_columns)
     ] = None,
     limit: Limit = None,
     at: At = None,
     space: Space = None,
+    **selectors: Unpack[Selectors],
 ) -> pd.DataFrame:
     """Show the stored answers, newest first.
 
@@ -49,9 +45,7 @@ def entries(
         known = ", ".join(columns.ENTRIES)
         raise CommandError(f"entries: no column '{sort}'.{nearest(sort, columns.ENTRIES)} Columns: {known}.")
     source = controller.source(at, space).settled()
-    selection = selected(
-        source, model=model, grep=grep, tag=tag, cell=cell, expired=expired, pinned=True if pinned else None
-    )
+    selection = selected(source, ids, **selectors)
     df = frames.entries(source.store, selection, limit=None if sort else limit)
     if sort is not None:
         df = df.sort_values(sort, ascending=False, kind="stable").head(limit or len(df))

@@ -22,13 +22,18 @@ EXAMPLE = "%gptcache load lesson.jsonl"
 Kind = Literal["bundle", "langchain-sqlite"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+File = Annotated[
+    str | Path | None,
+    Word("FILE", help="a bundle, on the web too, or the file of a SQLiteCache such as .langchain.db", place=True),
+]
+From = Annotated[Kind | None, Option(help="kind of the file (default: detected)")]
+Keep = Annotated[bool, Option(help="keep the answer of the store where both have one (default)")]
+Replace = Annotated[bool, Option(help="take the answer of the file where both have one")]
+
 
 @checked
 def load(
-    path: Annotated[
-        str | Path | None,
-        Word("FILE", help="a bundle, on the web too, or the file of a SQLiteCache such as .langchain.db", place=True),
-    ] = None,
+    path: File = None,
     *,
     init: Annotated[
         Callable[..., Any] | None,
@@ -41,9 +46,9 @@ def load(
     model: Annotated[
         Any, Option(metavar="VARIABLE", help="with --init: the model that gave the answers", variable="variable")
     ] = None,
-    from_: Annotated[Kind | None, Option(help="kind of the file (default: detected)")] = None,
-    keep: Annotated[bool, Option(help="keep the answer of the store where both have one (default)")] = False,
-    replace: Annotated[bool, Option(help="take the answer of the file where both have one")] = False,
+    from_: From = None,
+    keep: Keep = False,
+    replace: Replace = False,
 ) -> str:
     """Add the entries of a bundle, of LangChain's SQLiteCache or of LangChain's GPTCache to the cache.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Literal, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from gptcache_magics import editing
-from gptcache_magics.commands._parser import Option, Word, checked
-from gptcache_magics.commands._selection import TO_CHANGE, Expired, Grep, Model, Older, Tag, Unused, entry_ids, selected
+from gptcache_magics.commands._parser import checked
+from gptcache_magics.commands._selection import TO_CHANGE, Ids
+from gptcache_magics.commands._selectors import NAMES, DryRun, Selectors, Yes, any_of, selected, too_many
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, StoreError
 from gptcache_magics.store.protocol import Selection, Store, WithTeam, team_behind
@@ -19,87 +20,37 @@ if TYPE_CHECKING:
 
 EXAMPLE = "%gptcache remove --older 30d --dry-run"
 
-DryRun = Annotated[bool, Option(help="list the entries, remove nothing")]
-Yes = Annotated[bool, Option(help=f"without it, at most {editing.MANY} are removed")]
-
 
 @overload
 def remove(
-    *ids: str | Iterable[str],
-    model: Model = ...,
-    grep: Grep = ...,
-    tag: Tag = ...,
-    older: Older = ...,
-    unused: Unused = ...,
-    expired: Expired = ...,
-    dry_run: Literal[False] = ...,
-    yes: Yes = ...,
+    *ids: str | Iterable[str], dry_run: Literal[False] = ..., yes: bool = ..., **selectors: Unpack[Selectors]
 ) -> str: ...
 
 
 @overload
 def remove(
-    *ids: str | Iterable[str],
-    model: Model = ...,
-    grep: Grep = ...,
-    tag: Tag = ...,
-    older: Older = ...,
-    unused: Unused = ...,
-    expired: Expired = ...,
-    dry_run: Literal[True],
-    yes: Yes = ...,
+    *ids: str | Iterable[str], dry_run: Literal[True], yes: bool = ..., **selectors: Unpack[Selectors]
 ) -> pd.DataFrame: ...
 
 
 @overload
 def remove(
-    *ids: str | Iterable[str],
-    model: Model = ...,
-    grep: Grep = ...,
-    tag: Tag = ...,
-    older: Older = ...,
-    unused: Unused = ...,
-    expired: Expired = ...,
-    dry_run: bool,
-    yes: Yes = ...,
+    *ids: str | Iterable[str], dry_run: bool, yes: bool = ..., **selectors: Unpack[Selectors]
 ) -> pd.DataFrame | str: ...
 
 
 @checked
-def remove(
-    *ids: Annotated[str | Iterable[str], Word("ID", help="ids of entries, or their first digits", suggest=entry_ids)],
-    model: Model = None,
-    grep: Grep = None,
-    tag: Tag = None,
-    older: Older = None,
-    unused: Unused = None,
-    expired: Expired = False,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-) -> pd.DataFrame | str:
-    """Remove entries by id, model, words or age; pinned ones only by id. `undo` brings them back.
+def remove(*ids: Ids, dry_run: DryRun = False, yes: Yes = False, **selectors: Unpack[Selectors]) -> pd.DataFrame | str:
+    """Remove entries by id, model, words or age; pinned ones only by id or --pinned. `undo` brings them back.
 
     Only entries that fit every condition are removed; with ``dry_run`` they are returned as a table.
     """
     source = controller.source()
-    if not ids and not any((model, grep, tag, older, unused, expired)):
-        raise CommandError(
-            "remove: say which entries: ids, --model, --grep, --tag, --older, --unused or --expired. "
-            f"Example: {EXAMPLE}"
-        )
-    selection = selected(
-        source,
-        ids,
-        model=model,
-        grep=grep,
-        tag=tag,
-        older=older,
-        unused=unused,
-        expired=expired,
-        pinned=None if ids else False,
-        least=TO_CHANGE,
-        everywhere=True,
-    )
+    if not ids and not any_of(selectors):
+        raise CommandError(f"remove: say which entries: {NAMES}. Example: {EXAMPLE}")
+    if selectors.get("cell") is not None:
+        source = source.settled()
+    selection = selected(source, ids, unpinned=not ids, least=TO_CHANGE, everywhere=True, **selectors)
     return removed(selection, dry_run=dry_run, yes=yes)
 
 
@@ -113,7 +64,7 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
     number, _ = source.store.count(selection)
     if max(number, len(there)) > editing.MANY and not yes:
         more = f", and {counted(len(there), 'entry')} of the team for everybody" if there else ""
-        raise CommandError(f"This removes {counted(number, 'entry')}{more}. Add --yes, or --dry-run to list them.")
+        raise CommandError(too_many("removes", f"{counted(number, 'entry')}{more}"))
     if not number and not there:
         return "Nothing to remove."
     removed, sentence = editing.remove(source.store, selection)

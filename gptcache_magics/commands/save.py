@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Unpack
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._progress import ProgressLine
-from gptcache_magics.commands._selection import At, Cell, Model, Space, Tag, looked_up, selected
+from gptcache_magics.commands._selection import At, Ids, Space, looked_up
+from gptcache_magics.commands._selectors import Selectors, any_of, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import BUNDLE
@@ -27,22 +28,21 @@ def save(
     path: Annotated[
         str | Path, Word("FILE", help="the file to write; an existing bundle is replaced", place=True, ending=BUNDLE)
     ],
-    *,
+    *ids: Ids,
     all: Annotated[bool, Option(help="all entries of the store, not only those of this run")] = False,
-    model: Model = None,
-    tag: Tag = None,
-    cell: Cell = None,
     embeddings: Annotated[
         bool, Option(help="embeddings, too: those of this run, or with --all every one of the store")
     ] = False,
     at: At = None,
     space: Space = None,
+    **selectors: Unpack[Selectors],
 ) -> str:
     """Write the entries of this run to a bundle: a file to commit beside a notebook or hand to a class.
 
     The entries of a run are those that it stored or hit; ``cell`` selects those of one cell. With ``all``, or ``at``
-    another store, every entry is written. Text that looks like a key is masked in the file. With ``embeddings``, the
-    texts that were embedded are written, too, each with its vector; one that looks like it holds a key is left out.
+    another store, every entry is written; with ``ids``, those that they name. Text that looks like a key is masked in
+    the file. With ``embeddings``, the texts that were embedded are written, too, each with its vector; one that looks
+    like it holds a key is left out.
     """
     from gptcache_magics import bundle
 
@@ -63,11 +63,12 @@ def save(
             "From now on in a store: %gptcache off, then %gptcache on"
         )
     source = controller.source(at, space).settled()
-    every = all or at is not None
+    every, cell = all or at is not None, selectors.get("cell")
     if every and cell is not None:
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")
-    everywhere = selected(source, model=model, tag=tag)
-    selection = everywhere if every else replace(everywhere, ids=looked_up(source, cell))
+    selection = everywhere = selected(source, ids, **selectors)
+    if not (every or ids or cell is not None):
+        selection = replace(everywhere, ids=looked_up(source))
     with ProgressLine() as line:
         saved = bundle.save(source.store, selection, path, line, _embedded(every=every) if embeddings else ())
     damaged = f"{counted(saved.skipped, 'damaged entry')} {'was' if saved.skipped == 1 else 'were'} skipped."
@@ -87,7 +88,7 @@ def save(
         number += f" and {counted(saved.embeddings, 'embedding')}"
     sentences = [f"Saved {number} to {path} ({byte_size(saved.bytes)}).", *damage]
     others = source.store.count(everywhere)[0] - saved.entries - saved.skipped
-    if others and (model or tag) and cell is None:
+    if others and any_of(selectors) and cell is None:
         sentences.append(f"{counted(others, 'more fits', 'more fit')}, of other runs: --all")
     return " ".join([*sentences, *_masked(saved.masked_prompts, saved.masked_answers)])
 

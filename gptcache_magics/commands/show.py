@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final, Unpack
 
 from gptcache_magics.commands._parser import Option, checked
-from gptcache_magics.commands._selection import At, Id, Space, named_keys
+from gptcache_magics.commands._selection import At, Ids, Space
+from gptcache_magics.commands._selectors import ALL, NAMES, Selectors, any_of, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import EntryRow, Selection, Store
@@ -16,11 +18,13 @@ from gptcache_magics.text.said import in_words, said_in_prompt
 from gptcache_magics.unprintable import printable
 
 EXAMPLE = "%gptcache show a41f"
+MOST: Final = 5
+"""Most entries that are shown at once."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One entry as text."""
+    """Entries as text."""
 
     text: str
 
@@ -30,31 +34,44 @@ class Shown:
 
 @checked
 def show(
-    id: Id,
-    *,
+    *ids: Ids,
     raw: Annotated[bool, Option(help="the stored JSON, unchanged")] = False,
     at: At = None,
     space: Space = None,
+    **selectors: Unpack[Selectors],
 ) -> Shown:
-    """Show one entry: the conversation, the answer, what it cost, its history."""
-    source = controller.source(at, space).settled()
-    (key,) = named_keys(source.store, [str(id)])
-    (entry,) = source.store.entries(Selection(ids=[key]), limit=1)
-    if raw:
-        from gptcache_magics import generations
+    """Show entries: the conversation, the answer, what it cost, its history.
 
-        answer = generations.without_chunks(entry.answer)[1:].decode("utf-8", "replace")
-        return Shown(printable(f"{entry.prompt}\n{answer}"))
-    lines = [
-        *_facts(source.store, key, entry),
-        "",
-        *(
-            f"{' '.join(filter(None, (each.role, each.name)))}: {in_words(each)}"
-            for each in said_in_prompt(entry.prompt)
-        ),
-        *_answers(source.store, key, entry),
-    ]
-    return Shown(printable("\n".join(lines).replace("\r\n", "\n")))
+    Of several that fit, the newest are shown one under another.
+    """
+    source = controller.source(at, space).settled()
+    if not ids and not any_of(selectors):
+        raise CommandError(f"show: say which entry: {NAMES}. {ALL} Example: {EXAMPLE}")
+    selection = selected(source, ids, **selectors)
+    rows = source.store.entries(selection, limit=MOST)
+    if not rows:
+        raise CommandError("show: no entry fits. All entries: %gptcache entries")
+    texts = [_raw(row) if raw else "\n".join(_lines(source.store, row)).replace("\r\n", "\n") for row in rows]
+    more = source.store.count(selection)[0] - len(rows) if len(rows) == MOST else 0
+    if more > 0:
+        fit = counted(more, "more entry fits", "more entries fit")
+        texts.append(f"{fit}. As a table: %gptcache entries with the same options, then show one by its id.")
+    return Shown(printable("\n\n".join(texts)))
+
+
+def _raw(entry: EntryRow) -> str:
+    from gptcache_magics import generations
+
+    answer = generations.without_chunks(entry.answer)[1:].decode("utf-8", "replace")
+    return f"{entry.prompt}\n{answer}"
+
+
+def _lines(store: Store, entry: EntryRow) -> Iterator[str]:
+    yield from _facts(store, entry.key, entry)
+    yield ""
+    for each in said_in_prompt(entry.prompt):
+        yield f"{' '.join(filter(None, (each.role, each.name)))}: {in_words(each)}"
+    yield from _answers(store, entry.key, entry)
 
 
 def _facts(store: Store, key: str, entry: EntryRow) -> list[str]:
