@@ -47,6 +47,8 @@ class Side:
     output_tokens: int | None = None
     paid_usd: float = float("nan")
     paid_seconds: float | None = None
+    key: str = ""
+    """Key of the entry; empty for an earlier answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _side(store: Store, key: str) -> Side:
         output_tokens=entry.output_tokens,
         paid_usd=float(row["paid_usd"]),
         paid_seconds=entry.seconds,
+        key=key,
     )
 
 

@@ -31,7 +31,7 @@ CHARACTERS: Final = 600
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]\s*|[^\W\u2e80-\u9fff\uac00-\ud7af]+\s*|[^\w\s]\s*|\s+")
 _SPACES: Final = str.maketrans({" ": "·", "\t": "→", "\n": "⏎\n"})
 _DEL: Final = "background:rgba(248,81,73,.25);color:inherit;text-decoration:line-through;margin-right:.15em"
-_INS: Final = "background:rgba(46,160,67,.25);color:inherit;text-decoration:none"
+_INS: Final = "background:rgba(46,160,67,.25);color:inherit;text-decoration:underline"
 
 
 def word_diff(old: str, new: str) -> Words:

@@ -152,7 +152,15 @@ class Panel(ipywidgets.VBox):
         self._filter(replace(self._view, **{name: value}))
 
     def follow(self, to: str, key: str) -> None:
-        """Open an entry, or the lookups of an entry: ``to`` is ``entry`` or ``lookups``."""
+        """Open an entry, the lookups of an entry, or two answers side by side.
+
+        Parameters
+        ----------
+        to
+            ``entry``, ``lookups`` or ``compare``.
+        key
+            Key of the entry; to compare, two keys, or one for an entry and the answer that it had before.
+        """
         if to == "lookups":
             store, since = self._source.store, self._view.since
             of_entry = store.lookups(Period(key=key))
@@ -161,6 +169,8 @@ class Panel(ipywidgets.VBox):
             self._open(LookupsTab, str(of_entry[0].number) if of_entry else "")
         elif to == "entry":
             self._open(EntriesTab, key)
+        elif to == "compare":
+            next(each for each in self._tabs if isinstance(each, EntriesTab)).compare(*key.split())
 
     def _open(self, kind: type[TableTab], row: str) -> None:
         position, tab = next((at, each) for at, each in enumerate(self._tabs) if isinstance(each, kind))

@@ -3,7 +3,9 @@
 /** @param {import("@anywidget/types").RenderProps} context */
 function render({ model, el }) {
   const receive = (/** @type {{unsaved?: {value?: string}}} */ { unsaved }) => {
-    if (unsaved?.value !== undefined) el.innerHTML = unsaved.value;
+    if (unsaved?.value === undefined) return;
+    el.innerHTML = unsaved.value;
+    /** @type {HTMLElement | null} */ (el.querySelector("[data-focus]"))?.focus();
   };
   model.on("msg:custom", receive);
   model.send({ want: "unsaved" });

@@ -54,7 +54,7 @@ def test_each_next_question_is_one_press_of_a_key_away(notebook):
     page.wait_for_function("() => document.activeElement.matches('tr[aria-selected=true]')")
     assert page.locator(SELECTED, has_text="2024").is_visible()
     press(page, "Its lookup")
-    page.locator(".gptcache-chips button[data-name=entry]", has_text="entry").wait_for()
+    page.locator(".gptcache-filters button[data-name=entry]", has_text="entry").wait_for()
     page.locator(".gptcache-grid-count:visible", has_text=re.compile("^1 row$")).wait_for()
     page.wait_for_function("() => document.activeElement.matches('tr[aria-selected=true]')")
     press(page, "[3]")
@@ -65,7 +65,7 @@ def test_each_next_question_is_one_press_of_a_key_away(notebook):
 def test_a_cell_is_found_after_it_ran_again_and_one_that_is_gone_is_said(notebook):
     page = notebook.page
     notebook.run(2)
-    page.locator(".gptcache-chips button[data-name=entry]").first.click()
+    page.locator(".gptcache-filters button[data-name=entry]").first.click()
     page.locator(ROWS, has_text="other words").first.click()
     press(page, "[1]")
     page.wait_for_function(f"() => ({ACTIVE})() === 0")
@@ -82,3 +82,43 @@ def press(page, name, *, first=False):
     found = page.locator(".gptcache-panel").get_by_role("button", name=name, exact=True)
     (found.first if first else found).focus()
     page.keyboard.press("Enter")
+
+
+def test_two_answers_stand_side_by_side_at_every_width_and_in_both_themes(notebook, pictures):
+    page = notebook.page
+    page.get_by_role("tab", name="Entries", exact=True).click()
+    page.locator(ROWS, has_text="2024 report").first.click()
+    page.locator(ROWS, has_text="2023 report").first.click(modifiers=["Control"])
+    press(page, "Compare")
+    beside = page.get_by_role("region", name="Two answers side by side")
+    beside.wait_for()
+    page.wait_for_function("() => document.activeElement.matches('.gptcache-beside')")
+    panel = page.locator(".gptcache-panel")
+    for theme in ("Light", "Dark"):
+        notebook.theme(f"JupyterLab {theme}")
+        for width in (1280, 800, 480):
+            page.set_viewport_size({"width": width, "height": 1400})
+            assert beside.evaluate("(element) => element.scrollWidth <= element.clientWidth + 1")
+            panel.screenshot(path=pictures / f"beside-{theme.lower()}-{width}.png")
+    sections = beside.locator("section")
+    assert sections.nth(1).bounding_box()["y"] > sections.nth(0).bounding_box()["y"]  # one below the other
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    press(page, re.compile("^[0-9a-f]{8}$"), first=True)
+    page.locator(".gptcache-entry").wait_for()
+    beside.wait_for(state="detached")
+    for name, text in (("Copy question", "Summarise the 2024"), ("Copy answer", "answers 'Summarise the 2024")):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        press(page, name)
+        page.get_by_text("Copied").wait_for()
+        page.wait_for_function(f"() => navigator.clipboard.readText().then((text) => text.includes({text!r}))")
+    for theme in ("Dark", "Light"):
+        notebook.theme(f"JupyterLab {theme}")
+        for width in (800, 480):
+            page.set_viewport_size({"width": width, "height": 1600})
+            panel.screenshot(path=pictures / f"entry-ways-{theme.lower()}-{width}.png")
+    page.get_by_role("tab", name="Lookups", exact=True).click()
+    page.locator(ROWS, has_text="other words").first.click()
+    page.locator(".gptcache-headline").wait_for()
+    panel.screenshot(path=pictures / "miss-light-480.png")
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    panel.screenshot(path=pictures / "miss-light-1280.png")

@@ -9,6 +9,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.settings import Config
 from gptcache_magics.store.protocol import Selection
 from gptcache_magics.widgets.panel import open_panels
+from tests.support.shell import ask as ask_numbered
 from tests.support.waiting import wait_until
 from tests.widgets.test_panel import ask, cell, figures_of, look_at, open_tab, rows_of
 
@@ -158,3 +159,62 @@ def test_the_whole_text_is_copied_without_keys(panel, source):
     assert len(sent[0]) == 150_002
     assert sent[1].startswith("the key is ")
     assert "a1b2" not in sent[1]
+
+
+def test_two_selected_entries_stand_side_by_side_until_the_selection_changes(panel, source):
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 2)
+    entries.grid.selection = [key_of(source.store, each)[:8] for each in ("first", "second")]
+    entries.actions._handle_custom_msg({"action": "compare", "ids": entries.grid.selection}, [])
+    assert ">first</del><ins" in entries.beside.value
+    assert "The answers are the same." in entries.beside.value
+    keys = links_of(entries.beside.value, "entry")
+    assert [key[:8] for key in keys] == entries.grid.selection
+    ask("third")
+    wait_until(lambda: len(rows_of(entries)) == 3)
+    assert entries.beside.value
+    follow(panel, "entry", keys[0])
+    wait_until(lambda: entries.detail.key == keys[0][:8])
+    assert entries.beside.value == ""
+
+
+def test_an_entry_is_compared_with_its_history_and_with_other_models(panel, source):
+    ask_numbered("sky?", "small")
+    ask_numbered("sky?", "other-model")
+    with gm.using(mode="refresh"):
+        ask_numbered("sky?", "small")
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 4)
+    other, key = (row.key for row in source.store.entries(Selection()) if row.question == "sky?")
+    if gm.entries(model="small").index[0] != key[:8]:
+        other, key = key, other
+    entries.grid.select([key[:8]])
+    ways = re.findall(r'data-to="compare" data-key="([^"]+)">([^<]+)<', entries.detail.ways)
+    assert ways == [
+        (key[:16], "Compare with the answer before"),
+        (f"{key[:16]} {other[:16]}", "Compare with other-model"),
+    ]
+    follow(panel, "compare", ways[0][0])
+    assert "This answer and the one before" in entries.beside.value
+    assert "</del><ins" in entries.beside.value
+    assert entries.detail.key == ""
+    follow(panel, "compare", ways[1][0])
+    assert links_of(entries.beside.value, "entry")[1] == other[:16]
+    gm.remove(other[:8])
+    follow(panel, "compare", ways[1][0])
+    assert entries.actions.said == "One of these answers is not stored any more."
+
+
+def test_redaction_hides_both_answers_and_their_words(panel, source):
+    panel._settings.config = Config(redact=True)
+    ask("third", "a secret answer")
+    entries = open_tab(panel, "Entries")
+    wait_until(lambda: len(rows_of(entries)) == 3)
+    entries.grid.selection = rows_of(entries)[:1]
+    entries.compare(key_of(source.store, "first"), key_of(source.store, "third"))
+    assert "••• 15 characters" in entries.beside.value
+    assert "The questions differ." in entries.beside.value
+    for text in ("secret", "an answer", "third", "<ins"):
+        assert text not in entries.beside.value
+    entries.grid.select([])
+    assert entries.beside.value == ""

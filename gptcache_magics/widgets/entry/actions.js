@@ -3,7 +3,11 @@
 /** @typedef {{grid: string, writable: boolean, undoable: boolean, said: string, failed: boolean, question: string}} Traits */
 /** @typedef {import("@anywidget/types").AnyModel<{selection: string[]}>} Table */
 
-const HINTS = ["Select a row to read it.", "Ctrl+click or Space adds a row, Shift a range."];
+const HINTS = [
+  "Select a row to read it.",
+  "Ctrl+click or Space adds a row, Shift a range.",
+  "2 entries selected: compare them side by side.",
+];
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -28,6 +32,7 @@ function render({ model, el }) {
     return made;
   };
   const tag = make("input", { type: "text", placeholder: "tag", "aria-label": "Tag: one word", spellcheck: "false" });
+  const compare = button("compare", "Compare");
   const [pin, unpin, put, remove] = [
     button("pin", "Pin"),
     button("unpin", "Unpin"),
@@ -39,7 +44,16 @@ function render({ model, el }) {
   const said = make("span", { role: "status" });
   const field = make("span", { class: "gptcache-tag" }, tag, put);
   const line = make("div", { class: "gptcache-said-line" }, said, confirm, keep);
-  const bar = make("div", { role: "group", "aria-label": "Selected entries" }, pin, unpin, field, remove, undo);
+  const bar = make(
+    "div",
+    { role: "group", "aria-label": "Selected entries" },
+    compare,
+    pin,
+    unpin,
+    field,
+    remove,
+    undo,
+  );
   const root = make("div", { class: "gptcache-actions" }, bar, line);
   el.append(root);
 
@@ -59,6 +73,7 @@ function render({ model, el }) {
     const [selected, writable, question] = [ids().length, model.get("writable"), heard ? model.get("question") : ""];
     const asked = !confirm.hidden;
     for (const each of [pin, unpin, tag, put, remove]) each.disabled = !(selected && writable);
+    compare.disabled = selected !== 2;
     undo.ariaDisabled = String(!(writable && model.get("undoable"))); // not "disabled", because the focus goes there
     confirm.hidden = keep.hidden = !question;
     confirm.textContent = question;

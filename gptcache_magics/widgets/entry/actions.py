@@ -1,6 +1,6 @@
-"""Actions on the selected entries: pin, unpin, tag, remove, undo; and the sentences that report them.
+"""Actions on the selected entries: compare, pin, unpin, tag, remove, undo; and the sentences that report them.
 
-:mod:`gptcache_magics.editing` carries them out on the store that the panel shows, as for the commands of these names.
+:mod:`gptcache_magics.editing` changes entries in the store that the panel shows, as for the commands of these names.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Actions(anywidget.AnyWidget):
         that the table sends to the kernel may arrive later.
     acted
         Called after the store was changed.
+    compare
+        Called with the ids of two entries to show side by side.
     """
 
     _esm = Path(__file__).with_name("actions.js").read_text("utf-8")
@@ -51,8 +53,8 @@ class Actions(anywidget.AnyWidget):
     question = traitlets.Unicode().tag(sync=True)
     """The question to confirm; empty if there is none."""
 
-    def __init__(self, grid: str, acted: Callable[[], None]) -> None:
-        self._acted, self._asked = acted, frozenset[str]()
+    def __init__(self, grid: str, acted: Callable[[], None], compare: Callable[[str, str], None]) -> None:
+        self._acted, self._compare, self._asked = acted, compare, frozenset[str]()
         self._store: Store | None = None
         super().__init__(grid=grid)
         self.on_msg(lambda _, content, __: self.do(**content))
@@ -67,6 +69,9 @@ class Actions(anywidget.AnyWidget):
         """Run the action of a button; report the error if the store fails, and keep the panel."""
         try:
             match action:
+                case "compare":
+                    one, other = ids
+                    self._compare(one, other)
                 case "pin":
                     self._done(editing.pin(self._open(), self._selection(ids)))
                 case "unpin":

@@ -19,7 +19,7 @@ from gptcache_magics.text.masking import masked
 from gptcache_magics.text.said import Call, Image, Part, Said, Text, in_words, said_in_prompt
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.entry.stored import StoredEntry, marks_of
-from gptcache_magics.widgets.formats import BLANK, shown, tokens_of
+from gptcache_magics.widgets.formats import BLANK, one_line, shown, tokens_of
 from gptcache_magics.widgets.links import cell_link, link
 from gptcache_magics.widgets.redaction import hidden
 
@@ -76,12 +76,20 @@ def chat_html(stored: StoredEntry, *, redact: bool = False) -> str:
 
 
 def ways_html(stored: StoredEntry) -> str:
-    """Return the buttons that lead on from an entry."""
-    times = sum(each.times for each in stored.asked_in)
-    if not times:
-        return ""
-    words = "Its lookup" if times == 1 else f"Its {times:,} lookups"
-    return link("lookups", stored.entry.key[:16], words, style="gptcache-button")
+    """Return the buttons that lead on from an entry: to its lookups, and to the answers to compare with."""
+    key, times = stored.entry.key[:16], sum(each.times for each in stored.asked_in)
+    ways = [_way("lookups", key, "Its lookup" if times == 1 else f"Its {times:,} lookups")] if times else []
+    if stored.history:
+        ways.append(_way("compare", key, "Compare with the answer before"))
+    ways += [
+        _way("compare", f"{key} {other[:16]}", f"Compare with {one_line(masked(name), 60)}")
+        for other, name in stored.others
+    ]
+    return "".join(ways)
+
+
+def _way(to: str, key: str, text: str) -> str:
+    return link(to, key, text, style="gptcache-button")
 
 
 def text_of(stored: StoredEntry, part: Literal["question", "answer"]) -> str:
@@ -157,7 +165,7 @@ def _asked(stored: StoredEntry, *, redact: bool) -> str:
     known = [each for each in stored.asked_in if each.notebook or each.execution_count is not None]
     cells = [
         cell_link(each.notebook, each.execution_count, "" if redact else each.line)
-        + (f" {counted(each.times, 'time')}" if each.times > 1 else "")
+        + (f" {counted(each.times, 'time')}" if each.times > 1 and len(stored.asked_in) > 1 else "")
         + (", which paid" if each.paid and len(stored.asked_in) > 1 else "")
         for each in known[:CELLS]
     ]

@@ -15,6 +15,7 @@ from gptcache_magics.text.amounts import duration, money, tokens
 from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, cut
 from gptcache_magics.unprintable import printable
+from gptcache_magics.widgets.redaction import hidden
 
 __all__ = ["SideBySide", "side_by_side_html"]
 
@@ -46,18 +47,28 @@ class SideBySide:
         return "\n".join(lines)
 
 
-def side_by_side_html(comparison: Comparison) -> str:
-    """Return both answers as HTML with all foreign text escaped, the words that differ first."""
-    differences = "".join(
-        f'<p style="{_TEXT}"><b>{name}</b> {as_html(words)}</p>' for name, words in _differences(comparison)
-    )
+def side_by_side_html(
+    comparison: Comparison, *, redact: bool = False, name: Callable[[Side], str] = lambda side: _name(side)
+) -> str:
+    """Return both answers as HTML with all foreign text escaped, the words that differ first.
+
+    Parameters
+    ----------
+    redact
+        Whether to show the lengths of the answers only.
+    name
+        Returns the heading of an answer as HTML.
+    """
+    found = _hidden_differences(comparison) if redact else _differences(comparison)
+    differences = "".join(f'<p style="{_TEXT}"><b>{sentence}</b> {as_html(words)}</p>' for sentence, words in found)
     sides = "".join(
-        f'<section style="flex:1 1 18em;min-width:0"><b>{escape(printable(side.name))}</b>'
+        f'<section style="flex:1 1 18em;min-width:0"><b>{name(side)}</b>'
         f'<div style="opacity:.75">{escape(_cost(side))}</div>'
-        f'<div dir="auto" style="{_TEXT}">{escape(_shown(side.answer))}</div></section>'
+        f'<div dir="auto" style="{_TEXT}">{escape(hidden(side.answer) if redact else _shown(side.answer))}</div>'
+        "</section>"
         for side in (comparison.a, comparison.b)
     )
-    return f'{differences}<div style="display:flex;flex-wrap:wrap;gap:8px 24px">{sides}</div>'
+    return f'{differences}<div style="display:flex;flex-wrap:wrap;gap:8px 24px;margin-top:8px">{sides}</div>'
 
 
 def _differences(comparison: Comparison) -> Iterator[tuple[str, Words]]:
@@ -65,6 +76,16 @@ def _differences(comparison: Comparison) -> Iterator[tuple[str, Words]]:
     if comparison.prompts:
         yield "Asked", comparison.prompts
     yield ("Answered", comparison.answers) if comparison.answers else ("The answers are the same.", ())
+
+
+def _hidden_differences(comparison: Comparison) -> Iterator[tuple[str, Words]]:
+    if comparison.prompts:
+        yield "The questions differ.", ()
+    yield ("The answers differ.", ()) if comparison.answers else ("The answers are the same.", ())
+
+
+def _name(side: Side) -> str:
+    return escape(printable(side.name))
 
 
 def _cost(side: Side) -> str:

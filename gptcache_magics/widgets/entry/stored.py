@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from gptcache_magics.store.protocol import Configuration, Entry, LookupRow, Period, Selection, Store
+from gptcache_magics.store.protocol import Configuration, Entry, EntryRow, LookupRow, Period, Selection, Store
 from gptcache_magics.tables import frames
 
 __all__ = ["AskedIn", "StoredEntry", "marks_of", "stored_entry"]
+
+
+OTHERS: Final = 6
+"""Most answers to a conversation that are looked for."""
 
 
 class AskedIn(NamedTuple):
@@ -37,6 +41,8 @@ class StoredEntry:
     """Its row of ``frames.entries``."""
     asked_in: Sequence[AskedIn]
     """The cells that asked for it, the newest first."""
+    others: Sequence[tuple[str, str]]
+    """Keys of the other answers to the same conversation, each with the name of who gave it."""
     history: Sequence[tuple[float, bytes]]
     """Earlier answers, newest first: when each was replaced, and its encoded generations."""
 
@@ -55,6 +61,7 @@ def stored_entry(store: Store, id: str) -> StoredEntry | None:
         asked=_configuration(store, entry.configuration),
         row={str(name): value for name, value in table.iloc[0].to_dict().items()},
         asked_in=_cells(store, entry.key),
+        others=_others(store, found),
         history=store.history(entry.key),
     )
 
@@ -68,6 +75,24 @@ def marks_of(row: Mapping[Any, Any]) -> list[str]:
 def _configuration(store: Store, key: str) -> Configuration:
     known = (each for each in store.configurations() if each.key == key)
     return next(known, Configuration(key, "", "unknown", "unknown", None, "{}"))
+
+
+def _others(store: Store, found: EntryRow) -> list[tuple[str, str]]:
+    """Return the other answers to the conversation of an entry, the newest first, each with what tells it apart."""
+    if not found.prompt_digest:
+        return []
+    rows = [row for row in store.entries(Selection(prompt_digest=found.prompt_digest), OTHERS) if row.key != found.key]
+    known = {each.key: each for each in store.configurations()}
+    models = [known[row.configuration].model for row in (found, *rows) if row.configuration in known]
+    named = []
+    for row in rows:
+        asked = known.get(row.configuration)
+        if row.configuration == found.configuration or asked is None:
+            name = f"answer {row.sample + 1}"
+        else:
+            name = asked.model if models.count(asked.model) == 1 else asked.label
+        named.append((row.key, name))
+    return named
 
 
 def _cells(store: Store, key: str) -> list[AskedIn]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from gptcache_magics.store.protocol import Selection
 from gptcache_magics.tables import frames
 from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.entry.actions import Actions
+from gptcache_magics.widgets.entry.beside import beside_html
 from gptcache_magics.widgets.entry.search import OlderEntries
 from gptcache_magics.widgets.entry.stored import marks_of, stored_entry
 from gptcache_magics.widgets.entry.view import EntryView
 from gptcache_magics.widgets.formats import BLANK, Column
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab
+from gptcache_magics.widgets.unsaved import UnsavedHTML
 from gptcache_magics.widgets.view import View
 
 if TYPE_CHECKING:
@@ -60,6 +63,29 @@ class EntriesTab(TableTab):
         super().__init__()
         self._older = OlderEntries()
         self._also = ""
+        self._comparing: Collection[tuple[frozenset[str], bool]] = ()
+        """While two answers are side by side: the selections, and the redaction, for which they stay."""
+
+    def compare(self, one: str, other: str = "") -> None:
+        """Show two entries side by side, or an entry and the answer that it had before, until the selection changes."""
+        assert self._source is not None
+        assert self._view is not None
+        with self._describing:
+            try:
+                html = beside_html(self._source.store, one, other, redact=self._view.redact)
+            except LookupError as error:
+                return self.actions.say(str(error), failed=True)
+            self._end_comparison()
+            # The selection that the table sends to the kernel may arrive after the press of the button.
+            selections = (frozenset(self.grid.selection), frozenset((one, other)))
+            self._comparing = [(each, self._view.redact) for each in selections]
+            self.detail.show(None)
+            self.beside.value = html
+
+    def _end_comparison(self) -> None:
+        with self._describing:
+            if self._comparing:
+                self._comparing, self._described, self.beside.value = (), "another row", ""
 
     @cached_property
     def detail(self) -> EntryView:
@@ -69,7 +95,12 @@ class EntriesTab(TableTab):
     @cached_property
     def actions(self) -> Actions:
         """The buttons for the selected entries."""
-        return Actions(self.grid.model_id, lambda: self.repaint())
+        return Actions(self.grid.model_id, lambda: self.repaint(), self.compare)
+
+    @cached_property
+    def beside(self) -> UnsavedHTML:
+        """Two answers side by side, in place of the selected entry."""
+        return UnsavedHTML()
 
     @staticmethod
     def read(source: PanelSource, view: View) -> pd.DataFrame:
@@ -93,6 +124,8 @@ class EntriesTab(TableTab):
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
         """Read the table again, show what changed, and return it. A search includes the older entries."""
         self._also = self.wanted or self._also
+        if self.wanted:
+            self._end_comparison()
         about: dict[str, Any] = {each.name: getattr(view, each.name) for each in fields(view)}
         query = str(self.grid.order.get("query", ""))
         return super().paint(source, _Search(**about, query=query, older=self._older, also=self._also))
@@ -113,7 +146,7 @@ class EntriesTab(TableTab):
     def parts(self) -> tuple[ipywidgets.Widget, ...]:
         """Return the table, the buttons for its selected rows, and the selected entry."""
         self.grid.observe(self._search, "order")
-        return self.grid, self.actions, self.detail
+        return self.grid, self.actions, self.beside, self.detail
 
     def _search(self, change: Any) -> None:
         if change["new"].get("query") != change["old"].get("query"):
@@ -123,8 +156,11 @@ class EntriesTab(TableTab):
         with self._describing:
             if self._source is None or self._view is None:
                 return
-            rows = self.grid.selected()
             self.actions.about(self._source.store)
+            if (frozenset(self.grid.selection), self._view.redact) in self._comparing:
+                return
+            self._end_comparison()
+            rows = self.grid.selected()
             described = f"{rows.to_dict('records')} {self._view.redact}" if len(rows) == 1 else ""
             if described == self._described:
                 return
