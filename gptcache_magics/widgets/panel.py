@@ -49,11 +49,17 @@ class _Guard(anywidget.AnyWidget):
     """An invisible widget with the panel's style; it keeps shortcuts away and hides the saved form."""
 
     _esm = Path(__file__).with_name("guard.js").read_text("utf-8")
-    _css = Path(__file__).with_name("panel.css").read_text("utf-8")
+    _css = "\n".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("panel.css", "head.css"))
 
     saved = traitlets.Unicode().tag(sync=True)
     room = traitlets.Int(0).tag(sync=True)
     """Width of the panel in pixels; 0 until the browser says it."""
+
+
+class _Beside(anywidget.AnyWidget):
+    """A button that shows the panel beside the notebook, where a front end can."""
+
+    _esm = Path(__file__).with_name("beside.js").read_text("utf-8")
 
 
 class Panel(ipywidgets.VBox):
@@ -99,7 +105,7 @@ class Panel(ipywidgets.VBox):
         self._tab = ipywidgets.Tab(self._tabs, selected_index=titles.index(tab))
         for position, title in enumerate(titles):
             self._tab.set_title(position, title)
-        top = ipywidgets.HBox([self._head, self._since, self._filters])
+        top = ipywidgets.HBox([self._head, self._since, _Beside(), self._filters])
         for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
             widget.add_class(f"gptcache-{name}")
         self._mark = f"gptcache-saved-{uuid4().hex[:12]}"

@@ -360,13 +360,7 @@ def test_the_saved_output_has_no_prompts(notebook):
 @pytest.mark.parametrize("notebook", ["lab"], indirect=True)  # Notebook 7 has no second view
 def test_a_second_view_of_the_panel_lives_too(notebook, page):
     before = lookups(page)
-    page.evaluate(
-        """() => {
-          const app = window.jupyterapp;
-          app.shell.currentWidget.content.activeCellIndex = 1;
-          return app.commands.execute("notebook:create-output-view").then(() => null);
-        }"""
-    )
+    page.get_by_role("button", name="Beside").click()
     page.wait_for_function("() => document.querySelectorAll('.gptcache-panel').length === 2")
     page.evaluate("() => window.jupyterapp.shell.activateById(document.querySelector('.jp-NotebookPanel').id)")
     notebook.execute("ask('first')")
@@ -377,6 +371,13 @@ def test_a_second_view_of_the_panel_lives_too(notebook, page):
         }""",
         arg=f"of {before + 1} lookups",
     )
+    beside = page.locator(".jp-LinkedOutputView .gptcache-panel")
+    assert beside.bounding_box()["x"] > page.locator(".jp-NotebookPanel").bounding_box()["width"]
+    assert page.evaluate("() => document.querySelector('.jp-LinkedOutputView .gptcache-top').offsetTop") == 0
+    page.locator(".lm-TabBar-tab", has_text="Output View").locator(".lm-TabBar-tabCloseIcon").click()
+    beside.wait_for(state="detached")
+    notebook.execute("ask('first')")
+    wait_for_lookups(page, before + 2)
 
 
 def test_the_saved_form_is_out_of_sight_while_the_panel_lives(notebook, page):
