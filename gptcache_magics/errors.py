@@ -1,18 +1,20 @@
 """The exceptions this package raises, in one small tree.
 
-GPTCacheMagicsError
-├── StoreError            the place that holds the answers cannot be used
-│   ├── StoreLockedError  others keep it busy
-│   │   └── NotWrittenYetError
-│   └── TeamAway          the team's store cannot be asked now
-├── NotStorable           an answer that no later call may be given (in store.reasons)
-├── Unusable              a stored answer that does not fit this call (in store.reasons)
-├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
-├── CommandError          a word, option or value that a command does not accept
-├── CacheMiss             nothing is recorded, and the mode forbids asking the model
-│   └── EmbeddingMiss     embeddings are not recorded
-├── BudgetReached         the money for this run is spent
-└── MissingDependencyError
+    GPTCacheMagicsError
+    ├── StoreError            the place that holds the answers cannot be used
+    │   ├── StoreLockedError  others keep it busy
+    │   │   └── NotWrittenYetError
+    │   └── TeamAway          the team's store cannot be asked now
+    ├── NotStorable           an answer that no later call may be given (in store.reasons)
+    ├── Unusable              a stored answer that does not fit this call (in store.reasons)
+    ├── ExactOnly             a question that may not be matched by its meaning (in store.reasons)
+    ├── CommandError          a word, option or value that a command does not accept
+    ├── CacheMiss             nothing is recorded, and the mode forbids asking the model
+    │   └── EmbeddingMiss     embeddings are not recorded
+    ├── BudgetReached         the money for this run is spent
+    └── MissingDependencyError
+
+The message of each says what was given, what is allowed and what to type next.
 """
 
 from gptcache_magics.unprintable import printable
