@@ -219,7 +219,8 @@ def _python() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    rows = ((f"`{each.name}`", f"`{each.default!r}`", each.metadata["help"]) for each in fields(Config))
+    defaults = {each.name: {} if each.default == () else each.default for each in fields(Config)}
+    rows = ((f"`{each.name}`", f"`{defaults[each.name]!r}`", each.metadata["help"]) for each in fields(Config))
     yield from _table(("Setting", "Default", "Meaning"), rows)
 
 

@@ -1,4 +1,4 @@
-"""Convert tokens to US dollars, by the price list of the installed release of genai-prices.
+"""Convert tokens to US dollars, by the user's own prices, or the price list of the installed release of genai-prices.
 
 The list is imported when a table first shows money. It is never updated from the network.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
 from gptcache_magics.identity.providers import PROVIDERS
+from gptcache_magics.settings import NOTEBOOK, Price
 from gptcache_magics.store.protocol import Usage
 
 __all__ = ["TIER_TOKENS", "rates", "usd"]
@@ -24,7 +26,7 @@ def usd(provider: str, model: str, usage: Usage) -> float:
     if usage.input_tokens is None or usage.output_tokens is None:
         return math.nan
     tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens or 0, usage.cache_write_tokens or 0)
-    if usage.input_tokens >= TIER_TOKENS:
+    if usage.input_tokens >= TIER_TOKENS and _own(model) is None:
         return _price(provider, model, tokens)
     fee, plain, output, read, written = rates(provider, model)
     tokens_usd = (
@@ -33,12 +35,29 @@ def usd(provider: str, model: str, usage: Usage) -> float:
     return fee + tokens_usd
 
 
-@lru_cache(maxsize=1024)
 def rates(provider: str, model: str) -> tuple[float, float, float, float, float]:
     """Return the US dollars for a request, and for one input, output, cache-read and cache-written token of it.
 
-    The rates hold below ``TIER_TOKENS`` input tokens.
+    Those of the list hold below ``TIER_TOKENS`` input tokens.
     """
+    own = _own(model)
+    if own is None:
+        return _listed(provider, model)
+    plain, output, read, written = (each / 1e6 for each in own)
+    return 0.0, plain, output, read, written
+
+
+def _own(model: str) -> Price | None:
+    """Return the price that the user gave a model: under its name, or else under the first glob that fits."""
+    names = {model, model.removeprefix("models/")}
+    return next(
+        (price for name, price in NOTEBOOK.config.prices if any(fnmatchcase(each, name) for each in names)), None
+    )
+
+
+@lru_cache(maxsize=1024)
+def _listed(provider: str, model: str) -> tuple[float, float, float, float, float]:
+    """Return the rates of the price list."""
     fee = 2 * _price(provider, model, (500, 0, 0, 0)) - _price(provider, model, (1000, 0, 0, 0))
     units = ((1000, 0, 0, 0), (0, 1000, 0, 0), (1000, 0, 1000, 0), (1000, 0, 0, 1000))
     plain, output, read, written = ((_price(provider, model, unit) - fee) / 1000 for unit in units)

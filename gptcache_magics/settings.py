@@ -9,10 +9,12 @@ wrong cell. While cells run, the scope of their ``%%gptcache`` lines holds in su
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeVar, get_args
+from numbers import Real
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.records import Lookup
@@ -21,8 +23,8 @@ from gptcache_magics.text.web_address import is_web_address
 
 __all__ = [
     *("BLOCK", "BUNDLE", "CELL", "DEFAULT_STORE", "IGNORE", "MODES", "NOTEBOOK", "NOTED", "THRESHOLD"),
-    *("Block", "Cell", "Config", "Delay", "Mode", "Notebook", "Only", "Options", "Scope", "Settings"),
-    *("names_bundle", "rules_of", "strictest"),
+    *("Block", "Cell", "Config", "Delay", "Mode", "Notebook", "Only", "Options", "Price", "Scope", "Settings"),
+    *("names_bundle", "prices_of", "rules_of", "strictest"),
 ]
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ THRESHOLD: Final = 0.93
 """The cosine at which MiniLM with guards serves few wrong answers: ``benchmarks/semantic.py``."""
 IGNORE: Final = ("id", "date", "time", "address", "order")
 """The rules that say what of a prompt may differ (:mod:`gptcache_magics.identity.volatile`)."""
+_SUCH_AS: Final = ", such as {'my-model': (0.5, 1.5)}: US dollars for a million tokens of input and output."
 _STRICTNESS: Final[tuple[Mode, ...]] = ("auto", "refresh", "readonly", "bypass", "replay")
 
 
@@ -72,6 +75,62 @@ def rules_of(given: str | Iterable[str]) -> tuple[str, ...]:
     if rules and "none" in names:
         raise CommandError(f"--ignore takes rules or none. Got none and {', '.join(rules)}.")
     return rules
+
+
+class Price(NamedTuple):
+    """What a model costs, in US dollars for a million tokens of each kind."""
+
+    input: float
+    output: float
+    cache_read: float
+    cache_write: float
+
+
+def prices_of(given: object) -> tuple[tuple[str, Price], ...]:
+    """Return prices by the names of models, exact names before globs.
+
+    Parameters
+    ----------
+    given
+        For each name or glob the prices of input and output, as a pair or as a dict that may have ``cache_read`` and
+        ``cache_write``, too: without them, such tokens cost what other input costs.
+
+    Raises
+    ------
+    CommandError
+        If it is anything else.
+    """
+    if not isinstance(given, Mapping):
+        raise CommandError(f"prices takes a dict of models{_SUCH_AS} Got {repr(given)[:40]}.")
+    prices = [(_name(name), _price(name, price)) for name, price in given.items()]
+    return tuple(sorted(prices, key=lambda each: any(sign in each[0] for sign in "*?[")))
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise CommandError(f"prices names models, or globs such as 'my-*'{_SUCH_AS} Got {repr(name)[:40]}.")
+    return name
+
+
+def _price(name: object, given: Any) -> Price:
+    """Return the price that was given for a model."""
+    if isinstance(given, Mapping):
+        unknown = [str(each) for each in given if each not in Price._fields]
+        if unknown:
+            hint = nearest(unknown[0], Price._fields)
+            raise CommandError(f"prices of {name}: no '{unknown[0]}'.{hint} They are {', '.join(Price._fields)}.")
+        given = {each: given[each] for each in Price._fields if each in given}
+    elif isinstance(given, tuple | list) and len(given) == 2:
+        given = dict(zip(Price._fields, given, strict=False))
+    if not isinstance(given, dict) or not {"input", "output"} <= {*given}:
+        raise CommandError(f"prices of {name} need input and output{_SUCH_AS} Got {repr(given)[:40]}.")
+    for kind, dollars in given.items():
+        if not isinstance(dollars, Real) or isinstance(dollars, bool) or not 0 <= float(dollars) < math.inf:
+            raise CommandError(
+                f"prices of {name}: {kind} is US dollars for a million tokens, 0 or more. Got {repr(dollars)[:40]}."
+            )
+    plain = float(given["input"])
+    return Price(plain, *(float(given.get(kind, plain)) for kind in Price._fields[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +247,12 @@ class Config:
         "", "Further programs whose model calls use the cache, by their User-Agent, with commas."
     )
     ignore: str = _option("", f"What of a prompt may differ, with commas: {', '.join(IGNORE)}.")
+    prices: tuple[tuple[str, Price], ...] = _option(
+        (),
+        "Prices of models, for those that the list lacks or in place of it, by name or glob: US dollars for a million "
+        "tokens of input and output, as in {'my-model': (0.5, 1.5)}, or a dict of input, output, cache_read and "
+        "cache_write.",
+    )
 
 
 @dataclass(slots=True)

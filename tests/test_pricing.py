@@ -1,13 +1,18 @@
 """Money, compared with the price list itself."""
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from genai_prices import Usage as Tokens
 from genai_prices import calc_price
 from genai_prices.data import providers
 
 from gptcache_magics import pricing
+from gptcache_magics.errors import CommandError
+from gptcache_magics.settings import NOTEBOOK, prices_of
 from gptcache_magics.store.protocol import Usage
 
 MINI, CLAUDE = ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-0")
@@ -88,3 +93,70 @@ def test_langchain_s_names_of_providers_and_models_find_the_price(
     usage = Usage(1_000, 500)
 
     assert pricing.usd(provider, model, usage) == pytest.approx(price(*theirs, usage))
+
+
+@pytest.fixture
+def prices() -> Iterator[Callable[[object], None]]:
+    """Return a function that sets prices of one's own."""
+
+    def set_prices(given: object) -> None:
+        NOTEBOOK.config = replace(NOTEBOOK.config, prices=prices_of(given))
+
+    yield set_prices
+    NOTEBOOK.config = replace(NOTEBOOK.config, prices=())
+
+
+def test_a_price_of_one_s_own_goes_before_the_list_and_an_exact_name_before_a_glob(
+    prices: Callable[[object], None],
+) -> None:
+    listed = pricing.usd(*MINI, Usage(1_000, 500))
+    prices({"gpt-*": (1, 2), "gpt-4o-mini": (3, np.float64(5)), "gemini-*": [7, 9], "lla*": (0, 0)})
+
+    assert pricing.usd(*MINI, Usage(1_000_000, 1_000_000)) == pytest.approx(8)
+    assert pricing.usd("openai", "gpt-9", Usage(2_000_000, 0)) == pytest.approx(2)
+    assert pricing.usd("google_genai", "models/gemini-9", Usage(1_000_000, 0)) == pytest.approx(7)
+    assert pricing.usd("ollama", "llama3", Usage(1_000, 500)) == 0
+    assert math.isnan(pricing.usd("ollama", "qwen3", Usage(1_000, 500)))
+    assert math.isnan(pricing.usd("ollama", "llama3", Usage()))
+    prices({})
+    assert pricing.usd(*MINI, Usage(1_000, 500)) == listed
+
+
+def test_cached_tokens_cost_what_other_input_costs_unless_their_price_is_given(
+    prices: Callable[[object], None],
+) -> None:
+    usage = Usage(10, 0, 4, 3)
+
+    prices({"mine": {"input": 1e6, "output": 0}})
+    assert pricing.usd("", "mine", usage) == pytest.approx(10)
+    prices({"mine": {"input": 1e6, "output": 0, "cache_read": 0, "cache_write": 2e6}})
+    assert pricing.usd("", "mine", usage) == pytest.approx(3 + 6)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([("mine", (1, 2))], "prices takes a dict of models, such as"),
+        ("mine", "prices takes a dict of models"),
+        ({"mine": 3}, "prices of mine need input and output"),
+        ({"mine": (1,)}, "prices of mine need input and output"),
+        ({"mine": (1, 2, 3)}, "prices of mine need input and output"),
+        ({"mine": "12"}, "prices of mine need input and output"),
+        ({"mine": {"input": 1}}, "prices of mine need input and output"),
+        ({"mine": {"input": 1, "ouput": 2}}, "no 'ouput'. Did you mean 'output'"),
+        ({"mine": (-1, 2)}, "input is US dollars for a million tokens, 0 or more. Got -1."),
+        ({"mine": (1, "2")}, "output is US dollars for a million tokens, 0 or more. Got '2'."),
+        ({"mine": (1, math.nan)}, "Got nan."),
+        ({"mine": (math.inf, 1)}, "Got inf."),
+        ({"mine": (True, 1)}, "Got True."),
+        ({"mine": (1, None)}, "Got None."),
+        ({"": (1, 2)}, "prices names models"),
+        ({7: (1, 2)}, "prices names models"),
+    ],
+    ids=str,
+)
+def test_a_wrong_price_gets_one_sentence(given: object, told: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        prices_of(given)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -30,6 +30,8 @@ class Budget:
         self.limit = limit
         self.unknown = 0
         """Number of calls whose price is unknown: ``spent`` does not include them."""
+        self.unpriced = ""
+        """Model of the last of them."""
         self._paid = dict(paid)
         """Number of calls of this run and their cost, by model."""
         self._begin()
@@ -52,7 +54,8 @@ class Budget:
     def incomplete(self) -> str:
         """A sentence about the calls that are not counted."""
         calls = counted(self.unknown, "call of unknown price is", "calls of unknown price are")
-        return f"{calls} not in the budget"
+        price = f"%config GPTCacheMagics.prices = {{{self.unpriced!r}: (0.5, 1.5)}}"
+        return f"{calls} not in the budget (say the price: {price})"
 
     def check(self, call: Caller | None, configuration: Configuration, prompt: str = "") -> None:
         """Raise ``BudgetReached`` if this call would exceed the budget; otherwise count the call as sent."""
@@ -72,7 +75,7 @@ class Budget:
         dollars = pricing.usd(configuration.provider, configuration.model, usage)
         with self._lock:
             if math.isnan(dollars):
-                self.unknown += 1
+                self.unknown, self.unpriced = self.unknown + 1, configuration.model
                 return
             number, sum_of = self._paid.get(configuration.model, (0, 0.0))
             self._paid[configuration.model] = number + 1, sum_of + dollars

@@ -491,6 +491,8 @@ def _words(value: Any) -> str:
 def _named(name: str, value: object) -> str:
     """Return an option of ``%config`` as a line would name it: ``keep-cut-off``, ``badge no``, ``ignore id``."""
     words = value if not isinstance(value, bool) else "" if value else NO
+    if isinstance(value, tuple):  # prices, by the names of models
+        words = f"of {', '.join(model for model, _ in value)}"
     return f"{name.replace('_', '-')} {words}".strip()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from traitlets import Any as AnyTrait
 from traitlets import Bool, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config as IPythonConfig
 
@@ -19,7 +20,7 @@ from gptcache_magics.notebook.badge import show_progress
 from gptcache_magics.notebook.cells import Cells
 from gptcache_magics.notebook.completion import complete, stop_completing
 from gptcache_magics.notebook.frame_display import show_frames, stop_showing_frames
-from gptcache_magics.settings import NOTEBOOK, Config, rules_of
+from gptcache_magics.settings import NOTEBOOK, Config, prices_of, rules_of
 from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.unprintable import printable
 
@@ -56,6 +57,7 @@ class GPTCacheMagics(Magics):
     ignore = _trait(Unicode, "ignore")
     sdks = _trait(Bool, "sdks")
     user_agents = _trait(Unicode, "user_agents")
+    prices = AnyTrait({}, help=CONFIG["prices"].metadata["help"]).tag(config=True)
 
     def __init__(self, shell: Any = None, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
@@ -133,8 +135,17 @@ class GPTCacheMagics(Magics):
         except CommandError as error:
             raise TraitError(str(error)) from error
 
+    @validate("prices")
+    def _valid_prices(self, proposal: Any) -> Any:
+        try:
+            prices_of(proposal["value"])
+        except CommandError as error:
+            raise TraitError(str(error)) from error
+        return proposal["value"]
+
     def _configure(self, change: object = None) -> None:
-        NOTEBOOK.config = Config(**{name: getattr(self, name) for name in CONFIG})
+        values = {name: getattr(self, name) for name in CONFIG}
+        NOTEBOOK.config = Config(**{**values, "prices": prices_of(self.prices)})
         widgets.repaint()
 
 

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from langchain_core.messages import HumanMessage
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
-from gptcache_magics.settings import Options
+from gptcache_magics.settings import NOTEBOOK, Options, prices_of
 from tests.support.provider_server import ProviderServer
 from tests.support.shell import NumberedModel, ask
 
@@ -134,8 +135,31 @@ def test_a_price_that_nobody_knows_is_said(server: ProviderServer) -> None:
     gm.on(budget="1usd")
     server.model("ChatOllama").invoke("question")
 
-    assert "1 call of unknown price is not in the budget" in gm.status().warnings
+    assert "1 call of unknown price is not in the budget (say the price: %config" in gm.status().warnings
     assert "budget 1usd ($0 of $1.00 spent)" in gm.status().mode
+
+
+def test_a_price_of_one_s_own_counts_earlier_calls_too(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    llm = server.model("ChatOllama")
+    gm.on(budget="1usd")
+    llm.invoke("question")
+    llm.invoke("question")
+    tokens = gm.lookups()[["input_tokens", "output_tokens"]]
+    assert gm.lookups()["paid_usd"].isna().any()
+
+    monkeypatch.setattr(NOTEBOOK, "config", replace(NOTEBOOK.config, prices=prices_of({"*": (1_000, 2_000)})))
+    cost = (tokens["input_tokens"].iloc[0] * 1_000 + tokens["output_tokens"].iloc[0] * 2_000) / 1e6
+    (total,) = gm.stats("total")[["paid_usd", "saved_usd"]].to_dict("records")
+    assert total == pytest.approx({"paid_usd": cost, "saved_usd": cost})
+    assert gm.entries()["paid_usd"].item() == pytest.approx(cost)
+    assert gm.lookups()[["input_tokens", "output_tokens"]].equals(tokens)
+    assert "prices of * (%config)" in gm.status().mode
+    assert "($0 of $1.00 spent)" in gm.status().mode, "as each answer came"
+    gm.on(budget="1usd")
+    assert "($0 of" not in gm.status().mode
+    gm.on(budget=f"{cost * 1.5:.9f}usd")
+    with pytest.raises(gm.BudgetReached):
+        llm.invoke("another question")
 
 
 @pytest.mark.parametrize("wrong", ["two", "2eur", "-1usd", ""])

@@ -31,6 +31,7 @@ from gptcache_magics.commands._parser import summary, words
 from gptcache_magics.errors import CommandError
 from gptcache_magics.langchain import hooks
 from gptcache_magics.notebook.completion import completions
+from gptcache_magics.settings import NOTEBOOK
 from gptcache_magics.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.processes import output_of
 from tests.support.shell import NumberedModel, Typist, ask, fresh_shell
@@ -815,7 +816,7 @@ def test_a_file_that_is_not_ours_to_read_is_not_touched(
     "line",
     [
         *("keep_lookups = 0", "keep_lookups = 'many'", "badge = 'yes'", "store = 3", "stream = 2.5"),
-        *("single_flight = ''", "mark_hits = 'no'"),
+        *("single_flight = ''", "mark_hits = 'no'", "prices = {'mine': (-1, 2)}", "prices = 3"),
     ],
 )
 def test_a_bad_setting_is_refused_and_does_not_break_the_next_load(used: Typist, line: str) -> None:
@@ -910,6 +911,18 @@ def test_the_single_flight_setting_says_whether_identical_calls_share_one(
         answers = set(pool.map(lambda _: model.invoke("How tall is Etna?").content, range(4)))
 
     assert len(answers) == calls
+
+
+def test_prices_are_set_replaced_and_taken_away(magic: Typist) -> None:
+    for typed, names in (
+        ('{"b-*": (1, 2), "a": {"input": 1, "output": 2}}', ["a", "b-*"]),
+        ('{"c":(1,2)}', ["c"]),
+        ("mine", ["d"]),
+        ("{}", []),
+    ):
+        magic.ip.user_ns["mine"] = {"d": [1, 2]}
+        magic.ip.run_cell(f"%config GPTCacheMagics.prices = {typed}").raise_error()
+        assert [name for name, _ in NOTEBOOK.config.prices] == names
 
 
 def test_the_keep_lookups_setting_bounds_the_log(magic: Typist) -> None:
