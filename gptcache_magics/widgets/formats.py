@@ -83,7 +83,7 @@ class Column:
     @property
     def number(self) -> bool:
         """Whether the column stands right and sorts large values first."""
-        return self.kind not in TEXT_KINDS and self.kind != "time"
+        return self.kind not in TEXT_KINDS | {"time", "shares"}
 
 
 def shown(kind: Kind, value: Any) -> str:

@@ -9,7 +9,7 @@ def open_tab(page, title):
     """Open a tab and wait for what it shows."""
     page.get_by_role("tab", name=title, exact=True).click()
     if title == "Charts":
-        page.locator(".gptcache-panel svg").first.wait_for()
+        page.locator(".gptcache-panel .gptcache-html:visible svg").first.wait_for()
     else:
         page.get_by_role("grid", name=title).wait_for()
 

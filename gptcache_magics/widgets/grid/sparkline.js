@@ -14,11 +14,16 @@ export function sparkline(values, text) {
   svg.setAttribute("aria-label", text);
   for (const [i, value] of values.entries()) {
     if (value === null) continue;
-    const bar = document.createElementNS(svg.namespaceURI, "rect");
-    const tall = Math.max(1, value * high);
-    const place = { x: i * wide, y: high - tall, width: wide - 1, height: tall };
-    for (const [name, number] of Object.entries(place)) bar.setAttribute(name, String(number));
-    svg.append(bar);
+    for (const [share, of] of /** @type {[number, string][]} */ ([
+      [1, "all"],
+      [value, "share"],
+    ])) {
+      const bar = document.createElementNS(svg.namespaceURI, "rect");
+      const tall = share * high;
+      const place = { x: i * wide, y: high - tall, width: wide - 1, height: tall, class: of };
+      for (const [name, number] of Object.entries(place)) bar.setAttribute(name, String(number));
+      svg.append(bar);
+    }
   }
   return svg;
 }
