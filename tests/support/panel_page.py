@@ -1,7 +1,8 @@
 """The parts of a panel on a page, found as a person finds them."""
 
-__all__ = ["ROWS", "button", "open_tab", "search", "wait_for_words"]
+__all__ = ["CHARTS", "ROWS", "button", "open_tab", "search", "wait_for_words"]
 
+CHARTS = ".gptcache-panel svg:not(.gptcache-grid-spark):visible"
 ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
 
 
@@ -9,7 +10,7 @@ def open_tab(page, title):
     """Open a tab and wait for what it shows."""
     page.get_by_role("tab", name=title, exact=True).click()
     if title == "Charts":
-        page.locator(".gptcache-panel .gptcache-html:visible svg").first.wait_for()
+        page.locator(CHARTS).first.wait_for()
     else:
         page.get_by_role("grid", name=title).wait_for()
 
