@@ -86,8 +86,8 @@ def _asked(
 
     # Closed by hand: IPython keeps the traceback of an interrupt, and with it a generator that waits.
     with done, closing(ask_rows(ask, asked, concurrency, timeout)) as rows:
-        done.add_all((place, Row(error=why)) for place, why in lacking.items())
         done.add_all(rows)
+        done.add_all((place, Row(error=why)) for place, why in lacking.items())
     return done
 
 
@@ -137,7 +137,7 @@ class _Done:
             "seconds": row.seconds,
             "error": row.error or None,
         }
-        self._bar.set_postfix_str(f"{self.costs}{self._budget}", refresh=False)
+        self._bar.set_postfix_str(", ".join(filter(None, (str(self.costs), self._budget))), refresh=False)
         self._bar.update()
 
     @property
@@ -158,7 +158,8 @@ class _Done:
             return f"{rows}: the price is unknown: {error}."
         return (
             f"{rows}: about {money(costs.expected + costs.paid)} at most, by the first "
-            f"{costs.done:,}, which cost {money(costs.paid)}. What is stored costs nothing.{self._budget}"
+            f"{costs.done:,}, which cost {money(costs.paid)}. What is stored costs nothing."
+            + (f" But {self._budget}." if self._budget else "")
         )
 
     @property
@@ -167,4 +168,4 @@ class _Done:
         budget = self._ledger.budget
         if budget is None or not self.costs.expected > budget.limit - budget.spent:
             return ""
-        return f". The budget has {money(max(0.0, budget.limit - budget.spent))} left"
+        return f"the budget has {money(max(0.0, budget.limit - budget.spent))} left"
