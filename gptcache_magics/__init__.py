@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gptcache_magics.commands.load import load as load
     from gptcache_magics.commands.lookups import lookups as lookups
     from gptcache_magics.commands.map import map as map
+    from gptcache_magics.commands.missed import missed as missed
     from gptcache_magics.commands.mode import mode as mode
     from gptcache_magics.commands.models import models as models
     from gptcache_magics.commands.off import off as off
@@ -68,6 +69,7 @@ __all__ = [  # no "*" in it: mypy would not read it
     "local_model",
     "lookups",
     "map",
+    "missed",
     "mode",
     "models",
     "off",

@@ -39,6 +39,7 @@ from gptcache_magics.bundle.lines import (
     fields_of,
 )
 from gptcache_magics.bundle.masks import MASKED_ANSWER, without_secrets
+from gptcache_magics.bundle.misses import MISS, Miss, miss_from, miss_line
 from gptcache_magics.bundle.plain import plain_line
 from gptcache_magics.bundle.sorting import Sorted
 from gptcache_magics.bundle.whole import begin_to_store, whole_file
@@ -82,6 +83,8 @@ class Contents:
     embeddings: list[Embedding] = field(default_factory=list)
     embedders: list[Configuration] = field(default_factory=list)
     """The configurations of the embeddings."""
+    misses: list[Miss] = field(default_factory=list)
+    """What the author of the bundle asked in vain."""
     unit: str = "line"
     notice: str = ""
     """A sentence for the user about the place that they were read from."""
@@ -101,6 +104,7 @@ def save(
     path: str | Path,
     progress: Callable[[str, int, int], None] | None = None,
     embeddings: Collection[str] | None = (),
+    misses: Sequence[Miss] = (),
 ) -> Saved:
     """Write the selected entries to a bundle, replacing one that is there. Without entries write nothing.
 
@@ -110,6 +114,8 @@ def save(
         Is told now and then what is done, with how many entries of how many.
     embeddings
         Keys of the embeddings to write, too; None for all of them.
+    misses
+        Questions without an answer to write, too.
 
     Raises
     ------
@@ -145,7 +151,7 @@ def save(
         if store.generation() != generation:
             raise StoreError(f"The store was cleared meanwhile, so {path} was not written. Save again.")
         embedded, secret = _embeddings(store, embeddings)
-        if not saved and not embedded:
+        if not saved and not embedded and not misses:
             return Saved(0, 0, 0, 0, skipped, 0, secret)
         with _store_errors(path, "written"), whole_file(target) as file:
             file.write(HEADER + b"\n")
@@ -157,6 +163,8 @@ def save(
                 if place != last:
                     file.write(configuration_line(configurations[place]) + b"\n")
                     last = place
+                file.write(line + b"\n")
+            for line in _miss_lines(misses, configurations):
                 file.write(line + b"\n")
             written = 0
             for line, is_embedding in _embedding_lines(store, embedded):
@@ -194,6 +202,15 @@ def _embedding_lines(store: Store, keys: Collection[str]) -> Iterator[tuple[byte
             yield embedder_line(models[each.model]), False
             last = each.model
         yield line, True
+
+
+def _miss_lines(misses: Sequence[Miss], configurations: Sequence[Configuration]) -> Iterator[bytes]:
+    """Yield the lines of misses in the order of their models, each configuration before its own."""
+    for configuration in configurations:
+        own = sorted((each for each in misses if each.configuration == configuration.key), key=lambda each: each.at)
+        if own:
+            yield configuration_line(configuration)
+            yield from map(miss_line, own)
 
 
 def _line(row: EntryRow) -> tuple[EntryRow | Entry, bytes] | None:
@@ -263,6 +280,9 @@ def _read(file: BinaryIO, name: str | Path) -> Contents:
             fields = fields_of(line)
             if EMBEDDING in fields:
                 vectors.append((number, embedding_from(fields)))
+                continue
+            if MISS in fields:
+                contents.misses.append(miss_from(fields))
                 continue
             if EMBEDDER in fields:
                 embedder = embedder_from(fields)

@@ -45,6 +45,7 @@ __all__ = [
     "line_of",
     "masked_key",
     "number_of",
+    "text_of",
 ]
 
 MASKED_PROMPT: Final = "masked-prompt"
@@ -53,7 +54,7 @@ MASKED_PROMPT: Final = "masked-prompt"
 KEPT: Final = "cut off"
 """Value of the field ``kept`` of an entry whose answer is incomplete; without it, such an answer is refused."""
 
-KINDS: Final = frozenset({"entry", "configuration", "embedding", "embedder"})
+KINDS: Final = frozenset({"entry", "configuration", "embedding", "embedder", "miss"})
 """Fields that say what a line is."""
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _counts: Final = attrgetter(*_TOKENS)
@@ -163,9 +164,9 @@ def configuration_from(fields: Mapping[str, Any]) -> Configuration:
     variables = [name for name in environment if isinstance(name, str) and _VARIABLE.fullmatch(name)]
     return Configuration(
         key=key_in(fields, "configuration"),
-        provider=_text(fields, "provider"),
-        model=_text(fields, "model"),
-        label=_text(fields, "label"),
+        provider=text_of(fields, "provider"),
+        model=text_of(fields, "model"),
+        label=text_of(fields, "label"),
         temperature=number_of(fields, "temperature", -_LARGEST),
         parameters=_object(fields, "parameters") or "{}",
         portable=key_in(fields, "portable") if fields.get("portable") else "",
@@ -219,7 +220,7 @@ def entry_from(fields: Mapping[str, Any]) -> tuple[Entry, bool]:
         created=created,
         seconds=number_of(fields, "seconds"),
         usage=Usage(*(count_of(usage, name) for name in _TOKENS)),
-        finish_reason=_text(fields, "finish_reason"),
+        finish_reason=text_of(fields, "finish_reason"),
         prompt_digest=_digest(seen),
         sample=count_of(fields, "sample") or 0,
         edited=edited,
@@ -281,7 +282,8 @@ def key_in(fields: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str:
+def text_of(fields: Mapping[str, Any], name: str) -> str:
+    """Return a text among the fields of a line; empty without one. Raises ``ValueError`` for anything else."""
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise ValueError(f"'{name}' is not a text")

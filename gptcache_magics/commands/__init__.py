@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 COMMANDS: Final = (
-    *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "compare", "panel"),
-    *("pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load"),
+    *("on", "off", "status", "mode", "stats", "models", "entries", "show", "lookups", "why", "missed", "compare"),
+    *("panel", "pin", "unpin", "tag", "edit", "remove", "clear", "undo", "save", "load"),
     *("map", "tune", "label", "verify", "doctor", "help"),
 )
 """Every sub-command, in the order of the help."""

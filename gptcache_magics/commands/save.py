@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final, Unpack
+from typing import TYPE_CHECKING, Annotated, Final, Unpack
 
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._progress import ProgressLine
-from gptcache_magics.commands._selection import At, Ids, Space, looked_up
+from gptcache_magics.commands._selection import At, Ids, Space, looked_up, models_of
 from gptcache_magics.commands._selectors import Selectors, any_of, selected
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
@@ -18,6 +18,10 @@ from gptcache_magics.settings import BUNDLE
 from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.text.amounts import byte_size, counted
 from gptcache_magics.text.web_address import is_web_address
+
+if TYPE_CHECKING:
+    from gptcache_magics.bundle.misses import Miss
+    from gptcache_magics.tables.source import Source
 
 COMPRESSED: Final = (".bz2", ".gz", ".xz", ".zip", ".zst")
 EXAMPLE = "%gptcache save lesson.jsonl"
@@ -33,6 +37,7 @@ def save(
     embeddings: Annotated[
         bool, Option(help="embeddings, too: those of this run, or with --all every one of the store")
     ] = False,
+    missed: Annotated[bool, Option(help="what was asked in vain, too, for %gptcache missed FILE")] = False,
     at: At = None,
     space: Space = None,
     **selectors: Unpack[Selectors],
@@ -42,7 +47,8 @@ def save(
     The entries of a run are those that it stored or hit; ``cell`` selects those of one cell. With ``all``, or ``at``
     another store, every entry is written; with ``ids``, those that they name. Text that looks like a key is masked in
     the file. With ``embeddings``, the texts that were embedded are written, too, each with its vector; one that looks
-    like it holds a key is left out.
+    like it holds a key is left out. With ``missed``, the questions that no stored answer served are written, too, so
+    that a teacher sees them.
     """
     from gptcache_magics import bundle
 
@@ -62,7 +68,7 @@ def save(
             f"save: the answers are in {cache.external_cache}, but a bundle is made from a store. "
             "From now on in a store: %gptcache off, then %gptcache on"
         )
-    source = controller.source(at, space).settled()
+    source = controller.explained(at, space) if missed else controller.source(at, space).settled()
     every, cell = all or at is not None, selectors.get("cell")
     if every and cell is not None:
         raise CommandError(f"save: --cell is about this run, {'--all' if all else '--at'} about a store. Give one.")
@@ -70,14 +76,16 @@ def save(
     if not (every or ids or cell is not None):
         selection = replace(everywhere, ids=looked_up(source))
     with ProgressLine() as line:
-        saved = bundle.save(source.store, selection, path, line, _embedded(every=every) if embeddings else ())
+        misses = _misses(source, selectors.get("model"), every=every) if missed else []
+        embedded = _embedded(every=every) if embeddings else ()
+        saved = bundle.save(source.store, selection, path, line, embedded, misses)
     damaged = f"{counted(saved.skipped, 'damaged entry')} {'was' if saved.skipped == 1 else 'were'} skipped."
     damage = [damaged] if saved.skipped else []
     if saved.secret_texts:
         held = "that looks like it holds a key", "that look like they hold a key"
         texts = counted(saved.secret_texts, f"embedded text {held[0]} was", f"embedded texts {held[1]} were")
         damage.append(f"{texts} left out.")
-    if not saved.entries and not saved.embeddings:
+    if not saved.entries and not saved.embeddings and not misses:
         hint = [] if every or damage else ["Save entries of other runs, too: --all"]
         told = " ".join(["Nothing to save: no entry fits.", *damage, *hint])
         if at is not None:  # a build goes on with the file
@@ -86,6 +94,8 @@ def save(
     number = counted(saved.entries, "entry")
     if embeddings:
         number += f" and {counted(saved.embeddings, 'embedding')}"
+    if missed:
+        number += f" and {counted(len(misses), 'question')} without an answer"
     sentences = [f"Saved {number} to {path} ({byte_size(saved.bytes)}).", *damage]
     others = source.store.count(everywhere)[0] - saved.entries - saved.skipped
     if others and any_of(selectors) and cell is None:
@@ -97,6 +107,14 @@ def _embedded(*, every: bool) -> Collection[str] | None:
     """Return the keys of the embeddings of this run; None for all of the store."""
     cache = controller.cache
     return None if every or cache is None else cache.ledger.embeddings.keys_of(cache.ledger.run)
+
+
+def _misses(source: Source, model: str | None, *, every: bool) -> list[Miss]:
+    """Return the questions that no stored answer served, of this run or of all lookups of the store."""
+    from gptcache_magics.explain.missed import unanswered
+
+    asked = unanswered(source.store, source.period("all" if every else "run"), models_of(source.store, model))
+    return [each.miss for each in asked if each.miss.configuration]
 
 
 def _masked(prompts: int, answers: int) -> list[str]:

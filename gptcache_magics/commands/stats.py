@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Cell, Face, Model, Since, Space, asked_by, cell_number, models_of
+from gptcache_magics.commands._team import tables_of_team
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import team_behind
-from gptcache_magics.tables.source import By, Source
+from gptcache_magics.tables.source import By
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ def stats(
     wide: Annotated[bool, Option(help="more columns")] = False,
     embeddings: Annotated[bool, Option(help="the texts that were embedded, in place of model calls")] = False,
     plot: Annotated[bool, Option(help="charts: hit rate over time, money by model, latency")] = False,
-    reset: Annotated[bool, Option(help="start a new run; nothing is deleted")] = False,
+    reset: Annotated[bool, Option(help="let the figures of this run begin at zero; nothing is deleted")] = False,
     since: Since = None,
     at: At = None,
     space: Space = None,
@@ -118,7 +118,9 @@ def stats(
         raise CommandError("--plot draws the run as it is, and --reset begins another. Type one of them.")
     if embeddings and (plot or reset or wide or cell is not None or face is not None or by != "model"):
         raise CommandError("stats: --embeddings is a table by model, which takes --model, --since and --at only.")
-    source = controller.explained(at, space) if at is not None or by != "author" else _of_team()
+    source = (
+        controller.explained(at, space) if at is not None or by != "author" else tables_of_team("stats --by author")
+    )
     if embeddings:
         from gptcache_magics.tables.embeddings import embeddings as embeddings_frame
 
@@ -129,7 +131,7 @@ def stats(
         if source.ledger is None:
             raise CommandError("--reset starts a new run of the cache that is on, and --at names another store.")
         source.ledger.start_run()
-        return "A new run begins. The lookups so far are kept: %gptcache stats --since all"
+        return "Figures reset: a new run begins now. Nothing was deleted: %gptcache stats --since all"
     chosen: dict[str, Any] = {
         **{"period": source.period(since), "model": names},
         **{"execution_count": cell_number(source, cell, since), "face": asked_by(source.store, face)},
@@ -150,17 +152,3 @@ def _embedders(known: Sequence[str], wanted: str | None) -> Collection[str] | No
     if not fitting:
         raise CommandError(f"No text was embedded by '{wanted}'. Embedded by: {', '.join(sorted({*known})) or 'none'}.")
     return fitting
-
-
-def _of_team() -> Source:
-    """Return the tables of the team whose store is on."""
-    source = controller.source()
-    team = team_behind(source.store)
-    if team is None:
-        raise CommandError(
-            "stats: only a team's store knows who asked. Turn one on: %gptcache on postgresql://USER@HOST/DATABASE, "
-            "or read one: %gptcache stats --by author --at postgresql://USER@HOST/DATABASE"
-        )
-    source.flush()
-    team.deliver()
-    return controller.source(team.database.address.shown, team.database.address.space)

@@ -46,7 +46,7 @@ from gptcache_magics.text.masking import masked
 from gptcache_magics.text.word_diff import as_text, cut
 from gptcache_magics.unprintable import printable
 
-__all__ = ["Explanation", "cause_of", "explain", "not_asked"]
+__all__ = ["Explanation", "cause_of", "explain", "explain_now", "not_asked"]
 
 OF_CHANGE: Final[Mapping[str, Cause]] = {
     "model": "another model",
@@ -226,6 +226,16 @@ def not_asked(store: Store, text: str) -> Explanation:
     else:
         message = f"the closest recorded question is {_share(closest.similarity)} the same."
     return Explanation("not asked", f"No recent lookup asked that: {message}", cut(masked(text)), nearest=closest)
+
+
+def explain_now(store: Store, asked: Question, most: int = QUESTIONS) -> Explanation:
+    """Explain a question by what is recorded now, whether or not a lookup asked it."""
+    closest = find_closest(store, asked, most=most)
+    first = next(_causes(asked, closest, None))
+    question = cut(masked(asked.question))
+    return Explanation(
+        first.cause, first.sentence, question, nearest=closest, configuration=asked.configuration, detail=first.detail
+    )
 
 
 def _entry(store: EntryCatalog, lookup: LookupRow) -> EntryRow | None:

@@ -12,7 +12,7 @@ from gptcache_magics.store.protocol import Match, Outcome
 
 __all__ = [
     *("COUNT", "NUMBER", "TEXT"),
-    *("ENTRIES", "LOOKUPS", "MATCH", "MODELS", "OUTCOME", "STATS", "WIDE"),
+    *("ENTRIES", "LOOKUPS", "MATCH", "MISSED", "MODELS", "OUTCOME", "STATS", "WIDE"),
     "typed",
 ]
 
@@ -58,6 +58,12 @@ LOOKUPS: Final = {
     **{"paid_seconds": NUMBER, "paid_usd": NUMBER, "entry": TEXT, "author": TEXT},
 }
 """Columns and dtypes of the lookups frame; its index is ``number``."""
+
+MISSED: Final = {
+    **{"who": TEXT, "model": TEXT, "question": TEXT, "times": COUNT, "last": TIME, "cause": TEXT},
+    **{"nearest": TEXT, "nearest_entry": TEXT, "differs": TEXT},
+}
+"""Columns and dtypes of the questions that were asked in vain."""
 
 
 def typed(df: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:

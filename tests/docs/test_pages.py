@@ -32,6 +32,7 @@ TABLES = {
     "models": columns.MODELS,
     "entries": columns.ENTRIES,
     "lookups": columns.LOOKUPS,
+    "missed": columns.MISSED,
     "compare": COMPARED,
     "map": {"answer", *(f"answer_{name}" for name in ANSWERED)},
 }
@@ -63,6 +64,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     for file in ("lesson.ipynb", "lesson.jsonl"):
         shutil.copy(ROOT / "notebooks" / file, tmp_path)
     shutil.copy(ROOT / "notebooks" / "lesson.ipynb", tmp_path / "notebook.ipynb")
+    shutil.copy(ROOT / "notebooks" / "lesson.jsonl", tmp_path / "anna.jsonl")
     Path("script.py").write_text("print('nothing asked')\n")
     with fresh_shell(tmp_path / ".ipython") as shell:
         shell.run_line_magic("load_ext", "gptcache_magics")

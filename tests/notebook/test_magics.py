@@ -308,7 +308,7 @@ def test_a_comment_after_the_line_is_not_read(used: Typist, line: str) -> None:
 def test_tables_are_about_this_run_unless_asked_otherwise(used: Typist) -> None:
     reset = used.told("stats --reset")
 
-    assert reset == "A new run begins. The lookups so far are kept: %gptcache stats --since all"
+    assert reset == "Figures reset: a new run begins now. Nothing was deleted: %gptcache stats --since all"
     assert len(used("lookups")) == len(used("stats")) == 0
     assert used().run == "no lookups yet"
     assert [len(used(f"lookups --since {since}")) for since in ("all", "1h", "7d", "2w", "30m")] == [4] * 5
@@ -608,7 +608,7 @@ A_FILE = (
             "stats --at notes.txt",
             A_FILE,
         ),
-        ("on mysql://db/a", "No store for mysql:// addresses. A store is a folder, or :memory:"),
+        ("on mysql://db/a", "No store for mysql:// addresses. A store is a folder, :memory: or https://…/lesson.jsonl"),
         ("stats --at empty", "There is no store in empty. A store is a folder with a cache.db, such as .gptcache"),
         ("entries --at nosuch", "There is no store in nosuch. A store is a folder with a cache.db, such as .gptcache"),
         ("entries --grep 'a b", "entries --grep 'a b: no closing quotation. Close the quotation mark."),
