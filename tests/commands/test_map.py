@@ -267,6 +267,7 @@ def test_an_interrupt_ends_the_cell_and_keeps_the_rows_that_are_done(tmp_path: P
         assert lookups["execution_count"].tolist()[:6] == [interrupted.count] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on")
 def test_a_row_that_hangs_has_an_error_and_the_answer_of_its_call_is_kept() -> None:
     gate, ended = threading.Semaphore(0), threading.Semaphore(0)
