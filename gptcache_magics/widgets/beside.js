@@ -1,8 +1,9 @@
-// A button that shows the panel beside the notebook, in JupyterLab: as the command of its menu does, if it can be reached
-// from here, else by saying where that is. Other front ends have no second view, so the style hides the button there.
+// A button that shows the panel beside the notebook, in JupyterLab. Its command can seldom be reached from a widget: then
+// the button opens the menu that has it, and names the item. Other front ends have no second view, so the style hides the
+// button there.
 
 const COMMAND = "notebook:create-output-view";
-const HINT = "To have the panel beside the notebook: right-click it, then Create New View for Output.";
+const HINT = "In the menu choose Create New View for Cell Output. Without the menu: right-click the panel.";
 
 /** @typedef {{node: HTMLElement}} Widget */
 /** @typedef {Widget & {content: {widgets: Widget[], activeCellIndex: number}}} Notebook */
@@ -39,8 +40,10 @@ function render({ el }) {
   hint.className = "gptcache-hint";
   hint.setAttribute("role", "status");
   button.onclick = async () => {
-    const done = await open(el);
-    hint.textContent = done || hint.textContent ? "" : HINT;
+    hint.textContent = (await open(el)) || hint.textContent ? "" : HINT;
+    if (!hint.textContent) return;
+    const { left: clientX, bottom: clientY } = button.getBoundingClientRect();
+    button.dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true, clientX, clientY }));
   };
   el.replaceChildren(button, hint);
 }

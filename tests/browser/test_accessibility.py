@@ -25,6 +25,8 @@ def notebook(open_notebook):
     notebook.run(0)
     notebook.run(1)
     notebook.page.locator(".gptcache-grid:visible tbody tr[data-key]").first.wait_for()
+    notebook.page.get_by_role("button", name="Filter", exact=True).click()
+    notebook.page.get_by_role("combobox", name="Cause", exact=True).wait_for()
     return notebook
 
 

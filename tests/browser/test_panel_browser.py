@@ -378,6 +378,12 @@ def test_a_second_view_of_the_panel_lives_too(notebook, page):
     beside.wait_for(state="detached")
     notebook.execute("ask('first')")
     wait_for_lookups(page, before + 2)
+    page.evaluate("() => { [window.kept, window.jupyterapp] = [window.jupyterapp, undefined]; }")  # as elsewhere
+    page.get_by_role("button", name="Beside").click()
+    page.locator(".gptcache-hint", has_text="Create New View for Cell Output").wait_for()
+    page.locator(".lm-Menu-item", has_text="Create New View for Cell Output").wait_for()
+    page.keyboard.press("Escape")
+    page.evaluate("() => { window.jupyterapp = window.kept; }")
 
 
 def test_the_saved_form_is_out_of_sight_while_the_panel_lives(notebook, page):
