@@ -64,7 +64,7 @@ def site() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(chromium, site):
     """Return a page, and a list of what it logs and of what it asks for elsewhere."""
     found = []
