@@ -23,6 +23,7 @@ from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import AnswerText, Selection, Store
 from gptcache_magics.text.amounts import counted, seconds_of
+from gptcache_magics.text.grep import Grep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,8 @@ def selected(
         check_tag(source.store, tag)
     if grep is not None and not isinstance(grep, str | re.Pattern):
         raise CommandError(f"grep is a regular expression, such as 'capital of'. Got {repr(grep)[:40]}.")
+    if grep is not None:
+        Grep(grep.pattern if isinstance(grep, re.Pattern) else grep)  # before anything is read
     if inside is not None and grep is None:
         raise CommandError(f"--in says where --grep looks. Give both: --grep Paris --in {inside}")
     now, older, unused = time.time(), selectors.get("older"), selectors.get("unused")

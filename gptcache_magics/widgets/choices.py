@@ -53,6 +53,8 @@ def word(name: Filter, value: Any) -> str:
     """Return a value of a filter as its chip says it."""
     if name == "cell":
         return f"[{value}]"
+    if name == "condition":
+        return one_line(value.words)
     if name == "entry":
         return str(value[:8])
     return OUTCOMES.get(value, value) if name == "outcome" else one_line(str(value))

@@ -8,7 +8,7 @@ published, so prompts and answers are left out unless the user asked for everyth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
@@ -66,11 +66,16 @@ class Snapshot:
 
     @classmethod
     def take(
-        cls, source: PanelSource, tabs: Sequence[type[TableTab]] = (ModelsTab,), *, redact: bool = False
+        cls,
+        source: PanelSource,
+        tabs: Sequence[type[TableTab]] = (ModelsTab,),
+        *,
+        view: View | None = None,
+        redact: bool = False,
     ) -> Snapshot:
         """Return a snapshot of a source, read now."""
         source.flush()
-        view = View(next(iter(periods(source))), redact=redact)
+        view = replace(view or View(next(iter(periods(source)))), redact=redact)
         tables = {tab: tab.read(source, view) for tab in tabs}
         if redact:
             tables = {tab: redacted(table) for tab, table in tables.items()}
@@ -105,11 +110,13 @@ class Static:
         The source to read.
     settings
         Their ``redact`` hides prompts and answers.
+    view
+        The filters; None for the period of the source without any other.
     """
 
-    def __init__(self, source: PanelSource, settings: Settings | None = None) -> None:
+    def __init__(self, source: PanelSource, settings: Settings | None = None, view: View | None = None) -> None:
         redact = settings is not None and settings.config.redact
-        self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab), redact=redact)
+        self._snapshot = Snapshot.take(source, (ModelsTab, LookupsTab, EntriesTab), view=view, redact=redact)
         self._charts = ChartsTab.html(source, self._snapshot.view) + TuningTab.charts(source, self._snapshot.view)
 
     def _repr_html_(self) -> str:

@@ -8,21 +8,30 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from gptcache_magics.explain.tips import Running
-    from gptcache_magics.store.protocol import Period, Store
+    from gptcache_magics.store.protocol import Period, Selection, Store
 
-__all__ = ["ALL", "CHOSEN", "NAMES", "Filter", "PanelSource", "Tab", "View"]
+__all__ = ["ALL", "CHOSEN", "NAMES", "Condition", "Filter", "PanelSource", "Tab", "View"]
 
-Filter = Literal["model", "since", "tag", "cell", "outcome", "face", "cause", "entry"]
+Filter = Literal["model", "since", "tag", "cell", "outcome", "face", "cause", "entry", "condition"]
 """The fields of a view that a person can set and take away."""
 NAMES: Final[Mapping[Filter, str]] = {
     **{"model": "model", "since": "time", "tag": "tag", "cell": "cell"},
-    **{"outcome": "outcome", "face": "library", "cause": "cause", "entry": "entry"},
+    **{"outcome": "outcome", "face": "library", "cause": "cause", "entry": "entry", "condition": "condition"},
 }
 """The names of the filters as a person reads them, in the order of their chips."""
 CHOSEN: Final[tuple[Filter, ...]] = ("model", "tag", "cell", "outcome", "face", "cause")
 """The filters in the order of the menu, which has no times."""
 ALL: Final[tuple[Filter, ...]] = (*CHOSEN, "entry")
-"""Every filter but the time."""
+"""Every filter of lookups but the time."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Conditions that only entries have, such as their age."""
+
+    words: str
+    """The conditions as they are typed: ``unused 90d, pinned``."""
+    entries: Selection
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class View:
     """A tag of entries: a lookup has the tags of its entry, while that is stored."""
     entry: str | None = None
     """Key of an entry."""
+    condition: Condition | None = None
+    """What the command asked of entries."""
     redact: bool = False
     """Whether prompts and answers are hidden: :mod:`gptcache_magics.widgets.redaction` has the signs for them."""
 

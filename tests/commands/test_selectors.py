@@ -16,7 +16,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.notebook.completion import completions
 from tests.support.shell import ask, fresh_shell
 
-COMMANDS = ("entries", "show", "pin", "unpin", "tag", "edit", "remove", "save")
+COMMANDS = ("entries", "show", "pin", "unpin", "tag", "edit", "remove", "save", "panel")
 OPTIONS = [f"--{name.strip('_')}" for name in Selectors.__annotations__]
 
 Run = Callable[[str], Any]

@@ -1,7 +1,12 @@
 """The filters of the panel: by tag and by outcome, the menu with the values that occur, and filters from the start."""
 
+import re
+
+import pytest
+
 import gptcache_magics as gm
 from gptcache_magics import widgets
+from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import Config
 from gptcache_magics.widgets.view import CHOSEN, View
 from tests.support.waiting import wait_until
@@ -74,3 +79,49 @@ def test_a_panel_begins_with_the_filters_that_it_is_given(source):
     assert "0 of 2 lookups" in figures_of(panel)
     assert panel._since.value == "all"
     assert [chip["text"] for chip in panel._filters.chips] == ["All", "miss"]
+
+
+def test_the_command_opens_the_panel_with_what_selects_entries(source):
+    ask("third", name="large-model")
+    id = gm.entries(grep="first").index[0]
+    gm.tag("lesson-1", id)
+    panel = gm.panel(tag="lesson-1", model="plain", grep="FIRST|answer", in_="question", older=None)
+    assert [(chip["kind"], chip["text"]) for chip in panel._filters.chips] == [
+        ("model", "plain-model"),
+        ("tag", "lesson-1"),
+        ("condition", "grep FIRST|answer, in question"),
+    ]
+    assert rows_of(panel._tabs[panel._tab.selected_index]) == [id]
+    panel.narrow("tag", None)
+    wait_until(lambda: rows_of(open_tab(panel, "Entries")) == [id])
+    assert len(rows_of(open_tab(panel, "Lookups"))) == 3, "lookups have no such condition"
+    panel.narrow("condition", None)
+    wait_until(lambda: len(rows_of(open_tab(panel, "Entries"))) == 2)
+
+
+def test_an_age_and_a_pin_open_the_entries_and_an_empty_table_says_why(source):
+    panel = gm.panel(unused="90d", pinned=True)
+    assert panel._tab.selected_index == 2
+    assert "No entries with condition unused 90d, pinned." in open_tab(panel, "Entries").grid.page["note"]
+    assert gm.panel("Models", pinned=True)._tab.selected_index == 0
+    assert gm.panel(model="plain-model")._tab.selected_index == 0
+
+
+def test_the_static_form_follows_what_selects_entries(source):
+    html = gm.panel(static=True, grep="second")._repr_html_()
+    assert "second" in html.partition("Entries</caption>")[2]
+    assert "first" not in html.partition("Entries</caption>")[2]
+
+
+def test_the_command_refuses_what_no_panel_shows(source):
+    ask("third", name="plain-model-2")
+    for options, told in (
+        ({"model": "plain-*"}, "Filter by one of them"),
+        ({"model": "none"}, "No model 'none'"),
+        ({"tag": "none"}, "No entry has the tag"),
+        ({"cell": 12}, "No cell of this run"),
+        ({"grep": "("}, "--grep takes a regular expression"),
+        ({"older": "soon"}, "--older takes a time"),
+    ):
+        with pytest.raises(CommandError, match=re.escape(told)):
+            gm.panel(**options)

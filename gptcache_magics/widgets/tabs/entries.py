@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from gptcache_magics.widgets.entry.view import EntryView
 from gptcache_magics.widgets.formats import BLANK, Column
 from gptcache_magics.widgets.tabs.base import MOST_ROWS, TableTab
 from gptcache_magics.widgets.unsaved import UnsavedHTML
-from gptcache_magics.widgets.view import View
+from gptcache_magics.widgets.view import ALL, View
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource
@@ -45,6 +45,7 @@ class EntriesTab(TableTab):
     empty = "Nothing is stored yet. Run a cell that calls a model, then run it again."
     key = "id"
     sort = ("created", False)
+    filters = (*ALL, "condition")
     multiple = True
     columns = (
         Column("id", "Id", width=11, level=5),
@@ -111,8 +112,10 @@ class EntriesTab(TableTab):
         elif any(each is not None for each in filters.values()):
             asked = frames.lookups(source.store, period=source.period(view.since), **filters)
             ids = asked["entry"].dropna().unique().tolist()
-        frame = frames.entries(source.store, Selection(ids=ids, tag=view.tag), model=view.model, limit=MOST_ROWS)
-        if isinstance(view, _Search) and ids is None and view.tag is None and len(frame) == MOST_ROWS:
+        conditions = view.condition.entries if view.condition is not None else Selection()
+        selection = replace(conditions, ids=ids, tag=view.tag)
+        frame = frames.entries(source.store, selection, model=view.model, limit=MOST_ROWS)
+        if isinstance(view, _Search) and selection == Selection() and len(frame) == MOST_ROWS:
             older = view.older.of(source.store, view.query, frame, view.model, MOST_ROWS)
             frame = pd.concat([frame, older[~older.index.isin(frame.index)]])
         if isinstance(view, _Search) and view.also and not _is_in(frame, view.also):
