@@ -18,7 +18,7 @@ from gptcache_magics.tables.model_names import named
 from gptcache_magics.text.said import in_words, said_in_prompt
 from gptcache_magics.text.word_diff import Words, word_diff
 
-__all__ = ["COMPARED", "Comparison", "Side", "entries", "history", "models"]
+__all__ = ["COMPARED", "MOST", "Comparison", "Side", "entries", "history", "models", "totals"]
 
 MOST: Final = 5_000
 """The newest entries of each model that are compared."""
@@ -99,6 +99,12 @@ def models(store: Store, one: Collection[str], other: Collection[str]) -> pd.Dat
     rows = [_row(sides[0][each], sides[1][each]) for each in both]
     df = pd.DataFrame(rows, columns=list(COMPARED), dtype="object")
     return marked(typed(df, COMPARED))
+
+
+def totals(df: pd.DataFrame) -> pd.DataFrame:
+    """Return the sums of a comparison of two models, in the rows ``a`` and ``b``; missing where nothing is known."""
+    sums = {name: [df[f"{name}_{side}"].sum(min_count=1) for side in _SIDES] for name in _MEASURED}
+    return pd.DataFrame(sums, index=pd.Index(_SIDES), dtype="object").astype(_MEASURED)
 
 
 def _row(a: pd.Series[Any], b: pd.Series[Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gptcache_magics.unprintable import printable
 Kind = Literal[
     "text",
     "prompt",
+    "diff",
     "model",
     "outcome",
     "time",
@@ -35,7 +36,7 @@ Kind = Literal[
 ]
 
 CELL_CHARACTERS = 160
-FOREIGN_KINDS = frozenset({"text", "prompt", "model"})
+FOREIGN_KINDS = frozenset({"text", "prompt", "diff", "model"})
 TEXT_KINDS = FOREIGN_KINDS | {"outcome"}
 BLANK = "(blank)"
 _DIGIT, _POINT = "\u2007", "\u2008"  # spaces as wide as a digit and a point
@@ -61,6 +62,8 @@ class Column:
         Order in which columns are hidden when the table is narrow: 5 goes first, 0 always stays.
     blank
         Sign for an empty text.
+    against
+        Of a ``diff``, the column of the older text: the cell shows the words that differ.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Column:
     grow: bool = False
     level: int = 0
     blank: str = ""
+    against: str = ""
 
     def text(self, value: Any, digits: int = 0) -> str:
         """Return `value` as the text of a cell, padding money so that the points stand below each other."""

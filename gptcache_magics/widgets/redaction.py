@@ -10,7 +10,7 @@ from gptcache_magics.text.amounts import counted
 
 __all__ = ["hidden", "redacted", "without_line"]
 
-TEXTS: Final = ("question", "answer", "asked", "stored")
+TEXTS: Final = ("question", "answer", "answer_a", "answer_b", "asked", "stored")
 """Columns that hold words of a person or a model, in any table."""
 
 

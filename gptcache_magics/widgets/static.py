@@ -140,8 +140,15 @@ def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:
 
 def _columns(tab: type[TableTab], table: pd.DataFrame) -> list[Column]:
     """Return the columns of a tab without pictures, and without who asked where one library asked all."""
-    columns = [each for each in tab.columns if each.kind != "shares"]
+    columns = [each for column in tab.columns if column.kind != "shares" for each in _apart(column)]
     return [each for each in columns if each.name != "face" or table["face"].notna().any()]
+
+
+def _apart(column: Column) -> list[Column]:
+    """Return both columns of a difference, which needs signs and colours; else the column itself."""
+    if not column.against:
+        return [column]
+    return [replace(column, label=name.capitalize(), name=name, against="") for name in (column.name, column.against)]
 
 
 def _cells(column: Column, table: pd.DataFrame, characters: int = 40) -> list[str]:

@@ -51,12 +51,12 @@ def test_each_next_question_is_one_press_of_a_key_away(notebook):
     press(page, re.compile("^[0-9a-f]{8}$"), first=True)
     entry = page.locator(".gptcache-entry", has_text="T 0.2")
     entry.wait_for()
-    page.wait_for_function("() => document.activeElement.matches('tr[aria-selected=true]')")
+    page.wait_for_function("() => document.activeElement.closest('tr[aria-selected=true]')")
     assert page.locator(SELECTED, has_text="2024").is_visible()
     press(page, "Its lookup")
     page.locator(".gptcache-filters button[data-name=entry]", has_text="entry").wait_for()
     page.locator(".gptcache-grid-count:visible", has_text=re.compile("^1 row$")).wait_for()
-    page.wait_for_function("() => document.activeElement.matches('tr[aria-selected=true]')")
+    page.wait_for_function("() => document.activeElement.closest('tr[aria-selected=true]')")
     press(page, "[3]")
     page.wait_for_function(f"() => ({ACTIVE})() === 2")
     assert page.evaluate("() => document.activeElement.matches('.jp-Cell.jp-mod-active')")
@@ -122,3 +122,30 @@ def test_two_answers_stand_side_by_side_at_every_width_and_in_both_themes(notebo
     panel.screenshot(path=pictures / "miss-light-480.png")
     page.set_viewport_size({"width": 1280, "height": 1400})
     panel.screenshot(path=pictures / "miss-light-1280.png")
+
+
+def test_two_models_are_compared_with_the_keyboard(notebook, pictures):
+    page = notebook.page
+    page.get_by_role("tab", name="Models", exact=True).click()
+    page.locator(ROWS, has_text="gpt-4o-mini").focus()
+    page.keyboard.press("Enter")
+    page.locator(".gptcache-chips button[data-name=model]").wait_for()
+    page.keyboard.press("Home")
+    for _ in range(2):  # the other model, wherever it stands
+        if not page.evaluate("() => document.activeElement.closest('tr').matches('[aria-selected=true]')"):
+            page.keyboard.press("Space")
+            break
+        page.keyboard.press("ArrowDown")
+    press(page, re.compile("^Compare gpt-4o"))
+    totals = page.get_by_role("region", name="1 question that both models were asked")
+    totals.wait_for()
+    page.get_by_role("grid", name="Questions that both models were asked").locator("tbody tr[data-key]").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("region", name="Two answers side by side").wait_for()
+    panel = page.locator(".gptcache-panel")
+    for theme in ("Light", "Dark"):
+        notebook.theme(f"JupyterLab {theme}")
+        for width in (1280, 800, 480):
+            page.set_viewport_size({"width": width, "height": 1500})
+            page.wait_for_timeout(300)
+            panel.screenshot(path=pictures / f"models-{theme.lower()}-{width}.png")

@@ -5,7 +5,7 @@ import pytest
 
 import gptcache_magics as gm
 from gptcache_magics.errors import CommandError
-from gptcache_magics.tables.comparison import COMPARED
+from gptcache_magics.tables.comparison import COMPARED, totals
 from tests.support.shell import ask
 
 pytestmark = pytest.mark.usefixtures("on")
@@ -30,6 +30,18 @@ def test_two_models_give_a_row_for_each_question_that_both_were_asked() -> None:
     assert {name: str(dtype) for name, dtype in df.dtypes.items()} == {
         name: str(pd.api.types.pandas_dtype(dtype)) for name, dtype in COMPARED.items()
     }
+
+
+def test_totals_are_sums_of_what_is_known() -> None:
+    for model in ("small", "large"):
+        ask("sky?", model)
+
+    sums = totals(gm.compare("small", "large"))
+
+    assert list(sums.index) == ["a", "b"]
+    assert sums["paid_usd"].isna().all()
+    assert (sums["paid_seconds"] > 0).all()
+    assert sums.dtypes.astype(str).tolist() == ["Int64", "Int64", "float64", "float64"]
 
 
 def test_of_several_answers_to_a_question_the_newest_is_compared() -> None:

@@ -44,6 +44,8 @@ LESSON = "https://example.org/lesson.jsonl"
 """The address of a lesson in the pages; the tests have one on this machine."""
 ELSEWHERE_ON = re.compile(r"%gptcache on (?!-)")
 """Finds lines that are typed in another kernel: they turn the cache on at another place."""
+ASKED = {"how-to/compare.md": ("large-model",)}
+"""Further models that are asked before the code of a page runs."""
 OF_NO_PAGE = re.compile(r"%pip|make |git |pytest |python -m (build|twine)")
 """Finds lines that a test cannot type: they install, upload, or run the tests."""
 
@@ -86,6 +88,8 @@ def lesson() -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [each for each in PAGES if each not in TESTED_ELSEWHERE])
 def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: InteractiveShell, lesson: str) -> None:
+    for model in ASKED.get(name, ()):
+        ask("Why is the sky blue?", model)
     for language, block in blocks(page(name)):
         match language:
             case "" | "python":

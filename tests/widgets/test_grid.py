@@ -279,3 +279,17 @@ def test_a_long_text_is_cut_to_one_short_line():
     line = one_line("x" * 100_000)
     assert len(line) == 160
     assert line.endswith("…")
+
+
+def test_a_difference_of_two_columns_shows_the_words_that_differ_and_is_found_by_both():
+    long = "Summarise, for a reader in a hurry, the {} report of the lighthouse keepers in three sentences, {}."
+    texts = {"old": [long.format(2023, "please"), "same"], "new": [long.format(2024, "today"), "same"]}
+    grid = Grid((Column("new", "Old → new", "diff", against="old"),), key="id", label="Pairs")
+    grid.update(pd.DataFrame(texts | {"id": ["a", "b"]}))
+    first, second = (row[1] for row in grid.page["spans"][0]["rows"])
+    assert first["text"] == "…hurry, the [-2023-]{+2024+} report of … sentences, [-please-]{+today+}."
+    assert second == {"text": "same", "words": ()}
+    for query in ("2023", "2024"):
+        ask(grid, query=query)
+        assert keys(grid) == ["a"]
+    grid.close()

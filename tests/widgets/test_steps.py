@@ -218,3 +218,48 @@ def test_redaction_hides_both_answers_and_their_words(panel, source):
         assert text not in entries.beside.value
     entries.grid.select([])
     assert entries.beside.value == ""
+
+
+def test_two_selected_models_are_compared_over_the_questions_of_both(panel, source):
+    for model, questions in (("small", ("sky?", "sea?", "alone?")), ("large", ("sky?", "sea?"))):
+        for question in questions:
+            ask_numbered(question, model)
+    models = open_tab(panel, "Models")
+    wait_until(lambda: len(rows_of(models)) == 3)
+    models.grid.selection = ["small"]
+    assert models.compare.layout.display == "none"
+    assert panel._view.model == "small"
+    models.grid.selection = ["small", "large"]
+    assert panel._view.model is None
+    assert models.grid.selection == ["small", "large"]
+    assert sorted(models.compare.description.removeprefix("Compare ").split(" with ")) == ["large", "small"]
+    models.compare.click()
+    assert "2 questions that both models were asked" in models.two.totals.value
+    assert "0 answers are the same, 2 differ." in models.two.totals.value
+    assert sorted(row[1] for span in models.two.grid.page["spans"] for row in span["rows"]) == ["sea?", "sky?"]
+    models.two.grid.selection = [models.two.grid.page["spans"][0]["rows"][0][0]]
+    assert "Two answers side by side" in models.two.beside.value
+    assert "data-focus" not in models.two.beside.value
+    panel._settings.config = Config(redact=True)
+    panel.repaint()
+    assert models.two.beside.value == ""
+    assert models.two.layout.display == "none"
+    models.compare.click()
+    assert "sky?" not in str(models.two.grid.page)
+    assert "••• 4 characters" in str(models.two.grid.page)
+    models.grid.selection = []
+    assert models.two.grid.page["total"] == 0
+    models.grid.selection = ["plain-model", "small"]
+    models.compare.click()
+    assert "No question in common" in models.two.totals.value
+
+
+def test_a_model_whose_name_is_no_plain_text_is_compared(panel, source):
+    for model in ("<b>" * 40, "small"):
+        ask_numbered("sky?", model)
+    models = open_tab(panel, "Models")
+    wait_until(lambda: len(rows_of(models)) == 3)
+    models.grid.select(["<b>" * 40, "small"])
+    models.compare.click()
+    assert "1 question that both models were asked" in models.two.totals.value
+    assert "<b><b>" not in models.two.totals.value

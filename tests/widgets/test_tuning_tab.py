@@ -100,11 +100,13 @@ def tab(asked: Asked) -> Any:
 
 
 def rows(tab: Any) -> list[list[str]]:
-    return [row[1:] for span in tab.grid.page["spans"] for row in span["rows"]]
+    """Return the cells of each row, with signs around the words that differ."""
+    shown = [row[1:] for span in tab.grid.page["spans"] for row in span["rows"]]
+    return [[each["text"] if isinstance(each, dict) else each for each in row] for row in shown]
 
 
 def key_of(tab: Any, question: str) -> str:
-    return next(row[0] for span in tab.grid.page["spans"] for row in span["rows"] if question in row[1:])
+    return str(tab.table.set_index("asked")["pair"][question])
 
 
 def press(tab: Any, right: bool, *questions: str) -> None:
@@ -119,9 +121,9 @@ def text(html: str) -> str:
 
 def test_pairs_come_with_those_nearest_to_the_threshold_first(tab: Any) -> None:
     assert rows(tab) == [
-        ["How do I bake my cake?", "How do I bake a cake?", "0.915", "0.015", "", "unlabelled", "no"],
-        [REPORTS[1], REPORTS[0], "0.960", "0.030", "number: 2023 / 2024", "unlabelled", "no"],
-        ["How can I bake bread?", "How do I bake bread?", "0.970", "0.040", "", "unlabelled", "yes"],
+        ["How do I bake [-a-]{+my+} cake?", "0.915", "0.015", "", "unlabelled", "no"],
+        ["Summarise the [-2023-]{+2024+} report.", "0.960", "0.030", "number: 2023 / 2024", "unlabelled", "no"],
+        ["How [-do-]{+can+} I bake bread?", "0.970", "0.040", "", "unlabelled", "yes"],
     ]
 
 
@@ -143,7 +145,7 @@ def test_a_button_labels_the_selected_pair_and_shows_it(asked: Asked, tab: Any) 
     assert asked.labels() == {"How can I bake bread?": False}
     assert tab.verdicts.said.startswith("Lookup 1: wrong. Nothing is served by meaning for this question any more")
     assert not tab.verdicts.failed
-    assert rows(tab)[2][5] == "wrong"
+    assert rows(tab)[2][4] == "wrong"
     assert "Cosine 0.97, wrong" in tab.detail.value
     assert asked.store.judged_wrong(key("How can I bake bread?")) == {key("How do I bake bread?")[:16]}
     press(tab, True, "How can I bake bread?")
@@ -155,7 +157,7 @@ def test_a_button_labels_many_pairs_at_once(asked: Asked, tab: Any) -> None:
     press(tab, False, REPORTS[1], "How do I bake my cake?")
     assert asked.labels() == {REPORTS[1]: False, "How do I bake my cake?": False}
     assert tab.verdicts.said.startswith("2 pairs labelled wrong.")
-    assert [row[5] for row in rows(tab)] == ["wrong", "wrong", "unlabelled"]
+    assert [row[4] for row in rows(tab)] == ["wrong", "wrong", "unlabelled"]
 
 
 def test_a_label_outlives_its_lookup_and_can_be_changed(asked: Asked, tab: Any) -> None:
@@ -226,7 +228,8 @@ def test_labels_outside_the_view_are_counted_and_not_shown(asked: Asked) -> None
 def test_foreign_text_is_escaped(asked: Asked) -> None:
     asked.near(f"stored {HOSTILE}", f"asked {HOSTILE}", 0.95, Objection(ObjectionKind.SHADOW))
     tab = painted(asked, TuningTab())
-    tab.grid.selection = [next(row[0] for row in tab.grid.page["spans"][0]["rows"] if "img" in row[1])]
+    tab.grid.selection = [key_of(tab, f"asked {HOSTILE}")]
+    assert "\x1b" not in str(rows(tab))
     assert "<img" not in tab.detail.value
     assert r"\x1b[31mred" in tab.detail.value
     assert "own answer to asked &lt;img" in tab.detail.value
@@ -258,10 +261,10 @@ def test_the_browser_is_told_no_prompts_but_those_in_sight(asked: Asked) -> None
         asked.near(f"stored number {number}", f"asked number {number} of it", 0.7 + number / 1_000)
     shown = Panel(Source(asked.store), "Tuning")
     told = unsaved_of(shown)
-    assert "asked number 149 of it" in told
-    assert "asked number 50 of it" not in told
+    assert "149 of it" in told
+    assert "50 of it" not in told
     assert "answer to" not in told
-    assert "number 149" not in state_of(shown)
+    assert "149 of it" not in state_of(shown)
 
 
 def test_the_static_form_has_the_charts_and_the_saved_one_not(asked: Asked) -> None:
@@ -338,7 +341,7 @@ def test_wrong_labels_the_lookup_and_shows_the_verdict(asked: Asked, lookups: An
 
 def test_a_cosine_is_not_rounded_up_to_the_threshold(asked: Asked) -> None:
     asked.near("What is Python?", "What's Python?", 0.92999)
-    assert rows(painted(asked, TuningTab()))[0][2] == "0.929"
+    assert rows(painted(asked, TuningTab()))[0][1] == "0.929"
     assert "0.92" in rows(painted(asked, LookupsTab()))[0]
 
 

@@ -14,13 +14,15 @@ from gptcache_magics.widgets.links import link
 __all__ = ["beside_html"]
 
 
-def beside_html(store: Store, one: str, other: str = "", *, redact: bool = False) -> str:
+def beside_html(store: Store, one: str, other: str = "", *, redact: bool = False, focus: bool = True) -> str:
     """Return two entries side by side, or an entry and its answer before, as HTML with all foreign text escaped.
 
     Parameters
     ----------
     one, other
         Keys of entries; without ``other``, the answer before.
+    focus
+        Whether the region takes the focus: what was pressed may be hidden now.
 
     Raises
     ------
@@ -34,8 +36,7 @@ def beside_html(store: Store, one: str, other: str = "", *, redact: bool = False
     if found is None:
         raise LookupError("The answer before is not stored any more.")
     heading = "Two answers side by side" if found.a.key else "This answer and the one before"
-    # The focus goes here: what was pressed may be hidden now.
-    region = f'role="region" tabindex="-1" data-focus aria-label="{heading}"'
+    region = f'role="region" tabindex="-1"{" data-focus" * focus} aria-label="{heading}"'
     beside = side_by_side_html(found, redact=redact, name=_name)
     return f'<div class="gptcache-detail gptcache-beside" {region}><h4>{heading}</h4>{beside}</div>'
 

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
+from gptcache_magics.text.masking import masked
+from gptcache_magics.text.word_diff import Words, word_diff
+from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.formats import one_line
 
-__all__ = ["COMPARED", "from_place", "last_parts", "shared_beginnings"]
+__all__ = ["COMPARED", "differing_words", "from_place", "last_parts", "shared_beginnings"]
 
 BESIDE: Final = 2
 """Number of other texts that begin alike where a beginning is the template's."""
@@ -23,6 +26,8 @@ COMPARED: Final = 2_000
 """Characters of a text that are compared."""
 WORDS: Final = 2
 """Number of words that are read: the one that differs, and one before it."""
+BETWEEN: Final = 24
+"""Characters that are shown of what is the same before, between and after the words that differ."""
 _KEPT: Final = 12
 """About the characters of a beginning that stay."""
 _PART = re.compile(r"[/\\]")
@@ -61,6 +66,25 @@ def last_parts(names: Iterable[str]) -> dict[str, str]:
         count = next((n for n in range(1, len(own)) if all(own[-n:] != each[-n:] for each in others)), len(own))
         short[name] = "/".join(own[-count:]) if count < len(own) else name
     return short
+
+
+def differing_words(old: str, new: str) -> Words:
+    """Return the words in which two texts differ, with a little of what is the same around; empty if they are equal."""
+    words = word_diff(masked(old[:COMPARED]), masked(new[:COMPARED]))
+    last = len(words) - 1
+    return tuple(
+        (kind, printable(_around(text, first=at == 0, last=at == last) if kind == "same" else text))
+        for at, (kind, text) in enumerate(words)
+    )
+
+
+def _around(text: str, *, first: bool, last: bool) -> str:
+    """Return the ends of a text that touch a difference."""
+    if len(text) <= BETWEEN:
+        return text
+    half = BETWEEN // 2
+    before, after = text[:half].rsplit(" ", 1)[0], text[-half:].split(" ", 1)[-1]
+    return f"{'' if first else before}{'…' if first else ' … ' if not last else ' …'}{'' if last else after}"
 
 
 def _shared(one: str, other: str) -> int:

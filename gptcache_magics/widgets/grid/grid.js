@@ -6,14 +6,16 @@ import { copy, wholeTexts } from "./whole.js";
 import { resizable } from "./widths.js";
 
 /** @typedef {{name: string, label: string, kind: string, number: boolean, width: number, grow: boolean, level: number}} Column */
-/** @typedef {string | [string, string] | {text: string, shares: (number | null)[]}} Cell  A text; a beginning, short
- *   or left out, and the rest; or shares, 0 to 1, that are drawn. */
+/** @typedef {"same" | "removed" | "added"} WordKind */
+/** @typedef {string | [string, string] | {text: string, shares: (number | null)[]} |
+ *   {text: string, words: [WordKind, string][]}} Cell  A text; a beginning, short or left out, and the rest; shares, 0 to
+ *   1, that are drawn; or the words in which two texts differ. */
 /** @typedef {{start: number, rows: [string, ...Cell[]][]}} Span  A row is its key, then a cell for each column. The key of a
  *   heading begins with a line break; its name and its figures follow. */
 /** @typedef {{total: number, count: string, note: string, order: Order, spans: Span[],
  *   bare: string[]}} Page  A column is bare if all its cells are empty. */
 /** @typedef {{sort: string, ascending: boolean, query: string, grouped: string}} Order */
-/** @typedef {{columns: Column[], label: string, hint: string, groupings: string[], height_rows: number, multiple: boolean,
+/** @typedef {{columns: Column[], label: string, hint: string, groupings: string[], height_rows: number, multiple: boolean, lets_go: boolean,
  *   order: Order, windows: Record<string, object>, widths: Record<string, number>, selection: string[]}} Traits */
 /** @typedef {{told?: string, whole?: {text: string, copy: boolean},
  *   unsaved?: {page?: Page, reveal?: {at: number}}}} Message */
@@ -48,7 +50,11 @@ const textOf = (/** @type {Cell} */ cell) =>
 function partsOf(cell) {
   if (typeof cell === "string") return [cell];
   if (Array.isArray(cell)) return [make("span", { class: "gptcache-grid-shared" }, cell[0]), cell[1]];
-  return [sparkline(cell.shares, cell.text)];
+  if ("shares" in cell) return [sparkline(cell.shares, cell.text)];
+  if (!cell.words.length) return [cell.text];
+  return cell.words.map(([kind, text]) =>
+    kind === "same" ? text : make(kind === "removed" ? "del" : "ins", {}, text),
+  );
 }
 
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
@@ -341,7 +347,9 @@ function render({ model, el }) {
   /** @param {string} key @param {"only" | "toggle" | "range"} how */
   function select(key, how) {
     const selection = new Set(model.get("selection"));
+    const only = selection.size === 1 && selection.has(key);
     if (!model.get("multiple")) how = selection.has(key) ? "toggle" : "only";
+    else if (how === "only" && only && model.get("lets_go")) how = "toggle";
     if (how === "range" && anchorKey) {
       const [low, high] = [indexOf(anchorKey), indexOf(key)].sort((a, b) => a - b);
       const keys = span.rows.slice(low - span.start, high - span.start + 1).map((row) => row[0]);

@@ -20,8 +20,9 @@ import traitlets
 from gptcache_magics.errors import CommandError
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.text.grep import Grep
+from gptcache_magics.text.word_diff import as_text
 from gptcache_magics.widgets.formats import TEXT_KINDS, Column, Kind, most_digits
-from gptcache_magics.widgets.grid.cells import COMPARED, from_place, last_parts, shared_beginnings
+from gptcache_magics.widgets.grid.cells import COMPARED, differing_words, from_place, last_parts, shared_beginnings
 from gptcache_magics.widgets.grid.export import export
 from gptcache_magics.widgets.grid.groups import Groups
 from gptcache_magics.widgets.scripts import one_module
@@ -54,6 +55,8 @@ class Grid(UnsavedWidget):
         Number of visible rows before the table scrolls.
     multiple
         Whether more than one row can be selected.
+    lets_go
+        Whether pressing the only selected row deselects it, as it always does if only one can be selected.
     hint
         Hint about the actions on a row.
     groupings
@@ -72,6 +75,7 @@ class Grid(UnsavedWidget):
     height_rows = traitlets.Int(10).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     multiple = traitlets.Bool(True).tag(sync=True)
+    lets_go = traitlets.Bool(False).tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
     groupings = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
@@ -85,6 +89,7 @@ class Grid(UnsavedWidget):
         sort: tuple[str, bool] = ("", True),
         height_rows: int = 10,
         multiple: bool = True,
+        lets_go: bool = False,
         hint: str = "",
         groupings: Sequence[str] = (),
     ) -> None:
@@ -95,7 +100,8 @@ class Grid(UnsavedWidget):
         self._shown, self._key, self._empty, self._newest = tuple(columns), key, empty, False
         self._first_sort = sort
         self._groups: Groups | None = None
-        self._frame = pd.DataFrame({column.name: [] for column in columns} | {key: []})
+        names = [name for column in columns for name in (column.name, column.against) if name]
+        self._frame = pd.DataFrame({name: [] for name in (*names, key)})
         self._keys = self._frame[key]
         self._positions: list[int] = []  # rows of the frame in the order shown; a heading is a negative number
         self._position_keys: list[str] = []
@@ -111,6 +117,7 @@ class Grid(UnsavedWidget):
             label=label,
             height_rows=height_rows,
             multiple=multiple,
+            lets_go=lets_go,
             hint=hint,
             groupings=list(groupings),
         )
@@ -224,7 +231,11 @@ class Grid(UnsavedWidget):
             rows = self._frame[self._keys == key]
         named = [column for column in self._shown if name in (column.name, "")]
         if len(rows):
-            texts = [column.whole(rows[column.name].astype(object).iloc[0]) for column in named]
+            row = rows.astype(object).iloc[0]
+            texts = [
+                " → ".join(column.whole(row[each]) for each in (column.against, column.name) if each)
+                for column in named
+            ]
             self.send({"whole": {"text": "\t".join(texts)[:WHOLE_CHARACTERS], "copy": copy}})
 
     def _export(self, form: str) -> str:
@@ -268,11 +279,14 @@ class Grid(UnsavedWidget):
         return ""
 
     def _found(self, matches: Callable[[str], bool]) -> list[bool]:
-        searched = [self._key, *(column.name for column in self._shown if column.kind in TEXT_KINDS)]
+        texts = [column for column in self._shown if column.kind in TEXT_KINDS]
+        searched = [self._key, *(each for column in texts for each in (column.name, column.against) if each)]
         found = [False] * len(self._frame)
         for name in dict.fromkeys(searched):
-            texts = self._frame[name].astype(object)
-            found = [hit or (isinstance(x, str | int) and matches(str(x))) for hit, x in zip(found, texts, strict=True)]
+            values = self._frame[name].astype(object)
+            found = [
+                hit or (isinstance(x, str | int) and matches(str(x))) for hit, x in zip(found, values, strict=True)
+            ]
         return found
 
     def _turn(self, note: str | None = None) -> None:
@@ -319,13 +333,21 @@ class Grid(UnsavedWidget):
         """Return rows as their key and their cells: a text each, or its short beginning and the rest of it."""
         positions = self._positions[low:high]
         rows = self._frame.iloc[[at for at in positions if at >= 0]]
-        cells = [[self._cell(column, value) for value in rows[column.name].astype(object)] for column in self._shown]
+        cells = [self._cells(column, rows) for column in self._shown]
         texts = zip(*cells, strict=True)
         headings = self._groups.headings if self._groups is not None else ()
         return [
             [key, *(next(texts) if at >= 0 else headings[-1 - at])]
             for key, at in zip(self._position_keys[low:high], positions, strict=True)
         ]
+
+    def _cells(self, column: Column, rows: pd.DataFrame) -> list[Any]:
+        values = rows[column.name].astype(object)
+        if not column.against:
+            return [self._cell(column, value) for value in values]
+        pairs = zip(rows[column.against].astype(object), values, strict=True)
+        compared = [(new, differing_words(str(old), str(new))) for old, new in pairs]
+        return [{"text": as_text(words) or column.text(new), "words": words} for new, words in compared]
 
     def _cell(self, column: Column, value: Any) -> str | tuple[str, str] | dict[str, Any]:
         """Return the text of a cell; or its beginning, short or left out, and the rest; or shares and their text."""

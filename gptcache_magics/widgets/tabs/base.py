@@ -45,6 +45,8 @@ class TableTab(ipywidgets.VBox):
     columns: ClassVar[Sequence[Column]]
     sort: ClassVar[tuple[str, bool]] = ("", True)
     multiple: ClassVar[bool] = False
+    lets_go: ClassVar[bool] = False
+    """Whether pressing the only selected row deselects it, also where several can be selected."""
     hint: ClassVar[str] = ""
     """Hint about the actions on a row."""
     groupings: ClassVar[Sequence[str]] = ()
@@ -83,6 +85,7 @@ class TableTab(ipywidgets.VBox):
             empty=self.empty,
             sort=self.sort,
             multiple=self.multiple,
+            lets_go=self.lets_go,
             hint=self.hint,
             groupings=self.groupings,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 import pandas as pd
 
 from gptcache_magics.tables import chart_data, frames
-from gptcache_magics.widgets.formats import Column, shown
+from gptcache_magics.widgets.formats import Column, one_line, shown
 from gptcache_magics.widgets.tabs.base import TableTab, detail_html
+from gptcache_magics.widgets.tabs.two_models import TwoModels
 
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource, View
@@ -22,7 +25,9 @@ class ModelsTab(TableTab):
     empty = "No model has been asked in this period, and nothing is stored yet. Run a cell that calls a model."
     key = "model"
     sort = ("saved_usd", False)
-    hint = "Select a model to filter every tab."
+    multiple = True
+    lets_go = True
+    hint = "Select a model to filter every tab, and a second with Ctrl or Space to compare both."
     columns = (
         Column("model", "Model", "model", 11, grow=True),
         Column("provider", "Provider", width=12, level=5),
@@ -61,19 +66,59 @@ class ModelsTab(TableTab):
         counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
 
+    @cached_property
+    def compare(self) -> ipywidgets.Button:
+        """The button that compares the two selected models."""
+        button = ipywidgets.Button(layout={"display": "none"})
+        button.add_class("gptcache-button")
+        button.add_class("gptcache-compare")
+        button.on_click(lambda _: self._compare())
+        return button
+
+    @cached_property
+    def two(self) -> TwoModels:
+        """Both selected models over the questions that both were asked."""
+        return TwoModels()
+
+    def parts(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the table, the selected model in full, and two models side by side."""
+        return self.grid, self.compare, self.detail, self.two
+
+    def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
+        """Read the table again, show what changed, and return it; a comparison ends when its texts are to be hidden."""
+        if view.redact != self.two.redact:
+            self.two.hide()
+        return super().paint(source, view)
+
     def selected(self) -> None:
-        """Filter the panel by the selected model, or remove the filter."""
+        """Filter the panel by the selected model, or remove the filter; two models can be compared."""
         models = self.grid.selected()["model"]
-        if len(models) or not self.grid.selection:  # else the next reading will bring the selected model
+        if len(self.grid.selection) > 1:
+            self.narrow("model", None)
+        elif len(models) or not self.grid.selection:  # else the next reading will bring the selected model
             self.narrow("model", str(models.iloc[0]) if len(models) else None)
         super().selected()
+        if self.opened:
+            self.two.hide()
+            names = [one_line(each, 40) for each in models]
+            self.compare.description = f"Compare {' with '.join(names)}" if len(names) == 2 else ""
+            self.compare.layout.display = "" if len(names) == 2 else "none"
 
     def narrowed(self, view: View) -> None:
         """Mark the model that the panel is filtered by."""
-        if self.opened:
+        if self.opened and not (view.model is None and len(self.grid.selection) > 1):
             self.grid.select([] if view.model is None else [view.model])
 
+    def _compare(self) -> None:
+        assert self._source is not None
+        assert self._view is not None
+        models = self.grid.selected()["model"].tolist()
+        if len(models) == 2:
+            self.two.show(self._source.store, *models, redact=self._view.redact)
+
     def describe(self, row: dict[str, Any]) -> str:
-        """Return every figure of the model, including those of hidden columns."""
+        """Return every figure of the model, including those of hidden columns; nothing for several models."""
+        if len(self.grid.selection) > 1:
+            return ""
         facts = [(column.label, shown(column.kind, row[column.name])) for column in self.columns[1:]]
         return detail_html(str(row["model"]), facts, [])

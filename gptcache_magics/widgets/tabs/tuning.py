@@ -46,8 +46,7 @@ class TuningTab(TableTab):
     sort = ("distance", True)
     multiple = True
     columns = (
-        Column("asked", "Asked", width=20, grow=True),
-        Column("stored", "Stored", width=20, grow=True, level=1),
+        Column("asked", "Stored → asked", "diff", 24, grow=True, against="stored"),
         Column("similarity", "Cosine", "cosine", 10),
         Column("distance", "Distance", "cosine", 12, level=4),
         Column("blocked", "Blocked by", width=20, level=2),
