@@ -1,5 +1,5 @@
-// Keeps the notebook's one-letter shortcuts away from the panel, hides the saved form while the panel is shown, and marks
-// a panel whose kernel is gone.
+// Keeps the notebook's one-letter shortcuts away from the panel, hides the saved form while the panel is shown, marks a
+// panel whose kernel is gone, and shows panels from now on: where it cannot run, a panel is only errors and stays hidden.
 //
 // With the focus on a tab or a button of an output, pressing d twice would delete the notebook cell. Lab looks for an
 // attribute of the focused element. Tabs and buttons come and go, so each element gets the attribute with the focus:
@@ -23,6 +23,7 @@ function mark({ target }) {
 /** @param {import("@anywidget/types").RenderProps<Traits>} context */
 function render({ model, el }) {
   Object.assign(el.style, { height: "0", margin: "-8px 0 0", overflow: "hidden" }); // takes the gap back
+  document.documentElement.classList.add("gptcache-alive");
   document.addEventListener("focusin", mark); // a second view adds the same listener, which has no effect
   const saved = `.${model.get("saved")}`;
   const style = document.createElement("style"); // removed with this view

@@ -13,10 +13,15 @@ from gptcache_magics.widgets.formats import one_line
 if TYPE_CHECKING:
     from gptcache_magics.widgets.view import PanelSource
 
-__all__ = ["figures_html", "head_html", "notice_html", "notices_of"]
+__all__ = ["LACKING_HTML", "figures_html", "head_html", "notice_html", "notices_of"]
 
 
 GONE: Final = "kernel gone: run the cell again"
+LACKING_HTML: Final = (
+    '<div role="status">The live panel needs anywidget in this page. Reload the page; if that does not help, install '
+    "anywidget where JupyterLab runs, or let VS Code download widgets.</div>"
+)
+"""What a page says that shows widgets of ipywidgets and no others, as after ``%pip install`` in an open notebook."""
 
 
 def head_html(source: PanelSource, state: str, mode: str) -> str:

@@ -27,7 +27,7 @@ from gptcache_magics.text.masking import scrubbed
 from gptcache_magics.widgets.choices import choices
 from gptcache_magics.widgets.figures import figures, periods
 from gptcache_magics.widgets.filters import Filters
-from gptcache_magics.widgets.header import figures_html, head_html, notice_html, notices_of
+from gptcache_magics.widgets.header import LACKING_HTML, figures_html, head_html, notice_html, notices_of
 from gptcache_magics.widgets.links import Links
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.saved import saved_html, view_of
@@ -106,12 +106,15 @@ class Panel(ipywidgets.VBox):
         for position, title in enumerate(titles):
             self._tab.set_title(position, title)
         top = ipywidgets.HBox([self._head, self._since, _Beside(), self._filters])
-        for widget, name in ((self, "panel"), (top, "top"), (self._head, "head"), (self._since, "since")):
+        lacking = ipywidgets.HTML(LACKING_HTML)
+        named = {"panel": self, "lacking": lacking, "top": top, "head": self._head, "since": self._since}
+        for name, widget in named.items():
             widget.add_class(f"gptcache-{name}")
         self._mark = f"gptcache-saved-{uuid4().hex[:12]}"
         guard = _Guard(saved=self._mark)
         guard.observe(_weakly(self._resized), "room")
-        super().__init__([top, self._figures, self._line, self._tab, Links(_weakly(self.follow)), guard])
+        links = Links(_weakly(self.follow))
+        super().__init__([lacking, top, self._figures, self._line, self._tab, links, guard])
         self._behind = not self._paint()
         self._view_count = 0  # not None: the browser counts the views from now on
         self._painter = Painter(self._paint_in_sight, self._outdated)

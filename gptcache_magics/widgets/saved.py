@@ -11,6 +11,12 @@ from typing import Final
 __all__ = ["saved_html", "view_of"]
 
 VIEW: Final = "application/vnd.jupyter.widget-view+json"
+# A page that loads no anywidget would show the panel as errors between buttons without a function.
+_UNTIL_ALIVE: Final = (
+    ":root:not(.gptcache-alive) .gptcache-panel > :not(.gptcache-lacking) { display: none !important } "
+    ".gptcache-lacking { visibility: hidden; animation: gptcache-late 0s 5s forwards } "
+    "@keyframes gptcache-late { to { visibility: visible } }"
+)
 
 
 def saved_html(html: str, mark: str) -> str:
@@ -18,7 +24,7 @@ def saved_html(html: str, mark: str) -> str:
     # JupyterLab and Notebook 7 put their "model not found" as plain text into the next output. In a notebook that is
     # not trusted they show no widget and remove the style.
     error = f".jp-OutputArea-child:has(> * > .{mark}) + .jp-OutputArea-child > .jupyter-widgets:not(:has(*))"
-    return f'<div class="{mark}"><style>{error} {{ display: none }}</style>{html}</div>'
+    return f'<div class="{mark}"><style>{error} {{ display: none }} {_UNTIL_ALIVE}</style>{html}</div>'
 
 
 def view_of(model_id: str) -> dict[str, object]:

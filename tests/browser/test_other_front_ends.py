@@ -12,6 +12,8 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
+from tests.browser.conftest import NotebookPage
+
 pytestmark = pytest.mark.browser
 
 SETUP = """\
@@ -138,3 +140,21 @@ def test_an_exported_page_shows_the_figures_and_asks_nobody(page, executed, tmp_
 
     page.locator("table", has_text="FakeListChatModel").first.wait_for()
     assert "a secret answer" not in html
+
+
+def test_a_page_without_anywidget_shows_the_saved_form_and_what_to_do(page, jupyter, pictures):
+    """So is an open page after ``%pip install``, and one of a server whose environment is not the kernel's."""
+    page.route("**/extensions/anywidget/**", lambda route: route.abort())
+    notebook = NotebookPage(page, jupyter, "lab", [SETUP, PANEL])
+    notebook.run(0)
+    notebook.run(1, wait=False)
+
+    told = page.locator(".gptcache-lacking", has_text="Reload the page")
+    told.wait_for(timeout=60_000)
+    page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('.gptcache-lacking')).visibility == 'visible'"
+    )
+    assert page.locator(TABLE, has_text="FakeListChatModel").first.is_visible()
+    assert page.locator(".gptcache-panel > *:visible").count() == 1
+    told.scroll_into_view_if_needed()
+    page.screenshot(path=pictures / "without-anywidget.png")
