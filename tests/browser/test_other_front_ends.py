@@ -28,6 +28,7 @@ ROW = ".gptcache-grid tbody tr[data-key]"
 VOILA_ASKS = "https://cdn.jsdelivr.net/npm/@fortawesome/"
 TABLE = ".jp-OutputArea table, .output_area table"
 NOT_FOUND = "model not found"
+TOLD = "() => getComputedStyle(document.querySelector('.gptcache-lacking')).visibility === 'visible'"
 KERNEL_READY = "() => window.Jupyter?.notebook?.kernel?.is_connected() && window.Jupyter.notebook._fully_loaded"
 # It loads the code of widgets after it says that all is loaded.
 WIDGETS_READY = "() => window.Jupyter.notebook.kernel.widget_manager !== undefined"
