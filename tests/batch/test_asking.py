@@ -61,6 +61,7 @@ def test_no_more_rows_are_under_way_than_wanted() -> None:
     assert max(most) == 3
 
 
+@pytest.mark.slow
 def test_a_row_that_hangs_has_an_error_after_its_time_and_holds_up_no_other() -> None:
     gate = threading.Semaphore(0)
 
@@ -69,16 +70,11 @@ def test_a_row_that_hangs_has_an_error_after_its_time_and_holds_up_no_other() ->
             gate.acquire()
         return text
 
-    rows = answered(ask, "hangs", "a", "hangs", "b", concurrency=1, timeout=0.2)
-    gate.release(2)
+    rows = answered(ask, "hangs", "a", "b", concurrency=1, timeout=1)
+    gate.release()
 
-    assert [row.error for row in rows] == [
-        "TimeoutError: no answer within 0.20 s",
-        "",
-        "TimeoutError: no answer within 0.20 s",
-        "",
-    ]
-    assert [row.answer for row in rows] == [None, "a", None, "b"]
+    assert [row.error for row in rows] == ["TimeoutError: no answer within 1.0 s", "", ""]
+    assert [row.answer for row in rows] == [None, "a", "b"]
 
 
 def test_after_the_caller_has_left_no_further_row_begins_and_those_under_way_end() -> None:
@@ -93,7 +89,7 @@ def test_after_the_caller_has_left_no_further_row_begins_and_those_under_way_end
 
     with closing(ask_rows(ask, [dict(enumerate(range(9)))], 2, None)) as rows:
         next(rows)
-    before = {began.get(), began.get(), began.get()}
+        before = {began.get(), began.get(), began.get()}
     gate.release(9)
 
     assert before == {0, 1, 2}
