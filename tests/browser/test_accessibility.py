@@ -37,7 +37,7 @@ def test_no_serious_violation(notebook, title, theme):
     notebook.theme(theme)
     page.get_by_role("tab", name=title, exact=True).click()
     if title == "Charts":
-        page.locator(".gptcache-panel svg").first.wait_for()
+        page.locator(".gptcache-panel svg:visible").first.wait_for()
     else:
         row = page.locator(".gptcache-grid:visible tbody tr[data-key]").first
         row.wait_for()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.panel_page import CHARTS, ROWS, open_tab, search
+from tests.support.panel_page import ROWS, open_tab, search
 from tests.support.processes import TAG_ALL, output_of
 
 pytestmark = pytest.mark.browser
@@ -526,9 +526,11 @@ def test_the_panel_looks_right_at_every_width_and_in_both_themes(open_notebook, 
             wait_for_lookups(page, 22)
             picture("filtered")
             open_tab(page, "Charts")
-            chart = page.locator(CHARTS).first
             page.wait_for_function(  # as wide as there is room, and its letters as large as elsewhere
-                "(svg) => Math.abs(svg.clientWidth / svg.viewBox.baseVal.width - 1) < 0.2", arg=chart.element_handle()
+                """() => {
+                  const chart = document.querySelector(".gptcache-panel svg:not(.gptcache-grid-spark)");
+                  return Math.abs(chart.clientWidth / chart.viewBox.baseVal.width - 1) < 0.2;
+                }"""
             )
             picture("charts")
             page.get_by_role("button", name="Remove filter model").click()
