@@ -34,7 +34,13 @@ function render({ el }) {
   const [button, hint] = [document.createElement("button"), document.createElement("div")];
   button.type = "button";
   button.className = "gptcache-button";
-  button.textContent = "Beside";
+  for (const [name, text] of Object.entries({ sign: "◫", word: "Beside" })) {
+    const span = document.createElement("span");
+    span.className = `gptcache-beside-${name}`;
+    span.textContent = text;
+    button.append(span);
+  }
+  button.setAttribute("aria-label", "Beside");
   button.title = "Show the panel beside the notebook, too";
   button.setAttribute("data-lm-suppress-shortcuts", "true");
   hint.className = "gptcache-hint";
