@@ -16,7 +16,6 @@ from gptcache_magics.commands import _load_at
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError
 from gptcache_magics.lookup.options import local_folder
-from gptcache_magics.settings import names_bundle
 from gptcache_magics.store.postgres.address import is_address, without_password
 from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
@@ -29,8 +28,6 @@ LOAD: Final = "load"
 COMMANDS: Final = (*TABLES, "show", "why", "save", LOAD)
 TEAM: Final = "team"
 RUN: Final = "run"
-LOGGED: Final = ("stats", "lookups")
-"""Tables of lookups, which a bundle does not hold."""
 NEXT: Final = re.compile(r"^ *next +.*$", re.MULTILINE)
 """Finds the line of an explanation that says what to type."""
 FORMATS: Final = ("--csv", "--json")
@@ -124,8 +121,6 @@ def _run(words: list[str], at: str, there: str) -> tuple[str, int]:
     if "at" in arguments and name != LOAD:
         arguments["at"] = arguments["at"] or _default_store()
     result = parser.call(several, arguments)
-    if name in LOGGED and not given and names_bundle(at) and getattr(result, "empty", False):
-        return f"{at} is a bundle: it holds answers, and no lookups. Answers: {PROGRAM} entries --at {quote(at)}", 0
     return _shown(result, "".join(given), there), 0 if getattr(result, "ok", True) else 1
 
 
@@ -143,6 +138,7 @@ def _shown(result: Any, format: str, there: str = "") -> str:
     import pandas as pd
 
     from gptcache_magics.commands._checks import Checkup
+    from gptcache_magics.tables.mark import nothing_in
 
     if format and hasattr(result, "to_frame"):
         result = result.to_frame()
@@ -159,7 +155,7 @@ def _shown(result: Any, format: str, there: str = "") -> str:
         rows = result.reset_index() if result.index.name else result
         return str(rows.to_json(orient="records", date_format="iso", date_unit="us"))
     if result.empty:
-        return "No rows."
+        return _here(nothing_in(result), there) or "No rows."
     if len(result) > ROWS:
         more = f"\n{len(result) - ROWS:,} more rows. All: --csv. Fewer: -n {ROWS // 10}"
         return _shown(result.head(ROWS), format) + more

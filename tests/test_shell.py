@@ -133,7 +133,8 @@ def test_a_save_of_nothing_fails(run: Shell, folder: Path) -> None:
 
 
 def test_a_table_without_rows_says_so(run: Shell) -> None:
-    assert run("entries --grep nosuch") == (0, "No rows.\n", "")
+    every = "All entries: python -m gptcache_magics entries --at .gptcache"
+    assert run("entries --grep nosuch") == (0, f"No entries with --grep nosuch. {every}\n", "")
     assert run("entries --grep nosuch --json") == (0, "[]\n", "")
     assert run("entries --grep nosuch --csv")[1].startswith("id,model,")
 
@@ -265,7 +266,8 @@ def test_a_wrong_load_is_explained_and_leaves_the_cache_off(run: Shell, line: st
 def test_the_options_that_select_entries_hold_in_a_shell(run: Shell, tmp_path: Path) -> None:
     shown = run("entries --grep etna --in question --json")[1]
     assert [each["question"] for each in json.loads(shown)] == ["How tall is Etna?"]
-    assert run("entries --grep answer --in question")[:2] == (0, "No rows.\n")
+    code, shown, _ = run("entries --grep answer --in question")
+    assert (code, shown.partition(".")[0]) == (0, "No entries with --grep answer and --in question")
     assert run("show --grep Etna")[1].count("human:") == 1
     assert run("save --grep Etna", str(tmp_path / "etna.jsonl"))[1].startswith("Saved 1 entry")
     code, shown, said = run("entries --in answer")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict, Unpack
 
 from gptcache_magics import editing
+from gptcache_magics.commands._nothing import or_sentence
 from gptcache_magics.commands._parser import Option
 from gptcache_magics.commands._selection import (
     TO_CHANGE,
@@ -150,13 +151,15 @@ def change(
     selection = selected(source, ids, least=TO_CHANGE, **selectors)
     if not (selection.ids or any_of(selectors)):
         raise CommandError(f"{name}: say which entries: {NAMES}. {ALL} Example: {example}")
+    nothing = f"Nothing to {name}: no entry fits."
     if dry_run:
         from gptcache_magics.tables import frames
 
-        return frames.entries(source.store, selection)
+        df = frames.entries(source.store, selection)
+        return df if len(df) else or_sentence(df, nothing)
     number, _ = source.store.count(selection)
     if not number:
-        return f"Nothing to {name}: no entry fits."
+        return nothing
     if not ids and number > editing.MANY and not yes:
         raise CommandError(too_many(verb, counted(number, "entry")))
     return work(source.store, selection)

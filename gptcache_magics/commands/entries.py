@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Unpack
 
+from gptcache_magics.commands._nothing import no_entries, or_sentence
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Ids, Limit, Space
 from gptcache_magics.commands._selectors import Selectors, selected
@@ -49,4 +50,4 @@ def entries(
     df = frames.entries(source.store, selection, limit=None if sort else limit)
     if sort is not None:
         df = df.sort_values(sort, ascending=False, kind="stable").head(limit or len(df))
-    return df
+    return df if len(df) else or_sentence(df, no_entries(source, at, space, **selectors))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from gptcache_magics.commands._nothing import no_lookups, or_sentence
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import (
     At,
@@ -46,7 +47,7 @@ def lookups(
 
     source = controller.explained(at, space)
     names = models_of(source.store, model)
-    return frames.lookups(
+    df = frames.lookups(
         source.store,
         period=source.period(since),
         model=names,
@@ -55,3 +56,7 @@ def lookups(
         face=asked_by(source.store, face),
         limit=limit,
     )
+    if len(df):
+        return df
+    chosen = {"outcome": outcome, "model": model, "face": face, "cell": cell}
+    return or_sentence(df, no_lookups(source, "lookups", since, at, space, **chosen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+from gptcache_magics.commands._nothing import no_models, or_sentence
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Space, configurations_of
 from gptcache_magics.controller import controller
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLE = "%gptcache models"
+SAME = "No parameter differs. All configurations: %gptcache stats --by configuration --since all"
 EXAMPLE_DIFF = '%gptcache models --diff "gpt-4o-mini" "gpt-4o-mini · T 0.9"'
 
 
@@ -36,10 +38,12 @@ def models(
 
     source = controller.source(at, space).settled()
     if diff is None:
-        return frames.models(source.store)
+        df = frames.models(source.store)
+        return df if len(df) else or_sentence(df, no_models(source, at))
     if isinstance(diff, str) or len(diff) != 2:
         raise CommandError(f"models: diff is two configurations. Got {diff!r}. Example: {EXAMPLE_DIFF}")
-    return frames.differences(source.store, *(_one(source.store, str(name)) for name in diff))
+    df = frames.differences(source.store, *(_one(source.store, str(name)) for name in diff))
+    return df if len(df) else or_sentence(df, SAME)
 
 
 def _one(store: Store, name: str) -> str:

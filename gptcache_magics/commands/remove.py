@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from gptcache_magics import editing
+from gptcache_magics.commands._nothing import or_sentence
 from gptcache_magics.commands._parser import checked
 from gptcache_magics.commands._selection import TO_CHANGE, Ids
 from gptcache_magics.commands._selectors import NAMES, DryRun, Selectors, Yes, any_of, selected, too_many
@@ -18,6 +19,7 @@ from gptcache_magics.text.amounts import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTHING = "Nothing to remove."
 EXAMPLE = "%gptcache remove --older 30d --dry-run"
 
 
@@ -60,13 +62,14 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
     team = team_behind(source.store)
     there = _there(team, selection) if team is not None and selection != Selection() else []
     if dry_run:
-        return _listed(source.store, selection, there)
+        df = _listed(source.store, selection, there)
+        return df if len(df) else or_sentence(df, NOTHING)
     number, _ = source.store.count(selection)
     if max(number, len(there)) > editing.MANY and not yes:
         more = f", and {counted(len(there), 'entry')} of the team for everybody" if there else ""
         raise CommandError(too_many("removes", f"{counted(number, 'entry')}{more}"))
     if not number and not there:
-        return "Nothing to remove."
+        return NOTHING
     removed, sentence = editing.remove(source.store, selection)
     back = "Bring it back" if removed == 1 else "Bring them back"
     return f"{sentence} {back}: %gptcache undo" if removed else sentence

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
+from gptcache_magics.commands._nothing import no_embeddings, no_lookups, or_sentence
 from gptcache_magics.commands._parser import Option, checked
 from gptcache_magics.commands._selection import At, Cell, Face, Model, Since, Space, asked_by, cell_number, models_of
 from gptcache_magics.commands._team import tables_of_team
@@ -125,7 +126,8 @@ def stats(
         from gptcache_magics.tables.embeddings import embeddings as embeddings_frame
 
         named = [each.model for each in source.store.embedding_models()]
-        return embeddings_frame(source.store, period=source.period(since), model=_embedders(named, model))
+        df = embeddings_frame(source.store, period=source.period(since), model=_embedders(named, model))
+        return df if len(df) else or_sentence(df, no_embeddings(source, since, at, space))
     names = models_of(source.store, model)
     if reset:
         if source.ledger is None:
@@ -141,7 +143,11 @@ def stats(
         from gptcache_magics.widgets.charts import Plot
 
         return Plot(Series.read(source.store, **chosen))
-    return frames.stats(source.store, by, **chosen, wide=wide)
+    df = frames.stats(source.store, by, **chosen, wide=wide)
+    if len(df):
+        return df
+    typed = {"model": model, "face": face, "cell": cell}
+    return or_sentence(df, no_lookups(source, f"stats --by {by}", since, at, space, **typed))
 
 
 def _embedders(known: Sequence[str], wanted: str | None) -> Collection[str] | None:

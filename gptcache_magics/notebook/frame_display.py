@@ -1,16 +1,17 @@
 """Show frames with texts of a store without the marks that a terminal or a browser would obey; the data stay raw.
 
-IPython asks a printer for each type of object. Those here show a marked frame by a copy with escapes, and every other
-frame as before.
+IPython asks a printer for each type of object. Those here show a marked frame by a copy with escapes, one without rows
+by a sentence, and every other frame as before.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from gptcache_magics.tables.mark import is_marked
+from gptcache_magics.tables.mark import is_marked, nothing_in
 from gptcache_magics.unprintable import printable
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class _Printer:
         self.kind, self.before = kind, before
 
     def __call__(self, data: Any, *pretty: Any) -> Any:
+        nothing = printable(nothing_in(data))
+        if nothing:
+            return f"<div>{escape(nothing)}</div>" if self.kind == HTML else pretty[0].text(nothing)
         shown = escaped(data) if is_marked(data) else data
         if self.before is not None:
             return self.before(shown, *pretty)

@@ -59,6 +59,54 @@ def test_every_table_is_shown_with_escapes(used: Typist, place: str) -> None:
                 assert r"\x1b[2Jx\u202ey" in html
 
 
+def test_a_table_without_rows_is_a_sentence_and_keeps_its_columns(magic: Typist) -> None:
+    magic.told("on store")
+    yet = "yet. Run a cell that calls a model."
+    expected = {
+        "lookups": f"No lookups {yet}",
+        "stats --by cell": f"No lookups {yet}",
+        "entries": f"No entries {yet}",
+        "models": f"No models {yet}",
+        "clear --dry-run": "Nothing to remove.",
+        "stats --embeddings": (
+            "No texts were embedded in this run through the cache. To keep embeddings: %gptcache on --embeddings"
+        ),
+    }
+    for line, sentence in expected.items():
+        df = magic(line)
+        assert shown(magic.ip, df) == (sentence, f"<div>{sentence}</div>"), line
+        assert len(df.columns) > 3
+
+    ask("question <b>1</b>")
+    gm.stats(reset=True)
+    expected = {
+        "lookups": "No lookups in this run. Earlier ones: %gptcache lookups --since all",
+        "stats": "No lookups in this run. Earlier ones: %gptcache stats --by model --since all",
+        "lookups --outcome hit -m small-model --since 1h": (
+            "No lookups with --outcome hit and --model small-model in the last 1h. "
+            "All lookups: %gptcache lookups --since all"
+        ),
+        "entries --expired --grep <b>no --at store": (
+            "No entries with --grep <b>no and --expired. All entries: %gptcache entries --at store"
+        ),
+        "remove --expired --dry-run": "Nothing to remove.",
+        "pin --expired --dry-run": "Nothing to pin: no entry fits.",
+        "models --diff small-model small-model": (
+            "No parameter differs. All configurations: %gptcache stats --by configuration --since all"
+        ),
+    }
+    for line, sentence in expected.items():
+        text, html = shown(magic.ip, magic(line))
+        assert text == sentence
+        assert html is not None
+        assert "<b>" not in html
+
+
+def test_rows_that_a_person_has_filtered_out_are_shown_as_pandas_shows_them(used: Typist) -> None:
+    nothing = used("entries").query("hits > 99")
+    assert shown(used.ip, nothing)[0] == repr(nothing)
+
+
 def test_what_is_made_of_a_table_is_shown_with_escapes_and_computed_with_raw(used: Typist) -> None:
     df = used("entries")
     assert f"question {HOSTILE}" in set(df["question"])
