@@ -296,7 +296,7 @@ class Controller:
         self._use(store)
         if live is not None and store.where == live.store.where:
             return replace(live, since="all")
-        if not names_bundle(at) and not os.path.exists(os.path.join(store.where, "cache.db")):
+        if not names_bundle(at) and _is_missing(os.path.join(store.where, "cache.db")):
             raise CommandError(f"There is no store in {at}. A store is a folder with a cache.db, such as .gptcache")
         from gptcache_magics.store.sqlite.store import SQLiteStore  # opened by now
 
@@ -386,6 +386,17 @@ def _is_at(cache: GPTCache, where: str | Path | Address | None) -> bool:
     if is_web_address(where):
         return cache.store.where == place_of_address(str(where))
     return where is None or cache.store.where in (os.path.abspath(os.path.expanduser(str(where))), str(where))
+
+
+def _is_missing(path: str) -> bool:
+    """Return whether a file is not there; opening one that cannot be looked at says why."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 controller = Controller()

@@ -10,6 +10,7 @@ import pytest
 import gptcache_magics as gm
 from gptcache_magics.bundle.langchain_sqlite import answered
 from gptcache_magics.store.sqlite.snapshot import snapshot
+from tests.support.processes import output_of
 from tests.support.shell import ask
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
@@ -90,6 +91,41 @@ def test_a_place_that_cannot_be_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "%gptcache on FOLDER" in refused(lambda: gm.on(where)) or where == "/dev/null"
     refused(lambda: gm.GPTCache(store=where).store.count())
     refused(lambda: gm.entries(at=where))
+
+
+READ_ONLY = """
+import sys
+import gptcache_magics as gm
+from tests.support.processes import obey_file_modes
+from tests.support.shell import ask
+obey_file_modes()
+print(gm.on("input/lesson.jsonl"), ask("q"))
+print([each.check for each in gm.doctor().checks if not each.ok])
+gm.off()
+print(gm.on("working"), gm.load("input/lesson.jsonl"), ask("q"), ask("other") == ask("other"), gm.off())
+try:
+    gm.stats(at="closed")
+except gm.GPTCacheMagicsError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_can_only_be_read_serves_its_bundle(tmp_path: Path) -> None:
+    gm.on(tmp_path / "closed")
+    answer = ask("q")
+    (tmp_path / "input").mkdir()
+    gm.save(tmp_path / "input" / "lesson.jsonl")
+    gm.off()
+    (tmp_path / "input").chmod(0o500)
+    (tmp_path / "closed").chmod(0o000)
+    replayed, unwell, taken, closed = output_of(READ_ONLY, folder=tmp_path).splitlines()
+
+    assert replayed.endswith(f"mode replay. {answer}")
+    assert unwell == "[]"
+    assert f"1 entry added. {answer} True Cache off" in taken
+    assert closed.endswith(
+        "closed/cache.db cannot be opened: Permission denied. Choose another place: %gptcache on FOLDER"
+    )
 
 
 def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
