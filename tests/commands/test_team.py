@@ -168,6 +168,8 @@ def test_remove_with_a_selection_reaches_what_only_the_team_has(
     assert "At the team, for everybody: 2 entries, 2 of them not here" in said
     assert left(team_database) == 2, "the pinned one and that of another model stay"
     assert magic.told("remove --grep nothing --yes") == "Nothing to remove."
+    assert magic.told("remove --grep longest --in answer") == "Nothing to remove."
+    assert len(magic("remove --grep 'answer [0-9]' --in answer --dry-run")) == 1
     assert "1 entry. Bring it back" in magic.told(f"remove {id}")
     team_database.server.stop(at_once=True)
     assert "Nothing was removed" in magic.refused("remove --grep river --yes")

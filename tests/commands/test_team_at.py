@@ -51,6 +51,8 @@ def test_every_table_is_read_without_a_cache(magic: Typist, at: str, team_databa
     assert entries["question"].tolist() == ["Capital of Peru?", "Capital of Spain?", "Capital of France?"]
     assert set(entries["author"]) == {"postgres"}
     assert len(magic(f"entries {at} --grep spain")) == 1
+    assert magic(f"entries {at} --grep spain --in answer").empty
+    assert len(magic(f"entries {at} --grep 'answer [0-9]' --in answer -n 2")) == 2
     lookups = magic(f"lookups {at}")
     assert lookups["outcome"].tolist() == ["miss", "hit", "miss", "miss"]
     assert set(lookups["author"]) == {"postgres"}
