@@ -19,11 +19,12 @@ from gptcache_magics.lookup.options import local_folder
 from gptcache_magics.store.postgres.address import is_address, without_password
 from gptcache_magics.team import commands as team
 from gptcache_magics.text.choices import nearest
+from gptcache_magics.text.web_address import is_web_address
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.formats import one_line
 
 PROGRAM: Final = "python -m gptcache_magics"
-TABLES: Final = ("stats", "models", "entries", "lookups", "doctor", "verify")
+TABLES: Final = ("stats", "models", "entries", "lookups", "missed", "doctor", "verify")
 LOAD: Final = "load"
 COMMANDS: Final = (*TABLES, "show", "why", "save", LOAD)
 TEAM: Final = "team"
@@ -43,6 +44,8 @@ HELP: Final = f"""An LLM cache for notebooks you can see.
       Run it from recorded answers only. Exit code 0: everything was replayed; 1: something was not.
   {PROGRAM} stats | models | entries | lookups [--at WHERE] [--csv | --json]
       Show a table of a store: a folder (default: .gptcache), a bundle, or postgresql://… (with --space NAME).
+  {PROGRAM} missed [FILE …] [--at WHERE] [--csv | --json]
+      Show who asked what in vain: of a store, or of students' bundles that a lesson lacks (--at lesson.jsonl).
   {PROGRAM} show ID | why NUMBER | save FILE [--at WHERE]
       Show an entry, explain a lookup, or write all entries to a bundle.
   {PROGRAM} load FILE [--at WHERE]
@@ -128,7 +131,7 @@ def _default_store() -> str:
     place = str(controller.place_for(None))
     if is_address(place):  # the tables of a team are those of its folder here, unless --at names them
         place = local_folder()
-    if not os.path.exists(os.path.expanduser(place)):
+    if not is_web_address(place) and not os.path.exists(os.path.expanduser(place)):
         raise CommandError(f"There is no store in {place} here. Name one: --at FOLDER, or --at lesson.jsonl")
     return place
 

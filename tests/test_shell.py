@@ -161,7 +161,7 @@ def test_a_long_table_is_cut_and_says_so(run: Shell, monkeypatch: pytest.MonkeyP
         ("stats --since run", "--since run is about the cache that is on"),
         ("stats --csv --json", "stats: --csv or --json. Give one of them, once."),
         ("stats --plot --csv", "--csv is for tables, and this is not one."),
-        ("save x.jsonl --json", "save: --json is for tables: stats, models, entries, lookups, doctor, verify."),
+        ("save x.jsonl --json", "save: --json is for tables: stats, models, entries, lookups, missed, doctor, verify."),
         ("show 0123", "No entry has the id '0123'. All ids: python -m gptcache_magics entries"),
         (
             "show 0123 --at .gptcache",

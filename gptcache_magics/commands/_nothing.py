@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gptcache_magics.tables.source import Source
 
-__all__ = ["no_embeddings", "no_entries", "no_lookups", "no_models", "or_sentence"]
+__all__ = ["no_embeddings", "no_entries", "no_lookups", "no_misses", "no_models", "or_sentence"]
 
 CALL: Final = "Run a cell that calls a model."
 CHARACTERS: Final = 60
@@ -46,7 +46,8 @@ def no_lookups(
     """
     there, since = _there(at, space), since or source.since
     if at is not None and names_bundle(at):
-        return f"{at} is a bundle: it holds answers, and no lookups. Answers: %gptcache entries{there}"
+        shown = without_password(str(at))
+        return f"{shown} is a bundle: it holds answers, and no lookups. Answers: %gptcache entries{there}"
     when, conditions = WHEN.get(since, f" in the last {since}"), _conditions(given)
     if conditions:
         return f"No lookups with {conditions}{when}. All lookups: %gptcache lookups --since all{there}"
@@ -72,6 +73,13 @@ def no_embeddings(source: Source, since: str | None, at: str | Path | None, spac
             f"No texts were embedded{when}. Earlier ones: %gptcache stats --embeddings --since all{_there(at, space)}"
         )
     return f"No texts were embedded{when} through the cache. To keep embeddings: %gptcache on --embeddings"
+
+
+def no_misses(source: Source, since: str | None, at: str | Path | None, space: str | None = None) -> str:
+    """Return the sentence about a table of questions that were asked in vain."""
+    since = since or source.since
+    more = "" if since == "all" else f" Earlier: %gptcache missed --since all{_there(at, space)}"
+    return f"Nothing was asked in vain{WHEN.get(since, f' in the last {since}')}.{more}"
 
 
 def no_models(source: Source, at: str | Path | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from gptcache_magics.commands._nothing import no_misses, or_sentence
 from gptcache_magics.commands._parser import Word, checked
 from gptcache_magics.commands._selection import At, Limit, Model, Since, Space, models_of
 from gptcache_magics.commands._team import tables_of_team
@@ -57,10 +58,12 @@ def missed(
     source = tables_of_team("missed") if team else controller.explained(at, space)
     if source.ledger is None and names_bundle(source.store.where):
         raise CommandError(
-            f"missed: {at} is a bundle, which holds answers and no lookups. What students asked beyond it: {EXAMPLE}"
+            f"missed: {source.where} is a bundle, which holds answers and no lookups. "
+            f"What students asked beyond it: {EXAMPLE}"
         )
     asked = table.unanswered(source.store, source.period(since), models_of(source.store, model))
-    return table.missed(source.store, asked[:limit])
+    df = table.missed(source.store, asked[:limit])
+    return df if len(df) else or_sentence(df, no_misses(source, since, at, space))
 
 
 def _of_bundles(
@@ -83,7 +86,8 @@ def _of_bundles(
         for name, read in contents.items()
         for row in table.asked_in(lesson.store, read, _author(name, contents), after or 0.0, chosen)
     ]
-    return table.missed(lesson.store, asked[:limit], configurations)
+    df = table.missed(lesson.store, asked[:limit], configurations)
+    return df if len(df) else or_sentence(df, f"{lesson.where} answers all that was asked.")
 
 
 def _author(path: str, others: Iterable[str]) -> str:

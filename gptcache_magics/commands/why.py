@@ -12,6 +12,7 @@ from gptcache_magics.commands._selection import At, Model, Space, configurations
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 from gptcache_magics.settings import names_bundle
+from gptcache_magics.store.postgres.address import without_password
 from gptcache_magics.store.protocol import LookupLog, LookupRow, Period
 from gptcache_magics.text.choices import LARGEST
 
@@ -65,8 +66,8 @@ def why(
     store, elsewhere = source.store, source.where if source.ledger is None else ""
     if at is not None and names_bundle(at):
         raise CommandError(
-            f"{at} is a bundle: it holds answers, and no lookups to explain. "
-            f"Answers: %gptcache entries --at {shlex.quote(str(at))}"
+            f"{without_password(str(at))} is a bundle: it holds answers, and no lookups to explain. "
+            f"Answers: %gptcache entries --at {shlex.quote(without_password(str(at)))}"
         )
     keys = configurations_of(store, model)
     if var is not None and (words or not isinstance(var, str)):

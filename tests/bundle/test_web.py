@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import gptcache_magics as gm
+from gptcache_magics import __main__ as command_line
 from gptcache_magics import bundle
 from gptcache_magics.bundle import web
 from gptcache_magics.errors import CommandError, GPTCacheMagicsError, StoreError
@@ -351,6 +352,18 @@ def test_a_script_is_verified_with_a_lesson_by_its_address(site: Site, lesson: b
     assert report.ok
     assert "1 call answered from lesson.jsonl" in repr(report)
     assert SECRET not in repr(vars(report))
+
+
+def test_a_shell_reads_a_lesson_by_its_address_and_tells_no_secret(
+    site: Site, lesson: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"{site.gives('/lesson.jsonl', lesson)}?token={SECRET}"
+    assert command_line.main(["entries", "--at", address]) == 0
+    assert command_line.main(["lookups", "--at", address]) == 0
+    told = "".join(capsys.readouterr())
+    assert QUESTION in told
+    assert "lesson.jsonl?token=*** is a bundle" in told
+    assert SECRET not in told
 
 
 def test_what_is_verified_reads_the_copy_and_asks_nobody(site: Site, lesson: bytes) -> None:

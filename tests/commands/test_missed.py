@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 import gptcache_magics as gm
+from gptcache_magics import __main__ as command_line
 from gptcache_magics import bundle
 from gptcache_magics.errors import CommandError
 from gptcache_magics.notebook.frame_display import is_marked
 from gptcache_magics.tables.columns import MISSED
+from gptcache_magics.tables.mark import nothing_in
 from tests.support.postgres import Database
 from tests.support.shell import Typist, ask
 from tests.support.team import all_is_sent
@@ -66,6 +68,7 @@ def test_a_question_is_listed_until_it_is_answered() -> None:
     ask("Is it new?")
     df = gm.missed()
     assert (len(df), [*df.columns]) == (0, [*MISSED])
+    assert nothing_in(df) == "Nothing was asked in vain in this run. Earlier: %gptcache missed --since all"
     gm.stats(reset=True)
     assert gm.missed(since="all").empty
 
@@ -104,7 +107,20 @@ def test_bundles_of_students_tell_what_the_lesson_lacks(magic: Typist) -> None:
     gm.off()
     gm.on("carl")
     replayed("How tall is K2?")  # the teacher records it
-    assert gm.missed("anna.jsonl").empty
+    assert nothing_in(gm.missed("anna.jsonl")) == "carl answers all that was asked."
+
+
+def test_a_shell_shows_it_as_a_table_or_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    gm.on("carl")
+    ask("Who was Carl?")
+    gm.save("carl.jsonl")
+    gm.off()
+    assert command_line.main(["missed", "carl.jsonl", "--at", "lesson.jsonl", "--csv"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == ",".join(MISSED)
+    assert row.startswith("carl,small-model,Who was Carl?,1,")
+    assert command_line.main(["missed", "--at", "carl"]) == 0
+    assert "Who was Carl?" in capsys.readouterr().out
 
 
 def test_a_miss_and_its_own_entry_are_counted_once() -> None:
