@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from gptcache_magics.text.amounts import UNKNOWN, byte_size, cosine, duration, figure, money, percent
+from gptcache_magics.text.masking import masked
 from gptcache_magics.unprintable import printable
 
 Kind = Literal[
@@ -81,8 +82,8 @@ class Column:
         return _aligned(text, digits) if self.kind == "money" else text or self.blank
 
     def whole(self, value: Any) -> str:
-        """Return `value` without a cut."""
-        return plain(value) if isinstance(value, str) else shown(self.kind, value)
+        """Return `value` without a cut, but for what looks like a key."""
+        return plain(masked(value)) if isinstance(value, str) else shown(self.kind, value)
 
     @property
     def number(self) -> bool:

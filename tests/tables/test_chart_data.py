@@ -103,6 +103,19 @@ def test_a_hit_rate_is_hits_among_hits_and_misses_and_unknown_where_there_is_nei
     assert df["hit_rate"].iloc[[2, -1]].tolist() == [0.0, 1.0]
 
 
+def test_models_are_drawn_over_the_same_time_with_gaps_where_they_were_not_asked(store: FilledStore) -> None:
+    for outcome, model, at in (("hit", MINI, 0), ("miss", MINI, 1), ("bypass", CLAUDE, 2), ("hit", CLAUDE, 61)):
+        store.look(outcome, model, at=NOON + at)  # type: ignore[arg-type]
+    store.look("miss", MINI, at=NOON + 11 * MINUTE)
+    over_time = chart_data.hits_over_time(frames.outcomes(store))
+    assert over_time.to_dict() == {
+        "gpt-4o-mini": (0.5, *[None] * 10, 0.0),
+        "claude-sonnet-4-0": (None, 1.0, *[None] * 10),
+    }
+    store.look("hit", LLAMA, at=NOON + 400 * DAY)
+    assert {len(each) for each in chart_data.hits_over_time(frames.outcomes(store))} <= {*range(2, 13)}
+
+
 def test_costs_are_those_of_the_stats_table_the_dearest_model_first(store: FilledStore) -> None:
     store.look("miss", MINI, usage=USAGE, seconds=2.0)
     store.look("hit", MINI_HOT, usage=USAGE, seconds=2.0)

@@ -9,7 +9,7 @@ from typing import IO, Final
 import pandas as pd
 
 from gptcache_magics.text.amounts import counted
-from gptcache_magics.text.masking import scrubbed
+from gptcache_magics.text.masking import masked, scrubbed
 
 __all__ = ["export"]
 
@@ -19,6 +19,8 @@ _NO_PARQUET: Final = "Parquet needs pyarrow. Type: %pip install pyarrow, or expo
 
 def export(frame: pd.DataFrame, label: str, form: str, *, newest: bool = False) -> str:
     """Write a table to a new file in the working folder, and return a sentence about it, also if that fails.
+
+    Texts are whole, but for what looks like a key.
 
     Parameters
     ----------
@@ -47,6 +49,8 @@ def export(frame: pd.DataFrame, label: str, form: str, *, newest: bool = False) 
 
 
 def _write(frame: pd.DataFrame, file: IO[bytes], form: str) -> None:
+    texts = frame.select_dtypes("string")
+    frame = frame.assign(**{str(name): column.map(masked, na_action="ignore") for name, column in texts.items()})
     if form == "csv":
         frame.to_csv(file, index=False, encoding="utf-8", errors="backslashreplace")
     else:
