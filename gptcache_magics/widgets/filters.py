@@ -12,6 +12,7 @@ from typing import Any
 import traitlets
 
 from gptcache_magics.widgets.choices import word
+from gptcache_magics.widgets.scripts import one_module
 from gptcache_magics.widgets.unsaved import UnsavedWidget
 from gptcache_magics.widgets.view import NAMES, Filter, View
 
@@ -29,7 +30,7 @@ class Filters(UnsavedWidget):
         Returns the values of each filter by their texts.
     """
 
-    _esm = Path(__file__).with_name("filters.js").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "filters")
 
     chips: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
 

@@ -14,6 +14,7 @@ import anywidget
 
 from gptcache_magics.text.masking import masked
 from gptcache_magics.widgets.formats import one_line, plain
+from gptcache_magics.widgets.scripts import one_module, one_style
 
 __all__ = ["Html", "Links", "cell_link", "link"]
 
@@ -33,8 +34,8 @@ class Links(anywidget.AnyWidget):
         Called with the kind of the place, ``entry`` or ``lookups``, and the key of the entry.
     """
 
-    _esm = Path(__file__).with_name("links.js").read_text("utf-8")
-    _css = Path(__file__).with_name("links.css").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "links")
+    _css = one_style(Path(__file__).parent, "links")
 
     def __init__(self, follow: Callable[[str, str], None]) -> None:
         super().__init__()

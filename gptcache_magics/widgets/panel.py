@@ -31,6 +31,7 @@ from gptcache_magics.widgets.header import LACKING_HTML, figures_html, head_html
 from gptcache_magics.widgets.links import Links
 from gptcache_magics.widgets.painter import Painter
 from gptcache_magics.widgets.saved import saved_html, view_of
+from gptcache_magics.widgets.scripts import one_module, one_style
 from gptcache_magics.widgets.static import Snapshot
 from gptcache_magics.widgets.tabs.base import TableTab, error_html
 from gptcache_magics.widgets.tabs.charts import ChartsTab
@@ -48,8 +49,8 @@ open_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 class _Guard(anywidget.AnyWidget):
     """An invisible widget with the panel's style; it keeps shortcuts away and hides the saved form."""
 
-    _esm = Path(__file__).with_name("guard.js").read_text("utf-8")
-    _css = "\n".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("panel.css", "head.css"))
+    _esm = one_module(Path(__file__).parent, "guard")
+    _css = one_style(Path(__file__).parent, "panel", "head")
 
     saved = traitlets.Unicode().tag(sync=True)
     room = traitlets.Int(0).tag(sync=True)
@@ -59,7 +60,7 @@ class _Guard(anywidget.AnyWidget):
 class _Beside(anywidget.AnyWidget):
     """A button that shows the panel beside the notebook, where a front end can."""
 
-    _esm = Path(__file__).with_name("beside.js").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "beside")
 
 
 class Panel(ipywidgets.VBox):

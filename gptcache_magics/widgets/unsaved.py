@@ -11,6 +11,8 @@ from typing import Any
 
 import anywidget
 
+from gptcache_magics.widgets.scripts import one_module
+
 __all__ = ["UnsavedHTML", "UnsavedWidget"]
 
 
@@ -43,7 +45,7 @@ class UnsavedHTML(UnsavedWidget):
     """HTML in which every foreign text is escaped."""
 
     # A text: of a file, anywidget would keep each widget for ever, to tell it when the file changes.
-    _esm = Path(__file__).with_name("unsaved.js").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "unsaved")
 
     def __init__(self) -> None:
         super().__init__()

@@ -19,6 +19,7 @@ from gptcache_magics.errors import CommandError
 from gptcache_magics.store.protocol import Selection, Store
 from gptcache_magics.text.amounts import counted
 from gptcache_magics.widgets.formats import one_line
+from gptcache_magics.widgets.scripts import one_module, one_style
 
 __all__ = ["MANY", "Actions"]
 
@@ -40,8 +41,8 @@ class Actions(anywidget.AnyWidget):
         Called with the ids of two entries to show side by side.
     """
 
-    _esm = Path(__file__).with_name("actions.js").read_text("utf-8")
-    _css = Path(__file__).with_name("actions.css").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "actions")
+    _css = one_style(Path(__file__).parent, "actions")
 
     grid = traitlets.Unicode().tag(sync=True)
     writable = traitlets.Bool(False).tag(sync=True)

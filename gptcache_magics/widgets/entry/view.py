@@ -14,6 +14,7 @@ from typing import Any, Final
 from gptcache_magics.widgets.entry.as_python import as_python
 from gptcache_magics.widgets.entry.conversation import chat_html, facts_html, images_of, text_of, ways_html
 from gptcache_magics.widgets.entry.stored import StoredEntry
+from gptcache_magics.widgets.scripts import one_module, one_style
 from gptcache_magics.widgets.unsaved import UnsavedWidget
 
 __all__ = ["EntryView"]
@@ -24,8 +25,8 @@ IMAGE_BYTES: Final = 10_000_000
 class EntryView(UnsavedWidget):
     """A widget that shows one entry, or nothing."""
 
-    _esm = Path(__file__).with_name("view.js").read_text("utf-8")
-    _css = Path(__file__).with_name("view.css").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "view")
+    _css = one_style(Path(__file__).parent, "view")
 
     def __init__(self) -> None:
         self._stored: StoredEntry | None = None

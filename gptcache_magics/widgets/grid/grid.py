@@ -25,7 +25,7 @@ from gptcache_magics.widgets.formats import TEXT_KINDS, Column, Kind, most_digit
 from gptcache_magics.widgets.grid.cells import COMPARED, differing_words, from_place, last_parts, shared_beginnings
 from gptcache_magics.widgets.grid.export import export
 from gptcache_magics.widgets.grid.groups import Groups
-from gptcache_magics.widgets.scripts import one_module
+from gptcache_magics.widgets.scripts import one_module, one_style
 from gptcache_magics.widgets.unsaved import UnsavedWidget
 
 SCREENS_AROUND = 5
@@ -64,7 +64,7 @@ class Grid(UnsavedWidget):
     """
 
     _esm = one_module(Path(__file__).parent, "sparkline", "whole", "widths", "grid")
-    _css = Path(__file__).with_name("grid.css").read_text("utf-8")
+    _css = one_style(Path(__file__).parent, "grid")
 
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     order = traitlets.Dict().tag(sync=True)  # what the user asked for: {"sort", "ascending", "query", "grouped"}

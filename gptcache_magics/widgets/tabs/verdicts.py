@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from gptcache_magics.widgets.formats import one_line
+from gptcache_magics.widgets.scripts import one_module
 
 __all__ = ["Verdicts"]
 
@@ -24,7 +25,7 @@ class Verdicts(anywidget.AnyWidget):
         Labels the rows of these keys and returns a sentence about it.
     """
 
-    _esm = Path(__file__).with_name("verdicts.js").read_text("utf-8")
+    _esm = one_module(Path(__file__).parent, "verdicts")
 
     grid = traitlets.Unicode().tag(sync=True)
     shown = traitlets.Bool(True).tag(sync=True)
