@@ -49,7 +49,7 @@ def export(frame: pd.DataFrame, label: str, form: str, *, newest: bool = False) 
 
 
 def _write(frame: pd.DataFrame, file: IO[bytes], form: str) -> None:
-    texts = frame.select_dtypes("string")
+    texts: pd.DataFrame = frame.select_dtypes("string")
     frame = frame.assign(**{str(name): column.map(masked, na_action="ignore") for name, column in texts.items()})
     if form == "csv":
         frame.to_csv(file, index=False, encoding="utf-8", errors="backslashreplace")
