@@ -41,6 +41,7 @@ def read_tables(folder: Path, charts: bool) -> float:
     assert_type(gm.models(diff=["gpt-4o-mini", "gpt-4o"]), pd.DataFrame)
     assert_type(gm.entries(grep="sky", in_="answer", limit=5), pd.DataFrame)
     assert_type(gm.lookups(outcome="miss", cell="last"), pd.DataFrame)
+    assert_type(gm.missed("anna.jsonl", at="lesson.jsonl"), pd.DataFrame)
     assert_type(gm.status().to_frame(), pd.DataFrame)
     print(gm.why(128), gm.show("a41f"), gm.doctor())  # noqa: T201
     return float(gm.stats(by="total")["hits"].sum())
