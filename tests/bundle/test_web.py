@@ -345,6 +345,7 @@ def test_the_environment_may_name_a_lesson(site: Site, lesson: bytes, monkeypatc
         model.invoke("never recorded")
 
 
+@pytest.mark.slow
 def test_a_script_is_verified_with_a_lesson_by_its_address(site: Site, lesson: bytes, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("from tests.support.shell import ask\n" + f"print(ask({QUESTION!r}))\n", "utf-8")
@@ -352,6 +353,22 @@ def test_a_script_is_verified_with_a_lesson_by_its_address(site: Site, lesson: b
     assert report.ok
     assert "1 call answered from lesson.jsonl" in repr(report)
     assert SECRET not in repr(vars(report))
+
+
+@pytest.mark.slow
+def test_a_script_that_names_an_address_is_verified_from_the_copy_without_delay(
+    site: Site, lesson: bytes, tmp_path: Path
+) -> None:
+    entry = next(line for line in lesson.splitlines() if b'"entry"' in line)
+    lasting = entry[: entry.index(b'"seconds":')] + b'"seconds":50.0' + entry[entry.index(b',"configuration"') :]
+    address = site.gives("/lesson.jsonl", lesson.replace(entry, lasting))
+    script = tmp_path / "script.py"
+    on = f"import gptcache_magics as gm\ngm.on({address!r}, delay='recorded')\n"
+    script.write_text(f"{on}from tests.support.shell import ask\nprint(ask({QUESTION!r}))\n", "utf-8")
+    bundle.read(address)
+    asked = len(site.asked)
+    assert gm.verify(script, timeout=40, env="PYTHONPATH").ok
+    assert len(site.asked) == asked
 
 
 def test_a_shell_reads_a_lesson_by_its_address_and_tells_no_secret(
