@@ -299,11 +299,11 @@ def text_if_readable(data: bytes) -> str | None:
 
 
 _IN_PIECES: Final = (
-    *((b"tool",), (b'"function',)),  # a call is shown in a form of its own
-    *((b'"text":', b'"text":'), (b'"content":["',)),  # blocks, which are put together
-    (rb"\"lc\":",),  # JSON within JSON: the slow form
+    *("%tool%", '%"function%'),  # a call is shown in a form of its own
+    *('%"text":%"text":%', '%"content":["%'),  # blocks, which are put together
+    r"%\"lc\":%",  # JSON within JSON: the slow form
 )
-ANSWERS: Final = AnswerText(text_if_readable, _IN_PIECES)
+ANSWERS: Final = AnswerText(text_if_readable, _IN_PIECES, WIRE)
 """Reads encoded generations for a search."""
 
 

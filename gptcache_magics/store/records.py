@@ -230,9 +230,11 @@ class AnswerText:
 
     read: Callable[[bytes], str | None]
     """Returns the text of an answer as tables show it; None if it cannot be read."""
-    in_pieces: Sequence[tuple[bytes] | tuple[bytes, bytes]] = ()
-    """Bytes that stand, one after the other, in answers that spell their text in pieces or in escapes. In every other
-    answer its ASCII letters stand as they are, so that a store need not read one that lacks those of the search."""
+    in_pieces: Sequence[str] = ()
+    """Patterns of SQL's ``LIKE`` for the answers that spell their text in pieces or in escapes. In every other answer
+    its ASCII letters stand as they are, so that a store need not read one that lacks those of the search."""
+    headed: bytes = b""
+    """First byte of the answers that begin with a name and the character NUL, at which ``LIKE`` would stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ _LIKE: Final = ("e.question LIKE ?", "e.prompt LIKE ?")
 _UNLIKE: Final = f"""typeof(e.prompt)='blob'
     OR (e.prompt NOT BETWEEN '{CHAT_PROMPT}' AND '{CHAT_PROMPT}~' AND instr(e.prompt, char(0)))"""
 """``LIKE`` reads a text up to the character NUL, which JSON does not hold. A chat goes on with a colon."""
-_ANSWER: Final = "CAST(substr(e.answer, instr(e.answer, x'00') + 1) AS TEXT) LIKE ?"
-"""A NUL may end the name of a protocol before the JSON of an answer."""
-_PIECE: Final = "instr(e.answer, ?)"
-_PIECES: Final = f"instr(substr(e.answer, nullif({_PIECE}, 0) + 1), ?)"
+_ANSWER: Final = """CAST(CASE substr(e.answer, 1, 1) WHEN ? THEN substr(e.answer, instr(e.answer, x'00') + 1)
+    ELSE e.answer END AS TEXT) LIKE ?"""
+"""``LIKE`` is several times as fast as ``instr``, which looks for the NUL in few answers."""
 EARLIER: Final = 200_000
 """Most lookups before another one that are looked through for the same question, in 0.05 s."""
-_RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET 2000"
-"""A search for a few entries begins with the newest ones, and mostly ends there."""
+_RECENT: Final = "SELECT created FROM entry ORDER BY created DESC LIMIT 1 OFFSET ?"
+WINDOWS: Final = (2_000, 20_000)
+"""Numbers of the newest entries with which a search for a few begins, and mostly ends."""
 
 
 def names_few(selection: Selection) -> bool:
@@ -83,10 +83,11 @@ def chosen(db: sqlite3.Connection, selection: Selection, limit: int | None = Non
         # First, for it holds for few entries.
         likely, likes = _likely(search)
         where, values = f"({likely}) AND {where}", (*likes, *values)
-    ids = list[int]()
-    if limit is not None:
-        ids = _found(db, search, f"{where} AND e.created >= ({_RECENT})", values, limit)
-    if limit is None or len(ids) < limit:
+    for window in WINDOWS if limit is not None else ():
+        ids = _found(db, search, f"{where} AND e.created >= ({_RECENT})", (*values, window), limit)
+        if len(ids) == limit:
+            break
+    else:
         ids = _found(db, search, where, values, limit)
     return "e.id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
 
@@ -98,11 +99,9 @@ def _likely(search: Search) -> tuple[str, list[str | bytes]]:
         conditions += [*_LIKE * len(search.grep.likes), _UNLIKE]
         values += [like for like in search.grep.likes for _ in _LIKE]
     if search.answers is not None:
-        conditions += [_ANSWER] * len(search.grep.likes)
-        values += search.grep.likes
-        for pieces in search.answers.in_pieces:
-            conditions.append(_PIECE if len(pieces) == 1 else _PIECES)
-            values += pieces
+        likes = [*search.grep.likes, *search.answers.in_pieces]
+        conditions += [_ANSWER] * len(likes)
+        values += [each for like in likes for each in (search.answers.headed, like)]
     return " OR ".join(conditions), values
 
 
