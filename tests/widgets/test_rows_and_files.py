@@ -31,10 +31,10 @@ def test_rows_of_one_template_show_the_words_that_differ():
     texts = [f"{TEMPLATE}{each}" for each in ("Guten Tag", "Guten Abend", "Wo ist mein Koffer?", "Danke")]
     texts += ["What is the capital of Italy?", "A question of its own"]
     assert [seen(each, texts) for each in texts] == [
-        "Translate … French, politely: Guten Tag",
-        "Translate … French, politely: Guten Abend",
-        "Translate … French, politely: Wo ist mein Koffer?",
-        "Translate … French, politely: Danke",
+        "Translate … politely: Guten Tag",
+        "Translate … politely: Guten Abend",
+        "Translate … politely: Wo ist mein Koffer?",
+        "Translate … politely: Danke",
         *texts[4:],
     ]
 

@@ -24,8 +24,6 @@ LEAST: Final = 20
 """Characters of a beginning that is worth to be cut."""
 COMPARED: Final = 2_000
 """Characters of a text that are compared."""
-WORDS: Final = 2
-"""Number of words that are read: the one that differs, and one before it."""
 BETWEEN: Final = 24
 """Characters that are shown of what is the same before, between and after the words that differ."""
 _KEPT: Final = 12
@@ -44,9 +42,7 @@ def shared_beginnings(texts: Iterable[str]) -> dict[str, int]:
     places: dict[str, int] = {}
     for at, text in enumerate(known):
         alike = max((min(shared[low : low + BESIDE]) for low in _windows(at, len(shared))), default=0)
-        place = alike
-        for _ in range(WORDS):
-            place = _word(text, place)
+        place = _word(text, _word(text, alike) - 1)  # the word that differs, and the one before it
         if place >= LEAST:
             places[text] = place
     return places
@@ -98,8 +94,8 @@ def _windows(at: int, count: int) -> Sequence[int]:
 
 
 def _word(text: str, end: int) -> int:
-    """Return the beginning of the word that ends at a place or holds it."""
-    return text.rfind(" ", 0, max(0, end - 1)) + 1
+    """Return the beginning of the word that begins at a place, holds it or ends there."""
+    return text.rfind(" ", 0, max(0, end)) + 1
 
 
 def _beginning(text: str) -> str:

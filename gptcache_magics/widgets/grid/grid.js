@@ -49,7 +49,11 @@ const textOf = (/** @type {Cell} */ cell) =>
 /** Return what a cell shows. @param {Cell} cell @returns {(Node | string)[]} */
 function partsOf(cell) {
   if (typeof cell === "string") return [cell];
-  if (Array.isArray(cell)) return [make("span", { class: "gptcache-grid-shared" }, cell[0]), cell[1]];
+  if (Array.isArray(cell)) {
+    const [beginning, ellipsis] = cell[0] ? cell[0].split(/(?=… $)/) : ["", ""];
+    const words = make("span", { class: "gptcache-grid-beginning" }, beginning);
+    return [make("span", { class: "gptcache-grid-shared" }, words, ellipsis), cell[1]];
+  }
   if ("shares" in cell) return [sparkline(cell.shares, cell.text)];
   if (!cell.words.length) return [cell.text];
   return cell.words.map(([kind, text]) =>
@@ -387,7 +391,6 @@ function render({ model, el }) {
     if (relatedTarget && !exporting.contains(/** @type {Node} */ (relatedTarget))) exporting.open = false;
   });
   scroller.onscroll = () => {
-    whole.hide();
     scrolling ||= setTimeout(() => {
       scrolling = 0;
       draw();
@@ -494,7 +497,7 @@ function render({ model, el }) {
   model.send({ want: "unsaved" }); // rows hold prompts, so they are in no state that a front end could save
   return () => {
     resized.disconnect();
-    whole.hide();
+    whole.end();
     for (const timer of [typing, scrolling, late]) clearTimeout(timer);
     for (const [event, callback] of Object.entries(events)) model.off(event, callback);
   };

@@ -49,6 +49,10 @@ export function wholeTexts(root, ask) {
     tip.textContent = text;
     if (!tip.matches(":popover-open")) tip.showPopover();
     about.setAttribute("aria-describedby", tip.id);
+    put();
+  }
+  function put() {
+    if (!about) return;
     const at = about.getBoundingClientRect();
     const { width, height } = tip.getBoundingClientRect();
     const below = at.bottom + height < window.innerHeight || at.top < height;
@@ -69,7 +73,19 @@ export function wholeTexts(root, ask) {
     if (td?.matches(":focus-visible") && td === target) open(td);
   });
   root.addEventListener("focusout", hide);
-  return { hide, show, asked: () => about };
+  // The keyboard may have scrolled to the cell itself; the mouse has left it.
+  const moved = (/** @type {Event} */ { target }) => {
+    if (!about || target === tip) return;
+    if (about === document.activeElement) put();
+    else hide();
+  };
+  const events = ["scroll", "resize"];
+  for (const event of events) window.addEventListener(event, moved, true);
+  const end = () => {
+    hide();
+    for (const event of events) window.removeEventListener(event, moved, true);
+  };
+  return { hide, show, end, asked: () => about };
 }
 
 /**
