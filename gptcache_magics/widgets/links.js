@@ -76,6 +76,9 @@ function render({ model, el }) {
   document.documentElement.classList.toggle(JUMPS, document.querySelector(PROMPTS) !== null);
   const press = (/** @type {MouseEvent} */ event) => {
     const panel = el.closest(".gptcache-panel");
+    // Of several views of one panel, that of the last press takes the focus.
+    const inside = event.target instanceof Element ? event.target.closest(".gptcache-panel") : null;
+    if (inside) panel?.toggleAttribute("data-pressed", inside === panel);
     const pressed = event.target instanceof Element ? event.target.closest("button[data-to], button[data-cell]") : null;
     if (!panel || !(pressed instanceof HTMLElement) || !panel.contains(pressed)) return;
     const { to, key } = pressed.dataset;

@@ -5,7 +5,7 @@ function render({ model, el }) {
   const receive = (/** @type {{unsaved?: {value?: string}}} */ { unsaved }) => {
     if (unsaved?.value === undefined) return;
     el.innerHTML = unsaved.value;
-    /** @type {HTMLElement | null} */ (el.querySelector("[data-focus]"))?.focus();
+    if (el.closest("[data-pressed]")) /** @type {HTMLElement?} */ (el.querySelector("[data-focus]"))?.focus();
   };
   model.on("msg:custom", receive);
   model.send({ want: "unsaved" });

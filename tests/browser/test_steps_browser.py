@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.support.panel_page import ROWS
 
@@ -142,6 +143,8 @@ def test_two_models_are_compared_with_the_keyboard(notebook, pictures):
     page.get_by_role("grid", name="Questions that both models were asked").locator("tbody tr[data-key]").focus()
     page.keyboard.press("Enter")
     page.get_by_role("region", name="Two answers side by side").wait_for()
+    found = Axe().run(page, context=".gptcache-panel").response["violations"]
+    assert not [each["id"] for each in found if each["impact"] in ("serious", "critical")]
     panel = page.locator(".gptcache-panel")
     for theme in ("Light", "Dark"):
         notebook.theme(f"JupyterLab {theme}")

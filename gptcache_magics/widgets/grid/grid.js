@@ -465,6 +465,7 @@ function render({ model, el }) {
     if (!revealed || !scroller.clientHeight) return;
     const { at } = revealed;
     revealed = undefined;
+    if (!root.closest("[data-pressed]")) return; // another view of the panel leads on
     root.scrollIntoView({ block: "nearest" });
     focusRow(at);
   }
