@@ -44,6 +44,8 @@ __all__ = ["Cells"]
 CELL_MAGIC: Final = re.compile(r"%%gptcache(?![\w?])[ \t]*([^\n?]*)$")
 RUNNER: Final = "run_ast_nodes"
 """IPython's function that runs the code of a cell."""
+UNIQUE: Final = re.compile(r"(?:-jvsc)?-[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(?=\.|$)")
+"""The part of a session's name that nobody can read, as consoles of JupyterLab and notebooks of VS Code have it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -184,7 +186,7 @@ class Cells:
     def _place(self, run: _Run, raw_cell: str, cell_id: str) -> None:
         lines = [line.strip() for line in raw_cell.splitlines() if line.strip()]
         notebook = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME") or ""
-        run.notebook, run.cell_id = os.path.basename(notebook), cell_id
+        run.notebook, run.cell_id = UNIQUE.sub("", os.path.basename(notebook)), cell_id
         # Not shell.execution_count: newer IPython has counted this cell by now, older has not.
         run.execution_count = self._shell.displayhook.prompt_count or None  # 0 in a script: it is not a cell
         run.first_line = short_line(without_password(lines[0])) if lines else ""

@@ -102,6 +102,25 @@ def test_a_table_without_rows_is_a_sentence_and_keeps_its_columns(magic: Typist)
         assert "<b>" not in html
 
 
+@pytest.mark.parametrize(
+    ("session", "name"),
+    [
+        ("/home/me/console-1-7f3c9a52-11aa-4c1e-9b0d-5a2f3c4d5e6f", "console-1"),
+        ("/home/me/work-jvsc-7f3c9a5211aa4c1e9b0d5a2f3c4d5e6f.ipynb", "work.ipynb"),
+        ("/home/me/2026-11-28-work.ipynb", "2026-11-28-work.ipynb"),
+    ],
+)
+def test_a_cell_has_a_name_that_a_person_can_read(
+    magic: Typist, monkeypatch: pytest.MonkeyPatch, session: str, name: str
+) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", session)
+    magic.told("on store")
+    magic.ip.user_ns["ask"] = ask
+    magic.cell('ask("a question")')
+    assert gm.lookups()["cell"].tolist() == gm.stats(by="cell").index.tolist()
+    assert gm.stats(by="cell").index[0].startswith(f"{name} [")
+
+
 def test_rows_that_a_person_has_filtered_out_are_shown_as_pandas_shows_them(used: Typist) -> None:
     nothing = used("entries").query("hits > 99")
     assert shown(used.ip, nothing)[0] == repr(nothing)

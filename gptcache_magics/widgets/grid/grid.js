@@ -22,6 +22,7 @@ import { resizable } from "./widths.js";
 
 const BARE = 6; // level of a column that shows nothing
 const LATE = 700; // milliseconds after which missing rows are reported
+const ROOM = 3; // tens of characters of a text below which its beginning gives way
 const WIDEST_PADDING = 10; // pixels on either side of a cell, in the widths of the columns
 const BUSY = "The kernel is busy: these rows come when it has time.";
 const isHeading = (/** @type {string} */ key) => key.startsWith("\n");
@@ -189,6 +190,8 @@ function render({ model, el }) {
     const resized = visible.some(({ name }) => name in chosen);
     table.style.minWidth = resized ? `${sum}px` : "";
     table.style.width = visible.some(({ name, grow }) => grow && !(name in chosen)) ? "" : `${sum}px`;
+    const tight = columns.some(({ kind }, i) => kind === "prompt" && headings[i].offsetWidth < ROOM * width);
+    table.classList.toggle("is-tight", tight); // what rows share gives way to what differs
     if (height === rowHeight && visible.length === columnsShown) return;
     [rowHeight, columnsShown] = [height, visible.length];
     draw();
