@@ -209,7 +209,7 @@ def test_many_are_removed_and_brought_back_with_the_keyboard_only(page):
 def test_a_button_pressed_at_once_acts_on_the_rows_just_selected(page):
     row(page, "question 20").click()
     row(page, "question 21").click(modifiers=["Control"])
-    page.evaluate("() => document.querySelector('.gptcache-actions button').click()")
+    button(page, "Pin").evaluate("(pin) => pin.click()")
     wait_for_words(page, "2 entries pinned.")
     button(page, "Unpin").click()
     wait_for_words(page, "2 entries unpinned.")
