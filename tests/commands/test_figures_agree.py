@@ -94,8 +94,8 @@ def test_every_count_is_the_same_wherever_it_is_shown(session: tuple[Source, lis
     view = View("run")
     texts = {figure.label: (figure.value, figure.remark) for figure in figures(source, view)}
     assert texts["Hit rate"][1] == "7 of 17, 2 bypassed, 1 error"
-    assert texts["Saved"][1].endswith(", 2 of unknown price")
-    assert texts["Paid"][1].endswith(", 3 of unknown price")
+    assert ", 2 of unknown price" in texts["Saved"][1]
+    assert ", 3 of unknown price" in texts["Paid"][1]
     models = ModelsTab.read(source, view)
     assert models[COUNTS].sum().to_dict() == total[COUNTS].to_dict()
     frame = LookupsTab.read(source, view)
@@ -109,8 +109,9 @@ def test_unknown_money_is_unknown_wherever_it_is_shown(session: tuple[Source, li
         assert table.loc["house-model", ["saved_usd", "paid_usd"]].isna().all()
         assert table.loc["gpt-4o-mini", ["saved_usd", "paid_usd"]].notna().all()
     assert "$" not in shown[1]
-    figure = {each.label: each.value for each in figures(source, View("run", model="house-model"))}
-    assert (figure["Saved"], figure["Paid"]) == ("–", "–")
+    for figure in figures(source, View("run", model="house-model"))[:2]:
+        assert figure.value.endswith(" tokens"), "tokens lead where no price is known"
+        assert "unknown price" in figure.remark
     by_house = frames.lookups(source.store, model="house-model")
     assert math.isnan(by_house["paid_usd"].max())
     assert "and 3 calls of unknown price" in gm.status().run
@@ -173,7 +174,7 @@ def test_a_failed_call_costs_what_was_charged_for_it(
         assert gm.stats("total", wide=True).loc["total", "unpriced_paid"] == number
     source = controller.source()
     texts = {figure.label: figure.remark for figure in figures(source, View("run"))}
-    assert texts["Paid"].endswith(", 2 of unknown price")
+    assert ", 2 of unknown price" in texts["Paid"]
     assert total["paid_usd"] == pytest.approx(gm.lookups()["paid_usd"].sum())
 
 
