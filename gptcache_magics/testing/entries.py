@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -35,6 +36,16 @@ from gptcache_magics.testing.samples import (
 __all__ = ["EntryCatalogContract"]
 
 PLAIN = AnswerText(bytes.decode)
+
+
+def _named(value: Selection | str) -> str:
+    """Return what a parameter is called: the conditions of a selection, without functions, whose addresses differ."""
+    if isinstance(value, str):
+        return value
+    given = {each.name: getattr(value, each.name) for each in fields(value)}
+    return ",".join(f"{name}={'' if name == 'answers' else each}" for name, each in given.items() if each)
+
+
 """Reads answers that are nothing but text."""
 
 
@@ -276,7 +287,7 @@ class EntryCatalogContract(Contract):
             (Selection(configurations=[GPT.key], pinned=False, grep="liegt"), "b"),
             (Selection(configurations=[GPT.key], tag="nothing"), ""),
         ],
-        ids=str,
+        ids=_named,
     )
     def test_every_condition_of_a_selection_holds(
         self, filled: Store, reader: Store, selection: Selection, expected: str
