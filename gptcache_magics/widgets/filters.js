@@ -101,8 +101,8 @@ function render({ model, el }) {
   }
 
   button.onclick = () => open(menu.hidden === true);
-  menu.onkeydown = (event) => {
-    if (event.key !== "Escape") return;
+  el.onkeydown = (event) => {
+    if (event.key !== "Escape" || menu.hidden) return;
     open(false);
     button.focus();
   };

@@ -155,6 +155,10 @@ def test_a_filter_is_chosen_from_a_menu_by_the_keyboard(page):
     page.keyboard.press("Escape")
     outcomes.wait_for(state="hidden")
     assert page.evaluate("() => document.activeElement.textContent") == "Filter"
+    page.keyboard.press("Enter")
+    outcomes.wait_for()
+    page.keyboard.press("Escape")  # with the focus still on the button that opened it
+    outcomes.wait_for(state="hidden")
     chip.click()
     chip.wait_for(state="detached")
     page.locator(ROWS, has_text="miss").first.wait_for()
