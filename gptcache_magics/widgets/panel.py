@@ -93,7 +93,7 @@ class Panel(ipywidgets.VBox):
         self._painting = threading.Lock()
         self._noticed = len(source.store.notices)  # earlier notices of the store are not this panel's
         self._periods = periods(source)
-        self._view = view or View(next(iter(self._periods)))
+        self._view = self._asked = view or View(next(iter(self._periods)))
         self._head, self._figures, self._line = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._since = ipywidgets.ToggleButtons(
             options=[(label, since) for since, label in self._periods.items()], value=self._view.since
@@ -285,7 +285,7 @@ class Panel(ipywidgets.VBox):
             self._figures.value = figures_html(shown_figures)
             tab.paint(source, view)
         self._snapshot = None
-        if isinstance(tab, ModelsTab) and view == View(next(iter(self._periods)), redact=view.redact):
+        if isinstance(tab, ModelsTab) and view == replace(self._asked, redact=view.redact):
             self._snapshot = Snapshot.of(source, view, shown_figures, {ModelsTab: tab.table})
 
     def _lost(self) -> bool:
@@ -311,7 +311,7 @@ class Panel(ipywidgets.VBox):
             current = not (self._behind or self._painter.behind)
             just_read, self._just_read = self._just_read, None  # for once: it is large
             with frames.read_once(just_read if current else None):
-                snapshot = (self._snapshot if current else None) or Snapshot.take(self._source)
+                snapshot = (self._snapshot if current else None) or Snapshot.take(self._source, view=self._asked)
                 html = snapshot.html(ChartsTab.html(self._source, snapshot.view))
                 text = snapshot.text()
         except Exception as error:  # the panel shows the error itself

@@ -41,12 +41,13 @@ _SMALL = "font-size:.85em;opacity:.75"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Figures and tables of one moment, for the period with which a panel begins."""
+    """Figures and tables of one moment, for the filters with which a panel begins."""
 
     view: View
     mode: str
     where: str
     period: str
+    """The period and the filters, in words."""
     at: datetime
     figures: Sequence[Figure]
     tables: Mapping[type[TableTab], pd.DataFrame]
@@ -60,7 +61,7 @@ class Snapshot:
         tables: Mapping[type[TableTab], pd.DataFrame],
     ) -> Snapshot:
         """Return a snapshot of figures and tables that were just read from a source."""
-        period = periods(source)[view.since].lower()
+        period = ", ".join([periods(source)[view.since].lower(), *_filters(view)])
         mode = source.mode if source.state == "on" else source.state
         return cls(view, one_line(mode), one_line(source.where), period, datetime.now(), shown_figures, tables)
 
@@ -124,6 +125,12 @@ class Static:
 
     def __repr__(self) -> str:
         return self._snapshot.text()
+
+
+def _filters(view: View) -> list[str]:
+    """Return the filters of lookups in words. A condition on entries is none: the figures do not follow it."""
+    named = {"model": view.model, "tag": view.tag, "cell": None if view.cell is None else f"[{view.cell}]"}
+    return [one_line(f"{name} {value}") for name, value in named.items() if value is not None]
 
 
 def _table_text(tab: type[TableTab], table: pd.DataFrame) -> list[str]:

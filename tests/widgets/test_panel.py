@@ -223,6 +223,18 @@ def test_the_saved_form_has_models_and_figures_but_no_prompts(panel, source):
     assert data["text/html"].count(" class=") == sum(map(data["text/html"].count, classes))
 
 
+def test_the_saved_form_follows_the_filters_that_were_typed_and_names_them(panel, source):
+    ask("third", name="small-model")
+    gm.tag("draft", grep="third")
+    for shown in (gm.panel(tag="draft"), gm.panel(static=True, tag="draft")):
+        text = shown._repr_mimebundle_()["text/plain"] if hasattr(shown, "_repr_mimebundle_") else repr(shown)
+        html = shown._repr_mimebundle_()["text/html"] if hasattr(shown, "_repr_mimebundle_") else shown._repr_html_()
+        assert "this run, tag draft" in text
+        assert "this run, tag draft, as of" in html
+        assert "0 of 1 lookup" in text
+        assert "0 of 1 lookup" in html
+
+
 def test_the_full_static_form_has_everything_escaped(source):
     ask(HOSTILE_QUESTION, HOSTILE_ANSWER)
     html = gm.panel(static=True)._repr_html_()
