@@ -88,6 +88,8 @@ def selected(
         If an id, the model, the tag or the cell is unknown, or a time or an expression cannot be read.
     """
     tag, grep, inside = selectors.get("tag"), selectors.get("grep"), selectors.get("in_")
+    if not isinstance(tag, str | None):
+        editing.check_tag(tag)  # which raises
     if tag is not None and not everywhere:  # what is gone already is no error
         check_tag(source.store, tag)
     if grep is not None and not isinstance(grep, str | re.Pattern):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from gptcache_magics import editing
@@ -65,14 +66,24 @@ def removed(selection: Selection, *, dry_run: bool, yes: bool) -> pd.DataFrame |
         df = _listed(source.store, selection, there)
         return df if len(df) else or_sentence(df, NOTHING)
     number, _ = source.store.count(selection)
+    stay = _staying(source.store, selection)
     if max(number, len(there)) > editing.MANY and not yes:
         more = f", and {counted(len(there), 'entry')} of the team for everybody" if there else ""
         raise CommandError(too_many("removes", f"{counted(number, 'entry')}{more}"))
     if not number and not there:
-        return NOTHING
+        return NOTHING + stay
     removed, sentence = editing.remove(source.store, selection)
     back = "Bring it back" if removed == 1 else "Bring them back"
-    return f"{sentence} {back}: %gptcache undo" if removed else sentence
+    return f"{sentence} {back}: %gptcache undo{'.' if stay else ''}{stay}" if removed else sentence + stay
+
+
+def _staying(store: Store, selection: Selection) -> str:
+    """Return how many pinned entries a removal leaves that fit all other conditions; empty for none."""
+    number = store.count(replace(selection, pinned=True))[0] if selection.pinned is False else 0
+    if not number:
+        return ""
+    stay, them = ("stays", "it") if number == 1 else ("stay", "them")
+    return f" {counted(number, 'pinned entry')} {stay}; --pinned removes {them}."
 
 
 def _there(team: WithTeam, selection: Selection) -> Sequence[str]:

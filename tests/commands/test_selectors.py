@@ -62,6 +62,12 @@ def test_python_refuses_a_name_that_is_no_option(name: str) -> None:
         getattr(gm, name)("lesson", greb="x")
 
 
+def test_a_tag_is_a_text(run: Run) -> None:
+    assert questions(run("entries --grep sky")) == ["blue?"]
+    with pytest.raises(CommandError, match=r"A tag is a text of one word, such as 'lesson-1'\. Got \['draft'\]"):
+        gm.entries(tag=["draft"])
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_wrong_value_is_explained_by_each_command(run: Run, name: str) -> None:
     words = {"tag": "draft", "edit": "Lima.", "save": "lesson.jsonl"}.get(name, "")
@@ -119,7 +125,8 @@ def test_entries_are_marked_edited_saved_and_removed_by_what_they_say(run: Run) 
     assert questions(run("entries --grep santiago")) == ["Chile?"]
     assert run("save lesson.jsonl --grep santiago --in answer").startswith("Saved 1 entry")
     assert run("save lesson.jsonl --pinned").startswith("Saved 1 entry")
-    assert run("remove --tag lesson").startswith("1 entry removed")
+    assert run("remove --tag lesson").endswith("%gptcache undo. 1 pinned entry stays; --pinned removes it.")
+    assert run("remove --tag lesson") == "Nothing to remove. 1 pinned entry stays; --pinned removes it."
     assert questions(run("entries")) == ["blue?", "Peru?"]
     assert run("remove --pinned").startswith("1 entry removed")
     assert run("unpin --pinned") == "Nothing to unpin: no entry fits."

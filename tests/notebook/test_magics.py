@@ -447,7 +447,7 @@ def test_a_pinned_entry_is_removed_only_by_its_id_or_with_the_whole_store(used: 
     assert etna not in used("remove --older 0d --dry-run").index
     used.told("remove --older 0d")
     assert used("entries").index.tolist() == [etna]
-    assert used.told("remove --grep Etna") == "Nothing to remove."
+    assert used.told("remove --grep Etna") == "Nothing to remove. 1 pinned entry stays; --pinned removes it."
     assert used.told(f"remove {etna}").startswith("1 entry removed")
     used.told("undo")
     assert used("entries")["pinned"].tolist() == [True]
