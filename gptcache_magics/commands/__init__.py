@@ -60,7 +60,7 @@ def parser(name: str) -> Parser:
 
 def unknown(name: str) -> str:
     """Return the sentence about a word that is not a sub-command."""
-    return f"No sub-command '{name}'.{nearest(name, (*COMMANDS, '--help', VERSION))} All: %gptcache help"
+    return f"No sub-command '{name}'.{nearest(name, ('--help', VERSION, *COMMANDS))} All: %gptcache help"
 
 
 def versions() -> str:

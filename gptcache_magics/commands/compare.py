@@ -48,7 +48,7 @@ def compare(
     first = _key(store, one)
     if first is None:
         if other is None:
-            raise CommandError(f"compare: a model needs another one. Example: {EXAMPLE}")
+            raise CommandError(f"compare: {_named(store, one)}. Example: {EXAMPLE}")
         names = [models_of(store, each) or () for each in (one, other)]
         df = comparison.models(store, *names)
         if df.empty:
@@ -65,6 +65,14 @@ def compare(
         return SideBySide(found)
     (second,) = named_keys(store, [other])
     return SideBySide(comparison.entries(store, first, second))
+
+
+def _named(store: Store, typed: str) -> str:
+    """Return what is wrong with one word that is not the id of an entry; raises ``CommandError`` if it is no model."""
+    if ID.fullmatch(str(typed).lstrip("#")):
+        named_keys(store, [typed])  # which raises, and says what ids there are
+    models_of(store, typed)
+    return f"the model '{typed}' needs another one"
 
 
 def _key(store: Store, typed: str) -> str | None:

@@ -53,9 +53,9 @@ def fitting(known: pd.DataFrame, typed: str) -> list[str]:
         raise CommandError(f"'{typed}' fits {', '.join(first)} and {last}. Type more, or a glob: -m '{glob}'")
     if not found:
         names = sorted(set(known["model"]))
-        raise CommandError(
-            f"No model '{typed}' in this store.{nearest(typed, names)} Models: {', '.join(names) or 'none'}."
-        )
+        if not names:
+            raise CommandError(f"No model '{typed}' in this store, which is empty. Run a cell that calls a model.")
+        raise CommandError(f"No model '{typed}' in this store.{nearest(typed, names)} Models: {', '.join(names)}.")
     return list(found)
 
 

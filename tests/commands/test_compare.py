@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import gptcache_magics as gm
+from gptcache_magics.commands.compare import EXAMPLE
 from gptcache_magics.errors import CommandError
 from gptcache_magics.tables.comparison import COMPARED, totals
 from tests.support.shell import ask
@@ -87,7 +88,12 @@ def test_wrong_words_get_a_sentence() -> None:
     ask("sky?", "small")
     ask("sea?", "large")
     for words, said in (
-        (("small",), "compare: a model needs another one. Example: %gptcache compare gpt-4o-mini claude-haiku-4-5"),
+        (
+            ("small",),
+            f"compare: the model 'small' needs another one. Example: {EXAMPLE}",
+        ),
+        (("smal_",), "No model 'smal_' in this store. Did you mean 'small'? Models: large, small."),
+        (("aaaa",), "No entry has the id 'aaaa'. All ids: %gptcache entries"),
         (("small", "large"), "compare: small and large have no question in common. All questions: %gptcache entries"),
         (("smal_", "large"), "No model 'smal_' in this store. Did you mean 'small'? Models: large, small."),
     ):
