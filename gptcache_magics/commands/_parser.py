@@ -376,7 +376,11 @@ class Parser(argparse.ArgumentParser):
         """Return a line that gives an option a value that it takes; without one, the example of the command."""
         if option is None or option.names[0] in self.example.split():
             return self.example
-        line = self.prog if self.example.startswith(("df =", f"{self.prog} -")) else self.example
+        needed = any(
+            not (each.names or each.several) and each.default is inspect.Parameter.empty for each in self.declared
+        )
+        bare = not needed and self.example.startswith(("df =", f"{self.prog} -"))
+        line = self.prog if bare else self.example
         if option.flag:
             return f"{line} {option.names[-1]}"
         such = SUCH_AS.search(option.declaration.help)

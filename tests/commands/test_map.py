@@ -236,7 +236,8 @@ def test_a_line_names_variables_of_the_notebook(magic: Typist) -> None:
     magic.ip.run_line_magic("gptcache", 'map df llm --template "{review} {n}"')
     assert "ugly 3" in set(gm.entries()["question"])
     assert "There is no 'other'" in magic.refused("map other llm")
-    assert "concurrency takes a whole number above 0" in magic.refused("map df llm --columns n --concurrency 0")
+    refused = magic.refused("map df llm --columns n --concurrency 0")
+    assert refused.endswith("Got '0'. Example: df = %gptcache map df llm --columns review --concurrency 10")
 
 
 @pytest.mark.kernel
