@@ -153,6 +153,8 @@ class _Done:
         rows = counted(number, "row")
         if different < number:
             rows += f" with {counted(different, 'different question')}"
+        if not number:
+            return "No row to ask about."
         if isnan(costs.expected):
             error = next((row["error"] for row in self.rows if row["error"]), "no answer told tokens of a known price")
             return f"{rows}: the price is unknown: {error}."

@@ -1,5 +1,6 @@
 """The documentation says everything, and its code runs as it stands there."""
 
+import gc
 import re
 import shlex
 import shutil
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from langchain_core.globals import set_llm_cache
 
 import gptcache_magics as gm
 from gptcache_magics import __main__ as command_line
 from gptcache_magics import errors
 from gptcache_magics.commands import COMMANDS, parser
+from gptcache_magics.langchain import hooks
 from gptcache_magics.settings import Config
 from gptcache_magics.tables import columns
 from gptcache_magics.tables.batch import ANSWERED
@@ -75,6 +78,10 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
         ask("Why is the sky blue?")
         shell.user_ns["ask"] = ask
         yield shell
+        shell.reset()  # a cache that a page has made ends with its last name
+    set_llm_cache(None)
+    gc.collect()
+    assert hooks.installed() == [], "the code of the page leaves nothing on"
 
 
 @pytest.fixture

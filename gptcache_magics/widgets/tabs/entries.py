@@ -48,12 +48,12 @@ class EntriesTab(TableTab):
     filters = (*ALL, "condition")
     multiple = True
     columns = (
-        Column("id", "Id", width=11, level=5),
-        Column("model", "Model", "model", 16, level=4),
+        Column("id", "Id", width=11, level=1),
+        Column("model", "Model", "model", 16, level=2),
         Column("question", "Question", "prompt", 20, grow=True, blank=BLANK),
         Column("answer", "Answer", width=18, level=1, blank=BLANK),
         Column("marks", "Marks", width=18, level=1),
-        Column("hits", "Hits", "count", 8, level=2),
+        Column("hits", "Hits", "count", 8, level=3),
         Column("paid_usd", "Cost", "money", 11, level=3),
         Column("paid_seconds", "Took, s", "seconds", 11, level=5),
         Column("bytes", "Size", "bytes", 10, level=5),

@@ -44,16 +44,16 @@ class LookupsTab(TableTab):
     rows = "lookups"
     empty = "No lookups to show. Run a cell that calls a model, or look at a longer time."
     key = "number"
-    sort = ("at", False)
+    sort = ("number", False)
     groupings = ("cell", "cause")
     columns = (
         Column("number", "#", "count", 7),
-        Column("at", "At", "time", 10),
+        Column("at", "At", "time", 10, level=1),
         Column("outcome", "Outcome", "outcome", 11),
         Column("model", "Model", "model", 16, level=2),
         Column("face", "Asked by", width=10, level=4),
-        Column("question", "Question", "prompt", 16, grow=True, blank=BLANK),
-        Column("reason", "Reason", width=24, level=1),
+        Column("question", "Question", "prompt", 20, grow=True, blank=BLANK),
+        Column("reason", "Reason", width=20, level=1),
         Column("similarity", "Similar", "similarity", 10, level=4),
         Column("seconds", "Model, s", "seconds", 10, level=4),
         Column("tokens", "Tokens", "count", 9, level=5),
