@@ -82,7 +82,6 @@ def test_the_badge_counts_calls_with_the_mode(kernel: Kernel, server: ProviderSe
     assert server.calls == 1
     lookups = kernel.lookups(question)
     assert lookups["execution_count"].tolist() == [first.count, second.count, replayed.count]
-    assert lookups["cell"].tolist() == ["a", "b", "c"]
 
 
 def test_a_refused_call_has_its_sentence_and_the_badge(kernel: Kernel) -> None:

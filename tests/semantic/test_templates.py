@@ -106,7 +106,7 @@ def test_why_says_what_was_compared(model: Model, on: Callable[..., SemanticSear
 
     assert not served(model, REVIEW.format(CHANGED[0][0]))
     both = f"“{STORED[0]}” / “{CHANGED[0][0]}”"
-    assert gm.lookups(limit=1).iloc[0]["reason"].endswith(f"template: {both} (opposite: damaged / fine)")
+    assert gm.lookups(limit=1).iloc[0]["reason"].startswith(f"template: {both} (opposite: damaged / fine), similar 0.")
     assert f"both are of one template, and what differs is not the same: {both}" in repr(gm.why())
     assert gm.why().explanation.cause == "guard"
     assert served(model, REVIEW.format(REWORDED[0][0]))
