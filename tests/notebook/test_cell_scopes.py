@@ -234,11 +234,11 @@ def test_cells_of_subshells_do_not_see_each_other(kernel: Kernel) -> None:
         "side thread": "replay",
         "side scoped": "refresh",
     }
-    assert lookups["cell"].fillna("").to_dict() == {
-        "side main": f"analysis.ipynb [{ended.count}] %%gptcache replay --tag strict",
-        "side beside": f"analysis.ipynb [{beside.count}] inside.wait(30)",
+    assert lookups["cell"].fillna("").str.partition("] ")[2].to_dict() == {
+        "side main": "%%gptcache replay --tag strict",
+        "side beside": "inside.wait(30)",
         "side thread": "",
-        "side scoped": f"analysis.ipynb [{scoped.count}] %%gptcache refresh",
+        "side scoped": "%%gptcache refresh",
     }
     assert badges(ended) == ["gptcache: 1 miss · mode replay"]
     assert badges(beside) == ["gptcache: 1 miss · paid 0.0 s"]
