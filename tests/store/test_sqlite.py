@@ -1034,3 +1034,11 @@ def test_an_interrupt_ends_a_search(tmp_path: Path, use: str) -> None:
         getattr(store, use)(Selection(grep=r"\d{9}"))
     assert store.count()[0] == 200
     store.close()
+
+
+def test_thousands_of_beginnings_of_ids_select_entries(tmp_path: Path) -> None:
+    with closing(SQLiteStore(tmp_path)) as store:
+        store.put(make_entry("named"), GPT)
+        store.put(make_entry("other"), GPT)
+        beginnings = [key("named")[:8], *(f"{number:08x}" for number in range(2_000))]
+        assert [row.key[:16] for row in store.entries(Selection(ids=beginnings))] == [key("named")[:16]]
