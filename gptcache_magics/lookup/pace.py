@@ -40,9 +40,20 @@ def paced(pieces: Sequence[T], seconds: float) -> Iterator[tuple[float, T]]:
 
 async def pause(seconds: float) -> None:
     """Let time pass in the event loop that runs."""
-    if asyncio._get_running_loop() is not None:
-        await asyncio.sleep(seconds)
-    elif "trio" in sys.modules:
+    if _in_trio():  # asked first: in a notebook trio runs inside a step of the kernel's asyncio loop
         await sys.modules["trio"].sleep(seconds)
+    elif asyncio._get_running_loop() is not None:
+        await asyncio.sleep(seconds)
     else:
         time.sleep(seconds)
+
+
+def _in_trio() -> bool:
+    trio = sys.modules.get("trio")
+    if trio is None:
+        return False
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return False
+    return True

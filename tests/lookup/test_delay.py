@@ -16,7 +16,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_openai import ChatOpenAI, OpenAI
 
 import gptcache_magics as gm
-from gptcache_magics.lookup.pace import MOST_SECONDS, paced, seconds_to_wait
+from gptcache_magics.lookup.pace import MOST_SECONDS, paced, pause, seconds_to_wait
 from tests.support.provider_server import KEY, ProviderServer
 from tests.support.shell import NumberedModel
 
@@ -194,3 +194,10 @@ def test_it_is_bounded_and_an_unknown_time_is_none() -> None:
     assert (seconds_to_wait(None, 0.0), seconds_to_wait(0.5, 1.0)) == (0.0, 0.0)
     assert [wait for wait, _ in paced("abc", 0.0)] == [0.0] * 3
     assert [*paced((), 5.0)] == []
+
+
+def test_a_pause_is_trios_where_trio_runs_in_a_step_of_asyncio() -> None:
+    async def cell() -> None:
+        trio.run(pause, 0.001)
+
+    asyncio.run(cell())
