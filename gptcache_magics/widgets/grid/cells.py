@@ -25,7 +25,7 @@ LEAST: Final = 20
 COMPARED: Final = 2_000
 """Characters of a text that are compared."""
 BETWEEN: Final = 24
-"""Characters that are shown of what is the same before, between and after the words that differ."""
+"""Characters that are shown of what is the same before and between the words that differ."""
 _KEPT: Final = 12
 """About the characters of a beginning that stay."""
 _PART = re.compile(r"[/\\]")
@@ -75,12 +75,12 @@ def differing_words(old: str, new: str) -> Words:
 
 
 def _around(text: str, *, first: bool, last: bool) -> str:
-    """Return the ends of a text that touch a difference."""
-    if len(text) <= BETWEEN:
+    """Return the ends of a text that touch a difference; the last one whole, as the column cuts it where it ends."""
+    if last or len(text) <= BETWEEN:
         return text
     half = BETWEEN // 2
     before, after = text[:half].rsplit(" ", 1)[0], text[-half:].split(" ", 1)[-1]
-    return f"{'' if first else before}{'…' if first else ' … ' if not last else ' …'}{'' if last else after}"
+    return f"…{after}" if first else f"{before} … {after}"
 
 
 def _shared(one: str, other: str) -> int:
