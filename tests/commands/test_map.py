@@ -80,7 +80,7 @@ def test_rows_over_the_budget_say_so_and_the_others_have_answers(server: Provide
     cost = float(gm.map(pd.Series(["first"]), llm)["answer_paid_usd"].iloc[0])
     gm.on(budget=f"{cost * 3.5:.9f}usd")
 
-    df = gm.map(pd.Series(["first", *"abcdefgh"]), llm)
+    df = gm.map(pd.Series(["first", *"abcdefgh"]), llm, concurrency=1)  # side by side, calls under way count as well
 
     assert outcomes(df).count("miss") == 2
     assert outcomes(df)[0] == "hit"
