@@ -290,17 +290,18 @@ def _received(response: Any, shown: str, path: Path, until: float) -> Lesson:
     try:
         _take(response, shown, file, until)
         file.seek(0)
-        state = {
-            asks: response.headers[says]
-            for asks, says in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"))
-            if response.headers[says]
-        }
-        notice = _keep(path, file, state, shown)
+        notice = _keep(path, file, _version(response), shown)
         file.seek(0)
         return Lesson(file, shown, notice)
     except BaseException:
         file.close()
         raise
+
+
+def _version(response: Any) -> dict[str, str]:
+    """Return what a server says of the version, as headers that ask for a newer one."""
+    known = (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"))
+    return {asks: response.headers[says] for asks, says in known if response.headers[says]}
 
 
 def _take(response: Any, shown: str, file: BinaryIO, until: float) -> None:

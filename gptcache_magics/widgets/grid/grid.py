@@ -241,9 +241,8 @@ class Grid(UnsavedWidget):
     def _export(self, form: str) -> str:
         """Write the rows that are shown to a file and return a sentence about it."""
         with self._lock:
-            frame = self._frame.iloc[[at for at in self._positions if at >= 0]]
-            newest = self._newest
-        return export(frame, str(self.label), form, newest=newest)
+            frame, positions, newest = self._frame, self._positions, self._newest
+        return export(frame.iloc[[at for at in positions if at >= 0]], str(self.label), form, newest=newest)
 
     def _reorder(self) -> None:
         with self._lock:
