@@ -18,6 +18,7 @@ import gptcache_magics as gm
 from gptcache_magics import __main__ as command_line
 from gptcache_magics import errors
 from gptcache_magics.commands import COMMANDS, parser
+from gptcache_magics.controller import Controller, controller
 from gptcache_magics.langchain import hooks
 from gptcache_magics.settings import Config
 from gptcache_magics.tables import columns
@@ -45,8 +46,8 @@ TESTED_ELSEWHERE = {
 }
 LESSON = "https://example.org/lesson.jsonl"
 """The address of a lesson in the pages; the tests have one on this machine."""
-ELSEWHERE_ON = re.compile(r"%gptcache on (?!-)")
-"""Finds lines that are typed in another kernel: they turn the cache on at another place."""
+ELSEWHERE_ON = re.compile(r"%gptcache on (?!-)|from langchain_core.caches import InMemoryCache")
+"""Finds cells of another kernel: they turn the cache on at another place, or begin with another cache."""
 ASKED = {"how-to/compare.md": ("large-model",)}
 """Further models that are asked before the code of a page runs."""
 OF_NO_PAGE = re.compile(r"%pip|make |git |pytest |python -m (build|twine)")
@@ -124,8 +125,12 @@ def cells(block: str) -> list[str]:
 
 
 def typed(words: list[str]) -> None:
+    """Type a line to a shell. The program that ``run`` runs keeps the cache on until this process would end."""
     with redirect_stdout(StringIO()):
-        assert command_line.main(words) in (0, 1)
+        try:
+            assert command_line.main(words) in (0, 1)
+        finally:
+            controller.__class__ = Controller
 
 
 @pytest.mark.parametrize("name", COMMANDS)
