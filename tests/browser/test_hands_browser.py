@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.panel_page import ROWS, open_tab
+from tests.support.panel_page import ROWS, open_tab, show_panel
 
 pytestmark = pytest.mark.browser
 
@@ -22,11 +22,7 @@ WHOLE = ".gptcache-grid-whole:popover-open"
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    notebook = open_notebook(CELLS)
-    notebook.run(0)
-    notebook.run(1)
-    notebook.page.locator(ROWS).first.wait_for()
-    return notebook
+    return show_panel(open_notebook(CELLS))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.panel_page import ROWS, open_tab, search
+from tests.support.panel_page import ROWS, open_tab, search, show_panel
 from tests.support.processes import TAG_ALL, output_of
 
 pytestmark = pytest.mark.browser
@@ -55,11 +55,7 @@ ALL_ROWS = re.compile(r"^[\d,]+ rows?$")  # what the count says when nothing is 
 @pytest.fixture(scope="module", params=["lab", "notebook"])
 def notebook(request, open_notebook):
     """Return a notebook that shows a panel, in one front end after the other."""
-    notebook = open_notebook(CELLS, request.param)
-    notebook.run(0)
-    notebook.run(1)
-    notebook.page.locator(ROWS).first.wait_for()
-    return notebook
+    return show_panel(open_notebook(CELLS, request.param))
 
 
 @pytest.fixture

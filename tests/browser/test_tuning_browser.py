@@ -5,7 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.panel_page import button, open_tab, search, wait_for_words
+from tests.support.panel_page import button, open_tab, search, show_panel, wait_for_words
 
 pytestmark = pytest.mark.browser
 
@@ -72,11 +72,7 @@ COLOURS_FADED_IN = "() => Promise.allSettled(document.getAnimations().map((each)
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    notebook = open_notebook([SETUP, PANEL, SEARCHABLE])
-    notebook.run(0)
-    notebook.run(1)
-    notebook.page.locator(ROWS).first.wait_for()
-    return notebook
+    return show_panel(open_notebook([SETUP, PANEL, SEARCHABLE]))
 
 
 @pytest.fixture

@@ -1,9 +1,17 @@
 """The parts of a panel on a page, found as a person finds them."""
 
-__all__ = ["CHARTS", "ROWS", "button", "open_tab", "search", "wait_for_words"]
+__all__ = ["CHARTS", "ROWS", "button", "open_tab", "search", "show_panel", "wait_for_words"]
 
 CHARTS = ".gptcache-panel svg:not(.gptcache-grid-spark):visible"
 ROWS = ".gptcache-grid:visible tbody tr[aria-selected]"
+
+
+def show_panel(notebook):
+    """Run the first two cells of a notebook, of which the second shows the panel, and return the notebook."""
+    notebook.run(0)
+    notebook.run(1)
+    notebook.page.locator(ROWS).first.wait_for()
+    return notebook
 
 
 def open_tab(page, title):
