@@ -47,6 +47,7 @@ __all__ = [
         "known_models",
         "known_tags",
         "looked_up",
+        "may_be_id",
         "models_of",
         "named_keys",
     ),
@@ -70,11 +71,14 @@ def entry_ids() -> list[str]:
     return [each.key[:8] for each in newest]
 
 
-def is_id(word: str, *, least: int) -> bool:
+def may_be_id(word: str, *, least: int) -> bool:
+    """Return whether a word has the form of an id, or of at least so many of its first digits."""
+    return re.fullmatch(rf"[0-9a-f]{{{least},32}}", word) is not None
+
+
+def is_id(store: Store, word: str, *, least: int) -> bool:
     """Return whether a word of at least so many digits is the beginning of an entry's id."""
-    if not re.fullmatch(rf"[0-9a-f]{{{least},32}}", word):
-        return False
-    return bool(controller.source().store.entries(Selection(ids=[word]), limit=1))
+    return may_be_id(word, least=least) and bool(store.entries(Selection(ids=[word]), limit=1))
 
 
 def known_tags() -> list[str]:

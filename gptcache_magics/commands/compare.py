@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from gptcache_magics.commands._parser import Word, checked
-from gptcache_magics.commands._selection import At, Space, entry_ids, known_models, models_of, named_keys
+from gptcache_magics.commands._selection import (
+    TO_CHANGE,
+    At,
+    Space,
+    entry_ids,
+    is_id,
+    known_models,
+    may_be_id,
+    models_of,
+    named_keys,
+)
 from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
-from gptcache_magics.store.protocol import Selection, Store
+from gptcache_magics.store.protocol import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +26,6 @@ if TYPE_CHECKING:
     from gptcache_magics.widgets.entry.side_by_side import SideBySide
 
 EXAMPLE = "%gptcache compare gpt-4o-mini claude-haiku-4-5"
-ID: Final = re.compile(r"[0-9a-f]{4,32}")
-"""Finds what may be the id of an entry."""
 
 
 def _names() -> list[str]:
@@ -69,7 +76,7 @@ def compare(
 
 def _named(store: Store, typed: str) -> str:
     """Return what is wrong with one word that is not the id of an entry; raises ``CommandError`` if it is no model."""
-    if ID.fullmatch(str(typed).lstrip("#")):
+    if may_be_id(str(typed).lstrip("#"), least=TO_CHANGE):
         named_keys(store, [typed])  # which raises, and says what ids there are
     models_of(store, typed)
     return f"the model '{typed}' needs another one"
@@ -77,7 +84,4 @@ def _named(store: Store, typed: str) -> str:
 
 def _key(store: Store, typed: str) -> str | None:
     """Return the key of the entry that an id names; None if the text is not an id of this store."""
-    id = str(typed).lstrip("#")
-    if not ID.fullmatch(id) or not store.entries(Selection(ids=[id]), limit=1):
-        return None
-    return named_keys(store, [typed])[0]
+    return named_keys(store, [typed])[0] if is_id(store, str(typed).lstrip("#"), least=TO_CHANGE) else None

@@ -48,7 +48,7 @@ def edit(
         raise CommandError(f"edit: say which entry: {NAMES}. {ALL} Example: {EXAMPLE}")
     selection = selected(source, [] if id is None else [id], least=TO_CHANGE, **selectors)
     row = _one(source.store.entries(selection, limit=MOST_NAMED + 1))
-    if id is None and var is None and is_id(new, least=TO_CHANGE):
+    if id is None and var is None and is_id(source.store, new, least=TO_CHANGE):
         raise CommandError(
             f"edit: '{new}' is the id of an entry. The new answer comes after it. "
             f"Example: %gptcache edit {row.key[:8]} 'Paris.'"

@@ -10,6 +10,7 @@ from gptcache_magics import editing
 from gptcache_magics.commands._parser import Option, Word, checked
 from gptcache_magics.commands._selection import entry_ids, is_id, known_tags
 from gptcache_magics.commands._selectors import DryRun, Selectors, Yes, any_of, change
+from gptcache_magics.controller import controller
 from gptcache_magics.errors import CommandError
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ def tag(
     if not ids and not any_of(selectors):
         raise CommandError(f"tag: no entry is named for the tag '{word}'. Example: {EXAMPLE}")
     checked_word = editing.check_tag(word)
-    if is_id(checked_word, least=SHOWN):
-        others = (
-            " ".join(str(each) for each in ids if isinstance(each, str) and not is_id(each, least=SHOWN)) or "lesson-1"
-        )
+    store = controller.source().store
+    if is_id(store, checked_word, least=SHOWN):
+        tags = (each for each in ids if isinstance(each, str) and not is_id(store, each, least=SHOWN))
+        others = " ".join(tags) or "lesson-1"
         raise CommandError(
             f"tag: '{word}' is the id of an entry, and the tag comes first. Example: %gptcache tag {others} {word}"
         )
