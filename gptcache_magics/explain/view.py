@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +13,7 @@ from gptcache_magics.explain.causes import Explanation
 from gptcache_magics.explain.headline import headline
 from gptcache_magics.explain.tips import Running, next_command
 from gptcache_magics.text.amounts import duration, money, tokens
-from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text
+from gptcache_magics.text.word_diff import Words, as_html, as_text, for_terminal
 from gptcache_magics.unprintable import printable
 
 __all__ = ["Why", "table_html"]
@@ -37,8 +35,7 @@ class Why:
         return self._plain(as_text)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        printer.text(self._plain(as_ansi if coloured else as_text))
+        printer.text(self._plain(for_terminal()))
 
     def _repr_html_(self) -> str:
         message = "<br>".join(f"<b>{escape(first)}</b> {escape(rest)}".strip() for first, rest in self._lines)

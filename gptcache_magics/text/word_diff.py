@@ -5,7 +5,9 @@ Control characters and what turns the direction of writing are shown as escapes:
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -14,7 +16,7 @@ from typing import Final, Literal
 from gptcache_magics.text.masking import masked
 from gptcache_magics.unprintable import printable
 
-__all__ = ["Words", "as_ansi", "as_html", "as_text", "beginning", "cut", "shown", "word_diff"]
+__all__ = ["Words", "as_ansi", "as_html", "as_text", "beginning", "cut", "for_terminal", "shown", "word_diff"]
 
 Kind = Literal["same", "removed", "added"]
 Words = tuple[tuple[Kind, str], ...]
@@ -54,6 +56,11 @@ def as_text(words: Words) -> str:
 def as_ansi(words: Words) -> str:
     """Return differences for a terminal: in red and green, and also marked as in plain text."""
     return _joined(words, lambda t: f"\033[31m[-{t}-]\033[0m", lambda t: f"\033[32m{{+{t}+}}\033[0m", str)
+
+
+def for_terminal() -> Callable[[Words], str]:
+    """Return ``as_ansi`` where a terminal shows what is printed, unless ``NO_COLOR`` is set; else ``as_text``."""
+    return as_ansi if sys.stdout.isatty() and "NO_COLOR" not in os.environ else as_text
 
 
 def as_html(words: Words) -> str:

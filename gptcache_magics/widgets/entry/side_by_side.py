@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +11,7 @@ from typing import Any, Final
 from gptcache_magics.tables.comparison import Comparison, Side
 from gptcache_magics.text.amounts import duration, money, tokens
 from gptcache_magics.text.masking import masked
-from gptcache_magics.text.word_diff import Words, as_ansi, as_html, as_text, cut
+from gptcache_magics.text.word_diff import Words, as_html, as_text, cut, for_terminal
 from gptcache_magics.unprintable import printable
 from gptcache_magics.widgets.redaction import hidden
 
@@ -34,8 +32,7 @@ class SideBySide:
         return self._plain(as_text)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        printer.text(self._plain(as_ansi if coloured else as_text))
+        printer.text(self._plain(for_terminal()))
 
     def _repr_html_(self) -> str:
         return f'<div class="tex2jax_ignore mathjax_ignore">{side_by_side_html(self.comparison)}</div>'
