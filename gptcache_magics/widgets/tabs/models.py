@@ -53,15 +53,16 @@ class ModelsTab(TableTab):
 
         Any filter but a model leaves only models with such lookups. What is stored is not filtered.
         """
+        period = source.period(view.since)
         stored = frames.models(source.store)[["provider", "entries", "bytes", "last_used"]]
-        stats = frames.stats(source.store, by="model", period=source.period(view.since), **view.of_lookups)
+        stats = frames.stats(source.store, by="model", period=period, **view.of_lookups)
         filtered = any(each is not None for each in view.of_lookups.values())
-        asked = frames.faces(source.store, source.period(view.since), by="model")
+        asked = frames.faces(source.store, period, by="model")
         asked = asked if asked.nunique() > 1 or asked.str.contains(",").any() else asked.iloc[:0]  # else all are alike
         table = stats.join(stored, how="left" if filtered else "outer").join(asked).rename_axis("model")
         if view.model is not None and view.model not in table.index:  # so that the filter can be seen and removed
             table = table.reindex([*table.index, view.model]).rename_axis("model")
-        outcomes = frames.outcomes(source.store, period=source.period(view.since), **view.of_lookups)
+        outcomes = frames.outcomes(source.store, period=period, **view.of_lookups)
         table["over_time"] = chart_data.hits_over_time(outcomes).reindex(table.index)
         counts = ["lookups", "hits", "misses", "bypassed", "errors", "entries", "bytes"]
         return table.fillna(dict.fromkeys(counts, 0)).sort_values("lookups", ascending=False, kind="stable")
