@@ -54,7 +54,7 @@ class Costs:
     """Number of rows whose price is unknown."""
     priced: int = 0
     full: float = 0.0
-    """What the rows whose price is known would have cost without the cache; ``priced`` is their number."""
+    """Cost, without the cache, of the rows whose price is known; ``priced`` is their number."""
 
     def add(self, row: Row, paid: float, saved: float) -> None:
         """Count a row."""

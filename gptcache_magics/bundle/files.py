@@ -84,7 +84,7 @@ class Contents:
     embedders: list[Configuration] = field(default_factory=list)
     """The configurations of the embeddings."""
     misses: list[Miss] = field(default_factory=list)
-    """What the author of the bundle asked in vain."""
+    """Questions that the author of the bundle asked in vain."""
     unit: str = "line"
     notice: str = ""
     """A sentence for the user about the place that they were read from."""

@@ -78,7 +78,7 @@ class _Copy:
     file: BinaryIO
     path: Path
     state: Mapping[str, str]
-    """What the server said of its version, as headers that ask for a newer one."""
+    """Words of the server about its version, as headers that ask for a newer one."""
     confirmed: float
     """When the server last gave it, or said that it is the newest."""
 

@@ -1,4 +1,4 @@
-"""What a table without rows says in place of its columns: what is not there, and what to type next."""
+"""Sentences in place of a table without rows: they say what is not there, and what to type next."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def no_lookups(
     if at is not None and names_bundle(at):
         shown = without_password(str(at))
         return f"{shown} is a bundle: it holds answers, and no lookups. Answers: %gptcache entries{there}"
-    when, conditions = WHEN.get(since, f" in the last {since}"), _conditions(given)
+    when, conditions = _when(since), _conditions(given)
     if conditions:
         return f"No lookups with {conditions}{when}. All lookups: %gptcache lookups --since all{there}"
     if since != "all" and source.store.lookups(Period(), 1):
@@ -67,7 +67,7 @@ def no_entries(source: Source, at: str | Path | None, space: str | None = None, 
 def no_embeddings(source: Source, since: str | None, at: str | Path | None, space: str | None = None) -> str:
     """Return the sentence about a table of embedded texts."""
     since = since or source.since
-    when = WHEN.get(since, f" in the last {since}")
+    when = _when(since)
     if since != "all" and source.store.embedding_uses(Period()):
         return (
             f"No texts were embedded{when}. Earlier ones: %gptcache stats --embeddings --since all{_there(at, space)}"
@@ -79,7 +79,7 @@ def no_misses(source: Source, since: str | None, at: str | Path | None, space: s
     """Return the sentence about a table of questions that were asked in vain."""
     since = since or source.since
     more = "" if since == "all" else f" Earlier: %gptcache missed --since all{_there(at, space)}"
-    return f"Nothing was asked in vain{WHEN.get(since, f' in the last {since}')}.{more}"
+    return f"Nothing was asked in vain{_when(since)}.{more}"
 
 
 def no_models(source: Source, at: str | Path | None) -> str:
@@ -89,6 +89,11 @@ def no_models(source: Source, at: str | Path | None) -> str:
 
 def _none(source: Source, rows: str, at: str | Path | None) -> str:
     return f"No {rows} yet. {CALL}" if at is None else f"No {rows} in {source.where}. Another store: --at FOLDER"
+
+
+def _when(since: str) -> str:
+    """Return a period in words; empty for all time."""
+    return WHEN.get(since, f" in the last {since}")
 
 
 def _there(at: str | Path | None, space: str | None) -> str:

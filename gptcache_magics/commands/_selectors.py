@@ -1,4 +1,4 @@
-"""What selects entries: ids and conditions, the same for each command that shows, changes, saves or removes them."""
+"""The selection of entries: ids and conditions, the same for each command that shows, changes or removes them."""
 
 from __future__ import annotations
 
