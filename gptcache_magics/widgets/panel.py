@@ -278,7 +278,9 @@ class Panel(ipywidgets.VBox):
             return not trouble
 
     def _read(self, tab: Tab, state: str, mode: str) -> None:
-        source, view = self._source, replace(self._view, redact=self._settings.config.redact)
+        # A person may press a link meanwhile, which sets the filters first: so the wish is read first.
+        wanted = tab.wanted if isinstance(tab, TableTab) else ""
+        source, view = self._source, replace(self._view, redact=self._settings.config.redact, wanted=wanted)
         with frames.read_once() as self._just_read:
             shown_figures = figures(source, view)
             self._head.value = head_html(source, state, mode)

@@ -58,6 +58,8 @@ class View:
     """What the command asked of entries."""
     redact: bool = False
     """Whether prompts and answers are hidden: :mod:`gptcache_magics.widgets.redaction` has the signs for them."""
+    wanted: str = ""
+    """Key of a row that the open tab selects and scrolls to; empty for none."""
 
     @property
     def of_lookups(self) -> dict[str, Any]:

@@ -96,6 +96,26 @@ def test_an_entry_that_the_filters_leave_out_is_shown_while_it_is_selected(panel
     assert len(rows_of(entries)) == 4
 
 
+@pytest.mark.parametrize("moment", ["figures", "rows"])
+@pytest.mark.parametrize("to", ["entry", "lookups"])
+def test_a_link_that_is_pressed_while_the_panel_paints_is_followed(panel, source, to, moment):
+    ask("third", name="other-model")
+    key = key_of(source.store, "second")
+    tab = open_tab(panel, "Entries" if to == "entry" else "Lookups")
+    tab.grid.selection = rows_of(tab)[-1:]
+    painted, name = (panel._figures, "value") if moment == "figures" else (tab.grid, "selection")
+
+    def press(_):
+        painted.unobserve(press, name)
+        follow(panel, to, key)
+
+    painted.observe(press, name)
+    panel.narrow("model", "other-model")  # the painting changes the figures, and drops the selected row
+    wait_until(lambda: tab.grid.selection == [key[:8] if to == "entry" else "2"])
+    if to == "entry":
+        assert not tab.actions.failed
+
+
 def test_an_entry_that_is_gone_is_said(panel, source):
     key = key_of(source.store, "first")
     gm.remove(key[:8])

@@ -56,7 +56,7 @@ class TableTab(ipywidgets.VBox):
         super().__init__()
         self.opened = False
         self.wanted = ""
-        """The key of a row to select and to scroll to at the next painting."""
+        """Key of a row to select and to scroll to at the next painting; empty for none."""
         self._described = ""
         self.table = pd.DataFrame()
         self._source: PanelSource | None = None
@@ -119,9 +119,10 @@ class TableTab(ipywidgets.VBox):
         if not self.opened:
             self.children = self.parts()
             self.opened = True
-        wanted, self.wanted = self.wanted, ""
-        if wanted:
-            self.grid.reveal(self.row_of(frame, wanted))
+        if view.wanted:
+            self.grid.reveal(self.row_of(frame, view.wanted))
+            if self.wanted == view.wanted:  # else another row is wanted since this painting began
+                self.wanted = ""
         return frame
 
     def row_of(self, frame: pd.DataFrame, wanted: str) -> str:

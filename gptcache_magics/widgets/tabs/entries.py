@@ -126,8 +126,8 @@ class EntriesTab(TableTab):
 
     def paint(self, source: PanelSource, view: View) -> pd.DataFrame:
         """Read the table again, show what changed, and return it. A search includes the older entries."""
-        self._also = self.wanted or self._also
-        if self.wanted:
+        self._also = view.wanted or self._also
+        if view.wanted:
             self._end_comparison()
         about: dict[str, Any] = {each.name: getattr(view, each.name) for each in fields(view)}
         query = str(self.grid.order.get("query", ""))
