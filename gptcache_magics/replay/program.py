@@ -63,7 +63,7 @@ class Program:
         elif os.path.isdir(self.name) or self.name.endswith((".zip", ".pyz")):
             if not sys.flags.safe_path:
                 del sys.path[0]
-            runpy.run_path(self.name, run_name="__main__")
+            runpy.run_path(self.file, run_name="__main__")
         else:
             _set_path(os.path.dirname(os.path.realpath(self.name)))
             main = ModuleType("__main__")

@@ -164,6 +164,8 @@ def run() -> None:
     locked.on()  # as run does: the script need not know of the cache
     placeholders.give(None, asked.append)
     note(ended=False)
+    if not sys.flags.safe_path:
+        sys.path.insert(0, "")  # PROCESS dropped it; the folder of the script takes its place
     try:
         program.execute()
     except SystemExit as leaving:

@@ -1,7 +1,9 @@
 """``verify script.py``: a script replays or it does not, and nothing in it reaches a model or a network."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from langchain_core.globals import set_llm_cache
@@ -78,6 +80,31 @@ def test_each_other_reason_is_told(more: str, line: int | None, kind: str, messa
     (problem,) = (each for each in report.problems if each.level == "error")
     assert (problem.cell, problem.kind) == (line, kind)
     assert problem.message.startswith(message)
+
+
+@pytest.mark.parametrize("safe", ["", "1"])
+@pytest.mark.parametrize("name", ["path.py", "path.zip"])
+def test_a_script_has_the_path_that_python_gives_it(
+    name: str, safe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("first", "second"):
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / folder), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONSAFEPATH", safe)
+    code = "import sys; open('path', 'w').write(repr(sys.path))"
+    if name.endswith("zip"):
+        with ZipFile(name, "w") as archive:
+            archive.writestr("__main__.py", code)
+    else:
+        Path(name).write_text(code)
+
+    def path_of(done: bool) -> str:
+        assert done
+        return Path("path").read_text("utf-8")
+
+    expected = path_of(run(name, folder=tmp_path).returncode == 0)
+    assert path_of(run("-m", "gptcache_magics", "run", name, folder=tmp_path).returncode == 0) == expected
+    if name.endswith("py"):
+        assert path_of(gm.verify(name, "lesson.jsonl").ok) == expected
 
 
 def test_the_exit_code_in_a_build_says_whether_it_replays(capsys: pytest.CaptureFixture[str]) -> None:
