@@ -4,10 +4,10 @@ import gc
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from dataclasses import fields
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from langchain_core.globals import set_llm_cache
 
 import gptcache_magics as gm
-from gptcache_magics import __main__ as command_line
 from gptcache_magics import errors
 from gptcache_magics.commands import COMMANDS, parser
-from gptcache_magics.controller import Controller, controller
 from gptcache_magics.langchain import hooks
 from gptcache_magics.settings import Config
 from gptcache_magics.tables import columns
@@ -111,7 +109,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(name: str, shell: Interactiv
                 for line in block.splitlines():
                     if not OF_NO_PAGE.match(line):
                         assert line.startswith(PROGRAM), line
-                        typed(shlex.split(line.removeprefix(PROGRAM), comments=True))
+                        typed(line.removeprefix(PROGRAM))
             case _:
                 assert language in ("py", "json"), language  # what is part of a file
 
@@ -124,13 +122,12 @@ def cells(block: str) -> list[str]:
     return ["\n".join(lines)]
 
 
-def typed(words: list[str]) -> None:
-    """Type a line to a shell. The program that ``run`` runs keeps the cache on until this process would end."""
-    with redirect_stdout(StringIO()):
-        try:
-            assert command_line.main(words) in (0, 1)
-        finally:
-            controller.__class__ = Controller
+def typed(line: str) -> None:
+    """Type a line to a shell."""
+    words = [sys.executable, "-m", "gptcache_magics", *shlex.split(line, comments=True)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
