@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
+from gptcache_magics.lookup.event_loop import asyncio_loop, in_trio
+
 __all__ = ["MOST_SECONDS", "paced", "pause", "seconds_to_wait"]
 
 T = TypeVar("T")
@@ -40,20 +42,9 @@ def paced(pieces: Sequence[T], seconds: float) -> Iterator[tuple[float, T]]:
 
 async def pause(seconds: float) -> None:
     """Let time pass in the event loop that runs."""
-    if _in_trio():  # asked first: in a notebook trio runs inside a step of the kernel's asyncio loop
+    if in_trio():
         await sys.modules["trio"].sleep(seconds)
-    elif asyncio._get_running_loop() is not None:
+    elif asyncio_loop() is not None:
         await asyncio.sleep(seconds)
     else:
         time.sleep(seconds)
-
-
-def _in_trio() -> bool:
-    trio = sys.modules.get("trio")
-    if trio is None:
-        return False
-    try:
-        trio.lowlevel.current_task()
-    except RuntimeError:
-        return False
-    return True

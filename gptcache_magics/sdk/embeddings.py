@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
@@ -21,6 +21,7 @@ from gptcache_magics.identity.configuration import configuration_from_json
 from gptcache_magics.identity.key import key_of
 from gptcache_magics.identity.providers import PROVIDERS
 from gptcache_magics.lookup.embedding_uses import Embedded
+from gptcache_magics.lookup.event_loop import asyncio_loop, in_thread
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.single_flight import Flight, SingleFlight
 from gptcache_magics.protocols import PROTOCOLS
@@ -43,7 +44,6 @@ from gptcache_magics.text.word_diff import shown
 
 __all__ = ["EmbeddingExchange", "EmbeddingRequest", "read_embeddings"]
 
-T = TypeVar("T")
 OK: Final = 200
 _OF_TRANSPORT: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """Headers that are about a body as it was sent."""
@@ -132,7 +132,7 @@ class EmbeddingExchange:
         self._known: Mapping[str, Embedding] = {}
         """The stored embeddings of the texts, by key."""
         self._items: Mapping[str, Any] = {}
-        """What is known of the texts, by key."""
+        """The known embeddings of the texts, as their response has them, by key."""
         self._places: Mapping[str, int] = {}
         """The texts to send: the first place of each."""
         self._call = SDKCall(streams=False)
@@ -150,7 +150,7 @@ class EmbeddingExchange:
         """Return the response as ``send`` does, without blocking the event loop."""
         with self._call.running:
             try:
-                given = await self._agiven() if asyncio._get_running_loop() is not None else self._given()  # else trio
+                given = await self._agiven() if asyncio_loop() is not None else self._given()
                 return given if given is not None else await self._aasked(ask)
             finally:
                 self._flights.land_all(self._call)
@@ -194,7 +194,7 @@ class EmbeddingExchange:
             return received
         if self._place.stream:
             await received.aread()
-        given = await _in_thread(self._taken, received)
+        given = await in_thread(self._taken, received)
         return given if given is not None else await ask()
 
     def _look(self) -> Any | None:
@@ -428,10 +428,3 @@ def _shares(texts: Sequence[Any], tokens: int | None) -> list[int | None]:
         before += length
         ends.append(tokens * before // total)
     return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
-
-
-async def _in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Run work that may wait for a store without blocking asyncio's event loop."""
-    if asyncio._get_running_loop() is None:  # trio runs
-        return work(*args)
-    return await asyncio.to_thread(work, *args)

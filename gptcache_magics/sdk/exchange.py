@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from gptcache_magics.errors import CacheMiss
 from gptcache_magics.lookup.cache import RequestCache
+from gptcache_magics.lookup.event_loop import asyncio_loop, in_thread
 from gptcache_magics.lookup.ledger import Ledger
 from gptcache_magics.lookup.pace import pause
 from gptcache_magics.lookup.request import Failed, Hit, Miss, Pending, Refused, Result
@@ -74,7 +74,7 @@ class Exchange:
         """Return the response as ``send`` does, without blocking the event loop."""
         with self._call.running:
             try:
-                if asyncio._get_running_loop() is None:  # trio runs
+                if asyncio_loop() is None:
                     result = self._requests.lookup(self._request, self._codec)
                 else:
                     result = await self._requests.alookup(self._request, self._codec)
@@ -108,11 +108,7 @@ class Exchange:
 
     async def aended(self, raw: bytes, ending: Ending) -> None:
         """Keep the answer that has passed, in a thread."""
-        content = self._content(raw)
-        if asyncio._get_running_loop() is None:
-            self._keep(content, ending)
-        else:
-            await asyncio.to_thread(self._keep, content, ending)
+        await in_thread(self._keep, self._content(raw), ending)
 
     def over(self) -> None:
         """Release those who wait, and end the call."""
@@ -164,9 +160,8 @@ class Exchange:
         return received
 
     async def _ataken(self, received: Any) -> Any:
-        comes_later = self._comes_later(received)
-        if received.status_code == OK and not comes_later and asyncio._get_running_loop() is not None:
-            await asyncio.to_thread(self._keep_whole, received)
+        if received.status_code == OK and not self._comes_later(received):
+            await in_thread(self._keep_whole, received)
             return received
         return self._taken(received)
 

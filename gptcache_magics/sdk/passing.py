@@ -10,6 +10,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Final, Literal, Protocol
 
+from gptcache_magics.lookup.event_loop import asyncio_loop
+
 __all__ = ["TAIL", "Ending", "Reader", "passing"]
 
 Ending = Literal["whole", "left", "broken"]
@@ -20,7 +22,7 @@ TAIL: Final = 512
 
 
 class Reader(Protocol):
-    """What becomes of an answer that passes."""
+    """The receiver of an answer that passes."""
 
     def piece_comes(self) -> None:
         """Hear that the next piece is awaited."""
@@ -131,7 +133,7 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
 
         def _leave(self) -> None:
             """End in a thread, or here where the loop has none: not even a locked store blocks the event loop."""
-            loop = asyncio._get_running_loop()
+            loop = asyncio_loop()
             if loop is not None and not self._taken:
                 with suppress(RuntimeError):  # the loop is being closed
                     self._leaving = loop.run_in_executor(None, copy_context().run, self._end, "left")
@@ -139,7 +141,7 @@ def passing(library: ModuleType) -> Callable[[Any, Reader, Callable[[bytes], boo
             self._end("left")
 
         async def _aend(self, ending: Ending) -> None:
-            if self._leaving is not None:
+            if self._leaving is not None and asyncio_loop() is not None:
                 await asyncio.shield(self._leaving)  # what is whole is stored before its reader goes on
             if self._over:
                 return

@@ -1,8 +1,9 @@
-"""The asynchronous clients of SDKs under trio, which has no event loop of asyncio's to wait in."""
+"""The asynchronous clients of SDKs under trio, which refuses what asyncio awaits, also where both run in a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anthropic
@@ -39,23 +40,47 @@ WAYS = {"whole": whole, "in pieces": in_pieces}
 EACH = pytest.mark.parametrize("way", WAYS)
 
 
+Main = Callable[[], Awaitable[Any]]
+Run = Callable[[ProviderServer, Callable[[openai.AsyncOpenAI], Any]], Any]
+
+
+def in_a_cell(main: Main) -> Any:
+    """Run trio inside a step of asyncio, as a cell of a notebook does."""
+
+    async def cell() -> Any:
+        return trio.run(main)
+
+    return asyncio.run(cell())
+
+
+@pytest.fixture(params=[trio.run, in_a_cell], ids=["alone", "in a cell"])
+def in_trio(request: pytest.FixtureRequest) -> Callable[[Main], Any]:
+    """Return a function that runs a coroutine function under trio."""
+    chosen: Callable[[Main], Any] = request.param
+    return chosen
+
+
+@pytest.fixture
+def run(in_trio: Callable[[Main], Any]) -> Run:
+    """Return a function that runs a function of a client under trio; it ends in time, or the test fails."""
+
+    def run(server: ProviderServer, asking: Callable[[openai.AsyncOpenAI], Any]) -> Any:
+        async def main() -> Any:
+            with trio.fail_after(60):
+                async with made(server) as client:
+                    return await asking(client)
+
+        return in_trio(main)
+
+    return run
+
+
 def outcomes() -> list[str]:
     return gm.lookups()["outcome"].tolist()[::-1]
 
 
-def run(server: ProviderServer, asking: Callable[[openai.AsyncOpenAI], Any]) -> Any:
-    """Return what a function of a client returns under trio; it ends in time, or the test fails."""
-
-    async def main() -> Any:
-        with trio.fail_after(60):
-            async with made(server) as client:
-                return await asking(client)
-
-    return trio.run(main)
-
-
 @EACH
-def test_a_call_is_paid_once_and_counted_once(server: ProviderServer, way: str) -> None:
+def test_a_call_is_paid_once_and_counted_once(run: Run, server: ProviderServer, way: str) -> None:
     async def twice(client: openai.AsyncOpenAI) -> list[str]:
         return [await WAYS[way](client, "hi") for _ in range(2)]
 
@@ -65,7 +90,7 @@ def test_a_call_is_paid_once_and_counted_once(server: ProviderServer, way: str) 
     assert outcomes() == ["miss", "hit", "hit"]
 
 
-def test_a_stream_and_a_whole_answer_serve_each_other(server: ProviderServer) -> None:
+def test_a_stream_and_a_whole_answer_serve_each_other(run: Run, server: ProviderServer) -> None:
     async def both(client: openai.AsyncOpenAI) -> None:
         assert (await in_pieces(client, "hi")).strip() == (await whole(client, "hi")).strip()
         assert (await whole(client, "hello")).strip() == (await in_pieces(client, "hello")).strip()
@@ -75,7 +100,7 @@ def test_a_stream_and_a_whole_answer_serve_each_other(server: ProviderServer) ->
 
 
 @EACH
-def test_calls_at_once_keep_nobody_waiting(server: ProviderServer, way: str) -> None:
+def test_calls_at_once_keep_nobody_waiting(run: Run, server: ProviderServer, way: str) -> None:
     server.delay = 0.2
 
     async def at_once(client: openai.AsyncOpenAI) -> list[str]:
@@ -95,7 +120,9 @@ def test_calls_at_once_keep_nobody_waiting(server: ProviderServer, way: str) -> 
 
 
 @EACH
-def test_a_call_that_is_cancelled_keeps_nobody_waiting_and_stores_nothing(server: ProviderServer, way: str) -> None:
+def test_a_call_that_is_cancelled_keeps_nobody_waiting_and_stores_nothing(
+    run: Run, server: ProviderServer, way: str
+) -> None:
     async def cancelled(client: openai.AsyncOpenAI) -> str:
         server.delay = 0.5
         with trio.move_on_after(0.1) as scope:
@@ -109,7 +136,7 @@ def test_a_call_that_is_cancelled_keeps_nobody_waiting_and_stores_nothing(server
     assert len(gm.entries()) == 1
 
 
-def test_a_stream_that_is_left_stores_no_part(server: ProviderServer) -> None:
+def test_a_stream_that_is_left_stores_no_part(run: Run, server: ProviderServer) -> None:
     server.text = "one two three four five six"
 
     async def left(client: openai.AsyncOpenAI) -> str:
@@ -123,13 +150,13 @@ def test_a_stream_that_is_left_stores_no_part(server: ProviderServer) -> None:
     assert set(gm.entries()["answer"].str.split().str.len()) == {6}
 
 
-def test_replay_refuses_at_once(server: ProviderServer) -> None:
+def test_replay_refuses_at_once(run: Run, server: ProviderServer) -> None:
     with gm.using(mode="replay"), pytest.raises(openai.APIStatusError, match="CacheMiss: nothing is recorded"):
         run(server, lambda client: whole(client, "never recorded"))
     assert server.calls == 0
 
 
-def test_an_error_of_the_provider_passes(server: ProviderServer) -> None:
+def test_an_error_of_the_provider_passes(run: Run, server: ProviderServer) -> None:
     server.fail_next(1, 500)
 
     async def twice(client: openai.AsyncOpenAI) -> str:
@@ -141,19 +168,19 @@ def test_an_error_of_the_provider_passes(server: ProviderServer) -> None:
     assert server.calls == 2
 
 
-def test_anthropic_is_answered_too(server: ProviderServer) -> None:
+def test_anthropic_is_answered_too(in_trio: Callable[[Main], Any], server: ProviderServer) -> None:
     async def main() -> list[str]:
         async with anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url, max_retries=0) as client:
             asked: Any = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": messages("hi")}
             return [str((await client.messages.create(**asked)).content) for _ in range(2)]
 
-    first, second = trio.run(main)
+    first, second = in_trio(main)
     assert first == second
     assert server.calls == 1
 
 
 @pytest.mark.parametrize("mode", ["auto", "refresh"])
-def test_embeddings_are_kept(server: ProviderServer, mode: Any) -> None:
+def test_embeddings_are_kept(run: Run, server: ProviderServer, mode: Any) -> None:
     gm.on(":memory:", embeddings=True)
 
     async def twice(client: openai.AsyncOpenAI) -> list[Any]:
