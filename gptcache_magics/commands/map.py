@@ -166,7 +166,7 @@ class _Done:
 
     @property
     def _budget(self) -> str:
-        """What the budget leaves, if the other rows may cost more."""
+        """The words about what the budget leaves, if the other rows may cost more; empty if not."""
         budget = self._ledger.budget
         if budget is None or not self.costs.expected > budget.limit - budget.spent:
             return ""

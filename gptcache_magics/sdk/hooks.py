@@ -173,4 +173,4 @@ WRAPPED: Final[dict[str, Sequence[tuple[str, str, Callable[[Wrap], Callable[...,
     "dspy.clients.base_lm": (("BaseLM", "__call__", dspy_calls.call), ("BaseLM", "acall", dspy_calls.acall)),
     "dspy.clients.cache": (("Cache", "get", dspy_calls.get), ("Cache", "put", dspy_calls.put)),
 }
-"""What is wrapped of each module: class, method, and what makes the wrap."""
+"""The methods that are wrapped, by module: class, method, and the function that makes the wrap."""

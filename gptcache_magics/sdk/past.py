@@ -39,7 +39,7 @@ _UNKEPT: Final = tuple(
         ),
     )
 )
-"""What the paths of POST requests end with, and what such a call makes."""
+"""The ends of the paths of POST requests, each with what such a call makes."""
 
 
 @lru_cache(maxsize=256)

@@ -36,6 +36,7 @@ from gptcache_magics.testing.samples import (
 __all__ = ["EntryCatalogContract"]
 
 PLAIN = AnswerText(bytes.decode)
+"""Reads answers that are nothing but text."""
 
 
 def _named(value: Selection | str) -> str:
@@ -44,9 +45,6 @@ def _named(value: Selection | str) -> str:
         return value
     given = {each.name: getattr(value, each.name) for each in fields(value)}
     return ",".join(f"{name}={'' if name == 'answers' else each}" for name, each in given.items() if each)
-
-
-"""Reads answers that are nothing but text."""
 
 
 class EntryCatalogContract(Contract):
